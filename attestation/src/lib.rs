@@ -1,0 +1,1 @@
+//! Attestation documents of the Nitro Secure Module: request, encode, parse, verify, policy

@@ -1,0 +1,1 @@
+//! The trusted program: root key, sealed records, accounts, consent, signing

@@ -1,0 +1,1 @@
+//! The untrusted half: HTTP API, the page, the sealed-record store, limits and metrics

@@ -1,0 +1,13 @@
+//! What crosses the enclave boundary.
+//!
+//! Three layers, each usable without the next:
+//!
+//! * [`message`]: typed requests, replies and the statements an enclave signs;
+//! * [`cbor`]: their bytes, deterministic CBOR (RFC 8949 §4.2.1) read by a strict, bounded decoder;
+//! * `frame`, `transport`, `client` and `server` (feature `transport`): length-prefixed frames over
+//!   vsock or unix sockets, many requests in flight.
+//!
+//! The crate holds no authority and makes no decision: whoever reads these bytes must check them.
+
+pub mod cbor;
+pub mod message;

@@ -1,0 +1,88 @@
+//! Why a request was refused.
+
+use serde::{Deserialize, Serialize};
+
+/// A refusal: which rule, what happened, what to do.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+#[error("{message}")]
+pub struct Error {
+    /// For programs.
+    pub code: ErrorCode,
+    /// What happened, in a sentence that holds no secret and no caller-supplied markup.
+    pub message: String,
+    /// What the person can do, in a sentence.
+    pub advice: String,
+}
+
+/// Which rule refused a request. Stable names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum ErrorCode {
+    /// The bytes are not a request of this protocol.
+    Malformed,
+    /// The request arrived under another class than its own.
+    WrongClass,
+    /// A text, name, nonce or payload is too long, too short or too many.
+    OutOfBounds,
+    /// The page's origin is not one of the measured configuration.
+    WrongOrigin,
+    /// No such account, and the enclave never knew one.
+    UnknownAccount,
+    /// The store answers with an older record than the enclave or the client knows, or hides it.
+    RolledBack,
+    /// A record does not open under its own name: it was changed, or moved from another place.
+    RecordCorrupt,
+    /// No such passkey in this account.
+    UnknownPasskey,
+    /// No such key in this account.
+    UnknownKey,
+    /// The key is archived.
+    KeyArchived,
+    /// The account's first passkey has not confirmed its receipt.
+    NotConfirmed,
+    /// The account is already confirmed.
+    AlreadyConfirmed,
+    /// The last passkey cannot be removed.
+    LastPasskey,
+    /// The passkey is already registered.
+    PasskeyExists,
+    /// The key is not archived, or has that label already: nothing would change.
+    NothingToDo,
+    /// The context or token is not one of this deployment, or of another kind.
+    ContextInvalid,
+    /// The context or token has expired.
+    ContextExpired,
+    /// The context has been used.
+    ContextUsed,
+    /// The account has changed since the prompt was shown.
+    AccountChanged,
+    /// The passkey's answer does not hold: signature, challenge, relying party, user verification,
+    /// counter, cross-origin use or a foreign user handle.
+    AssertionRefused,
+    /// The new passkey does not hold.
+    CredentialRefused,
+    /// The action is flagged dangerous and was not confirmed a second time.
+    ConfirmationNeeded,
+    /// The text looks like SIWE or a SIWE-ReCap but does not parse canonically.
+    SiweRefused,
+    /// The SIWE message is for another address, or carries grants that cannot be explained yet.
+    SiweUnsupported,
+    /// The typed data cannot be read without ambiguity.
+    TypedDataRefused,
+    /// The text holds characters that a person cannot see.
+    TextRefused,
+    /// Too many in too short a time.
+    TooMany,
+    /// No room for another account.
+    Full,
+    /// Another change won; ask for a new prompt.
+    Conflict,
+    /// A part the enclave needs (store, NSM) does not answer; nothing changed.
+    Unavailable,
+    /// A bug: the enclave failed its own check and released nothing.
+    Internal,
+}

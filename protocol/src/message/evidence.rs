@@ -1,0 +1,47 @@
+//! What an attestation document binds besides measurements and nonce.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Bytes, Hash32};
+
+/// The version that [`EvidenceBinding::version`] must have.
+pub const EVIDENCE_BINDING_VERSION: u32 = 1;
+
+/// The document's `user_data`: deterministic CBOR of this map.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct EvidenceBinding {
+    /// [`EVIDENCE_BINDING_VERSION`].
+    pub version: u32,
+    /// The Ed25519 public key of this boot, which signs prompts, receipts and heads (32 bytes).
+    pub identity: Bytes,
+    /// SHA-256 of the measured run-time configuration.
+    pub configuration: Hash32,
+    /// Where the root key came from.
+    pub root_source: RootSource,
+    /// Commitment to the root key; absent while no ceremony made one.
+    pub root_id: Option<Hash32>,
+    /// The program's release.
+    pub release: String,
+    /// What keeps the store from returning older records.
+    pub rollback: RollbackProtection,
+}
+
+/// Where a root key came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum RootSource {
+    /// A file of the simulator. Protects nothing.
+    Development,
+}
+
+/// What keeps the host from answering with older records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
+pub enum RollbackProtection {
+    /// The running enclave's memory and the heads that clients hold.
+    ClientsOnly,
+}

@@ -1,0 +1,174 @@
+//! What a client asks.
+
+use serde::{Deserialize, Serialize};
+
+use super::{AccountHead, AccountId, Action, Assertion, Bytes, Hash32, NewCredential};
+
+/// Shortest client nonce, in bytes: below it two clients may collide.
+pub const MIN_NONCE: usize = 16;
+/// Longest client nonce, in bytes: what the NSM signs into a document must stay small.
+pub const MAX_NONCE: usize = 64;
+/// Longest name of an account, passkey or key, in characters: it is shown in prompts.
+pub const MAX_NAME_CHARS: usize = 64;
+
+/// What the host may know of a request, for its limits. The enclave refuses a request that
+/// arrives under another class than its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
+pub enum Class {
+    /// Asks the NSM, which is slow and serial.
+    Evidence,
+    /// Makes a new account.
+    SignUp,
+    /// Everything else.
+    Request,
+}
+
+/// One request.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Request {
+    /// Who is there, and is it ready. Unsigned, for operators and health checks.
+    Status,
+    /// An attestation document over the caller's nonce ([`MIN_NONCE`] to [`MAX_NONCE`] bytes).
+    Evidence {
+        /// Goes into the document's `nonce` unchanged.
+        nonce: Bytes,
+    },
+    /// Begins a new account. Never finds an existing one.
+    SignUp(SignUp),
+    /// Ends the registration of the first passkey and makes the account.
+    SignUpFinish(SignUpFinish),
+    /// Begins a sign-in without a user name. Never makes an account.
+    SignIn(SignIn),
+    /// Asks for a prompt: the enclave says what the action would do.
+    Propose(Propose),
+    /// Brings the new passkey of an [`Action::AddPasskey`]: the answer is the prompt that an
+    /// existing passkey must approve.
+    PasskeyCreated(PasskeyCreated),
+    /// Approves a prompt with a passkey assertion over its challenge.
+    Approve(Approve),
+    /// Reads with a read token.
+    Read(Read),
+}
+
+impl Request {
+    /// The class under which this request must arrive.
+    #[must_use]
+    pub const fn class(&self) -> Class {
+        match self {
+            Self::Evidence { .. } => Class::Evidence,
+            Self::SignUp(_) | Self::SignUpFinish(_) => Class::SignUp,
+            _ => Class::Request,
+        }
+    }
+}
+
+/// Begins a new account.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct SignUp {
+    /// The page's origin; one of the measured configuration's.
+    pub origin: String,
+    /// What the authenticator will show for the account; at most [`MAX_NAME_CHARS`].
+    pub name: String,
+    /// The client's nonce, which comes back in the receipt.
+    pub nonce: Bytes,
+}
+
+/// Ends the registration of the first passkey.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct SignUpFinish {
+    /// The sealed context of [`super::SignUpStarted`].
+    pub context: Bytes,
+    /// What the authenticator made.
+    pub credential: NewCredential,
+}
+
+/// Begins a sign-in without a user name.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct SignIn {
+    /// The page's origin.
+    pub origin: String,
+    /// The client's nonce, which comes back in the prompt.
+    pub nonce: Bytes,
+}
+
+/// Asks for a prompt.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Propose {
+    /// Whose account.
+    pub account: AccountId,
+    /// The page's origin.
+    pub origin: String,
+    /// The client's nonce, which comes back in the prompt.
+    pub nonce: Bytes,
+    /// The newest head the client has seen; an older or missing record is refused.
+    pub head: Option<AccountHead>,
+    /// What is asked.
+    pub action: Action,
+}
+
+/// Brings the passkey that is to be added.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct PasskeyCreated {
+    /// The sealed context of [`super::NewPasskey`].
+    pub context: Bytes,
+    /// What the authenticator made.
+    pub credential: NewCredential,
+}
+
+/// Approves a prompt.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Approve {
+    /// The sealed context of [`super::Prompted`].
+    pub context: Bytes,
+    /// The assertion over the prompt's challenge.
+    pub assertion: Assertion,
+    /// The newest head the client has seen.
+    pub head: Option<AccountHead>,
+    /// The digest of a prompt that was flagged dangerous, repeated: the second confirmation.
+    pub confirmed: Option<Hash32>,
+}
+
+/// Reads with a read token.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Read {
+    /// The sealed read token of [`super::Outcome::SignedIn`].
+    pub token: Bytes,
+    /// The newest head the client has seen.
+    pub head: Option<AccountHead>,
+    /// What to read.
+    pub query: Query,
+}
+
+/// What to read.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Query {
+    /// Passkeys, keys and the signed head.
+    Account,
+    /// Decisions, newest first.
+    History {
+        /// Only entries with a smaller sequence number; `None` starts at the newest.
+        before: Option<u64>,
+        /// At most this many (1 to 50).
+        limit: u32,
+    },
+}

@@ -1,0 +1,192 @@
+//! What an enclave signs for people and their clients.
+
+use serde::{Deserialize, Serialize};
+
+use super::{AccountId, Address, Bytes, Hash32, KeyId, Statement};
+
+/// Where an account stands. Clients keep the newest they saw and send it with every request: an
+/// older or missing record is then refused as `rolled_back`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct AccountHead {
+    /// Whose.
+    pub account: AccountId,
+    /// Goes up by one with every change.
+    pub version: u64,
+    /// SHA-256 of the account's sealed record at that version.
+    pub hash: Hash32,
+}
+
+impl Statement for AccountHead {
+    const LABEL: &'static str = "openkey/account-head/v1";
+}
+
+/// Ends a registration: what the enclave holds for the person. The client compares the passkey's
+/// public key with the one its own authenticator returned before it shows an address as its own.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct AccountReceipt {
+    /// The new account.
+    pub account: AccountId,
+    /// Its version when this was signed.
+    pub version: u64,
+    /// Milliseconds since 1970, by the enclave's clock.
+    pub issued_at: u64,
+    /// The relying-party id its passkeys belong to.
+    pub rp_id: String,
+    /// The client's nonce.
+    pub nonce: Bytes,
+    /// Every passkey.
+    pub credentials: Vec<ReceiptCredential>,
+    /// Every key.
+    pub keys: Vec<ReceiptKey>,
+}
+
+impl Statement for AccountReceipt {
+    const LABEL: &'static str = "openkey/account-receipt/v1";
+}
+
+/// One passkey of a receipt.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct ReceiptCredential {
+    /// The credential id.
+    pub id: Bytes,
+    /// SHA-256 of its public key as SubjectPublicKeyInfo DER, which is what
+    /// `AuthenticatorAttestationResponse.getPublicKey()` returns in a browser.
+    pub public_key_sha256: Hash32,
+}
+
+/// One key of a receipt.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct ReceiptKey {
+    /// Its index.
+    pub key: KeyId,
+    /// Its Ethereum address.
+    pub address: Address,
+}
+
+/// What a prompt asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum PromptKind {
+    /// A read token for fifteen minutes.
+    SignIn,
+    /// First use of a new account.
+    Confirm,
+    /// An EIP-191 signature over a text.
+    SignText,
+    /// An EIP-191 signature over a SIWE message.
+    SignSiwe,
+    /// An EIP-712 signature.
+    SignTypedData,
+    /// A new passkey.
+    AddPasskey,
+    /// Another name for a passkey.
+    RenamePasskey,
+    /// One passkey fewer.
+    RemovePasskey,
+    /// A new key.
+    CreateKey,
+    /// Another name for a key.
+    LabelKey,
+    /// A key put away.
+    ArchiveKey,
+    /// A key brought back.
+    RestoreKey,
+}
+
+/// What the enclave says it is about to do, signed, so that a client can check that the prompt
+/// belongs to what it asked for before the person touches the authenticator.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Prompt {
+    /// What kind of action.
+    pub kind: PromptKind,
+    /// Whose account; absent for a sign-in, where the authenticator says so.
+    pub account: Option<AccountId>,
+    /// The key that would sign, if one would.
+    pub key: Option<ReceiptKey>,
+    /// The account's version when this was prepared.
+    pub version: u64,
+    /// The WebAuthn challenge an assertion must answer.
+    pub challenge: Bytes,
+    /// What an approval covers: for signatures the Keccak-256 digest that will be signed, for
+    /// everything else SHA-256 of the request.
+    pub digest: Hash32,
+    /// SHA-256 of the deterministic CBOR of the [`super::Request`] that this prompt answers.
+    pub request: Hash32,
+    /// The client's nonce.
+    pub nonce: Bytes,
+    /// The page's origin; an assertion made elsewhere is refused.
+    pub origin: String,
+    /// Milliseconds since 1970, by the enclave's clock.
+    pub issued_at: u64,
+    /// After this the approval is refused.
+    pub expires_at: u64,
+    /// The same in plain words.
+    pub summary: Summary,
+}
+
+impl Statement for Prompt {
+    const LABEL: &'static str = "openkey/prompt/v1";
+}
+
+/// An action in plain words.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Summary {
+    /// One sentence.
+    pub title: String,
+    /// Who asks, what moves or is granted, until when, on which chain.
+    pub lines: Vec<Line>,
+    /// What a careful friend would point out.
+    pub warnings: Vec<Warning>,
+    /// The exact text that is signed, shown whole.
+    pub text: Option<String>,
+    /// True if an approval must repeat the digest ([`super::Approve::confirmed`]).
+    pub confirm: bool,
+}
+
+/// One line of a summary.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Line {
+    /// What the line is about, such as `Who asks`.
+    pub label: String,
+    /// What it says.
+    pub value: String,
+}
+
+/// One warning of a summary.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Warning {
+    /// How much it matters.
+    pub severity: Severity,
+    /// Why, in a sentence.
+    pub text: String,
+}
+
+/// How much a warning matters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum Severity {
+    /// Worth knowing.
+    Notice,
+    /// Worth a second look.
+    Attention,
+    /// Can cost everything the key owns: needs a second confirmation.
+    Danger,
+}

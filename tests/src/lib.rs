@@ -1,0 +1,1 @@
+//! End-to-end: attacks and scenarios against the running system

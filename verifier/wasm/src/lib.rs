@@ -1,0 +1,1 @@
+//! The verifier as one WebAssembly file: plain exports, no imports
