@@ -1,1 +1,19 @@
-//! Who may do what: strict SIWE (EIP-4361) text. No I/O, no clock
+//! Who may do what: identifiers of Ethereum accounts and strict Sign-In with Ethereum text.
+//!
+//! Everything here is a pure function of its arguments: no I/O, no clock.
+//!
+//! * [`siwe`]: the ERC-4361 message, parsed and printed byte for byte, and what merely looks like
+//!   one.
+//! * [`address`]: Ethereum addresses as text (ERC-55).
+//! * [`did`]: `did:pkh` names of Ethereum accounts.
+//! * [`uri`]: RFC 3986 syntax checks.
+#![cfg_attr(
+    test,
+    // A test that fails by a panic says where; library code never panics.
+    allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)
+)]
+
+pub mod address;
+pub mod did;
+pub mod siwe;
+pub mod uri;

@@ -1,0 +1,220 @@
+//! Why a text is not a canonical message.
+
+use core::fmt;
+
+use crate::{address::AddressError, uri::UriError};
+
+/// A labelled line of a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum Field {
+    /// `URI: `
+    Uri,
+    /// `Version: `
+    Version,
+    /// `Chain ID: `
+    ChainId,
+    /// `Nonce: `
+    Nonce,
+    /// `Issued At: `
+    IssuedAt,
+    /// `Expiration Time: `
+    ExpirationTime,
+    /// `Not Before: `
+    NotBefore,
+    /// `Request ID: `
+    RequestId,
+    /// `Resources:`
+    Resources,
+}
+
+impl Field {
+    /// Every field in the order of the message.
+    pub const ALL: [Self; 9] = [
+        Self::Uri,
+        Self::Version,
+        Self::ChainId,
+        Self::Nonce,
+        Self::IssuedAt,
+        Self::ExpirationTime,
+        Self::NotBefore,
+        Self::RequestId,
+        Self::Resources,
+    ];
+
+    /// The text in front of the value.
+    #[must_use]
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Uri => "URI: ",
+            Self::Version => "Version: ",
+            Self::ChainId => "Chain ID: ",
+            Self::Nonce => "Nonce: ",
+            Self::IssuedAt => "Issued At: ",
+            Self::ExpirationTime => "Expiration Time: ",
+            Self::NotBefore => "Not Before: ",
+            Self::RequestId => "Request ID: ",
+            Self::Resources => "Resources:",
+        }
+    }
+
+    /// True if a message cannot do without it.
+    #[must_use]
+    pub const fn is_required(self) -> bool {
+        matches!(
+            self,
+            Self::Uri | Self::Version | Self::ChainId | Self::Nonce | Self::IssuedAt
+        )
+    }
+}
+
+impl fmt::Display for Field {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.label().trim_end().trim_end_matches(':'))
+    }
+}
+
+/// Why a text is not a canonical message. Lines count from 1. No variant carries text of the
+/// message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SiweError {
+    /// Longer than [`super::MAX_MESSAGE`].
+    #[error("the message is longer than {} bytes", super::MAX_MESSAGE)]
+    TooLong,
+    /// A line is longer than [`super::MAX_LINE`].
+    #[error("line {line} is longer than {} bytes", super::MAX_LINE)]
+    LineTooLong {
+        /// Which.
+        line: usize,
+    },
+    /// A carriage return: lines end with a line feed alone.
+    #[error("line {line} holds a carriage return; lines end with a line feed alone")]
+    CarriageReturn {
+        /// Which.
+        line: usize,
+    },
+    /// Something other than a printable ASCII character.
+    #[error("line {line} holds a character outside printable ASCII")]
+    Character {
+        /// Which.
+        line: usize,
+    },
+    /// A line feed after the last line.
+    #[error("the message ends with a line feed")]
+    TrailingLineFeed,
+    /// The first line is not `… wants you to sign in with your Ethereum account:`.
+    #[error("the first line does not say who wants you to sign in")]
+    Header,
+    /// What is in front of `://` is no scheme.
+    #[error("the scheme in front of the domain is not valid")]
+    Scheme,
+    /// The domain is no authority of RFC 3986.
+    #[error("the domain is not valid")]
+    Domain,
+    /// The domain has user information, which poses as another domain.
+    #[error("the domain carries user information in front of an @")]
+    DomainUserinfo,
+    /// The address.
+    #[error("line 2: {0}")]
+    Address(AddressError),
+    /// A line that must be empty is not, or is missing.
+    #[error("line {line} must be empty")]
+    BlankLine {
+        /// Which.
+        line: usize,
+    },
+    /// The statement holds a character that the grammar does not allow.
+    #[error("the statement holds a character that a statement cannot hold")]
+    Statement,
+    /// The statement reads like another line of a message.
+    #[error("the statement poses as another line of the message")]
+    DecoyStatement,
+    /// `URI`.
+    #[error("URI: {0}")]
+    Uri(UriError),
+    /// `Version` is not 1.
+    #[error("the version is not 1")]
+    Version,
+    /// `Chain ID` is not a number from 1 to 2⁶⁴ − 1 without leading zeros.
+    #[error("the chain id is not a number from 1 to 2^64-1 without leading zeros")]
+    ChainId,
+    /// `Nonce` is not [`super::MIN_NONCE`] to [`super::MAX_NONCE`] letters and digits.
+    #[error(
+        "the nonce is not {} to {} letters and digits",
+        super::MIN_NONCE,
+        super::MAX_NONCE
+    )]
+    Nonce,
+    /// A time is not RFC 3339.
+    #[error("{0} is not a date and time of RFC 3339")]
+    Time(Field),
+    /// `Request ID` holds a character that it cannot hold.
+    #[error("the request id holds a character that it cannot hold")]
+    RequestId,
+    /// A resource is no URI.
+    #[error("line {line}: {error}")]
+    Resource {
+        /// Which line.
+        line: usize,
+        /// What is wrong with it.
+        error: UriError,
+    },
+    /// More than [`super::MAX_RESOURCES`].
+    #[error("there are more than {} resources", super::MAX_RESOURCES)]
+    TooManyResources,
+    /// A required line is not there.
+    #[error("the line {0} is missing")]
+    Missing(Field),
+    /// A line is there twice.
+    #[error("the line {0} is there twice")]
+    Duplicate(Field),
+    /// A line is not where it belongs.
+    #[error("the line {0} is not in its place")]
+    Order(Field),
+    /// A line that is none of the message's.
+    #[error("line {line} is no line of such a message")]
+    UnknownLine {
+        /// Which.
+        line: usize,
+    },
+    /// It was read, and prints to other bytes.
+    #[error("the message does not print to the same bytes")]
+    NotCanonical,
+}
+
+impl SiweError {
+    /// The rule's stable name.
+    #[must_use]
+    pub const fn rule(self) -> &'static str {
+        match self {
+            Self::TooLong => "too_long",
+            Self::LineTooLong { .. } => "line_too_long",
+            Self::CarriageReturn { .. } => "carriage_return",
+            Self::Character { .. } => "character",
+            Self::TrailingLineFeed => "trailing_line_feed",
+            Self::Header => "header",
+            Self::Scheme => "scheme",
+            Self::Domain => "domain",
+            Self::DomainUserinfo => "domain_userinfo",
+            Self::Address(AddressError::Checksum) => "address_checksum",
+            Self::Address(_) => "address",
+            Self::BlankLine { .. } => "blank_line",
+            Self::Statement => "statement",
+            Self::DecoyStatement => "decoy_statement",
+            Self::Uri(_) => "uri",
+            Self::Version => "version",
+            Self::ChainId => "chain_id",
+            Self::Nonce => "nonce",
+            Self::Time(_) => "time",
+            Self::RequestId => "request_id",
+            Self::Resource { .. } => "resource",
+            Self::TooManyResources => "too_many_resources",
+            Self::Missing(_) => "missing",
+            Self::Duplicate(_) => "duplicate",
+            Self::Order(_) => "order",
+            Self::UnknownLine { .. } => "unknown_line",
+            Self::NotCanonical => "not_canonical",
+        }
+    }
+}

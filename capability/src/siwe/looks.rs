@@ -1,0 +1,171 @@
+//! What merely looks like a message. A text that a person or a careless reader could take for a
+//! sign-in must not be signed as an ordinary text, so this errs on the side of yes.
+
+/// Labels that no ordinary text has several of at the beginning of lines, folded to letters.
+const LABELS: [&str; 5] = ["uri:", "version:", "chainid:", "nonce:", "issuedat:"];
+/// How many of [`LABELS`] make a sign-in; texts with one or two are ordinary.
+const ENOUGH_LABELS: usize = 3;
+/// Phrases of sign-ins (ERC-4361 and its ancestors; CAIP-122 for other chains), folded to letters.
+const PHRASES: [&str; 3] = [
+    "wantsyoutosigninwithyour",
+    "signinwithethereum",
+    "signinwithyourethereum",
+];
+/// The beginning of the sentence that explains a ReCap (ERC-5573), folded to letters.
+const RECAP_SENTENCE: &str = "ifurtherauthorizethestateduritoperform";
+/// The scheme of a ReCap resource.
+const RECAP_SCHEME: &str = "urn:recap:";
+
+/// True if a text could be taken for a Sign-In with Ethereum message: a phrase of one in any
+/// case, spacing or look-alike letters, three of its labels at the beginning of lines, or a
+/// ReCap.
+///
+/// True for every valid message as well; ask [`super::Message::parse`] which it is.
+#[must_use]
+pub fn looks_like_siwe(text: &str) -> bool {
+    let letters = letters(text);
+    if PHRASES.iter().any(|phrase| letters.contains(phrase)) || mentions_recap(text) {
+        return true;
+    }
+    let starts: Vec<String> = text
+        .split(is_line_break)
+        .map(|line| {
+            let line: String = visible(line).collect();
+            let line = line.trim_start_matches(|c: char| !c.is_alphanumeric());
+            line.chars()
+                .filter(|c| c.is_alphanumeric() || *c == ':')
+                .take(16)
+                .collect()
+        })
+        .collect();
+    let has = |label: &&&str| starts.iter().any(|start| start.starts_with(**label));
+    LABELS.iter().filter(has).count() >= ENOUGH_LABELS
+}
+
+/// True if a text holds the scheme of a ReCap resource or the sentence that goes with one, in any
+/// case, spacing or look-alike letters.
+#[must_use]
+pub fn mentions_recap(text: &str) -> bool {
+    visible(text).collect::<String>().contains(RECAP_SCHEME)
+        || letters(text).contains(RECAP_SENTENCE)
+}
+
+/// Every line break that some program honours.
+const fn is_line_break(c: char) -> bool {
+    matches!(
+        c,
+        '\n' | '\r' | '\u{b}' | '\u{c}' | '\u{85}' | '\u{2028}' | '\u{2029}'
+    )
+}
+
+/// Letters and digits alone, folded.
+fn letters(text: &str) -> String {
+    visible(text).filter(|c| c.is_alphanumeric()).collect()
+}
+
+/// What a reader sees, in lower case and plain letters: nothing invisible, no accents.
+fn visible(text: &str) -> impl Iterator<Item = char> + '_ {
+    text.chars()
+        .flat_map(char::to_lowercase)
+        .filter(|c| !is_invisible(*c))
+        .map(plain)
+}
+
+/// Format characters, variation selectors, tags and combining marks.
+fn is_invisible(c: char) -> bool {
+    matches!(c,
+        '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{300}'..='\u{36f}' | '\u{115f}' | '\u{1160}'
+        | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}'
+        | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{3164}'
+        | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}'
+        | '\u{e0000}'..='\u{e0fff}')
+        || (c.is_control() && !is_line_break(c) && c != '\t')
+}
+
+/// The plain Latin letter that a character is drawn like, or itself.
+fn plain(c: char) -> char {
+    let code = u32::from(c);
+    let letter = |offset: u32| char::from_u32(u32::from('a') + offset).unwrap_or(c);
+    match c {
+        // Full width, circled, and the mathematical alphabets (Unicode blocks of those names).
+        '\u{ff41}'..='\u{ff5a}' => letter(code - 0xff41),
+        '\u{24d0}'..='\u{24e9}' => letter(code - 0x24d0),
+        '\u{1d400}'..='\u{1d6a3}' => letter((code - 0x1d400) % 26),
+        '\u{ff1a}' | '\u{a789}' | '\u{2236}' | '\u{fe55}' => ':',
+        // Cyrillic, Greek, Armenian and Latin letters that look alike in lower case (the ones that
+        // the phrases need, after Unicode's table of confusables).
+        'а' | 'α' | 'ɑ' => 'a',
+        'с' | 'ϲ' => 'c',
+        'ԁ' => 'd',
+        'е' | 'ҽ' => 'e',
+        'ɡ' | 'ց' => 'g',
+        'һ' | 'հ' | 'н' => 'h',
+        'і' | 'ι' | 'ı' | 'ɩ' => 'i',
+        'м' => 'm',
+        'ո' | 'п' | 'η' => 'n',
+        'о' | 'ο' | 'օ' | 'σ' => 'o',
+        'р' | 'ρ' => 'p',
+        'г' => 'r',
+        'ѕ' => 's',
+        'т' | 'τ' => 't',
+        'υ' | 'ս' => 'u',
+        'ѵ' | 'ν' => 'v',
+        'ԝ' | 'ѡ' | 'ա' => 'w',
+        'х' | 'χ' => 'x',
+        'у' | 'γ' | 'ү' => 'y',
+        'á' | 'à' | 'â' | 'ä' | 'ã' | 'å' => 'a',
+        'é' | 'è' | 'ê' | 'ë' => 'e',
+        'í' | 'ì' | 'î' | 'ï' => 'i',
+        'ó' | 'ò' | 'ô' | 'ö' | 'õ' => 'o',
+        'ú' | 'ù' | 'û' | 'ü' => 'u',
+        'ñ' => 'n',
+        'ç' => 'c',
+        other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn disguises_are_seen_through() {
+        for text in [
+            "app.example wants you to sign in with your Ethereum account:",
+            "APP.EXAMPLE WANTS YOU TO SIGN IN WITH YOUR ETHEREUM ACCOUNT",
+            "app.example\twants  you to\r\nsign in with your Solana account",
+            "app.example wants\u{200b} you to si\u{ad}gn in with your account",
+            "app.example w\u{430}nts y\u{43e}u to sign in with your account",
+            "app.example ｗａｎｔｓ ｙｏｕ to sign in with your account",
+            "app.example 𝐰𝐚𝐧𝐭𝐬 you to sign in with your account",
+            "app.example wa\u{301}nts you to sign in with your account",
+            "Sign-In with Ethereum",
+            "please sign in with ethereum to continue",
+            "S I G N - I N  W I T H  E T H E R E U M",
+            "URI: x\nVersion: 1\nChain ID: 1",
+            "> URI : x\r> chain-id: 1\r> Nonce: abc",
+            "I further authorize the stated URI to perform the following actions on my behalf:",
+            "see urn:recap:eyJhdHQ",
+            "see URN:ReCap:eyJhdHQ",
+            "see urn:re\u{200d}cap:eyJhdHQ",
+            "see urn：recap：eyJhdHQ",
+        ] {
+            assert!(looks_like_siwe(text), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn ordinary_texts_are_ordinary() {
+        for text in [
+            "",
+            "Hello, world!",
+            "I want you to sign the lease with your own pen.",
+            "Version: 1\nNonce: 12345678",
+            "Please return. Recap: we agreed on Monday.",
+            "Войти в аккаунт",
+            "My address is 0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266.",
+        ] {
+            assert!(!looks_like_siwe(text), "{text:?}");
+        }
+    }
+}
