@@ -1,0 +1,131 @@
+// One way out: CBOR requests to the enclave through the host, and the host's own JSON.
+
+import { decode, encode } from './cbor.js';
+import { enclaveFailure, Failure, hostFailure, networkFailure, pageFailure } from './errors.js';
+
+/** @import { Class, Config, EnclaveError, Request, Response as Answer } from './messages.js' */
+
+/** Longer than the host's own deadline, so that its answer is heard. */
+const TIMEOUT_MS = 35_000;
+
+/**
+ * The class under which a request travels.
+ * @param {Request} request
+ * @returns {Class}
+ */
+export function classOf(request) {
+  if ('evidence' in request) return 'evidence';
+  if ('sign_up' in request || 'sign_up_finish' in request) return 'sign-up';
+  return 'request';
+}
+
+/** Talks to one enclave. */
+export class Api {
+  /**
+   * @param {string} enclave the host's routing id
+   * @param {typeof fetch} [fetcher]
+   */
+  constructor(enclave, fetcher = (input, init) => fetch(input, init)) {
+    this.enclave = enclave;
+    this.fetch = fetcher;
+  }
+
+  /**
+   * Sends a request; the exact bytes come back too, because a prompt names their hash.
+   *
+   * @template {Answer extends infer A ? A extends unknown ? keyof A : never : never} K
+   * @param {Request} request
+   * @param {K} expected the kind of answer
+   * @returns {Promise<{ sent: Uint8Array<ArrayBuffer>, answer: Extract<Answer, Record<K, unknown>>[K] }>}
+   * @throws {Failure} of the enclave, the host, or the network
+   */
+  async send(request, expected) {
+    const sent = encode(request);
+    const url = `/api/v1/enclaves/${encodeURIComponent(this.enclave)}/${classOf(request)}`;
+    const response = await this.#request(url, {
+      method: 'POST',
+      headers: { 'content-type': 'application/cbor', accept: 'application/cbor' },
+      body: sent,
+    });
+    const reply = readReply(new Uint8Array(await body(response)));
+    const answer = /** @type {Record<string, any>} */ (reply)[expected];
+    if (answer === undefined) {
+      throw pageFailure('wrong_answer', `Expected “${expected}”, got “${Object.keys(reply).join()}”.`);
+    }
+    return { sent, answer };
+  }
+
+  /**
+   * What the host says about itself; nothing in it is trusted.
+   * @returns {Promise<Config>}
+   */
+  static async config(fetcher = fetch) {
+    const api = new Api('', fetcher === fetch ? undefined : fetcher);
+    const response = await api.#request('/config.json', { headers: { accept: 'application/json' } });
+    try {
+      const config = await response.json();
+      if (!/^https?:\/\//.test(config.origin) || typeof config.enclave !== 'string') throw new TypeError('members are missing');
+      return config;
+    } catch (cause) {
+      throw new Failure('host', 'config', {
+        title: 'The host’s configuration cannot be read',
+        message: 'The file config.json is not what this page needs.',
+        advice: 'Tell the operator.',
+        retry: true,
+        cause,
+      });
+    }
+  }
+
+  /**
+   * @param {string} url
+   * @param {RequestInit} init
+   */
+  async #request(url, init) {
+    /** @type {Response} */
+    let response;
+    try {
+      response = await this.fetch(url, {
+        ...init,
+        cache: 'no-store',
+        credentials: 'omit',
+        redirect: 'error',
+        signal: AbortSignal.timeout(TIMEOUT_MS),
+      });
+    } catch (cause) {
+      throw networkFailure(cause);
+    }
+    if (response.status === 200) return response;
+    const after = response.headers.get('retry-after');
+    const words = await response.json().catch(() => ({}));
+    throw hostFailure(response.status, words ?? {}, after !== null && /^\d+$/.test(after) ? Number(after) : null);
+  }
+}
+
+/** @param {Response} response */
+async function body(response) {
+  try {
+    return await response.arrayBuffer();
+  } catch (cause) {
+    throw networkFailure(cause);
+  }
+}
+
+/**
+ * @param {Uint8Array} bytes
+ * @returns {object}
+ */
+function readReply(bytes) {
+  /** @type {{ ok?: object, error?: EnclaveError }} */
+  let reply;
+  try {
+    reply = /** @type {any} */ (decode(bytes));
+  } catch (cause) {
+    throw pageFailure('malformed_reply', 'The answer is not a reply of an enclave.', cause);
+  }
+  if (reply !== null && typeof reply === 'object') {
+    if (reply.error) throw enclaveFailure(reply.error);
+    if (reply.ok && typeof reply.ok === 'object') return reply.ok;
+  }
+  throw pageFailure('malformed_reply', 'The answer is not a reply of an enclave.');
+}

@@ -1,0 +1,36 @@
+// Starts the page: where am I, whom do I talk to, which view.
+
+import { Api } from './api.js';
+import { h } from './dom.js';
+import { App } from './state.js';
+import { Store } from './store.js';
+import { failureNotice } from './ui.js';
+import { Verifier } from './verifier.js';
+import { Visit } from './visit.js';
+import { Shell } from './shell.js';
+import { blocker } from './views/blocked.js';
+
+/** @param {HTMLElement} main */
+async function start(main) {
+  try {
+    const config = await Api.config();
+    const blocked = blocker(config);
+    if (blocked) {
+      main.replaceChildren(blocked);
+      return;
+    }
+    const store = new Store();
+    const api = new Api(config.enclave);
+    const visit = new Visit(api, config, store, Verifier.load);
+    const shell = new Shell(new App(config, api, store, visit), main);
+    shell.start();
+  } catch (error) {
+    main.replaceChildren(
+      h('h1', {}, 'OpenKey could not start'),
+      failureNotice(error, () => start(main)),
+    );
+  }
+}
+
+const main = document.getElementById('main');
+if (main) start(main);

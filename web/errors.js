@@ -1,0 +1,201 @@
+// Every failure a person can meet: which rule, what happened, what to do.
+
+/** @typedef {'enclave' | 'host' | 'network' | 'passkey' | 'evidence' | 'page'} Party who refused */
+
+/** A failure in words for a person. */
+export class Failure extends Error {
+  /**
+   * @param {Party} party
+   * @param {string} code stable name of the rule
+   * @param {{ title: string, message: string, advice: string, retry?: boolean, cause?: unknown }} words
+   */
+  constructor(party, code, words) {
+    super(words.message, { cause: words.cause });
+    this.name = 'Failure';
+    this.party = party;
+    this.code = code;
+    this.title = words.title;
+    this.advice = words.advice;
+    /** Whether the same step may simply be tried again. */
+    this.retry = words.retry ?? false;
+  }
+}
+
+/**
+ * What each refusal of an enclave means here. The enclave's own message and advice follow the title.
+ * @type {Record<string, { title: string, advice: string, retry?: boolean }>}
+ */
+const ENCLAVE = {
+  malformed: { title: 'The enclave could not read the request', advice: 'Reload the page: it may be older than the enclave.' },
+  wrong_class: { title: 'The request took the wrong way', advice: 'Reload the page. If it happens again, the host in between changes requests.' },
+  out_of_bounds: { title: 'Something is too long or too short', advice: 'Shorten the text or the name and try again.' },
+  wrong_origin: { title: 'This page is not at its own address', advice: 'Open the page at the address the operator announced.' },
+  unknown_account: { title: 'No such account', advice: 'Use a passkey of this service, or create an account.' },
+  rolled_back: { title: 'The service shows an older state of your account', advice: 'Nothing was done. The host’s storage returned an older record than this browser has seen. Do not sign anything; tell the operator, and try again later.' },
+  record_corrupt: { title: 'Your account’s record does not open', advice: 'Nothing was done. The host’s storage changed the record. Tell the operator.' },
+  unknown_passkey: { title: 'No such passkey in this account', advice: 'Refresh the list: it may have been removed on another device.' },
+  unknown_key: { title: 'No such key in this account', advice: 'Refresh the list of keys.' },
+  key_archived: { title: 'This key is archived', advice: 'Restore it under Keys before you sign with it.' },
+  not_confirmed: { title: 'The account is not confirmed yet', advice: 'Finish creating the account with its passkey first.' },
+  already_confirmed: { title: 'The account is confirmed already', advice: 'Sign in with its passkey.' },
+  last_passkey: { title: 'The last passkey stays', advice: 'Add another passkey first, then remove this one.' },
+  passkey_exists: { title: 'This passkey is registered already', advice: 'Use another device or security key for the new passkey.' },
+  nothing_to_do: { title: 'Nothing would change', advice: 'It is already as you asked.' },
+  context_invalid: { title: 'The enclave does not know this step', advice: 'Start the step again.' },
+  context_expired: { title: 'Too much time has passed', advice: 'Start the step again; a prompt is good for two minutes.' },
+  context_used: { title: 'This approval was used already', advice: 'Look at the history before you approve it again.' },
+  account_changed: { title: 'The account has changed meanwhile', advice: 'Start the step again to see a prompt of the present state.' },
+  assertion_refused: { title: 'The enclave refused the passkey’s answer', advice: 'Try again with a passkey of this account, and unlock it with fingerprint, face or PIN.', retry: true },
+  credential_refused: { title: 'The enclave refused the new passkey', advice: 'Try again, or use another device for the passkey.' },
+  confirmation_needed: { title: 'A second confirmation is needed', advice: 'Read the warnings and tick the confirmation.' },
+  siwe_refused: { title: 'This is not a valid sign-in message', advice: 'It looks like Sign-In with Ethereum but does not follow EIP-4361 exactly. Ask the application for a correct one.' },
+  siwe_unsupported: { title: 'This sign-in message cannot be signed here', advice: 'It is for another address, or grants something the enclave cannot explain yet.' },
+  typed_data_refused: { title: 'The typed data cannot be read', advice: 'It must be the JSON of eth_signTypedData_v4, without unknown or missing fields.' },
+  text_refused: { title: 'The text holds characters you cannot see', advice: 'Remove control and direction characters and try again.' },
+  too_many: { title: 'Too many in too short a time', advice: 'Wait a minute and try again.', retry: true },
+  full: { title: 'No room for another account', advice: 'This deployment is full. Tell the operator.' },
+  conflict: { title: 'Another change came first', advice: 'Start the step again.' },
+  unavailable: { title: 'A part of the service does not answer', advice: 'Nothing changed. Try again in a moment.', retry: true },
+  internal: { title: 'The enclave stopped itself', advice: 'It failed its own check and released nothing. Tell the operator.' },
+};
+
+/**
+ * A refusal of the enclave.
+ * @param {{ code: string, message: string, advice: string }} error
+ */
+export function enclaveFailure(error) {
+  const known = Object.hasOwn(ENCLAVE, error.code) ? ENCLAVE[error.code] : undefined;
+  return new Failure('enclave', error.code, {
+    title: known?.title ?? 'The enclave refused',
+    message: error.message,
+    advice: known?.advice ?? error.advice,
+    retry: known?.retry ?? false,
+  });
+}
+
+/** @type {Record<number, { title: string, advice: string, retry: boolean }>} */
+const STATUS = {
+  400: { title: 'The host could not read the request', advice: 'Reload the page.', retry: false },
+  404: { title: 'The host does not know this enclave', advice: 'Reload the page: the service may have moved.', retry: false },
+  405: { title: 'The host does not take this request', advice: 'Reload the page.', retry: false },
+  413: { title: 'This is too long', advice: 'Shorten the text and try again.', retry: false },
+  415: { title: 'The host could not read the request', advice: 'Reload the page.', retry: false },
+  429: { title: 'Too many requests from your network', advice: 'Wait a moment and try again.', retry: true },
+  503: { title: 'The enclave is not reachable', advice: 'It may be starting. Try again in a few seconds.', retry: true },
+  504: { title: 'The enclave took too long', advice: 'It may be busy. Try again in a few seconds.', retry: true },
+};
+
+/**
+ * A failure of the host itself.
+ * @param {number} status
+ * @param {{ code?: unknown, message?: unknown, advice?: unknown, request_id?: unknown }} body
+ * @param {number | null} retryAfter seconds
+ */
+export function hostFailure(status, body, retryAfter = null) {
+  const known = STATUS[status] ?? {
+    title: 'The host failed',
+    advice: 'Try again in a moment. If it stays, tell the operator.',
+    retry: status >= 500,
+  };
+  const said = typeof body.message === 'string' ? body.message : `It answered with status ${status}.`;
+  const id = typeof body.request_id === 'string' ? ` (request ${body.request_id})` : '';
+  return new Failure('host', typeof body.code === 'string' ? body.code : `status_${status}`, {
+    title: known.title,
+    message: `${said}${id}`,
+    advice: retryAfter === null ? known.advice : `Try again in ${retryAfter} s.`,
+    retry: known.retry,
+  });
+}
+
+/** @param {unknown} cause */
+export function networkFailure(cause) {
+  const late = cause instanceof DOMException && cause.name === 'TimeoutError';
+  return new Failure('network', late ? 'timeout' : 'offline', {
+    title: late ? 'No answer in time' : 'The service cannot be reached',
+    message: late ? 'The host did not answer.' : 'The request did not get through.',
+    advice: 'Check your connection and try again. Nothing you approved is lost.',
+    retry: true,
+    cause,
+  });
+}
+
+/** @type {Record<string, { title: string, message: string, advice: string, retry: boolean }>} */
+const PASSKEY = {
+  NotAllowedError: {
+    title: 'No passkey was used',
+    message: 'The passkey prompt was closed, took too long, or the person could not be verified.',
+    advice: 'Nothing was done. Try again, and unlock the passkey with fingerprint, face or PIN.',
+    retry: true,
+  },
+  AbortError: {
+    title: 'Cancelled',
+    message: 'The passkey prompt was closed.',
+    advice: 'Nothing was done.',
+    retry: true,
+  },
+  InvalidStateError: {
+    title: 'This device holds a passkey of this account already',
+    message: 'The authenticator refused to make a second one.',
+    advice: 'Use another device or a security key for the new passkey.',
+    retry: true,
+  },
+  SecurityError: {
+    title: 'This page is not at its own address',
+    message: 'The browser refuses passkeys of this service on this page.',
+    advice: 'Open the page at the address the operator announced.',
+    retry: false,
+  },
+  NotSupportedError: {
+    title: 'This authenticator cannot be used',
+    message: 'It has no way to make the kind of passkey that is needed.',
+    advice: 'Use a phone, a laptop with a screen lock, or a newer security key.',
+    retry: true,
+  },
+  ConstraintError: {
+    title: 'This authenticator cannot be used',
+    message: 'It cannot keep a passkey, or cannot verify that it is you.',
+    advice: 'Set up a screen lock or PIN, or use another authenticator.',
+    retry: true,
+  },
+};
+
+/** @param {unknown} cause what `navigator.credentials` threw */
+export function passkeyFailure(cause) {
+  const name = cause instanceof Error ? cause.name : 'Error';
+  const known = (Object.hasOwn(PASSKEY, name) ? PASSKEY[name] : undefined) ?? {
+    title: 'The passkey could not be used',
+    message: cause instanceof Error ? cause.message : String(cause),
+    advice: 'Try again, or use another browser or device.',
+    retry: true,
+  };
+  return new Failure('passkey', name, { ...known, cause });
+}
+
+/**
+ * A check of this page that failed: what the service sent is not what was asked.
+ * @param {string} code
+ * @param {string} message
+ * @param {unknown} [cause]
+ */
+export function pageFailure(code, message, cause) {
+  return new Failure('page', code, {
+    title: 'The answer does not belong to what you asked',
+    message,
+    advice: 'Nothing was approved. Someone between this page and the enclave may be changing messages. Do not continue; tell the operator.',
+    cause,
+  });
+}
+
+/**
+ * Any error as a {@link Failure}.
+ * @param {unknown} error
+ */
+export function asFailure(error) {
+  if (error instanceof Failure) return error;
+  return new Failure('page', 'bug', {
+    title: 'Something went wrong in this page',
+    message: error instanceof Error ? error.message : String(error),
+    advice: 'Reload the page and try again.',
+    cause: error,
+  });
+}

@@ -1,0 +1,83 @@
+// The messages that pass between this page and an enclave, as the crate `openkey-protocol` defines
+// them. Types only: the bytes are deterministic CBOR (cbor.js), byte strings are Uint8Array.
+
+/** @typedef {Uint8Array<ArrayBuffer>} Bytes */
+
+/**
+ * @template T
+ * @typedef {{ body: Bytes, signature: Bytes, kind?: T }} Signed a statement of the enclave; `kind` never exists
+ */
+
+/** @typedef {{ account: Bytes, version: number, hash: Bytes }} AccountHead */
+/** @typedef {{ challenge: Bytes, rp_id: string, rp_name: string, user_id: Bytes, user_name: string, algorithms: number[], exclude: Bytes[], timeout_ms: number }} CreationOptions */
+/** @typedef {{ challenge: Bytes, rp_id: string, allow: Bytes[], timeout_ms: number }} RequestOptions */
+/** @typedef {{ id: Bytes, attestation_object: Bytes, client_data_json: Bytes, transports: string[] }} NewCredential */
+/** @typedef {{ credential_id: Bytes, authenticator_data: Bytes, client_data_json: Bytes, signature: Bytes, user_handle: Bytes | null }} Assertion */
+
+/** @typedef {{ text: string } | { siwe: string } | { typed_data: string }} Payload */
+
+/**
+ * @typedef {{ confirm: { receipt: Bytes } }
+ *   | { sign: { key: number, payload: Payload } }
+ *   | { add_passkey: { name: string } }
+ *   | { rename_passkey: { passkey: Bytes, name: string } }
+ *   | { remove_passkey: { passkey: Bytes } }
+ *   | { create_key: { label: string } }
+ *   | { label_key: { key: number, label: string } }
+ *   | { archive_key: { key: number } }
+ *   | { restore_key: { key: number } }} Action
+ */
+
+/** @typedef {'sign_in' | 'confirm' | 'sign_text' | 'sign_siwe' | 'sign_typed_data' | 'add_passkey' | 'rename_passkey' | 'remove_passkey' | 'create_key' | 'label_key' | 'archive_key' | 'restore_key'} PromptKind */
+
+/** @typedef {'account' | { history: { before: number | null, limit: number } }} Query */
+
+/**
+ * @typedef {{ evidence: { nonce: Bytes } }
+ *   | { sign_up: { origin: string, name: string, nonce: Bytes } }
+ *   | { sign_up_finish: { context: Bytes, credential: NewCredential } }
+ *   | { sign_in: { origin: string, nonce: Bytes } }
+ *   | { propose: { account: Bytes, origin: string, nonce: Bytes, head: AccountHead | null, action: Action } }
+ *   | { passkey_created: { context: Bytes, credential: NewCredential } }
+ *   | { approve: { context: Bytes, assertion: Assertion, head: AccountHead | null, confirmed: Bytes | null } }
+ *   | { read: { token: Bytes, head: AccountHead | null, query: Query } }} Request
+ */
+
+/** @typedef {{ prompt: Signed<'prompt'>, options: RequestOptions, context: Bytes }} Prompted */
+/** @typedef {{ options: CreationOptions, context: Bytes, expires_at: number }} CreationStarted */
+/** @typedef {{ receipt: Signed<'receipt'>, head: Signed<'head'> }} SignedUp */
+/** @typedef {{ key: number, address: Bytes, label: string, created_at: number, archived_at: number | null }} KeyView */
+/** @typedef {{ id: Bytes, name: string, public_key_sha256: Bytes, created_at: number, used_at: number | null }} PasskeyView */
+/** @typedef {{ account: Bytes, name: string, created_at: number, confirmed: boolean, passkeys: PasskeyView[], keys: KeyView[], history: number, head: Signed<'head'> }} AccountView */
+/** @typedef {{ sequence: number, previous: Bytes, at: number, kind: PromptKind, title: string, origin: string, passkey: Bytes, digest: Bytes, key: number | null, signature: Bytes | null }} HistoryEntry */
+/** @typedef {{ entries: HistoryEntry[], next: number | null }} HistoryPage */
+
+/**
+ * @typedef {{ signed_in: { token: Bytes, expires_at: number } }
+ *   | { signature: { signature: Bytes, digest: Bytes, address: Bytes } }
+ *   | 'changed'
+ *   | { key_created: KeyView }} Outcome
+ */
+
+/** @typedef {{ head: Signed<'head'>, outcome: Outcome }} Approved */
+
+/**
+ * @typedef {{ evidence: { document: Bytes } }
+ *   | { sign_up_started: CreationStarted }
+ *   | { signed_up: SignedUp }
+ *   | { prompted: Prompted }
+ *   | { new_passkey: CreationStarted }
+ *   | { approved: Approved }
+ *   | { account: AccountView }
+ *   | { history: HistoryPage }} Response
+ */
+
+/** @typedef {{ code: string, message: string, advice: string }} EnclaveError */
+
+/** @typedef {'evidence' | 'sign-up' | 'request'} Class what the host may know of a request, for its limits */
+
+/** @typedef {{ version: 1, measurements: Record<string, string>[], [member: string]: unknown }} Policy a policy file */
+
+/** @typedef {{ version: number, origin: string, enclave: string, policy: Policy | null }} Config what the host serves as /config.json */
+
+export {};

@@ -1,0 +1,39 @@
+// Sending the same bytes again while the enclave is away. Only for requests that have one effect
+// however often they arrive.
+
+import { Failure } from './errors.js';
+
+/** Pauses between attempts, in milliseconds: an enclave restarts within a few seconds. */
+const PAUSES = [500, 1000, 1500, 2000, 3000, 4000];
+
+/**
+ * @template T
+ * @param {() => Promise<T>} send
+ * @param {{ signal?: AbortSignal | undefined, tell?: (step: string) => void, lost?: () => void }} [how]
+ *   `lost` hears that an attempt may have taken effect without an answer
+ * @returns {Promise<T>}
+ */
+export async function patiently(send, { signal, tell = () => {}, lost = () => {} } = {}) {
+  for (let attempt = 0; ; attempt += 1) {
+    try {
+      return await send();
+    } catch (error) {
+      const pause = PAUSES[attempt];
+      if (!isAway(error)) throw error;
+      lost();
+      if (pause === undefined || signal?.aborted) throw error;
+      tell('The enclave does not answer. What you did is kept and sent again.');
+      await new Promise((resolve) => setTimeout(resolve, pause));
+      if (signal?.aborted) throw error;
+    }
+  }
+}
+
+/** @param {unknown} error */
+function isAway(error) {
+  return (
+    error instanceof Failure &&
+    error.retry &&
+    (error.party === 'host' || error.party === 'network' || (error.party === 'enclave' && error.code === 'unavailable'))
+  );
+}

@@ -1,0 +1,158 @@
+// The frame around the views: navigation, who is signed in, whether the enclave was verified.
+
+import { fill, h, icon } from './dom.js';
+import { failureNotice, say } from './ui.js';
+import { landing } from './views/landing.js';
+import { signIn } from './views/signin.js';
+import { signUp } from './views/signup.js';
+import { verify } from './views/verify.js';
+import { keys } from './views/keys.js';
+import { passkeys } from './views/passkeys.js';
+import { sign } from './views/sign.js';
+import { history } from './views/history.js';
+import { unconfirmed } from './views/unconfirmed.js';
+
+/** @import { App } from './state.js' */
+
+/** @typedef {(app: App, signal: AbortSignal) => HTMLElement} View `signal` ends when another view takes the place */
+
+/** @type {Record<string, { title: string, view: View, account: boolean }>} */
+const ROUTES = {
+  '': { title: 'Welcome', view: landing, account: false },
+  create: { title: 'Create an account', view: signUp, account: false },
+  verify: { title: 'Verify', view: verify, account: false },
+  keys: { title: 'Keys', view: keys, account: true },
+  sign: { title: 'Sign', view: sign, account: true },
+  passkeys: { title: 'Passkeys', view: passkeys, account: true },
+  history: { title: 'History', view: history, account: true },
+};
+
+/** Routes and frame of one page. */
+export class Shell {
+  /**
+   * @param {App} app
+   * @param {HTMLElement} main
+   */
+  constructor(app, main) {
+    this.app = app;
+    this.main = main;
+    this.nav = element('nav');
+    this.who = element('who');
+    this.ribbon = element('ribbon');
+    this.leaving = new AbortController();
+    /** False while the view asks to confirm the account. */
+    this.confirmed = true;
+  }
+
+  start() {
+    addEventListener('hashchange', () => this.route());
+    this.app.addEventListener('session', () => {
+      if (this.app.session) say('You are signed in.');
+      // Creating an account ends with words of its own.
+      if (this.app.session && this.path() === 'create') this.frame();
+      else this.route();
+    });
+    this.app.addEventListener('account', () => {
+      if (this.app.account?.confirmed === false && this.confirmed) this.route();
+    });
+    this.app.visit.addEventListener('change', () => this.frame());
+    element('skip').addEventListener('click', (event) => {
+      event.preventDefault();
+      this.main.focus();
+    });
+    this.route(true);
+    this.app.visit.ensure().catch(() => {});
+  }
+
+  /** The route of the address bar, as far as one is allowed there now. */
+  path() {
+    const path = location.hash.replace(/^#\/?/, '').split('?')[0] ?? '';
+    if (!Object.hasOwn(ROUTES, path)) return '';
+    return path === '' && this.app.session ? 'keys' : path;
+  }
+
+  /** @param {boolean} [first] the focus stays where the browser put it */
+  route(first = false) {
+    this.leaving.abort();
+    this.leaving = new AbortController();
+    const path = this.path();
+    const route = ROUTES[path];
+    if (!route) return;
+    document.title = `${route.title} · OpenKey`;
+    this.frame();
+    const view = route.account ? this.inside(route.view) : route.view(this.app, this.leaving.signal);
+    fill(this.main, view);
+    scrollTo(0, 0);
+    if (!first) (view.querySelector('h1') ?? this.main).focus();
+  }
+
+  /**
+   * A view of the account, or what is needed before one can be shown.
+   * @param {View} view
+   */
+  inside(view) {
+    const { app } = this;
+    if (!app.session) {
+      return h(
+        'div',
+        { class: 'stack' },
+        h('h1', { tabindex: -1 }, 'Sign in to see this'),
+        app.ended ? failureNotice(app.ended) : h('p', {}, 'Keys, passkeys and history are shown to whoever holds a passkey of the account.'),
+        h(
+          'div',
+          { class: 'row' },
+          h('button', { type: 'button', class: 'primary', onclick: () => signIn(app) }, icon('passkey'), 'Sign in'),
+          h('a', { class: 'button', href: '#/create' }, 'Create an account'),
+        ),
+      );
+    }
+    this.confirmed = app.account?.confirmed ?? true;
+    if (!this.confirmed) return unconfirmed(app);
+    return view(app, this.leaving.signal);
+  }
+
+  frame() {
+    const { app } = this;
+    const path = this.path();
+    this.nav.hidden = !app.session;
+    fill(
+      this.nav,
+      ['keys', 'sign', 'passkeys', 'history'].map((name) =>
+        h('a', { href: `#/${name}`, 'aria-current': path === name ? 'page' : null }, ROUTES[name]?.title),
+      ),
+    );
+    fill(
+      this.who,
+      this.badge(),
+      app.session
+        ? h('button', { type: 'button', class: 'small', onclick: () => this.leave() }, 'Sign out')
+        : path !== '' && h('button', { type: 'button', class: 'small', onclick: () => signIn(app) }, 'Sign in'),
+    );
+    const report = app.visit.current?.report;
+    const development = report !== undefined && (report.simulator || report.binding.root_source === 'development');
+    this.ribbon.hidden = !development;
+    if (development && !this.ribbon.firstChild) {
+      fill(this.ribbon, h('strong', {}, 'Development enclave: it protects nothing.'), ' Its root key is a file. Use it to try things out, never for real keys.');
+    }
+  }
+
+  leave() {
+    this.app.signOut();
+    say('You are signed out. The read token is gone.');
+    location.hash = '#/';
+  }
+
+  badge() {
+    const { visit } = this.app;
+    if (visit.pending && !visit.current) return h('a', { class: 'badge', href: '#/verify' }, icon('clock'), 'Checking enclave');
+    if (visit.current) return h('a', { class: 'badge good', href: '#/verify' }, icon('shield'), 'Enclave verified');
+    return h('a', { class: 'badge bad', href: '#/verify' }, icon('warning'), 'Not verified');
+  }
+}
+
+/** @param {string} id */
+function element(id) {
+  const found = document.getElementById(id);
+  if (!found) throw new Error(`index.html lacks #${id}`);
+  return found;
+}

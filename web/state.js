@@ -1,0 +1,168 @@
+// What the page knows while it is open: who it talks to, who is signed in, and the account as last read.
+
+import { toHex } from './bytes.js';
+import { asFailure, Failure, pageFailure } from './errors.js';
+import { plain } from './store.js';
+
+/** @import { Api } from './api.js' */
+/** @import { AccountView, Config, HistoryPage, Query, Response as Answer } from './messages.js' */
+/** @import { Session, Store } from './store.js' */
+/** @import { Visit } from './visit.js' */
+
+/** Tells `session` when someone signs in or out, `account` when the account was read again. */
+export class App extends EventTarget {
+  /**
+   * @param {Config} config
+   * @param {Api} api
+   * @param {Store} store
+   * @param {Visit} visit
+   */
+  constructor(config, api, store, visit) {
+    super();
+    this.config = config;
+    this.api = api;
+    this.store = store;
+    this.visit = visit;
+    /** @type {Session | null} */
+    this.session = store.session();
+    /** @type {AccountView | null} */
+    this.account = null;
+    /** @type {Failure | null} why nobody is signed in any more */
+    this.ended = null;
+    /** @type {ReturnType<typeof setTimeout> | undefined} */
+    this.timer = undefined;
+    this.#arm();
+  }
+
+  /**
+   * Somebody proved with a passkey who they are.
+   * @param {Session} session
+   */
+  signIn(session) {
+    this.session = session;
+    this.account = null;
+    this.ended = null;
+    this.store.keepSession(session);
+    this.#arm();
+    this.dispatchEvent(new Event('session'));
+  }
+
+  /**
+   * Drops the read token.
+   * @param {Failure | null} [why] null if the person asked for it
+   */
+  signOut(why = null) {
+    this.session = null;
+    this.account = null;
+    this.ended = why;
+    this.store.keepSession(null);
+    this.#arm();
+    this.dispatchEvent(new Event('session'));
+  }
+
+  /** Ends the session on this page when the token does. */
+  #arm() {
+    clearTimeout(this.timer);
+    if (!this.session) return;
+    // A dialog may be open: it goes on, because approvals do not need the token.
+    this.timer = setTimeout(() => this.signOut(sessionEnded()), Math.max(0, this.session.expiresAt - Date.now()));
+  }
+
+  /**
+   * @template {'account' | 'history'} K
+   * @param {Query} query
+   * @param {K} expected
+   * @returns {Promise<Extract<Answer, Record<K, unknown>>[K]>}
+   */
+  async #read(query, expected) {
+    const session = this.session;
+    if (!session) throw sessionEnded();
+    const head = this.store.head(session.account);
+    try {
+      const { answer } = await this.api.send({ read: { token: session.token, head, query } }, expected);
+      return answer;
+    } catch (error) {
+      const failure = asFailure(error);
+      if (failure.code === 'context_expired' || failure.code === 'context_invalid') {
+        this.signOut(sessionEnded());
+        throw sessionEnded();
+      }
+      throw failure;
+    }
+  }
+
+  /**
+   * Reads the account and checks its head and every address against what was signed before.
+   * @returns {Promise<AccountView>}
+   */
+  async refresh() {
+    const view = await this.#read('account', 'account');
+    const session = this.session;
+    if (!session) throw sessionEnded();
+    if (toHex(view.account) !== session.account) {
+      throw pageFailure('other_account', 'The answer is about another account.');
+    }
+    await this.visit.ensure();
+    await this.visit.checkHead(view.head, session.account);
+    const proven = this.store.addresses(session.account);
+    for (const key of view.keys) {
+      const known = proven[key.key];
+      if (known !== undefined && known !== plain(key.address)) throw addressChanged(key.key);
+    }
+    this.account = view;
+    if (session.name !== view.name) {
+      session.name = view.name;
+      this.store.keepSession(session);
+    }
+    this.dispatchEvent(new Event('account'));
+    return view;
+  }
+
+  /** The account as last read, or read now. */
+  async known() {
+    return this.account ?? this.refresh();
+  }
+
+  /**
+   * @param {number | null} before
+   * @param {number} limit
+   * @returns {Promise<HistoryPage>}
+   */
+  history(before, limit) {
+    return this.#read({ history: { before, limit } }, 'history');
+  }
+
+  /**
+   * An enclave signed that a key of an account has this address.
+   * @param {string} account hex
+   * @param {number} key
+   * @param {string} address
+   * @throws {Failure} if an enclave signed another one before
+   */
+  proven(account, key, address) {
+    const known = this.store.addresses(account)[key];
+    if (known !== undefined && known !== plain(address)) throw addressChanged(key);
+    if (known === undefined) this.store.keepAddress(account, key, address);
+  }
+
+  /**
+   * Whether an enclave has signed for this address in front of this browser.
+   * @param {number} key
+   */
+  isProven(key) {
+    return this.session !== null && this.store.addresses(this.session.account)[key] !== undefined;
+  }
+}
+
+function sessionEnded() {
+  return new Failure('page', 'session_ended', {
+    title: 'You are signed out',
+    message: 'Reading ends fifteen minutes after a sign-in.',
+    advice: 'Sign in again with your passkey. Nothing is lost.',
+  });
+}
+
+/** @param {number} key */
+function addressChanged(key) {
+  return pageFailure('address_changed', `The address of key ${key} is not the one an enclave signed for before.`);
+}

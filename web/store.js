@@ -1,0 +1,141 @@
+// What this browser keeps: per account the newest head it saw and the addresses an enclave has
+// signed for (localStorage), the read token of this tab (sessionStorage), a visitor's own policy.
+
+import { fromBase64, fromHex, toBase64, toHex } from './bytes.js';
+
+/** @import { AccountHead, Bytes, Policy } from './messages.js' */
+
+/** @typedef {{ account: string, token: Bytes, expiresAt: number, name: string }} Session `account` as hex */
+
+/** @typedef {{ version: 1, receipt: { body: string, signature: string }, evidence: string, nonce: string }} ReceiptFile what `openkey-verify account` reads */
+/** @typedef {{ hash: string, file: ReceiptFile }} KeptReceipt */
+
+/** @typedef {Pick<Storage, 'getItem' | 'setItem' | 'removeItem'>} Area */
+
+/** Reads and writes; a browser that refuses storage only forgets. */
+export class Store {
+  /**
+   * @param {Area} [local]
+   * @param {Area} [tab]
+   */
+  constructor(local = localStorage, tab = sessionStorage) {
+    this.local = local;
+    this.tab = tab;
+  }
+
+  /**
+   * The newest head seen of an account.
+   * @param {string} account hex
+   * @returns {AccountHead | null}
+   */
+  head(account) {
+    const kept = read(this.local, `openkey.head.${account}`);
+    return kept ? { account: fromHex(account), version: kept.version, hash: fromHex(kept.hash) } : null;
+  }
+
+  /**
+   * Keeps a checked head if it is newer; another tab may have seen more.
+   * @param {{ account: string, version: number, hash: string }} head
+   * @returns {boolean} false if this browser has seen a newer one, or another one of that version
+   */
+  keepHead(head) {
+    const key = `openkey.head.${head.account}`;
+    const kept = read(this.local, key);
+    if (kept && (kept.version > head.version || (kept.version === head.version && kept.hash !== head.hash))) return false;
+    write(this.local, key, { version: head.version, hash: head.hash });
+    return true;
+  }
+
+  /**
+   * Addresses that an enclave has signed for, by key index.
+   * @param {string} account hex
+   * @returns {Record<string, string>} hex without prefix, lower case
+   */
+  addresses(account) {
+    return read(this.local, `openkey.addresses.${account}`) ?? {};
+  }
+
+  /**
+   * @param {string} account hex
+   * @param {number} key
+   * @param {string} address hex
+   */
+  keepAddress(account, key, address) {
+    const kept = this.addresses(account);
+    kept[key] = plain(address);
+    write(this.local, `openkey.addresses.${account}`, kept);
+  }
+
+  /** @returns {Session | null} */
+  session() {
+    const kept = read(this.tab, 'openkey.session');
+    return kept && kept.expiresAt > Date.now() ? { ...kept, token: fromBase64(kept.token) } : null;
+  }
+
+  /** @param {Session | null} session null forgets it */
+  keepSession(session) {
+    write(this.tab, 'openkey.session', session && { ...session, token: toBase64(session.token) });
+  }
+
+  /**
+   * The receipt of an account that was made in this browser.
+   * @param {string} account hex
+   * @returns {KeptReceipt | null}
+   */
+  receipt(account) {
+    return read(this.local, `openkey.receipt.${account}`);
+  }
+
+  /**
+   * @param {string} account hex
+   * @param {KeptReceipt} receipt
+   */
+  keepReceipt(account, receipt) {
+    write(this.local, `openkey.receipt.${account}`, receipt);
+  }
+
+  /** @returns {Policy | null} a policy that the visitor chose over the served one */
+  policy() {
+    return read(this.local, 'openkey.policy');
+  }
+
+  /** @param {Policy | null} policy */
+  keepPolicy(policy) {
+    write(this.local, 'openkey.policy', policy);
+  }
+}
+
+/**
+ * An address as lower-case hex digits.
+ * @param {string | Uint8Array} address
+ */
+export function plain(address) {
+  return (typeof address === 'string' ? address : toHex(address)).replace(/^0x/i, '').toLowerCase();
+}
+
+/**
+ * @param {Area} area
+ * @param {string} key
+ * @returns {any}
+ */
+function read(area, key) {
+  try {
+    return JSON.parse(area.getItem(key) ?? 'null');
+  } catch {
+    return null;
+  }
+}
+
+/**
+ * @param {Area} area
+ * @param {string} key
+ * @param {unknown} value
+ */
+function write(area, key, value) {
+  try {
+    if (value === null) area.removeItem(key);
+    else area.setItem(key, JSON.stringify(value));
+  } catch {
+    // Full or forbidden: the page works on without a memory.
+  }
+}

@@ -1,0 +1,176 @@
+// The verifier crate compiled to WebAssembly: checks of documents, prompts, receipts and heads.
+// It has no imports: nothing goes in but the bytes given, nothing comes out but the verdict.
+
+import { Failure } from './errors.js';
+import { toBase64, toHex } from './bytes.js';
+import { adviceFor } from './rules.js';
+
+/** @import { Bytes, Policy, PromptKind, Signed } from './messages.js' */
+
+/**
+ * @typedef {object} EvidenceReport who a document says is there, once every rule held
+ * @property {string} module_id
+ * @property {number} timestamp_ms
+ * @property {Record<string, string>} measurements PCR index to hex
+ * @property {boolean} simulator
+ * @property {boolean} debug
+ * @property {{ identity: string, configuration: string, root_source: string, root_id: string | null, release: string, rollback: string }} binding
+ * @property {number} certificate_expires_ms
+ */
+
+/** @typedef {{ label: string, value: string }} SummaryLine */
+/** @typedef {{ severity: 'notice' | 'attention' | 'danger', text: string }} SummaryWarning */
+/** @typedef {{ title: string, lines: SummaryLine[], warnings: SummaryWarning[], text: string | null, confirm: boolean }} Summary */
+
+/**
+ * @typedef {object} CheckedPrompt a prompt whose signature, request hash, nonce, origin and expiry held; bytes as hex
+ * @property {PromptKind} kind
+ * @property {string | null} account
+ * @property {{ key: number, address: string } | null} key
+ * @property {number} version
+ * @property {string} challenge
+ * @property {string} digest
+ * @property {string} request
+ * @property {string} nonce
+ * @property {string} origin
+ * @property {number} issued_at
+ * @property {number} expires_at
+ * @property {Summary} summary
+ */
+
+/**
+ * @typedef {object} CheckedReceipt a receipt whose signature, nonce and passkey held; bytes as hex
+ * @property {string} account
+ * @property {number} version
+ * @property {number} issued_at
+ * @property {string} rp_id
+ * @property {string} nonce
+ * @property {{ id: string, public_key_sha256: string }[]} credentials
+ * @property {{ key: number, address: string }[]} keys addresses in EIP-55 form
+ * @property {string} hash SHA-256 of the signed body
+ */
+
+/** @typedef {{ account: string, version: number, hash: string }} CheckedHead */
+
+/**
+ * @typedef {object} Exports
+ * @property {WebAssembly.Memory} memory
+ * @property {(length: number) => number} alloc
+ * @property {(pointer: number, length: number) => void} dealloc
+ * @property {(pointer: number, length: number) => number} call
+ */
+
+/** The loaded module. */
+export class Verifier {
+  /** @param {Exports} exports */
+  constructor(exports) {
+    this.exports = exports;
+  }
+
+  /**
+   * @param {BufferSource} bytes of `verifier.wasm`
+   */
+  static async fromBytes(bytes) {
+    const { instance } = await WebAssembly.instantiate(bytes, {});
+    return new Verifier(/** @type {Exports} */ (/** @type {unknown} */ (instance.exports)));
+  }
+
+  /** Fetches the module that lies beside this page. */
+  static async load() {
+    try {
+      const response = await fetch(new URL('verifier.wasm', import.meta.url));
+      if (!response.ok) throw new Error(`status ${response.status}`);
+      return await Verifier.fromBytes(await response.arrayBuffer());
+    } catch (cause) {
+      throw new Failure('page', 'verifier_missing', {
+        title: 'The verifier could not be loaded',
+        message: 'Without it this page cannot check who it talks to, so it does nothing.',
+        advice: 'Reload the page. WebAssembly must be allowed in this browser.',
+        retry: true,
+        cause,
+      });
+    }
+  }
+
+  /**
+   * One check.
+   * @param {Record<string, unknown>} request
+   * @returns {any} what holds
+   * @throws {Failure} naming the rule that does not
+   */
+  call(request) {
+    const { memory, alloc, dealloc, call } = this.exports;
+    const bytes = new TextEncoder().encode(JSON.stringify(request));
+    const input = alloc(bytes.length);
+    new Uint8Array(memory.buffer, input, bytes.length).set(bytes);
+    const output = call(input, bytes.length);
+    dealloc(input, bytes.length);
+    const length = new DataView(memory.buffer).getUint32(output, true);
+    const json = new TextDecoder().decode(new Uint8Array(memory.buffer, output + 4, length));
+    dealloc(output, length + 4);
+    const verdict = JSON.parse(json);
+    if (verdict.ok !== undefined) return verdict.ok;
+    const rule = String(verdict.error?.rule ?? 'unknown');
+    throw new Failure('evidence', rule, {
+      ...adviceFor(rule),
+      message: String(verdict.error?.message ?? 'The verifier gave no reason.'),
+    });
+  }
+
+  /**
+   * @param {{ document: Bytes, nonce: Bytes, now: number, policy: Policy }} given
+   * @returns {EvidenceReport}
+   */
+  evidence({ document, nonce, now, policy }) {
+    return this.call({ op: 'evidence', document: toBase64(document), nonce: toHex(nonce), now_ms: now, policy });
+  }
+
+  /**
+   * @param {string} identity hex
+   * @param {Signed<'prompt'>} signed
+   * @param {{ request: Bytes, nonce: Bytes, origin: string, now: number }} asked
+   * @returns {CheckedPrompt}
+   */
+  prompt(identity, signed, { request, nonce, origin, now }) {
+    return this.call({ op: 'prompt', identity, ...parts(signed), request: toHex(request), nonce: toHex(nonce), origin, now_ms: now });
+  }
+
+  /**
+   * @param {string} identity hex
+   * @param {Signed<'receipt'>} signed
+   * @param {{ nonce: Bytes, credential: Bytes, spki: Bytes }} own
+   * @returns {CheckedReceipt}
+   */
+  receipt(identity, signed, { nonce, credential, spki }) {
+    return this.call({
+      op: 'receipt',
+      identity,
+      ...parts(signed),
+      nonce: toHex(nonce),
+      credential_id: toHex(credential),
+      public_key_spki: toHex(spki),
+    });
+  }
+
+  /**
+   * @param {string} identity hex
+   * @param {Signed<'head'>} signed
+   * @returns {CheckedHead}
+   */
+  head(identity, signed) {
+    return this.call({ op: 'head', identity, ...parts(signed) });
+  }
+
+  /**
+   * @param {Bytes} address 20 bytes
+   * @returns {string} the EIP-55 text
+   */
+  checksum(address) {
+    return this.call({ op: 'address', address: toHex(address) }).address;
+  }
+}
+
+/** @param {Signed<unknown>} signed */
+function parts(signed) {
+  return { body: toHex(signed.body), signature: toHex(signed.signature) };
+}

@@ -1,0 +1,47 @@
+// Evidence that passed, in words.
+
+import { h, icon } from '../dom.js';
+import { copyable, facts, notice, when } from '../ui.js';
+
+/** @import { Vouched } from '../visit.js' */
+
+/**
+ * @param {Vouched} vouched
+ * @param {boolean} [brief]
+ */
+export function evidenceFacts(vouched, brief = false) {
+  const { report, source } = vouched;
+  const { binding } = report;
+  const development = binding.root_source === 'development';
+  return h(
+    'div',
+    { class: 'stack' },
+    h('p', {}, h('span', { class: 'badge good' }, icon('check'), 'Every rule of the policy holds')),
+    development || report.simulator
+      ? notice('warn', 'Development: protects nothing', h('p', {}, `${report.simulator ? 'The document comes from a simulator, not from hardware. ' : ''}The root key’s source is “${binding.root_source}”: a file that anyone at that machine can read.`))
+      : null,
+    report.debug ? notice('bad', 'Debug mode', h('p', {}, 'The host can read this enclave’s console and memory.')) : null,
+    facts(
+      ['Module', h('span', { class: 'mono' }, report.module_id)],
+      ['Release', binding.release],
+      ['Document made', when(report.timestamp_ms)],
+      ['Root key source', binding.root_source],
+      ['Policy', source === 'host' ? 'the one this host serves' : 'your own, pasted in this browser'],
+      !brief && ['Root id', binding.root_id ? copyable(binding.root_id, 'root id') : 'none: no ceremony made one'],
+      !brief && ['Configuration', copyable(binding.configuration, 'configuration hash')],
+      !brief && ['Identity key', copyable(binding.identity, 'identity key')],
+      !brief && ['Store rollback', binding.rollback === 'clients-only' ? 'noticed by clients and the running enclave only' : binding.rollback],
+      !brief && ['Certificate until', when(report.certificate_expires_ms)],
+    ),
+    brief
+      ? null
+      : [
+          h('h3', {}, 'Measurements'),
+          facts(
+            ...Object.entries(report.measurements).map(
+              ([index, value]) => /** @type {[string, HTMLElement]} */ ([`PCR${index}`, copyable(value, `PCR${index}`)]),
+            ),
+          ),
+        ],
+  );
+}

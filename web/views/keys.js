@@ -1,0 +1,136 @@
+// The account's keys: addresses that an enclave has signed for, new keys, names, archive.
+
+import { propose } from '../consent.js';
+import { fill, h, icon } from '../dom.js';
+import { fail, heading, notice, say, when } from '../ui.js';
+import { addressFacts, saveReceipt } from './address.js';
+import { askName } from './dialog.js';
+import { ask } from './prompt.js';
+
+/** @import { Action, KeyView } from '../messages.js' */
+/** @import { App } from '../state.js' */
+
+/**
+ * @param {App} app
+ * @param {AbortSignal} signal
+ */
+export function keys(app, signal) {
+  const list = h('ul', { class: 'list' });
+  const place = h('div', {});
+  const extra = h('div', { class: 'row' });
+  const account = app.session?.account ?? '';
+
+  const load = async () => {
+    fail(place, null);
+    try {
+      await app.refresh();
+      await prove(app, signal);
+    } catch (error) {
+      if (app.session) fail(place, error, load);
+    }
+  };
+  const draw = () => {
+    if (!app.account) return;
+    fill(list, app.account.keys.map((key) => card(app, key, change)));
+    const kept = app.store.receipt(account);
+    fill(extra, kept && saveReceipt(account, kept));
+  };
+  /**
+   * @param {string} title
+   * @param {Action} action
+   * @param {string} done
+   */
+  const change = async (title, action, done) => {
+    const result = await ask(app, title, () => propose(app, account, action));
+    if (!result) return;
+    say(done);
+    await load();
+  };
+  const create = async () => {
+    const label = await askName({
+      title: 'A new key',
+      label: 'Name of the key',
+      hint: 'For yourself, such as “Travel fund”.',
+      submit: 'Continue',
+    });
+    if (label !== null) await change('A new key', { create_key: { label } }, 'The key was made.');
+  };
+
+  app.addEventListener('account', draw, { signal });
+  draw();
+  load();
+  return h(
+    'div',
+    { class: 'stack' },
+    heading('Keys', 'Each key lives inside the enclave and never leaves it.', h('button', { type: 'button', class: 'primary', onclick: create }, icon('key'), 'Create a key')),
+    place,
+    app.account ? null : h('p', { class: 'quiet', role: 'status' }, ''),
+    list,
+    extra,
+  );
+}
+
+/**
+ * @param {App} app
+ * @param {KeyView} key
+ * @param {(title: string, action: Action, done: string) => Promise<void>} change
+ */
+function card(app, key, change) {
+  const archived = key.archived_at !== null;
+  const proven = app.isProven(key.key);
+  const name = key.label || `Key ${key.key}`;
+  const rename = async () => {
+    const label = await askName({ title: 'Rename the key', label: 'Name of the key', value: key.label, submit: 'Continue' });
+    if (label !== null) await change('Rename the key', { label_key: { key: key.key, label } }, 'The key was renamed.');
+  };
+  return h(
+    'li',
+    { class: 'card', 'data-key': key.key },
+    h(
+      'div',
+      { class: 'item-head' },
+      h('h2', {}, name),
+      h(
+        'span',
+        { class: 'row' },
+        archived && h('span', { class: 'badge' }, 'Archived'),
+        proven ? h('span', { class: 'badge good' }, icon('check'), 'Signed for by the enclave') : h('span', { class: 'badge warn' }, 'Not proven yet'),
+      ),
+    ),
+    h('p', { class: 'quiet small' }, `Key ${key.key}, made `, when(key.created_at), archived && [', archived ', when(key.archived_at ?? 0)]),
+    h(
+      'div',
+      { class: 'stack-tight' },
+      proven
+        ? addressFacts(app.visit.checksum(key.address))
+        : notice('warn', 'The address is not shown yet', h('p', {}, archived ? 'The enclave signs for addresses of active keys only. Restore the key to see its address.' : 'Asking the enclave to sign for it …')),
+    ),
+    h(
+      'div',
+      { class: 'item-actions' },
+      !archived && h('a', { class: 'button small', href: `#/sign?key=${key.key}`, 'aria-label': `Sign with ${name}` }, icon('pen'), 'Sign'),
+      h('button', { type: 'button', class: 'small', onclick: rename, 'aria-label': `Rename ${name}` }, 'Rename'),
+      archived
+        ? h('button', { type: 'button', class: 'small', 'aria-label': `Restore ${name}`, onclick: () => change('Restore the key', { restore_key: { key: key.key } }, 'The key was restored.') }, 'Restore')
+        : h('button', { type: 'button', class: 'small', 'aria-label': `Archive ${name}`, onclick: () => change('Archive the key', { archive_key: { key: key.key } }, 'The key was archived.') }, 'Archive'),
+    ),
+  );
+}
+
+/**
+ * Lets the enclave sign for each address this browser has no proof of: it asks for the prompt of a
+ * text, which names key and address under the enclave's signature, and approves nothing.
+ *
+ * @param {App} app
+ * @param {AbortSignal} signal
+ */
+async function prove(app, signal) {
+  const { account: view, session } = app;
+  if (!view || !session) return;
+  for (const key of view.keys) {
+    if (signal.aborted) return;
+    if (key.archived_at !== null || app.isProven(key.key)) continue;
+    await propose(app, session.account, { sign: { key: key.key, payload: { text: 'What is the address of this key? (never signed)' } } });
+    await app.refresh();
+  }
+}

@@ -1,0 +1,99 @@
+// The account's passkeys: add, rename, remove. Each change is approved by a passkey that is there.
+
+import { toHex } from '../bytes.js';
+import { propose } from '../consent.js';
+import { fill, h, icon } from '../dom.js';
+import { fail, heading, notice, say, when } from '../ui.js';
+import { askName } from './dialog.js';
+import { ask } from './prompt.js';
+
+/** @import { Action, PasskeyView } from '../messages.js' */
+/** @import { App } from '../state.js' */
+
+/**
+ * @param {App} app
+ * @param {AbortSignal} signal
+ */
+export function passkeys(app, signal) {
+  const list = h('ul', { class: 'list' });
+  const hint = h('div', {});
+  const place = h('div', {});
+  const account = app.session?.account ?? '';
+
+  const load = async () => {
+    fail(place, null);
+    try {
+      await app.refresh();
+    } catch (error) {
+      if (app.session) fail(place, error, load);
+    }
+  };
+  const draw = () => {
+    if (!app.account) return;
+    const { passkeys: all } = app.account;
+    fill(hint, all.length === 1 && notice('plain', 'This is your only passkey', h('p', {}, 'If you lose it, the account is lost. Add another one on a second device. The last passkey cannot be removed.')));
+    fill(list, all.map((passkey) => card(passkey, all.length === 1, change)));
+  };
+  /**
+   * @param {string} title
+   * @param {Action} action
+   * @param {string} done
+   */
+  const change = async (title, action, done) => {
+    const result = await ask(app, title, (tell) => propose(app, account, action, tell));
+    if (!result) return;
+    say(done);
+    await load();
+  };
+  const add = async () => {
+    const name = await askName({
+      title: 'Add a passkey',
+      label: 'Name of the passkey',
+      hint: 'Two steps follow: your browser makes the new passkey, then a passkey you already have approves it.',
+      submit: 'Make the passkey',
+    });
+    if (name !== null) await change('Add a passkey', { add_passkey: { name } }, 'The passkey was added.');
+  };
+
+  app.addEventListener('account', draw, { signal });
+  draw();
+  load();
+  return h(
+    'div',
+    { class: 'stack' },
+    heading('Passkeys', 'Whoever holds one of these can approve in your name.', h('button', { type: 'button', class: 'primary', onclick: add }, icon('passkey'), 'Add a passkey')),
+    place,
+    hint,
+    list,
+  );
+}
+
+/**
+ * @param {PasskeyView} passkey
+ * @param {boolean} last
+ * @param {(title: string, action: Action, done: string) => Promise<void>} change
+ */
+function card(passkey, last, change) {
+  const rename = async () => {
+    const name = await askName({ title: 'Rename the passkey', label: 'Name of the passkey', value: passkey.name, submit: 'Continue' });
+    if (name !== null) await change('Rename the passkey', { rename_passkey: { passkey: passkey.id, name } }, 'The passkey was renamed.');
+  };
+  const remove = () => change('Remove the passkey', { remove_passkey: { passkey: passkey.id } }, 'The passkey was removed.');
+  const id = toHex(passkey.id);
+  return h(
+    'li',
+    { class: 'card', 'data-passkey': id },
+    h('div', { class: 'item-head' }, h('h2', {}, passkey.name)),
+    h('p', { class: 'quiet small' }, 'Added ', when(passkey.created_at), passkey.used_at !== null && [', last used ', when(passkey.used_at)]),
+    h(
+      'div',
+      { class: 'item-actions' },
+      h('button', { type: 'button', class: 'small', onclick: rename, 'aria-label': `Rename ${passkey.name}` }, 'Rename'),
+      h(
+        'button',
+        { type: 'button', class: 'small', disabled: last, onclick: remove, 'aria-label': last ? `Remove ${passkey.name}: not possible, it is the last one` : `Remove ${passkey.name}` },
+        'Remove',
+      ),
+    ),
+  );
+}

@@ -1,0 +1,241 @@
+// The approval dialog: what the enclave says it is about to do, in its own signed words, before the
+// browser asks for a passkey.
+
+import { approve } from '../consent.js';
+import { fill, h, icon } from '../dom.js';
+import { asFailure } from '../errors.js';
+import { failureNotice, facts, notice, when } from '../ui.js';
+import { openDialog } from './dialog.js';
+
+/** @import { Prepared } from '../consent.js' */
+/** @import { Approved } from '../messages.js' */
+/** @import { App } from '../state.js' */
+/** @import { CheckedPrompt, SummaryWarning } from '../verifier.js' */
+
+/** Refusals after which only a new prompt helps. */
+const STALE = new Set(['context_expired', 'context_used', 'context_invalid', 'account_changed', 'conflict', 'rolled_back', 'unavailable']);
+
+/** @typedef {{ approved: Approved | null, account: string, prompt: CheckedPrompt }} Consented */
+
+/**
+ * Shows the prompt of an action and lets the person approve or cancel it.
+ *
+ * @param {App} app
+ * @param {string} title what is being asked for, until the enclave says it itself
+ * @param {(tell: (step: string) => void) => Promise<Prepared>} prepare
+ * @returns {Promise<Consented | null>} null if cancelled
+ */
+export function ask(app, title, prepare) {
+  return new Promise((resolve) => new Approval(app, prepare, resolve).start(title));
+}
+
+class Approval {
+  /**
+   * @param {App} app
+   * @param {(tell: (step: string) => void) => Promise<Prepared>} prepare
+   * @param {(result: Consented | null) => void} resolve
+   */
+  constructor(app, prepare, resolve) {
+    this.app = app;
+    this.prepare = prepare;
+    this.resolve = resolve;
+    this.abort = new AbortController();
+    /** @type {Prepared | null} */
+    this.prepared = null;
+    /** @type {ReturnType<typeof setInterval> | undefined} */
+    this.clock = undefined;
+    this.working = false;
+
+    this.content = h('div', { class: 'stack' });
+    this.trouble = h('div', {});
+    this.step = h('p', { class: 'quiet', role: 'status', 'aria-live': 'polite' });
+    this.cancel = h('button', { type: 'button', onclick: () => this.finish(null) }, 'Cancel');
+    this.go = h('button', { type: 'button', class: 'primary', onclick: () => this.act() }, icon('passkey'), h('span', {}, 'Approve with passkey'));
+  }
+
+  /** @param {string} title */
+  start(title) {
+    this.open = openDialog(title, {
+      body: [this.content, this.step, this.trouble],
+      foot: [this.cancel, this.go],
+      cancelled: () => this.finish(null),
+    });
+    this.load();
+  }
+
+  /** @param {Consented | null} result */
+  finish(result) {
+    clearInterval(this.clock);
+    this.abort.abort();
+    this.open?.close();
+    this.resolve(result);
+  }
+
+  /** Asks the enclave for a (new) prompt. */
+  async load() {
+    clearInterval(this.clock);
+    this.prepared = null;
+    this.button('Approve with passkey', true);
+    fill(this.trouble);
+    fill(this.content);
+    this.tell('Asking the enclave what it would do …');
+    try {
+      const prepared = await this.prepare((step) => this.tell(step));
+      if (this.abort.signal.aborted) return;
+      this.prepared = prepared;
+      this.tell('');
+      this.show(prepared.prompt);
+    } catch (error) {
+      if (this.abort.signal.aborted) return;
+      this.tell('');
+      fill(this.trouble, failureNotice(error));
+      this.button('Ask again', false);
+      this.go.focus();
+    }
+  }
+
+  /** @param {CheckedPrompt} prompt */
+  show(prompt) {
+    const { summary } = prompt;
+    if (this.open) this.open.heading.textContent = summary.title;
+    const confirm = summary.confirm ? h('input', { type: 'checkbox', id: 'prompt-confirm' }) : null;
+    confirm?.addEventListener('change', () => this.button('Approve with passkey', !confirm.checked));
+    const left = h('span', {});
+    fill(
+      this.content,
+      vouchedBy(this.app),
+      bySeverity(summary.warnings).map(warning),
+      facts(...summary.lines.map((line) => /** @type {[string, string]} */ ([line.label, line.value]))),
+      summary.text !== null && [
+        h('h3', {}, prompt.kind.startsWith('sign_') && prompt.kind !== 'sign_in' ? 'Exactly this is signed' : 'Exactly this'),
+        h('pre', { class: 'exact', tabindex: 0, role: 'region', 'aria-label': 'Exact text' }, summary.text),
+      ],
+      facts(
+        prompt.key && ['Key', h('span', { class: 'mono' }, prompt.key.address)],
+        [
+          digestName(prompt),
+          h('span', { class: 'mono', id: 'prompt-digest' }, prompt.digest),
+        ],
+        ['Good until', h('span', {}, when(prompt.expires_at), left)],
+      ),
+      confirm &&
+        h(
+          'div',
+          { class: 'choice' },
+          confirm,
+          h('label', { for: confirm.id }, 'I have read the warnings. Sign it anyway.'),
+        ),
+    );
+    this.countDown(prompt, left);
+    this.button('Approve with passkey', summary.confirm);
+    this.open?.heading.focus();
+  }
+
+  /**
+   * The enclave’s clock may differ from this one: what counts is how long the prompt lives.
+   * @param {CheckedPrompt} prompt
+   * @param {HTMLElement} left
+   */
+  countDown(prompt, left) {
+    const end = performance.now() + (prompt.expires_at - prompt.issued_at);
+    const tick = () => {
+      const seconds = Math.ceil((end - performance.now()) / 1000);
+      left.textContent = seconds > 0 ? ` (${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, '0')} left)` : ' (expired)';
+      if (seconds > 0 || this.working) return;
+      clearInterval(this.clock);
+      this.prepared = null;
+      fill(this.trouble, notice('warn', 'This prompt has expired', h('p', {}, 'Nothing was approved. Ask the enclave again.')));
+      this.button('Ask again', false);
+    };
+    this.clock = setInterval(tick, 1000);
+    tick();
+  }
+
+  /** The primary button: approve, or ask again where no prompt is left to approve. */
+  async act() {
+    const prepared = this.prepared;
+    if (!prepared) {
+      this.load();
+      return;
+    }
+    if (this.working) return;
+    this.working = true;
+    fill(this.trouble);
+    this.button('Waiting …', true, true);
+    try {
+      const result = await approve(this.app, prepared, {
+        signal: this.abort.signal,
+        confirmed: prepared.prompt.summary.confirm,
+        tell: (step) => this.tell(step),
+      });
+      this.finish({ ...result, prompt: prepared.prompt });
+    } catch (error) {
+      if (this.abort.signal.aborted) return;
+      this.tell('');
+      this.failed(error);
+    } finally {
+      this.working = false;
+    }
+  }
+
+  /** @param {unknown} error */
+  failed(error) {
+    const failure = asFailure(error);
+    fill(this.trouble, failureNotice(failure));
+    if (failure.retry) this.button('Try again', false);
+    else if (failure.party === 'enclave' && STALE.has(failure.code)) {
+      this.prepared = null;
+      this.button('Ask again', false);
+    } else this.button('Approve with passkey', true);
+    this.trouble.scrollIntoView({ block: 'nearest' });
+    (this.go.disabled ? this.cancel : this.go).focus();
+  }
+
+  /**
+   * @param {string} label
+   * @param {boolean} disabled
+   * @param {boolean} [waiting]
+   */
+  button(label, disabled, waiting = false) {
+    const words = this.go.querySelector('span');
+    if (words) words.textContent = label;
+    this.go.disabled = disabled;
+    this.go.setAttribute('aria-busy', String(waiting));
+  }
+
+  /** @param {string} step */
+  tell(step) {
+    this.step.textContent = step;
+    this.step.hidden = step === '';
+  }
+}
+
+/** @param {App} app */
+function vouchedBy(app) {
+  const { current } = app.visit;
+  if (!current) return null;
+  return h(
+    'p',
+    { class: 'quiet small' },
+    icon('shield'),
+    ` The enclave ${current.report.module_id} says this and signed it. Checked in this browser: it answers exactly what this page asked.`,
+  );
+}
+
+/** @param {SummaryWarning[]} warnings */
+function bySeverity(warnings) {
+  const order = ['danger', 'attention', 'notice'];
+  return [...warnings].sort((a, b) => order.indexOf(a.severity) - order.indexOf(b.severity));
+}
+
+/** @param {SummaryWarning} warning */
+function warning({ severity, text }) {
+  if (severity === 'danger') return notice('bad', 'Dangerous', h('p', {}, text));
+  if (severity === 'attention') return notice('warn', 'Look twice', h('p', {}, text));
+  return notice('plain', 'Worth knowing', h('p', {}, text));
+}
+
+/** @param {CheckedPrompt} prompt */
+function digestName({ kind }) {
+  return kind.startsWith('sign_') && kind !== 'sign_in' ? 'Digest to sign (Keccak-256)' : 'Digest of the request (SHA-256)';
+}

@@ -1,0 +1,228 @@
+// Signing: a text, a sign-in message, or typed data, with one of the account's keys.
+
+import { toHex } from '../bytes.js';
+import { propose } from '../consent.js';
+import { fill, h, icon } from '../dom.js';
+import { Failure } from '../errors.js';
+import { busy, copyable, fail, facts, field, heading, notice, say, when } from '../ui.js';
+import { ask } from './prompt.js';
+import { siweHelper } from './siwe.js';
+
+/** @import { HistoryEntry, Outcome, Payload } from '../messages.js' */
+/** @import { App } from '../state.js' */
+/** @import { Consented } from './prompt.js' */
+
+/** @typedef {'text' | 'siwe' | 'typed_data'} Kind */
+
+/** Typed data that grants nothing and moves nothing. */
+const SAMPLE = {
+  types: {
+    EIP712Domain: [
+      { name: 'name', type: 'string' },
+      { name: 'version', type: 'string' },
+      { name: 'chainId', type: 'uint256' },
+    ],
+    Member: [
+      { name: 'name', type: 'string' },
+      { name: 'wallet', type: 'address' },
+    ],
+    Vote: [
+      { name: 'proposal', type: 'string' },
+      { name: 'support', type: 'bool' },
+      { name: 'voter', type: 'Member' },
+    ],
+  },
+  primaryType: 'Vote',
+  domain: { name: 'Garden Club', version: '1', chainId: 1 },
+  message: {
+    proposal: 'Plant two apple trees by the gate',
+    support: true,
+    voter: { name: 'Ada', wallet: '0x00000000000000000000000000000000000000aa' },
+  },
+};
+
+/** @type {Record<Kind, { name: string, hint: string, label: string }>} */
+const KINDS = {
+  text: { name: 'Text', hint: 'A message in words (EIP-191)', label: 'Text to sign' },
+  siwe: { name: 'Sign-in message', hint: 'Sign-In with Ethereum (EIP-4361)', label: 'Sign-in message' },
+  typed_data: { name: 'Typed data', hint: 'Structured data (EIP-712)', label: 'Typed data (JSON)' },
+};
+
+/**
+ * @param {App} app
+ * @param {AbortSignal} signal
+ */
+export function sign(app, signal) {
+  const place = h('div', {});
+  const result = h('div', {});
+  const select = h('select', {});
+  const input = h('textarea', { required: true, spellcheck: 'false' });
+  const label = h('label', { for: 'payload' });
+  const helper = h('div', {});
+  const submit = h('button', { type: 'submit', class: 'primary wide-on-phone' }, icon('pen'), h('span', {}, 'Show me what would be signed'));
+  input.id = 'payload';
+
+  /** @type {Record<Kind, string>} */
+  const drafts = { text: '', siwe: '', typed_data: '' };
+  /** @type {Kind} */
+  let kind = 'text';
+  /** @param {string} value */
+  const put = (value) => {
+    input.value = value;
+    drafts[kind] = value;
+    input.focus();
+  };
+  /** @param {Kind} next */
+  const choose = (next) => {
+    drafts[kind] = input.value;
+    kind = next;
+    input.value = drafts[kind];
+    label.textContent = KINDS[kind].label;
+    if (kind === 'siwe') fill(helper, siweHelper(() => address(app, Number(select.value)), put));
+    else if (kind === 'typed_data') fill(helper, h('button', { type: 'button', class: 'small', onclick: () => put(JSON.stringify(SAMPLE, null, 2)) }, 'Put in a sample'));
+    else fill(helper);
+  };
+  const kinds = h(
+    'fieldset',
+    { class: 'choices' },
+    h('legend', {}, 'What to sign'),
+    /** @type {Kind[]} */ (Object.keys(KINDS)).map((one) =>
+      h(
+        'label',
+        {},
+        h('input', { type: 'radio', name: 'kind', value: one, checked: one === kind, onchange: () => choose(one) }),
+        h('span', {}, KINDS[one].name, h('span', { class: 'hint' }, KINDS[one].hint)),
+      ),
+    ),
+  );
+  const draw = () => {
+    const keys = (app.account?.keys ?? []).filter((key) => key.archived_at === null);
+    const wanted = select.value || new URLSearchParams(location.hash.split('?')[1] ?? '').get('key');
+    fill(
+      select,
+      keys.map((key) => h('option', { value: key.key, selected: String(key.key) === wanted }, `${key.label || `Key ${key.key}`}${app.isProven(key.key) ? ` · ${short(app.visit.checksum(key.address))}` : ''}`)),
+    );
+    submit.disabled = keys.length === 0;
+  };
+
+  const load = async () => {
+    fail(place, null);
+    try {
+      await app.refresh();
+    } catch (error) {
+      if (app.session) fail(place, error, load);
+    }
+  };
+  const run = async () => {
+    fail(place, null);
+    fill(result);
+    const account = app.session?.account;
+    if (!account) return;
+    const text = input.value;
+    const key = Number(select.value);
+    /** @type {Payload} */
+    const payload = kind === 'text' ? { text } : kind === 'siwe' ? { siwe: text } : { typed_data: text };
+    const consented = await ask(app, 'Sign', () => propose(app, account, { sign: { key, payload } }));
+    if (!consented) return;
+    try {
+      const signature = await released(app, consented);
+      const card = outcome(signature);
+      fill(result, card);
+      card.querySelector('h2')?.focus();
+      say('Signed.');
+    } catch (error) {
+      fail(place, error);
+    }
+  };
+
+  app.addEventListener('account', draw, { signal });
+  draw();
+  choose(kind);
+  if (!app.account) load();
+  return h(
+    'div',
+    { class: 'stack' },
+    heading('Sign', 'The enclave reads it first and says what it means. Then your passkey decides.'),
+    h(
+      'form',
+      {
+        class: 'card stack',
+        onsubmit: (/** @type {Event} */ event) => {
+          event.preventDefault();
+          busy(submit, run);
+        },
+      },
+      field('Key', select),
+      kinds,
+      helper,
+      h('div', { class: 'field' }, label, input),
+      submit,
+      place,
+    ),
+    result,
+  );
+}
+
+/**
+ * The signature that an approval released. If only the answer was lost on the way, the account's
+ * history still has it.
+ *
+ * @param {App} app
+ * @param {Consented} consented
+ * @returns {Promise<{ signature: string, digest: string, address: string }>}
+ */
+async function released(app, { approved, prompt }) {
+  /** @type {Outcome | undefined} */
+  const outcome = approved?.outcome;
+  const address = prompt.key?.address ?? '';
+  if (outcome && typeof outcome !== 'string' && 'signature' in outcome) {
+    const { signature, digest } = outcome.signature;
+    if (toHex(digest) === prompt.digest) return { signature: `0x${toHex(signature)}`, digest: `0x${prompt.digest}`, address };
+  } else if (approved === null) {
+    const { entries } = await app.history(null, 20);
+    const entry = entries.find((one) => mine(one, prompt));
+    if (entry?.signature) return { signature: `0x${toHex(entry.signature)}`, digest: `0x${prompt.digest}`, address };
+  }
+  throw new Failure('page', 'no_signature', {
+    title: 'The signature did not come with the answer',
+    message: 'The enclave’s answer is not a signature of the digest you approved.',
+    advice: 'Look at the history before you sign again.',
+  });
+}
+
+/**
+ * @param {HistoryEntry} entry
+ * @param {Consented['prompt']} prompt
+ */
+function mine(entry, prompt) {
+  return toHex(entry.digest) === prompt.digest && entry.key === prompt.key?.key && entry.at >= prompt.issued_at;
+}
+
+/** @param {{ signature: string, digest: string, address: string }} signed */
+function outcome({ signature, digest, address }) {
+  return h(
+    'section',
+    { class: 'card stack', 'aria-labelledby': 'signed', 'data-signed': true },
+    h('h2', { id: 'signed', tabindex: -1 }, 'Signed'),
+    notice('good', 'The enclave released one signature', h('p', {}, 'It is over the digest you approved, at ', when(Date.now()), '.')),
+    facts(
+      ['Signature', h('span', { 'data-value': 'signature' }, copyable(signature, 'signature'))],
+      ['Digest', h('span', { 'data-value': 'digest' }, copyable(digest, 'digest'))],
+      ['Address', h('span', { 'data-value': 'address' }, copyable(address, 'address'))],
+    ),
+  );
+}
+
+/**
+ * @param {App} app
+ * @param {number} index
+ */
+function address(app, index) {
+  const key = app.account?.keys.find((one) => one.key === index);
+  return key ? app.visit.checksum(key.address) : '';
+}
+
+/** @param {string} text */
+function short(text) {
+  return `${text.slice(0, 8)}…${text.slice(-6)}`;
+}

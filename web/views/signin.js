@@ -1,0 +1,19 @@
+// Signing in without a user name: the authenticator knows whose passkey it is.
+
+import { proposeSignIn } from '../consent.js';
+import { ask } from './prompt.js';
+
+/** @import { App } from '../state.js' */
+
+/**
+ * @param {App} app
+ * @returns {Promise<void>}
+ */
+export async function signIn(app) {
+  const result = await ask(app, 'Sign in', () => proposeSignIn(app));
+  const outcome = result?.approved?.outcome;
+  if (!result || !outcome || typeof outcome === 'string' || !('signed_in' in outcome)) return;
+  const { token, expires_at } = outcome.signed_in;
+  if (location.hash === '' || location.hash === '#/' || location.hash === '#/create') window.history.replaceState(null, '', '#/keys');
+  app.signIn({ account: result.account, token, expiresAt: expires_at, name: '' });
+}

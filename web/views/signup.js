@@ -1,0 +1,169 @@
+// A new account: evidence first, then a passkey, then the receipt checked against this very
+// authenticator, then one assertion that confirms it.
+
+import { fromHex, random, toBase64, toHex } from '../bytes.js';
+import { propose } from '../consent.js';
+import { fill, h, icon } from '../dom.js';
+import { pageFailure } from '../errors.js';
+import { patiently } from '../patience.js';
+import { busy, fail, field, heading, notice, say } from '../ui.js';
+import { create } from '../webauthn.js';
+import { addressFacts, saveReceipt } from './address.js';
+import { ask } from './prompt.js';
+
+/** @import { App } from '../state.js' */
+/** @import { CheckedReceipt } from '../verifier.js' */
+/** @import { KeptReceipt } from '../store.js' */
+
+const STEPS = [
+  ['Check the enclave', 'fresh evidence, verified in this browser'],
+  ['Make a passkey', 'your browser asks where to keep it'],
+  ['Check the receipt', 'signed by the enclave, compared with your authenticator'],
+  ['Confirm', 'one touch, and the key is yours'],
+];
+
+/** @typedef {{ receipt: CheckedReceipt, kept: KeptReceipt }} Made */
+
+/**
+ * @param {App} app
+ */
+export function signUp(app) {
+  const name = h('input', { type: 'text', value: 'My OpenKey account', maxlength: 64, required: true, autocomplete: 'off' });
+  const submit = h('button', { type: 'submit', class: 'primary wide-on-phone' }, icon('passkey'), h('span', {}, 'Make a passkey'));
+  const status = h('p', { class: 'quiet', role: 'status' });
+  const place = h('div', {});
+  const steps = h('ol', { class: 'steps' });
+  const card = h('section', { class: 'card stack' });
+  /** @param {number} now the step under way; later than the last when all are done */
+  const step = (now) =>
+    fill(
+      steps,
+      STEPS.map(([title, text], i) =>
+        h('li', { 'data-state': i < now ? 'done' : i === now ? 'now' : null, 'aria-current': i === now ? 'step' : null }, h('strong', {}, title), h('br'), h('span', { class: 'quiet' }, text)),
+      ),
+    );
+  const form = h(
+    'form',
+    {
+      class: 'stack',
+      onsubmit: (/** @type {Event} */ event) => {
+        event.preventDefault();
+        busy(submit, async () => {
+          fail(place, null);
+          try {
+            const made = await register(app, name.value.trim(), step, (text) => {
+              status.textContent = text;
+            });
+            status.textContent = '';
+            step(3);
+            made_(made);
+          } catch (error) {
+            status.textContent = '';
+            fail(place, error);
+            submit.focus();
+          }
+        });
+      },
+    },
+    field('Name of the account', name, 'Your authenticator shows it beside the passkey. It is stored sealed; nobody needs to know it.'),
+    submit,
+    status,
+    place,
+  );
+
+  /** @param {Made} made */
+  const made_ = (made) => {
+    const confirm = h('button', { type: 'button', class: 'primary wide-on-phone' }, icon('passkey'), 'Confirm with passkey');
+    const open = () => confirmReceipt(app, made).then((done) => done && finished(made), (error) => fail(place, error));
+    confirm.addEventListener('click', open);
+    const title = h('h2', { tabindex: -1 }, 'The receipt holds. This will be your key:');
+    fill(
+      card,
+      title,
+      notice('good', 'Checked in this browser', h('p', {}, 'The enclave signed this receipt, for the nonce of this visit, and the public key in it is the one your own authenticator just made.')),
+      addressFacts(made.receipt.keys[0]?.address ?? ''),
+      h('p', { class: 'quiet' }, 'It signs nothing until you confirm with the new passkey.'),
+      h('div', { class: 'row' }, confirm, saveReceipt(made.receipt.account, made.kept)),
+      place,
+    );
+    title.focus();
+    open();
+  };
+
+  /** @param {Made} made */
+  const finished = (made) => {
+    step(STEPS.length);
+    const title = h('h2', { tabindex: -1 }, 'Your account is ready');
+    fill(
+      card,
+      title,
+      addressFacts(made.receipt.keys[0]?.address ?? ''),
+      notice('plain', 'Two things worth doing now', h('p', {}, 'Save the receipt: it proves which keys and passkeys the enclave holds for you. And add a second passkey on another device, so that losing one does not lose the account.')),
+      h('div', { class: 'row' }, h('a', { class: 'button primary', href: '#/keys' }, 'Go to your keys'), saveReceipt(made.receipt.account, made.kept), h('a', { class: 'button', href: '#/passkeys' }, 'Add another passkey')),
+    );
+    title.focus();
+    say('Your account is ready.');
+  };
+
+  step(app.visit.current ? 1 : 0);
+  fill(card, form);
+  return h('div', {}, heading('Create an account', 'No password, no e-mail. A passkey on this device or a security key is all it takes.'), h('div', { class: 'hero' }, card, steps));
+}
+
+/**
+ * Registration up to a receipt that holds.
+ * @param {App} app
+ * @param {string} name
+ * @param {(now: number) => void} step
+ * @param {(text: string) => void} tell
+ * @returns {Promise<Made>}
+ */
+async function register(app, name, step, tell) {
+  step(0);
+  tell('Asking the enclave for evidence …');
+  await app.visit.ensure();
+  step(1);
+  const nonce = random(32);
+  const { answer: started } = await app.api.send({ sign_up: { origin: location.origin, name, nonce } }, 'sign_up_started');
+  tell('Your browser asks where to keep the passkey.');
+  const { credential, spki } = await create(started.options);
+  step(2);
+  tell('The enclave makes your key …');
+  // The new account and key are already inside the sealed context: sending it twice makes one.
+  const { answer } = await patiently(() => app.api.send({ sign_up_finish: { context: started.context, credential } }, 'signed_up'), { tell });
+  const { evidence, ...receipt } = await app.visit.checkReceipt(answer.receipt, { nonce, credential: credential.id, spki });
+  if (receipt.account !== toHex(started.options.user_id) || receipt.rp_id !== started.options.rp_id) {
+    throw pageFailure('receipt_account', 'The receipt is for another account than the passkey was made for.');
+  }
+  await app.visit.checkHead(answer.head, receipt.account);
+  for (const key of receipt.keys) app.proven(receipt.account, key.key, key.address);
+  /** @type {KeptReceipt} */
+  const kept = {
+    hash: receipt.hash,
+    file: {
+      version: 1,
+      receipt: { body: toHex(answer.receipt.body), signature: toHex(answer.receipt.signature) },
+      evidence: toBase64(evidence.document),
+      nonce: toHex(evidence.nonce),
+    },
+  };
+  app.store.keepReceipt(receipt.account, kept);
+  return { receipt, kept };
+}
+
+/**
+ * @param {App} app
+ * @param {Made} made
+ * @returns {Promise<boolean>} whether it is confirmed
+ */
+async function confirmReceipt(app, { receipt }) {
+  const { account } = receipt;
+  const result = await ask(app, 'Confirm your account', () => propose(app, account, { confirm: { receipt: fromHex(receipt.hash) } }));
+  if (!result) return false;
+  const outcome = result.approved?.outcome;
+  if (outcome && typeof outcome !== 'string' && 'signed_in' in outcome) {
+    const { token, expires_at } = outcome.signed_in;
+    app.signIn({ account, token, expiresAt: expires_at, name: '' });
+  }
+  return true;
+}

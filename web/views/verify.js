@@ -1,0 +1,146 @@
+// Anyone, signed in or not, asks the enclave for an attestation document with their own nonce and
+// has it checked here, in the browser.
+
+import { fromHex, random, toHex } from '../bytes.js';
+import { fill, h, icon } from '../dom.js';
+import { Failure } from '../errors.js';
+import { busy, copyable, download, fail, field, heading, notice, say } from '../ui.js';
+import { evidenceFacts } from './evidence.js';
+
+/** @import { Policy } from '../messages.js' */
+/** @import { App } from '../state.js' */
+/** @import { Vouched } from '../visit.js' */
+
+/** What the protocol takes as a nonce, in bytes. */
+const NONCE = { least: 16, most: 64 };
+
+/** @param {App} app */
+export function verify(app) {
+  const { visit } = app;
+  const nonce = h('input', { type: 'text', class: 'mono', value: toHex(random(32)), autocomplete: 'off', spellcheck: 'false', maxlength: 2 * NONCE.most + 2 });
+  const renew = h('button', { type: 'button', class: 'small', onclick: () => { nonce.value = toHex(random(32)); say('A new nonce is in the field.'); } }, 'New random nonce');
+  const own = h('textarea', { spellcheck: 'false', placeholder: '{"version": 1, "measurements": [ … ], …}' }, JSON.stringify(app.store.policy() ?? visit.config.policy ?? {}, null, 2));
+  const ownField = field('Policy file (JSON)', own, 'From the operator’s release page or another source you trust. Kept in this browser and used for every check until you switch back.');
+  const served = radio('host', 'As served by this host', 'Convenient, but whoever serves this page could serve another policy with it.');
+  const pasted = radio('visitor', 'My own', 'Pasted by you, from a source you trust.');
+  const place = h('div', {});
+  const result = h('div', { class: 'stack', 'aria-live': 'polite' });
+  const submit = h('button', { type: 'submit', class: 'primary wide-on-phone' }, icon('shield'), h('span', {}, 'Ask for evidence and check it'));
+
+  const source = () => (pasted.input.checked ? 'visitor' : 'host');
+  const toggle = () => {
+    ownField.hidden = source() === 'host';
+  };
+  for (const { input } of [served, pasted]) input.addEventListener('change', toggle);
+  (app.store.policy() || !visit.config.policy ? pasted : served).input.checked = true;
+  served.input.disabled = !visit.config.policy;
+  toggle();
+
+  const run = async () => {
+    fail(place, null);
+    fill(result);
+    try {
+      const bytes = readNonce(nonce.value);
+      const policy = source() === 'visitor' ? readPolicy(own.value) : null;
+      if (JSON.stringify(policy) !== JSON.stringify(app.store.policy())) visit.choose(policy);
+      const vouched = await visit.examine(bytes);
+      fill(result, passed(vouched));
+      say('The evidence holds.');
+    } catch (error) {
+      fail(place, error, null);
+    }
+  };
+
+  const form = h(
+    'form',
+    {
+      class: 'card stack',
+      onsubmit: (/** @type {Event} */ event) => {
+        event.preventDefault();
+        busy(submit, run);
+      },
+    },
+    field('Nonce (hexadecimal, 16 to 64 bytes)', nonce, 'The document must contain exactly these bytes, so it cannot be an old one.'),
+    h('div', {}, renew),
+    h('fieldset', { class: 'choices' }, h('legend', {}, 'Policy to check against'), served.label, pasted.label),
+    ownField,
+    submit,
+    place,
+  );
+  return h(
+    'div',
+    { class: 'stack' },
+    heading('Verify the enclave', 'Ask for an attestation document over a nonce of yours. The check runs in this browser: nobody has to be believed but the hardware’s root certificate and the policy you choose.'),
+    form,
+    result,
+    h(
+      'section',
+      { class: 'card stack' },
+      h('h2', {}, 'Do not want to trust this page?'),
+      h('p', {}, 'The same check as a command, on your own machine:'),
+      h('pre', { class: 'exact', tabindex: 0, role: 'region', 'aria-label': 'Command' }, `openkey-verify host ${location.origin} --policy policy.json`),
+    ),
+  );
+}
+
+/** @param {Vouched} vouched */
+function passed(vouched) {
+  const nonce = toHex(vouched.nonce);
+  return h(
+    'section',
+    { class: 'card stack', 'aria-labelledby': 'verified' },
+    h('h2', { id: 'verified' }, 'This enclave answered'),
+    evidenceFacts(vouched),
+    h('h3', {}, 'Your nonce'),
+    h('p', {}, copyable(nonce, 'nonce')),
+    vouched.source === 'host' && notice('plain', 'The policy came from this host', h('p', {}, 'It proves that the enclave is the one the host names. To be sure that it is the one you expect, compare the measurements with a release you trust, or paste its policy.')),
+    h(
+      'div',
+      { class: 'row' },
+      h('button', { type: 'button', onclick: () => download('attestation-document.cbor', vouched.document, 'application/cbor') }, 'Save the document'),
+    ),
+  );
+}
+
+/**
+ * @param {string} value
+ * @param {string} label
+ * @param {string} hint
+ */
+function radio(value, label, hint) {
+  const input = h('input', { type: 'radio', name: 'policy', value });
+  return { input, label: h('label', {}, input, h('span', {}, label, h('span', { class: 'hint' }, hint))) };
+}
+
+/** @param {string} text */
+function readNonce(text) {
+  try {
+    const bytes = fromHex(text.trim());
+    if (bytes.length >= NONCE.least && bytes.length <= NONCE.most) return bytes;
+  } catch {
+    // said below
+  }
+  throw new Failure('page', 'nonce', {
+    title: 'This is not a nonce',
+    message: `It must be ${NONCE.least} to ${NONCE.most} bytes, written as ${2 * NONCE.least} to ${2 * NONCE.most} hexadecimal digits.`,
+    advice: 'Correct it, or take a new random one.',
+  });
+}
+
+/**
+ * @param {string} text
+ * @returns {Policy}
+ */
+function readPolicy(text) {
+  try {
+    const policy = JSON.parse(text);
+    if (policy !== null && typeof policy === 'object' && Array.isArray(policy.measurements)) return policy;
+  } catch {
+    // said below
+  }
+  throw new Failure('page', 'policy', {
+    title: 'This is not a policy file',
+    message: 'It must be a JSON object with version and measurements.',
+    advice: 'Paste the whole file as it was published.',
+  });
+}

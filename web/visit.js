@@ -1,0 +1,202 @@
+// Whom this page talks to, as proven in this visit: asks for evidence over a fresh nonce, checks it,
+// and lets only enclaves that passed vouch for prompts, receipts and heads.
+
+import { random } from './bytes.js';
+import { asFailure, Failure } from './errors.js';
+
+/** @import { Api } from './api.js' */
+/** @import { Bytes, Config, Policy, Signed } from './messages.js' */
+/** @import { Store } from './store.js' */
+/** @import { CheckedHead, CheckedPrompt, CheckedReceipt, EvidenceReport, Verifier } from './verifier.js' */
+
+/** Bytes of a nonce this page makes. */
+const NONCE = 32;
+
+/** @typedef {{ policy: Policy, source: 'host' | 'visitor' }} Chosen a policy and who chose it */
+/** @typedef {{ report: EvidenceReport, document: Bytes, nonce: Bytes, at: number, source: Chosen['source'] }} Vouched evidence that passed */
+
+/** Evidence of one visit. Tells `change` whenever its state does. */
+export class Visit extends EventTarget {
+  /**
+   * @param {Api} api
+   * @param {Config} config
+   * @param {Store} store
+   * @param {() => Promise<Verifier>} load
+   */
+  constructor(api, config, store, load) {
+    super();
+    this.api = api;
+    this.config = config;
+    this.store = store;
+    this.load = load;
+    /** @type {Map<string, Vouched>} by identity key, oldest first */
+    this.identities = new Map();
+    /** @type {Failure | null} why the last check failed */
+    this.failure = null;
+    /** @type {Promise<Vouched> | null} a check under way */
+    this.pending = null;
+    /** @type {Verifier | null} */
+    this.verifier = null;
+  }
+
+  /** The newest evidence that passed. */
+  get current() {
+    return [...this.identities.values()].at(-1) ?? null;
+  }
+
+  /**
+   * @returns {Chosen | null} the visitor's policy, else the one the host serves
+   */
+  policy() {
+    const own = this.store.policy();
+    if (own) return { policy: own, source: 'visitor' };
+    return this.config.policy ? { policy: this.config.policy, source: 'host' } : null;
+  }
+
+  /**
+   * Takes another policy; what was proven under the old one no longer counts.
+   * @param {Policy | null} policy null goes back to the served one
+   */
+  choose(policy) {
+    this.store.keepPolicy(policy);
+    this.identities.clear();
+    this.failure = null;
+    this.changed();
+  }
+
+  /** Evidence of this visit, asked for once. */
+  async ensure() {
+    return this.current ?? this.verify();
+  }
+
+  /** Asks for evidence over a fresh nonce and checks it. */
+  verify() {
+    this.pending ??= this.examine(random(NONCE)).finally(() => {
+      this.pending = null;
+      this.changed();
+    });
+    this.changed();
+    return this.pending;
+  }
+
+  /**
+   * Asks for a document over a nonce and checks it against the chosen policy.
+   * @param {Bytes} nonce
+   * @returns {Promise<Vouched>}
+   */
+  async examine(nonce) {
+    try {
+      const chosen = this.policy();
+      if (!chosen) throw noPolicy();
+      const verifier = await this.module();
+      const { answer } = await this.api.send({ evidence: { nonce } }, 'evidence');
+      const now = Date.now();
+      const report = verifier.evidence({ document: answer.document, nonce, now, policy: chosen.policy });
+      const vouched = { report, document: answer.document, nonce, at: now, source: chosen.source };
+      this.identities.delete(report.binding.identity);
+      this.identities.set(report.binding.identity, vouched);
+      this.failure = null;
+      return vouched;
+    } catch (error) {
+      this.failure = asFailure(error);
+      throw this.failure;
+    } finally {
+      this.changed();
+    }
+  }
+
+  /**
+   * Checks a prompt against what was asked.
+   * @param {Signed<'prompt'>} signed
+   * @param {{ request: Bytes, nonce: Bytes, origin: string }} asked
+   * @returns {Promise<CheckedPrompt>}
+   */
+  checkPrompt(signed, asked) {
+    return this.#vouch((verifier, identity) => verifier.prompt(identity, signed, { ...asked, now: Date.now() }));
+  }
+
+  /**
+   * Checks a receipt against this browser's own authenticator.
+   * @param {Signed<'receipt'>} signed
+   * @param {{ nonce: Bytes, credential: Bytes, spki: Bytes }} own
+   * @returns {Promise<CheckedReceipt & { evidence: Vouched }>}
+   */
+  checkReceipt(signed, own) {
+    return this.#vouch((verifier, identity, evidence) => ({ ...verifier.receipt(identity, signed, own), evidence }));
+  }
+
+  /**
+   * Checks a head and keeps it; an older one than this browser has seen is refused.
+   * @param {Signed<'head'>} signed
+   * @param {string} account hex
+   * @returns {Promise<CheckedHead>}
+   */
+  async checkHead(signed, account) {
+    const head = await this.#vouch((verifier, identity) => verifier.head(identity, signed));
+    if (head.account !== account || !this.store.keepHead(head)) {
+      throw new Failure('page', 'rolled_back', {
+        title: 'The service shows an older state of your account',
+        message: 'This browser has seen a newer one, or the answer is about another account.',
+        advice: 'The host’s storage may have been set back. Do not sign anything; tell the operator, and try again later.',
+        retry: true,
+      });
+    }
+    return head;
+  }
+
+  /**
+   * Runs a check with the identities proven in this visit, newest first. After a restart the
+   * enclave signs with a new one: then its evidence is asked for and checked before it counts.
+   *
+   * @template T
+   * @param {(verifier: Verifier, identity: string, evidence: Vouched) => T} check
+   * @returns {Promise<T>}
+   */
+  async #vouch(check) {
+    const verifier = await this.module();
+    /** @type {Failure | null} */
+    let failure = null;
+    for (const [identity, evidence] of [...this.identities].reverse()) {
+      try {
+        return check(verifier, identity, evidence);
+      } catch (error) {
+        const caught = asFailure(error);
+        // A wrong signature may only mean another boot; any other rule is the answer.
+        if (caught.code !== 'statement_signature') throw caught;
+        failure = caught;
+      }
+    }
+    const known = new Set(this.identities.keys());
+    const fresh = await this.verify();
+    const identity = fresh.report.binding.identity;
+    if (failure && known.has(identity)) throw failure;
+    return check(verifier, identity, fresh);
+  }
+
+  /**
+   * An address as EIP-55 text; only after something was checked, which loads the verifier.
+   * @param {Bytes} address
+   */
+  checksum(address) {
+    if (!this.verifier) throw new Error('the verifier is not loaded');
+    return this.verifier.checksum(address);
+  }
+
+  /** The verifier, loaded once. */
+  async module() {
+    this.verifier ??= await this.load();
+    return this.verifier;
+  }
+
+  changed() {
+    this.dispatchEvent(new Event('change'));
+  }
+}
+
+function noPolicy() {
+  return new Failure('page', 'no_policy', {
+    title: 'There is nothing to check the enclave against',
+    message: 'The host serves no policy, and you gave none.',
+    advice: 'Paste the policy file that the operator published under “Verify”.',
+  });
+}
