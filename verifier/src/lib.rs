@@ -1,1 +1,34 @@
-//! For clients: check a document, a host, a prompt, a receipt, a page. Library and openkey-verify
+//! For clients: everything a careful person or program checks about an OpenKey enclave.
+//!
+//! * [`evidence`]: an attestation document, the policy it is held to, and the identity key it binds;
+//! * [`prompt`], [`receipt`], [`head`]: what that key signs, compared with what the client asked
+//!   and knows;
+//! * [`account`]: the receipt file that a page saves;
+//! * [`page`]: the page that is served against the page that was released;
+//! * `client` (feature `client`): the protocol over HTTP. The only part with I/O.
+//!
+//! Checking is pure: bytes, policy, nonce and time go in, a verdict comes out. The same code runs
+//! natively, in `openkey-verify` and, compiled to WebAssembly, in the page.
+//!
+//! A statement is only as good as the evidence under it: [`statement::IdentityKey`] comes out of
+//! [`evidence::Fresh`], or the caller says in so many words that it did earlier.
+
+#![cfg_attr(
+    test,
+    // A test that cannot go on should stop where it is.
+    allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)
+)]
+
+pub mod account;
+#[cfg(feature = "client")]
+pub mod client;
+pub mod encoding;
+pub mod evidence;
+pub mod head;
+pub mod page;
+pub mod prompt;
+pub mod receipt;
+pub mod statement;
+pub mod view;
+
+pub use openkey_attestation as attestation;

@@ -1,0 +1,210 @@
+//! The protocol over HTTP, for programs (feature `client`).
+//!
+//! Nothing that arrives here is trusted: TLS only keeps bystanders out. Evidence and statements are
+//! checked by the other modules.
+
+mod error;
+mod http;
+mod url;
+
+use openkey_protocol::{
+    cbor,
+    message::{Class, Reply, Request, Response},
+};
+use serde::Deserialize;
+
+pub use error::ClientError;
+pub use http::Fetched;
+use http::Http;
+use url::BaseUrl;
+
+/// Longest answer of an enclave, in bytes: a page of history with long titles is far below.
+pub const MAX_REPLY: usize = 1024 * 1024;
+/// Longest list of enclaves, in bytes.
+const MAX_LIST: usize = 64 * 1024;
+/// Most enclaves behind one host that a client looks at.
+pub const MAX_ENCLAVES: usize = 64;
+/// Longest routing id of an enclave, in characters.
+const MAX_ID: usize = 64;
+
+/// One enclave behind a host, as an API to call.
+///
+/// Cheap to clone; clones share their connections. Calls block.
+#[derive(Clone, Debug)]
+pub struct Client {
+    http: Http,
+    api: BaseUrl,
+}
+
+impl Client {
+    /// A client of the enclave at `api_url`, such as `https://keys.example/api/v1/enclaves/e1`.
+    /// `http` is accepted for this machine alone (`localhost`, `127.0.0.1`, `[::1]`).
+    ///
+    /// # Errors
+    ///
+    /// [`ClientError::Url`]. Nothing is sent yet.
+    pub fn new(api_url: &str) -> Result<Self, ClientError> {
+        let api = BaseUrl::parse(api_url)?;
+        Ok(Self {
+            http: Http::new(api.is_https()),
+            api,
+        })
+    }
+
+    /// Where it calls, without a slash at the end.
+    #[must_use]
+    pub fn api(&self) -> &str {
+        self.api.as_str()
+    }
+
+    /// Sends one request and waits for what was done.
+    ///
+    /// # Errors
+    ///
+    /// [`ClientError::Refused`] if the enclave refused it (nothing changed); any other
+    /// [`ClientError`] if no answer was understood, and then the request may have taken effect.
+    pub fn call(&self, request: &Request) -> Result<Response, ClientError> {
+        let body = cbor::encode(request).map_err(|_| ClientError::Request)?;
+        let answer = self.exchange(request.class(), &body)?;
+        match cbor::decode(&answer).map_err(|_| ClientError::Answer("not a reply"))? {
+            Reply::Ok(response) => Ok(response),
+            Reply::Error(error) => Err(ClientError::Refused(error)),
+        }
+    }
+
+    /// Sends the bytes of a request and gives the bytes of the reply.
+    ///
+    /// # Errors
+    ///
+    /// [`ClientError`], except [`ClientError::Refused`].
+    pub fn exchange(&self, class: Class, request: &[u8]) -> Result<Vec<u8>, ClientError> {
+        let class = match class {
+            Class::Evidence => "evidence",
+            Class::SignUp => "sign-up",
+            Class::Request => "request",
+        };
+        self.http
+            .post_cbor(&self.api.join(class), request, MAX_REPLY)
+    }
+}
+
+/// A host: where pages and the APIs of its enclaves are.
+#[derive(Clone, Debug)]
+pub struct Host {
+    http: Http,
+    base: BaseUrl,
+}
+
+/// One enclave as its host lists it. Routing only: evidence says who it is.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct Listed {
+    /// Routing id, such as `e1`.
+    pub id: String,
+    /// Which member of a deployment the host says it is.
+    pub member: String,
+    /// Whether the host can reach it.
+    pub ready: bool,
+}
+
+#[derive(Deserialize)]
+struct List {
+    enclaves: Vec<Listed>,
+}
+
+impl Host {
+    /// A host at `url`, such as `https://keys.example` or `http://localhost:7100`.
+    ///
+    /// # Errors
+    ///
+    /// [`ClientError::Url`]. Nothing is sent yet.
+    pub fn new(url: &str) -> Result<Self, ClientError> {
+        let base = BaseUrl::parse(url)?;
+        Ok(Self {
+            http: Http::new(base.is_https()),
+            base,
+        })
+    }
+
+    /// Its URL, without a slash at the end.
+    #[must_use]
+    pub fn url(&self) -> &str {
+        self.base.as_str()
+    }
+
+    /// The enclaves it lists.
+    ///
+    /// # Errors
+    ///
+    /// [`ClientError`]: no answer, or one that is not such a list.
+    pub fn enclaves(&self) -> Result<Vec<Listed>, ClientError> {
+        let fetched = self
+            .http
+            .get(&self.base.join("api/v1/enclaves"), MAX_LIST)?;
+        if fetched.status != 200 {
+            return Err(ClientError::status(&fetched));
+        }
+        let list: List = serde_json::from_slice(&fetched.body)
+            .map_err(|_| ClientError::Answer("not a list of enclaves"))?;
+        if list.enclaves.len() > MAX_ENCLAVES {
+            return Err(ClientError::Answer("more enclaves than a client looks at"));
+        }
+        if !list.enclaves.iter().all(|listed| is_routing_id(&listed.id)) {
+            return Err(ClientError::Answer("an enclave id that is no routing id"));
+        }
+        Ok(list.enclaves)
+    }
+
+    /// A client of one of its enclaves.
+    #[must_use]
+    pub fn client(&self, listed: &Listed) -> Client {
+        Client {
+            http: self.http.clone(),
+            api: self.base.child(&format!("api/v1/enclaves/{}", listed.id)),
+        }
+    }
+
+    /// Fetches one file, following no redirect, at most `limit` bytes.
+    ///
+    /// # Errors
+    ///
+    /// [`ClientError`]: no answer, or a longer one. Any status is an answer.
+    pub fn get(&self, path: &str, limit: usize) -> Result<Fetched, ClientError> {
+        self.http.get(&self.base.join(path), limit)
+    }
+}
+
+fn is_routing_id(id: &str) -> bool {
+    (1..=MAX_ID).contains(&id.len())
+        && id
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))
+}
+
+/// Fetches what one URL names (`https`, or `http` on this machine), at most `limit` bytes.
+///
+/// # Errors
+///
+/// [`ClientError`]: a URL that is none, no answer, a longer one, or another status than 200.
+pub fn fetch(url: &str, limit: usize) -> Result<Vec<u8>, ClientError> {
+    let url = BaseUrl::parse(url)?;
+    let fetched = Http::new(url.is_https()).get(url.as_str(), limit)?;
+    if fetched.status == 200 {
+        Ok(fetched.body)
+    } else {
+        Err(ClientError::status(&fetched))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn enclave_ids_are_plain() {
+        assert!(is_routing_id("e1"));
+        assert!(is_routing_id("eu-west_2"));
+        for id in ["", "../x", "a/b", "a?b", "a b", "é", &"x".repeat(65)] {
+            assert!(!is_routing_id(id), "{id:?}");
+        }
+    }
+}

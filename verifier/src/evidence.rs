@@ -1,0 +1,170 @@
+//! Evidence of an OpenKey enclave: a verified document whose `user_data` names its identity key.
+
+use openkey_attestation as attestation;
+use openkey_attestation::{Claims, Nonce, Policy, Refusal, UnixMillis, Verifier};
+use openkey_protocol::{
+    cbor,
+    message::{EVIDENCE_BINDING_VERSION, EvidenceBinding},
+};
+
+use crate::statement::IdentityKey;
+
+/// Evidence over the verifier's own nonce, judged now. Only [`fresh`] makes it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Fresh {
+    evidence: attestation::Fresh,
+    bound: Bound,
+}
+
+/// Evidence of the past, judged at its own time: it proves which enclave signed a statement once,
+/// and nothing about today. Only [`archival`] makes it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Archival {
+    evidence: attestation::Archival,
+    bound: Bound,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+struct Bound {
+    binding: EvidenceBinding,
+    identity: IdentityKey,
+}
+
+/// Checks a document made for this verifier's nonce, and what it binds.
+///
+/// # Errors
+///
+/// [`EvidenceError`].
+pub fn fresh(
+    verifier: &Verifier,
+    document: &[u8],
+    policy: &Policy,
+    nonce: &Nonce,
+    now: UnixMillis,
+) -> Result<Fresh, EvidenceError> {
+    let evidence = verifier.fresh(document, policy, nonce, now)?;
+    let bound = Bound::read(evidence.claims())?;
+    Ok(Fresh { evidence, bound })
+}
+
+/// Checks a stored document at its own time, and what it binds. A nonce that is given must be the
+/// document's: that ties stored things together and proves no freshness.
+///
+/// # Errors
+///
+/// [`EvidenceError`].
+pub fn archival(
+    verifier: &Verifier,
+    document: &[u8],
+    policy: &Policy,
+    nonce: Option<&Nonce>,
+) -> Result<Archival, EvidenceError> {
+    let evidence = verifier.archival(document, policy, nonce)?;
+    let bound = Bound::read(evidence.claims())?;
+    Ok(Archival { evidence, bound })
+}
+
+/// Reads the binding of a verified document.
+///
+/// # Errors
+///
+/// The binding rules of [`EvidenceError`].
+pub fn binding(claims: &Claims) -> Result<EvidenceBinding, EvidenceError> {
+    Bound::read(claims).map(|bound| bound.binding)
+}
+
+impl Bound {
+    fn read(claims: &Claims) -> Result<Self, EvidenceError> {
+        let Some(bytes) = claims.user_data.as_deref() else {
+            return Err(EvidenceError::BindingMissing);
+        };
+        let binding: EvidenceBinding =
+            cbor::decode(bytes).map_err(|_| EvidenceError::BindingMalformed)?;
+        if binding.version != EVIDENCE_BINDING_VERSION {
+            return Err(EvidenceError::BindingVersion(binding.version));
+        }
+        if cbor::encode(&binding).ok().as_deref() != Some(bytes) {
+            return Err(EvidenceError::BindingMalformed);
+        }
+        let identity = IdentityKey::from_evidence_verified_earlier(binding.identity.as_slice())
+            .map_err(|_| EvidenceError::Identity)?;
+        Ok(Self { binding, identity })
+    }
+}
+
+impl Fresh {
+    /// What the document says.
+    #[must_use]
+    pub fn claims(&self) -> &Claims {
+        self.evidence.claims()
+    }
+
+    /// What it binds.
+    #[must_use]
+    pub const fn binding(&self) -> &EvidenceBinding {
+        &self.bound.binding
+    }
+
+    /// The key that signs this boot's prompts, receipts and heads.
+    #[must_use]
+    pub const fn identity(&self) -> &IdentityKey {
+        &self.bound.identity
+    }
+}
+
+impl Archival {
+    /// What the document says.
+    #[must_use]
+    pub fn claims(&self) -> &Claims {
+        self.evidence.claims()
+    }
+
+    /// What it binds.
+    #[must_use]
+    pub const fn binding(&self) -> &EvidenceBinding {
+        &self.bound.binding
+    }
+
+    /// The key that signed that boot's prompts, receipts and heads.
+    #[must_use]
+    pub const fn identity(&self) -> &IdentityKey {
+        &self.bound.identity
+    }
+}
+
+/// Why a document is no evidence of an OpenKey enclave.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum EvidenceError {
+    /// The document itself is refused.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// A genuine document that binds nothing.
+    #[error("the document carries no user data, so it binds no identity key")]
+    BindingMissing,
+    /// User data of another kind: another program's enclave, or a newer one.
+    #[error("the document's user data are not a binding of this protocol")]
+    BindingMalformed,
+    /// A binding of another version.
+    #[error(
+        "the document's binding has version {0}; this program knows version {EVIDENCE_BINDING_VERSION}"
+    )]
+    BindingVersion(u32),
+    /// The bound identity key cannot sign.
+    #[error("the document binds an identity key that is no usable Ed25519 key")]
+    Identity,
+}
+
+impl EvidenceError {
+    /// The rule's stable name.
+    #[must_use]
+    pub const fn rule(&self) -> &'static str {
+        match self {
+            Self::Refused(refusal) => refusal.rule(),
+            Self::BindingMissing => "binding_missing",
+            Self::BindingMalformed => "binding_malformed",
+            Self::BindingVersion(_) => "binding_version",
+            Self::Identity => "identity_key",
+        }
+    }
+}

@@ -1,0 +1,224 @@
+//! A prompt belongs to what was asked, or it is refused before the person touches anything.
+
+use openkey_protocol::{
+    cbor,
+    message::{Action, Payload, Prompt, PromptKind, Propose, Request, Signed},
+};
+use sha2::{Digest, Sha256};
+use sha3::Keccak256;
+
+use crate::statement::{IdentityKey, StatementError};
+
+/// How far the client's clock may be from the enclave's when it judges a prompt's times, in
+/// milliseconds. Half of a prompt's life; the enclave's own clock decides in the end.
+pub const MAX_SKEW_MS: u64 = 60_000;
+
+/// What the client asked, and when it got the answer.
+#[derive(Clone, Copy, Debug)]
+pub struct Asked<'a> {
+    /// The bytes of the [`Request`] as they were sent.
+    pub request: &'a [u8],
+    /// The client's nonce in it (for [`Request::PasskeyCreated`]: in the proposal before it).
+    pub nonce: &'a [u8],
+    /// The page's origin, such as `https://keys.example`.
+    pub origin: &'a str,
+    /// The client's clock, in milliseconds since 1970.
+    pub now_ms: u64,
+}
+
+/// Opens a prompt and checks that it answers exactly what was asked.
+///
+/// Checked: the signature; SHA-256 of the request; nonce and origin; that kind, account and key
+/// are those of the request; that the enclave does not stand behind a head the client sent; the
+/// times; and the digest, computed here for texts (EIP-191) and for everything that is not a
+/// signature. The digest of typed data is the enclave's word, under its signature.
+///
+/// # Errors
+///
+/// [`PromptError`].
+pub fn check(
+    identity: &IdentityKey,
+    signed: &Signed<Prompt>,
+    asked: &Asked<'_>,
+) -> Result<Prompt, PromptError> {
+    let prompt = identity.open(signed)?;
+    let request_hash: [u8; 32] = Sha256::digest(asked.request).into();
+    if prompt.request.as_bytes() != &request_hash {
+        return Err(PromptError::Request);
+    }
+    if prompt.nonce.as_slice() != asked.nonce {
+        return Err(PromptError::Nonce);
+    }
+    if prompt.origin != asked.origin {
+        return Err(PromptError::Origin);
+    }
+    let request = cbor::decode(asked.request).map_err(|_| PromptError::NotAsked)?;
+    match &request {
+        Request::SignIn(sign_in) => {
+            // Who signs in is for the authenticator to say, not for the enclave to guess.
+            if prompt.kind != PromptKind::SignIn || prompt.account.is_some() {
+                return Err(PromptError::Action);
+            }
+            asked.same(&sign_in.origin, sign_in.nonce.as_slice())?;
+        }
+        Request::Propose(propose) => {
+            same_action(&prompt, propose)?;
+            asked.same(&propose.origin, propose.nonce.as_slice())?;
+        }
+        Request::PasskeyCreated(_) => {
+            if prompt.kind != PromptKind::AddPasskey || prompt.account.is_none() {
+                return Err(PromptError::Action);
+            }
+        }
+        _ => return Err(PromptError::NotAsked),
+    }
+    if expected_digest(&request, &request_hash)
+        .is_some_and(|digest| prompt.digest.as_bytes() != &digest)
+    {
+        return Err(PromptError::Digest);
+    }
+    if prompt.issued_at > asked.now_ms.saturating_add(MAX_SKEW_MS) {
+        return Err(PromptError::NotYetIssued);
+    }
+    if prompt.expires_at <= prompt.issued_at
+        || prompt.expires_at.saturating_add(MAX_SKEW_MS) <= asked.now_ms
+    {
+        return Err(PromptError::Expired);
+    }
+    Ok(prompt)
+}
+
+impl Asked<'_> {
+    /// The caller's own statement of nonce and origin must be the one inside the request.
+    fn same(&self, origin: &str, nonce: &[u8]) -> Result<(), PromptError> {
+        if nonce != self.nonce {
+            return Err(PromptError::Nonce);
+        }
+        if origin != self.origin {
+            return Err(PromptError::Origin);
+        }
+        Ok(())
+    }
+}
+
+fn same_action(prompt: &Prompt, propose: &Propose) -> Result<(), PromptError> {
+    let kind = match &propose.action {
+        Action::Confirm { .. } => PromptKind::Confirm,
+        Action::Sign { payload, .. } => match payload {
+            Payload::Text(_) => PromptKind::SignText,
+            Payload::Siwe(_) => PromptKind::SignSiwe,
+            Payload::TypedData(_) => PromptKind::SignTypedData,
+        },
+        // Answered by options for a new passkey; the prompt answers `PasskeyCreated`.
+        Action::AddPasskey { .. } => return Err(PromptError::NotAsked),
+        Action::RenamePasskey { .. } => PromptKind::RenamePasskey,
+        Action::RemovePasskey { .. } => PromptKind::RemovePasskey,
+        Action::CreateKey { .. } => PromptKind::CreateKey,
+        Action::LabelKey { .. } => PromptKind::LabelKey,
+        Action::ArchiveKey { .. } => PromptKind::ArchiveKey,
+        Action::RestoreKey { .. } => PromptKind::RestoreKey,
+    };
+    if prompt.kind != kind || prompt.account != Some(propose.account) {
+        return Err(PromptError::Action);
+    }
+    if let Action::Sign { key, .. } = &propose.action
+        && prompt.key.as_ref().map(|shown| shown.key) != Some(*key)
+    {
+        return Err(PromptError::Key);
+    }
+    if propose
+        .head
+        .is_some_and(|head| head.account == propose.account && prompt.version < head.version)
+    {
+        return Err(PromptError::RolledBack);
+    }
+    Ok(())
+}
+
+/// The digest this crate can compute itself; `None` for typed data.
+fn expected_digest(request: &Request, request_hash: &[u8; 32]) -> Option<[u8; 32]> {
+    let Request::Propose(Propose {
+        action: Action::Sign { payload, .. },
+        ..
+    }) = request
+    else {
+        return Some(*request_hash);
+    };
+    match payload {
+        Payload::Text(text) | Payload::Siwe(text) => Some(eip191(text)),
+        Payload::TypedData(_) => None,
+    }
+}
+
+/// EIP-191, version 0x45 (`personal_sign`).
+fn eip191(text: &str) -> [u8; 32] {
+    Keccak256::new()
+        .chain_update(b"\x19Ethereum Signed Message:\n")
+        .chain_update(text.len().to_string())
+        .chain_update(text)
+        .finalize()
+        .into()
+}
+
+/// Why a prompt does not belong to what was asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum PromptError {
+    /// Not a statement of this enclave.
+    #[error(transparent)]
+    Statement(#[from] StatementError),
+    /// It answers other bytes than were sent.
+    #[error("the prompt answers another request than the one sent")]
+    Request,
+    /// It carries another nonce.
+    #[error("the prompt carries another nonce than the one sent")]
+    Nonce,
+    /// It is for another page.
+    #[error("the prompt is for another origin than this page's")]
+    Origin,
+    /// Such a request is not answered by a prompt.
+    #[error("the bytes sent are not a request that a prompt answers")]
+    NotAsked,
+    /// Another kind of action, or another account.
+    #[error("the prompt is for another action or another account than asked")]
+    Action,
+    /// Another key would sign.
+    #[error("the prompt names another key than asked")]
+    Key,
+    /// What would be signed is not what was asked to be signed.
+    #[error("the prompt's digest is not the digest of what was asked")]
+    Digest,
+    /// The enclave answers from an older state of the account than the client has seen.
+    #[error("the prompt is older than the account head this client holds")]
+    RolledBack,
+    /// Issued in the future, beyond [`MAX_SKEW_MS`].
+    #[error("the prompt was issued in the future: check this device's clock")]
+    NotYetIssued,
+    /// Past its end, beyond [`MAX_SKEW_MS`].
+    #[error("the prompt has expired: ask again, and check this device's clock")]
+    Expired,
+}
+
+impl PromptError {
+    /// The rule's stable name.
+    #[must_use]
+    pub const fn rule(&self) -> &'static str {
+        match self {
+            Self::Statement(error) => error.rule(),
+            Self::Request => "prompt_request",
+            Self::Nonce => "prompt_nonce",
+            Self::Origin => "prompt_origin",
+            Self::NotAsked => "prompt_not_asked",
+            Self::Action => "prompt_action",
+            Self::Key => "prompt_key",
+            Self::Digest => "prompt_digest",
+            Self::RolledBack => "rolled_back",
+            Self::NotYetIssued => "prompt_not_yet_issued",
+            Self::Expired => "prompt_expired",
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "prompt_tests.rs"]
+mod tests;

@@ -1,0 +1,361 @@
+//! Tests of [`super`].
+
+use ed25519_dalek::{Signer, SigningKey};
+use openkey_protocol::message::{
+    AccountHead, AccountId, AccountReceipt, Address, Bytes, Hash32, KeyId, NewCredential,
+    PasskeyCreated, ReceiptKey, SignIn, Statement, Summary,
+};
+
+use super::*;
+
+const NONCE: [u8; 32] = [7; 32];
+const ORIGIN: &str = "http://localhost:7100";
+const NOW: u64 = 1_800_000_000_000;
+const ACCOUNT: AccountId = AccountId([1; 16]);
+
+fn signer() -> SigningKey {
+    SigningKey::from_bytes(&[3; 32])
+}
+
+fn identity() -> IdentityKey {
+    IdentityKey::from_evidence_verified_earlier(signer().verifying_key().as_bytes()).unwrap()
+}
+
+fn sign<T: Statement>(statement: &T) -> Signed<T> {
+    Signed::new(statement, |input| signer().sign(input).to_bytes()).unwrap()
+}
+
+fn propose(action: Action) -> Request {
+    Request::Propose(Propose {
+        account: ACCOUNT,
+        origin: ORIGIN.into(),
+        nonce: NONCE.into(),
+        head: None,
+        action,
+    })
+}
+
+fn text(text: &str) -> Request {
+    propose(Action::Sign {
+        key: KeyId(0),
+        payload: Payload::Text(text.into()),
+    })
+}
+
+fn bytes(request: &Request) -> Vec<u8> {
+    cbor::encode(request).unwrap()
+}
+
+fn request_hash(request: &Request) -> Hash32 {
+    Hash32(Sha256::digest(bytes(request)).into())
+}
+
+/// The prompt that an honest enclave gives.
+fn answer(request: &Request, kind: PromptKind) -> Prompt {
+    let hash = request_hash(request);
+    let digest = match request {
+        Request::Propose(Propose {
+            action: Action::Sign { payload, .. },
+            ..
+        }) => match payload {
+            Payload::Text(text) | Payload::Siwe(text) => Hash32(eip191(text)),
+            Payload::TypedData(_) => Hash32([0x77; 32]),
+        },
+        _ => hash,
+    };
+    Prompt {
+        kind,
+        account: (kind != PromptKind::SignIn).then_some(ACCOUNT),
+        key: matches!(
+            kind,
+            PromptKind::SignText | PromptKind::SignSiwe | PromptKind::SignTypedData
+        )
+        .then_some(ReceiptKey {
+            key: KeyId(0),
+            address: Address([9; 20]),
+        }),
+        version: 4,
+        challenge: vec![5; 32].into(),
+        digest,
+        request: hash,
+        nonce: NONCE.into(),
+        origin: ORIGIN.into(),
+        issued_at: NOW,
+        expires_at: NOW + 120_000,
+        summary: Summary::default(),
+    }
+}
+
+fn judge_at(prompt: &Prompt, request: &Request, now_ms: u64) -> Result<Prompt, PromptError> {
+    let request = bytes(request);
+    let asked = Asked {
+        request: &request,
+        nonce: &NONCE,
+        origin: ORIGIN,
+        now_ms,
+    };
+    check(&identity(), &sign(prompt), &asked)
+}
+
+fn judge(prompt: &Prompt, request: &Request) -> Result<Prompt, PromptError> {
+    judge_at(prompt, request, NOW + 1_000)
+}
+
+#[test]
+fn honest_prompts_are_accepted() {
+    let passkey = Bytes::from([2; 20]);
+    let sign = |payload| Action::Sign {
+        key: KeyId(0),
+        payload,
+    };
+    let name = String::from("x");
+    let actions = [
+        (
+            Action::Confirm {
+                receipt: Hash32([1; 32]),
+            },
+            PromptKind::Confirm,
+        ),
+        (sign(Payload::Text("hi".into())), PromptKind::SignText),
+        (sign(Payload::Siwe("hi".into())), PromptKind::SignSiwe),
+        (
+            sign(Payload::TypedData("{}".into())),
+            PromptKind::SignTypedData,
+        ),
+        (
+            Action::RenamePasskey {
+                passkey: passkey.clone(),
+                name: name.clone(),
+            },
+            PromptKind::RenamePasskey,
+        ),
+        (Action::RemovePasskey { passkey }, PromptKind::RemovePasskey),
+        (
+            Action::CreateKey {
+                label: name.clone(),
+            },
+            PromptKind::CreateKey,
+        ),
+        (
+            Action::LabelKey {
+                key: KeyId(0),
+                label: name.clone(),
+            },
+            PromptKind::LabelKey,
+        ),
+        (Action::ArchiveKey { key: KeyId(0) }, PromptKind::ArchiveKey),
+        (Action::RestoreKey { key: KeyId(0) }, PromptKind::RestoreKey),
+    ];
+    for (action, kind) in actions {
+        let request = propose(action);
+        let prompt = answer(&request, kind);
+        assert_eq!(judge(&prompt, &request), Ok(prompt.clone()), "{kind:?}");
+        // The same request is never answered by a prompt of another kind.
+        let mut other = prompt;
+        other.kind = match kind {
+            PromptKind::SignText => PromptKind::SignSiwe,
+            _ => PromptKind::SignText,
+        };
+        assert_eq!(judge(&other, &request), Err(PromptError::Action));
+    }
+
+    let sign_in = Request::SignIn(SignIn {
+        origin: ORIGIN.into(),
+        nonce: NONCE.into(),
+    });
+    assert!(judge(&answer(&sign_in, PromptKind::SignIn), &sign_in).is_ok());
+    let created = Request::PasskeyCreated(PasskeyCreated {
+        context: vec![1].into(),
+        credential: NewCredential {
+            id: vec![2].into(),
+            attestation_object: vec![3].into(),
+            client_data_json: vec![4].into(),
+            transports: vec![],
+        },
+    });
+    assert!(judge(&answer(&created, PromptKind::AddPasskey), &created).is_ok());
+}
+
+#[test]
+fn e5_a_prompt_over_other_bytes_than_asked_is_refused() {
+    let asked = text("I like cats");
+    // The host swaps the request: the enclave's answer is genuine, and for something else.
+    let swapped = text("I sell my house");
+    assert_eq!(
+        judge(&answer(&swapped, PromptKind::SignText), &asked),
+        Err(PromptError::Request)
+    );
+    // Right request, but another digest would be approved.
+    let mut prompt = answer(&asked, PromptKind::SignText);
+    prompt.digest = Hash32(eip191("I sell my house"));
+    assert_eq!(judge(&prompt, &asked), Err(PromptError::Digest));
+    let rename = propose(Action::CreateKey { label: "x".into() });
+    let mut prompt = answer(&rename, PromptKind::CreateKey);
+    prompt.digest = Hash32([0; 32]);
+    assert_eq!(judge(&prompt, &rename), Err(PromptError::Digest));
+    // Another key, another account, an account named where the authenticator should say it.
+    let mut prompt = answer(&asked, PromptKind::SignText);
+    prompt.key = prompt.key.map(|key| ReceiptKey {
+        key: KeyId(1),
+        ..key
+    });
+    assert_eq!(judge(&prompt, &asked), Err(PromptError::Key));
+    prompt.key = None;
+    assert_eq!(judge(&prompt, &asked), Err(PromptError::Key));
+    let mut prompt = answer(&asked, PromptKind::SignText);
+    prompt.account = Some(AccountId([2; 16]));
+    assert_eq!(judge(&prompt, &asked), Err(PromptError::Action));
+    let sign_in = Request::SignIn(SignIn {
+        origin: ORIGIN.into(),
+        nonce: NONCE.into(),
+    });
+    let mut prompt = answer(&sign_in, PromptKind::SignIn);
+    prompt.account = Some(ACCOUNT);
+    assert_eq!(judge(&prompt, &sign_in), Err(PromptError::Action));
+}
+
+#[test]
+fn e5_a_prompt_whose_bytes_were_changed_is_refused() {
+    let request = text("I like cats");
+    let signed = sign(&answer(&request, PromptKind::SignText));
+    let request = bytes(&request);
+    let asked = Asked {
+        request: &request,
+        nonce: &NONCE,
+        origin: ORIGIN,
+        now_ms: NOW,
+    };
+    assert!(check(&identity(), &signed, &asked).is_ok());
+    let refused = Err(PromptError::Statement(StatementError::Signature));
+    for at in 0..signed.body.0.len() {
+        let mut changed = signed.clone();
+        changed.body.0[at] ^= 1;
+        assert_eq!(check(&identity(), &changed, &asked), refused, "byte {at}");
+    }
+    for at in 0..64 {
+        let mut changed = signed.clone();
+        changed.signature.0[at] ^= 1;
+        assert_eq!(check(&identity(), &changed, &asked), refused, "byte {at}");
+    }
+    let mut short = signed.clone();
+    short.signature.0.pop();
+    assert_eq!(check(&identity(), &short, &asked), refused);
+}
+
+#[test]
+fn another_nonce_origin_or_kind_of_request_is_refused() {
+    let request = text("hi");
+    let prompt = answer(&request, PromptKind::SignText);
+    let mut other = prompt.clone();
+    other.nonce = [8; 32].into();
+    assert_eq!(judge(&other, &request), Err(PromptError::Nonce));
+    let mut other = prompt;
+    other.origin = "https://evil.example".into();
+    assert_eq!(judge(&other, &request), Err(PromptError::Origin));
+
+    // What the caller says it asked, and what its request says, must agree.
+    let Request::Propose(mut propose_other) = text("hi") else {
+        unreachable!()
+    };
+    propose_other.origin = "https://evil.example".into();
+    let request = Request::Propose(propose_other);
+    let prompt = answer(&request, PromptKind::SignText);
+    assert_eq!(judge(&prompt, &request), Err(PromptError::Origin));
+
+    for request in [
+        Request::Status,
+        propose(Action::AddPasskey { name: "x".into() }),
+    ] {
+        let prompt = answer(&request, PromptKind::AddPasskey);
+        assert_eq!(judge(&prompt, &request), Err(PromptError::NotAsked));
+    }
+    let junk = b"junk";
+    let mut prompt = answer(&Request::Status, PromptKind::SignIn);
+    prompt.request = Hash32(Sha256::digest(junk).into());
+    let asked = Asked {
+        request: junk,
+        nonce: &NONCE,
+        origin: ORIGIN,
+        now_ms: NOW,
+    };
+    assert_eq!(
+        check(&identity(), &sign(&prompt), &asked),
+        Err(PromptError::NotAsked)
+    );
+}
+
+#[test]
+fn a_prompt_behind_the_head_that_was_sent_is_refused() {
+    let with_head = |version| {
+        let Request::Propose(mut propose) = text("hi") else {
+            unreachable!()
+        };
+        propose.head = Some(AccountHead {
+            account: ACCOUNT,
+            version,
+            hash: Hash32([0; 32]),
+        });
+        Request::Propose(propose)
+    };
+    let request = with_head(4);
+    assert!(judge(&answer(&request, PromptKind::SignText), &request).is_ok());
+    let request = with_head(5);
+    assert_eq!(
+        judge(&answer(&request, PromptKind::SignText), &request),
+        Err(PromptError::RolledBack)
+    );
+}
+
+#[test]
+fn times_are_judged_with_a_bounded_skew_on_both_sides() {
+    let request = text("hi");
+    let mut prompt = answer(&request, PromptKind::SignText);
+    let at = |prompt: &Prompt, now| judge_at(prompt, &request, now);
+    let end = prompt.expires_at + MAX_SKEW_MS;
+    assert!(at(&prompt, NOW - MAX_SKEW_MS).is_ok());
+    assert_eq!(
+        at(&prompt, NOW - MAX_SKEW_MS - 1),
+        Err(PromptError::NotYetIssued)
+    );
+    assert!(at(&prompt, end - 1).is_ok());
+    assert_eq!(at(&prompt, end), Err(PromptError::Expired));
+    prompt.expires_at = prompt.issued_at;
+    assert_eq!(at(&prompt, NOW), Err(PromptError::Expired));
+}
+
+#[test]
+fn statements_of_other_kinds_and_encodings_are_refused() {
+    let request = text("hi");
+    let prompt = answer(&request, PromptKind::SignText);
+    // A signature over the same bytes as another kind of statement.
+    let as_receipt = Signed::<AccountReceipt>::from_parts(
+        sign(&prompt).body,
+        signer()
+            .sign(&Signed::<Prompt>::input(sign(&prompt).body.as_slice()))
+            .to_bytes()
+            .into(),
+    );
+    assert_eq!(identity().open(&as_receipt), Err(StatementError::Signature));
+    // Correctly signed bytes that are no statement, or one with a byte behind it.
+    for body in [b"junk".to_vec(), [sign(&prompt).body.0, vec![0]].concat()] {
+        let signature = signer().sign(&Signed::<Prompt>::input(&body)).to_bytes();
+        let signed = Signed::<Prompt>::from_parts(body.into(), signature.into());
+        assert_eq!(identity().open(&signed), Err(StatementError::Body));
+    }
+    let long = vec![0; crate::statement::MAX_BODY + 1];
+    let signed = Signed::<Prompt>::from_parts(long.into(), [0; 64].into());
+    assert_eq!(identity().open(&signed), Err(StatementError::BodyTooLong));
+}
+
+#[test]
+fn weak_identity_keys_are_refused() {
+    // The neutral element: any signature (R, S) with R = S·B would verify under it.
+    let mut weak = [0; 32];
+    weak[0] = 1;
+    for bytes in [weak.as_slice(), &[0; 31], &[0; 33], &[0xff; 32]] {
+        assert_eq!(
+            IdentityKey::from_evidence_verified_earlier(bytes),
+            Err(StatementError::IdentityKey)
+        );
+    }
+}

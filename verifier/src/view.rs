@@ -1,0 +1,238 @@
+//! Checked things as JSON: one form for the command and the browser module. Bytes are lower-case
+//! hex, times are milliseconds since 1970, addresses carry their EIP-55 checksum.
+
+use std::collections::BTreeMap;
+
+use openkey_attestation::Claims;
+use openkey_protocol::message::{
+    AccountHead, EvidenceBinding, Prompt, PromptKind, ReceiptKey, RollbackProtection, RootSource,
+    Summary,
+};
+use serde::Serialize;
+
+use crate::receipt::{CheckedReceipt, checksummed};
+
+/// A verified document.
+#[derive(Debug, Serialize)]
+pub struct EvidenceView {
+    /// The NSM's name for the enclave.
+    pub module_id: String,
+    /// The region in the leaf certificate's name.
+    pub region: String,
+    /// When the NSM signed.
+    pub timestamp_ms: u64,
+    /// PCR values by index.
+    pub measurements: BTreeMap<u8, String>,
+    /// A simulator made it.
+    pub simulator: bool,
+    /// The enclave runs in debug mode.
+    pub debug: bool,
+    /// The nonce in the document.
+    pub nonce: Option<String>,
+    /// The public key in the document.
+    pub public_key: Option<String>,
+    /// The user data in the document.
+    pub user_data: Option<String>,
+    /// The user data, read; `null` if they are no binding of this protocol.
+    pub binding: Option<BindingView>,
+    /// The last instant at which the certificate chain is valid.
+    pub certificate_expires_ms: u64,
+    /// SHA-256 of the root certificate.
+    pub root_sha256: String,
+}
+
+/// What a document binds.
+#[derive(Debug, Serialize)]
+pub struct BindingView {
+    /// The identity key.
+    pub identity: String,
+    /// SHA-256 of the measured run-time configuration.
+    pub configuration: String,
+    /// Where the root key came from.
+    pub root_source: RootSource,
+    /// Commitment to the root key.
+    pub root_id: Option<String>,
+    /// The program's release.
+    pub release: String,
+    /// What keeps the store from returning older records.
+    pub rollback: RollbackProtection,
+}
+
+impl EvidenceView {
+    /// The view of a verified document and its binding, if it has one.
+    #[must_use]
+    pub fn new(claims: &Claims, binding: Option<&EvidenceBinding>) -> Self {
+        let hex = |bytes: &Option<Vec<u8>>| bytes.as_ref().map(hex::encode);
+        Self {
+            module_id: claims.module_id.clone(),
+            region: claims.region.clone(),
+            timestamp_ms: claims.timestamp.0,
+            measurements: claims
+                .pcrs
+                .iter()
+                .map(|(index, pcr)| (index, pcr.to_string()))
+                .collect(),
+            simulator: claims.simulator,
+            debug: claims.debug,
+            nonce: hex(&claims.nonce),
+            public_key: hex(&claims.public_key),
+            user_data: hex(&claims.user_data),
+            binding: binding.map(BindingView::new),
+            certificate_expires_ms: claims.certificate_expires.0,
+            root_sha256: hex::encode(claims.root_sha256),
+        }
+    }
+}
+
+impl BindingView {
+    fn new(binding: &EvidenceBinding) -> Self {
+        Self {
+            identity: hex::encode(&binding.identity),
+            configuration: binding.configuration.to_string(),
+            root_source: binding.root_source,
+            root_id: binding.root_id.map(|id| id.to_string()),
+            release: binding.release.clone(),
+            rollback: binding.rollback,
+        }
+    }
+}
+
+/// A checked prompt.
+#[derive(Debug, Serialize)]
+pub struct PromptView {
+    /// What kind of action.
+    pub kind: PromptKind,
+    /// Whose account.
+    pub account: Option<String>,
+    /// The key that would sign.
+    pub key: Option<KeyView>,
+    /// The account's version.
+    pub version: u64,
+    /// The WebAuthn challenge.
+    pub challenge: String,
+    /// What an approval covers.
+    pub digest: String,
+    /// SHA-256 of the request.
+    pub request: String,
+    /// The client's nonce.
+    pub nonce: String,
+    /// The page's origin.
+    pub origin: String,
+    /// By the enclave's clock.
+    pub issued_at: u64,
+    /// By the enclave's clock.
+    pub expires_at: u64,
+    /// The same in plain words.
+    pub summary: Summary,
+}
+
+/// A key.
+#[derive(Debug, Serialize)]
+pub struct KeyView {
+    /// Its index.
+    pub key: u32,
+    /// Its address, EIP-55.
+    pub address: String,
+}
+
+impl KeyView {
+    fn new(key: &ReceiptKey) -> Self {
+        Self {
+            key: key.key.0,
+            address: checksummed(&key.address),
+        }
+    }
+}
+
+impl From<Prompt> for PromptView {
+    fn from(prompt: Prompt) -> Self {
+        Self {
+            kind: prompt.kind,
+            account: prompt.account.map(|account| account.to_string()),
+            key: prompt.key.as_ref().map(KeyView::new),
+            version: prompt.version,
+            challenge: hex::encode(&prompt.challenge),
+            digest: prompt.digest.to_string(),
+            request: prompt.request.to_string(),
+            nonce: hex::encode(&prompt.nonce),
+            origin: prompt.origin,
+            issued_at: prompt.issued_at,
+            expires_at: prompt.expires_at,
+            summary: prompt.summary,
+        }
+    }
+}
+
+/// A checked receipt.
+#[derive(Debug, Serialize)]
+pub struct ReceiptView {
+    /// The account.
+    pub account: String,
+    /// Its version.
+    pub version: u64,
+    /// By the enclave's clock.
+    pub issued_at: u64,
+    /// The relying-party id.
+    pub rp_id: String,
+    /// The client's nonce.
+    pub nonce: String,
+    /// Every passkey.
+    pub credentials: Vec<CredentialView>,
+    /// Every key.
+    pub keys: Vec<KeyView>,
+    /// SHA-256 of the signed body.
+    pub hash: String,
+}
+
+/// A passkey of a receipt.
+#[derive(Debug, Serialize)]
+pub struct CredentialView {
+    /// The credential id.
+    pub id: String,
+    /// SHA-256 of its SubjectPublicKeyInfo.
+    pub public_key_sha256: String,
+}
+
+impl From<&CheckedReceipt> for ReceiptView {
+    fn from(checked: &CheckedReceipt) -> Self {
+        let receipt = &checked.receipt;
+        Self {
+            account: receipt.account.to_string(),
+            version: receipt.version,
+            issued_at: receipt.issued_at,
+            rp_id: receipt.rp_id.clone(),
+            nonce: hex::encode(&receipt.nonce),
+            credentials: receipt
+                .credentials
+                .iter()
+                .map(|credential| CredentialView {
+                    id: hex::encode(&credential.id),
+                    public_key_sha256: credential.public_key_sha256.to_string(),
+                })
+                .collect(),
+            keys: receipt.keys.iter().map(KeyView::new).collect(),
+            hash: checked.hash.to_string(),
+        }
+    }
+}
+
+/// A checked account head.
+#[derive(Debug, Serialize)]
+pub struct HeadView {
+    /// The account.
+    pub account: String,
+    /// Its version.
+    pub version: u64,
+    /// SHA-256 of its sealed record.
+    pub hash: String,
+}
+
+impl From<AccountHead> for HeadView {
+    fn from(head: AccountHead) -> Self {
+        Self {
+            account: head.account.to_string(),
+            version: head.version,
+            hash: head.hash.to_string(),
+        }
+    }
+}
