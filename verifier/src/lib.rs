@@ -32,3 +32,4 @@ pub mod statement;
 pub mod view;
 
 pub use openkey_attestation as attestation;
+pub use openkey_protocol as protocol;
