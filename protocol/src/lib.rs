@@ -4,8 +4,8 @@
 //!
 //! * [`message`]: typed requests, replies and the statements an enclave signs;
 //! * [`cbor`]: their bytes, deterministic CBOR (RFC 8949 §4.2.1) read by a strict, bounded decoder;
-//! * `frame`, `transport`, `client` and `server` (feature `transport`): length-prefixed frames over
-//!   vsock or unix sockets, many requests in flight.
+//! * `frame`, `transport`, `client`, `server` and `store` (feature `transport`): length-prefixed
+//!   frames over vsock or unix sockets, many requests in flight, and the host's record store.
 //!
 //! The crate holds no authority and makes no decision: whoever reads these bytes must check them.
 
@@ -16,4 +16,14 @@
 )]
 
 pub mod cbor;
+#[cfg(feature = "transport")]
+pub mod client;
+#[cfg(feature = "transport")]
+pub mod frame;
 pub mod message;
+#[cfg(feature = "transport")]
+pub mod server;
+#[cfg(feature = "transport")]
+pub mod store;
+#[cfg(feature = "transport")]
+pub mod transport;

@@ -64,4 +64,9 @@ pub enum StoreReply {
         /// For the log.
         reason: String,
     },
+    /// To [`StoreRequest::Commit`]: the disk failed in the middle; all was written or nothing.
+    Unknown {
+        /// For the log.
+        reason: String,
+    },
 }

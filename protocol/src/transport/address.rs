@@ -1,0 +1,107 @@
+//! Where the other side is.
+
+use std::{fmt, io, path::PathBuf, str::FromStr};
+
+use tokio::net::UnixStream;
+use tokio_vsock::{VsockAddr, VsockStream};
+
+use super::{Connect, Listener, Stream, unix};
+
+/// Where a side listens. As text `unix:/path` or `vsock:CID:PORT`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Address {
+    /// A unix socket.
+    Unix(PathBuf),
+    /// A vsock port (`AF_VSOCK`).
+    Vsock {
+        /// The context id: 3 is an enclave's parent, 4294967295 is any (to listen only).
+        cid: u32,
+        /// The port.
+        port: u32,
+    },
+}
+
+/// A text is not an address.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ParseAddressError {
+    /// Neither transport.
+    #[error("an address begins with `unix:` or `vsock:`")]
+    Scheme,
+    /// A path that is not absolute: programs would not agree where it is.
+    #[error("`unix:` is followed by an absolute path")]
+    Path,
+    /// Not two numbers.
+    #[error("`vsock:` is followed by CID:PORT, both decimal numbers below 2^32")]
+    Vsock,
+}
+
+impl FromStr for Address {
+    type Err = ParseAddressError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if let Some(path) = text.strip_prefix("unix:") {
+            let path = PathBuf::from(path);
+            return if path.is_absolute() {
+                Ok(Self::Unix(path))
+            } else {
+                Err(ParseAddressError::Path)
+            };
+        }
+        let numbers = text
+            .strip_prefix("vsock:")
+            .ok_or(ParseAddressError::Scheme)?;
+        let (cid, port) = numbers.split_once(':').ok_or(ParseAddressError::Vsock)?;
+        Ok(Self::Vsock {
+            cid: number(cid)?,
+            port: number(port)?,
+        })
+    }
+}
+
+/// A decimal number as it would be printed: no sign, no leading zeros.
+fn number(text: &str) -> Result<u32, ParseAddressError> {
+    let number: u32 = text.parse().map_err(|_| ParseAddressError::Vsock)?;
+    if number.to_string() == text {
+        Ok(number)
+    } else {
+        Err(ParseAddressError::Vsock)
+    }
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unix(path) => write!(f, "unix:{}", path.display()),
+            Self::Vsock { cid, port } => write!(f, "vsock:{cid}:{port}"),
+        }
+    }
+}
+
+impl Address {
+    /// Begins to listen here.
+    ///
+    /// A unix socket is readable and writable for its owner only from the first moment. A socket
+    /// file that nobody listens on any more is replaced; one in use, or any other file, is not.
+    ///
+    /// # Errors
+    ///
+    /// What the system gives; [`io::ErrorKind::AddrInUse`] if somebody listens there.
+    pub fn listen(&self) -> io::Result<Listener> {
+        match self {
+            Self::Unix(path) => unix::bind(path).map(Listener::unix),
+            Self::Vsock { cid, port } => Listener::vsock(*cid, *port),
+        }
+    }
+}
+
+impl Connect for Address {
+    async fn connect(&self) -> io::Result<Stream> {
+        Ok(match self {
+            Self::Unix(path) => Box::new(UnixStream::connect(path).await?),
+            Self::Vsock { cid, port } => {
+                Box::new(VsockStream::connect(VsockAddr::new(*cid, *port)).await?)
+            }
+        })
+    }
+}
