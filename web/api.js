@@ -64,9 +64,11 @@ export class Api {
     const response = await api.#request('/config.json', { headers: { accept: 'application/json' } });
     try {
       const config = await response.json();
+      if (config.enclave === null) throw noEnclave();
       if (!/^https?:\/\//.test(config.origin) || typeof config.enclave !== 'string') throw new TypeError('members are missing');
       return config;
     } catch (cause) {
+      if (cause instanceof Failure) throw cause;
       throw new Failure('host', 'config', {
         title: 'The host’s configuration cannot be read',
         message: 'The file config.json is not what this page needs.',
@@ -100,6 +102,15 @@ export class Api {
     const words = await response.json().catch(() => ({}));
     throw hostFailure(response.status, words ?? {}, after !== null && /^\d+$/.test(after) ? Number(after) : null);
   }
+}
+
+function noEnclave() {
+  return new Failure('host', 'no_enclave', {
+    title: 'There is no enclave behind this page',
+    message: 'The host is running without one.',
+    advice: 'Try again later, or tell the operator.',
+    retry: true,
+  });
 }
 
 /** @param {Response} response */

@@ -137,6 +137,25 @@ export async function approve(app, prepared, { signal, confirmed = false, tell =
   }
 }
 
+/**
+ * Lets the enclave sign for each address this browser has no proof of: it asks for the prompt of a
+ * text, which names key and address under the enclave's signature, and approves nothing.
+ *
+ * @param {App} app
+ * @param {AbortSignal} signal
+ */
+export async function prove(app, signal) {
+  const { account: view, session } = app;
+  if (!view?.confirmed || !session) return;
+  const text = 'What is the address of this key? (asked for the prompt only, never approved)';
+  for (const key of view.keys) {
+    if (signal.aborted) return;
+    if (key.archived_at !== null || app.addressOf(key.key) !== null) continue;
+    await propose(app, session.account, { sign: { key: key.key, payload: { text } } });
+    app.dispatchEvent(new Event('account'));
+  }
+}
+
 /** @param {Assertion} assertion */
 function userHandle(assertion) {
   if (!assertion.user_handle || assertion.user_handle.length !== 16) {

@@ -55,6 +55,22 @@ export function fill(element, ...children) {
   append(element, children);
 }
 
+/**
+ * Replaces what is inside an element that is drawn again and again; the focus goes to the control
+ * with the same `data-focus` name, else to the heading of the view.
+ * @param {Element} element
+ * @param {...Child} children
+ */
+export function redraw(element, ...children) {
+  const focused = element.contains(document.activeElement) ? document.activeElement : null;
+  const name = focused?.getAttribute('data-focus');
+  fill(element, ...children);
+  if (!focused) return;
+  const again = name ? element.querySelector(`[data-focus="${CSS.escape(name)}"]:not(:disabled)`) : null;
+  const next = again ?? document.querySelector('main h1');
+  if (next instanceof HTMLElement) next.focus();
+}
+
 /** Outlines of the few icons, on a grid of 24. */
 const ICONS = {
   check: 'M5 12.5l4.5 4.5L19 7.5',

@@ -76,6 +76,7 @@ export function enclaveFailure(error) {
 /** @type {Record<number, { title: string, advice: string, retry: boolean }>} */
 const STATUS = {
   400: { title: 'The host could not read the request', advice: 'Reload the page.', retry: false },
+  403: { title: 'This page is not at its own address', advice: 'Open the page at the address the operator announced.', retry: false },
   404: { title: 'The host does not know this enclave', advice: 'Reload the page: the service may have moved.', retry: false },
   405: { title: 'The host does not take this request', advice: 'Reload the page.', retry: false },
   413: { title: 'This is too long', advice: 'Shorten the text and try again.', retry: false },

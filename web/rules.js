@@ -1,17 +1,107 @@
 // What to do when a rule of the verifier does not hold, by the rule's name.
 
-const OTHER = {
-  title: 'The check failed',
-  advice: 'Do not sign up, sign in or sign anything here. Tell the operator which rule failed.',
+/** @typedef {{ title: string, advice: string, retry?: boolean }} Advice */
+
+/** @type {Record<string, Advice>} */
+const GROUPS = {
+  // Somebody else answers, or answers for somebody else.
+  stranger: {
+    title: 'This is not the enclave of the policy',
+    advice: 'Do not sign up, sign in or sign anything here. If the operator announced a new release, take its policy from a source you trust; otherwise tell them which rule failed.',
+  },
+  // The document itself is broken or changed.
+  document: {
+    title: 'The evidence is not a valid attestation document',
+    advice: 'Do not go on: something between this page and the enclave changes or makes up evidence. Tell the operator which rule failed.',
+  },
+  replay: {
+    title: 'The evidence is old or was made for somebody else',
+    advice: 'Do not go on: an old answer was played back. Try once more; if it stays, tell the operator.',
+    retry: true,
+  },
+  clock: {
+    title: 'The times do not fit',
+    advice: 'Check the clock of this device and try again. If it is right, the evidence is too old or from the future: tell the operator.',
+    retry: true,
+  },
+  policy: {
+    title: 'The policy cannot be used',
+    advice: 'Paste the policy file as the operator published it, whole and unchanged.',
+  },
+  prompt: {
+    title: 'The prompt does not belong to what you asked',
+    advice: 'Nothing was approved. Someone between this page and the enclave may be changing messages. Do not continue; tell the operator.',
+  },
+  receipt: {
+    title: 'The receipt is not the one of your passkey',
+    advice: 'Someone between this page and the enclave may have put in another passkey or answer. Do not use this account; tell the operator. You can delete the passkey you just made.',
+  },
+  head: {
+    title: 'The service shows another state of your account than before',
+    advice: 'The host’s storage may have been set back. Do not sign anything; tell the operator, and try again later.',
+    retry: true,
+  },
 };
 
-/** @type {Record<string, { title: string, advice: string, retry?: boolean }>} */
-const RULES = {};
+/** @type {Record<string, keyof typeof GROUPS | Advice>} */
+const RULES = {
+  measurement_mismatch: 'stranger',
+  unknown_root: {
+    title: 'The evidence comes from another maker than the policy names',
+    advice: 'Do not go on. A simulator’s evidence needs the simulator’s policy, hardware’s evidence the operator’s. Tell the operator.',
+  },
+  simulator_document: {
+    title: 'A simulator answers where hardware was expected',
+    advice: 'Do not go on: nothing protects the keys there. Tell the operator.',
+  },
+  not_a_simulator_document: {
+    title: 'The policy is for a simulator, the evidence is not from one',
+    advice: 'Take the policy of this deployment.',
+  },
+  debug_mode: {
+    title: 'The enclave runs in debug mode',
+    advice: 'Do not go on: the host can read it. Tell the operator.',
+  },
+  nonce_missing: 'replay',
+  nonce_empty: 'replay',
+  nonce_mismatch: 'replay',
+  too_old: 'clock',
+  timestamp_in_the_future: 'clock',
+  certificate_expired: 'clock',
+  certificate_not_yet_valid: 'clock',
+  prompt_not_yet_issued: 'clock',
+  prompt_expired: 'clock',
+  binding_missing: 'stranger',
+  binding_version: {
+    title: 'The enclave is newer than this page',
+    advice: 'Reload the page. If it stays, tell the operator.',
+  },
+  root_count: 'policy',
+  root_not_a_certificate: 'policy',
+  rolled_back: 'head',
+  head_account: 'head',
+  head_forked: 'head',
+  statement_signature: {
+    title: 'The signature is not the enclave’s',
+    advice: 'Nothing was approved. Someone between this page and the enclave may be changing messages. Do not continue; tell the operator.',
+  },
+};
 
 /**
  * @param {string} rule
- * @returns {{ title: string, advice: string, retry?: boolean }}
+ * @returns {Advice}
  */
 export function adviceFor(rule) {
-  return Object.hasOwn(RULES, rule) ? (RULES[rule] ?? OTHER) : OTHER;
+  const known = Object.hasOwn(RULES, rule) ? RULES[rule] : undefined;
+  if (known !== undefined && typeof known !== 'string') return known;
+  const group = known ?? prefix(rule) ?? 'document';
+  return /** @type {Advice} */ (GROUPS[group]);
+}
+
+/** @param {string} rule */
+function prefix(rule) {
+  if (rule.startsWith('policy_')) return 'policy';
+  if (rule.startsWith('prompt_') || rule.startsWith('statement_')) return 'prompt';
+  if (rule.startsWith('receipt_')) return 'receipt';
+  return undefined;
 }

@@ -107,7 +107,7 @@ export class App extends EventTarget {
     const proven = this.store.addresses(session.account);
     for (const key of view.keys) {
       const known = proven[key.key];
-      if (known !== undefined && known !== plain(key.address)) throw addressChanged(key.key);
+      if (known !== undefined && plain(known) !== plain(key.address)) throw addressChanged(key.key);
     }
     this.account = view;
     if (session.name !== view.name) {
@@ -136,21 +136,22 @@ export class App extends EventTarget {
    * An enclave signed that a key of an account has this address.
    * @param {string} account hex
    * @param {number} key
-   * @param {string} address
+   * @param {string} address in EIP-55 form
    * @throws {Failure} if an enclave signed another one before
    */
   proven(account, key, address) {
     const known = this.store.addresses(account)[key];
-    if (known !== undefined && known !== plain(address)) throw addressChanged(key);
+    if (known !== undefined && plain(known) !== plain(address)) throw addressChanged(key);
     if (known === undefined) this.store.keepAddress(account, key, address);
   }
 
   /**
-   * Whether an enclave has signed for this address in front of this browser.
+   * The address of a key, if an enclave has signed for it in front of this browser.
    * @param {number} key
+   * @returns {string | null} in EIP-55 form
    */
-  isProven(key) {
-    return this.session !== null && this.store.addresses(this.session.account)[key] !== undefined;
+  addressOf(key) {
+    return (this.session && this.store.addresses(this.session.account)[key]) ?? null;
   }
 }
 

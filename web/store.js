@@ -34,22 +34,19 @@ export class Store {
   }
 
   /**
-   * Keeps a checked head if it is newer; another tab may have seen more.
+   * Keeps a checked head, unless another tab has seen a newer one meanwhile.
    * @param {{ account: string, version: number, hash: string }} head
-   * @returns {boolean} false if this browser has seen a newer one, or another one of that version
    */
   keepHead(head) {
-    const key = `openkey.head.${head.account}`;
-    const kept = read(this.local, key);
-    if (kept && (kept.version > head.version || (kept.version === head.version && kept.hash !== head.hash))) return false;
-    write(this.local, key, { version: head.version, hash: head.hash });
-    return true;
+    const kept = this.head(head.account);
+    if (kept && kept.version > head.version) return;
+    write(this.local, `openkey.head.${head.account}`, { version: head.version, hash: head.hash });
   }
 
   /**
    * Addresses that an enclave has signed for, by key index.
    * @param {string} account hex
-   * @returns {Record<string, string>} hex without prefix, lower case
+   * @returns {Record<string, string>} in EIP-55 form, as they were signed for
    */
   addresses(account) {
     return read(this.local, `openkey.addresses.${account}`) ?? {};
@@ -58,11 +55,11 @@ export class Store {
   /**
    * @param {string} account hex
    * @param {number} key
-   * @param {string} address hex
+   * @param {string} address in EIP-55 form
    */
   keepAddress(account, key, address) {
     const kept = this.addresses(account);
-    kept[key] = plain(address);
+    kept[key] = address;
     write(this.local, `openkey.addresses.${account}`, kept);
   }
 

@@ -102,6 +102,7 @@ export class Verifier {
     const { memory, alloc, dealloc, call } = this.exports;
     const bytes = new TextEncoder().encode(JSON.stringify(request));
     const input = alloc(bytes.length);
+    if (input === 0) throw new Failure('evidence', 'input', { ...adviceFor('input'), message: 'The answer is too long to be checked.' });
     new Uint8Array(memory.buffer, input, bytes.length).set(bytes);
     const output = call(input, bytes.length);
     dealloc(input, bytes.length);
@@ -155,18 +156,11 @@ export class Verifier {
   /**
    * @param {string} identity hex
    * @param {Signed<'head'>} signed
+   * @param {CheckedHead | null} known the newest one seen of that account
    * @returns {CheckedHead}
    */
-  head(identity, signed) {
-    return this.call({ op: 'head', identity, ...parts(signed) });
-  }
-
-  /**
-   * @param {Bytes} address 20 bytes
-   * @returns {string} the EIP-55 text
-   */
-  checksum(address) {
-    return this.call({ op: 'address', address: toHex(address) }).address;
+  head(identity, signed, known) {
+    return this.call({ op: 'head', identity, ...parts(signed), known });
   }
 }
 

@@ -1,8 +1,8 @@
 // Whom this page talks to, as proven in this visit: asks for evidence over a fresh nonce, checks it,
 // and lets only enclaves that passed vouch for prompts, receipts and heads.
 
-import { random } from './bytes.js';
-import { asFailure, Failure } from './errors.js';
+import { random, toHex } from './bytes.js';
+import { asFailure, Failure, pageFailure } from './errors.js';
 
 /** @import { Api } from './api.js' */
 /** @import { Bytes, Config, Policy, Signed } from './messages.js' */
@@ -132,15 +132,10 @@ export class Visit extends EventTarget {
    * @returns {Promise<CheckedHead>}
    */
   async checkHead(signed, account) {
-    const head = await this.#vouch((verifier, identity) => verifier.head(identity, signed));
-    if (head.account !== account || !this.store.keepHead(head)) {
-      throw new Failure('page', 'rolled_back', {
-        title: 'The service shows an older state of your account',
-        message: 'This browser has seen a newer one, or the answer is about another account.',
-        advice: 'The host’s storage may have been set back. Do not sign anything; tell the operator, and try again later.',
-        retry: true,
-      });
-    }
+    const known = this.store.head(account);
+    const head = await this.#vouch((verifier, identity) => verifier.head(identity, signed, known && { account, version: known.version, hash: toHex(known.hash) }));
+    if (head.account !== account) throw pageFailure('head_account', 'The answer is about another account.');
+    this.store.keepHead(head);
     return head;
   }
 
@@ -171,15 +166,6 @@ export class Visit extends EventTarget {
     const identity = fresh.report.binding.identity;
     if (failure && known.has(identity)) throw failure;
     return check(verifier, identity, fresh);
-  }
-
-  /**
-   * An address as EIP-55 text; only after something was checked, which loads the verifier.
-   * @param {Bytes} address
-   */
-  checksum(address) {
-    if (!this.verifier) throw new Error('the verifier is not loaded');
-    return this.verifier.checksum(address);
   }
 
   /** The verifier, loaded once. */

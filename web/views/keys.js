@@ -1,7 +1,7 @@
 // The account's keys: addresses that an enclave has signed for, new keys, names, archive.
 
-import { propose } from '../consent.js';
-import { fill, h, icon } from '../dom.js';
+import { propose, prove } from '../consent.js';
+import { fill, h, icon, redraw } from '../dom.js';
 import { fail, heading, notice, say, when } from '../ui.js';
 import { addressFacts, saveReceipt } from './address.js';
 import { askName } from './dialog.js';
@@ -31,7 +31,7 @@ export function keys(app, signal) {
   };
   const draw = () => {
     if (!app.account) return;
-    fill(list, app.account.keys.map((key) => card(app, key, change)));
+    redraw(list, app.account.keys.map((key) => card(app, key, change)));
     const kept = app.store.receipt(account);
     fill(extra, kept && saveReceipt(account, kept));
   };
@@ -77,7 +77,7 @@ export function keys(app, signal) {
  */
 function card(app, key, change) {
   const archived = key.archived_at !== null;
-  const proven = app.isProven(key.key);
+  const address = app.addressOf(key.key);
   const name = key.label || `Key ${key.key}`;
   const rename = async () => {
     const label = await askName({ title: 'Rename the key', label: 'Name of the key', value: key.label, submit: 'Continue' });
@@ -85,7 +85,7 @@ function card(app, key, change) {
   };
   return h(
     'li',
-    { class: 'card', 'data-key': key.key },
+    { class: 'card stack-tight', 'data-key': key.key },
     h(
       'div',
       { class: 'item-head' },
@@ -94,43 +94,25 @@ function card(app, key, change) {
         'span',
         { class: 'row' },
         archived && h('span', { class: 'badge' }, 'Archived'),
-        proven ? h('span', { class: 'badge good' }, icon('check'), 'Signed for by the enclave') : h('span', { class: 'badge warn' }, 'Not proven yet'),
+        address !== null ? h('span', { class: 'badge good' }, icon('check'), 'Signed for by the enclave') : h('span', { class: 'badge warn' }, 'Not proven yet'),
       ),
     ),
     h('p', { class: 'quiet small' }, `Key ${key.key}, made `, when(key.created_at), archived && [', archived ', when(key.archived_at ?? 0)]),
     h(
       'div',
       { class: 'stack-tight' },
-      proven
-        ? addressFacts(app.visit.checksum(key.address))
+      address !== null
+        ? addressFacts(address)
         : notice('warn', 'The address is not shown yet', h('p', {}, archived ? 'The enclave signs for addresses of active keys only. Restore the key to see its address.' : 'Asking the enclave to sign for it …')),
     ),
     h(
       'div',
       { class: 'item-actions' },
       !archived && h('a', { class: 'button small', href: `#/sign?key=${key.key}`, 'aria-label': `Sign with ${name}` }, icon('pen'), 'Sign'),
-      h('button', { type: 'button', class: 'small', onclick: rename, 'aria-label': `Rename ${name}` }, 'Rename'),
+      h('button', { type: 'button', class: 'small', onclick: rename, 'aria-label': `Rename ${name}`, 'data-focus': `rename-${key.key}` }, 'Rename'),
       archived
-        ? h('button', { type: 'button', class: 'small', 'aria-label': `Restore ${name}`, onclick: () => change('Restore the key', { restore_key: { key: key.key } }, 'The key was restored.') }, 'Restore')
-        : h('button', { type: 'button', class: 'small', 'aria-label': `Archive ${name}`, onclick: () => change('Archive the key', { archive_key: { key: key.key } }, 'The key was archived.') }, 'Archive'),
+        ? h('button', { type: 'button', class: 'small', 'aria-label': `Restore ${name}`, 'data-focus': `archive-${key.key}`, onclick: () => change('Restore the key', { restore_key: { key: key.key } }, 'The key was restored.') }, 'Restore')
+        : h('button', { type: 'button', class: 'small', 'aria-label': `Archive ${name}`, 'data-focus': `archive-${key.key}`, onclick: () => change('Archive the key', { archive_key: { key: key.key } }, 'The key was archived.') }, 'Archive'),
     ),
   );
-}
-
-/**
- * Lets the enclave sign for each address this browser has no proof of: it asks for the prompt of a
- * text, which names key and address under the enclave's signature, and approves nothing.
- *
- * @param {App} app
- * @param {AbortSignal} signal
- */
-async function prove(app, signal) {
-  const { account: view, session } = app;
-  if (!view || !session) return;
-  for (const key of view.keys) {
-    if (signal.aborted) return;
-    if (key.archived_at !== null || app.isProven(key.key)) continue;
-    await propose(app, session.account, { sign: { key: key.key, payload: { text: 'What is the address of this key? (never signed)' } } });
-    await app.refresh();
-  }
 }

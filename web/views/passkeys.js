@@ -2,7 +2,7 @@
 
 import { toHex } from '../bytes.js';
 import { propose } from '../consent.js';
-import { fill, h, icon } from '../dom.js';
+import { fill, h, icon, redraw } from '../dom.js';
 import { fail, heading, notice, say, when } from '../ui.js';
 import { askName } from './dialog.js';
 import { ask } from './prompt.js';
@@ -32,7 +32,7 @@ export function passkeys(app, signal) {
     if (!app.account) return;
     const { passkeys: all } = app.account;
     fill(hint, all.length === 1 && notice('plain', 'This is your only passkey', h('p', {}, 'If you lose it, the account is lost. Add another one on a second device. The last passkey cannot be removed.')));
-    fill(list, all.map((passkey) => card(passkey, all.length === 1, change)));
+    redraw(list, all.map((passkey) => card(passkey, all.length === 1, change)));
   };
   /**
    * @param {string} title
@@ -82,16 +82,16 @@ function card(passkey, last, change) {
   const id = toHex(passkey.id);
   return h(
     'li',
-    { class: 'card', 'data-passkey': id },
+    { class: 'card stack-tight', 'data-passkey': id },
     h('div', { class: 'item-head' }, h('h2', {}, passkey.name)),
     h('p', { class: 'quiet small' }, 'Added ', when(passkey.created_at), passkey.used_at !== null && [', last used ', when(passkey.used_at)]),
     h(
       'div',
       { class: 'item-actions' },
-      h('button', { type: 'button', class: 'small', onclick: rename, 'aria-label': `Rename ${passkey.name}` }, 'Rename'),
+      h('button', { type: 'button', class: 'small', onclick: rename, 'data-focus': `rename-${id}`, 'aria-label': `Rename ${passkey.name}` }, 'Rename'),
       h(
         'button',
-        { type: 'button', class: 'small', disabled: last, onclick: remove, 'aria-label': last ? `Remove ${passkey.name}: not possible, it is the last one` : `Remove ${passkey.name}` },
+        { type: 'button', class: 'small', disabled: last, onclick: remove, 'data-focus': `remove-${id}`, 'aria-label': last ? `Remove ${passkey.name}: not possible, it is the last one` : `Remove ${passkey.name}` },
         'Remove',
       ),
     ),

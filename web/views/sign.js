@@ -1,7 +1,7 @@
 // Signing: a text, a sign-in message, or typed data, with one of the account's keys.
 
 import { toHex } from '../bytes.js';
-import { propose } from '../consent.js';
+import { propose, prove } from '../consent.js';
 import { fill, h, icon } from '../dom.js';
 import { Failure } from '../errors.js';
 import { busy, copyable, fail, facts, field, heading, notice, say, when } from '../ui.js';
@@ -59,7 +59,7 @@ export function sign(app, signal) {
   const input = h('textarea', { required: true, spellcheck: 'false' });
   const label = h('label', { for: 'payload' });
   const helper = h('div', {});
-  const submit = h('button', { type: 'submit', class: 'primary wide-on-phone' }, icon('pen'), h('span', {}, 'Show me what would be signed'));
+  const submit = h('button', { type: 'submit', class: 'primary wide-on-phone' }, icon('pen'), h('span', {}, 'Show what would be signed'));
   input.id = 'payload';
 
   /** @type {Record<Kind, string>} */
@@ -78,7 +78,7 @@ export function sign(app, signal) {
     kind = next;
     input.value = drafts[kind];
     label.textContent = KINDS[kind].label;
-    if (kind === 'siwe') fill(helper, siweHelper(() => address(app, Number(select.value)), put));
+    if (kind === 'siwe') fill(helper, siweHelper(() => app.addressOf(Number(select.value)) ?? '', put));
     else if (kind === 'typed_data') fill(helper, h('button', { type: 'button', class: 'small', onclick: () => put(JSON.stringify(SAMPLE, null, 2)) }, 'Put in a sample'));
     else fill(helper);
   };
@@ -100,7 +100,7 @@ export function sign(app, signal) {
     const wanted = select.value || new URLSearchParams(location.hash.split('?')[1] ?? '').get('key');
     fill(
       select,
-      keys.map((key) => h('option', { value: key.key, selected: String(key.key) === wanted }, `${key.label || `Key ${key.key}`}${app.isProven(key.key) ? ` · ${short(app.visit.checksum(key.address))}` : ''}`)),
+      keys.map((key) => h('option', { value: key.key, selected: String(key.key) === wanted }, `${key.label || `Key ${key.key}`}${short(app.addressOf(key.key))}`)),
     );
     submit.disabled = keys.length === 0;
   };
@@ -109,6 +109,7 @@ export function sign(app, signal) {
     fail(place, null);
     try {
       await app.refresh();
+      await prove(app, signal);
     } catch (error) {
       if (app.session) fail(place, error, load);
     }
@@ -138,7 +139,7 @@ export function sign(app, signal) {
   app.addEventListener('account', draw, { signal });
   draw();
   choose(kind);
-  if (!app.account) load();
+  load();
   return h(
     'div',
     { class: 'stack' },
@@ -213,16 +214,7 @@ function outcome({ signature, digest, address }) {
   );
 }
 
-/**
- * @param {App} app
- * @param {number} index
- */
-function address(app, index) {
-  const key = app.account?.keys.find((one) => one.key === index);
-  return key ? app.visit.checksum(key.address) : '';
-}
-
-/** @param {string} text */
-function short(text) {
-  return `${text.slice(0, 8)}…${text.slice(-6)}`;
+/** @param {string | null} address */
+function short(address) {
+  return address === null ? '' : ` · ${address.slice(0, 8)}…${address.slice(-6)}`;
 }

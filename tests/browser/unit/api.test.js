@@ -1,0 +1,104 @@
+// The one way out: bytes sent, replies read, and every failure in words.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { Api } from '../../../web/api.js';
+import { decode, encode } from '../../../web/cbor.js';
+import { asFailure, Failure, passkeyFailure } from '../../../web/errors.js';
+import { patiently } from '../../../web/patience.js';
+
+/** @param {(url: string, init: any) => Response | Promise<Response>} answer */
+const api = (answer) => new Api('e1', /** @type {any} */ (async (/** @type {string} */ url, /** @type {any} */ init) => answer(url, init)));
+const nonce = new Uint8Array(32);
+const cbor = (/** @type {unknown} */ value) => new Response(encode(value), { headers: { 'content-type': 'application/cbor' } });
+const json = (/** @type {number} */ status, /** @type {unknown} */ body, headers = {}) => new Response(JSON.stringify(body), { status, headers });
+
+/** @param {Promise<unknown>} promise @returns {Promise<Failure>} */
+const failure = (promise) => promise.then(() => assert.fail('did not fail'), (error) => {
+  assert.ok(error instanceof Failure, String(error));
+  assert.ok(error.title && error.message && error.advice, error.code);
+  return error;
+});
+
+test('a request goes to its class as deterministic CBOR, and the sent bytes come back', async () => {
+  /** @type {[string, any][]} */
+  const seen = [];
+  const { sent, answer } = await api((url, init) => {
+    seen.push([url, init]);
+    return cbor({ ok: { evidence: { document: nonce } } });
+  }).send({ evidence: { nonce } }, 'evidence');
+  assert.deepEqual(answer.document, nonce);
+  assert.equal(seen[0]?.[0], '/api/v1/enclaves/e1/evidence');
+  assert.equal(seen[0]?.[1].headers['content-type'], 'application/cbor');
+  assert.equal(seen[0]?.[1].credentials, 'omit');
+  assert.deepEqual(decode(sent), { evidence: { nonce } });
+});
+
+test('each refusal of the enclave has a title and advice, also one that is newer than this page', async () => {
+  for (const code of ['rolled_back', 'last_passkey', 'context_used', 'some_new_rule', 'constructor']) {
+    const error = await failure(api(() => cbor({ error: { code, message: 'm', advice: 'a' } })).send({ evidence: { nonce } }, 'evidence'));
+    assert.equal(error.party, 'enclave');
+    assert.equal(error.code, code);
+    assert.equal(error.message, 'm');
+  }
+});
+
+test('every code of the protocol has words of its own', async () => {
+  const { readFile } = await import('node:fs/promises');
+  const rust = await readFile(new URL('../../../protocol/src/message/error.rs', import.meta.url), 'utf8');
+  const body = rust.slice(rust.indexOf('pub enum ErrorCode'));
+  const codes = [...body.matchAll(/^ {4}([A-Z][A-Za-z]+),$/gm)].map((m) => String(m[1]).replace(/(?<!^)([A-Z])/g, '_$1').toLowerCase());
+  assert.ok(codes.length > 25, `only ${codes.length} codes found`);
+  for (const code of codes) {
+    const error = await failure(api(() => cbor({ error: { code, message: 'm', advice: 'a' } })).send({ evidence: { nonce } }, 'evidence'));
+    assert.notEqual(error.title, 'The enclave refused', code);
+  }
+});
+
+test('failures of the host say when to try again', async () => {
+  const words = { code: 'too_many', message: 'Too many.', advice: 'Wait.', request_id: 'abc' };
+  const slow = await failure(api(() => json(429, words, { 'retry-after': '7' })).send({ evidence: { nonce } }, 'evidence'));
+  assert.equal(slow.advice, 'Try again in 7 s.');
+  assert.equal(slow.retry, true);
+  assert.match(slow.message, /abc/);
+  for (const status of [400, 403, 404, 405, 413, 415]) {
+    assert.equal((await failure(api(() => json(status, words)).send({ evidence: { nonce } }, 'evidence'))).retry, false);
+  }
+  for (const status of [500, 502, 503, 504]) {
+    assert.equal((await failure(api(() => new Response('<html>', { status })).send({ evidence: { nonce } }, 'evidence'))).retry, true);
+  }
+});
+
+test('no network, no answer, and answers that are no replies', async () => {
+  const send = (/** @type {() => any} */ answer) => failure(api(answer).send({ evidence: { nonce } }, 'evidence'));
+  assert.equal((await send(() => { throw new TypeError('failed to fetch'); })).code, 'offline');
+  assert.equal((await send(() => { throw new DOMException('late', 'TimeoutError'); })).code, 'timeout');
+  assert.equal((await send(() => new Response('hello'))).code, 'malformed_reply');
+  assert.equal((await send(() => cbor('ok'))).code, 'malformed_reply');
+  assert.equal((await send(() => cbor({ ok: { account: {} } }))).code, 'wrong_answer');
+});
+
+test('a request is repeated while the enclave is away, and only then', async () => {
+  let attempts = 0;
+  let lost = 0;
+  const away = new Failure('host', 'enclave_unreachable', { title: 't', message: 'm', advice: 'a', retry: true });
+  const value = await patiently(async () => {
+    attempts += 1;
+    if (attempts < 3) throw away;
+    return 'done';
+  }, { lost: () => { lost += 1; } });
+  assert.deepEqual([value, attempts, lost], ['done', 3, 2]);
+
+  attempts = 0;
+  const refused = new Failure('enclave', 'assertion_refused', { title: 't', message: 'm', advice: 'a', retry: true });
+  await assert.rejects(patiently(async () => { attempts += 1; throw refused; }), (error) => error === refused);
+  assert.equal(attempts, 1);
+});
+
+test('what the browser says about passkeys becomes words', () => {
+  for (const name of ['NotAllowedError', 'AbortError', 'InvalidStateError', 'SecurityError', 'NotSupportedError', 'ConstraintError', 'UnknownError']) {
+    const error = passkeyFailure(new DOMException('raw', name));
+    assert.equal(error.code, name);
+    assert.ok(error.title && error.message && error.advice);
+  }
+  assert.equal(asFailure(new Error('x')).code, 'bug');
+});
