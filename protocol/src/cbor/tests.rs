@@ -128,8 +128,8 @@ enum Any {
     Null,
     Bytes(Vec<u8>),
     Text(String),
-    Array(Vec<Any>),
-    Map(BTreeMap<String, Any>),
+    Array(Vec<Self>),
+    Map(BTreeMap<String, Self>),
 }
 
 impl Serialize for Any {

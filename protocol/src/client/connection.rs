@@ -106,7 +106,8 @@ impl Connection {
         let Some(waiting) = &table.waiting else {
             return false;
         };
-        !table.retired && !(waiting.is_empty() && table.last_used.elapsed() > idle)
+        let forgotten = waiting.is_empty() && table.last_used.elapsed() > idle;
+        !table.retired && !forgotten
     }
 
     /// Hands a request to the writer.

@@ -8,6 +8,8 @@ mod address;
 #[cfg(any(test, feature = "test-support"))]
 pub mod conformance;
 mod listener;
+#[cfg(any(test, feature = "test-support"))]
+pub mod memory;
 mod unix;
 
 use std::{future::Future, io};
