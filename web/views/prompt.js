@@ -88,9 +88,13 @@ class Approval {
     } catch (error) {
       if (this.abort.signal.aborted) return;
       this.tell('');
-      fill(this.trouble, failureNotice(error));
+      const failure = asFailure(error);
+      fill(this.trouble, failureNotice(failure));
       this.button('Ask again', false);
-      this.go.focus();
+      // What the enclave refused stays refused until the person changes what they ask for.
+      this.go.hidden = failure.party === 'enclave' && !failure.retry && !STALE.has(failure.code);
+      this.cancel.textContent = this.go.hidden ? 'Close' : 'Cancel';
+      (this.go.hidden ? this.cancel : this.go).focus();
     }
   }
 

@@ -1,0 +1,327 @@
+// The main job in a real browser: a passkey signs with a key that lives in the enclave. Signatures
+// are checked by viem; no code of ours is on the checking side.
+
+import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+import { after, before, test } from 'node:test';
+import { getAddress, hashMessage, hashTypedData, isAddress, recoverMessageAddress, recoverTypedDataAddress, verifyMessage } from 'viem';
+import { parseSiweMessage, validateSiweMessage } from 'viem/siwe';
+import { Person, launch } from '../lib/person.js';
+import { PERMIT } from '../lib/samples.js';
+import { Simulator } from '../lib/simulator.js';
+
+/** @type {Simulator} */
+let simulator;
+/** @type {import('playwright-core').Browser} */
+let browser;
+before(async () => {
+  [simulator, browser] = await Promise.all([Simulator.start(), launch()]);
+});
+after(async () => {
+  await browser?.close();
+  await simulator?.stop();
+});
+
+/** A person who has an account, with the address of its first key. */
+const registered = async () => {
+  const person = await Person.at(browser, simulator.page);
+  const address = await person.register();
+  return { person, page: person.page, address };
+};
+
+test('s1_a_new_visitor_registers_by_passkey_and_gets_an_address', async () => {
+  const person = await Person.at(browser, simulator.page);
+  const { page } = person;
+  await person.open();
+  await page.getByText('Development enclave: it protects nothing.').waitFor();
+  await page.getByRole('link', { name: 'Create an account with a passkey' }).click();
+  await page.getByLabel('Name of the account').fill('Grace');
+  await person.button('Make a passkey').click();
+  await person.approved();
+  await page.getByRole('heading', { name: 'Your account is ready' }).waitFor();
+
+  const download = page.waitForEvent('download');
+  await person.button('Save receipt').click();
+  const file = JSON.parse(await readFile(await (await download).path(), 'utf8'));
+  assert.deepEqual(Object.keys(file).sort(), ['evidence', 'nonce', 'receipt', 'version']);
+  assert.match(file.receipt.signature, /^[0-9a-f]{128}$/);
+
+  await page.getByRole('link', { name: 'Go to your keys' }).click();
+  const address = await person.address(0);
+  assert.ok(isAddress(address, { strict: true }), address);
+  assert.equal(getAddress(address), address);
+  await page.getByText(`did:pkh:eip155:1:${address}`).waitFor();
+  await page.getByText('Signed for by the enclave').waitFor();
+
+  await person.context.grantPermissions(['clipboard-read', 'clipboard-write']);
+  await person.button('Copy address').click();
+  assert.equal(await page.evaluate(() => navigator.clipboard.readText()), address);
+
+  // The credential that the enclave holds is discoverable and belongs to this origin.
+  const { credentials } = await person.cdp.send('WebAuthn.getCredentials', { authenticatorId: person.first });
+  assert.deepEqual(credentials.map(({ rpId, isResidentCredential }) => ({ rpId, isResidentCredential })), [{ rpId: 'localhost', isResidentCredential: true }]);
+  await person.leave();
+});
+
+test('the_three_kinds_are_signed_and_viem_recovers_the_address', async () => {
+  const { person, page, address } = await registered();
+  await person.view('Sign');
+
+  const text = 'Zwölf Boxkämpfer jagen Viktor\nquer über den großen Sylter Deich.';
+  await person.ask('Text', text);
+  await person.prompt();
+  assert.equal(await page.locator('dialog pre').textContent(), text);
+  assert.equal(`0x${await page.locator('#prompt-digest').textContent()}`, hashMessage(text));
+  await person.approved();
+  let signed = await person.signature();
+  assert.equal(signed.address, address);
+  assert.equal(signed.digest, hashMessage(text));
+  assert.equal(await recoverMessageAddress({ message: text, signature: signed.signature }), address);
+
+  await page.getByRole('radio', { name: 'Sign-in message' }).check();
+  await page.getByText('Compose one').click();
+  await page.getByLabel('Statement').fill('Open the garden gate.');
+  await person.button('Put it in the field').click();
+  const message = await page.locator('#payload').inputValue();
+  await person.button('Show what would be signed').click();
+  await person.prompt();
+  await person.dialog().getByText('Open the garden gate.').first().waitFor();
+  await person.approved();
+  signed = await person.signature();
+  const siwe = parseSiweMessage(message);
+  assert.ok(validateSiweMessage({ message: siwe, address, domain: new URL(simulator.page).host, nonce: String(siwe.nonce) }));
+  assert.ok(await verifyMessage({ address, message, signature: signed.signature }));
+
+  await page.getByRole('radio', { name: 'Typed data' }).check();
+  await person.button('Put in a sample').click();
+  const typed = JSON.parse(await page.locator('#payload').inputValue());
+  await person.button('Show what would be signed').click();
+  await person.prompt();
+  assert.equal(`0x${await page.locator('#prompt-digest').textContent()}`, hashTypedData(typed));
+  await person.approved();
+  signed = await person.signature();
+  assert.equal(await recoverTypedDataAddress({ ...typed, signature: signed.signature }), address);
+  await person.leave();
+});
+
+test('a_permit_is_flagged_and_needs_a_second_confirmation', async () => {
+  const { person, page, address } = await registered();
+  await person.view('Sign');
+  const permit = { ...PERMIT, message: { ...PERMIT.message, owner: address } };
+  await person.ask('Typed data', JSON.stringify(permit));
+  await person.prompt();
+  await person.dialog().getByText('Dangerous').first().waitFor();
+  const approve = person.dialog().getByRole('button', { name: 'Approve with passkey' });
+  assert.ok(await approve.isDisabled());
+  await person.dialog().getByRole('checkbox').check();
+  await person.approved();
+  const { signature } = await person.signature();
+  assert.equal(await recoverTypedDataAddress({ .../** @type {any} */ (permit), signature }), address);
+
+  await page.locator('#payload').fill('{"types": {}}');
+  await person.button('Show what would be signed').click();
+  await person.failed('typed_data_refused');
+  await person.dialog().getByRole('button', { name: 'Close' }).click();
+  await person.leave();
+});
+
+test('s7_a_second_passkey_is_added_with_approval_renamed_and_removed_but_never_the_last', async () => {
+  const { person, page, address } = await registered();
+  await person.view('Passkeys');
+  assert.ok(await page.getByRole('button', { name: /^Remove .*the last one/ }).isDisabled());
+
+  // The new passkey is made on a security key; the existing one approves.
+  const second = await person.authenticator('usb');
+  await person.touchOnly(second);
+  await person.button('Add a passkey').click();
+  await page.getByLabel('Name of the passkey').fill('Security key');
+  await person.button('Make the passkey').click();
+  await person.prompt();
+  await person.touchOnly(person.first);
+  await person.approved();
+  await page.getByRole('heading', { name: 'Security key' }).waitFor();
+  assert.equal(await page.locator('[data-passkey]').count(), 2);
+
+  await person.button('Rename Security key').click();
+  await page.getByLabel('Name of the passkey').fill('Blue key');
+  await person.button('Continue').click();
+  await person.approved();
+  await page.getByRole('heading', { name: 'Blue key' }).waitFor();
+
+  // The new one approves, too.
+  await person.touchOnly(second);
+  await person.view('Sign');
+  const { signature } = await person.sign('Text', 'with the second');
+  assert.equal(await recoverMessageAddress({ message: 'with the second', signature }), address);
+
+  await person.view('Passkeys');
+  await person.touchOnly(person.first);
+  await person.button('Remove Blue key').click();
+  await person.approved();
+  await page.getByText('This is your only passkey').waitFor();
+  assert.equal(await page.locator('[data-passkey]').count(), 1);
+
+  // The removed one signs nothing any more.
+  await person.view('Sign');
+  await person.ask('Text', 'with the removed one');
+  await person.prompt();
+  await person.touchOnly(second);
+  await person.dialog().getByRole('button', { name: 'Approve with passkey' }).click();
+  await person.button('Waiting …').waitFor();
+  await person.dialog().getByRole('button', { name: 'Cancel' }).click();
+
+  // Asked past the page's disabled button, the enclave itself keeps the last one.
+  const code = await page.evaluate(async () => {
+    const session = JSON.parse(String(sessionStorage.getItem('openkey.session')));
+    const load = (/** @type {string} */ path) => import(path);
+    const [{ Api }, { fromHex, fromBase64, random }] = await Promise.all([load('/api.js'), load('/bytes.js')]);
+    const api = new Api((await Api.config()).enclave);
+    const { answer } = await api.send({ read: { token: fromBase64(session.token), head: null, query: 'account' } }, 'account');
+    const action = { remove_passkey: { passkey: answer.passkeys[0].id } };
+    return api.send({ propose: { account: fromHex(session.account), origin: location.origin, nonce: random(32), head: null, action } }, 'prompted').then(() => 'prompted', (/** @type {any} */ error) => error.code);
+  });
+  assert.equal(code, 'last_passkey');
+  await person.leave();
+});
+
+test('keys_are_created_labelled_archived_and_restored', async () => {
+  const { person, page, address } = await registered();
+  await person.button('Create a key').click();
+  await page.getByLabel('Name of the key').fill('Travel');
+  await person.button('Continue').click();
+  await person.approved();
+  const card = page.locator('[data-key="1"]');
+  await card.getByText('Signed for by the enclave').waitFor();
+  const second = await person.address(1);
+  assert.notEqual(second, address);
+
+  await person.button('Rename Travel').click();
+  await page.getByLabel('Name of the key').fill('Holidays');
+  await person.button('Continue').click();
+  await person.approved();
+  await card.getByRole('heading', { name: 'Holidays' }).waitFor();
+
+  await card.getByRole('link', { name: 'Sign with Holidays' }).click();
+  const { signature } = await person.sign('Text', 'sea');
+  assert.equal(await recoverMessageAddress({ message: 'sea', signature }), second);
+
+  await person.view('Keys');
+  await person.button('Archive Holidays').click();
+  await person.approved();
+  await card.getByText('Archived', { exact: true }).waitFor();
+  await person.view('Sign');
+  assert.equal(await page.locator('select option').count(), 1);
+  await person.view('Keys');
+  await person.button('Restore Holidays').click();
+  await person.approved();
+  await person.button('Archive Holidays').waitFor();
+
+  await person.view('History');
+  const kinds = page.locator('[data-sequence] h2');
+  await kinds.first().waitFor();
+  assert.deepEqual((await kinds.allTextContents()).map((text) => text.trim()), ['Key restored', 'Key archived', 'Text signed', 'Key renamed', 'Key created', 'Account confirmed']);
+  await page.locator('[data-sequence]', { hasText: 'Text signed' }).locator('summary').click();
+  await page.getByText(signature).waitFor();
+  await person.leave();
+});
+
+test('the_history_is_read_page_by_page', async () => {
+  const { person, page } = await registered();
+  await person.view('Sign');
+  for (let i = 0; i < 21; i += 1) {
+    await person.sign('Text', `note ${i}`);
+    await page.locator('#payload').fill('');
+  }
+  await person.view('History');
+  await page.getByText('20 shown.').waitFor();
+  await person.button('Show more').click();
+  await page.getByText('22 shown, that is all.').waitFor();
+  const numbers = await page.locator('[data-sequence]').evaluateAll((all) => all.map((one) => Number(one.getAttribute('data-sequence'))));
+  assert.deepEqual(numbers, Array.from({ length: 22 }, (_, i) => 22 - i));
+  await person.leave();
+});
+
+test('signing_in_on_a_second_profile_shows_the_same_account', async () => {
+  const { person, address } = await registered();
+  const { credentials } = await person.cdp.send('WebAuthn.getCredentials', { authenticatorId: person.first });
+
+  const other = await Person.at(browser, simulator.page);
+  for (const credential of credentials) await other.cdp.send('WebAuthn.addCredential', { authenticatorId: other.first, credential });
+  await other.open();
+  await other.button('Sign in').click();
+  await other.approved();
+  await other.page.getByRole('heading', { level: 1, name: 'Keys' }).waitFor();
+  // This browser never saw a receipt: the address is shown once the enclave has signed for it.
+  await other.page.getByText('Signed for by the enclave').waitFor();
+  assert.equal(await other.address(0), address);
+
+  await other.view('Sign');
+  const { signature } = await other.sign('Text', 'from the other profile');
+  assert.equal(await recoverMessageAddress({ message: 'from the other profile', signature }), address);
+
+  // A reload keeps the session; signing out drops the token.
+  await other.page.reload();
+  await other.page.getByRole('heading', { level: 1, name: 'Sign', exact: true }).waitFor();
+  await other.page.locator('select option').first().waitFor({ state: 'attached' });
+  await other.button('Sign out').click();
+  await other.page.getByRole('heading', { level: 1, name: /Your key/ }).waitFor();
+  assert.equal(await other.page.evaluate(() => sessionStorage.getItem('openkey.session')), null);
+  await other.open('history');
+  await other.page.getByRole('heading', { name: 'Sign in to see this' }).waitFor();
+
+  await other.leave();
+  await person.leave();
+});
+
+test('a_cancelled_prompt_signs_nothing_and_can_be_tried_again', async () => {
+  const { person, page, address } = await registered();
+  await person.view('Sign');
+
+  // Closed by the person while the browser waits for a touch.
+  await person.touchOnly(null);
+  await person.ask('Text', 'maybe');
+  await person.approve();
+  await person.button('Waiting …').waitFor();
+  await person.dialog().getByRole('button', { name: 'Cancel' }).click();
+  await person.dialog().waitFor({ state: 'detached' });
+  assert.equal(await page.locator('[data-signed]').count(), 0);
+
+  // Refused by the authenticator: the person could not be verified.
+  await person.touchOnly(person.first);
+  await person.cdp.send('WebAuthn.setUserVerified', { authenticatorId: person.first, isUserVerified: false });
+  await person.button('Show what would be signed').click();
+  await person.approve();
+  await person.failed('NotAllowedError');
+  await person.cdp.send('WebAuthn.setUserVerified', { authenticatorId: person.first, isUserVerified: true });
+  await person.dialog().getByRole('button', { name: 'Try again' }).click();
+  await person.dialog().waitFor({ state: 'detached' });
+  const { signature } = await person.signature();
+  assert.equal(await recoverMessageAddress({ message: 'maybe', signature }), address);
+
+  await person.view('History');
+  await page.getByText('2 shown, that is all.').waitFor();
+  await person.leave();
+});
+
+test('s45_anyone_asks_for_evidence_with_a_nonce_of_their_own', async () => {
+  const person = await Person.at(browser, simulator.page);
+  const { page } = person;
+  await person.open('verify');
+  const nonce = '0123456789abcdef'.repeat(4);
+  await page.getByLabel('Nonce').fill(nonce);
+  await person.button('Ask for evidence and check it').click();
+  await page.getByRole('heading', { name: 'This enclave answered' }).waitFor();
+  await page.getByText(nonce).waitFor();
+  for (const [index, value] of Object.entries(simulator.ready.enclaves[0]?.measurements ?? {})) {
+    if (['0', '1', '2', '16'].includes(index)) await page.getByText(value, { exact: true }).first().waitFor();
+  }
+  const download = page.waitForEvent('download');
+  await person.button('Save the document').click();
+  const document = await readFile(await (await download).path());
+  assert.ok(document.includes(Buffer.from(nonce, 'hex')));
+
+  await page.getByLabel('Nonce').fill('abcd');
+  await person.button('Ask for evidence and check it').click();
+  await person.failed('nonce');
+  await person.leave();
+});
