@@ -93,7 +93,7 @@ impl Request {
     }
 
     /// Asks for the verifier's nonce in the document.
-    pub fn nonce(mut self, nonce: &Nonce) -> Self {
+    pub fn with_nonce(mut self, nonce: &Nonce) -> Self {
         self.nonce = Some(nonce.as_bytes().to_vec());
         self
     }
@@ -103,7 +103,7 @@ impl Request {
     /// # Errors
     ///
     /// More than the NSM signs.
-    pub fn user_data(mut self, bytes: Vec<u8>) -> Result<Self, RequestError> {
+    pub fn with_user_data(mut self, bytes: Vec<u8>) -> Result<Self, RequestError> {
         self.user_data = bounded(Field::UserData, bytes)?;
         Ok(self)
     }
@@ -113,14 +113,24 @@ impl Request {
     /// # Errors
     ///
     /// More than the NSM signs.
-    pub fn public_key(mut self, bytes: Vec<u8>) -> Result<Self, RequestError> {
+    pub fn with_public_key(mut self, bytes: Vec<u8>) -> Result<Self, RequestError> {
         self.public_key = bounded(Field::PublicKey, bytes)?;
         Ok(self)
     }
 
-    /// The fields in the order of a document: `public_key`, `user_data`, `nonce`.
-    pub fn into_fields(self) -> (Option<Vec<u8>>, Option<Vec<u8>>, Option<Vec<u8>>) {
-        (self.public_key, self.user_data, self.nonce)
+    /// The nonce to be signed.
+    pub fn nonce(&self) -> Option<&[u8]> {
+        self.nonce.as_deref()
+    }
+
+    /// The `user_data` to be signed.
+    pub fn user_data(&self) -> Option<&[u8]> {
+        self.user_data.as_deref()
+    }
+
+    /// The `public_key` to be signed.
+    pub fn public_key(&self) -> Option<&[u8]> {
+        self.public_key.as_deref()
     }
 }
 
@@ -139,17 +149,16 @@ mod tests {
     fn a_request_holds_what_the_nsm_signs() {
         let nonce = Nonce::new(b"nonce").unwrap();
         let request = Request::new()
-            .nonce(&nonce)
-            .user_data(vec![])
+            .with_nonce(&nonce)
+            .with_user_data(vec![])
             .unwrap()
-            .public_key(vec![1; 1024])
+            .with_public_key(vec![1; 1024])
             .unwrap();
+        assert_eq!(request.nonce(), Some(&b"nonce"[..]));
+        assert_eq!(request.user_data(), Some(&b""[..]));
+        assert_eq!(request.public_key(), Some(&[1; 1024][..]));
         assert_eq!(
-            request.into_fields(),
-            (Some(vec![1; 1024]), Some(vec![]), Some(b"nonce".to_vec()))
-        );
-        assert_eq!(
-            Request::new().user_data(vec![0; 1025]),
+            Request::new().with_user_data(vec![0; 1025]),
             Err(RequestError::TooLong {
                 field: Field::UserData,
                 length: 1025

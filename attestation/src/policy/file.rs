@@ -230,10 +230,13 @@ impl PolicyFile {
 mod tests {
     use super::*;
 
-    const HEX: &str = "ababababababababababababababababababababababababababababababababababababababababababababababab";
+    /// With `HEX` standing for a PCR.
+    fn bytes(json: &str) -> Vec<u8> {
+        json.replace("HEX", &"ab".repeat(48)).into_bytes()
+    }
 
     fn parse(json: &str) -> Result<PolicyFile, PolicyFileError> {
-        PolicyFile::parse(json.replace("HEX", HEX).as_bytes())
+        PolicyFile::parse(&bytes(json))
     }
 
     fn syntax(json: &str) -> String {
@@ -344,15 +347,11 @@ mod tests {
             parse(r#"{"version":2,"measurements":[{"0":"HEX"}]}"#),
             Err(PolicyFileError::Version(2))
         );
-        let long = format!(
-            "{}{}",
-            r#"{"version":1,"measurements":[{"0":"HEX"}]}"#.replace("HEX", HEX),
-            " ".repeat(MAX_POLICY_FILE)
-        );
-        assert_eq!(
-            PolicyFile::parse(long.as_bytes()),
-            Err(PolicyFileError::TooLong)
-        );
+        let mut long = bytes(r#"{"version":1,"measurements":[{"0":"HEX"}]}"#);
+        long.resize(MAX_POLICY_FILE, b' ');
+        assert!(PolicyFile::parse(&long).is_ok());
+        long.push(b' ');
+        assert_eq!(PolicyFile::parse(&long), Err(PolicyFileError::TooLong));
     }
 
     #[test]
