@@ -161,6 +161,12 @@ pub enum PageError {
         /// What the server said instead of 200.
         status: u16,
     },
+    /// One file is longer than any file of a page.
+    #[error("{file} is served with more than {MAX_FILE} bytes")]
+    TooLong {
+        /// Its name.
+        file: String,
+    },
     /// A header makes a browser see something else than these bytes.
     #[error("{file} is served with the header {header}, which changes what a browser shows")]
     Header {
@@ -179,6 +185,7 @@ impl PageError {
             Self::Differs { .. } => "page_differs",
             Self::NotReleased { .. } => "page_not_released",
             Self::Missing { .. } => "page_missing",
+            Self::TooLong { .. } => "page_too_long",
             Self::Header { .. } => "page_header",
         }
     }

@@ -139,7 +139,7 @@ fn honest_prompts_are_accepted() {
         (
             Action::LabelKey {
                 key: KeyId(0),
-                label: name.clone(),
+                label: name,
             },
             PromptKind::LabelKey,
         ),
@@ -237,7 +237,7 @@ fn e5_a_prompt_whose_bytes_were_changed_is_refused() {
         changed.signature.0[at] ^= 1;
         assert_eq!(check(&identity(), &changed, &asked), refused, "byte {at}");
     }
-    let mut short = signed.clone();
+    let mut short = signed;
     short.signature.0.pop();
     assert_eq!(check(&identity(), &short, &asked), refused);
 }

@@ -12,7 +12,7 @@ use openkey_verifier::{
     view::{EvidenceView, HeadView, PromptView, ReceiptView},
 };
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, value::RawValue};
+use serde_json::value::RawValue;
 
 /// Longest input, in bytes: a prompt with its request, both in hex, with room.
 pub const MAX_INPUT: usize = 4 * 1024 * 1024;
@@ -31,160 +31,42 @@ pub const MAX_INPUT: usize = 4 * 1024 * 1024;
 /// are those of `openkey_verifier::view`.
 #[must_use]
 pub fn answer(input: &[u8]) -> Vec<u8> {
-    let answer = match run(input) {
-        Ok(ok) => Answer::Ok(ok),
-        Err(error) => Answer::Error(ErrorView {
+    let refused = match run(input) {
+        Ok(json) => return json,
+        Err(error) => Answer::<()>::Error {
             rule: error.rule(),
             message: error.to_string(),
-        }),
+        },
     };
-    // Values and strings always serialise; were it not so, an empty answer is no JSON and refused.
-    serde_json::to_vec(&answer).unwrap_or_default()
+    // Two strings always serialise; were it not so, an empty answer is no JSON and accepts nothing.
+    serde_json::to_vec(&refused).unwrap_or_default()
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "lowercase")]
-enum Answer {
-    Ok(Value),
-    Error(ErrorView),
+enum Answer<T> {
+    Ok(T),
+    Error { rule: &'static str, message: String },
 }
 
-#[derive(Serialize)]
-struct ErrorView {
-    rule: &'static str,
-    message: String,
-}
-
-fn run(input: &[u8]) -> Result<Value, OpError> {
-    /// Only to choose the shape; that shape then reads the whole text strictly.
-    #[derive(Deserialize)]
-    struct Which {
-        op: String,
-    }
-    if input.len() > MAX_INPUT {
-        return Err(OpError::Input("longer than it may be".into()));
-    }
-    match read::<Which>(input)?.op.as_str() {
-        "evidence" => evidence(read(input)?),
-        "archival" => archival(read(input)?),
-        "prompt" => prompt(read(input)?),
-        "receipt" => receipt(read(input)?),
-        "head" => head(read(input)?),
-        other => Err(OpError::Input(format!("no such op: {other:?}"))),
-    }
-}
-
+/// The members of every op. One struct for all keeps the file small; [`Input::end`] refuses what
+/// an op does not know.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct EvidenceOp<'a> {
-    #[serde(rename = "op")]
-    _op: String,
-    document: String,
-    nonce: String,
-    now_ms: u64,
+struct Input<'a> {
+    op: String,
+    document: Option<String>,
     #[serde(borrow)]
-    policy: &'a RawValue,
-}
-
-fn evidence(op: EvidenceOp<'_>) -> Result<Value, OpError> {
-    let PolicyFile { policy, roots } = PolicyFile::parse(op.policy.get().as_bytes())?;
-    let document = encoding::document_bytes(op.document.as_bytes())?;
-    let nonce = Nonce::new(&hex("nonce", &op.nonce)?)?;
-    let verifier = Verifier::new(roots);
-    let fresh = evidence::fresh(&verifier, &document, &policy, &nonce, UnixMillis(op.now_ms))?;
-    json(&EvidenceView::new(fresh.claims(), Some(fresh.binding())))
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct ArchivalOp<'a> {
-    #[serde(rename = "op")]
-    _op: String,
-    document: String,
+    policy: Option<&'a RawValue>,
+    now_ms: Option<u64>,
     nonce: Option<String>,
-    #[serde(borrow)]
-    policy: &'a RawValue,
-}
-
-/// Any document of an enclave, also one of another program: the binding is null then.
-fn archival(op: ArchivalOp<'_>) -> Result<Value, OpError> {
-    let PolicyFile { policy, roots } = PolicyFile::parse(op.policy.get().as_bytes())?;
-    let document = encoding::document_bytes(op.document.as_bytes())?;
-    let nonce = match op.nonce {
-        Some(nonce) => Some(Nonce::new(&hex("nonce", &nonce)?)?),
-        None => None,
-    };
-    let archival = Verifier::new(roots).archival(&document, &policy, nonce.as_ref())?;
-    let binding = evidence::binding(archival.claims()).ok();
-    json(&EvidenceView::new(archival.claims(), binding.as_ref()))
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct PromptOp {
-    #[serde(rename = "op")]
-    _op: String,
-    identity: String,
-    body: String,
-    signature: String,
-    request: String,
-    nonce: String,
-    origin: String,
-    now_ms: u64,
-}
-
-fn prompt(op: PromptOp) -> Result<Value, OpError> {
-    let checked = prompt::check(
-        &identity(&op.identity)?,
-        &signed(&op.body, &op.signature)?,
-        &Asked {
-            request: &hex("request", &op.request)?,
-            nonce: &hex("nonce", &op.nonce)?,
-            origin: &op.origin,
-            now_ms: op.now_ms,
-        },
-    )?;
-    json(&PromptView::from(checked))
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct ReceiptOp {
-    #[serde(rename = "op")]
-    _op: String,
-    identity: String,
-    body: String,
-    signature: String,
-    nonce: String,
+    origin: Option<String>,
+    identity: Option<String>,
+    body: Option<String>,
+    signature: Option<String>,
+    request: Option<String>,
     credential_id: Option<String>,
     public_key_spki: Option<String>,
-}
-
-fn receipt(op: ReceiptOp) -> Result<Value, OpError> {
-    let optional = |what, text: Option<String>| text.map(|text| hex(what, &text)).transpose();
-    let nonce = hex("nonce", &op.nonce)?;
-    let credential_id = optional("credential_id", op.credential_id)?;
-    let public_key_spki = optional("public_key_spki", op.public_key_spki)?;
-    let checked = receipt::check(
-        &identity(&op.identity)?,
-        &signed(&op.body, &op.signature)?,
-        &Registration {
-            nonce: Some(&nonce),
-            credential_id: credential_id.as_deref(),
-            public_key_spki: public_key_spki.as_deref(),
-        },
-    )?;
-    json(&ReceiptView::from(&checked))
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct HeadOp {
-    #[serde(rename = "op")]
-    _op: String,
-    identity: String,
-    body: String,
-    signature: String,
     known: Option<KnownHead>,
 }
 
@@ -197,51 +79,163 @@ struct KnownHead {
     hash: String,
 }
 
-fn head(op: HeadOp) -> Result<Value, OpError> {
-    let known = match op.known {
+fn run(input: &[u8]) -> Result<Vec<u8>, OpError> {
+    if input.len() > MAX_INPUT {
+        return Err(OpError::Input("longer than it may be".into()));
+    }
+    let input: Input<'_> =
+        serde_json::from_slice(input).map_err(|error| OpError::Input(error.to_string()))?;
+    match input.op.as_str() {
+        "evidence" => evidence(input),
+        "archival" => archival(input),
+        "prompt" => prompt(input),
+        "receipt" => receipt(input),
+        "head" => head(input),
+        other => Err(OpError::Input(format!("no such op: {other:?}"))),
+    }
+}
+
+fn evidence(mut input: Input<'_>) -> Result<Vec<u8>, OpError> {
+    let PolicyFile { policy, roots } = input.policy()?;
+    let document = input.document()?;
+    let nonce = Nonce::new(&bytes("nonce", input.nonce.take())?)?;
+    let now = UnixMillis(need("now_ms", input.now_ms.take())?);
+    input.end()?;
+    let fresh = evidence::fresh(&Verifier::new(roots), &document, &policy, &nonce, now)?;
+    ok(EvidenceView::new(fresh.claims(), Some(fresh.binding())))
+}
+
+/// Any document of an enclave, also one of another program: the binding is null then.
+fn archival(mut input: Input<'_>) -> Result<Vec<u8>, OpError> {
+    let PolicyFile { policy, roots } = input.policy()?;
+    let document = input.document()?;
+    let nonce = match optional_bytes("nonce", input.nonce.take())? {
+        Some(nonce) => Some(Nonce::new(&nonce)?),
+        None => None,
+    };
+    input.end()?;
+    let archival = Verifier::new(roots).archival(&document, &policy, nonce.as_ref())?;
+    let binding = evidence::binding(archival.claims()).ok();
+    ok(EvidenceView::new(archival.claims(), binding.as_ref()))
+}
+
+fn prompt(mut input: Input<'_>) -> Result<Vec<u8>, OpError> {
+    let identity = input.identity()?;
+    let signed = input.signed()?;
+    let asked = Asked {
+        request: &bytes("request", input.request.take())?,
+        nonce: &bytes("nonce", input.nonce.take())?,
+        origin: &need("origin", input.origin.take())?,
+        now_ms: need("now_ms", input.now_ms.take())?,
+    };
+    input.end()?;
+    ok(PromptView::from(prompt::check(&identity, &signed, &asked)?))
+}
+
+fn receipt(mut input: Input<'_>) -> Result<Vec<u8>, OpError> {
+    let identity = input.identity()?;
+    let signed = input.signed()?;
+    let nonce = bytes("nonce", input.nonce.take())?;
+    let credential_id = optional_bytes("credential_id", input.credential_id.take())?;
+    let public_key_spki = optional_bytes("public_key_spki", input.public_key_spki.take())?;
+    input.end()?;
+    let registration = Registration {
+        nonce: Some(&nonce),
+        credential_id: credential_id.as_deref(),
+        public_key_spki: public_key_spki.as_deref(),
+    };
+    let checked = receipt::check(&identity, &signed, &registration)?;
+    ok(ReceiptView::from(&checked))
+}
+
+fn head(mut input: Input<'_>) -> Result<Vec<u8>, OpError> {
+    let identity = input.identity()?;
+    let signed = input.signed()?;
+    let known = match input.known.take() {
         None => None,
         Some(known) => Some(AccountHead {
-            account: AccountId(array("known.account", &known.account)?),
+            account: AccountId(array("known.account", known.account)?),
             version: known.version,
-            hash: Hash32(array("known.hash", &known.hash)?),
+            hash: Hash32(array("known.hash", known.hash)?),
         }),
     };
-    let checked = head::check(
-        &identity(&op.identity)?,
-        &signed(&op.body, &op.signature)?,
+    input.end()?;
+    ok(HeadView::from(head::check(
+        &identity,
+        &signed,
         known.as_ref(),
-    )?;
-    json(&HeadView::from(checked))
+    )?))
 }
 
-fn read<'a, T: Deserialize<'a>>(input: &'a [u8]) -> Result<T, OpError> {
-    serde_json::from_slice(input).map_err(|error| OpError::Input(error.to_string()))
+impl Input<'_> {
+    fn policy(&mut self) -> Result<PolicyFile, OpError> {
+        let policy = need("policy", self.policy.take())?;
+        Ok(PolicyFile::parse(policy.get().as_bytes())?)
+    }
+
+    fn document(&mut self) -> Result<Vec<u8>, OpError> {
+        let document = need("document", self.document.take())?;
+        Ok(encoding::document_bytes(document.as_bytes())?)
+    }
+
+    fn identity(&mut self) -> Result<IdentityKey, OpError> {
+        let identity = bytes("identity", self.identity.take())?;
+        Ok(IdentityKey::from_evidence_verified_earlier(&identity)?)
+    }
+
+    fn signed<T: Statement>(&mut self) -> Result<Signed<T>, OpError> {
+        Ok(Signed::from_parts(
+            bytes("body", self.body.take())?.into(),
+            bytes("signature", self.signature.take())?.into(),
+        ))
+    }
+
+    /// A member left over is one that the caller believes to be checked.
+    fn end(self) -> Result<(), OpError> {
+        let left = [
+            ("document", self.document.is_some()),
+            ("policy", self.policy.is_some()),
+            ("now_ms", self.now_ms.is_some()),
+            ("nonce", self.nonce.is_some()),
+            ("origin", self.origin.is_some()),
+            ("identity", self.identity.is_some()),
+            ("body", self.body.is_some()),
+            ("signature", self.signature.is_some()),
+            ("request", self.request.is_some()),
+            ("credential_id", self.credential_id.is_some()),
+            ("public_key_spki", self.public_key_spki.is_some()),
+            ("known", self.known.is_some()),
+        ];
+        match left.iter().find(|(_, present)| *present) {
+            None => Ok(()),
+            Some((name, _)) => Err(OpError::Input(format!("{} does not take {name}", self.op))),
+        }
+    }
 }
 
-fn json(view: &impl Serialize) -> Result<Value, OpError> {
-    serde_json::to_value(view).map_err(|error| OpError::Input(error.to_string()))
+fn ok(view: impl Serialize) -> Result<Vec<u8>, OpError> {
+    serde_json::to_vec(&Answer::Ok(view)).map_err(|error| OpError::Input(error.to_string()))
 }
 
-fn hex(what: &str, text: &str) -> Result<Vec<u8>, OpError> {
-    hex::decode(text).map_err(|_| OpError::Input(format!("{what} is not hex")))
+fn need<T>(name: &str, member: Option<T>) -> Result<T, OpError> {
+    member.ok_or_else(|| OpError::Input(format!("{name} is missing")))
 }
 
-fn array<const N: usize>(what: &str, text: &str) -> Result<[u8; N], OpError> {
-    hex(what, text)?
+fn bytes(name: &str, member: Option<String>) -> Result<Vec<u8>, OpError> {
+    hex::decode(need(name, member)?).map_err(|_| OpError::Input(format!("{name} is not hex")))
+}
+
+fn optional_bytes(name: &str, member: Option<String>) -> Result<Option<Vec<u8>>, OpError> {
+    match member {
+        None => Ok(None),
+        some => bytes(name, some).map(Some),
+    }
+}
+
+fn array<const N: usize>(name: &str, text: String) -> Result<[u8; N], OpError> {
+    bytes(name, Some(text))?
         .try_into()
-        .map_err(|_| OpError::Input(format!("{what} is not {N} bytes")))
-}
-
-fn identity(text: &str) -> Result<IdentityKey, OpError> {
-    let bytes = hex("identity", text)?;
-    Ok(IdentityKey::from_evidence_verified_earlier(&bytes)?)
-}
-
-fn signed<T: Statement>(body: &str, signature: &str) -> Result<Signed<T>, OpError> {
-    Ok(Signed::from_parts(
-        hex("body", body)?.into(),
-        hex("signature", signature)?.into(),
-    ))
+        .map_err(|_| OpError::Input(format!("{name} is not {N} bytes")))
 }
 
 /// Whatever refuses.

@@ -1,0 +1,94 @@
+//! `openkey-verify account`.
+
+use std::path::Path;
+
+use openkey_verifier::{
+    account::{CheckedAccount, MAX_RECEIPT_FILE, ReceiptFile},
+    attestation::{UnixMillis, Verifier},
+    client,
+    view::{EvidenceView, ReceiptView},
+};
+use serde::Serialize;
+
+use crate::{
+    args::AccountArgs,
+    output::{self, Table},
+    report::{Failure, Verdict},
+    source,
+};
+
+/// What programs read; `docs/verify.md` describes it.
+#[derive(Serialize)]
+struct Accepted {
+    verdict: &'static str,
+    freshness: &'static str,
+    receipt: ReceiptView,
+    evidence: EvidenceView,
+}
+
+pub(crate) fn run(args: &AccountArgs) -> Result<Verdict, Failure> {
+    let accept = args.accept.resolve()?;
+    let json = read(&args.from)?;
+    let verifier = Verifier::new(accept.roots);
+    let checked =
+        ReceiptFile::from_json(&json).and_then(|file| file.check(&verifier, &accept.policy));
+    let checked = match checked {
+        Ok(checked) => checked,
+        Err(error) => {
+            output::refused(args.json, error.rule(), &error.to_string());
+            return Ok(Verdict::Refused);
+        }
+    };
+    let CheckedAccount { evidence, receipt } = checked;
+    let accepted = Accepted {
+        verdict: "accepted",
+        freshness: "not proven",
+        receipt: ReceiptView::from(&receipt),
+        evidence: EvidenceView::new(evidence.claims(), Some(evidence.binding())),
+    };
+    if args.json {
+        output::json(&accepted);
+    } else {
+        print(&accepted, &accept.measurements);
+    }
+    Ok(Verdict::Accepted)
+}
+
+fn read(from: &str) -> Result<Vec<u8>, Failure> {
+    if from.starts_with("https://") || from.starts_with("http://") {
+        client::fetch(from, MAX_RECEIPT_FILE)
+            .map_err(|error| Failure::new(error.rule(), format!("{from}: {error}")))
+    } else {
+        source::file(Path::new(from), MAX_RECEIPT_FILE + 1)
+    }
+}
+
+fn print(accepted: &Accepted, measurements: &str) {
+    let receipt = &accepted.receipt;
+    let mut table = Table::default();
+    table.row("account", &receipt.account);
+    for key in &receipt.keys {
+        table.row(&format!("key {}", key.key), &key.address);
+        table.row("", format!("did:pkh:eip155:1:{}", key.address));
+    }
+    for credential in &receipt.credentials {
+        table.row("passkey", &credential.id);
+        table.row(
+            "",
+            format!("public key SHA-256 {}", credential.public_key_sha256),
+        );
+    }
+    table.row("relying party", &receipt.rp_id);
+    table.row("issued at", output::rfc3339(UnixMillis(receipt.issued_at)));
+    table.row("version", receipt.version.to_string());
+    table.row("nonce", &receipt.nonce);
+    table.row("receipt hash", &receipt.hash);
+    let mut signer = Table::default();
+    output::evidence_rows(&mut signer, &accepted.evidence, measurements);
+    output::text(&format!(
+        "accepted\n\n{}\nsigned by this enclave, whose evidence was judged at its own time:\n\n{}\n\
+         freshness: not proven (what the enclave held when it signed, not what it holds today)\n",
+        table.render(),
+        signer.render(),
+    ));
+}

@@ -1,0 +1,140 @@
+//! `openkey-verify document`.
+
+use openkey_verifier::{
+    attestation::{Claims, Refusal, UnixMillis, Verifier},
+    encoding, evidence,
+    view::EvidenceView,
+};
+use serde::Serialize;
+
+use crate::{
+    args::{At, DocumentArgs},
+    output::{self, Table},
+    report::{Failure, Verdict},
+    source,
+};
+
+/// What programs read; `docs/verify.md` describes it.
+#[derive(Serialize)]
+struct Accepted {
+    verdict: &'static str,
+    evidence: &'static str,
+    freshness: &'static str,
+    judged_at_ms: u64,
+    #[serde(flatten)]
+    view: EvidenceView,
+}
+
+/// A document that was accepted, and as what.
+struct Judged {
+    claims: Claims,
+    fresh: bool,
+    at: UnixMillis,
+}
+
+pub(crate) fn run(args: &DocumentArgs) -> Result<Verdict, Failure> {
+    let accept = args.accept.resolve()?;
+    let policy = if args.allow_debug {
+        accept.policy.allow_debug(true)
+    } else {
+        accept.policy
+    };
+    if args.nonce.is_none() && !matches!(args.at, Some(At::Document)) {
+        return Err(Failure::new(
+            "freshness",
+            "not proven: give the nonce that you chose with --nonce HEX, or judge the document at its own \
+             time with --at document; without a nonce anybody can show you somebody else's document",
+        ));
+    }
+    let file = source::file_or_stdin(&args.file, encoding::MAX_DOCUMENT_TEXT + 1)?;
+    let verifier = Verifier::new(accept.roots);
+    let bytes = match encoding::document_bytes(&file) {
+        Ok(bytes) => bytes,
+        Err(error) => return Ok(refuse(args, error.rule(), &error.to_string())),
+    };
+    let judged = match (&args.nonce, args.at) {
+        (nonce, Some(At::Document)) => verifier
+            .archival(&bytes, &policy, nonce.as_ref())
+            .map(|archival| archived(archival.claims())),
+        (Some(nonce), at) => {
+            let now = match at {
+                Some(At::Time(ms)) => UnixMillis(ms),
+                _ => source::now()?,
+            };
+            verifier
+                .fresh(&bytes, &policy, nonce, now)
+                .map(|fresh| Judged {
+                    claims: fresh.claims().clone(),
+                    fresh: true,
+                    at: now,
+                })
+        }
+        (None, _) => Err(Refusal::NonceMissing),
+    };
+    let judged = match judged {
+        Ok(judged) => judged,
+        Err(refusal) => return Ok(refuse(args, refusal.rule(), &refusal.to_string())),
+    };
+    let binding = evidence::binding(&judged.claims).ok();
+    let view = EvidenceView::new(&judged.claims, binding.as_ref());
+    if args.json {
+        output::json(&Accepted {
+            verdict: "accepted",
+            evidence: if judged.fresh { "fresh" } else { "archival" },
+            freshness: if judged.fresh { "proven" } else { "not proven" },
+            judged_at_ms: judged.at.0,
+            view,
+        });
+    } else {
+        let mut table = Table::default();
+        output::evidence_rows(&mut table, &view, &accept.measurements);
+        table.row("checked", checks(&judged, args.nonce.is_some()));
+        let freshness = freshness(&judged);
+        output::text(&format!("accepted\n\n{}\n{freshness}\n", table.render()));
+    }
+    Ok(Verdict::Accepted)
+}
+
+fn archived(claims: &Claims) -> Judged {
+    Judged {
+        claims: claims.clone(),
+        fresh: false,
+        at: claims.timestamp,
+    }
+}
+
+fn refuse(args: &DocumentArgs, rule: &str, message: &str) -> Verdict {
+    output::refused(args.json, rule, message);
+    Verdict::Refused
+}
+
+fn checks(judged: &Judged, nonce: bool) -> String {
+    let mut checks = vec!["shape", "certificate chain", "signature", "module name"];
+    if judged.fresh {
+        checks.push("age");
+    }
+    if nonce {
+        checks.push("nonce");
+    }
+    if !judged.claims.debug {
+        checks.push("no debug mode");
+    }
+    format!("{}, measurements as above", checks.join(", "))
+}
+
+fn freshness(judged: &Judged) -> String {
+    if judged.fresh {
+        let signed = judged.claims.timestamp.0;
+        let words = if signed > judged.at.0 {
+            format!("{} ms after", signed - judged.at.0)
+        } else {
+            format!("{} ms before", judged.at.0 - signed)
+        };
+        format!(
+            "freshness: proven (your nonce, signed {words} {})",
+            output::rfc3339(judged.at)
+        )
+    } else {
+        "freshness: not proven (judged at the document's own time)".to_owned()
+    }
+}

@@ -1,0 +1,40 @@
+//! `openkey-verify`: check an attestation document, a host, a page or an account receipt.
+
+mod account;
+mod args;
+mod document;
+mod host;
+mod output;
+mod page;
+mod report;
+mod source;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use args::{Args, Command};
+use report::{Failure, Verdict};
+
+fn main() -> ExitCode {
+    let args = match Args::try_parse() {
+        Ok(args) => args,
+        // Help and version go to stdout with 0, everything else to stderr with 2.
+        Err(error) => error.exit(),
+    };
+    let verdict = match args.command {
+        Command::Document(args) => document::run(&args),
+        Command::Host(args) => host::run(&args),
+        Command::Page(args) => page::run(&args),
+        Command::Account(args) => account::run(&args),
+    };
+    match verdict {
+        Ok(Verdict::Accepted) => ExitCode::SUCCESS,
+        Ok(Verdict::Refused) => ExitCode::from(report::REFUSED),
+        Ok(Verdict::NotJudged) => ExitCode::from(report::NOT_JUDGED),
+        Err(Failure { rule, message }) => {
+            output::error(rule, &message);
+            ExitCode::from(report::NOT_JUDGED)
+        }
+    }
+}

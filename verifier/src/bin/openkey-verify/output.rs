@@ -1,0 +1,178 @@
+//! What people and programs read.
+
+use std::io::{self, Write};
+
+use openkey_verifier::{
+    attestation::{AWS_ROOT_SHA256, UnixMillis},
+    protocol::message::RootSource,
+    view::{BindingView, EvidenceView},
+};
+use serde::Serialize;
+use time::{OffsetDateTime, format_description::well_known::Rfc3339};
+
+/// `error: RULE: MESSAGE` on stderr.
+pub(crate) fn error(rule: &str, message: &str) {
+    // Nothing is left to do for a caller who closed stderr.
+    let _ = writeln!(io::stderr().lock(), "error: {rule}: {}", printable(message));
+}
+
+/// A text on stdout.
+pub(crate) fn text(text: &str) {
+    let _ = io::stdout().lock().write_all(text.as_bytes());
+}
+
+/// One JSON object on one line of stdout.
+pub(crate) fn json(value: &impl Serialize) {
+    // Structs of strings, numbers and options always serialise.
+    if let Ok(mut line) = serde_json::to_string(value) {
+        line.push('\n');
+        text(&line);
+    }
+}
+
+/// A refusal, for programs.
+#[derive(Serialize)]
+pub(crate) struct RefusedView<'a> {
+    pub(crate) verdict: &'static str,
+    pub(crate) rule: &'a str,
+    pub(crate) message: &'a str,
+}
+
+/// Says on stderr, and with `json` on stdout, that something was judged and refused.
+pub(crate) fn refused(as_json: bool, rule: &str, message: &str) {
+    if as_json {
+        json(&RefusedView {
+            verdict: "refused",
+            rule,
+            message,
+        });
+    }
+    error(rule, message);
+}
+
+/// An aligned table.
+#[derive(Default)]
+pub(crate) struct Table(Vec<(String, String)>);
+
+impl Table {
+    pub(crate) fn row(&mut self, label: &str, value: impl AsRef<str>) {
+        self.0.push((label.to_owned(), printable(value.as_ref())));
+    }
+
+    pub(crate) fn render(&self) -> String {
+        let width = self.0.iter().map(|(label, _)| label.len()).max();
+        let width = width.unwrap_or_default();
+        self.0
+            .iter()
+            .map(|(label, value)| format!("  {label:width$}  {value}\n"))
+            .collect()
+    }
+}
+
+/// The rows of a document.
+pub(crate) fn evidence_rows(table: &mut Table, view: &EvidenceView, measurements: &str) {
+    table.row("module", &view.module_id);
+    table.row("made by", made_by(view));
+    table.row("region", &view.region);
+    table.row("signed at", rfc3339(UnixMillis(view.timestamp_ms)));
+    table.row(
+        "certificates",
+        format!(
+            "valid until {}",
+            rfc3339(UnixMillis(view.certificate_expires_ms))
+        ),
+    );
+    table.row(
+        "debug mode",
+        if view.debug {
+            "YES: the host reads this enclave's console; nothing in it is secret"
+        } else {
+            "no"
+        },
+    );
+    let zero = "0".repeat(96);
+    let mut unset = Vec::new();
+    for (index, value) in &view.measurements {
+        if *value == zero {
+            unset.push(index.to_string());
+        } else {
+            table.row(&format!("PCR{index}"), value);
+        }
+    }
+    if !unset.is_empty() {
+        table.row("PCRs of zeros", unset.join(", "));
+    }
+    table.row("measurements", measurements);
+    for (label, field) in [
+        ("nonce", &view.nonce),
+        ("public key", &view.public_key),
+        ("user data", &view.user_data),
+    ] {
+        match field.as_deref() {
+            None => table.row(label, "none"),
+            Some("") => table.row(label, "empty"),
+            Some(hex) => table.row(label, shortened(hex)),
+        }
+    }
+    if let Some(binding) = &view.binding {
+        binding_rows(table, binding);
+    }
+}
+
+fn made_by(view: &EvidenceView) -> String {
+    let root = if view.root_sha256 == hex::encode(AWS_ROOT_SHA256) {
+        "the AWS Nitro Enclaves root".to_owned()
+    } else {
+        format!("the root with SHA-256 {}", view.root_sha256)
+    };
+    if view.simulator {
+        format!("a SIMULATOR, which proves nothing about hardware, under {root}")
+    } else {
+        format!("a Nitro enclave, under {root}")
+    }
+}
+
+fn binding_rows(table: &mut Table, binding: &BindingView) {
+    table.row("identity key", &binding.identity);
+    table.row("configuration", &binding.configuration);
+    table.row(
+        "root key",
+        match binding.root_source {
+            RootSource::Development => "development: a file of the simulator, protects nothing",
+        },
+    );
+    table.row("root id", binding.root_id.as_deref().unwrap_or("none"));
+    table.row("release", &binding.release);
+    table.row(
+        "rollback",
+        "clients-only: noticed by the running enclave and by clients that keep account heads",
+    );
+}
+
+/// Long fields in part: `--json` has them whole.
+fn shortened(hex: &str) -> String {
+    /// One line of a wide terminal.
+    const SHOWN: usize = 128;
+    match hex.get(..SHOWN) {
+        Some(head) if hex.len() > SHOWN => format!("{head}… ({} bytes)", hex.len() / 2),
+        _ => hex.to_owned(),
+    }
+}
+
+/// A time for people.
+pub(crate) fn rfc3339(time: UnixMillis) -> String {
+    OffsetDateTime::from_unix_timestamp_nanos(i128::from(time.0) * 1_000_000)
+        .ok()
+        .and_then(|time| time.format(&Rfc3339).ok())
+        .unwrap_or_else(|| time.to_string())
+}
+
+/// Text from outside on one line of a terminal: no control characters, nothing that reorders it.
+pub(crate) fn printable(text: &str) -> String {
+    text.chars()
+        .map(|c| {
+            let reorders = matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+            if c.is_control() || reorders { '\u{fffd}' } else { c }
+        })
+        .collect()
+}

@@ -1,0 +1,125 @@
+//! `openkey-verify page`.
+
+use openkey_verifier::{
+    client::{ClientError, Host},
+    page::{INDEX, MAX_FILE, MAX_RELEASE_FILE, PageError, Release},
+};
+use serde::Serialize;
+
+use crate::{
+    args::PageArgs,
+    output,
+    report::{Failure, Verdict},
+    source,
+};
+
+#[derive(Serialize)]
+struct PageView<'a> {
+    verdict: &'static str,
+    url: &'a str,
+    files: Vec<FileView>,
+}
+
+#[derive(Serialize)]
+struct FileView {
+    path: String,
+    verdict: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rule: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    message: Option<String>,
+}
+
+pub(crate) fn run(args: &PageArgs) -> Result<Verdict, Failure> {
+    let file = source::file(&args.release, MAX_RELEASE_FILE + 1)?;
+    let release = Release::from_json(&file).map_err(|error| {
+        Failure::new(
+            "release_file",
+            format!("{}: {error}", args.release.display()),
+        )
+    })?;
+    let host =
+        Host::new(&args.url).map_err(|error| Failure::new(error.rule(), error.to_string()))?;
+
+    // The root of the origin is what people open: it must be the index, too.
+    let paths = std::iter::once(("", INDEX)).chain(release.names().map(|name| (name, name)));
+    let mut files = Vec::new();
+    for (path, name) in paths {
+        let judged = match judge(&host, &release, path, name) {
+            Ok(judged) => judged,
+            // A host that goes silent after a wrong file was still seen to serve it.
+            Err(_) if files.iter().any(|file: &FileView| file.rule.is_some()) => break,
+            Err(failure) => return Err(failure),
+        };
+        files.push(FileView {
+            path: format!("/{path}"),
+            verdict: if judged.is_ok() {
+                "accepted"
+            } else {
+                "refused"
+            },
+            rule: judged.as_ref().err().map(PageError::rule),
+            message: judged.err().map(|error| error.to_string()),
+        });
+    }
+
+    let refused = files.iter().filter(|file| file.rule.is_some());
+    let verdict = if refused.clone().next().is_none() {
+        Verdict::Accepted
+    } else {
+        Verdict::Refused
+    };
+    for file in refused {
+        output::error(
+            file.rule.unwrap_or_default(),
+            file.message.as_deref().unwrap_or_default(),
+        );
+    }
+    if args.json {
+        output::json(&PageView {
+            verdict: match verdict {
+                Verdict::Accepted => "accepted",
+                _ => "refused",
+            },
+            url: host.url(),
+            files,
+        });
+    } else if verdict == Verdict::Accepted {
+        output::text(&format!(
+            "accepted: all {} files at {} are the released ones, byte for byte\n",
+            files.len(),
+            host.url(),
+        ));
+    }
+    Ok(verdict)
+}
+
+fn judge(
+    host: &Host,
+    release: &Release,
+    path: &str,
+    name: &str,
+) -> Result<Result<(), PageError>, Failure> {
+    let file = || format!("/{path}");
+    let fetched = match host.get(path, MAX_FILE) {
+        Ok(fetched) => fetched,
+        Err(ClientError::TooLong(_)) => return Ok(Err(PageError::TooLong { file: file() })),
+        Err(error) => {
+            let message = format!("{}/{path}: {error}", host.url());
+            return Err(Failure::new(error.rule(), message));
+        }
+    };
+    if fetched.status != 200 {
+        return Ok(Err(PageError::Missing {
+            file: file(),
+            status: fetched.status,
+        }));
+    }
+    if let Some(header) = fetched.altering {
+        return Ok(Err(PageError::Header {
+            file: file(),
+            header,
+        }));
+    }
+    Ok(release.check(name, &fetched.body))
+}
