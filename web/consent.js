@@ -3,7 +3,7 @@
 
 import { equal, fromHex, random, toHex } from './bytes.js';
 import { Failure, pageFailure } from './errors.js';
-import { patiently } from './patience.js';
+import { BRIEFLY, patiently } from './patience.js';
 import { create, get } from './webauthn.js';
 
 /** @import { App } from './state.js' */
@@ -41,15 +41,17 @@ export async function propose(app, account, action, tell = () => {}) {
   const origin = location.origin;
   const request = { propose: { account: fromHex(account), origin, nonce, head: app.store.head(account), action } };
   const expected = { kind: kindOf(action), account, nonce };
+  const how = { tell, most: BRIEFLY };
   if (!('add_passkey' in action)) {
-    const { sent, answer } = await app.api.send(request, 'prompted');
+    const { sent, answer } = await patiently(() => app.api.send(request, 'prompted'), how);
     return checked(app, sent, answer, expected);
   }
-  const { answer: begun } = await app.api.send(request, 'new_passkey');
+  const { answer: begun } = await patiently(() => app.api.send(request, 'new_passkey'), how);
   tell('Your browser asks where to keep the new passkey.');
   const { credential } = await create(begun.options);
   tell('The passkey exists. Asking the enclave what to approve.');
-  const { sent, answer } = await app.api.send({ passkey_created: { context: begun.context, credential } }, 'prompted');
+  const created = { passkey_created: { context: begun.context, credential } };
+  const { sent, answer } = await patiently(() => app.api.send(created, 'prompted'), { tell });
   return checked(app, sent, answer, expected);
 }
 
@@ -61,7 +63,8 @@ export async function propose(app, account, action, tell = () => {}) {
 export async function proposeSignIn(app) {
   await app.visit.ensure();
   const nonce = random(32);
-  const { sent, answer } = await app.api.send({ sign_in: { origin: location.origin, nonce } }, 'prompted');
+  const request = { sign_in: { origin: location.origin, nonce } };
+  const { sent, answer } = await patiently(() => app.api.send(request, 'prompted'), { most: BRIEFLY });
   return checked(app, sent, answer, { kind: 'sign_in', account: null, nonce });
 }
 

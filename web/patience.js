@@ -6,19 +6,22 @@ import { Failure } from './errors.js';
 /** Pauses between attempts, in milliseconds: an enclave restarts within a few seconds. */
 const PAUSES = [500, 1000, 1500, 2000, 3000, 4000];
 
+/** How many of them where nothing is at stake: a person should soon hear that nobody answers. */
+export const BRIEFLY = 3;
+
 /**
  * @template T
  * @param {() => Promise<T>} send
- * @param {{ signal?: AbortSignal | undefined, tell?: (step: string) => void, lost?: () => void }} [how]
+ * @param {{ signal?: AbortSignal | undefined, tell?: (step: string) => void, lost?: () => void, most?: number }} [how]
  *   `lost` hears that an attempt may have taken effect without an answer
  * @returns {Promise<T>}
  */
-export async function patiently(send, { signal, tell = () => {}, lost = () => {} } = {}) {
+export async function patiently(send, { signal, tell = () => {}, lost = () => {}, most = PAUSES.length } = {}) {
   for (let attempt = 0; ; attempt += 1) {
     try {
       return await send();
     } catch (error) {
-      const pause = PAUSES[attempt];
+      const pause = attempt < most ? PAUSES[attempt] : undefined;
       if (!isAway(error)) throw error;
       lost();
       if (pause === undefined || signal?.aborted) throw error;

@@ -2,6 +2,7 @@
 
 import { toHex } from './bytes.js';
 import { asFailure, Failure, pageFailure } from './errors.js';
+import { BRIEFLY, patiently } from './patience.js';
 import { plain } from './store.js';
 
 /** @import { Api } from './api.js' */
@@ -79,7 +80,7 @@ export class App extends EventTarget {
     if (!session) throw sessionEnded();
     const head = this.store.head(session.account);
     try {
-      const { answer } = await this.api.send({ read: { token: session.token, head, query } }, expected);
+      const { answer } = await patiently(() => this.api.send({ read: { token: session.token, head, query } }, expected), { most: BRIEFLY });
       return answer;
     } catch (error) {
       const failure = asFailure(error);

@@ -16,6 +16,7 @@ import { adviceFor } from './rules.js';
  * @property {boolean} debug
  * @property {{ identity: string, configuration: string, root_source: string, root_id: string | null, release: string, rollback: string }} binding
  * @property {number} certificate_expires_ms
+ * @property {string} root_sha256 of the root certificate
  */
 
 /** @typedef {{ label: string, value: string }} SummaryLine */

@@ -3,6 +3,7 @@
 
 import { random, toHex } from './bytes.js';
 import { asFailure, Failure, pageFailure } from './errors.js';
+import { BRIEFLY, patiently } from './patience.js';
 
 /** @import { Api } from './api.js' */
 /** @import { Bytes, Config, Policy, Signed } from './messages.js' */
@@ -89,7 +90,9 @@ export class Visit extends EventTarget {
       const chosen = this.policy();
       if (!chosen) throw noPolicy();
       const verifier = await this.module();
-      const { answer } = await this.api.send({ evidence: { nonce } }, 'evidence');
+      const { answer } = await patiently(() => this.api.send({ evidence: { nonce } }, 'evidence'), { most: BRIEFLY });
+      // Meanwhile somebody may have chosen another policy.
+      if (JSON.stringify(this.policy()) !== JSON.stringify(chosen)) return await this.examine(nonce);
       const now = Date.now();
       const report = verifier.evidence({ document: answer.document, nonce, now, policy: chosen.policy });
       const vouched = { report, document: answer.document, nonce, at: now, source: chosen.source };

@@ -31,6 +31,7 @@ export function evidenceFacts(vouched, brief = false) {
       !brief && ['Configuration', copyable(binding.configuration, 'configuration hash')],
       !brief && ['Identity key', copyable(binding.identity, 'identity key')],
       !brief && ['Store rollback', binding.rollback === 'clients-only' ? 'noticed by clients and the running enclave only' : binding.rollback],
+      !brief && ['Root certificate', copyable(report.root_sha256, 'root certificate SHA-256')],
       !brief && ['Certificate until', when(report.certificate_expires_ms)],
     ),
     brief

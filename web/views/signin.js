@@ -11,6 +11,8 @@ import { ask } from './prompt.js';
  */
 export async function signIn(app) {
   const result = await ask(app, 'Sign in', () => proposeSignIn(app));
+  // The enclave accepted it and the answer was lost: the token is gone, a new one is not far.
+  if (result && result.approved === null) return signIn(app);
   const outcome = result?.approved?.outcome;
   if (!result || !outcome || typeof outcome === 'string' || !('signed_in' in outcome)) return;
   const { token, expires_at } = outcome.signed_in;

@@ -1,0 +1,292 @@
+// What a hostile host, relay or look-alike page tries, and what the page does about it.
+
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { credential } from '../lib/forger.js';
+import { Person, launch } from '../lib/person.js';
+import { honest, relay } from '../lib/relay.js';
+import { Simulator } from '../lib/simulator.js';
+
+/** @type {Simulator} */
+let simulator;
+/** @type {import('playwright-core').Browser} */
+let browser;
+before(async () => {
+  [simulator, browser] = await Promise.all([Simulator.start(), launch()]);
+});
+after(async () => {
+  await browser?.close();
+  await simulator?.stop();
+});
+
+const registered = async () => {
+  const person = await Person.at(browser, simulator.page);
+  const address = await person.register();
+  return { person, page: person.page, address };
+};
+
+/** @param {string} rule @param {(own: any) => any} swap */
+const swapAtRegistration = async (rule, swap) => {
+  const person = await Person.at(browser, simulator.page);
+  const { page } = person;
+  let swapped = false;
+  await relay(page, {
+    request: (asked) => {
+      if (!asked.sign_up_finish) return undefined;
+      swapped = true;
+      const own = asked.sign_up_finish.credential;
+      return { sign_up_finish: { ...asked.sign_up_finish, credential: swap(own) } };
+    },
+  });
+  await person.open('create');
+  await person.button('Make a passkey').click();
+  await person.failed(rule);
+  assert.ok(swapped);
+  assert.equal(await page.getByText('0x').count(), 0);
+  assert.equal(await page.evaluate(() => Object.keys(localStorage).filter((key) => /receipt|addresses/.test(key)).length), 0);
+  await person.leave();
+};
+
+test('f12_a_relay_that_registers_its_own_passkey_is_noticed', () =>
+  swapAtRegistration('receipt_credential', (own) => credential({ clientData: own.client_data_json, rpId: 'localhost' })));
+
+test('f12_a_relay_that_keeps_the_credential_id_and_swaps_the_key_is_noticed', () =>
+  swapAtRegistration('receipt_public_key', (own) => credential({ clientData: own.client_data_json, rpId: 'localhost', id: own.id })));
+
+test('f12_a_relay_that_swaps_the_passkey_to_be_added_is_noticed_before_anyone_approves', async () => {
+  const { person, page } = await registered();
+  await person.view('Passkeys');
+  const second = await person.authenticator('usb');
+  await person.touchOnly(second);
+  await relay(page, {
+    request: (asked) => {
+      if (!asked.passkey_created) return undefined;
+      const own = asked.passkey_created.credential;
+      return { passkey_created: { ...asked.passkey_created, credential: credential({ clientData: own.client_data_json, rpId: 'localhost' }) } };
+    },
+  });
+  await person.button('Add a passkey').click();
+  await page.getByLabel('Name of the passkey').fill('Mine');
+  await person.button('Make the passkey').click();
+  await person.failed('prompt_request');
+  assert.equal(await person.dialog().getByRole('button', { name: 'Approve with passkey' }).count(), 0);
+  await person.leave();
+});
+
+/**
+ * Asks for a signature through a relay; the page must refuse the prompt before a passkey is asked.
+ * @param {string} rule
+ * @param {Parameters<typeof relay>[1]} change
+ */
+const refusedPrompt = async (rule, change) => {
+  const { person, page } = await registered();
+  await person.view('Sign');
+  await relay(page, change);
+  await person.ask('Text', 'I owe you one apple.');
+  await person.failed(rule);
+  assert.equal(await person.dialog().getByRole('button', { name: 'Approve with passkey' }).count(), 0);
+  await person.leave();
+};
+
+test('e5_a_prompt_whose_signature_covers_other_bytes_than_asked_is_refused', () =>
+  refusedPrompt('prompt_request', {
+    request: (asked) => asked.propose && { propose: { ...asked.propose, action: { sign: { ...asked.propose.action.sign, payload: { text: 'I owe you one castle.' } } } } },
+  }));
+
+test('e5_a_prompt_with_one_changed_byte_is_refused', () =>
+  refusedPrompt('statement_signature', {
+    reply: (answer) => {
+      const body = answer.ok?.prompted?.prompt.body;
+      if (!body) return undefined;
+      const at = Buffer.from(body).indexOf('apple');
+      assert.ok(at > 0);
+      body.set(Buffer.from('maple'), at);
+      return answer;
+    },
+  }));
+
+test('e5_a_challenge_that_is_not_the_one_in_the_prompt_is_never_answered', () =>
+  refusedPrompt('prompt_challenge', {
+    reply: (answer) => {
+      if (!answer.ok?.prompted) return undefined;
+      answer.ok.prompted.options.challenge = new Uint8Array(32);
+      return answer;
+    },
+  }));
+
+test('a10_a_prompt_of_an_earlier_request_is_refused', async () => {
+  /** @type {any} */
+  let earlier = null;
+  await refusedPrompt('prompt_request', {
+    reply: async (answer, asked) => {
+      if (!asked.propose) return undefined;
+      // The very same text, asked for a moment before with another nonce.
+      if (earlier) return earlier;
+      earlier = answer;
+      const { encode, decode } = await import('../../../web/cbor.js');
+      const again = { propose: { ...asked.propose, nonce: new Uint8Array(32) } };
+      const response = await fetch(`${simulator.page}/api/v1/enclaves/${simulator.ready.enclaves[0]?.id}/request`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/cbor' },
+        body: encode(again),
+      });
+      return decode(new Uint8Array(await response.arrayBuffer()));
+    },
+  });
+});
+
+test('f2_evidence_made_for_another_nonce_is_refused', async () => {
+  const person = await Person.at(browser, simulator.page);
+  const { page } = person;
+  /** @type {any} */
+  let old = null;
+  await relay(page, {
+    reply: (answer) => {
+      if (!answer.ok?.evidence) return undefined;
+      old ??= answer;
+      return old;
+    },
+  });
+  await person.open('verify');
+  await page.getByRole('link', { name: 'Enclave verified' }).waitFor();
+  await person.button('Ask for evidence and check it').click();
+  await person.failed('nonce_mismatch');
+  await person.leave();
+});
+
+/** @param {string} rule @param {(policy: any) => void} change */
+const refusedByPolicy = async (rule, change) => {
+  const person = await Person.at(browser, simulator.page);
+  const { page } = person;
+  await person.open('verify');
+  await page.getByRole('link', { name: 'Enclave verified' }).waitFor();
+  await page.getByRole('radio', { name: /My own/ }).check();
+  const field = page.getByLabel('Policy file');
+  const policy = JSON.parse(await field.inputValue());
+  change(policy);
+  await field.fill(JSON.stringify(policy));
+  await person.button('Ask for evidence and check it').click();
+  await person.failed(rule);
+  await page.getByRole('link', { name: 'Not verified' }).waitFor();
+
+  // Nobody signs up with an enclave that this policy refuses.
+  await person.open('create');
+  await person.button('Make a passkey').click();
+  await person.failed(rule);
+  const { credentials } = await person.cdp.send('WebAuthn.getCredentials', { authenticatorId: person.first });
+  assert.deepEqual(credentials, []);
+  await person.leave();
+};
+
+test('f8_simulator_evidence_under_a_policy_for_hardware_is_refused', () =>
+  refusedByPolicy('simulator_document', (policy) => {
+    policy.simulator = false;
+  }));
+
+test('e7_another_measurement_is_refused', () =>
+  refusedByPolicy('measurement_mismatch', (policy) => {
+    for (const set of policy.measurements) set['0'] = '00'.repeat(47) + '01';
+  }));
+
+test('e2_an_older_account_is_never_taken_for_the_present_one', async () => {
+  const { person, page } = await registered();
+  /** @type {any} */
+  let old = null;
+  await relay(page, {
+    reply: (answer) => {
+      if (!answer.ok?.account) return undefined;
+      old ??= answer;
+      return old;
+    },
+  });
+  await person.view('Passkeys');
+  await page.locator('[data-passkey]').waitFor();
+  await page.getByRole('button', { name: /^Rename / }).first().click();
+  await page.getByLabel('Name of the passkey').fill('New name');
+  await person.button('Continue').click();
+  await person.approved();
+  await person.failed('rolled_back');
+
+  await honest(page);
+  await page.getByRole('button', { name: 'Try again' }).click();
+  await page.getByRole('heading', { name: 'New name' }).waitFor();
+  await person.leave();
+});
+
+test('an_address_that_no_enclave_signed_for_is_not_shown', async () => {
+  const { person, page } = await registered();
+  await relay(page, {
+    reply: (answer) => {
+      if (!answer.ok?.account) return undefined;
+      for (const key of answer.ok.account.keys) key.address = new Uint8Array(20).fill(0xbb);
+      return answer;
+    },
+  });
+  await page.reload();
+  await person.failed('address_changed');
+  assert.equal(await page.getByText(/0xbb/i).count(), 0);
+  await person.leave();
+});
+
+/** The page as somebody else's server shows it. @param {Person} person @param {string} mirror @param {(config: any) => any} [config] */
+const mirrored = async (person, mirror, config = (served) => served) => {
+  await person.page.route(`${mirror}/**`, async (route) => {
+    const request = route.request();
+    const url = request.url().replace(mirror, simulator.page);
+    const headers = { ...request.headers(), host: new URL(simulator.page).host };
+    for (const name of ['origin', 'referer', 'sec-fetch-site']) delete headers[name];
+    const response = await route.fetch({ url, headers });
+    if (url.endsWith('/config.json')) await route.fulfill({ response, json: config(await response.json()) });
+    else await route.fulfill({ response });
+  });
+};
+
+test('s2_the_page_at_another_address_refuses_clearly', async () => {
+  const { port } = new URL(simulator.page);
+  const person = await Person.at(browser, simulator.page);
+  const { page } = person;
+
+  // Straight from the host, under a name that is not its own.
+  const answer = await page.goto(`http://127.0.0.1:${port}/`);
+  if (answer?.status() === 200) await page.getByRole('heading', { name: 'This page is not at its own address' }).waitFor();
+  else assert.match(await page.textContent('body') ?? '', /wrong_host/);
+
+  // Shown by a look-alike.
+  const mirror = `http://mirror.localhost:${port}`;
+  await mirrored(person, mirror);
+  await page.goto(mirror);
+  await page.getByRole('heading', { name: 'This page is not at its own address' }).waitFor();
+  await page.getByText(`It works only at ${simulator.page}`).waitFor();
+  assert.equal(await person.button('Sign in').count(), 0);
+  await person.leave();
+});
+
+test('s2_a_look_alike_that_hides_the_warning_is_refused_by_the_enclave', async () => {
+  const { port } = new URL(simulator.page);
+  const person = await Person.at(browser, simulator.page);
+  const { page } = person;
+  const mirror = `http://mirror.localhost:${port}`;
+  await mirrored(person, mirror, (config) => ({ ...config, origin: mirror }));
+  await page.goto(mirror);
+  await page.getByText('Every rule of the policy holds').waitFor();
+  await person.button('Sign in').click();
+  await person.failed('wrong_origin');
+  await person.leave();
+});
+
+test('s2_a_passkey_does_not_answer_at_another_address', async () => {
+  const { port } = new URL(simulator.page);
+  const person = await Person.at(browser, simulator.page);
+  const { page } = person;
+  const mirror = `http://127.0.0.1:${port}`;
+  await mirrored(person, mirror, (config) => ({ ...config, origin: mirror }));
+  // The look-alike even asks in the name of the true page.
+  await page.route(`${mirror}/views/signup.js`, async (route) => {
+    const response = await route.fetch({ url: `${simulator.page}/views/signup.js` });
+    await route.fulfill({ response, body: (await response.text()).replaceAll('location.origin', JSON.stringify(simulator.page)) });
+  });
+  await page.goto(`${mirror}/#/create`);
+  await person.button('Make a passkey').click();
+  await person.failed('SecurityError');
+  await person.leave();
+});
