@@ -1,7 +1,26 @@
-//! What is signed, and what a person is told about it: pure functions of bytes and time.
+//! What is signed, and what a person is told about it.
+//!
+//! A pure function of bytes and time: [`read_payload`] reads a text (EIP-191, version 0x45), a
+//! Sign-In with Ethereum message (ERC-4361) or typed data (EIP-712), computes the digest that a
+//! signature would cover and says in plain words what it does. What cannot be read without
+//! ambiguity is refused; there is no way to sign a digest, or anything without its prefix.
 
-use openkey_protocol::message::{Address, Error, ErrorCode, Payload, PromptKind, Summary};
+mod chains;
+mod danger;
+mod refusal;
+mod siwe;
+mod text;
+mod typed_data;
+mod visible;
+mod word;
+mod words;
+
+use openkey_protocol::message::{Address, Error, Payload, PromptKind, Summary};
 use sha3::{Digest as _, Keccak256};
+
+/// Largest payload, in bytes: far more than a person reads, and a prompt over it with every field
+/// listed still fits a frame.
+pub const MAX_PAYLOAD: usize = 64 * 1024;
 
 /// A payload that was read whole: what would be signed, and the same in plain words.
 #[derive(Clone, Debug, PartialEq)]
@@ -20,32 +39,32 @@ pub struct SigningRequest {
 ///
 /// # Errors
 ///
-/// A refusal that names the rule: nothing that cannot be read canonically is signed.
+/// A refusal whose message ends with the name of the rule in brackets; nothing that cannot be
+/// read canonically is signed.
 pub fn read_payload(
     payload: &Payload,
     signer: &Address,
     now_ms: u64,
 ) -> Result<SigningRequest, Error> {
-    let _ = (signer, now_ms);
+    let now_ms = i64::try_from(now_ms).unwrap_or(i64::MAX);
     match payload {
-        Payload::Text(text) if !text.is_empty() => Ok(SigningRequest {
-            kind: PromptKind::SignText,
-            digest: Keccak256::new()
-                .chain_update(b"\x19Ethereum Signed Message:\n")
-                .chain_update(text.len().to_string())
-                .chain_update(text)
-                .finalize()
-                .into(),
-            summary: Summary {
-                title: "Sign a text".to_owned(),
-                text: Some(text.clone()),
-                ..Summary::default()
-            },
-        }),
-        _ => Err(Error {
-            code: ErrorCode::Malformed,
-            message: "The enclave cannot read this kind of payload.".to_owned(),
-            advice: "Sign a text.".to_owned(),
-        }),
+        Payload::Text(text) => text::read(text, signer),
+        Payload::Siwe(text) => siwe::read(text, signer, now_ms),
+        Payload::TypedData(json) => typed_data::read(json, signer, now_ms),
     }
+}
+
+/// The digest of a text under the EIP-191 prefix, version 0x45 (`personal_sign`).
+fn eip191(text: &str) -> [u8; 32] {
+    Keccak256::new()
+        .chain_update(b"\x19Ethereum Signed Message:\n")
+        .chain_update(text.len().to_string())
+        .chain_update(text)
+        .finalize()
+        .into()
+}
+
+/// The ERC-55 text of an address.
+fn address_text(address: &Address) -> String {
+    openkey_capability::address::eip55(address.as_bytes())
 }

@@ -1,0 +1,111 @@
+//! What is not a known shape but smells like one.
+
+use std::collections::BTreeSet;
+
+use super::{Finding, shape::folded, visit};
+use crate::consent::{
+    typed_data::{Domain, Struct, Type, Value},
+    words::{Size, amount, line},
+};
+
+/// The Permit2 contract, at the same address on every chain
+/// (<https://docs.uniswap.org/contracts/permit2/overview>).
+const PERMIT2: [u8; 20] = [
+    0x00, 0x00, 0x00, 0x00, 0x00, 0x22, 0xd4, 0x73, 0x03, 0x0f, 0x11, 0x6d, 0xde, 0xe9, 0xf6, 0xb4,
+    0x3a, 0xc7, 0x8b, 0xa3,
+];
+
+/// Parts of type names that speak of moving value or handing over rights.
+const NAMES: [&str; 14] = [
+    "permit",
+    "approv",
+    "allowance",
+    "authoriz",
+    "delegat",
+    "transfer",
+    "withdraw",
+    "order",
+    "listing",
+    "execut",
+    "operator",
+    "swap",
+    "transaction",
+    "safetx",
+];
+
+/// A message of no known shape whose names speak of value or rights.
+pub(super) fn by_name(domain: &Domain<'_>, message: &Struct<'_>) -> Option<Finding> {
+    let mut names = BTreeSet::new();
+    visit(message, &mut |value| {
+        names.insert(folded(&value.definition.name));
+    });
+    let speaks = names
+        .iter()
+        .any(|name| NAMES.iter().any(|part| name.contains(part)));
+    let is_permit2 = domain.contract() == Some(&PERMIT2)
+        || domain.name().is_some_and(|name| folded(name) == "permit2");
+    (speaks || is_permit2).then(|| {
+        Finding::danger(
+            format!(
+                "Sign a message of the type {}, which may move what you own",
+                message.definition.name
+            ),
+            "Its name speaks of moving value or giving rights, but its fields are none that are \
+             known here.",
+        )
+    })
+}
+
+/// Parts of member names under which a number is an amount.
+const AMOUNTS: [&str; 9] = [
+    "amount",
+    "value",
+    "wad",
+    "allowance",
+    "quantity",
+    "shares",
+    "limit",
+    "balance",
+    "price",
+];
+/// Parts of member names under which the greatest number is a time, or means nothing.
+const NO_AMOUNTS: [&str; 12] = [
+    "time", "deadline", "expir", "valid", "until", "before", "after", "nonce", "salt", "hash",
+    "id", "counter",
+];
+
+/// Unlimited amounts anywhere in a message, unless a finding speaks of one already.
+pub(super) fn unlimited(message: &Struct<'_>, found: &[Finding]) -> Option<Finding> {
+    let said = found
+        .iter()
+        .flat_map(|finding| &finding.lines)
+        .any(|line| line.value.starts_with("UNLIMITED"));
+    if said {
+        return None;
+    }
+    let mut lines = Vec::new();
+    visit(message, &mut |value| {
+        for (member, value) in value.members() {
+            if let (Type::Uint(bits), Value::Integer { magnitude, .. }) = (&member.kind, value) {
+                let name = folded(&member.name);
+                let named = |parts: &[&str]| parts.iter().any(|part| name.contains(part));
+                let (text, size) = amount(magnitude, *bits);
+                let greatest = *bits >= 96 && magnitude.is_all_ones(*bits);
+                let is_amount = named(&AMOUNTS) || (greatest && !named(&NO_AMOUNTS));
+                if is_amount && size == Size::Unlimited && *bits >= 96 {
+                    lines.push(line(&member.name, text));
+                }
+            }
+        }
+    });
+    (!lines.is_empty()).then(|| {
+        Finding::danger(
+            format!(
+                "Sign a message of the type {} with an unlimited amount",
+                message.definition.name
+            ),
+            "A number in it is the largest there is, which usually means: everything.",
+        )
+        .with(lines)
+    })
+}

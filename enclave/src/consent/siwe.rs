@@ -1,0 +1,229 @@
+//! Sign-In with Ethereum: ERC-4361 under the EIP-191 prefix.
+
+use openkey_capability::{
+    siwe::{Message, mentions_recap},
+    uri::parse_uri,
+};
+use openkey_protocol::message::{
+    Address, Error, ErrorCode, Line, PromptKind, Severity, Summary, Warning,
+};
+
+use super::{
+    SigningRequest, address_text, chains, eip191,
+    refusal::{check_size, refuse},
+    words::{line, moment, quoted, shown, warning},
+};
+
+/// Longest sign-in that needs no second look: thirty days, in milliseconds.
+const LONG: i64 = 30 * 86_400_000;
+/// Longest domain in a title, in characters; the whole is on the line below.
+const MAX_TITLE: usize = 80;
+/// How far ahead of the enclave's clock an honest page's may be, in milliseconds.
+const SKEW: i64 = 5 * 60_000;
+
+/// Reads a sign-in message.
+pub(super) fn read(text: &str, signer: &Address, now_ms: i64) -> Result<SigningRequest, Error> {
+    check_size(text)?;
+    // Before the grammar: a ReCap that does not parse must not be called something else.
+    if mentions_recap(text) {
+        return Err(refuse(
+            ErrorCode::SiweUnsupported,
+            "recap",
+            "This sign-in also hands out permissions (a ReCap), which cannot be explained yet.",
+            "Ask the app for a plain sign-in without permissions.",
+        ));
+    }
+    let message = Message::parse(text).map_err(|error| {
+        refuse(
+            ErrorCode::SiweRefused,
+            error.rule(),
+            &format!("This is not a sign-in message in its exact form: {error}."),
+            "Tell the app's maker; nothing was signed.",
+        )
+    })?;
+    let fields = message.fields();
+    if fields.address != *signer.as_bytes() {
+        return Err(refuse(
+            ErrorCode::SiweUnsupported,
+            "other_address",
+            "This sign-in is for another address than the key's.",
+            "Choose the key that the sign-in names, or ask the app for a new one.",
+        ));
+    }
+    let span = Span::of(&message, now_ms)?;
+    Ok(SigningRequest {
+        kind: PromptKind::SignSiwe,
+        digest: eip191(text),
+        summary: Summary {
+            title: format!("Sign in to {}", shown(&fields.domain, MAX_TITLE)),
+            lines: lines(&message, &span, now_ms),
+            warnings: warnings(&message, &span, now_ms),
+            text: Some(text.to_owned()),
+            confirm: false,
+        },
+    })
+}
+
+/// From when until when a sign-in holds, in milliseconds since 1970.
+struct Span {
+    begins: i64,
+    ends: Option<i64>,
+}
+
+impl Span {
+    /// Refuses a message that has ended or never holds.
+    fn of(message: &Message, now_ms: i64) -> Result<Self, Error> {
+        let ends = message.expiration_time().map(|time| time.unix_ms());
+        let begins = message
+            .not_before()
+            .map_or(message.issued_at().unix_ms(), |time| time.unix_ms());
+        if ends.is_some_and(|ends| ends <= now_ms) {
+            return Err(refuse(
+                ErrorCode::SiweUnsupported,
+                "expired",
+                "This sign-in has expired.",
+                "Ask the app for a new one.",
+            ));
+        }
+        if ends.is_some_and(|ends| ends <= begins) {
+            return Err(refuse(
+                ErrorCode::SiweUnsupported,
+                "never_valid",
+                "This sign-in ends before it begins.",
+                "Ask the app for a new one.",
+            ));
+        }
+        Ok(Self { begins, ends })
+    }
+}
+
+fn lines(message: &Message, span: &Span, now_ms: i64) -> Vec<Line> {
+    let fields = message.fields();
+    let origin = fields.scheme.as_ref().map_or_else(
+        || fields.domain.clone(),
+        |scheme| format!("{scheme}://{}", fields.domain),
+    );
+    let mut lines = vec![
+        line("Who asks", origin),
+        line("What", "Sign in as you, with the address below"),
+    ];
+    if let Some(statement) = &fields.statement {
+        lines.push(line("They say", quoted(statement)));
+    }
+    lines.push(line("For", &fields.uri));
+    if message.not_before().is_some() {
+        lines.push(line("From", moment(span.begins, now_ms)));
+    }
+    lines.push(line(
+        "Until",
+        span.ends
+            .map_or_else(|| "No end".to_owned(), |ends| moment(ends, now_ms)),
+    ));
+    lines.push(line("Chain", chains::name(fields.chain_id.get())));
+    lines.push(line("Key", address_text(&Address(fields.address))));
+    lines.push(line("Account", message.account()));
+    let resources = fields.resources.iter().flatten();
+    for (resource, number) in resources.zip(1..) {
+        lines.push(line(format!("Resource {number}"), resource));
+    }
+    lines.push(line("Made", moment(message.issued_at().unix_ms(), now_ms)));
+    if let Some(id) = &fields.request_id {
+        lines.push(line("Request", id));
+    }
+    lines.push(line("Nonce", &fields.nonce));
+    lines
+}
+
+fn warnings(message: &Message, span: &Span, now_ms: i64) -> Vec<Warning> {
+    let fields = message.fields();
+    let mut warnings = Vec::new();
+    let mut add = |severity, text: &str| warnings.push(warning(severity, text));
+    match span.ends {
+        None => add(
+            Severity::Attention,
+            "This sign-in has no end of its own: it holds until the app forgets it.",
+        ),
+        Some(ends) if ends.saturating_sub(span.begins.max(now_ms)) > LONG => add(
+            Severity::Attention,
+            "This sign-in holds for more than thirty days.",
+        ),
+        Some(_) => {}
+    }
+    if message.not_before().is_some() && span.begins > now_ms {
+        add(
+            Severity::Attention,
+            "This sign-in does not hold yet; it can be used later.",
+        );
+    }
+    if message.issued_at().unix_ms() > now_ms.saturating_add(SKEW) {
+        add(
+            Severity::Attention,
+            "This sign-in says that it was made in the future.",
+        );
+    }
+    match parse_uri(&fields.uri).ok().filter(|uri| is_web(uri.scheme)) {
+        None => add(
+            Severity::Notice,
+            "This sign-in is for something other than a web page.",
+        ),
+        Some(uri) => {
+            let matches = uri.authority.is_some_and(|authority| {
+                let (host, port) = host_and_port(&fields.domain, fields.scheme.as_deref());
+                let port_of = |port: Option<&str>, scheme| {
+                    port.map_or_else(|| default_port(scheme), str::to_owned)
+                };
+                authority.userinfo.is_none()
+                    && authority.host.eq_ignore_ascii_case(host)
+                    && port_of(authority.port, uri.scheme) == port
+            });
+            if !matches {
+                add(
+                    Severity::Attention,
+                    "Who asks and what the sign-in is for are different sites.",
+                );
+            }
+        }
+    }
+    if fields.scheme.as_deref() == Some("http") {
+        add(
+            Severity::Notice,
+            "The site asks over a connection that is not encrypted.",
+        );
+    }
+    let has_puny_label = fields
+        .domain
+        .split('.')
+        .any(|label| label.to_ascii_lowercase().starts_with("xn--"));
+    if has_puny_label {
+        add(
+            Severity::Attention,
+            "The site's name has letters beyond a to z and may look like another one.",
+        );
+    }
+    warnings
+}
+
+fn is_web(scheme: &str) -> bool {
+    scheme.eq_ignore_ascii_case("https") || scheme.eq_ignore_ascii_case("http")
+}
+
+/// ERC-4361: without a port the scheme's own, without a scheme `https`.
+fn default_port(scheme: &str) -> String {
+    let port = if scheme.eq_ignore_ascii_case("http") {
+        "80"
+    } else {
+        "443"
+    };
+    port.to_owned()
+}
+
+fn host_and_port<'a>(domain: &'a str, scheme: Option<&str>) -> (&'a str, String) {
+    let default = || default_port(scheme.unwrap_or("https"));
+    openkey_capability::uri::parse_authority(domain).map_or_else(
+        || (domain, default()),
+        |authority| {
+            let port = authority.port.map_or_else(default, str::to_owned);
+            (authority.host, port)
+        },
+    )
+}

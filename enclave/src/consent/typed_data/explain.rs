@@ -1,0 +1,190 @@
+//! Typed data in plain words: who asks, what a known message does, and every field.
+
+use openkey_capability::address::eip55;
+use openkey_protocol::message::{Address, Line, Severity, Summary, Warning};
+
+use super::{Domain, Struct, Type, Value};
+use crate::consent::{
+    address_text, chains, danger,
+    visible::first_hidden,
+    word::Word,
+    words::{line, quoted, warning},
+};
+
+/// The summary of a document.
+pub(super) fn summary(
+    domain: &Domain<'_>,
+    message: &Struct<'_>,
+    json: &str,
+    signer: &Address,
+    now_ms: i64,
+) -> Summary {
+    let findings = danger::findings(domain, message, now_ms);
+    let mut warnings: Vec<Warning> = Vec::new();
+    let mut lines = vec![line("Who asks", who_asks(domain))];
+    let title = match findings.first() {
+        Some(first) => first.title.clone(),
+        None => {
+            warnings.push(warning(
+                Severity::Attention,
+                "This kind of message is not known here. Every field is shown; sign only if you \
+                 know what each of them does.",
+            ));
+            format!("Sign typed data of the type {}", message.definition.name)
+        }
+    };
+    if findings.is_empty() {
+        lines.push(line(
+            "What",
+            format!(
+                "A message of the type {}, field by field below",
+                message.definition.name
+            ),
+        ));
+    }
+    for finding in findings {
+        lines.push(line("What", &finding.title));
+        lines.extend(finding.lines);
+        warnings.extend(finding.warnings);
+    }
+    lines.extend(domain_lines(domain, &mut warnings));
+    lines.push(line("Key", address_text(signer)));
+    let mut fields = Fields {
+        lines: Vec::new(),
+        hidden: false,
+    };
+    fields.structure("", message);
+    lines.append(&mut fields.lines);
+    if fields.hidden
+        || domain
+            .name()
+            .is_some_and(|name| first_hidden(name).is_some())
+    {
+        warnings.push(warning(
+            Severity::Attention,
+            "A text in it holds characters that do not show; they are spelled out as \\u{…}.",
+        ));
+    }
+    warnings.sort_by_key(|warning| core::cmp::Reverse(warning.severity));
+    warnings.dedup();
+    let confirm = warnings.iter().any(|w| w.severity == Severity::Danger);
+    Summary {
+        title,
+        lines,
+        warnings,
+        text: Some(json.to_owned()),
+        confirm,
+    }
+}
+
+fn who_asks(domain: &Domain<'_>) -> String {
+    domain.name().map_or_else(
+        || "Somebody who gives no name".to_owned(),
+        |name| {
+            format!(
+                "{} (what the request calls itself; anybody can use any name)",
+                quoted(name)
+            )
+        },
+    )
+}
+
+fn domain_lines(domain: &Domain<'_>, warnings: &mut Vec<Warning>) -> Vec<Line> {
+    let mut lines = Vec::new();
+    match domain.contract() {
+        Some(contract) => lines.push(line("Contract", eip55(contract))),
+        None => {
+            lines.push(line("Contract", "Not said"));
+            warnings.push(warning(
+                Severity::Attention,
+                "It names no contract: any program that uses the same name may take the signature.",
+            ));
+        }
+    }
+    match domain.chain() {
+        Some(chain) => lines.push(line("Chain", chain_name(chain))),
+        None => {
+            lines.push(line("Chain", "Not said"));
+            warnings.push(warning(
+                Severity::Attention,
+                "It names no chain: the signature may hold on every chain.",
+            ));
+        }
+    }
+    if let Some(version) = domain.version() {
+        lines.push(line("Version", quoted(version)));
+    }
+    if let Some(salt) = domain.salt() {
+        lines.push(line("Salt", format!("0x{}", hex::encode(salt))));
+    }
+    lines
+}
+
+/// A chain by its name; one that does not exist by its number alone.
+fn chain_name(chain: &Word) -> String {
+    chain
+        .to_u64()
+        .filter(|id| *id != 0)
+        .map_or_else(|| format!("{chain}, which is no chain"), chains::name)
+}
+
+/// Every field as a line, labelled with its path.
+struct Fields {
+    lines: Vec<Line>,
+    /// True once a text held something that does not show.
+    hidden: bool,
+}
+
+impl Fields {
+    fn structure(&mut self, path: &str, value: &Struct<'_>) {
+        for (member, value) in value.members() {
+            let path = if path.is_empty() {
+                member.name.clone()
+            } else {
+                format!("{path}.{}", member.name)
+            };
+            self.value(&path, &member.kind, value);
+        }
+    }
+
+    fn value(&mut self, path: &str, kind: &Type, value: &Value<'_>) {
+        let text = match value {
+            Value::Struct(value) => return self.structure(path, value),
+            Value::Array(values) => {
+                if let (Type::Array(item, _), false) = (kind, values.is_empty()) {
+                    for (value, index) in values.iter().zip(0..) {
+                        self.value(&format!("{path}[{index}]"), item, value);
+                    }
+                    return;
+                }
+                "an empty list".to_owned()
+            }
+            Value::Absent => "nothing".to_owned(),
+            Value::Bool(value) => if *value { "yes" } else { "no" }.to_owned(),
+            Value::Address(address) => eip55(address),
+            Value::Integer {
+                negative,
+                magnitude,
+            } => format!("{}{magnitude}", if *negative { "−" } else { "" }),
+            Value::Bytes(bytes) => format!("0x{}", hex::encode(bytes)),
+            Value::String(text) => {
+                self.hidden |= first_hidden(text).is_some();
+                quoted(text)
+            }
+        };
+        self.lines
+            .push(line(format!("{} ({kind})", shortened(path)), text));
+    }
+}
+
+/// A path without its middle if it is too long for a label; it is made of ASCII identifiers.
+fn shortened(path: &str) -> String {
+    /// How much of the beginning and of the end stays, in bytes.
+    const STAYS: usize = 60;
+    let ends = path
+        .len()
+        .checked_sub(STAYS)
+        .filter(|end| *end > STAYS)
+        .and_then(|end| path.get(..STAYS).zip(path.get(end..)));
+    ends.map_or_else(|| path.to_owned(), |(start, end)| format!("{start}…{end}"))
+}
