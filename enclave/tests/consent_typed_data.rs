@@ -51,6 +51,17 @@ fn accepted_vectors_have_the_digest_of_an_independent_implementation() {
     }
 }
 
+/// The digests in the file are viem's `hashTypedData`.
+#[test]
+fn accepted_vectors_have_the_digest_of_viem() {
+    let digests: Value = serde_json::from_str(&vector("viem-digests.json")).unwrap();
+    for (name, digest) in digests.as_object().unwrap() {
+        let request = read(&vector(&format!("accepted/{name}.json"))).unwrap();
+        let ours = format!("0x{}", hex::encode(request.digest));
+        assert_eq!(digest.as_str(), Some(ours.as_str()), "{name}");
+    }
+}
+
 fn keccak(parts: &[&[u8]]) -> [u8; 32] {
     let mut hash = Keccak256::new();
     parts.iter().for_each(|part| hash.update(part));
@@ -113,7 +124,7 @@ fn types_that_hold_each_other_are_encoded_in_order_of_their_names() {
     ]);
     document["primaryType"] = json!("Zebra");
     let person = document["message"]["to"].clone();
-    document["message"] = json!({"ape": {"zebras": [], "wallet": person.clone()}});
+    document["message"] = json!({"ape": {"zebras": [], "wallet": &person}});
     let names = b"Ape(Zebra[] zebras,Person wallet)Person(string name,address wallet)";
     let zebra = keccak(&[b"Zebra(Ape ape)", names]);
     let ape = keccak(&[

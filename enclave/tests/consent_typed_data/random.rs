@@ -97,7 +97,7 @@ fn value(kind: &Kind, depth: usize, owner: usize, all: &[Vec<Kind>], e: &mut Ent
             .collect();
     }
     match &kind.base {
-        Base::Bool => json!(e.byte() % 2 == 0),
+        Base::Bool => json!(e.byte().is_multiple_of(2)),
         Base::Address => json!(format!("0x{}", hex::encode(e.take(20)))),
         Base::Uint(bits) => {
             let magnitude = e.take(*bits as usize / 8);
@@ -129,7 +129,7 @@ fn value(kind: &Kind, depth: usize, owner: usize, all: &[Vec<Kind>], e: &mut Ent
         }
         Base::Struct(skip) => match owner + 1 + skip {
             later if later < STRUCTS => structure(later, all, e),
-            _ => json!(e.byte() % 2 == 0),
+            _ => json!(e.byte().is_multiple_of(2)),
         },
     }
 }

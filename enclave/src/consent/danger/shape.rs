@@ -93,7 +93,7 @@ impl<'v, 's> Shape<'v, 's> {
     }
 
     /// Structs under a name: one, or a list of them.
-    pub(super) fn structs(&self, names: &[&str]) -> Option<Vec<Shape<'v, 's>>> {
+    pub(super) fn structs(&self, names: &[&str]) -> Option<Vec<Self>> {
         self.pick(names, |kind, value| {
             kind.structure().map(|_| Shape::each(value))
         })

@@ -26,8 +26,8 @@ pub(super) enum Json {
         magnitude: u64,
     },
     String(String),
-    Array(Vec<Json>),
-    Object(Vec<(String, Json)>),
+    Array(Vec<Self>),
+    Object(Vec<(String, Self)>),
 }
 
 /// Reads a document.

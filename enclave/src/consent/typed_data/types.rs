@@ -27,7 +27,7 @@ pub(in crate::consent) enum Type {
     String,
     Struct(String),
     /// A list, of this many items if it says so.
-    Array(Box<Type>, Option<usize>),
+    Array(Box<Self>, Option<usize>),
 }
 
 impl Type {
@@ -189,13 +189,13 @@ impl Schema {
             recursive: BTreeSet::new(),
         };
         for definition in schema.definitions.values() {
-            for member in &definition.members {
-                if let Some(name) = member.kind.structure() {
-                    if name == DOMAIN || !schema.definitions.contains_key(name) {
-                        let path = format!("{}.{}", definition.name, member.name);
-                        return Err(TypedDataError::UnknownType(path));
-                    }
-                }
+            let unknown = definition.members.iter().find(|member| {
+                let held = member.kind.structure();
+                held.is_some_and(|name| name == DOMAIN || schema.get(name).is_none())
+            });
+            if let Some(member) = unknown {
+                let path = format!("{}.{}", definition.name, member.name);
+                return Err(TypedDataError::UnknownType(path));
             }
         }
         schema.recursive = schema

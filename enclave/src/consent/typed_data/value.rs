@@ -22,7 +22,7 @@ pub(in crate::consent) enum Value<'s> {
     /// Of fixed or any length, as the type says.
     Bytes(Vec<u8>),
     String(String),
-    Array(Vec<Value<'s>>),
+    Array(Vec<Self>),
     Struct(Struct<'s>),
     /// No value, where a struct that can hold itself ends.
     Absent,
