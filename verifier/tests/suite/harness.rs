@@ -1,0 +1,293 @@
+//! Running the command, serving HTTP to it, and an enclave that is alive now.
+
+use std::{
+    ffi::OsStr,
+    fs,
+    io::{BufRead, BufReader, Read, Write},
+    net::{TcpListener, TcpStream},
+    path::PathBuf,
+    process::{Command, Stdio},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    thread,
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use ed25519_dalek::{Signer, SigningKey};
+use openkey_attestation::{Measurements, Pcr, Policy, PolicyFile, UnixMillis};
+use openkey_protocol::{
+    cbor,
+    message::{
+        EVIDENCE_BINDING_VERSION, EvidenceBinding, Hash32, RollbackProtection, RootSource, Signed,
+        Statement,
+    },
+};
+use tempfile::TempDir;
+
+use crate::enclaves::{Drafts, Enclave, PCRS, SECOND, SIMULATOR_ID};
+
+/// What a run of the command gave.
+#[derive(Debug)]
+pub(crate) struct Ran {
+    pub(crate) code: i32,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Ran {
+    /// The JSON on stdout: exactly one line.
+    pub(crate) fn json(&self) -> serde_json::Value {
+        assert_eq!(self.stdout.lines().count(), 1, "{self:?}");
+        serde_json::from_str(&self.stdout).unwrap()
+    }
+
+    #[track_caller]
+    pub(crate) fn accepted(self) -> Self {
+        assert_eq!(self.code, 0, "{self:?}");
+        assert_eq!(self.stderr, "", "{self:?}");
+        self
+    }
+
+    /// Refused by this rule, named on stderr.
+    #[track_caller]
+    pub(crate) fn refused(self, rule: &str) -> Self {
+        self.ended(1, rule)
+    }
+
+    /// Not judged, for this reason, with nothing on stdout.
+    #[track_caller]
+    pub(crate) fn not_judged(self, rule: &str) -> Self {
+        let ran = self.ended(2, rule);
+        assert_eq!(ran.stdout, "", "{ran:?}");
+        ran
+    }
+
+    #[track_caller]
+    fn ended(self, code: i32, rule: &str) -> Self {
+        assert_eq!(self.code, code, "{self:?}");
+        let prefix = format!("error: {rule}: ");
+        assert!(self.stderr.starts_with(&prefix), "{prefix:?} in {self:?}");
+        self
+    }
+}
+
+pub(crate) fn verify<S: AsRef<OsStr>>(args: impl IntoIterator<Item = S>) -> Ran {
+    verify_stdin(args, b"")
+}
+
+pub(crate) fn verify_stdin<S: AsRef<OsStr>>(
+    args: impl IntoIterator<Item = S>,
+    stdin: &[u8],
+) -> Ran {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_openkey-verify"))
+        .args(args)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // A command that has seen enough closes its end early.
+    let _ = child.stdin.take().unwrap().write_all(stdin);
+    let output = child.wait_with_output().unwrap();
+    Ran {
+        code: output.status.code().unwrap(),
+        stdout: String::from_utf8(output.stdout).unwrap(),
+        stderr: String::from_utf8(output.stderr).unwrap(),
+    }
+}
+
+/// Files for one test.
+pub(crate) struct Files(TempDir);
+
+impl Files {
+    pub(crate) fn new() -> Self {
+        Self(TempDir::new().unwrap())
+    }
+
+    pub(crate) fn write(&self, name: &str, bytes: impl AsRef<[u8]>) -> String {
+        let path = self.path(name);
+        fs::write(&path, bytes).unwrap();
+        path.to_str().unwrap().to_owned()
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+}
+
+/// One request as the server saw it.
+pub(crate) struct Asked {
+    pub(crate) method: String,
+    pub(crate) path: String,
+    pub(crate) body: Vec<u8>,
+}
+
+/// One answer.
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: Vec<(&'static str, String)>,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Answer {
+    pub(crate) fn new(status: u16, content_type: &str, body: impl Into<Vec<u8>>) -> Self {
+        Self {
+            status,
+            headers: vec![("content-type", content_type.to_owned())],
+            body: body.into(),
+        }
+    }
+
+    pub(crate) fn cbor(body: impl Into<Vec<u8>>) -> Self {
+        Self::new(200, "application/cbor", body)
+    }
+
+    pub(crate) fn json(body: &serde_json::Value) -> Self {
+        Self::new(200, "application/json", body.to_string())
+    }
+
+    pub(crate) fn header(mut self, name: &'static str, value: &str) -> Self {
+        self.headers.push((name, value.to_owned()));
+        self
+    }
+}
+
+/// A server on this machine, for as long as the test process lives.
+pub(crate) struct Server {
+    pub(crate) url: String,
+    requests: Arc<AtomicUsize>,
+}
+
+impl Server {
+    pub(crate) fn new(answer: impl Fn(&Asked) -> Answer + Send + Sync + 'static) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let requests = Arc::new(AtomicUsize::new(0));
+        let counter = Arc::clone(&requests);
+        thread::spawn(move || {
+            for stream in listener.incoming() {
+                // A client that hangs up in the middle is part of some tests.
+                let _ = serve(stream.unwrap(), &counter, &answer);
+            }
+        });
+        Self { url, requests }
+    }
+
+    pub(crate) fn requests(&self) -> usize {
+        self.requests.load(Ordering::SeqCst)
+    }
+}
+
+fn serve(
+    mut stream: TcpStream,
+    requests: &AtomicUsize,
+    answer: &impl Fn(&Asked) -> Answer,
+) -> std::io::Result<()> {
+    let mut reader = BufReader::new(stream.try_clone()?);
+    let mut line = String::new();
+    reader.read_line(&mut line)?;
+    let mut words = line.split(' ').map(str::to_owned);
+    let (method, path) = (words.next().unwrap(), words.next().unwrap_or_default());
+    let mut length = 0;
+    loop {
+        let mut header = String::new();
+        reader.read_line(&mut header)?;
+        if header.trim().is_empty() {
+            break;
+        }
+        let (name, value) = header.split_once(':').unwrap();
+        if name.eq_ignore_ascii_case("content-length") {
+            length = value.trim().parse().unwrap();
+        }
+    }
+    let mut body = vec![0; length];
+    reader.read_exact(&mut body)?;
+    requests.fetch_add(1, Ordering::SeqCst);
+    let answer = answer(&Asked { method, path, body });
+    write!(
+        stream,
+        "HTTP/1.1 {} x\r\nconnection: close\r\n",
+        answer.status
+    )?;
+    for (name, value) in &answer.headers {
+        write!(stream, "{name}: {value}\r\n")?;
+    }
+    write!(stream, "content-length: {}\r\n\r\n", answer.body.len())?;
+    stream.write_all(&answer.body)
+}
+
+pub(crate) fn now() -> UnixMillis {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    UnixMillis(u64::try_from(since.as_millis()).unwrap())
+}
+
+/// A simulated enclave of today, with an identity key.
+pub(crate) struct Live {
+    pub(crate) enclave: Enclave,
+    pub(crate) identity: SigningKey,
+}
+
+impl Live {
+    pub(crate) fn new() -> Self {
+        let mut drafts = Drafts::of(SIMULATOR_ID);
+        let shift = i64::try_from(now().seconds()).unwrap() - SECOND - 60;
+        for draft in &mut drafts.0 {
+            draft.from += shift;
+            draft.until += shift;
+        }
+        let mut enclave = drafts.issue();
+        enclave.module_id = SIMULATOR_ID.into();
+        Self {
+            enclave,
+            identity: SigningKey::from_bytes(&[0x42; 32]),
+        }
+    }
+
+    pub(crate) fn binding(&self) -> EvidenceBinding {
+        EvidenceBinding {
+            version: EVIDENCE_BINDING_VERSION,
+            identity: self.identity.verifying_key().to_bytes().into(),
+            configuration: Hash32([0xcf; 32]),
+            root_source: RootSource::Development,
+            root_id: None,
+            release: "1.2.3".into(),
+            rollback: RollbackProtection::ClientsOnly,
+        }
+    }
+
+    /// A document over this nonce, at this time, with these user data.
+    pub(crate) fn document_of(
+        &self,
+        nonce: &[u8],
+        at: UnixMillis,
+        user_data: Option<&[u8]>,
+    ) -> Vec<u8> {
+        let mut payload = self.enclave.payload();
+        payload.nonce = Some(nonce);
+        payload.timestamp = at;
+        payload.user_data = user_data;
+        openkey_attestation::sign_document(&payload, |message| self.enclave.sign(message)).unwrap()
+    }
+
+    /// A document as the enclave gives it.
+    pub(crate) fn document(&self, nonce: &[u8]) -> Vec<u8> {
+        let binding = cbor::encode(&self.binding()).unwrap();
+        self.document_of(nonce, now(), Some(&binding))
+    }
+
+    pub(crate) fn sign<T: Statement>(&self, statement: &T) -> Signed<T> {
+        Signed::new(statement, |input| self.identity.sign(input).to_bytes()).unwrap()
+    }
+
+    /// The policy file that accepts exactly this enclave.
+    pub(crate) fn policy(&self) -> String {
+        let set = Measurements::new([(0, Pcr(PCRS[0])), (1, Pcr(PCRS[1]))]).unwrap();
+        let file = PolicyFile {
+            policy: Policy::one_of([set]).unwrap().simulator(true),
+            roots: self.enclave.roots(),
+        };
+        file.to_json().unwrap()
+    }
+}

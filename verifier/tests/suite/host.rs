@@ -1,0 +1,258 @@
+//! `openkey-verify host`, against servers of this process.
+
+use std::sync::Mutex;
+
+use openkey_attestation::UnixMillis;
+use openkey_protocol::{
+    cbor,
+    message::{Error, ErrorCode, Evidence, Reply, Request, Response},
+};
+use serde_json::json;
+
+use crate::harness::{Answer, Asked, Files, Live, Server, now, verify};
+
+fn list(ids: &[&str]) -> Answer {
+    let enclaves: Vec<_> = ids
+        .iter()
+        .map(|id| json!({ "id": id, "member": "m1", "ready": true }))
+        .collect();
+    Answer::json(&json!({ "enclaves": enclaves }))
+}
+
+fn reply(document: Vec<u8>) -> Answer {
+    let reply = Reply::Ok(Response::Evidence(Evidence {
+        document: document.into(),
+    }));
+    Answer::cbor(cbor::encode(&reply).unwrap())
+}
+
+fn nonce_of(asked: &Asked) -> Vec<u8> {
+    assert_eq!(asked.method, "POST");
+    match cbor::decode(&asked.body).unwrap() {
+        Request::Evidence { nonce } => nonce.0,
+        other => panic!("asked {other:?}"),
+    }
+}
+
+/// A host with these enclaves, whose evidence `evidence` answers.
+fn host(
+    ids: &'static [&'static str],
+    evidence: impl Fn(&Asked) -> Answer + Send + Sync + 'static,
+) -> Server {
+    Server::new(move |asked| match asked.path.as_str() {
+        "/api/v1/enclaves" => list(ids),
+        path if path.ends_with("/evidence") => evidence(asked),
+        _ => Answer::new(404, "text/plain", "no"),
+    })
+}
+
+fn policy(live: &Live) -> (Files, String) {
+    let files = Files::new();
+    let path = files.write("policy.json", live.policy());
+    (files, path)
+}
+
+#[test]
+fn a_host_with_its_own_enclave_is_accepted() {
+    let live = Live::new();
+    let (_files, policy) = policy(&live);
+    let identity = hex::encode(live.identity.verifying_key().as_bytes());
+    let server = host(&["e1"], move |asked| {
+        assert_eq!(asked.path, "/api/v1/enclaves/e1/evidence");
+        reply(live.document(&nonce_of(asked)))
+    });
+    let ran = verify(["host", &server.url, "--policy", &policy]).accepted();
+    for part in [
+        "accepted: enclave e1",
+        &identity,
+        "1.2.3",
+        "SIMULATOR",
+        "freshness: proven",
+    ] {
+        assert!(ran.stdout.contains(part), "{part} in {ran:?}");
+    }
+    let json = verify(["host", &server.url, "--policy", &policy, "--json"])
+        .accepted()
+        .json();
+    assert_eq!(json["verdict"], "accepted");
+    assert_eq!(json["url"], server.url);
+    let enclave = &json["enclaves"][0];
+    assert_eq!(enclave["id"], "e1");
+    assert_eq!(enclave["verdict"], "accepted");
+    assert_eq!(enclave["evidence"]["binding"]["identity"], identity);
+    assert_eq!(enclave["evidence"]["binding"]["root_source"], "development");
+    assert_eq!(enclave["evidence"]["binding"]["rollback"], "clients-only");
+    assert_eq!(enclave["evidence"]["simulator"], true);
+}
+
+#[test]
+fn every_run_has_a_nonce_of_its_own() {
+    let live = Live::new();
+    let (_files, policy) = policy(&live);
+    let server = {
+        let seen = Mutex::new(Vec::new());
+        host(&["e1", "e2"], move |asked| {
+            let nonce = nonce_of(asked);
+            assert_eq!(nonce.len(), 32);
+            let mut seen = seen.lock().unwrap();
+            assert!(!seen.contains(&nonce));
+            seen.push(nonce.clone());
+            reply(live.document(&nonce))
+        })
+    };
+    for _ in 0..2 {
+        verify(["host", &server.url, "--policy", &policy]).accepted();
+    }
+    assert_eq!(server.requests(), 6);
+}
+
+#[test]
+fn f2_a_stored_document_never_satisfies_a_host() {
+    let live = Live::new();
+    let (_files, policy) = policy(&live);
+    let stored = live.document(&[1; 32]);
+    let server = host(&["e1"], move |_| reply(stored.clone()));
+    let ran = verify(["host", &server.url, "--policy", &policy]).refused("nonce_mismatch");
+    assert!(ran.stderr.contains("enclave e1"), "{ran:?}");
+    assert_eq!(ran.stdout, "");
+    // The right nonce and an old time.
+    let live = Live::new();
+    let files = Files::new();
+    let policy = files.write(
+        "policy.json",
+        live.policy()
+            .replace("\"max_age_seconds\": 300", "\"max_age_seconds\": 10"),
+    );
+    let server = host(&["e1"], move |asked| {
+        let binding = cbor::encode(&live.binding()).unwrap();
+        let old = UnixMillis(now().0 - 20_000);
+        reply(live.document_of(&nonce_of(asked), old, Some(&binding)))
+    });
+    verify(["host", &server.url, "--policy", &policy]).refused("too_old");
+}
+
+#[test]
+fn f8_a_simulator_is_refused_by_any_policy_that_does_not_ask_for_it() {
+    let live = Live::new();
+    let files = Files::new();
+    let root = files.write("root.der", &live.enclave.bundle[0]);
+    let server = host(&["e1"], move |asked| reply(live.document(&nonce_of(asked))));
+    verify(["host", &server.url, "--any-measurement"]).refused("simulator_document");
+    verify(["host", &server.url, "--any-measurement", "--root", &root])
+        .refused("simulator_document");
+}
+
+#[test]
+fn every_enclave_must_be_accepted() {
+    let live = Live::new();
+    let (_files, policy) = policy(&live);
+    let bad = |answer: fn() -> Answer| {
+        let live = Live {
+            enclave: live.enclave.clone(),
+            identity: live.identity.clone(),
+        };
+        host(&["e1", "e2"], move |asked| {
+            if asked.path.contains("e2") {
+                answer()
+            } else {
+                reply(live.document(&nonce_of(asked)))
+            }
+        })
+    };
+    let judge = |server: &Server| verify(["host", &server.url, "--policy", &policy, "--json"]);
+    let words = |json: &serde_json::Value| {
+        let of = |value: &serde_json::Value| value["verdict"].as_str().unwrap().to_owned();
+        (of(json), of(&json["enclaves"][0]), of(&json["enclaves"][1]))
+    };
+
+    let ran = judge(&bad(|| reply(vec![1]))).refused("not_cose_sign1");
+    let expected = ("refused".into(), "accepted".into(), "refused".into());
+    assert_eq!(words(&ran.json()), expected);
+
+    let body = r#"{"code":"unavailable","message":"restarting","advice":"","request_id":"x"}"#;
+    assert!(body.contains("restarting"));
+    let ran = judge(&bad(|| {
+        Answer::new(
+            503,
+            "application/json",
+            r#"{"code":"unavailable","message":"restarting","advice":"","request_id":"x"}"#,
+        )
+    }));
+    assert_eq!(ran.code, 2, "{ran:?}");
+    assert!(
+        ran.stderr.starts_with("error: host_status: enclave e2: "),
+        "{ran:?}"
+    );
+    assert!(ran.stderr.contains("restarting"), "{ran:?}");
+    let expected = ("not judged".into(), "accepted".into(), "not judged".into());
+    assert_eq!(words(&ran.json()), expected);
+}
+
+#[test]
+fn answers_that_are_no_evidence_are_refused() {
+    let live = Live::new();
+    let (_files, policy) = policy(&live);
+    let judge = |answer: fn() -> Answer| {
+        let server = host(&["e1"], move |_| answer());
+        verify(["host", &server.url, "--policy", &policy])
+    };
+    judge(|| Answer::cbor("garbage")).refused("answer");
+    judge(|| Answer::new(200, "text/html", "<html>")).refused("answer");
+    judge(|| Answer::cbor(vec![0; 1024 * 1024 + 1])).refused("answer_too_long");
+    judge(|| reply(Vec::new())).refused("document_truncated");
+    // The enclave's own refusal gives nothing to judge.
+    let refusal = || {
+        let reply = Reply::Error(Error {
+            code: ErrorCode::Unavailable,
+            message: "the NSM does not answer".into(),
+            advice: "try again".into(),
+        });
+        Answer::cbor(cbor::encode(&reply).unwrap())
+    };
+    let ran = judge(refusal).not_judged("enclave_refused");
+    assert!(ran.stderr.contains("the NSM does not answer"), "{ran:?}");
+}
+
+#[test]
+fn a_genuine_document_that_binds_nothing_is_refused() {
+    let live = Live::new();
+    let (_files, policy) = policy(&live);
+    let server = host(&["e1"], move |asked| {
+        reply(live.document_of(&nonce_of(asked), now(), None))
+    });
+    verify(["host", &server.url, "--policy", &policy]).refused("binding_missing");
+}
+
+#[test]
+fn hosts_without_an_answer_are_not_judged() {
+    let any = "--any-measurement";
+    for url in [
+        "keys.example",
+        "http://keys.example",
+        "ftp://localhost",
+        "https://u@x",
+        "",
+    ] {
+        verify(["host", url, any]).not_judged("url");
+    }
+    // A port that was free a moment ago.
+    let free = std::net::TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap();
+    verify(["host", &format!("http://{free}"), any]).not_judged("connection");
+    let judge = |answer: fn() -> Answer| {
+        let server = Server::new(move |_| answer());
+        verify(["host", &server.url, any])
+    };
+    judge(|| Answer::new(404, "text/plain", "no")).not_judged("host_status");
+    judge(|| Answer::new(200, "text/html", "<html>")).not_judged("answer");
+    judge(|| list(&["../../x"])).not_judged("answer");
+    judge(|| Answer::new(302, "text/plain", "").header("location", "https://keys.example/"))
+        .not_judged("host_status");
+    let server = Server::new(|_| list(&[]));
+    verify(["host", &server.url, any]).refused("no_enclave");
+    // Without a choice nothing is even asked.
+    verify(["host", &server.url]).not_judged("no_policy");
+    assert_eq!(server.requests(), 1);
+}

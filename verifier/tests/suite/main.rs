@@ -1,0 +1,17 @@
+//! `openkey-verify` and the library behind it, from outside: real processes, files and sockets.
+
+// A test that cannot go on should stop where it is.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
+
+/// Enclaves for tests: certificates and documents of hardware's shape.
+#[path = "../../../attestation/tests/common/mod.rs"]
+mod enclaves;
+
+mod account;
+mod document;
+mod evidence;
+mod harness;
+mod host;
+mod nitro;
+mod page;
+mod usage;

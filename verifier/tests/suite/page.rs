@@ -1,0 +1,137 @@
+//! `openkey-verify page`, against servers of this process.
+
+use serde_json::json;
+use sha2::{Digest, Sha256};
+
+use crate::harness::{Answer, Files, Ran, Server, verify};
+
+const INDEX: &str = "<!doctype html><script type=\"module\" src=\"app.js\"></script>";
+const APP: &str = "console.log('hello');";
+const STYLE: &str = "body { color: black }";
+
+fn release(files: &Files) -> String {
+    let hash = |text: &str| hex::encode(Sha256::digest(text));
+    let json = json!({
+        "version": 1,
+        "page": { "index.html": hash(INDEX), "app.js": hash(APP), "views/style.css": hash(STYLE) },
+    });
+    files.write("release.json", json.to_string())
+}
+
+fn served(path: &str) -> Answer {
+    match path {
+        "/" | "/index.html" => Answer::new(200, "text/html", INDEX),
+        "/app.js" => Answer::new(200, "text/javascript", APP),
+        "/views/style.css" => Answer::new(200, "text/css", STYLE),
+        _ => Answer::new(404, "text/plain", "no"),
+    }
+}
+
+/// A page whose answers `bend` may change.
+fn judge(bend: fn(&str, Answer) -> Answer) -> Ran {
+    let files = Files::new();
+    let release = release(&files);
+    let server = Server::new(move |asked| bend(&asked.path, served(&asked.path)));
+    verify(["page", &server.url, "--release", &release, "--json"])
+}
+
+#[test]
+fn the_released_page_is_accepted() {
+    let ran = judge(|_, answer| answer).accepted();
+    let json = ran.json();
+    assert_eq!(json["verdict"], "accepted");
+    let files: Vec<_> = json["files"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|file| file["path"].as_str().unwrap())
+        .collect();
+    assert_eq!(files, ["/", "/app.js", "/index.html", "/views/style.css"]);
+
+    let files = Files::new();
+    let release = release(&files);
+    let server = Server::new(|asked| served(&asked.path));
+    let with_slash = format!("{}/", server.url);
+    let ran = verify(["page", &with_slash, "--release", &release]).accepted();
+    assert!(ran.stdout.starts_with("accepted: all 4 files"), "{ran:?}");
+}
+
+#[test]
+fn e5_one_changed_byte_of_the_page_is_refused() {
+    let ran = judge(|path, mut answer| {
+        if path == "/app.js" {
+            answer.body[0] ^= 1;
+        }
+        answer
+    })
+    .refused("page_differs");
+    let json = ran.json();
+    assert_eq!(json["verdict"], "refused");
+    let verdicts: Vec<_> = json["files"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|file| file["verdict"].as_str().unwrap())
+        .collect();
+    assert_eq!(verdicts, ["accepted", "refused", "accepted", "accepted"]);
+
+    // The root of the origin is what people open.
+    judge(|path, mut answer| {
+        if path == "/" {
+            answer.body.push(b' ');
+        }
+        answer
+    })
+    .refused("page_differs");
+    judge(|path, mut answer| {
+        if path == "/app.js" {
+            answer.body = vec![b' '; 4 * 1024 * 1024 + 1];
+        }
+        answer
+    })
+    .refused("page_too_long");
+}
+
+#[test]
+fn e5_a_page_that_a_browser_would_see_otherwise_is_refused() {
+    for header in ["content-encoding", "link", "refresh"] {
+        let files = Files::new();
+        let release = release(&files);
+        let server = Server::new(move |asked| {
+            let answer = served(&asked.path);
+            if asked.path == "/" {
+                answer.header(header, "x")
+            } else {
+                answer
+            }
+        });
+        let ran = verify(["page", &server.url, "--release", &release]).refused("page_header");
+        assert!(ran.stderr.contains(header), "{ran:?}");
+    }
+}
+
+#[test]
+fn missing_and_redirected_files_are_refused() {
+    judge(|path, answer| match path {
+        "/views/style.css" => Answer::new(404, "text/plain", "no"),
+        _ => answer,
+    })
+    .refused("page_missing");
+    judge(|path, answer| match path {
+        "/app.js" => Answer::new(302, "text/plain", "").header("location", "/index.html"),
+        _ => answer,
+    })
+    .refused("page_missing");
+}
+
+#[test]
+fn a_host_that_does_not_answer_is_not_judged() {
+    let files = Files::new();
+    let release = release(&files);
+    let free = std::net::TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap();
+    verify(["page", &format!("http://{free}"), "--release", &release]).not_judged("connection");
+    verify(["page", "http://keys.example", "--release", &release]).not_judged("url");
+}
