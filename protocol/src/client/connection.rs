@@ -160,7 +160,7 @@ impl Ticket {
         let mut table = self.connection.shared.table();
         let waiting = table.waiting.as_mut().and_then(|w| w.remove(&self.id));
         let sent = waiting.as_ref().is_none_or(|waiting| waiting.sent);
-        if sent && table.last_read < self.since {
+        if sent && table.last_read <= self.since {
             table.retired = true;
         }
         drop(table);
