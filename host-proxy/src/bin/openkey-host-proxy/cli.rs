@@ -1,0 +1,176 @@
+//! Flags and their environment variables.
+
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
+
+use anyhow::{Context as _, bail};
+use clap::Parser;
+use ipnet::IpNet;
+use openkey_host_proxy::{
+    Config, EnclaveConfig,
+    config::{Limits, Origin, Quota},
+    log::LogFormat,
+};
+use openkey_protocol::transport::Address;
+
+/// Carries requests between browsers and enclaves, serves the page and keeps sealed records.
+///
+/// The host-proxy is trusted with nothing: it can refuse service and see who asks when, but it
+/// cannot sign, read a record, or make an enclave act. Put a TLS-terminating proxy in front of it
+/// and name that proxy with --trusted-proxy.
+#[derive(Debug, Parser)]
+#[command(name = "openkey-host-proxy", version, after_help = AFTER)]
+pub(crate) struct Cli {
+    /// Where HTTP listens; port 0 takes a free one and logs it
+    #[arg(
+        long,
+        env = "OPENKEY_LISTEN",
+        value_name = "IP:PORT",
+        default_value = "127.0.0.1:7100"
+    )]
+    listen: SocketAddr,
+
+    /// The origin people see in their browser, exactly as the enclaves are configured with it
+    #[arg(long, env = "OPENKEY_ORIGIN", value_name = "ORIGIN")]
+    origin: Origin,
+
+    /// Another host[:port] under which this server may be asked, such as a health check's; repeatable
+    #[arg(
+        long = "host",
+        env = "OPENKEY_HOSTS",
+        value_name = "HOST",
+        value_delimiter = ','
+    )]
+    hosts: Vec<String>,
+
+    /// An enclave: ID[@MEMBER]=ADDRESS, such as e1=vsock:16:7000 or e1=unix:/run/openkey/e1.sock; repeatable, the page uses the first
+    #[arg(
+        long = "enclave",
+        env = "OPENKEY_ENCLAVES",
+        value_name = "ID=ADDRESS",
+        value_delimiter = ',',
+        required = true
+    )]
+    enclaves: Vec<EnclaveConfig>,
+
+    /// Where the sealed-record store listens for enclaves, such as vsock:3:7001 or unix:/run/openkey/store.sock
+    #[arg(long, env = "OPENKEY_STORE_LISTEN", value_name = "ADDRESS")]
+    store_listen: Address,
+
+    /// Directory of the sealed-record database; made if missing
+    #[arg(long, env = "OPENKEY_DIR", value_name = "DIR")]
+    dir: PathBuf,
+
+    /// Policy file (JSON) that /config.json suggests to the page
+    #[arg(long, env = "OPENKEY_POLICY", value_name = "FILE")]
+    policy: Option<PathBuf>,
+
+    /// The one proxy in front whose X-Forwarded-For counts, as address or network; without it the header is ignored
+    #[arg(long, env = "OPENKEY_TRUSTED_PROXY", value_name = "IP[/BITS]", value_parser = network)]
+    trusted_proxy: Option<IpNet>,
+
+    /// Serve the page from this directory instead of the built-in one (development; `openkey-verify page` will say so)
+    #[arg(long, env = "OPENKEY_PAGE_DIR", value_name = "DIR")]
+    page_dir: Option<PathBuf>,
+
+    /// Sign-up requests of one client address (a sign-up is two)
+    #[arg(long, env = "OPENKEY_LIMIT_SIGN_UP", value_name = "COUNT/s|m|h", help_heading = "Limits", default_value_t = Limits::default().sign_up)]
+    limit_sign_up: Quota,
+
+    /// Evidence requests of one client address
+    #[arg(long, env = "OPENKEY_LIMIT_EVIDENCE", value_name = "COUNT/s|m|h", help_heading = "Limits", default_value_t = Limits::default().evidence)]
+    limit_evidence: Quota,
+
+    /// Other requests of one client address
+    #[arg(long, env = "OPENKEY_LIMIT_REQUEST", value_name = "COUNT/s|m|h", help_heading = "Limits", default_value_t = Limits::default().request)]
+    limit_request: Quota,
+
+    /// Open connections
+    #[arg(long, env = "OPENKEY_MAX_CONNECTIONS", value_name = "N", help_heading = "Limits", default_value_t = Limits::default().connections)]
+    max_connections: usize,
+
+    /// Open connections of one client address
+    #[arg(long, env = "OPENKEY_MAX_CONNECTIONS_PER_ADDRESS", value_name = "N", help_heading = "Limits", default_value_t = Limits::default().connections_per_address)]
+    max_connections_per_address: usize,
+
+    /// Requests at the enclaves at once
+    #[arg(long, env = "OPENKEY_MAX_IN_FLIGHT", value_name = "N", help_heading = "Limits", default_value_t = Limits::default().in_flight)]
+    max_in_flight: usize,
+
+    /// Milliseconds for an enclave's answer
+    #[arg(
+        long,
+        env = "OPENKEY_DEADLINE_MS",
+        value_name = "MS",
+        help_heading = "Limits",
+        default_value_t = 10_000
+    )]
+    deadline_ms: u64,
+
+    /// How log lines look: text or json
+    #[arg(long, env = "OPENKEY_LOG_FORMAT", value_name = "FORMAT", default_value_t = LogFormat::Text)]
+    pub(crate) log_format: LogFormat,
+
+    /// Which log lines: a level, or TARGET=LEVEL, separated by commas
+    #[arg(
+        long,
+        env = "OPENKEY_LOG",
+        value_name = "FILTER",
+        default_value = "info"
+    )]
+    pub(crate) log: String,
+}
+
+const AFTER: &str = "Each flag can be given as the environment variable named with it.\n\
+    Health: /healthz, /readyz. Numbers: /metrics. Description: /openapi.json, /docs.\n\
+    Stop it with SIGTERM or Ctrl-C; requests in flight end first.";
+
+impl Cli {
+    /// The configuration these flags describe.
+    pub(crate) fn config(&self) -> anyhow::Result<Config> {
+        for (index, enclave) in self.enclaves.iter().enumerate() {
+            let same = |other: &EnclaveConfig| other.id == enclave.id;
+            if self.enclaves.iter().skip(index + 1).any(same) {
+                bail!(
+                    "--enclave: two enclaves are called {}; give each its own id",
+                    enclave.id
+                );
+            }
+        }
+        let policy = self.policy.as_ref().map(|path| {
+            let text = std::fs::read_to_string(path)
+                .with_context(|| format!("--policy: cannot read {}", path.display()))?;
+            serde_json::from_str(&text)
+                .with_context(|| format!("--policy: {} is not JSON", path.display()))
+        });
+        Ok(Config {
+            hosts: self.hosts.clone(),
+            policy: policy.transpose()?,
+            trusted_proxy: self.trusted_proxy,
+            page_dir: self.page_dir.clone(),
+            limits: Limits {
+                sign_up: self.limit_sign_up,
+                evidence: self.limit_evidence,
+                request: self.limit_request,
+                connections: self.max_connections,
+                connections_per_address: self.max_connections_per_address,
+                in_flight: self.max_in_flight,
+                request_deadline: Duration::from_millis(self.deadline_ms),
+                ..Limits::default()
+            },
+            ..Config::new(
+                self.listen,
+                self.origin.clone(),
+                self.enclaves.clone(),
+                self.store_listen.clone(),
+                self.dir.clone(),
+            )
+        })
+    }
+}
+
+/// An address alone is the network of that one address.
+fn network(text: &str) -> Result<IpNet, String> {
+    text.parse::<IpNet>()
+        .or_else(|_| text.parse::<std::net::IpAddr>().map(IpNet::from))
+        .map_err(|_| "expected an address or network, such as 10.0.0.1 or 10.0.0.0/24".to_owned())
+}

@@ -1,0 +1,80 @@
+//! Bounds, each with its reason.
+
+use std::{num::NonZeroU32, time::Duration};
+
+use super::Quota;
+
+/// How much, how many, how long. The defaults suit one machine with two cores and 1 GiB.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes of a request's body: the largest typed data an enclave reads, with room.
+    pub body_bytes: usize,
+    /// Open connections: each costs a few tens of KiB.
+    pub connections: usize,
+    /// Open connections of one client address, so that one address cannot take them all. A trusted
+    /// proxy is not counted.
+    pub connections_per_address: usize,
+    /// Requests being answered at once, evidence aside.
+    pub in_flight: usize,
+    /// Evidence requests at the enclave at once: the NSM is serial.
+    pub evidence_in_flight: usize,
+    /// Evidence requests waiting for their turn.
+    pub evidence_waiting: usize,
+    /// For a request's head, and for an idle connection to ask again.
+    pub header_timeout: Duration,
+    /// For a request's body.
+    pub body_timeout: Duration,
+    /// For an enclave's answer.
+    pub request_deadline: Duration,
+    /// For an attestation document, its wait included.
+    pub evidence_deadline: Duration,
+    /// For a client to take some of a response.
+    pub write_timeout: Duration,
+    /// For requests in flight when told to stop.
+    pub drain: Duration,
+    /// Sign-up requests of one client address (a sign-up is two).
+    pub sign_up: Quota,
+    /// Evidence requests of one client address.
+    pub evidence: Quota,
+    /// Other requests of one client address.
+    pub request: Quota,
+    /// Client addresses the limiter remembers one by one; further ones share.
+    pub addresses: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            body_bytes: 256 * 1024,
+            connections: 4096,
+            connections_per_address: 512,
+            in_flight: 1024,
+            evidence_in_flight: 2,
+            evidence_waiting: 64,
+            header_timeout: Duration::from_secs(30),
+            body_timeout: Duration::from_secs(10),
+            request_deadline: Duration::from_secs(10),
+            evidence_deadline: Duration::from_secs(15),
+            write_timeout: Duration::from_secs(15),
+            drain: Duration::from_millis(1500),
+            sign_up: Quota::per_hour(const { NonZeroU32::new(60).unwrap() }),
+            evidence: Quota::per_minute(const { NonZeroU32::new(60).unwrap() }),
+            request: Quota::per_minute(const { NonZeroU32::new(1200).unwrap() }),
+            addresses: 65_536,
+        }
+    }
+}
+
+impl Limits {
+    /// No rate limits: for load measurements, where every request comes from one address.
+    #[must_use]
+    pub fn without_rates(self) -> Self {
+        let unlimited = Quota::per_second(NonZeroU32::MAX);
+        Self {
+            sign_up: unlimited,
+            evidence: unlimited,
+            request: unlimited,
+            ..self
+        }
+    }
+}

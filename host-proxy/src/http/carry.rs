@@ -1,0 +1,149 @@
+//! Requests to enclaves: opaque bytes there, opaque bytes back.
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{
+    Extension,
+    body::{Body, HttpBody as _},
+    extract::State,
+    response::Response,
+};
+use http_body_util::BodyExt as _;
+use hyper::{
+    Request,
+    header::{CONTENT_TYPE, HeaderValue},
+};
+use openkey_protocol::{client::CallError, message::Class};
+use tokio::{
+    sync::{Semaphore, SemaphorePermit},
+    time::timeout,
+};
+
+use super::{App, Peer, failure::Failure, guard, route};
+use crate::{
+    limits::{ClientKey, client_address},
+    upstream::Upstream,
+};
+
+/// Bodies up to this size are read without asking: as many as there may be connections fit in
+/// memory, and nearly every request is one.
+const SMALL_BODY: usize = 16 * 1024;
+
+/// Bytes of larger bodies that may be in memory at once.
+const LARGE_BODIES: usize = 64 * 1024 * 1024;
+
+/// How long a client is told to wait when too many are being served.
+const BUSY_RETRY: Duration = Duration::from_secs(1);
+
+/// How long a client is told to wait when the enclave cannot be reached: it is watched, and
+/// started again within a second.
+const UNREACHABLE_RETRY: Duration = Duration::from_secs(2);
+
+/// Memory for bodies that are larger than most.
+pub(crate) struct BodyBudget(Semaphore);
+
+impl BodyBudget {
+    pub(crate) fn new() -> Self {
+        Self(Semaphore::new(LARGE_BODIES))
+    }
+
+    /// Room for a body of this size, or `None` when there is no more.
+    fn take(&self, size: usize) -> Option<Option<SemaphorePermit<'_>>> {
+        if size <= SMALL_BODY {
+            return Some(None);
+        }
+        let size = u32::try_from(size).ok()?;
+        self.0.try_acquire_many(size).ok().map(Some)
+    }
+}
+
+/// Carries a request to the enclave of the path, under the class of the path.
+pub(super) async fn carry(
+    State(app): State<Arc<App>>,
+    Extension(Peer(peer)): Extension<Peer>,
+    request: Request<Body>,
+) -> Result<Response, Failure> {
+    let (upstream, class) = target(&app, request.uri().path())?;
+    guard::check_cbor(request.headers())?;
+    let size = body_size(&request, app.config.limits.body_bytes)?;
+    let trusted = app.config.trusted_proxy.as_ref();
+    let client = ClientKey::of(client_address(peer, trusted, request.headers()));
+    app.rates
+        .check(class, client)
+        .map_err(|wait| Failure::too_many().retry_after(wait))?;
+    let _room = app.bodies.take(size).ok_or_else(busy)?;
+    let body = read(request.into_body(), size, app.config.limits.body_timeout).await?;
+    let reply = upstream.call(class, body).await.map_err(failure)?;
+    let mut response = Response::new(Body::from(reply));
+    response
+        .headers_mut()
+        .insert(CONTENT_TYPE, HeaderValue::from_static("application/cbor"));
+    Ok(response)
+}
+
+/// Which enclave, under which class. The path is plain: [`guard`] has seen to it.
+fn target<'a>(app: &'a App, path: &str) -> Result<(&'a Upstream, Class), Failure> {
+    let (id, class) = path
+        .strip_prefix(route::ENCLAVES)
+        .and_then(|rest| rest.strip_prefix('/'))
+        .and_then(|rest| rest.split_once('/'))
+        .ok_or_else(Failure::not_found)?;
+    let upstream = app
+        .upstreams
+        .iter()
+        .find(|upstream| upstream.id() == id)
+        .ok_or_else(Failure::unknown_enclave)?;
+    let class = route::class(class).ok_or_else(Failure::unknown_class)?;
+    Ok((upstream, class))
+}
+
+/// The declared size of the body, which is then exactly what is read.
+fn body_size(request: &Request<Body>, limit: usize) -> Result<usize, Failure> {
+    let size = request
+        .body()
+        .size_hint()
+        .exact()
+        .ok_or(Failure::length_required().closing())?;
+    match usize::try_from(size) {
+        Ok(0) => Err(Failure::empty_body()),
+        Ok(size) if size <= limit => Ok(size),
+        // not read to its end: the connection is of no more use
+        _ => Err(Failure::body_too_large().closing()),
+    }
+}
+
+/// Reads the body. Memory grows with what arrives, not with what is declared.
+async fn read(mut body: Body, size: usize, within: Duration) -> Result<Vec<u8>, Failure> {
+    let slow = || Failure::slow_body().closing();
+    let all = async {
+        let mut all = Vec::with_capacity(size.min(SMALL_BODY));
+        while let Some(frame) = body.frame().await {
+            if let Ok(data) = frame.map_err(|_| slow())?.into_data() {
+                all.extend_from_slice(&data);
+            }
+        }
+        if all.len() == size {
+            Ok(all)
+        } else {
+            Err(slow())
+        }
+    };
+    timeout(within, all).await.unwrap_or_else(|_| Err(slow()))
+}
+
+/// What the client is told when no reply came. A request that may have been acted on is never
+/// called undone, and one that was not is never called lost.
+fn failure(error: CallError) -> Failure {
+    if error.effect_unknown() {
+        return Failure::enclave_late();
+    }
+    match error {
+        CallError::Busy | CallError::ServerBusy | CallError::Deadline { .. } => busy(),
+        CallError::TooLarge { .. } => Failure::body_too_large(),
+        _ => Failure::enclave_unreachable().retry_after(UNREACHABLE_RETRY),
+    }
+}
+
+fn busy() -> Failure {
+    Failure::busy().retry_after(BUSY_RETRY)
+}

@@ -1,0 +1,277 @@
+//! `/docs`: the typed requests, written from the very types the enclave reads. One HTML page
+//! without scripts or anything from elsewhere.
+
+use std::{
+    fmt::{self, Write as _},
+    sync::LazyLock,
+};
+
+use axum::{Json, body::Body, response::Response};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use hyper::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue};
+use openkey_protocol::message::{Class, Reply, Request};
+use schemars::generate::SchemaSettings;
+use serde_json::{Map, Value, json};
+use sha2::{Digest as _, Sha256};
+
+/// The page's only style, allowed by its hash.
+const STYLE: &str = "body{font:1rem/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;\
+padding:0 1rem;color-scheme:light dark}code{font-family:ui-monospace,monospace}\
+table{border-collapse:collapse;width:100%}td,th{border-top:1px solid #8888;padding:.3rem .6rem;\
+text-align:left;vertical-align:top}h2{margin-top:2.5rem}h3{margin-top:2rem}";
+
+static PAGE: LazyLock<String> = LazyLock::new(|| {
+    let mut html = String::new();
+    // writing to a string does not fail
+    let _ = page(&mut html, &definitions());
+    html
+});
+
+static POLICY: LazyLock<Option<HeaderValue>> = LazyLock::new(|| {
+    let hash = STANDARD.encode(Sha256::digest(STYLE));
+    HeaderValue::try_from(format!(
+        "default-src 'none'; style-src 'sha256-{hash}'; frame-ancestors 'none'; \
+         base-uri 'none'; form-action 'none'"
+    ))
+    .ok()
+});
+
+pub(super) async fn docs() -> Response {
+    let mut response = Response::new(Body::from(PAGE.as_str()));
+    let headers = response.headers_mut();
+    headers.insert(
+        CONTENT_TYPE,
+        HeaderValue::from_static("text/html; charset=utf-8"),
+    );
+    if let Some(policy) = POLICY.as_ref() {
+        headers.insert(CONTENT_SECURITY_POLICY, policy.clone());
+    }
+    response
+}
+
+/// The same as JSON Schema.
+pub(super) async fn messages() -> Json<Value> {
+    Json(json!({
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "Messages of the OpenKey protocol; on the wire deterministic CBOR",
+        "$defs": definitions(),
+    }))
+}
+
+/// Every type of the protocol, by name.
+fn definitions() -> Map<String, Value> {
+    let mut generator = SchemaSettings::draft2020_12().into_generator();
+    generator.subschema_for::<Request>();
+    generator.subschema_for::<Reply>();
+    generator.subschema_for::<Class>();
+    generator.take_definitions(true)
+}
+
+fn page(html: &mut String, types: &Map<String, Value>) -> fmt::Result {
+    write!(
+        html,
+        "<!doctype html><html lang=en><meta charset=utf-8>\
+         <meta name=viewport content=\"width=device-width\"><title>OpenKey requests</title>\
+         <style>{STYLE}</style><main><h1>OpenKey requests</h1>\
+         <p>Send the CBOR (RFC 8949, deterministic) of one <a href=\"#Request\">Request</a> with \
+         <code>POST /api/v1/enclaves/ID/CLASS</code> and <code>Content-Type: application/cbor\
+         </code>. The class is <code>evidence</code>, <code>sign-up</code> or <code>request</code> \
+         (see <a href=\"#Class\">Class</a>). The answer, status 200, is the CBOR of one \
+         <a href=\"#Reply\">Reply</a>, refusals of the enclave included; any other status is the \
+         host's own and carries JSON.</p>\
+         <p>Enumerations are tagged from outside: a variant without content is its name as a text \
+         string, one with content a map of one entry. Keys are text. Bytes and identifiers are \
+         byte strings. Members that are not listed are refused.</p>\
+         <p>The host carries these bytes without reading them. Believe nothing it says about an \
+         enclave: ask for evidence, verify it, and then check the signed statements.</p>\
+         <p>Also as <a href=\"/docs/messages.json\">JSON Schema</a>; the HTTP routes are in \
+         <a href=\"/openapi.json\">OpenAPI</a>.</p><h2>Types</h2>"
+    )?;
+    let first = ["Request", "Reply"];
+    let rest = types
+        .keys()
+        .map(String::as_str)
+        .filter(|name| !first.contains(name));
+    for name in first.into_iter().chain(rest) {
+        if let Some(schema) = types.get(name) {
+            section(html, name, schema)?;
+        }
+    }
+    html.write_str("</main></html>")
+}
+
+fn section(html: &mut String, name: &str, schema: &Value) -> fmt::Result {
+    write!(html, "<section id=\"{name}\"><h3>{name}</h3>")?;
+    prose(html, schema)?;
+    let variants = ["oneOf", "anyOf"]
+        .into_iter()
+        .find_map(|key| schema.get(key)?.as_array());
+    if let Some(variants) = variants {
+        html.write_str("<table><tr><th>Variant<th>Content<th>Meaning</tr>")?;
+        for schema in variants {
+            variant(html, schema)?;
+        }
+        html.write_str("</table>")?;
+    } else if let Some(properties) = schema.get("properties").and_then(Value::as_object) {
+        members(html, properties)?;
+    } else {
+        html.write_str("<p>")?;
+        kind(html, schema)?;
+        html.write_str("</p>")?;
+    }
+    html.write_str("</section>")
+}
+
+fn members(html: &mut String, properties: &Map<String, Value>) -> fmt::Result {
+    html.write_str("<table><tr><th>Member<th>Type<th>Meaning</tr>")?;
+    for (name, schema) in properties {
+        write!(html, "<tr><td><code>{name}</code><td>")?;
+        kind(html, schema)?;
+        html.write_str("<td>")?;
+        prose(html, schema)?;
+        html.write_str("</tr>")?;
+    }
+    html.write_str("</table>")
+}
+
+fn variant(html: &mut String, schema: &Value) -> fmt::Result {
+    let names = schema.get("const").into_iter();
+    let names = names.chain(
+        schema
+            .get("enum")
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten(),
+    );
+    for name in names.filter_map(Value::as_str) {
+        write!(html, "<tr><td><code>{name}</code><td><td>")?;
+        prose(html, schema)?;
+        html.write_str("</tr>")?;
+    }
+    let properties = schema.get("properties").and_then(Value::as_object);
+    for (name, content) in properties.into_iter().flatten() {
+        write!(html, "<tr><td><code>{name}</code><td>")?;
+        match content.get("properties").and_then(Value::as_object) {
+            Some(properties) => members(html, properties)?,
+            None => kind(html, content)?,
+        }
+        html.write_str("<td>")?;
+        prose(html, schema)?;
+        html.write_str("</tr>")?;
+    }
+    Ok(())
+}
+
+/// A type in words.
+fn kind(html: &mut String, schema: &Value) -> fmt::Result {
+    if let Some(name) = schema
+        .get("$ref")
+        .and_then(Value::as_str)
+        .and_then(|reference| reference.rsplit('/').next())
+    {
+        return write!(html, "<a href=\"#{name}\">{name}</a>");
+    }
+    if let Some(all) = ["anyOf", "oneOf"]
+        .into_iter()
+        .find_map(|key| schema.get(key)?.as_array())
+    {
+        for (index, schema) in all.iter().enumerate() {
+            html.write_str(if index > 0 { " or " } else { "" })?;
+            kind(html, schema)?;
+        }
+        return Ok(());
+    }
+    if let Some(items) = schema.get("items") {
+        html.write_str("array of ")?;
+        return kind(html, items);
+    }
+    let one;
+    let names = match schema.get("type") {
+        Some(Value::Array(names)) => names.as_slice(),
+        Some(name) => {
+            one = [name.clone()];
+            &one
+        }
+        None => return html.write_str("anything"),
+    };
+    let format = schema.get("format").and_then(Value::as_str);
+    for (index, name) in names.iter().filter_map(Value::as_str).enumerate() {
+        html.write_str(if index > 0 { " or " } else { "" })?;
+        html.write_str(match (name, format) {
+            ("string", Some("cbor-bytes")) => "byte string",
+            ("string", _) => "text",
+            ("integer", Some(format)) => format,
+            (name, _) => name,
+        })?;
+    }
+    Ok(())
+}
+
+/// A type's documentation: Rust's own, its links and code marks turned into HTML.
+fn prose(html: &mut String, schema: &Value) -> fmt::Result {
+    let text = schema.get("description").and_then(Value::as_str);
+    let text = text
+        .unwrap_or_default()
+        .replace("[`", "`")
+        .replace("`]", "`");
+    for paragraph in text.split("\n\n").filter(|paragraph| !paragraph.is_empty()) {
+        html.write_str("<p>")?;
+        for (index, part) in paragraph.split('`').enumerate() {
+            let code = index % 2 == 1;
+            html.write_str(if code { "<code>" } else { "" })?;
+            for c in part.chars() {
+                match c {
+                    '<' => html.write_str("&lt;")?,
+                    '>' => html.write_str("&gt;")?,
+                    '&' => html.write_str("&amp;")?,
+                    c => html.write_char(c)?,
+                }
+            }
+            html.write_str(if code { "</code>" } else { "" })?;
+        }
+        html.write_str("</p>")?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_request_and_every_type_is_described() {
+        let types = definitions();
+        for name in types.keys() {
+            assert!(PAGE.contains(&format!("<section id=\"{name}\">")), "{name}");
+        }
+        for name in [
+            "status",
+            "evidence",
+            "sign_up",
+            "sign_up_finish",
+            "sign_in",
+            "propose",
+            "passkey_created",
+            "approve",
+            "read",
+        ] {
+            assert!(PAGE.contains(&format!("<code>{name}</code>")), "{name}");
+        }
+        let links = PAGE
+            .split("href=\"#")
+            .skip(1)
+            .filter_map(|rest| rest.split('"').next());
+        for link in links {
+            assert!(types.contains_key(link), "nothing at #{link}");
+        }
+    }
+
+    #[test]
+    fn the_page_needs_no_script_and_nothing_from_elsewhere() {
+        for forbidden in [
+            "<script", "http://", "https://", "src=", "<link", "@import", " style=",
+        ] {
+            assert!(!PAGE.contains(forbidden), "{forbidden}");
+        }
+    }
+}

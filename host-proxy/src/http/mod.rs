@@ -1,0 +1,210 @@
+//! The HTTP side: one function from request to response.
+
+mod carry;
+mod description;
+mod docs;
+mod failure;
+mod guard;
+mod headers;
+mod own;
+mod route;
+
+use std::{
+    net::IpAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use axum::{
+    Router,
+    body::Body,
+    response::Response,
+    routing::{get, post},
+};
+use hyper::{
+    Request,
+    body::Incoming,
+    header::{HeaderName, HeaderValue},
+};
+use tower::Service as _;
+
+pub(crate) use guard::Guard;
+pub(crate) use own::Readiness;
+pub(crate) use route::Route;
+
+use crate::{
+    config::Config, limits::Rates, metrics::Metrics, page::Page, serve::Clock, store::SqliteStore,
+    upstream::Upstream,
+};
+pub(crate) use carry::BodyBudget;
+use failure::Failure;
+
+/// Names a request in the log; always this server's own, never the client's.
+const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// What every handler sees.
+pub(crate) struct App {
+    pub(crate) config: Config,
+    pub(crate) guard: Guard,
+    pub(crate) upstreams: Vec<Upstream>,
+    pub(crate) rates: Rates,
+    pub(crate) bodies: BodyBudget,
+    pub(crate) page: Page,
+    pub(crate) store: SqliteStore,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) readiness: Readiness,
+    pub(crate) clock: Clock,
+    pub(crate) started: Instant,
+    pub(crate) request_ids: RequestIds,
+}
+
+/// The address of whoever holds the other end of the connection.
+#[derive(Clone, Copy, Debug)]
+struct Peer(IpAddr);
+
+/// Every route there is. [`description`] describes each.
+pub(crate) fn router(app: Arc<App>) -> Router {
+    Router::new()
+        .route("/api/v1/enclaves", get(own::enclaves))
+        .route("/api/v1/enclaves/{id}/{class}", post(carry::carry))
+        .route("/config.json", get(own::config))
+        .route("/healthz", get(own::healthz))
+        .route("/readyz", get(own::readyz))
+        .route("/metrics", get(own::metrics))
+        .route("/openapi.json", get(description::openapi))
+        .route("/docs", get(docs::docs))
+        .route("/docs/messages.json", get(docs::messages))
+        .fallback(own::page)
+        .method_not_allowed_fallback(async || Failure::method_not_allowed())
+        .with_state(app)
+}
+
+/// Answers one request of the peer.
+pub(crate) async fn answer(
+    app: &App,
+    router: &Router,
+    peer: IpAddr,
+    mut request: Request<Incoming>,
+) -> Response {
+    let started = Instant::now();
+    let _in_flight = InFlight::enter(&app.metrics);
+    let route = Route::of(request.uri().path());
+    let method = request.method().clone();
+    let id = app.request_ids.next();
+    let mut response = match app.guard.check(&request) {
+        Ok(()) => {
+            request.extensions_mut().insert(Peer(peer));
+            // a router is always ready and never fails
+            let Ok(response) = router.clone().call(request).await;
+            response
+        }
+        Err(failure) => failure.respond(id.as_str()),
+    };
+    let failure = response.extensions_mut().remove::<Failure>();
+    if let Some(failure) = &failure {
+        let allow = response.headers_mut().remove(hyper::header::ALLOW);
+        response = failure.respond(id.as_str());
+        if let Some(allow) = allow {
+            response.headers_mut().insert(hyper::header::ALLOW, allow);
+        }
+    }
+    headers::complete(&mut response, route, app.config.origin.is_https());
+    if let Ok(value) = HeaderValue::from_str(id.as_str()) {
+        response.headers_mut().insert(X_REQUEST_ID, value);
+    }
+    let took = started.elapsed();
+    app.metrics.answered(route, response.status(), took);
+    log(
+        route,
+        &method,
+        &response,
+        failure.as_ref(),
+        id.as_str(),
+        took,
+    );
+    response
+}
+
+/// One line for each request; the page's files and the checks only when someone looks closely.
+fn log(
+    route: Route,
+    method: &hyper::Method,
+    response: &Response<Body>,
+    failure: Option<&Failure>,
+    request_id: &str,
+    took: Duration,
+) {
+    let (name, class) = route.labels();
+    let status = response.status().as_u16();
+    let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+    let rule = failure.map(Failure::code);
+    if route.is_carried() || failure.is_some() {
+        tracing::info!(request_id, route = name, class, %method, status, micros, rule, "request");
+    } else {
+        tracing::debug!(request_id, route = name, class, %method, status, micros, rule, "request");
+    }
+}
+
+/// Counts the request in as long as it lives, also when its client leaves.
+struct InFlight<'a>(&'a Metrics);
+
+impl<'a> InFlight<'a> {
+    fn enter(metrics: &'a Metrics) -> Self {
+        metrics.in_flight.increment(1);
+        Self(metrics)
+    }
+}
+
+impl Drop for InFlight<'_> {
+    fn drop(&mut self) {
+        self.0.in_flight.decrement(1);
+    }
+}
+
+/// Makes request ids: this start's random half and a count.
+pub(crate) struct RequestIds {
+    start: u32,
+    count: AtomicU32,
+}
+
+/// Sixteen hex digits.
+struct RequestId([u8; 16]);
+
+impl RequestId {
+    fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.0).unwrap_or_default()
+    }
+}
+
+impl RequestIds {
+    pub(crate) const fn new(start: u32) -> Self {
+        Self {
+            start,
+            count: AtomicU32::new(0),
+        }
+    }
+
+    fn next(&self) -> RequestId {
+        let count = self.count.fetch_add(1, Ordering::Relaxed);
+        let number = (u64::from(self.start) << 32) | u64::from(count);
+        let mut digits = [0; 16];
+        // eight bytes are sixteen digits
+        let _ = hex::encode_to_slice(number.to_be_bytes(), &mut digits);
+        RequestId(digits)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn request_ids_differ_within_and_between_starts() {
+        let ids = RequestIds::new(0xabcd_0123);
+        assert_eq!(ids.next().as_str(), "abcd012300000000");
+        assert_eq!(ids.next().as_str(), "abcd012300000001");
+    }
+}

@@ -1,0 +1,206 @@
+//! What the host answers itself.
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{
+    Json,
+    body::Body,
+    extract::State,
+    response::{IntoResponse as _, Response},
+};
+use hyper::{
+    HeaderMap, Method, Request, StatusCode, Uri,
+    header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderValue, IF_NONE_MATCH},
+};
+use schemars::JsonSchema;
+use serde::Serialize;
+use tokio::{sync::Mutex, time::Instant};
+
+use super::{App, failure::Failure};
+
+/// How long an answer about readiness holds: asking often must not become a way to keep the store
+/// and the enclaves busy.
+const READINESS_HOLDS: Duration = Duration::from_millis(500);
+
+/// The answer to `GET /api/v1/enclaves`.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Enclaves {
+    /// All of them; the page uses the first.
+    enclaves: Vec<EnclaveState>,
+}
+
+/// One enclave, as far as the host knows.
+#[derive(Clone, Serialize, JsonSchema)]
+pub(super) struct EnclaveState {
+    /// Its routing id.
+    id: String,
+    /// The deployment it belongs to.
+    member: String,
+    /// Whether it answers.
+    ready: bool,
+}
+
+/// The answer to `GET /config.json`: what the page needs to know, none of it trusted.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct PageConfig<'a> {
+    /// Of this file: 1.
+    version: u32,
+    /// The origin the page belongs to.
+    origin: &'a str,
+    /// The routing id of the enclave the page speaks with.
+    enclave: Option<&'a str>,
+    /// The policy file the operator suggests.
+    policy: Option<&'a serde_json::Value>,
+}
+
+/// The answer to `GET /healthz`.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Health {
+    /// Always `ok`: a process that is not does not answer.
+    status: &'static str,
+    /// The program's version.
+    version: &'static str,
+    /// Seconds since it was started.
+    uptime_seconds: u64,
+    /// The host's clock, milliseconds since 1970. Nothing depends on it.
+    now_ms: u64,
+}
+
+/// The answer to `GET /readyz`; 200 when ready, 503 when not.
+#[derive(Clone, Serialize, JsonSchema)]
+pub(super) struct Ready {
+    /// Whether requests can be served.
+    ready: bool,
+    /// Why not; empty when ready.
+    reasons: Vec<String>,
+    /// Each enclave.
+    enclaves: Vec<EnclaveState>,
+}
+
+/// The newest finding about store and enclaves.
+pub(crate) struct Readiness(Mutex<Option<(Instant, Ready)>>);
+
+impl Readiness {
+    pub(crate) const fn new() -> Self {
+        Self(Mutex::const_new(None))
+    }
+}
+
+/// Asks store and enclaves, unless someone just did. Those who ask meanwhile wait for the answer.
+async fn readiness(app: &App) -> Ready {
+    let mut newest = app.readiness.0.lock().await;
+    if let Some((at, ready)) = newest.as_ref()
+        && at.elapsed() < READINESS_HOLDS
+    {
+        return ready.clone();
+    }
+    let mut reasons = Vec::new();
+    if let Err(error) = app.store.probe().await {
+        reasons.push(format!("the store cannot be written: {error}"));
+    }
+    let mut enclaves = Vec::with_capacity(app.upstreams.len());
+    for upstream in &app.upstreams {
+        let ready = upstream.answers().await;
+        if !ready {
+            reasons.push(format!("enclave {} does not answer", upstream.id()));
+        }
+        enclaves.push(EnclaveState {
+            id: upstream.id().to_owned(),
+            member: upstream.member().to_owned(),
+            ready,
+        });
+    }
+    let ready = Ready {
+        ready: reasons.is_empty(),
+        reasons,
+        enclaves,
+    };
+    *newest = Some((Instant::now(), ready.clone()));
+    ready
+}
+
+pub(super) async fn enclaves(State(app): State<Arc<App>>) -> Json<Enclaves> {
+    let enclaves = readiness(&app).await.enclaves;
+    Json(Enclaves { enclaves })
+}
+
+pub(super) async fn config(State(app): State<Arc<App>>) -> Response {
+    Json(PageConfig {
+        version: 1,
+        origin: app.config.origin.as_str(),
+        enclave: app.upstreams.first().map(|upstream| upstream.id()),
+        policy: app.config.policy.as_ref(),
+    })
+    .into_response()
+}
+
+pub(super) async fn healthz(State(app): State<Arc<App>>) -> Json<Health> {
+    Json(Health {
+        status: "ok",
+        version: env!("CARGO_PKG_VERSION"),
+        uptime_seconds: app.started.elapsed().as_secs(),
+        now_ms: app.clock.now_ms(),
+    })
+}
+
+pub(super) async fn readyz(State(app): State<Arc<App>>) -> (StatusCode, Json<Ready>) {
+    let ready = readiness(&app).await;
+    let status = if ready.ready {
+        StatusCode::OK
+    } else {
+        StatusCode::SERVICE_UNAVAILABLE
+    };
+    (status, Json(ready))
+}
+
+pub(super) async fn metrics(State(app): State<Arc<App>>) -> Response {
+    // also brings the enclaves' state up to date
+    let _ready = readiness(&app).await;
+    app.metrics
+        .sizes(app.store.size().unwrap_or_default(), app.rates.addresses());
+    let mut response = Response::new(Body::from(app.metrics.render()));
+    response.headers_mut().insert(
+        CONTENT_TYPE,
+        HeaderValue::from_static("text/plain; version=0.0.4"),
+    );
+    response
+}
+
+/// The page's files: the only answer to a path that is nothing else.
+pub(super) async fn page(
+    State(app): State<Arc<App>>,
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+    _request: Request<Body>,
+) -> Result<Response, Failure> {
+    let file = app
+        .page
+        .file(uri.path())
+        .await
+        .ok_or_else(Failure::not_found)?;
+    if !matches!(method, Method::GET | Method::HEAD) {
+        return Err(Failure::method_not_allowed());
+    }
+    let known = headers
+        .get_all(IF_NONE_MATCH)
+        .iter()
+        .filter_map(|line| line.to_str().ok())
+        .flat_map(|line| line.split(','))
+        .map(|tag| tag.trim().trim_start_matches("W/"))
+        .any(|tag| tag == "*" || file.etag == tag);
+    let mut response = if known {
+        let mut response = Response::new(Body::empty());
+        *response.status_mut() = StatusCode::NOT_MODIFIED;
+        response
+    } else {
+        Response::new(Body::from(file.body))
+    };
+    let headers = response.headers_mut();
+    if !known {
+        headers.insert(CONTENT_TYPE, file.mime);
+    }
+    headers.insert(ETAG, file.etag);
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    Ok(response)
+}

@@ -1,0 +1,115 @@
+//! Whose request it is, for limits: an address the client cannot choose.
+
+use std::net::{IpAddr, Ipv6Addr};
+
+use hyper::{HeaderMap, header::HeaderName};
+use ipnet::IpNet;
+
+/// The header of the trusted hop.
+const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+
+/// Clients are told apart by IPv4 address, and by the /64 of an IPv6 address: whoever has one has
+/// all of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct ClientKey(IpAddr);
+
+impl ClientKey {
+    pub(crate) fn of(address: IpAddr) -> Self {
+        match address.to_canonical() {
+            IpAddr::V6(v6) => {
+                const NETWORK: u128 = !0 << 64;
+                Self(Ipv6Addr::from_bits(v6.to_bits() & NETWORK).into())
+            }
+            v4 => Self(v4),
+        }
+    }
+}
+
+/// The client's address: the peer's, unless the peer is the one trusted proxy. That proxy appends
+/// the address it saw to `X-Forwarded-For`; everything before the last entry was written by
+/// someone else. A trusted proxy that says nothing sensible counts as the client.
+pub(crate) fn client_address(
+    peer: IpAddr,
+    trusted_proxy: Option<&IpNet>,
+    headers: &HeaderMap,
+) -> IpAddr {
+    let peer = peer.to_canonical();
+    if !trusted_proxy.is_some_and(|net| net.contains(&peer)) {
+        return peer;
+    }
+    headers
+        .get_all(X_FORWARDED_FOR)
+        .iter()
+        .next_back()
+        .and_then(|line| line.to_str().ok())
+        .and_then(|line| line.rsplit(',').next())
+        .and_then(|entry| entry.trim().parse().ok())
+        .map_or(peer, |address: IpAddr| address.to_canonical())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PROXY: &str = "10.0.0.1/32";
+
+    fn address(peer: &str, trusted: Option<&str>, forwarded: &[&str]) -> String {
+        let mut headers = HeaderMap::new();
+        for line in forwarded {
+            headers.append(X_FORWARDED_FOR, line.parse().unwrap());
+        }
+        let trusted = trusted.map(|net| net.parse().unwrap());
+        client_address(peer.parse().unwrap(), trusted.as_ref(), &headers).to_string()
+    }
+
+    #[test]
+    fn d18_a_client_sent_header_changes_nothing() {
+        for trusted in [None, Some(PROXY)] {
+            assert_eq!(
+                address("192.0.2.7", trusted, &["198.51.100.1"]),
+                "192.0.2.7"
+            );
+        }
+    }
+
+    #[test]
+    fn d18_only_what_the_trusted_hop_appended_counts() {
+        let peer = "10.0.0.1";
+        for forwarded in [
+            &["192.0.2.7"][..],
+            &["198.51.100.1, 192.0.2.7"],
+            &["198.51.100.1,  192.0.2.7 "],
+            &["198.51.100.1", "203.0.113.9, 192.0.2.7"],
+            &["10.0.0.1, 192.0.2.7"],
+        ] {
+            assert_eq!(address(peer, Some(PROXY), forwarded), "192.0.2.7");
+        }
+        for forwarded in [
+            &[][..],
+            &[""],
+            &["192.0.2.7,"],
+            &["unknown"],
+            &["192.0.2.7:80"],
+        ] {
+            assert_eq!(address(peer, Some(PROXY), forwarded), peer);
+        }
+    }
+
+    #[test]
+    fn d18_an_ipv4_peer_on_an_ipv6_socket_is_the_same_peer() {
+        assert_eq!(
+            address("::ffff:10.0.0.1", Some(PROXY), &["192.0.2.7"]),
+            "192.0.2.7"
+        );
+        assert_eq!(address("::ffff:192.0.2.7", None, &[]), "192.0.2.7");
+    }
+
+    #[test]
+    fn d18_one_ipv6_network_is_one_client() {
+        let key = |text: &str| ClientKey::of(text.parse().unwrap());
+        assert_eq!(key("2001:db8::1"), key("2001:db8::ffff:1:2:3"));
+        assert_ne!(key("2001:db8::1"), key("2001:db8:0:1::1"));
+        assert_ne!(key("192.0.2.1"), key("192.0.2.2"));
+        assert_eq!(key("::ffff:192.0.2.1"), key("192.0.2.1"));
+    }
+}

@@ -1,0 +1,233 @@
+//! The page people see: a fixed, content-hashed bundle compiled into this program.
+//!
+//! Whoever serves the page decides what a person sees, so its bytes must be checkable: the
+//! [`page_manifest`] names each file with its SHA-256, and `openkey-verify page` compares what a
+//! server serves with the released one.
+
+use std::{
+    borrow::Cow,
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
+
+use axum::body::Bytes;
+use hyper::header::HeaderValue;
+use rust_embed::RustEmbed;
+use sha2::{Digest as _, Sha256};
+
+/// Everything a browser may need of `web/`. [`mime_type`] decides alike at run time.
+#[derive(RustEmbed)]
+#[folder = "../web"]
+#[include = "*.html"]
+#[include = "*.js"]
+#[include = "*.css"]
+#[include = "*.wasm"]
+#[include = "*.svg"]
+#[include = "*.png"]
+#[include = "*.woff2"]
+#[include = "*.webmanifest"]
+#[include = "vendor/*"]
+#[exclude = ".*"]
+#[exclude = "*/.*"]
+#[exclude = "tests/*"]
+#[exclude = "node_modules/*"]
+#[exclude = "*.test.js"]
+#[exclude = "*.config.js"]
+#[exclude = "*.d.ts"]
+struct Embedded;
+
+/// The file at `/`.
+const INDEX: &str = "index.html";
+
+/// Largest file served from a directory: a mistaken `--page-dir` must not fill the memory.
+const MAX_DIR_FILE: u64 = 16 * 1024 * 1024;
+
+/// One file of the page.
+#[derive(Clone, Debug)]
+pub(crate) struct PageFile {
+    pub(crate) body: Bytes,
+    pub(crate) mime: HeaderValue,
+    /// Strong: the SHA-256 of the body.
+    pub(crate) etag: HeaderValue,
+}
+
+impl PageFile {
+    fn new(path: &str, body: Bytes, sha256: [u8; 32]) -> Option<Self> {
+        Some(Self {
+            body,
+            mime: HeaderValue::from_static(mime_type(path)?),
+            etag: HeaderValue::try_from(format!("\"{}\"", hex::encode(sha256))).ok()?,
+        })
+    }
+}
+
+/// The page's files by the path after the slash.
+pub(crate) enum Page {
+    Embedded(BTreeMap<Cow<'static, str>, PageFile>),
+    /// Read anew at each request.
+    Directory(PathBuf),
+}
+
+impl Page {
+    pub(crate) fn embedded() -> Self {
+        Self::Embedded(
+            embedded()
+                .filter_map(|(path, body, sha256)| {
+                    let file = PageFile::new(&path, body, sha256)?;
+                    Some((path, file))
+                })
+                .collect(),
+        )
+    }
+
+    /// The file at a request's path, which has no empty, `.` or `..` segments and no escapes.
+    pub(crate) async fn file(&self, path: &str) -> Option<PageFile> {
+        let path = match path.strip_prefix('/')? {
+            "" => INDEX,
+            path => path,
+        };
+        match self {
+            Self::Embedded(files) => files.get(path).cloned(),
+            Self::Directory(dir) => read(dir, path).await,
+        }
+    }
+}
+
+fn embedded() -> impl Iterator<Item = (Cow<'static, str>, Bytes, [u8; 32])> {
+    Embedded::iter()
+        .filter(|path| mime_type(path).is_some())
+        .filter_map(|path| {
+            let file = Embedded::get(&path)?;
+            let body = match file.data {
+                Cow::Borrowed(bytes) => Bytes::from_static(bytes),
+                Cow::Owned(bytes) => Bytes::from(bytes),
+            };
+            // hashed here: what is released is what these bytes are, not what a macro says
+            let sha256 = Sha256::digest(&body).into();
+            Some((path, body, sha256))
+        })
+}
+
+async fn read(dir: &Path, path: &str) -> Option<PageFile> {
+    mime_type(path)?;
+    let dir = tokio::fs::canonicalize(dir).await.ok()?;
+    // a link may lead around in the directory, not out of it
+    let full = tokio::fs::canonicalize(dir.join(path)).await.ok()?;
+    if !full.starts_with(&dir) || tokio::fs::metadata(&full).await.ok()?.len() > MAX_DIR_FILE {
+        return None;
+    }
+    let body = Bytes::from(tokio::fs::read(&full).await.ok()?);
+    let sha256 = Sha256::digest(&body).into();
+    PageFile::new(path, body, sha256)
+}
+
+/// The MIME type of a file that belongs to the page; `None`: it does not.
+fn mime_type(path: &str) -> Option<&'static str> {
+    let hidden = path
+        .split('/')
+        .any(|segment| segment.is_empty() || segment.starts_with('.'));
+    let aside = path.starts_with("tests/")
+        || path.starts_with("node_modules/")
+        || path.ends_with(".test.js")
+        || path.ends_with(".config.js");
+    if hidden || aside {
+        return None;
+    }
+    let name = path.rsplit('/').next()?;
+    match name.rsplit_once('.').map_or("", |(_, extension)| extension) {
+        "html" => Some("text/html; charset=utf-8"),
+        "js" => Some("text/javascript; charset=utf-8"),
+        "css" => Some("text/css; charset=utf-8"),
+        "wasm" => Some("application/wasm"),
+        "svg" => Some("image/svg+xml"),
+        "png" => Some("image/png"),
+        "woff2" => Some("font/woff2"),
+        "webmanifest" => Some("application/manifest+json"),
+        // licences and notes of vendored modules
+        "" | "txt" | "md" if path.starts_with("vendor/") => Some("text/plain; charset=utf-8"),
+        _ => None,
+    }
+}
+
+/// Every file of the embedded page with the SHA-256 (hex) of its bytes.
+#[must_use]
+pub fn page_manifest() -> BTreeMap<String, String> {
+    embedded()
+        .map(|(path, _, sha256)| (path.into_owned(), hex::encode(sha256)))
+        .collect()
+}
+
+/// The release file: what `openkey-verify page` compares a served page with.
+#[must_use]
+pub fn release_file() -> serde_json::Value {
+    serde_json::json!({ "version": 1, "page": page_manifest() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_a_browser_needs_belongs_to_the_page() {
+        for path in [
+            "tests/page.js",
+            "node_modules/a/index.js",
+            "package.json",
+            "package-lock.json",
+            "tsconfig.json",
+            "README.md",
+            ".hidden.js",
+            "vendor/.git",
+            "a//b.js",
+            "page.test.js",
+            "eslint.config.js",
+            "types.ts",
+            "html",
+        ] {
+            assert_eq!(mime_type(path), None, "{path}");
+        }
+        for (path, mime) in [
+            ("index.html", "text/html; charset=utf-8"),
+            ("a/b.js", "text/javascript; charset=utf-8"),
+            ("verifier.wasm", "application/wasm"),
+            ("vendor/qr/LICENSE", "text/plain; charset=utf-8"),
+        ] {
+            assert_eq!(mime_type(path), Some(mime));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_directory_is_served_without_a_way_out() {
+        let dir = tempfile::tempdir().unwrap();
+        let page = dir.path().join("page");
+        std::fs::create_dir_all(&page).unwrap();
+        std::fs::write(dir.path().join("secret.js"), "s").unwrap();
+        std::fs::write(page.join("index.html"), "<p>").unwrap();
+        std::os::unix::fs::symlink("../secret.js", page.join("link.js")).unwrap();
+        let page = Page::Directory(page);
+        let index = page.file("/").await.unwrap();
+        assert_eq!(&index.body[..], b"<p>");
+        assert_eq!(
+            index.etag,
+            format!("\"{}\"", hex::encode(Sha256::digest(b"<p>")))
+        );
+        for path in ["/link.js", "/../secret.js", "/nothing.js", "/index.htm"] {
+            assert!(page.file(path).await.is_none(), "{path}");
+        }
+    }
+
+    #[tokio::test]
+    async fn the_manifest_names_exactly_the_files_that_are_served() {
+        let page = Page::embedded();
+        let manifest = page_manifest();
+        let Page::Embedded(files) = &page else {
+            panic!("not embedded");
+        };
+        assert!(files.keys().map(AsRef::as_ref).eq(manifest.keys()));
+        for (path, sha256) in &manifest {
+            let file = page.file(&format!("/{path}")).await.unwrap();
+            assert_eq!(*sha256, hex::encode(Sha256::digest(&file.body)));
+        }
+        assert_eq!(release_file()["page"], serde_json::json!(manifest));
+    }
+}
