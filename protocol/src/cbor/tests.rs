@@ -189,3 +189,31 @@ proptest! {
         prop_assert_eq!(error.name(), "truncated");
     }
 }
+
+/// The serde decoder takes a unit variant's content for the next key, and a bare variant's next key
+/// for its content. Together they balance: well-formed bytes would be read as what they do not say.
+#[test]
+fn a_balanced_misreading_is_refused() {
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    #[serde(rename_all = "snake_case")]
+    enum Unit {
+        Unit,
+    }
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    #[serde(rename_all = "snake_case")]
+    enum Content {
+        Text(String),
+    }
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    struct Both {
+        a: Unit,
+        b: Content,
+    }
+    // {"a": {"unit": "b"}, "text": "v"}
+    let bytes = b"\xa2\x61a\xa1\x64unit\x61b\x64text\x61v";
+    assert_eq!(check(bytes, &Limits::default()), Ok(()));
+    let misread: Both = minicbor_serde::from_slice(bytes).unwrap();
+    let b = Content::Text("v".into());
+    assert_eq!(misread, Both { a: Unit::Unit, b });
+    assert_eq!(decode::<Both>(bytes), Err(DecodeError::OtherEncoding));
+}

@@ -1,0 +1,35 @@
+//! Replays the corpora of the fuzz targets `frame` and `message`.
+
+// Tests may fail by panicking.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
+
+#[path = "support/fuzz_frame.rs"]
+mod fuzz_frame;
+#[path = "support/fuzz_message.rs"]
+mod fuzz_message;
+
+use std::{fs, path::PathBuf};
+
+fn replay(target: &str, run: fn(&[u8])) {
+    /// Fewer would mean that the corpus was lost.
+    const LEAST: usize = 20;
+    let corpus: PathBuf = [env!("CARGO_MANIFEST_DIR"), "..", "fuzz", "corpus", target]
+        .iter()
+        .collect();
+    let mut replayed = 0;
+    for entry in fs::read_dir(&corpus).unwrap() {
+        run(&fs::read(entry.unwrap().path()).unwrap());
+        replayed += 1;
+    }
+    assert!(replayed >= LEAST, "only {replayed} in {}", corpus.display());
+}
+
+#[test]
+fn h1_the_frame_corpus_is_harmless() {
+    replay("frame", fuzz_frame::run);
+}
+
+#[test]
+fn h1_the_message_corpus_is_harmless() {
+    replay("message", fuzz_message::run);
+}

@@ -1,0 +1,41 @@
+//! Any bytes as messages: the fuzz target's body, also run on its corpus by the tests.
+
+use std::fmt::Debug;
+
+use openkey_protocol::{
+    cbor::{self, Limits},
+    message::{
+        AccountHead, AccountReceipt, EvidenceBinding, Prompt, Reply, Request, StoreReply,
+        StoreRequest,
+    },
+};
+use serde::{Serialize, de::DeserializeOwned};
+
+pub(crate) fn run(bytes: &[u8]) {
+    let read = [
+        decode::<Request>(bytes),
+        decode::<Reply>(bytes),
+        decode::<AccountHead>(bytes),
+        decode::<AccountReceipt>(bytes),
+        decode::<Prompt>(bytes),
+        decode::<EvidenceBinding>(bytes),
+        decode::<StoreRequest>(bytes),
+        decode::<StoreReply>(bytes),
+    ];
+    if read.contains(&true) {
+        assert_eq!(cbor::check(bytes, &Limits::default()), Ok(()));
+    }
+    if let Ok(request) = cbor::decode::<Request>(bytes) {
+        let _ = request.class();
+    }
+}
+
+/// What is read has these bytes as its one encoding, and shows itself without a panic.
+fn decode<T: DeserializeOwned + Serialize + Debug>(bytes: &[u8]) -> bool {
+    let read = cbor::decode::<T>(bytes);
+    if let Ok(value) = &read {
+        assert_eq!(cbor::encode(value).as_deref(), Ok(bytes));
+        let _ = format!("{value:?}");
+    }
+    read.is_ok()
+}

@@ -1,0 +1,337 @@
+//! One of each kind, with values that are easy to find again in the bytes.
+
+use openkey_protocol::message::*;
+
+fn fill<const N: usize>(first: u8) -> [u8; N] {
+    core::array::from_fn(|n| first.wrapping_add(n as u8))
+}
+
+fn bytes(first: u8, length: usize) -> Bytes {
+    Bytes((0..length).map(|n| first.wrapping_add(n as u8)).collect())
+}
+
+const ACCOUNT: AccountId = AccountId([0xac; 16]);
+const ORIGIN: &str = "https://openkey.example";
+const NOW: u64 = 1_790_000_000_000;
+
+fn head() -> AccountHead {
+    AccountHead {
+        account: ACCOUNT,
+        version: 7,
+        hash: Hash32(fill(0x60)),
+    }
+}
+
+fn credential() -> NewCredential {
+    NewCredential {
+        id: bytes(0x10, 16),
+        attestation_object: bytes(0x20, 40),
+        client_data_json: br#"{"type":"webauthn.create"}"#.as_slice().into(),
+        transports: vec!["internal".into(), "hybrid".into()],
+    }
+}
+
+fn propose(action: Action) -> Request {
+    Request::Propose(Propose {
+        account: ACCOUNT,
+        origin: ORIGIN.into(),
+        nonce: bytes(1, 16),
+        head: Some(head()),
+        action,
+    })
+}
+
+/// Every kind of request, every action, payload and query.
+pub(crate) fn requests() -> Vec<(&'static str, Request)> {
+    let (key, passkey) = (KeyId(3), bytes(0x10, 16));
+    let sign = |payload| propose(Action::Sign { key, payload });
+    let approve = |head, user_handle, confirmed| {
+        Request::Approve(Approve {
+            context: bytes(0x80, 24),
+            assertion: Assertion {
+                credential_id: bytes(0x10, 16),
+                authenticator_data: bytes(0x30, 37),
+                client_data_json: br#"{"type":"webauthn.get"}"#.as_slice().into(),
+                signature: bytes(0x40, 70),
+                user_handle,
+            },
+            head,
+            confirmed,
+        })
+    };
+    let read = |query| {
+        Request::Read(Read {
+            token: bytes(0x90, 24),
+            head: Some(head()),
+            query,
+        })
+    };
+    vec![
+        ("status", Request::Status),
+        (
+            "evidence",
+            Request::Evidence {
+                nonce: bytes(1, 32),
+            },
+        ),
+        (
+            "sign_up",
+            Request::SignUp(SignUp {
+                origin: ORIGIN.into(),
+                name: "Zoë".into(),
+                nonce: bytes(1, 16),
+            }),
+        ),
+        (
+            "sign_up_finish",
+            Request::SignUpFinish(SignUpFinish {
+                context: bytes(0x80, 24),
+                credential: credential(),
+            }),
+        ),
+        (
+            "sign_in",
+            Request::SignIn(SignIn {
+                origin: ORIGIN.into(),
+                nonce: bytes(1, 16),
+            }),
+        ),
+        (
+            "propose_confirm",
+            propose(Action::Confirm {
+                receipt: Hash32(fill(0x70)),
+            }),
+        ),
+        ("propose_sign_text", sign(Payload::Text("hello\n€".into()))),
+        (
+            "propose_sign_siwe",
+            sign(Payload::Siwe("app.example wants you to sign in".into())),
+        ),
+        (
+            "propose_sign_typed_data",
+            sign(Payload::TypedData(r#"{"types":{}}"#.into())),
+        ),
+        (
+            "propose_add_passkey",
+            propose(Action::AddPasskey {
+                name: "phone".into(),
+            }),
+        ),
+        (
+            "propose_rename_passkey",
+            propose(Action::RenamePasskey {
+                passkey: passkey.clone(),
+                name: "laptop".into(),
+            }),
+        ),
+        (
+            "propose_remove_passkey",
+            propose(Action::RemovePasskey { passkey }),
+        ),
+        (
+            "propose_create_key",
+            propose(Action::CreateKey {
+                label: "savings".into(),
+            }),
+        ),
+        (
+            "propose_label_key",
+            propose(Action::LabelKey {
+                key,
+                label: String::new(),
+            }),
+        ),
+        (
+            "propose_archive_key",
+            propose(Action::ArchiveKey { key: KeyId(23) }),
+        ),
+        (
+            "propose_restore_key",
+            propose(Action::RestoreKey { key: KeyId(24) }),
+        ),
+        (
+            "propose_without_head",
+            Request::Propose(Propose {
+                account: ACCOUNT,
+                origin: ORIGIN.into(),
+                nonce: bytes(1, 16),
+                head: None,
+                action: Action::CreateKey {
+                    label: "first".into(),
+                },
+            }),
+        ),
+        (
+            "passkey_created",
+            Request::PasskeyCreated(PasskeyCreated {
+                context: bytes(0x80, 24),
+                credential: credential(),
+            }),
+        ),
+        (
+            "approve",
+            approve(
+                Some(head()),
+                Some(ACCOUNT.0.into()),
+                Some(Hash32(fill(0x50))),
+            ),
+        ),
+        ("approve_with_nulls", approve(None, None, None)),
+        ("read_account", read(Query::Account)),
+        (
+            "read_history",
+            read(Query::History {
+                before: None,
+                limit: 50,
+            }),
+        ),
+        (
+            "read_history_before",
+            read(Query::History {
+                before: Some(1000),
+                limit: 20,
+            }),
+        ),
+    ]
+}
+
+/// What clients check signatures over.
+pub(crate) fn statements() -> (AccountHead, AccountReceipt, Prompt, EvidenceBinding) {
+    let key = ReceiptKey {
+        key: KeyId(0),
+        address: Address(fill(0xd0)),
+    };
+    let receipt = AccountReceipt {
+        account: ACCOUNT,
+        version: 1,
+        issued_at: NOW,
+        rp_id: "openkey.example".into(),
+        nonce: bytes(1, 16),
+        credentials: vec![ReceiptCredential {
+            id: bytes(0x10, 16),
+            public_key_sha256: Hash32(fill(0x20)),
+        }],
+        keys: vec![key.clone()],
+    };
+    let prompt = Prompt {
+        kind: PromptKind::SignText,
+        account: Some(ACCOUNT),
+        key: Some(key),
+        version: 7,
+        challenge: bytes(0x33, 32),
+        digest: Hash32(fill(0x44)),
+        request: Hash32(fill(0x55)),
+        nonce: bytes(1, 16),
+        origin: ORIGIN.into(),
+        issued_at: NOW,
+        expires_at: NOW + 120_000,
+        summary: Summary {
+            title: "Sign a text".into(),
+            lines: vec![Line {
+                label: "Who asks".into(),
+                value: "openkey.example".into(),
+            }],
+            warnings: vec![Warning {
+                severity: Severity::Notice,
+                text: "Read it.".into(),
+            }],
+            text: Some("hello\n€".into()),
+            confirm: false,
+        },
+    };
+    let binding = EvidenceBinding {
+        version: EVIDENCE_BINDING_VERSION,
+        identity: bytes(0x77, 32),
+        configuration: Hash32(fill(0x88)),
+        root_source: RootSource::Development,
+        root_id: None,
+        release: "0.1.0".into(),
+        rollback: RollbackProtection::ClientsOnly,
+    };
+    (head(), receipt, prompt, binding)
+}
+
+/// Replies whose shape a client could get wrong.
+pub(crate) fn replies() -> Vec<(&'static str, Reply)> {
+    let (_, receipt, prompt, _) = statements();
+    let signature = bytes(0xe0, 64);
+    let signed_head = || {
+        let body = openkey_protocol::cbor::encode(&head()).unwrap();
+        Signed::from_parts(body.into(), signature.clone())
+    };
+    let approved = |outcome| {
+        Reply::Ok(Response::Approved(Approved {
+            head: signed_head(),
+            outcome,
+        }))
+    };
+    vec![
+        (
+            "error",
+            Reply::Error(Error {
+                code: ErrorCode::RolledBack,
+                message: "The store answers with an older record.".into(),
+                advice: "Try again later.".into(),
+            }),
+        ),
+        (
+            "evidence",
+            Reply::Ok(Response::Evidence(Evidence {
+                document: bytes(0x84, 12),
+            })),
+        ),
+        (
+            "signed_up",
+            Reply::Ok(Response::SignedUp(SignedUp {
+                receipt: Signed::new(&receipt, |_| fill(0xe0)).unwrap(),
+                head: signed_head(),
+            })),
+        ),
+        (
+            "prompted",
+            Reply::Ok(Response::Prompted(Prompted {
+                prompt: Signed::new(&prompt, |_| fill(0xe0)).unwrap(),
+                options: RequestOptions {
+                    challenge: bytes(0x33, 32),
+                    rp_id: "openkey.example".into(),
+                    allow: vec![bytes(0x10, 16)],
+                    timeout_ms: 120_000,
+                },
+                context: bytes(0x80, 24),
+            })),
+        ),
+        (
+            "new_passkey",
+            Reply::Ok(Response::NewPasskey(NewPasskey {
+                options: CreationOptions {
+                    challenge: bytes(0x33, 32),
+                    rp_id: "openkey.example".into(),
+                    rp_name: "OpenKey".into(),
+                    user_id: ACCOUNT.0.into(),
+                    user_name: "Zoë".into(),
+                    algorithms: vec![-7, -8, -257],
+                    exclude: vec![bytes(0x10, 16)],
+                    timeout_ms: 300_000,
+                },
+                context: bytes(0x80, 24),
+                expires_at: NOW,
+            })),
+        ),
+        ("approved_changed", approved(Outcome::Changed)),
+        (
+            "approved_signature",
+            approved(Outcome::Signature {
+                signature: bytes(0xb0, 65),
+                digest: Hash32(fill(0x44)),
+                address: Address(fill(0xd0)),
+            }),
+        ),
+        (
+            "approved_signed_in",
+            approved(Outcome::SignedIn {
+                token: bytes(0x90, 24),
+                expires_at: NOW,
+            }),
+        ),
+    ]
+}
