@@ -166,7 +166,7 @@ fn whatever_is_wrong_with_the_document_is_a_refusal() {
         .refused("document_too_long");
     case.judge(vec![b'8'; 1 << 20], ARCHIVAL)
         .refused("document_too_long");
-    let mut changed = document.clone();
+    let mut changed = document;
     let last = changed.len() - 1;
     changed[last] ^= 1;
     case.judge(&changed, ARCHIVAL).refused("document_signature");
