@@ -1,1 +1,29 @@
-//! A software NSM with its own CA, enclaves as processes, faults on demand. Library and openkey-sim
+//! A software NSM with its own CA, enclaves as processes, faults on demand.
+//!
+//! The library behind `openkey-sim`, and what end-to-end tests are written with:
+//!
+//! * [`nsm`] and [`ca`]: a simulated Nitro Secure Module whose documents have the hardware's shape,
+//!   under a CA of its own, refused by every default policy;
+//! * [`fault`]: what can go wrong, seeded and repeatable;
+//! * [`authenticator`]: a passkey device in software that misbehaves on demand;
+//! * [`person`]: a person with such a device, a client that checks everything;
+//! * [`dir`]: where a simulation keeps its state.
+//!
+//! Nothing here protects anything: the root key is a file.
+
+// Tests say what they expect by failing.
+#![cfg_attr(
+    test,
+    allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)
+)]
+
+pub mod authenticator;
+pub mod ca;
+pub mod dir;
+pub mod fault;
+mod files;
+pub mod nsm;
+pub mod person;
+pub mod process;
+mod time;
+pub mod up;

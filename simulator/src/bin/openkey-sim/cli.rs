@@ -1,0 +1,221 @@
+//! What can be said on the command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use openkey_simulator::dir::DEFAULT_DIR;
+
+const ABOUT: &str = "\
+The whole system on this machine, in one command: a simulated enclave (its own process, a software
+NSM with its own CA), the host-proxy with its database, and the page. Nothing here protects
+anything, and evidence from it never passes a default policy.";
+
+const EXAMPLES: &str = "\
+Examples:
+  openkey-sim up                                  page on http://localhost:7100, state in ./.openkey
+  openkey-sim up --dir /tmp/one --port 0 --json   any free port (kept), one line of JSON when ready
+  openkey-sim up --fault store-older=0.1 --seed 7 one store answer in ten is older, repeatably
+  openkey-sim fault set nsm-slow=2s@0.5           every other NSM call takes two seconds, from now on
+  openkey-sim fault clear                         no more faults
+  openkey-sim status                              who is running, and whether everything answers
+  openkey-sim load --accounts 1000 --seconds 20   signatures per second (needs up --rate-limit off)
+  openkey-sim down                                stop it from another terminal";
+
+const DIR_HELP: &str = "\
+Where the state is kept: accounts, keys, the simulated CA, the port. Deleting it forgets everything";
+
+/// The command line.
+#[derive(Debug, Parser)]
+#[command(name = "openkey-sim", version, about = ABOUT, after_help = EXAMPLES)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Start everything, say when it answers, keep it alive until Ctrl-C
+    Up(Up),
+    /// Stop the simulation that runs in a directory
+    Down(InDir),
+    /// Who is running, and whether everything answers
+    Status(Status),
+    /// Set, clear or show faults of a running simulation; noticed within 100 ms
+    Fault(Fault),
+    /// Sign up accounts and sign with them through host-proxy, or read acknowledgements back
+    Load(Load),
+    #[command(name = "__process", hide = true)]
+    Process(Process),
+}
+
+/// A directory.
+#[derive(Debug, Args)]
+pub(crate) struct InDir {
+    #[arg(long, value_name = "DIR", default_value = DEFAULT_DIR, help = DIR_HELP)]
+    pub(crate) dir: PathBuf,
+}
+
+/// Start.
+#[derive(Debug, Args)]
+#[command(after_long_help = UP_HELP)]
+pub(crate) struct Up {
+    #[command(flatten)]
+    pub(crate) at: InDir,
+    /// The port of page and API, kept in DIR since origins are measured; 7100 at the first start.
+    /// 0 picks a free one once and keeps it
+    #[arg(long, value_name = "N")]
+    pub(crate) port: Option<u16>,
+    /// Print one JSON object on one line instead of a table
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Leave a process down that dies
+    #[arg(long)]
+    pub(crate) no_restart: bool,
+    /// A fault from the moment everything answers; may be repeated
+    #[arg(long = "fault", value_name = "NAME=VALUE")]
+    pub(crate) faults: Vec<String>,
+    /// Which opportunities a fault takes: the same seed, the same run
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) seed: u64,
+    /// host-proxy's rate limits per client address; `off` for load measurements
+    #[arg(long, value_name = "on|off", default_value = "on")]
+    pub(crate) rate_limit: Switch,
+    /// Serve the page from this directory instead of the embedded one (to work on it)
+    #[arg(long, value_name = "DIR")]
+    pub(crate) page_dir: Option<PathBuf>,
+    /// Repeat the processes' logs on standard error
+    #[arg(long, short)]
+    pub(crate) verbose: bool,
+    /// Which lines the processes log
+    #[arg(
+        long,
+        value_name = "FILTER",
+        default_value = "info,openkey_host_proxy::http=warn"
+    )]
+    pub(crate) log: String,
+}
+
+const UP_HELP: &str = "\
+Faults (NAME=VALUE):
+  nsm-error=CHANCE         the NSM answers with an error
+  nsm-slow=DELAY           the NSM takes its time; it is serial
+  nsm-debug=on             documents show debug mode: PCR0 to 2 zero
+  frame-slow=DELAY         a frame that the enclave sends is held back
+  frame-drop=CHANCE        a frame that the enclave sends is lost
+  connection-reset=CHANCE  a connection of the enclave breaks in the middle of a frame
+  store-older=CHANCE       the store answers with a record's version before the newest
+  store-hide=CHANCE        the store says that a record is not there
+  store-swap=CHANCE        the store answers with another record
+  store-error=CHANCE       the store fails, before or after it has committed
+  clock-offset=OFFSET      the host's wall clock is wrong (host-proxy's, and the one the enclave
+                           cross-checks; never the NSM's)
+CHANCE is 0.25, 25% or always; DELAY is 250ms or 2s@0.1; OFFSET is +2h or -90s. Units: ms s m h d.
+
+With --json the object has: page, api, node (null), dir, root_certificate, policy, enclaves (id,
+member, api, measurements) and processes (name, pid). Progress goes to standard error.";
+
+/// On or off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Switch {
+    On,
+    Off,
+}
+
+/// Look.
+#[derive(Debug, Args)]
+pub(crate) struct Status {
+    #[command(flatten)]
+    pub(crate) at: InDir,
+    /// Print one JSON object on one line, as `up --json` did, with the processes of this moment
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Faults at run time.
+#[derive(Debug, Args)]
+#[command(after_help = "See `openkey-sim up --help` for the faults and their values.")]
+pub(crate) struct Fault {
+    #[command(subcommand)]
+    pub(crate) change: FaultChange,
+    #[arg(long, value_name = "DIR", default_value = DEFAULT_DIR, global = true, help = DIR_HELP)]
+    pub(crate) dir: PathBuf,
+}
+
+/// What to do with faults.
+#[derive(Debug, Subcommand)]
+pub(crate) enum FaultChange {
+    /// Set faults, beside those that are set
+    Set {
+        /// Which, and how strong
+        #[arg(required = true, value_name = "NAME=VALUE")]
+        faults: Vec<String>,
+        /// Another seed; every count begins anew
+        #[arg(long, value_name = "N")]
+        seed: Option<u64>,
+    },
+    /// Clear some faults, or all
+    Clear {
+        /// Which; all if none is named
+        #[arg(value_name = "NAME")]
+        names: Vec<String>,
+    },
+    /// Show what is set
+    Show,
+}
+
+/// Load.
+#[derive(Debug, Args)]
+pub(crate) struct Load {
+    #[command(flatten)]
+    pub(crate) at: InDir,
+    /// Whom to ask, if not the simulation in DIR; needs --policy
+    #[arg(long, value_name = "URL", requires = "policy")]
+    pub(crate) url: Option<String>,
+    /// The policy file to hold the enclave to, if not the simulation's
+    #[arg(long, value_name = "FILE")]
+    pub(crate) policy: Option<PathBuf>,
+    /// Accounts to sign up
+    #[arg(long, value_name = "N", default_value_t = 1000)]
+    pub(crate) accounts: usize,
+    /// Connections, each with a person at a time
+    #[arg(long, value_name = "N", default_value_t = 16)]
+    pub(crate) connections: usize,
+    /// How long to sign after everybody has signed up
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    pub(crate) seconds: u64,
+    /// Write every acknowledgement to this file before it is counted (it holds the passkeys)
+    #[arg(long, value_name = "FILE")]
+    pub(crate) acks: Option<PathBuf>,
+    /// Instead: read every line of such a file back through the public API
+    #[arg(long, value_name = "FILE", conflicts_with = "acks")]
+    pub(crate) verify: Option<PathBuf>,
+    /// Print one JSON object on one line
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// A part of a simulation.
+#[derive(Debug, Args)]
+pub(crate) struct Process {
+    pub(crate) name: String,
+    #[arg(long)]
+    pub(crate) dir: PathBuf,
+    #[arg(long)]
+    pub(crate) log: String,
+    #[arg(long)]
+    pub(crate) no_rate_limits: bool,
+    #[arg(long)]
+    pub(crate) page_dir: Option<PathBuf>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        use clap::CommandFactory;
+        Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,108 @@
+//! Doing what was said.
+
+use anyhow::{Context, bail};
+use openkey_simulator::dir::Dir;
+use openkey_simulator::fault::{Fault, Faults};
+use openkey_simulator::process::{self, ProcessOptions};
+use openkey_simulator::up::{self, UpOptions, running};
+
+use crate::cli::{self, Command, FaultChange};
+
+pub(crate) fn run(command: Command) -> anyhow::Result<()> {
+    match command {
+        Command::Up(up) => start(up),
+        Command::Down(at) => {
+            running::down(&at.dir)?;
+            println!("stopped");
+            Ok(())
+        }
+        Command::Status(status) => show(&status),
+        Command::Fault(fault) => change(fault),
+        Command::Load(load) => crate::load::load(load),
+        Command::Process(process) => be(process),
+    }
+}
+
+fn start(up: cli::Up) -> anyhow::Result<()> {
+    let mut faults = Faults::seeded(up.seed);
+    for text in &up.faults {
+        faults.set_text(text).context("--fault")?;
+    }
+    let page_dir = up
+        .page_dir
+        .map(|dir| {
+            dir.canonicalize()
+                .with_context(|| format!("--page-dir {}", dir.display()))
+        })
+        .transpose()?;
+    let options = UpOptions {
+        dir: up.at.dir,
+        port: up.port,
+        json: up.json,
+        restart: !up.no_restart,
+        verbose: up.verbose,
+        faults,
+        processes: ProcessOptions {
+            no_rate_limits: up.rate_limit == cli::Switch::Off,
+            page_dir,
+            log: up.log,
+        },
+    };
+    let runtime = tokio::runtime::Runtime::new()?;
+    let result = runtime.block_on(up::up(options));
+    // A probe may still wait for an answer that nobody needs any more.
+    runtime.shutdown_background();
+    result
+}
+
+fn show(status: &cli::Status) -> anyhow::Result<()> {
+    let (dir, running) = running::Running::find(&status.at.dir)?;
+    if status.json {
+        println!("{}", serde_json::to_string(&running.ready)?);
+    } else {
+        println!("{}", running.ready);
+    }
+    running::answers(&dir).context("it is running but does not answer")
+}
+
+fn change(fault: cli::Fault) -> anyhow::Result<()> {
+    let dir = Dir::open(&fault.dir)?;
+    running::change_faults(&dir, |faults| {
+        match fault.change {
+            FaultChange::Set { faults: set, seed } => {
+                if let Some(seed) = seed {
+                    faults.seed = seed;
+                }
+                for text in set {
+                    faults.set_text(&text)?;
+                }
+            }
+            FaultChange::Clear { names } if names.is_empty() => {
+                *faults = Faults::seeded(faults.seed);
+            }
+            FaultChange::Clear { names } => {
+                for name in names {
+                    faults.clear(name.parse::<Fault>()?);
+                }
+            }
+            FaultChange::Show => {}
+        }
+        println!("seed={}", faults.seed);
+        for (fault, setting) in faults.iter() {
+            println!("{fault}={setting}");
+        }
+        Ok(())
+    })
+}
+
+fn be(process: cli::Process) -> anyhow::Result<()> {
+    let Some(it) = process::Process::of_name(&process.name) else {
+        bail!("there is no process {:?}", process.name);
+    };
+    let options = ProcessOptions {
+        no_rate_limits: process.no_rate_limits,
+        page_dir: process.page_dir,
+        log: process.log,
+    };
+    it.run(&process.dir, &options)
+}

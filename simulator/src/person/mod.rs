@@ -1,0 +1,115 @@
+//! A person with a device, as a client that checks everything.
+//!
+//! ```no_run
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! use openkey_simulator::person::{Person, Site};
+//!
+//! let policy = std::fs::read(".openkey/policy.json")?;
+//! let api = "http://localhost:7100/api/v1/enclaves/e1";
+//! let site = Site::new(api, "http://localhost:7100", &policy)?;
+//! let mut ada = Person::new(site);
+//! ada.sign_up("Ada")?;
+//! let signed = ada.sign_text("hello")?;
+//! println!("{:?} by {:?}", signed.signature, signed.address);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Every step can be taken alone ([`Person::propose`], [`Person::assert`],
+//! [`Person::approve_with`]), so that a test can do something else in between; what the device does
+//! wrong is [`Person::behaviour`].
+
+mod acts;
+mod consent;
+mod error;
+mod sign_up;
+mod site;
+
+use std::sync::Arc;
+
+use openkey_protocol::message::{AccountHead, AccountId, Bytes, ReceiptKey};
+
+pub use self::acts::{Signature, recover};
+pub use self::consent::Proposal;
+pub use self::error::PersonError;
+pub use self::sign_up::Registering;
+pub use self::site::Site;
+use crate::authenticator::{Authenticator, Behaviour};
+
+/// A person with a device.
+pub struct Person {
+    site: Arc<Site>,
+    /// Their device.
+    pub device: Authenticator,
+    /// Where they are, and what browser and device do wrong.
+    pub behaviour: Behaviour,
+    account: Option<AccountId>,
+    head: Option<AccountHead>,
+    token: Option<Bytes>,
+    keys: Vec<ReceiptKey>,
+}
+
+impl Person {
+    /// Somebody new, with a device without passkeys.
+    #[must_use]
+    pub fn new(site: Arc<Site>) -> Self {
+        Self {
+            behaviour: Behaviour::at(site.origin()),
+            site,
+            device: Authenticator::new(),
+            account: None,
+            head: None,
+            token: None,
+            keys: Vec::new(),
+        }
+    }
+
+    /// Where they are.
+    #[must_use]
+    pub fn site(&self) -> &Site {
+        &self.site
+    }
+
+    /// Their account.
+    ///
+    /// # Errors
+    ///
+    /// [`PersonError::NoAccount`] before a sign-up or sign-in.
+    pub fn account_id(&self) -> Result<AccountId, PersonError> {
+        self.account.ok_or(PersonError::NoAccount)
+    }
+
+    /// The newest head they saw.
+    #[must_use]
+    pub const fn head(&self) -> Option<AccountHead> {
+        self.head
+    }
+
+    /// Forgets the head, as a device does that never saw the account.
+    pub const fn forget_head(&mut self) {
+        self.head = None;
+    }
+
+    /// Their read token.
+    #[must_use]
+    pub const fn token(&self) -> Option<&Bytes> {
+        self.token.as_ref()
+    }
+
+    /// Reads with this token from now on.
+    pub fn use_token(&mut self, token: Bytes) {
+        self.token = Some(token);
+    }
+
+    /// Their keys, as the receipt or the account named them.
+    #[must_use]
+    pub fn keys(&self) -> &[ReceiptKey] {
+        &self.keys
+    }
+
+    /// Takes up an account known from elsewhere: the passkey is on the device already.
+    pub fn resume(&mut self, account: AccountId, keys: Vec<ReceiptKey>) {
+        self.account = Some(account);
+        self.keys = keys;
+    }
+}

@@ -1,0 +1,137 @@
+//! One enclave behind one page, as a careful client sees it.
+
+use std::sync::{Arc, PoisonError, RwLock};
+
+use openkey_attestation::{Nonce, PolicyFile, UnixMillis, Verifier};
+use openkey_protocol::message::{Request, Response};
+use openkey_verifier::client::Client;
+use openkey_verifier::evidence::{self, Fresh};
+use openkey_verifier::statement::IdentityKey;
+
+use super::PersonError;
+use crate::time::now_ms;
+
+/// One enclave behind one page: where to call, whom to believe.
+///
+/// The identity key comes out of evidence over a nonce of our own, held to the policy. It is kept
+/// until a statement does not verify under it: a restarted enclave has a new one, which needs new
+/// evidence. Shared by as many people as there are; calls block.
+#[derive(Debug)]
+pub struct Site {
+    client: Client,
+    origin: String,
+    policy: PolicyFile,
+    verifier: Verifier,
+    identity: RwLock<Option<IdentityKey>>,
+}
+
+impl Site {
+    /// The enclave at `api`, asked by a page of `origin`, held to a policy file.
+    ///
+    /// # Errors
+    ///
+    /// [`PersonError::Client`] for a URL that cannot be, [`PersonError::Policy`] for a file that is
+    /// no policy.
+    pub fn new(api: &str, origin: &str, policy: &[u8]) -> Result<Arc<Self>, PersonError> {
+        let policy = PolicyFile::parse(policy).map_err(|e| PersonError::Policy(e.to_string()))?;
+        Ok(Arc::new(Self {
+            client: Client::new(api)?,
+            origin: origin.to_owned(),
+            verifier: Verifier::new(policy.roots.clone()),
+            policy,
+            identity: RwLock::new(None),
+        }))
+    }
+
+    /// The page's origin.
+    #[must_use]
+    pub fn origin(&self) -> &str {
+        &self.origin
+    }
+
+    /// The client underneath, to say things that a careful person would not.
+    #[must_use]
+    pub const fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// Sends a request.
+    ///
+    /// # Errors
+    ///
+    /// [`PersonError::Client`].
+    pub fn call(&self, request: &Request) -> Result<Response, PersonError> {
+        Ok(self.client.call(request)?)
+    }
+
+    /// Asks for evidence over a new nonce and verifies it against the policy.
+    ///
+    /// # Errors
+    ///
+    /// [`PersonError::Client`] or [`PersonError::Evidence`].
+    pub fn evidence(&self) -> Result<Fresh, PersonError> {
+        let bytes = nonce()?;
+        let request = Request::Evidence {
+            nonce: bytes.into(),
+        };
+        let Response::Evidence(answer) = self.call(&request)? else {
+            return Err(PersonError::Unexpected);
+        };
+        let nonce = Nonce::new(&bytes).map_err(|_| PersonError::Random)?;
+        Ok(evidence::fresh(
+            &self.verifier,
+            answer.document.as_slice(),
+            &self.policy.policy,
+            &nonce,
+            UnixMillis(now_ms()),
+        )?)
+    }
+
+    /// The identity key of the running enclave, from evidence.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::evidence`].
+    pub fn identity(&self) -> Result<IdentityKey, PersonError> {
+        let kept = *self.identity.read().unwrap_or_else(PoisonError::into_inner);
+        match kept {
+            Some(identity) => Ok(identity),
+            None => self.renew(),
+        }
+    }
+
+    /// Checks a statement under the identity key. If that fails and new evidence names another key,
+    /// the enclave has been restarted: once more under that one.
+    pub(super) fn check<T, E: Into<PersonError>>(
+        &self,
+        check: impl Fn(&IdentityKey) -> Result<T, E>,
+    ) -> Result<T, PersonError> {
+        let identity = self.identity()?;
+        match check(&identity) {
+            Ok(value) => Ok(value),
+            Err(error) => {
+                let renewed = self.renew()?;
+                if renewed == identity {
+                    return Err(error.into());
+                }
+                check(&renewed).map_err(Into::into)
+            }
+        }
+    }
+
+    fn renew(&self) -> Result<IdentityKey, PersonError> {
+        let identity = *self.evidence()?.identity();
+        *self
+            .identity
+            .write()
+            .unwrap_or_else(PoisonError::into_inner) = Some(identity);
+        Ok(identity)
+    }
+}
+
+/// A client's nonce.
+pub(super) fn nonce() -> Result<[u8; 32], PersonError> {
+    let mut nonce = [0; 32];
+    getrandom::fill(&mut nonce).map_err(|_| PersonError::Random)?;
+    Ok(nonce)
+}

@@ -1,0 +1,92 @@
+//! The trusted program as a process, on a simulated NSM.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use openkey_enclave::boot::Capacity;
+use openkey_enclave::clock::{BootTime, RealTime};
+use openkey_enclave::event::Event;
+use openkey_enclave::{Parts, Root, RootKey, RootKeyError, RootKeySource, boot};
+use openkey_protocol::client::{Client, ClientOptions};
+use openkey_protocol::message::RootSource;
+use openkey_protocol::server::{ServerOptions, serve};
+use openkey_protocol::store::StoreClient;
+use openkey_protocol::transport::Address;
+
+use super::{ENCLAVE_ID, life};
+use crate::ca::Authority;
+use crate::dir::Dir;
+use crate::fault::{Board, FaultyClock, FaultyConnector, FaultyListener, FaultyNsm};
+use crate::nsm::measure::Measurement;
+use crate::nsm::{SoftNsm, system_clock};
+use crate::time::now_ms;
+
+/// How long the store may take for one request.
+const STORE_DEADLINE: Duration = Duration::from_secs(5);
+/// How long requests may go on when told to stop: host-proxy has let its own end by then.
+const GRACE: Duration = Duration::from_millis(300);
+/// New accounts in a minute: nobody's time is worth protecting here, and a load test makes a
+/// thousand.
+const SIGN_UPS_PER_MINUTE: u32 = 1_000_000;
+
+pub(super) async fn run(dir: &Dir, board: Arc<Board>) -> anyhow::Result<()> {
+    let kept = dir.kept()?.context("config.json is missing")?;
+    let measurement = Measurement::of_this_program().context("cannot measure this program")?;
+    let authority = Authority::open(&dir.ca(), now_ms())?;
+    let nsm = SoftNsm::boot(authority, &measurement, system_clock())?;
+    tracing::info!(module_id = nsm.module_id(), "booting");
+    let store = Address::Unix(dir.store_socket());
+    let store = FaultyConnector::new(store, Arc::clone(&board));
+    let store = StoreClient::new(Client::new(store, ClientOptions::default()), STORE_DEADLINE);
+    let parts = Parts {
+        nsm: FaultyNsm::new(nsm, Arc::clone(&board)),
+        root: Box::new(DevelopmentRoot(dir.clone())),
+        configuration: kept.configuration()?,
+        store,
+        monotonic: Arc::new(BootTime),
+        wall: Arc::new(FaultyClock::new(RealTime, Arc::clone(&board))),
+        events: Arc::new(log),
+        release: env!("CARGO_PKG_VERSION").to_owned(),
+        capacity: Capacity {
+            sign_ups_per_minute: SIGN_UPS_PER_MINUTE,
+            ..Capacity::default()
+        },
+    };
+    let stop = life::stop(true)?;
+    let enclave = boot(parts).await?;
+    let socket = dir.enclave_socket(ENCLAVE_ID);
+    let listener = Address::Unix(socket).listen()?;
+    let listener = FaultyListener::new(listener, board);
+    let options = ServerOptions {
+        grace: GRACE,
+        ..ServerOptions::default()
+    };
+    serve(listener, enclave, options, stop).await;
+    Ok(())
+}
+
+fn log(event: Event) {
+    match event {
+        Event::Answered { .. } => tracing::debug!(?event, "enclave"),
+        Event::Booted => tracing::info!(?event, "enclave"),
+        _ => tracing::warn!(?event, "enclave"),
+    }
+}
+
+/// The root key of a file. Evidence says `development`, which protects nothing.
+struct DevelopmentRoot(Dir);
+
+impl RootKeySource for DevelopmentRoot {
+    fn obtain(&self) -> Result<Root, RootKeyError> {
+        let key = self.0.root_key().map_err(|error| {
+            tracing::error!(%error, "no root key");
+            RootKeyError::Unavailable
+        })?;
+        Ok(Root {
+            key: RootKey::new(&key),
+            source: RootSource::Development,
+            id: None,
+        })
+    }
+}

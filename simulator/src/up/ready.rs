@@ -1,0 +1,119 @@
+//! What a running simulation says about itself.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+/// A running simulation, as `openkey-sim up --json` prints it: one object on one line.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ready {
+    /// The page.
+    pub page: String,
+    /// The API's base.
+    pub api: String,
+    /// The data node; there is none yet.
+    pub node: Option<String>,
+    /// The directory, absolute.
+    pub dir: PathBuf,
+    /// The simulated root certificate (PEM).
+    pub root_certificate: PathBuf,
+    /// A policy file that accepts exactly these enclaves.
+    pub policy: PathBuf,
+    /// The enclaves.
+    pub enclaves: Vec<ReadyEnclave>,
+    /// The processes.
+    pub processes: Vec<ReadyProcess>,
+}
+
+/// One enclave.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReadyEnclave {
+    /// Its routing id.
+    pub id: String,
+    /// The deployment it belongs to.
+    pub member: String,
+    /// Its API.
+    pub api: String,
+    /// What it measures: register to value (hex).
+    pub measurements: BTreeMap<u8, String>,
+}
+
+/// One process.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReadyProcess {
+    /// `enclave` or `host-proxy`.
+    pub name: String,
+    /// Its process id.
+    pub pid: u32,
+}
+
+/// For people: an aligned table.
+impl fmt::Display for Ready {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut row = |name: &str, value: &dyn fmt::Display| writeln!(f, "  {name:<18} {value}");
+        row("page", &self.page)?;
+        row("API", &self.api)?;
+        row("API description", &format_args!("{}/docs", self.page))?;
+        for enclave in &self.enclaves {
+            row(&format!("enclave {}", enclave.id), &enclave.api)?;
+            for (index, value) in &enclave.measurements {
+                row(&format!("  PCR{index}"), value)?;
+            }
+        }
+        for process in &self.processes {
+            row(&format!("process {}", process.name), &process.pid)?;
+        }
+        row("directory", &self.dir.display())?;
+        row("policy", &self.policy.display())?;
+        row("root certificate", &self.root_certificate.display())?;
+        row("page release", &self.dir.join("release.json").display())?;
+        row("logs", &self.dir.join("logs").display())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ready() -> Ready {
+        Ready {
+            page: "http://localhost:7100".into(),
+            api: "http://localhost:7100/api/v1".into(),
+            node: None,
+            dir: "/d".into(),
+            root_certificate: "/d/root.pem".into(),
+            policy: "/d/policy.json".into(),
+            enclaves: vec![ReadyEnclave {
+                id: "e1".into(),
+                member: "m1".into(),
+                api: "http://localhost:7100/api/v1/enclaves/e1".into(),
+                measurements: [(0, "ab".into()), (16, "cd".into())].into(),
+            }],
+            processes: vec![ReadyProcess {
+                name: "enclave".into(),
+                pid: 7,
+            }],
+        }
+    }
+
+    #[test]
+    fn the_json_has_the_promised_members() {
+        let json = serde_json::to_string(&ready()).unwrap();
+        assert_eq!(
+            json,
+            r#"{"page":"http://localhost:7100","api":"http://localhost:7100/api/v1","node":null,"dir":"/d","root_certificate":"/d/root.pem","policy":"/d/policy.json","enclaves":[{"id":"e1","member":"m1","api":"http://localhost:7100/api/v1/enclaves/e1","measurements":{"0":"ab","16":"cd"}}],"processes":[{"name":"enclave","pid":7}]}"#
+        );
+        assert_eq!(serde_json::from_str::<Ready>(&json).unwrap(), ready());
+    }
+
+    #[test]
+    fn the_table_is_aligned() {
+        let text = ready().to_string();
+        let column = |line: &str| line.char_indices().skip(21).map(|(at, _)| at).next();
+        assert!(text.lines().all(|line| column(line) == Some(21)));
+        assert!(text.contains("  page               http://localhost:7100\n"));
+        assert!(text.contains("    PCR16            cd\n"));
+    }
+}

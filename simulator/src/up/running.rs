@@ -1,0 +1,138 @@
+//! Who is running in a directory: for `status`, `down` and tests.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde::{Deserialize, Serialize};
+
+use super::{Ready, UpOptions, probe, ready};
+use crate::dir::{Dir, DirError, Kept};
+use crate::files;
+
+/// How long `down` waits: the simulation itself gives up on its processes after two seconds.
+const PATIENCE: Duration = Duration::from_secs(10);
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// `run/state.json`: a simulation under way.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Running {
+    /// The process that looks after the others.
+    pub supervisor: u32,
+    /// Whether everything has answered.
+    pub answers: bool,
+    /// Whether dead processes are started again.
+    pub restart: bool,
+    /// What it says about itself, with the processes of this moment.
+    pub ready: Ready,
+}
+
+impl Running {
+    pub(super) fn new(
+        dir: &Dir,
+        kept: &Kept,
+        measurements: BTreeMap<u8, String>,
+        options: &UpOptions,
+    ) -> Self {
+        Self {
+            supervisor: std::process::id(),
+            answers: false,
+            restart: options.restart,
+            ready: ready(dir, kept, measurements),
+        }
+    }
+
+    pub(super) fn save(&self, dir: &Dir) -> Result<(), DirError> {
+        dir.write_json(&dir.state(), self)
+    }
+
+    pub(super) fn forget(dir: &Dir) {
+        // A file that stays behind says nothing: whoever reads it looks at the lock, too.
+        let _ = std::fs::remove_file(dir.state());
+    }
+
+    /// The simulation that runs in a directory.
+    ///
+    /// # Errors
+    ///
+    /// [`DirError::NotRunning`] if none does.
+    pub fn find(dir: &Path) -> Result<(Dir, Self), DirError> {
+        let none = || DirError::NotRunning(dir.to_owned());
+        let opened = Dir::open(dir).map_err(|_| none())?;
+        if opened.lock().is_ok() {
+            return Err(none());
+        }
+        // Replaced whole at every change; absent only while a simulation begins or ends.
+        let state = std::fs::read(opened.state()).map_err(|_| none())?;
+        let running = serde_json::from_slice(&state).map_err(|e| DirError::Content {
+            path: opened.state(),
+            reason: e.to_string(),
+        })?;
+        Ok((opened, running))
+    }
+
+    /// The process of this name right now.
+    #[must_use]
+    pub fn pid(&self, name: &str) -> Option<u32> {
+        let found = self.ready.processes.iter().find(|it| it.name == name);
+        found.map(|process| process.pid)
+    }
+}
+
+/// Whether the simulation in a directory answers at this moment.
+///
+/// # Errors
+///
+/// Why it does not.
+pub fn answers(dir: &Dir) -> anyhow::Result<()> {
+    let kept = dir
+        .kept()?
+        .ok_or_else(|| DirError::NotRunning(dir.path().to_owned()))?;
+    probe::answers(dir, &kept)
+}
+
+/// Stops the simulation in a directory and waits until it is gone.
+///
+/// # Errors
+///
+/// [`DirError::NotRunning`] if there is none, [`DirError::InUse`] if it does not end.
+pub fn down(path: &Path) -> Result<(), DirError> {
+    let (dir, running) = Running::find(path)?;
+    signal(running.supervisor, Signal::TERM);
+    let began = Instant::now();
+    while dir.lock().is_err() {
+        if began.elapsed() > PATIENCE {
+            return Err(DirError::InUse(dir.path().to_owned()));
+        }
+        std::thread::sleep(PAUSE);
+    }
+    Ok(())
+}
+
+/// Sends a signal; one to a process that is gone already is lost.
+pub(crate) fn signal(pid: u32, signal: Signal) {
+    let pid = i32::try_from(pid).ok().and_then(Pid::from_raw);
+    if let Some(pid) = pid {
+        let _ = kill_process(pid, signal);
+    }
+}
+
+/// Sets or clears faults of a directory, running or not: they are forgotten at the next start.
+///
+/// # Errors
+///
+/// What `change` says, or that the file cannot be used.
+pub fn change_faults(
+    dir: &Dir,
+    change: impl FnOnce(&mut crate::fault::Faults) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    let path = dir.faults();
+    // Two commands at once must not undo each other.
+    let lock = path.with_extension("lock");
+    let _held = files::lock_and_wait(&lock)?;
+    let mut faults = crate::fault::Faults::read(&path)?;
+    change(&mut faults)?;
+    faults.write(&path)?;
+    Ok(())
+}
