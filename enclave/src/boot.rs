@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use openkey_protocol::store::RecordStore;
+
 use crate::{
     clock::{Clock, Monotonic, WallClock},
     configuration::{CONFIGURATION_PCR, Configuration},
@@ -9,9 +11,11 @@ use crate::{
     event::{Event, EventSink},
     identity::Identity,
     nsm::{Nsm, NsmDescription, NsmError, NsmHandle, NsmRequest, NsmResponse, PCRS, PcrDigest},
+    passkeys::RelyingParty,
     root::{self, RootKeyError, RootKeySource},
-    service::Enclave,
-    store::RecordStore,
+    seal::Sealer,
+    service::{Enclave, Locks, SignUps},
+    versions::Versions,
 };
 
 /// How many accounts an enclave tracks unless told otherwise: about 100 bytes each.
@@ -94,6 +98,7 @@ where
     N: Nsm + 'static,
     S: RecordStore,
 {
+    let relying_party = RelyingParty::new(&parts.configuration).ok_or(BootError::RelyingParty)?;
     let nsm = NsmHandle::start(parts.nsm)?;
     check_shape(&nsm.describe().await?)?;
     measure(&nsm, &parts.configuration).await?;
@@ -113,10 +118,17 @@ where
         nsm,
         entropy,
         clock,
+        reading: tokio::sync::Mutex::new(()),
         identity,
-        root,
+        sealer: Sealer::new(root.key),
+        root_source: root.source,
+        root_id: root.id,
+        relying_party,
         configuration: parts.configuration,
         store: parts.store,
+        versions: Versions::new(parts.capacity.accounts),
+        locks: Locks::new(),
+        sign_ups: SignUps::new(parts.capacity.sign_ups_per_minute),
         events,
         release: parts.release,
         capacity: parts.capacity,

@@ -11,17 +11,24 @@
     allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)
 )]
 
+mod account;
 pub mod boot;
 pub mod clock;
 pub mod configuration;
 pub mod consent;
 mod entropy;
+mod errors;
 pub mod event;
 mod identity;
 pub mod nsm;
+mod passkeys;
 pub mod root;
+mod seal;
 pub mod service;
-pub mod store;
+mod sign;
+mod versions;
+
+pub use openkey_protocol::store;
 
 pub use boot::{BootError, Parts, boot};
 pub use configuration::{Configuration, ConfigurationError};

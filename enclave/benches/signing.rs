@@ -1,0 +1,3 @@
+//! The signing path against its floor.
+
+fn main() {}

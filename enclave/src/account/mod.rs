@@ -1,0 +1,213 @@
+//! An account: who may approve, what can sign, what was decided. Plain values and pure functions;
+//! nothing here reads a clock, a store or a secret.
+
+mod change;
+mod history;
+mod words;
+
+use openkey_protocol::message::{
+    AccountId, Address, Bytes, Error, ErrorCode, Hash32, KeyId, KeyView, PasskeyView,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::errors::{refuse, refuse_because};
+
+pub(crate) use change::Change;
+pub(crate) use history::{Decision, entry_hash};
+pub(crate) use words::{account_summary, check_name};
+
+/// Passkeys of an account: more than anyone carries, and what keeps a record small.
+pub(crate) const MAX_PASSKEYS: usize = 16;
+/// Keys of an account, archived ones included.
+pub(crate) const MAX_KEYS: usize = 64;
+/// Signatures of an account in [`SIGNATURE_WINDOW`]: no person approves more.
+pub(crate) const MAX_SIGNATURES: usize = 60;
+/// Milliseconds.
+pub(crate) const SIGNATURE_WINDOW: u64 = 60_000;
+/// Consumed contexts remembered at once: those of two minutes of approvals.
+pub(crate) const MAX_USED: usize = 256;
+/// The schema of account records that this program writes.
+pub(crate) const SCHEMA: u32 = 1;
+
+/// What an account record holds. Owner keys are sealed once more inside, so that none of this is a
+/// secret that could sign.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Account {
+    pub(crate) id: AccountId,
+    pub(crate) name: String,
+    pub(crate) created_at: u64,
+    /// SHA-256 of the receipt's body.
+    pub(crate) receipt: Hash32,
+    /// Whether the first passkey has confirmed the receipt. Before that no key signs.
+    pub(crate) confirmed: bool,
+    pub(crate) passkeys: Vec<Passkey>,
+    pub(crate) keys: Vec<OwnerKey>,
+    /// Consumed contexts that have not ended by themselves.
+    pub(crate) used: Vec<Used>,
+    /// When keys signed, within the last [`SIGNATURE_WINDOW`].
+    pub(crate) signed_at: Vec<u64>,
+    /// How many decisions the history holds.
+    pub(crate) history: u64,
+    /// SHA-256 of the newest entry, zeros if there is none.
+    pub(crate) history_head: Hash32,
+    /// SHA-256 of the record before this one, zeros for the first.
+    pub(crate) previous: Hash32,
+}
+
+/// A passkey of an account.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Passkey {
+    pub(crate) id: Bytes,
+    /// The WebAuthn library's credential, as its JSON.
+    pub(crate) credential: String,
+    pub(crate) public_key_sha256: Hash32,
+    pub(crate) name: String,
+    pub(crate) created_at: u64,
+    pub(crate) used_at: Option<u64>,
+    /// The signature counter of the last accepted assertion.
+    pub(crate) counter: u32,
+}
+
+/// An owner key of an account.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct OwnerKey {
+    pub(crate) address: Address,
+    pub(crate) sealed: Bytes,
+    pub(crate) label: String,
+    pub(crate) created_at: u64,
+    pub(crate) archived_at: Option<u64>,
+}
+
+/// A consumed context.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Used {
+    pub(crate) context: Bytes,
+    pub(crate) expires_at: u64,
+}
+
+impl Account {
+    pub(crate) fn passkey(&self, id: &[u8]) -> Result<&Passkey, Error> {
+        self.passkeys
+            .iter()
+            .find(|passkey| passkey.id.as_slice() == id)
+            .ok_or_else(|| refuse(ErrorCode::UnknownPasskey))
+    }
+
+    pub(crate) fn passkey_mut(&mut self, id: &[u8]) -> Result<&mut Passkey, Error> {
+        self.passkeys
+            .iter_mut()
+            .find(|passkey| passkey.id.as_slice() == id)
+            .ok_or_else(|| refuse(ErrorCode::UnknownPasskey))
+    }
+
+    pub(crate) fn key(&self, key: KeyId) -> Result<&OwnerKey, Error> {
+        usize::try_from(key.0)
+            .ok()
+            .and_then(|at| self.keys.get(at))
+            .ok_or_else(|| refuse(ErrorCode::UnknownKey))
+    }
+
+    fn key_mut(&mut self, key: KeyId) -> Result<&mut OwnerKey, Error> {
+        usize::try_from(key.0)
+            .ok()
+            .and_then(|at| self.keys.get_mut(at))
+            .ok_or_else(|| refuse(ErrorCode::UnknownKey))
+    }
+
+    /// The key that signs: there, and not archived.
+    pub(crate) fn signing_key(&self, key: KeyId) -> Result<&OwnerKey, Error> {
+        let owned = self.key(key)?;
+        match owned.archived_at {
+            None => Ok(owned),
+            Some(_) => Err(refuse(ErrorCode::KeyArchived)),
+        }
+    }
+
+    /// The index the next key gets. Keys are never deleted.
+    pub(crate) fn next_key(&self) -> KeyId {
+        KeyId(u32::try_from(self.keys.len()).unwrap_or(u32::MAX))
+    }
+
+    /// Refuses a context that was consumed.
+    pub(crate) fn check_unused(&self, context: &[u8]) -> Result<(), Error> {
+        let used = self.used.iter().any(|u| u.context.as_slice() == context);
+        if used {
+            return Err(refuse(ErrorCode::ContextUsed));
+        }
+        Ok(())
+    }
+
+    /// Remembers a consumed context until it ends by itself.
+    pub(crate) fn consume(
+        &mut self,
+        context: &[u8],
+        expires_at: u64,
+        now: u64,
+    ) -> Result<(), Error> {
+        self.used.retain(|used| used.expires_at > now);
+        if self.used.len() >= MAX_USED {
+            return Err(refuse_because(
+                ErrorCode::TooMany,
+                "The account has approved too much in the last two minutes.",
+            ));
+        }
+        self.used.push(Used {
+            context: context.into(),
+            expires_at,
+        });
+        Ok(())
+    }
+
+    /// Refuses one signature too many in a minute.
+    pub(crate) fn check_rate(&self, now: u64) -> Result<(), Error> {
+        if self.recent_signatures(now) >= MAX_SIGNATURES {
+            return Err(refuse_because(
+                ErrorCode::TooMany,
+                "The account has signed too often in the last minute.",
+            ));
+        }
+        Ok(())
+    }
+
+    fn recent_signatures(&self, now: u64) -> usize {
+        let recent = |at: &&u64| now.saturating_sub(**at) < SIGNATURE_WINDOW;
+        self.signed_at.iter().filter(recent).count()
+    }
+
+    fn note_signature(&mut self, now: u64) {
+        self.signed_at
+            .retain(|at| now.saturating_sub(*at) < SIGNATURE_WINDOW);
+        self.signed_at.push(now);
+    }
+}
+
+impl Passkey {
+    pub(crate) fn view(&self) -> PasskeyView {
+        PasskeyView {
+            id: self.id.clone(),
+            name: self.name.clone(),
+            public_key_sha256: self.public_key_sha256,
+            created_at: self.created_at,
+            used_at: self.used_at,
+        }
+    }
+}
+
+impl OwnerKey {
+    pub(crate) fn view(&self, key: KeyId) -> KeyView {
+        KeyView {
+            key,
+            address: self.address,
+            label: self.label.clone(),
+            created_at: self.created_at,
+            archived_at: self.archived_at,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,204 @@
+use super::*;
+
+fn passkey(id: u8) -> Passkey {
+    Passkey {
+        id: [id; 16].into(),
+        credential: String::new(),
+        public_key_sha256: Hash32([id; 32]),
+        name: format!("passkey {id}"),
+        created_at: 1,
+        used_at: None,
+        counter: 0,
+    }
+}
+
+fn key(id: u8) -> OwnerKey {
+    OwnerKey {
+        address: Address([id; 20]),
+        sealed: vec![id].into(),
+        label: format!("key {id}"),
+        created_at: 1,
+        archived_at: None,
+    }
+}
+
+fn account() -> Account {
+    Account {
+        id: AccountId([1; 16]),
+        name: "Ada".to_owned(),
+        created_at: 1,
+        receipt: Hash32([5; 32]),
+        confirmed: true,
+        passkeys: vec![passkey(1)],
+        keys: vec![key(0)],
+        used: vec![],
+        signed_at: vec![],
+        history: 0,
+        history_head: Hash32([0; 32]),
+        previous: Hash32([0; 32]),
+    }
+}
+
+fn code(result: Result<(), Error>) -> Option<ErrorCode> {
+    result.err().map(|error| error.code)
+}
+
+fn apply(account: &mut Account, change: &Change) -> Option<ErrorCode> {
+    code(account.apply(change, Some(key(9)), 100))
+}
+
+#[test]
+fn before_the_confirmation_nothing_but_confirming_and_reading() {
+    let mut account = Account {
+        confirmed: false,
+        ..account()
+    };
+    for change in [
+        Change::Sign { key: KeyId(0) },
+        Change::AddPasskey(Box::new(passkey(2))),
+        Change::CreateKey { label: "x".into() },
+        Change::ArchiveKey { key: KeyId(0) },
+    ] {
+        assert_eq!(apply(&mut account, &change), Some(ErrorCode::NotConfirmed));
+    }
+    assert_eq!(apply(&mut account, &Change::SignIn), None);
+    let other = Change::Confirm {
+        receipt: Hash32([6; 32]),
+    };
+    assert_eq!(apply(&mut account, &other), Some(ErrorCode::NotConfirmed));
+    let own = Change::Confirm {
+        receipt: Hash32([5; 32]),
+    };
+    assert_eq!(apply(&mut account, &own), None);
+    assert_eq!(apply(&mut account, &own), Some(ErrorCode::AlreadyConfirmed));
+    assert_eq!(apply(&mut account, &Change::Sign { key: KeyId(0) }), None);
+}
+
+#[test]
+fn passkeys_are_added_renamed_and_removed_but_the_last() {
+    let mut account = account();
+    let remove = |id: u8| Change::RemovePasskey {
+        passkey: [id; 16].into(),
+    };
+    assert_eq!(
+        apply(&mut account, &remove(1)),
+        Some(ErrorCode::LastPasskey)
+    );
+    assert_eq!(
+        apply(&mut account, &remove(7)),
+        Some(ErrorCode::UnknownPasskey)
+    );
+    let add = Change::AddPasskey(Box::new(passkey(2)));
+    assert_eq!(apply(&mut account, &add), None);
+    assert_eq!(apply(&mut account, &add), Some(ErrorCode::PasskeyExists));
+    let rename = Change::RenamePasskey {
+        passkey: [2; 16].into(),
+        name: "Phone".into(),
+    };
+    assert_eq!(apply(&mut account, &rename), None);
+    assert_eq!(apply(&mut account, &rename), Some(ErrorCode::NothingToDo));
+    assert_eq!(apply(&mut account, &remove(1)), None);
+    assert_eq!(
+        apply(&mut account, &remove(2)),
+        Some(ErrorCode::LastPasskey)
+    );
+    for id in 10..25 {
+        assert_eq!(
+            apply(&mut account, &Change::AddPasskey(Box::new(passkey(id)))),
+            None
+        );
+    }
+    let full = Change::AddPasskey(Box::new(passkey(99)));
+    assert_eq!(apply(&mut account, &full), Some(ErrorCode::OutOfBounds));
+}
+
+#[test]
+fn an_archived_key_signs_nothing_until_it_is_restored() {
+    let mut account = account();
+    let sign = Change::Sign { key: KeyId(0) };
+    let archive = Change::ArchiveKey { key: KeyId(0) };
+    let restore = Change::RestoreKey { key: KeyId(0) };
+    assert_eq!(apply(&mut account, &restore), Some(ErrorCode::NothingToDo));
+    assert_eq!(apply(&mut account, &archive), None);
+    assert_eq!(apply(&mut account, &archive), Some(ErrorCode::NothingToDo));
+    assert_eq!(apply(&mut account, &sign), Some(ErrorCode::KeyArchived));
+    assert_eq!(apply(&mut account, &restore), None);
+    assert_eq!(apply(&mut account, &sign), None);
+    let unknown = Change::Sign { key: KeyId(1) };
+    assert_eq!(apply(&mut account, &unknown), Some(ErrorCode::UnknownKey));
+}
+
+#[test]
+fn signatures_are_counted_by_the_minute() {
+    let mut account = account();
+    let sign = Change::Sign { key: KeyId(0) };
+    for at in 0..MAX_SIGNATURES as u64 {
+        account.apply(&sign, None, 1000 + at).unwrap();
+    }
+    let at_once = account.apply(&sign, None, 1100);
+    assert_eq!(code(at_once), Some(ErrorCode::TooMany));
+    account.apply(&sign, None, 1000 + SIGNATURE_WINDOW).unwrap();
+    assert!(account.signed_at.len() <= MAX_SIGNATURES);
+}
+
+#[test]
+fn consumed_contexts_are_remembered_until_they_end() {
+    let mut account = account();
+    account.consume(b"one", 1000, 10).unwrap();
+    assert_eq!(
+        code(account.check_unused(b"one")),
+        Some(ErrorCode::ContextUsed)
+    );
+    assert_eq!(code(account.check_unused(b"two")), None);
+    account.consume(b"two", 2000, 1000).unwrap();
+    assert_eq!(account.used.len(), 1, "ended contexts are forgotten");
+    for at in 1..MAX_USED {
+        account.consume(&at.to_be_bytes(), 2000, 1000).unwrap();
+    }
+    let full = account.consume(b"more", 2000, 1000);
+    assert_eq!(code(full), Some(ErrorCode::TooMany));
+}
+
+#[test]
+fn names_that_deceive_are_refused() {
+    assert!(check_name("Ada's phone, 日本語").is_ok());
+    for (name, expected) in [
+        ("", ErrorCode::OutOfBounds),
+        (" x", ErrorCode::OutOfBounds),
+        (&"x".repeat(65), ErrorCode::OutOfBounds),
+        ("a\nb", ErrorCode::TextRefused),
+        ("a\u{202e}b", ErrorCode::TextRefused),
+        ("a\u{200b}b", ErrorCode::TextRefused),
+        ("\u{2066}b", ErrorCode::TextRefused),
+        ("a\u{e0041}", ErrorCode::TextRefused),
+    ] {
+        assert_eq!(code(check_name(name)), Some(expected), "{name:?}");
+    }
+}
+
+#[test]
+fn a_record_is_read_as_it_was_written() {
+    let bytes = openkey_protocol::cbor::encode(&account()).unwrap();
+    let read: Account = openkey_protocol::cbor::decode(&bytes).unwrap();
+    assert_eq!(read, account());
+}
+
+#[test]
+fn the_history_is_a_chain() {
+    let mut account = account();
+    let decision = Decision {
+        kind: openkey_protocol::message::PromptKind::SignText,
+        title: "Sign a text".into(),
+        origin: "http://localhost:1".into(),
+        passkey: [1; 16].into(),
+        digest: Hash32([8; 32]),
+        key: Some(KeyId(0)),
+        signature: Some([1; 65].into()),
+    };
+    let one = account.record(decision.clone(), 10).unwrap();
+    let two = account.record(decision, 11).unwrap();
+    assert_eq!((one.sequence, two.sequence), (1, 2));
+    assert_eq!(one.previous, Hash32([0; 32]));
+    assert_eq!(two.previous, entry_hash(&one).unwrap());
+    assert_eq!(account.history_head, entry_hash(&two).unwrap());
+}

@@ -1,0 +1,132 @@
+//! Refusals in plain words: what happened, what to do. Nothing of a request is repeated in them.
+
+use openkey_protocol::message::{Error, ErrorCode};
+
+/// The refusal for a rule, in its usual words.
+pub(crate) fn refuse(code: ErrorCode) -> Error {
+    let (message, advice) = words(code);
+    Error {
+        code,
+        message: message.to_owned(),
+        advice: advice.to_owned(),
+    }
+}
+
+/// The refusal for a rule, with a message that says more.
+pub(crate) fn refuse_because(code: ErrorCode, message: &'static str) -> Error {
+    Error {
+        message: message.to_owned(),
+        ..refuse(code)
+    }
+}
+
+const AGAIN: &str = "Start again from the page.";
+const RELOAD: &str = "Load the account again and repeat what you wanted to do.";
+
+const fn words(code: ErrorCode) -> (&'static str, &'static str) {
+    match code {
+        ErrorCode::Malformed => (
+            "The request is not one this enclave understands.",
+            "Update the program you use.",
+        ),
+        ErrorCode::WrongClass => (
+            "The request came by a way that is not meant for it.",
+            "Update the program you use.",
+        ),
+        ErrorCode::OutOfBounds => (
+            "A part of the request is too long, too short or too many.",
+            "Make it shorter and try again.",
+        ),
+        ErrorCode::WrongOrigin => (
+            "This page is not one that the enclave was configured for.",
+            "Open the page at its proper address.",
+        ),
+        ErrorCode::UnknownAccount => (
+            "There is no such account here.",
+            "Check that you are at the right place, or create an account.",
+        ),
+        ErrorCode::RolledBack => (
+            "The store does not show the newest state of this account.",
+            "Nothing was done. Tell the operator; your keys are safe, but the store was set back.",
+        ),
+        ErrorCode::RecordCorrupt => (
+            "The stored account was changed or moved by someone else.",
+            "Nothing was done. Tell the operator.",
+        ),
+        ErrorCode::UnknownPasskey => (
+            "This passkey does not belong to the account.",
+            "Use another passkey.",
+        ),
+        ErrorCode::UnknownKey => ("The account has no such key.", RELOAD),
+        ErrorCode::KeyArchived => (
+            "The key is archived and signs nothing.",
+            "Restore the key first.",
+        ),
+        ErrorCode::NotConfirmed => (
+            "The account is not confirmed yet: its key signs nothing.",
+            "Finish the registration: check the receipt and confirm with the new passkey.",
+        ),
+        ErrorCode::AlreadyConfirmed => ("The account is confirmed already.", "Sign in."),
+        ErrorCode::LastPasskey => (
+            "The last passkey cannot be removed: the account would be lost.",
+            "Add another passkey first.",
+        ),
+        ErrorCode::PasskeyExists => (
+            "This passkey is registered already.",
+            "Use another device or security key.",
+        ),
+        ErrorCode::NothingToDo => ("Nothing would change.", RELOAD),
+        ErrorCode::ContextInvalid => (
+            "The request does not continue anything that this enclave began.",
+            AGAIN,
+        ),
+        ErrorCode::ContextExpired => ("The time for this answer is over.", AGAIN),
+        ErrorCode::ContextUsed => ("This prompt was answered already.", RELOAD),
+        ErrorCode::AccountChanged => ("The account has changed since the prompt was made.", RELOAD),
+        ErrorCode::AssertionRefused => (
+            "The passkey's answer does not hold.",
+            "Try again with the same passkey; if it fails again, use another one.",
+        ),
+        ErrorCode::CredentialRefused => (
+            "The new passkey does not hold.",
+            "Try again, or use another device or security key.",
+        ),
+        ErrorCode::ConfirmationNeeded => (
+            "This is dangerous and was not confirmed a second time.",
+            "Read the warning, and confirm only if you are sure.",
+        ),
+        ErrorCode::TooMany => (
+            "Too many requests in too short a time.",
+            "Wait a minute and try again.",
+        ),
+        ErrorCode::Full => (
+            "This deployment has no room for another account.",
+            "Tell the operator. Nothing was done.",
+        ),
+        ErrorCode::Conflict => ("Another change was faster; nothing was done.", RELOAD),
+        ErrorCode::Unavailable => (
+            "A part that the enclave needs does not answer.",
+            "Wait a moment and try again.",
+        ),
+        ErrorCode::Internal => (
+            "The enclave failed its own check and released nothing.",
+            "Tell the operator.",
+        ),
+        // The consent module has its own words.
+        _ => ("The enclave refuses this.", "Change the request."),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn refusals_are_sentences() {
+        for code in [ErrorCode::Malformed, ErrorCode::Full, ErrorCode::RolledBack] {
+            let error = refuse(code);
+            assert_eq!(error.code, code);
+            assert!(error.message.ends_with('.') && error.advice.ends_with('.'));
+        }
+    }
+}

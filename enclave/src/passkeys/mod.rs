@@ -1,0 +1,298 @@
+//! WebAuthn Level 3 ceremonies, by the webauthn-rs library, with the checks that it leaves to its
+//! user: the exact origin of this prompt, no cross-origin use, the user handle, and the credential
+//! as the account holds it *now* rather than when the prompt was made.
+
+mod client_data;
+mod spki;
+
+use base64ct::{Base64UrlUnpadded, Encoding};
+use openkey_protocol::message::{
+    AccountId, Assertion, Bytes, CreationOptions, Error, ErrorCode, NewCredential, RequestOptions,
+};
+use url::Url;
+use webauthn_rs::prelude::{
+    DiscoverableAuthentication, Passkey as Credential, PasskeyRegistration, Uuid, Webauthn,
+    WebauthnBuilder,
+};
+use webauthn_rs_proto::{
+    AuthenticatorAssertionResponseRaw, AuthenticatorAttestationResponseRaw, PublicKeyCredential,
+    RegisterPublicKeyCredential,
+};
+
+use crate::{
+    account::Passkey,
+    configuration::Configuration,
+    errors::{refuse, refuse_because},
+};
+use client_data::{Ceremony, check_client_data};
+
+/// COSE algorithms (RFC 9053) that are offered, best first: ES256 and RS256, which the library
+/// verifies and whose public keys browsers give as SubjectPublicKeyInfo. It verifies no EdDSA.
+const ALGORITHMS: [i64; 2] = [-7, -257];
+/// Longest credential id (WebAuthn Level 3 §4).
+const MAX_CREDENTIAL_ID: usize = 1023;
+/// Longest attestation object, in bytes: with attestation "none" it is below 2 KiB.
+const MAX_ATTESTATION: usize = 16 * 1024;
+/// Longest authenticator data of an assertion, in bytes: 37 without extensions.
+const MAX_AUTHENTICATOR_DATA: usize = 4096;
+/// Longest signature, in bytes: RSA with 4096 bits.
+const MAX_SIGNATURE: usize = 512;
+
+/// The relying party: the ceremonies under one measured configuration.
+pub(crate) struct RelyingParty {
+    library: Webauthn,
+    id: String,
+    name: String,
+}
+
+/// A ceremony that has begun: options for the page, state for the sealed context.
+pub(crate) struct Begun<T> {
+    pub(crate) options: T,
+    /// The library's state, as its JSON. Goes nowhere but into a sealed context.
+    pub(crate) state: String,
+}
+
+/// What an accepted assertion changes in the stored passkey.
+pub(crate) struct Verified {
+    pub(crate) counter: u32,
+    /// The library's credential, if it changed.
+    pub(crate) credential: Option<String>,
+}
+
+impl RelyingParty {
+    /// # Errors
+    ///
+    /// `None` if the library refuses the configuration.
+    pub(crate) fn new(configuration: &Configuration) -> Option<Self> {
+        let mut origins = configuration
+            .origins()
+            .iter()
+            .map(|origin| Url::parse(origin));
+        let first = origins.next()?.ok()?;
+        let mut builder = WebauthnBuilder::new(configuration.rp_id(), &first)
+            .ok()?
+            .rp_name(configuration.rp_name());
+        for origin in origins {
+            builder = builder.append_allowed_origin(&origin.ok()?);
+        }
+        Some(Self {
+            library: builder.build().ok()?,
+            id: configuration.rp_id().to_owned(),
+            name: configuration.rp_name().to_owned(),
+        })
+    }
+
+    /// Begins the registration of a passkey for an account.
+    pub(crate) fn begin_registration(
+        &self,
+        account: &AccountId,
+        user_name: &str,
+        exclude: Vec<Bytes>,
+        timeout_ms: u32,
+    ) -> Result<Begun<CreationOptions>, Error> {
+        let excluded = exclude.iter().map(|id| id.0.clone()).collect();
+        let (challenge, state) = self
+            .library
+            .start_passkey_registration(
+                Uuid::from_bytes(account.0),
+                user_name,
+                user_name,
+                Some(excluded),
+            )
+            .map_err(|_| refuse(ErrorCode::Internal))?;
+        Ok(Begun {
+            options: CreationOptions {
+                challenge: challenge.public_key.challenge.to_vec().into(),
+                rp_id: self.id.clone(),
+                rp_name: self.name.clone(),
+                user_id: account.0.into(),
+                user_name: user_name.to_owned(),
+                algorithms: ALGORITHMS.to_vec(),
+                exclude,
+                timeout_ms,
+            },
+            state: serde_json::to_string(&state).map_err(|_| refuse(ErrorCode::Internal))?,
+        })
+    }
+
+    /// Ends a registration: the passkey to be stored.
+    pub(crate) fn finish_registration(
+        &self,
+        state: &str,
+        origin: &str,
+        credential: &NewCredential,
+        name: &str,
+        now: u64,
+    ) -> Result<Passkey, Error> {
+        let refused = |message| refuse_because(ErrorCode::CredentialRefused, message);
+        if credential.id.0.is_empty()
+            || credential.id.0.len() > MAX_CREDENTIAL_ID
+            || credential.attestation_object.0.len() > MAX_ATTESTATION
+        {
+            return Err(refuse(ErrorCode::OutOfBounds));
+        }
+        check_client_data(
+            Ceremony::Create,
+            credential.client_data_json.as_slice(),
+            origin,
+        )
+        .map_err(|fault| refused(fault.message()))?;
+        let state: PasskeyRegistration =
+            serde_json::from_str(state).map_err(|_| refuse(ErrorCode::Internal))?;
+        let registered = self
+            .library
+            .finish_passkey_registration(&registration(credential), &state)
+            .map_err(|_| refused("The new passkey does not answer what the enclave asked."))?;
+        if registered.cred_id().as_ref() as &[u8] != credential.id.as_slice() {
+            return Err(refused("The new passkey has another id than it says."));
+        }
+        let public_key_sha256 = spki::sha256(registered.get_public_key())
+            .ok_or_else(|| refused("The new passkey has a key of a kind that is not supported."))?;
+        Ok(Passkey {
+            id: credential.id.clone(),
+            credential: serde_json::to_string(&registered)
+                .map_err(|_| refuse(ErrorCode::Internal))?,
+            public_key_sha256,
+            name: name.to_owned(),
+            created_at: now,
+            used_at: None,
+            counter: 0,
+        })
+    }
+
+    /// Begins an assertion. `allow` is for the page: which passkey may answer is decided at the end.
+    pub(crate) fn begin_assertion(
+        &self,
+        allow: Vec<Bytes>,
+        timeout_ms: u32,
+    ) -> Result<Begun<RequestOptions>, Error> {
+        let (challenge, state) = self
+            .library
+            .start_discoverable_authentication()
+            .map_err(|_| refuse(ErrorCode::Internal))?;
+        Ok(Begun {
+            options: RequestOptions {
+                challenge: challenge.public_key.challenge.to_vec().into(),
+                rp_id: self.id.clone(),
+                allow,
+                timeout_ms,
+            },
+            state: serde_json::to_string(&state).map_err(|_| refuse(ErrorCode::Internal))?,
+        })
+    }
+
+    /// Ends an assertion by a passkey that was read from the account just now.
+    pub(crate) fn finish_assertion(
+        &self,
+        state: &str,
+        origin: &str,
+        account: &AccountId,
+        passkey: &Passkey,
+        assertion: &Assertion,
+    ) -> Result<Verified, Error> {
+        let refused = |message| refuse_because(ErrorCode::AssertionRefused, message);
+        if assertion.authenticator_data.0.len() > MAX_AUTHENTICATOR_DATA
+            || assertion.signature.0.len() > MAX_SIGNATURE
+        {
+            return Err(refuse(ErrorCode::OutOfBounds));
+        }
+        if assertion.credential_id != passkey.id {
+            return Err(refuse(ErrorCode::UnknownPasskey));
+        }
+        let foreign = |handle: &Bytes| handle.as_slice() != account.0;
+        if assertion.user_handle.as_ref().is_some_and(foreign) {
+            return Err(refused(
+                "The passkey says that it belongs to another account.",
+            ));
+        }
+        check_client_data(Ceremony::Get, assertion.client_data_json.as_slice(), origin)
+            .map_err(|fault| refused(fault.message()))?;
+        let state: DiscoverableAuthentication =
+            serde_json::from_str(state).map_err(|_| refuse(ErrorCode::Internal))?;
+        let mut stored: Credential =
+            serde_json::from_str(&passkey.credential).map_err(|_| refuse(ErrorCode::Internal))?;
+        let result = self
+            .library
+            .finish_discoverable_authentication_v2(&authentication(assertion), state, &stored)
+            .map_err(|_| refuse(ErrorCode::AssertionRefused))?;
+        if !result.user_verified() {
+            return Err(refused("The authenticator did not verify the person."));
+        }
+        check_counter(passkey.counter, result.counter())?;
+        let credential = match stored.update_credential(&result) {
+            Some(true) => {
+                Some(serde_json::to_string(&stored).map_err(|_| refuse(ErrorCode::Internal))?)
+            }
+            _ => None,
+        };
+        Ok(Verified {
+            counter: result.counter(),
+            credential,
+        })
+    }
+}
+
+/// WebAuthn Level 3 §7.2 step 22: a counter that does not go up is a copy of the authenticator.
+/// Passkeys that are synchronised always say 0.
+fn check_counter(stored: u32, counter: u32) -> Result<(), Error> {
+    if (stored != 0 || counter != 0) && counter <= stored {
+        return Err(refuse_because(
+            ErrorCode::AssertionRefused,
+            "The passkey's counter went back: it may have been copied.",
+        ));
+    }
+    Ok(())
+}
+
+fn registration(credential: &NewCredential) -> RegisterPublicKeyCredential {
+    /// More transports than there are is no list of transports.
+    const MAX_TRANSPORTS: usize = 8;
+    let transports = credential
+        .transports
+        .iter()
+        .take(MAX_TRANSPORTS)
+        .filter_map(|transport| transport.parse().ok())
+        .collect();
+    RegisterPublicKeyCredential {
+        id: Base64UrlUnpadded::encode_string(credential.id.as_slice()),
+        raw_id: credential.id.0.clone(),
+        response: AuthenticatorAttestationResponseRaw {
+            attestation_object: credential.attestation_object.0.clone(),
+            client_data_json: credential.client_data_json.0.clone(),
+            transports: Some(transports),
+        },
+        type_: "public-key".to_owned(),
+        extensions: Default::default(),
+    }
+}
+
+fn authentication(assertion: &Assertion) -> PublicKeyCredential {
+    PublicKeyCredential {
+        id: Base64UrlUnpadded::encode_string(assertion.credential_id.as_slice()),
+        raw_id: assertion.credential_id.0.clone(),
+        response: AuthenticatorAssertionResponseRaw {
+            authenticator_data: assertion.authenticator_data.0.clone(),
+            client_data_json: assertion.client_data_json.0.clone(),
+            signature: assertion.signature.0.clone(),
+            user_handle: assertion.user_handle.as_ref().map(|h| h.0.clone()),
+        },
+        extensions: Default::default(),
+        type_: "public-key".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn s2_a_counter_must_go_up_unless_there_is_none() {
+        assert!(check_counter(0, 0).is_ok());
+        assert!(check_counter(0, 1).is_ok());
+        assert!(check_counter(7, 8).is_ok());
+        for (stored, counter) in [(7, 7), (7, 6), (7, 0)] {
+            let refused = check_counter(stored, counter).unwrap_err();
+            assert_eq!(refused.code, ErrorCode::AssertionRefused);
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! Prompts: what the enclave is about to do, signed for the client and sealed for itself.
+
+use openkey_protocol::{
+    message::{
+        AccountId, Bytes, Error, ErrorCode, Hash32, Line, Prompt, PromptKind, Prompted, ReceiptKey,
+        SignIn, Summary,
+    },
+    store::RecordStore,
+};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+use super::{Enclave, PROMPT_LIFE, check_nonce, internal, sign_up::timeout};
+use crate::{
+    account::Change,
+    errors::refuse,
+    seal::{Kind, Ticket, TicketError},
+};
+
+/// A prompt that waits: what an approval must be compared with. The bytes that were shown are not
+/// kept, their digest is: nothing else can be signed under this context.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Context {
+    /// Absent for a sign-in, where the passkey says whose it is.
+    pub(super) account: Option<AccountId>,
+    pub(super) origin: String,
+    pub(super) kind: PromptKind,
+    pub(super) title: String,
+    pub(super) digest: Hash32,
+    /// The account's version when the prompt was made.
+    pub(super) version: u64,
+    /// Whether the approval must repeat the digest.
+    pub(super) confirm: bool,
+    pub(super) change: Change,
+    /// The WebAuthn library's state: the challenge.
+    pub(super) assertion: String,
+}
+
+/// What a prompt is made of.
+pub(super) struct Draft {
+    pub(super) account: Option<AccountId>,
+    pub(super) key: Option<ReceiptKey>,
+    pub(super) version: u64,
+    pub(super) allow: Vec<Bytes>,
+    pub(super) kind: PromptKind,
+    pub(super) digest: Hash32,
+    /// SHA-256 of the request that is answered.
+    pub(super) request: Hash32,
+    pub(super) nonce: Bytes,
+    pub(super) origin: String,
+    pub(super) summary: Summary,
+    pub(super) change: Change,
+}
+
+impl<S: RecordStore> Enclave<S> {
+    /// Begins a sign-in without a user name.
+    pub(super) fn sign_in(&self, request: SignIn, hash: Hash32) -> Result<Prompted, Error> {
+        self.check_origin(&request.origin)?;
+        check_nonce(request.nonce.as_slice())?;
+        self.prompt(Draft {
+            account: None,
+            key: None,
+            version: 0,
+            allow: Vec::new(),
+            kind: PromptKind::SignIn,
+            digest: hash,
+            request: hash,
+            nonce: request.nonce,
+            origin: request.origin,
+            summary: Summary {
+                title: "Sign in".to_owned(),
+                lines: vec![Line {
+                    label: "Allows".to_owned(),
+                    value: "To see your passkeys, keys and history for 15 minutes".to_owned(),
+                }],
+                ..Summary::default()
+            },
+            change: Change::SignIn,
+        })
+    }
+
+    /// Makes a prompt: a challenge of its own, signed words, and a sealed context.
+    pub(super) fn prompt(&self, draft: Draft) -> Result<Prompted, Error> {
+        let begun = self
+            .relying_party
+            .begin_assertion(draft.allow, timeout(PROMPT_LIFE))?;
+        let mut summary = draft.summary;
+        summary.lines.push(Line {
+            label: "Page".to_owned(),
+            value: draft.origin.clone(),
+        });
+        let issued_at = self.clock.now();
+        let expires_at = issued_at + PROMPT_LIFE;
+        let context = Context {
+            account: draft.account,
+            origin: draft.origin.clone(),
+            kind: draft.kind,
+            title: summary.title.clone(),
+            digest: draft.digest,
+            version: draft.version,
+            confirm: summary.confirm,
+            change: draft.change,
+            assertion: begun.state,
+        };
+        let prompt = Prompt {
+            kind: draft.kind,
+            account: draft.account,
+            key: draft.key,
+            version: draft.version,
+            challenge: begun.options.challenge.clone(),
+            digest: draft.digest,
+            request: draft.request,
+            nonce: draft.nonce,
+            origin: draft.origin,
+            issued_at,
+            expires_at,
+            summary,
+        };
+        let context = self
+            .sealer
+            .issue(Kind::Prompt, expires_at, &self.entropy.array(), &context)
+            .map_err(internal)?;
+        Ok(Prompted {
+            prompt: self.identity.sign(&prompt).map_err(internal)?,
+            options: begun.options,
+            context: context.into(),
+        })
+    }
+
+    /// Opens a context or token, if its time is not over by either clock.
+    pub(super) fn redeem<T: Serialize + DeserializeOwned>(
+        &self,
+        kind: Kind,
+        ticket: &Bytes,
+    ) -> Result<Ticket<T>, Error> {
+        self.sealer
+            .redeem(kind, self.clock.expiry_now(), ticket.as_slice())
+            .map_err(|error| {
+                refuse(match error {
+                    TicketError::Invalid => ErrorCode::ContextInvalid,
+                    TicketError::Expired => ErrorCode::ContextExpired,
+                })
+            })
+    }
+}

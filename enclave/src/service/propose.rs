@@ -1,0 +1,197 @@
+//! From an action to its prompt.
+
+use openkey_protocol::{
+    message::{
+        AccountId, Action, Bytes, Error, ErrorCode, Hash32, KeyId, NewPasskey, PasskeyCreated,
+        Payload, Prompted, Propose, ReceiptKey, Response,
+    },
+    store::RecordStore,
+};
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Enclave, REGISTRATION_LIFE, check_nonce, internal, prompt::Draft, records::Loaded,
+    sign_up::timeout,
+};
+use crate::{
+    account::{Change, account_summary, check_name},
+    consent,
+    errors::refuse,
+    seal::Kind,
+};
+
+/// A passkey that is about to be made for an account.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Context {
+    account: AccountId,
+    origin: String,
+    nonce: Bytes,
+    name: String,
+    /// The account's version when this began.
+    version: u64,
+    registration: String,
+}
+
+impl<S: RecordStore> Enclave<S> {
+    /// Answers with a prompt, or with the options for a new passkey.
+    pub(super) async fn propose(&self, request: Propose, hash: Hash32) -> Result<Response, Error> {
+        self.check_origin(&request.origin)?;
+        check_nonce(request.nonce.as_slice())?;
+        let place = self.place(request.account).await;
+        let loaded = self.load(&place, request.head.as_ref()).await?;
+        drop(place);
+        match &request.action {
+            Action::AddPasskey { name } => {
+                let started = self.begin_passkey(&request, name, &loaded)?;
+                Ok(Response::NewPasskey(started))
+            }
+            Action::Sign { key, payload } => {
+                let prompted = self.propose_signature(&request, *key, payload, &loaded, hash)?;
+                Ok(Response::Prompted(prompted))
+            }
+            action => {
+                let change = change(action)?;
+                loaded.account.check(&change, self.clock.now())?;
+                let (kind, summary) = account_summary(&loaded.account, action)?;
+                let draft = Draft {
+                    kind,
+                    summary,
+                    change,
+                    ..self.draft(&loaded, hash, request.nonce, request.origin)
+                };
+                Ok(Response::Prompted(self.prompt(draft)?))
+            }
+        }
+    }
+
+    fn propose_signature(
+        &self,
+        request: &Propose,
+        key: KeyId,
+        payload: &Payload,
+        loaded: &Loaded,
+        hash: Hash32,
+    ) -> Result<Prompted, Error> {
+        let now = self.clock.now();
+        let change = Change::Sign { key };
+        loaded.account.check(&change, now)?;
+        let address = loaded.account.signing_key(key)?.address;
+        let read = consent::read_payload(payload, &address, now)?;
+        self.prompt(Draft {
+            kind: read.kind,
+            digest: Hash32(read.digest),
+            summary: read.summary,
+            key: Some(ReceiptKey { key, address }),
+            change,
+            ..self.draft(loaded, hash, request.nonce.clone(), request.origin.clone())
+        })
+    }
+
+    /// What all prompts of an account have in common. Kind, words and change are the caller's.
+    fn draft(&self, loaded: &Loaded, hash: Hash32, nonce: Bytes, origin: String) -> Draft {
+        let account = &loaded.account;
+        Draft {
+            account: Some(account.id),
+            key: None,
+            version: loaded.version,
+            allow: account.passkeys.iter().map(|p| p.id.clone()).collect(),
+            kind: openkey_protocol::message::PromptKind::SignIn,
+            digest: hash,
+            request: hash,
+            nonce,
+            origin,
+            summary: Default::default(),
+            change: Change::SignIn,
+        }
+    }
+
+    fn begin_passkey(
+        &self,
+        request: &Propose,
+        name: &str,
+        loaded: &Loaded,
+    ) -> Result<NewPasskey, Error> {
+        let account = &loaded.account;
+        if !account.confirmed {
+            return Err(refuse(ErrorCode::NotConfirmed));
+        }
+        check_name(name)?;
+        account.check_room_for_passkey()?;
+        let begun = self.relying_party.begin_registration(
+            &account.id,
+            &account.name,
+            account.passkeys.iter().map(|p| p.id.clone()).collect(),
+            timeout(REGISTRATION_LIFE),
+        )?;
+        let expires_at = self.clock.now() + REGISTRATION_LIFE;
+        let context = Context {
+            account: account.id,
+            origin: request.origin.clone(),
+            nonce: request.nonce.clone(),
+            name: name.to_owned(),
+            version: loaded.version,
+            registration: begun.state,
+        };
+        let random = self.entropy.array();
+        let context = self
+            .sealer
+            .issue(Kind::NewPasskey, expires_at, &random, &context)
+            .map_err(internal)?;
+        Ok(NewPasskey {
+            options: begun.options,
+            context: context.into(),
+            expires_at,
+        })
+    }
+
+    /// The new passkey is made: asks for the approval of an existing one. The digest covers the
+    /// request, and with it this very credential.
+    pub(super) async fn passkey_created(
+        &self,
+        request: PasskeyCreated,
+        hash: Hash32,
+    ) -> Result<Prompted, Error> {
+        let context: Context = self.redeem(Kind::NewPasskey, &request.context)?.content;
+        let now = self.clock.now();
+        let passkey = self.relying_party.finish_registration(
+            &context.registration,
+            &context.origin,
+            &request.credential,
+            &context.name,
+            now,
+        )?;
+        let place = self.place(context.account).await;
+        let loaded = self.load(&place, None).await?;
+        drop(place);
+        if loaded.version != context.version {
+            return Err(refuse(ErrorCode::AccountChanged));
+        }
+        let change = Change::AddPasskey(Box::new(passkey));
+        loaded.account.check(&change, now)?;
+        let action = Action::AddPasskey { name: context.name };
+        let (kind, summary) = account_summary(&loaded.account, &action)?;
+        self.prompt(Draft {
+            kind,
+            summary,
+            change,
+            ..self.draft(&loaded, hash, context.nonce, context.origin)
+        })
+    }
+}
+
+/// What an action other than a signature or a new passkey does.
+fn change(action: &Action) -> Result<Change, Error> {
+    Ok(match action.clone() {
+        Action::Confirm { receipt } => Change::Confirm { receipt },
+        Action::RenamePasskey { passkey, name } => Change::RenamePasskey { passkey, name },
+        Action::RemovePasskey { passkey } => Change::RemovePasskey { passkey },
+        Action::CreateKey { label } => Change::CreateKey { label },
+        Action::LabelKey { key, label } => Change::LabelKey { key, label },
+        Action::ArchiveKey { key } => Change::ArchiveKey { key },
+        Action::RestoreKey { key } => Change::RestoreKey { key },
+        Action::Sign { .. } | Action::AddPasskey { .. } => {
+            return Err(refuse(ErrorCode::Internal));
+        }
+    })
+}

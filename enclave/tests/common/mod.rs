@@ -1,0 +1,171 @@
+//! What the enclave's tests share: a small NSM, clocks that are moved by hand, a store that can
+//! fail, an authenticator that can lie, and a person who uses them.
+
+#![allow(dead_code, unreachable_pub, unused_imports)] // each test file uses its part of it
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
+
+pub mod authenticator;
+pub mod nsm;
+pub mod person;
+pub mod store;
+
+use std::sync::{
+    Arc, Mutex,
+    atomic::{AtomicU64, Ordering},
+};
+
+use openkey_enclave::{
+    BootError, Configuration, Enclave, Parts, Root, RootKey, RootKeyError, RootKeySource, boot,
+    boot::Capacity,
+    clock::{Monotonic, WallClock},
+    event::Event,
+};
+use openkey_protocol::{
+    cbor,
+    message::{Class, Error, ErrorCode, Reply, Request, Response, RootSource},
+    store::RecordStore,
+};
+
+pub use authenticator::Authenticator;
+pub use nsm::TestNsm;
+pub use person::Person;
+pub use store::TestStore;
+
+pub const ORIGIN: &str = "http://localhost:7100";
+pub const OTHER_ORIGIN: &str = "http://localhost:7200";
+/// When the tests' enclaves are booted, in milliseconds since 1970.
+pub const START: u64 = 1_790_000_000_000;
+
+/// A clock that is moved by hand.
+#[derive(Debug, Default)]
+pub struct Manual(pub AtomicU64);
+
+impl Manual {
+    pub fn at(ms: u64) -> Arc<Self> {
+        Arc::new(Self(AtomicU64::new(ms)))
+    }
+
+    pub fn set(&self, ms: u64) {
+        self.0.store(ms, Ordering::SeqCst);
+    }
+
+    pub fn get(&self) -> u64 {
+        self.0.load(Ordering::SeqCst)
+    }
+}
+
+impl Monotonic for Manual {
+    fn elapsed_ms(&self) -> u64 {
+        self.get()
+    }
+}
+
+impl WallClock for Manual {
+    fn now_ms(&self) -> Option<u64> {
+        Some(self.get())
+    }
+}
+
+/// A root key of the tests' own: the library has none.
+pub struct Fixed(pub Option<[u8; 32]>);
+
+impl RootKeySource for Fixed {
+    fn obtain(&self) -> Result<Root, RootKeyError> {
+        let bytes = self.0.ok_or(RootKeyError::Unavailable)?;
+        Ok(Root {
+            key: RootKey::new(&bytes),
+            source: RootSource::Development,
+            id: None,
+        })
+    }
+}
+
+pub fn root_bytes() -> [u8; 32] {
+    core::array::from_fn(|at| u8::try_from(at).unwrap())
+}
+
+pub fn configuration() -> Configuration {
+    Configuration::new("localhost", "OpenKey tests", &[ORIGIN, OTHER_ORIGIN]).unwrap()
+}
+
+/// A deployment: what outlives a restart of its enclave.
+pub struct World<S = TestStore> {
+    pub store: S,
+    pub root: Option<[u8; 32]>,
+    pub monotonic: Arc<Manual>,
+    pub wall: Arc<Manual>,
+    pub events: Arc<Mutex<Vec<Event>>>,
+    pub capacity: Capacity,
+}
+
+impl World<TestStore> {
+    pub fn new() -> Self {
+        Self::with_store(TestStore::default())
+    }
+}
+
+impl<S: RecordStore + Clone> World<S> {
+    pub fn with_store(store: S) -> Self {
+        Self {
+            store,
+            root: Some(root_bytes()),
+            monotonic: Manual::at(5_000),
+            wall: Manual::at(START),
+            events: Arc::default(),
+            capacity: Capacity {
+                accounts: 1000,
+                sign_ups_per_minute: 100,
+            },
+        }
+    }
+
+    pub async fn boot(&self) -> Enclave<S> {
+        self.try_boot(TestNsm::new(&self.monotonic)).await.unwrap()
+    }
+
+    pub async fn try_boot(&self, nsm: TestNsm) -> Result<Enclave<S>, BootError> {
+        let events = Arc::clone(&self.events);
+        boot(Parts {
+            nsm,
+            root: Box::new(Fixed(self.root)),
+            configuration: configuration(),
+            store: self.store.clone(),
+            monotonic: self.monotonic.clone(),
+            wall: self.wall.clone(),
+            events: Arc::new(move |event| events.lock().unwrap().push(event)),
+            release: "test".to_owned(),
+            capacity: self.capacity,
+        })
+        .await
+    }
+
+    /// Lets time pass on all clocks.
+    pub fn pass(&self, ms: u64) {
+        self.monotonic.set(self.monotonic.get() + ms);
+        self.wall.set(self.wall.get() + ms);
+    }
+}
+
+/// Asks under the class that belongs to the request.
+pub async fn ask<S: RecordStore>(
+    enclave: &Enclave<S>,
+    request: &Request,
+) -> Result<Response, Error> {
+    ask_as(enclave, request.class(), request).await
+}
+
+pub async fn ask_as<S: RecordStore>(
+    enclave: &Enclave<S>,
+    class: Class,
+    request: &Request,
+) -> Result<Response, Error> {
+    let reply = enclave.answer(class, &cbor::encode(request).unwrap()).await;
+    match cbor::decode(&reply).unwrap() {
+        Reply::Ok(response) => Ok(response),
+        Reply::Error(error) => Err(error),
+    }
+}
+
+pub fn code<T>(result: Result<T, Error>) -> Option<ErrorCode> {
+    result.err().map(|error| error.code)
+}

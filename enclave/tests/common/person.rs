@@ -1,0 +1,290 @@
+//! A person with passkeys, and the client they use.
+
+use ed25519_dalek::{Signature, VerifyingKey};
+use openkey_enclave::Enclave;
+use openkey_protocol::{
+    message::{
+        AccountHead, AccountId, AccountReceipt, AccountView, Action, Address, Approve, Approved,
+        Assertion, Bytes, Error, Hash32, HistoryPage, KeyId, NewPasskey, Outcome, PasskeyCreated,
+        Payload, Prompt, Prompted, Propose, Query, Read, Request, Response, SignIn, SignUp,
+        SignUpFinish, SignUpStarted, Signed, SignedUp, Statement,
+    },
+    store::RecordStore,
+};
+use sha2::{Digest, Sha256};
+
+use super::{Authenticator, ORIGIN, ask};
+
+pub const NONCE: [u8; 16] = [0xa5; 16];
+
+#[derive(Clone)]
+pub struct Person {
+    pub authenticator: Authenticator,
+    pub account: AccountId,
+    pub address: Address,
+    pub receipt: Hash32,
+    pub head: AccountHead,
+    pub token: Bytes,
+}
+
+/// Checks a statement's signature as a client does.
+pub fn verified<S: RecordStore, T: Statement>(enclave: &Enclave<S>, signed: &Signed<T>) -> T {
+    let key = VerifyingKey::from_bytes(&enclave.identity()).unwrap();
+    let signature = Signature::from_slice(signed.signature.as_slice()).unwrap();
+    key.verify_strict(&Signed::<T>::input(signed.body.as_slice()), &signature)
+        .unwrap();
+    signed.unverified().unwrap()
+}
+
+pub fn text(text: &str) -> Action {
+    Action::Sign {
+        key: KeyId(0),
+        payload: Payload::Text(text.to_owned()),
+    }
+}
+
+pub async fn begin<S: RecordStore>(enclave: &Enclave<S>) -> Result<SignUpStarted, Error> {
+    let request = Request::SignUp(SignUp {
+        origin: ORIGIN.to_owned(),
+        name: "Ada".to_owned(),
+        nonce: NONCE.into(),
+    });
+    match ask(enclave, &request).await? {
+        Response::SignUpStarted(started) => Ok(started),
+        other => panic!("{other:?}"),
+    }
+}
+
+pub async fn finish<S: RecordStore>(
+    enclave: &Enclave<S>,
+    started: &SignUpStarted,
+    authenticator: &mut Authenticator,
+) -> Result<SignedUp, Error> {
+    let request = Request::SignUpFinish(SignUpFinish {
+        context: started.context.clone(),
+        credential: authenticator.create(&started.options),
+    });
+    match ask(enclave, &request).await? {
+        Response::SignedUp(done) => Ok(done),
+        other => panic!("{other:?}"),
+    }
+}
+
+pub fn receipt_hash(receipt: &Signed<AccountReceipt>) -> Hash32 {
+    Hash32(Sha256::digest(receipt.body.as_slice()).into())
+}
+
+impl Person {
+    /// Registers, checks the receipt, and stops before the confirmation.
+    pub async fn unconfirmed<S: RecordStore>(enclave: &Enclave<S>, seed: u8) -> Self {
+        let mut authenticator = Authenticator::new(seed);
+        let started = begin(enclave).await.unwrap();
+        let done = finish(enclave, &started, &mut authenticator).await.unwrap();
+        let receipt = verified(enclave, &done.receipt);
+        assert_eq!(receipt.nonce, Bytes::from(NONCE));
+        assert_eq!(
+            receipt.credentials[0].public_key_sha256.0,
+            authenticator.spki_sha256()
+        );
+        Self {
+            authenticator,
+            account: receipt.account,
+            address: receipt.keys[0].address,
+            receipt: receipt_hash(&done.receipt),
+            head: verified(enclave, &done.head),
+            token: Bytes::default(),
+        }
+    }
+
+    /// Registers and confirms.
+    pub async fn register<S: RecordStore>(enclave: &Enclave<S>, seed: u8) -> Self {
+        let mut person = Self::unconfirmed(enclave, seed).await;
+        let action = Action::Confirm {
+            receipt: person.receipt,
+        };
+        let done = person.act(enclave, action).await.unwrap();
+        person.keep_token(done);
+        person
+    }
+
+    pub fn keep_token(&mut self, done: Approved) {
+        match done.outcome {
+            Outcome::SignedIn { token, .. } => self.token = token,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    pub fn proposal(&self, action: Action) -> Request {
+        Request::Propose(Propose {
+            account: self.account,
+            origin: ORIGIN.to_owned(),
+            nonce: NONCE.into(),
+            head: Some(self.head),
+            action,
+        })
+    }
+
+    pub async fn propose<S: RecordStore>(
+        &self,
+        enclave: &Enclave<S>,
+        action: Action,
+    ) -> Result<Prompted, Error> {
+        prompted(ask(enclave, &self.proposal(action)).await?)
+    }
+
+    pub fn approval(&self, prompted: &Prompted, assertion: Assertion) -> Approve {
+        Approve {
+            context: prompted.context.clone(),
+            assertion,
+            head: Some(self.head),
+            confirmed: None,
+        }
+    }
+
+    pub async fn approve<S: RecordStore>(
+        &mut self,
+        enclave: &Enclave<S>,
+        prompted: &Prompted,
+    ) -> Result<Approved, Error> {
+        let assertion = self.authenticator.get(&prompted.options);
+        self.send(enclave, self.approval(prompted, assertion)).await
+    }
+
+    pub async fn send<S: RecordStore>(
+        &mut self,
+        enclave: &Enclave<S>,
+        approval: Approve,
+    ) -> Result<Approved, Error> {
+        match ask(enclave, &Request::Approve(approval)).await? {
+            Response::Approved(approved) => {
+                self.head = verified(enclave, &approved.head);
+                Ok(approved)
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// Proposes and approves.
+    pub async fn act<S: RecordStore>(
+        &mut self,
+        enclave: &Enclave<S>,
+        action: Action,
+    ) -> Result<Approved, Error> {
+        let prompted = self.propose(enclave, action).await?;
+        self.approve(enclave, &prompted).await
+    }
+
+    /// Signs in, as on a new device: without a head or an account id.
+    pub async fn sign_in<S: RecordStore>(&mut self, enclave: &Enclave<S>) -> Result<(), Error> {
+        let prompted = sign_in(enclave).await?;
+        let assertion = self.authenticator.get(&prompted.options);
+        let approval = Approve {
+            head: None,
+            ..self.approval(&prompted, assertion)
+        };
+        let done = self.send(enclave, approval).await?;
+        self.keep_token(done);
+        Ok(())
+    }
+
+    pub async fn begin_passkey<S: RecordStore>(
+        &self,
+        enclave: &Enclave<S>,
+        name: &str,
+    ) -> Result<NewPasskey, Error> {
+        let action = Action::AddPasskey {
+            name: name.to_owned(),
+        };
+        match ask(enclave, &self.proposal(action)).await? {
+            Response::NewPasskey(new) => Ok(new),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// Adds a passkey, approved by the one in use.
+    pub async fn add_passkey<S: RecordStore>(
+        &mut self,
+        enclave: &Enclave<S>,
+        new: &mut Authenticator,
+    ) -> Result<Approved, Error> {
+        let begun = self.begin_passkey(enclave, "Second").await?;
+        let prompted = created(enclave, &begun, new).await?;
+        self.approve(enclave, &prompted).await
+    }
+
+    pub async fn view<S: RecordStore>(&self, enclave: &Enclave<S>) -> Result<AccountView, Error> {
+        match self.read(enclave, Query::Account).await? {
+            Response::Account(view) => Ok(view),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    pub async fn history<S: RecordStore>(
+        &self,
+        enclave: &Enclave<S>,
+        before: Option<u64>,
+        limit: u32,
+    ) -> Result<HistoryPage, Error> {
+        let query = Query::History { before, limit };
+        match self.read(enclave, query).await? {
+            Response::History(page) => Ok(page),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    async fn read<S: RecordStore>(
+        &self,
+        enclave: &Enclave<S>,
+        query: Query,
+    ) -> Result<Response, Error> {
+        let request = Request::Read(Read {
+            token: self.token.clone(),
+            head: Some(self.head),
+            query,
+        });
+        ask(enclave, &request).await
+    }
+}
+
+pub async fn sign_in<S: RecordStore>(enclave: &Enclave<S>) -> Result<Prompted, Error> {
+    let request = Request::SignIn(SignIn {
+        origin: ORIGIN.to_owned(),
+        nonce: NONCE.into(),
+    });
+    prompted(ask(enclave, &request).await?)
+}
+
+pub async fn created<S: RecordStore>(
+    enclave: &Enclave<S>,
+    begun: &NewPasskey,
+    authenticator: &mut Authenticator,
+) -> Result<Prompted, Error> {
+    let request = Request::PasskeyCreated(PasskeyCreated {
+        context: begun.context.clone(),
+        credential: authenticator.create(&begun.options),
+    });
+    prompted(ask(enclave, &request).await?)
+}
+
+pub fn prompted(response: Response) -> Result<Prompted, Error> {
+    match response {
+        Response::Prompted(prompted) => Ok(prompted),
+        other => panic!("{other:?}"),
+    }
+}
+
+pub fn prompt<S: RecordStore>(enclave: &Enclave<S>, prompted: &Prompted) -> Prompt {
+    verified(enclave, &prompted.prompt)
+}
+
+/// The signature of an approval.
+pub fn signature(approved: &Approved) -> (Vec<u8>, Hash32, Address) {
+    match &approved.outcome {
+        Outcome::Signature {
+            signature,
+            digest,
+            address,
+        } => (signature.0.clone(), *digest, *address),
+        other => panic!("{other:?}"),
+    }
+}

@@ -1,0 +1,108 @@
+//! A store that fails where a test wants it to.
+
+use std::sync::{Arc, Mutex};
+
+use openkey_protocol::{
+    message::{Record, RecordId, Write},
+    store::{RecordStore, StoreError, memory::MemoryStore},
+};
+
+/// How a store can fail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// Nothing is read or written, and it says so.
+    Refuses,
+    /// A commit is lost on its way; nobody knows.
+    LosesCommit,
+    /// A commit is written, but its answer is lost.
+    LosesAnswer,
+    /// Another writer was first.
+    Conflicts,
+}
+
+#[derive(Default)]
+struct Plan {
+    operations: u64,
+    fail: Option<(u64, Failure)>,
+}
+
+/// [`MemoryStore`] with failures. Clones share everything.
+#[derive(Clone, Default)]
+pub struct TestStore {
+    pub memory: MemoryStore,
+    plan: Arc<Mutex<Plan>>,
+}
+
+impl TestStore {
+    /// Lets the `n`th operation from now fail (0 is the next).
+    pub fn fail(&self, n: u64, failure: Failure) {
+        let mut plan = self.plan.lock().unwrap();
+        plan.fail = Some((plan.operations + n, failure));
+    }
+
+    /// Whether the planned failure has happened.
+    pub fn has_failed(&self) -> bool {
+        let plan = self.plan.lock().unwrap();
+        plan.fail.is_none_or(|(at, _)| at < plan.operations)
+    }
+
+    pub fn operations(&self) -> u64 {
+        self.plan.lock().unwrap().operations
+    }
+
+    /// Everything that is stored, to be looked at or put back.
+    pub fn snapshot(&self) -> std::collections::HashMap<RecordId, Record> {
+        self.memory.records().clone()
+    }
+
+    pub fn restore(&self, snapshot: std::collections::HashMap<RecordId, Record>) {
+        *self.memory.records() = snapshot;
+    }
+
+    fn next(&self) -> Option<Failure> {
+        let mut plan = self.plan.lock().unwrap();
+        let at = plan.operations;
+        plan.operations += 1;
+        plan.fail
+            .filter(|(fail_at, _)| *fail_at == at)
+            .map(|(_, failure)| failure)
+    }
+}
+
+fn failed() -> StoreError {
+    StoreError::Failed {
+        reason: "test".to_owned(),
+    }
+}
+
+fn unknown() -> StoreError {
+    StoreError::Unknown {
+        reason: "test".to_owned(),
+    }
+}
+
+impl RecordStore for TestStore {
+    async fn get(&self, ids: Vec<RecordId>) -> Result<Vec<Option<Record>>, StoreError> {
+        match self.next() {
+            Some(_) => Err(failed()),
+            None => self.memory.get(ids).await,
+        }
+    }
+
+    async fn commit(&self, writes: Vec<Write>) -> Result<(), StoreError> {
+        match self.next() {
+            Some(Failure::Refuses) => Err(failed()),
+            Some(Failure::LosesCommit) => Err(unknown()),
+            Some(Failure::LosesAnswer) => {
+                self.memory.commit(writes).await?;
+                Err(unknown())
+            }
+            Some(Failure::Conflicts) => Err(StoreError::Conflict),
+            None => {
+                // Others get their turn here, as with a real store.
+                tokio::task::yield_now().await;
+                self.memory.commit(writes).await
+            }
+        }
+    }
+}
