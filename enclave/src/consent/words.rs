@@ -7,6 +7,8 @@ use super::{visible::spelled_out, word::Word};
 
 /// Longest value of one line, in characters; the whole is in the text below the lines.
 pub(super) const MAX_VALUE: usize = 300;
+/// Longest claim between quotation marks, in characters.
+const MAX_CLAIM: usize = 160;
 /// Longest label of one line, in characters.
 const MAX_LABEL: usize = 240;
 /// Amounts of more bits are more than all units of any token there is.
@@ -40,9 +42,17 @@ pub(super) fn shown(text: &str, limit: usize) -> String {
     }
 }
 
-/// A caller's claim between quotation marks.
+/// A caller's claim between quotation marks, which it cannot close itself, and short enough that
+/// what we say after it stays on the line.
 pub(super) fn quoted(text: &str) -> String {
-    format!("“{}”", shown(text, MAX_VALUE))
+    let text: String = text
+        .chars()
+        .map(|c| match c {
+            '“' | '”' | '„' | '‟' | '＂' | '〝' | '〞' | '‘' | '’' => '"',
+            other => other,
+        })
+        .collect();
+    format!("“{}”", shown(&text, MAX_CLAIM))
 }
 
 /// A moment with the date first, and how far from now it is.
@@ -171,6 +181,18 @@ mod tests {
         assert_eq!(amount(max160, 160).1, Size::Unlimited);
         assert_eq!(amount(max160, 256).1, Size::Unlimited);
         assert_eq!(amount(Word::from(u64::MAX), 256).1, Size::Limited);
+    }
+
+    #[test]
+    fn claims_cannot_end_their_quotation() {
+        let claim = "Bank” (checked by the enclave) “".to_owned();
+        assert_eq!(quoted(&claim), "“Bank\" (checked by the enclave) \"”");
+        let shown = line(
+            "Who asks",
+            format!("{}; anybody", quoted(&"a”".repeat(500))),
+        );
+        assert!(shown.value.ends_with("”; anybody"));
+        assert_eq!(shown.value.matches('”').count(), 1);
     }
 
     #[test]

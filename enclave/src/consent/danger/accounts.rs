@@ -110,7 +110,12 @@ pub(super) fn code_authorization(shape: &Shape<'_, '_>, _: Context<'_>) -> Optio
 
 /// Delegations of the right to act (ERC-7710 and its like) and of votes (ERC-5805).
 pub(super) fn delegation(shape: &Shape<'_, '_>, context: Context<'_>) -> Option<Finding> {
-    if let Some(delegatee) = shape.address(&["delegatee"]) {
+    /// Members of a struct that moves votes and nothing else.
+    const VOTES: [&str; 5] = ["delegator", "delegatee", "nonce", "expiry", "deadline"];
+    if let Some(delegatee) = shape
+        .address(&["delegatee"])
+        .filter(|_| shape.has_only(&VOTES))
+    {
         return Some(
             Finding::new(
                 "Give your votes to somebody",
@@ -123,7 +128,13 @@ pub(super) fn delegation(shape: &Shape<'_, '_>, context: Context<'_>) -> Option<
             ]),
         );
     }
-    let delegate = shape.address(&["delegate", "sessionkey", "agent", "agentaddress"])?;
+    let delegate = shape.address(&[
+        "delegate",
+        "delegatee",
+        "sessionkey",
+        "agent",
+        "agentaddress",
+    ])?;
     let unbounded = shape
         .structs(&["caveats"])
         .is_some_and(|caveats| caveats.is_empty())

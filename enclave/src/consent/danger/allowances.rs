@@ -29,6 +29,16 @@ const ENDS: [&str; 8] = [
     "validuntil",
     "expirationtime",
 ];
+/// Members of a struct that does nothing but take one token's allowance back; any other could
+/// grant something.
+const ALLOWANCE_TAKEN_BACK: [&str; 7] = [
+    "holder", "owner", "spender", "nonce", "expiry", "deadline", "allowed",
+];
+/// The same for rights over everything in a contract.
+const APPROVAL_TAKEN_BACK: [&str; 9] = [
+    "owner", "account", "spender", "operator", "nonce", "expiry", "deadline", "approved",
+    "approval",
+];
 const WITHOUT_ASKING: &str = "Whoever holds this signature can let the spender take these tokens, \
                               without asking again.";
 const UNLIMITED: &str = "The amount is unlimited: everything of this token that the key holds, now \
@@ -93,16 +103,16 @@ fn listed(finding: Finding, tokens: Vec<(String, (String, Size))>) -> Finding {
 pub(super) fn dai_permit(shape: &Shape<'_, '_>, context: Context<'_>) -> Option<Finding> {
     let spender = shape.address(&SPENDERS)?;
     let allowed = shape.bool(&["allowed"])?;
-    let finding = if allowed {
-        Finding::danger("Let somebody spend all of a token", WITHOUT_ASKING)
-            .warn_if(Some(UNLIMITED))
-            .with([line("How much", "UNLIMITED")])
-    } else {
+    let finding = if !allowed && shape.has_only(&ALLOWANCE_TAKEN_BACK) {
         Finding::new(
             "Take back somebody's right to spend a token",
             Severity::Attention,
             "Whoever holds this signature can end the spender's right.",
         )
+    } else {
+        Finding::danger("Let somebody spend all of a token", WITHOUT_ASKING)
+            .warn_if(Some(UNLIMITED))
+            .with([line("How much", "UNLIMITED")])
     };
     Some(finding.with([
         address_line("Who may spend", spender),
@@ -150,7 +160,7 @@ pub(super) fn item_permit(shape: &Shape<'_, '_>, context: Context<'_>) -> Option
 pub(super) fn operator_approval(shape: &Shape<'_, '_>, context: Context<'_>) -> Option<Finding> {
     let spender = shape.address(&SPENDERS)?;
     let finding = match shape.bool(&["approved", "approval", "isapproved"]) {
-        Some(false) => Finding::new(
+        Some(false) if shape.has_only(&APPROVAL_TAKEN_BACK) => Finding::new(
             "Take back somebody's rights over your assets",
             Severity::Attention,
             "Whoever holds this signature can end the operator's rights.",
@@ -160,7 +170,7 @@ pub(super) fn operator_approval(shape: &Shape<'_, '_>, context: Context<'_>) -> 
             "Whoever holds this signature can let the operator move all of it, without asking \
              again.",
         ),
-        None => Finding::danger("Give somebody rights over your assets", WITHOUT_ASKING),
+        _ => Finding::danger("Give somebody rights over your assets", WITHOUT_ASKING),
     };
     Some(finding.with([
         address_line("Who", spender),

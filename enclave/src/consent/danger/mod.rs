@@ -94,7 +94,7 @@ pub(super) fn findings(domain: &Domain<'_>, message: &Struct<'_>, now_ms: i64) -
         findings.extend(RULES.iter().find_map(|rule| rule(&shape, context)));
     });
     if findings.is_empty() {
-        findings.extend(suspicion::by_name(domain, message));
+        findings.extend(suspicion::by_name(domain, message).or_else(|| suspicion::opaque(message)));
     }
     findings.extend(suspicion::unlimited(message, &findings));
     findings.dedup();

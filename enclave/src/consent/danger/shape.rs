@@ -34,6 +34,11 @@ impl<'v, 's> Shape<'v, 's> {
         }
     }
 
+    /// True if every member has one of these names: nothing else is agreed to beside them.
+    pub(super) fn has_only(&self, names: &[&str]) -> bool {
+        self.members().all(|(name, _, _)| names.contains(&name))
+    }
+
     pub(super) fn len(&self) -> usize {
         self.members.len()
     }

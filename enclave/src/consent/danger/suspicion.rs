@@ -1,7 +1,5 @@
 //! What is not a known shape but smells like one.
 
-use std::collections::BTreeSet;
-
 use super::{Finding, shape::folded, visit};
 use crate::consent::{
     typed_data::{Domain, Struct, Type, Value},
@@ -33,15 +31,31 @@ const NAMES: [&str; 14] = [
     "safetx",
 ];
 
+/// Parts of member names that speak of handing over rights.
+const MEMBERS: [&str; 6] = [
+    "spender",
+    "operator",
+    "delegat",
+    "allowance",
+    "approv",
+    "permit",
+];
+
 /// A message of no known shape whose names speak of value or rights.
 pub(super) fn by_name(domain: &Domain<'_>, message: &Struct<'_>) -> Option<Finding> {
-    let mut names = BTreeSet::new();
+    let speaks_of = |name: &str, parts: &[&str]| {
+        let name = folded(name);
+        parts.iter().any(|part| name.contains(part))
+    };
+    let mut speaks = false;
     visit(message, &mut |value| {
-        names.insert(folded(&value.definition.name));
+        let definition = value.definition;
+        speaks |= speaks_of(&definition.name, &NAMES)
+            || definition
+                .members
+                .iter()
+                .any(|member| speaks_of(&member.name, &MEMBERS));
     });
-    let speaks = names
-        .iter()
-        .any(|name| NAMES.iter().any(|part| name.contains(part)));
     let is_permit2 = domain.contract() == Some(&PERMIT2)
         || domain.name().is_some_and(|name| folded(name) == "permit2");
     (speaks || is_permit2).then(|| {
@@ -54,6 +68,44 @@ pub(super) fn by_name(domain: &Domain<'_>, message: &Struct<'_>) -> Option<Findi
              known here.",
         )
     })
+}
+
+/// Parts of member names under which 32 bytes stand for something that is not shown.
+const HASHES: [&str; 3] = ["hash", "digest", "root"];
+
+/// A message of no known shape that carries bytes of any length, or a hash of something: what
+/// they stand for cannot be shown.
+pub(super) fn opaque(message: &Struct<'_>) -> Option<Finding> {
+    let mut carries = false;
+    visit(message, &mut |value| {
+        carries |= value
+            .members()
+            .any(|(member, value)| match innermost(&member.kind) {
+                Type::Bytes => *value != Value::Bytes(Vec::new()),
+                Type::FixedBytes(32) => {
+                    let name = folded(&member.name);
+                    HASHES.iter().any(|part| name.contains(part))
+                }
+                _ => false,
+            });
+    });
+    carries.then(|| {
+        Finding::danger(
+            format!(
+                "Sign a message of the type {} with data that a person cannot read",
+                message.definition.name
+            ),
+            "Nobody can see here what the data in it allows.",
+        )
+    })
+}
+
+/// The type of the items of a list, however deep.
+fn innermost(kind: &Type) -> &Type {
+    match kind {
+        Type::Array(item, _) => innermost(item),
+        other => other,
+    }
 }
 
 /// Parts of member names under which a number is an amount.

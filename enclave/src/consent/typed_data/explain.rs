@@ -66,7 +66,12 @@ pub(super) fn summary(
         ));
     }
     warnings.sort_by_key(|warning| core::cmp::Reverse(warning.severity));
-    warnings.dedup();
+    let mut said = Vec::new();
+    warnings.retain(|warning| {
+        let is_new = !said.contains(warning);
+        said.extend(is_new.then(|| warning.clone()));
+        is_new
+    });
     let confirm = warnings.iter().any(|w| w.severity == Severity::Danger);
     Summary {
         title,
