@@ -22,6 +22,7 @@
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use openkey_enclave::Configuration;
 use serde::{Deserialize, Serialize};
@@ -167,10 +168,23 @@ impl Dir {
     ///
     /// [`DirError::InUse`] if another one has it.
     pub fn lock(&self) -> Result<Lock, DirError> {
+        /// Whoever only looks whether a simulation runs holds the lock for a moment.
+        const LOOKS: u32 = 5;
+        const PAUSE: Duration = Duration::from_millis(20);
         let path = self.0.join("lock");
-        let lock = files::try_lock(&path).map_err(|error| at(&path, error))?;
-        lock.map(Lock)
-            .ok_or_else(|| DirError::InUse(self.0.clone()))
+        for _ in 0..LOOKS {
+            if let Some(lock) = files::try_lock(&path).map_err(|error| at(&path, error))? {
+                return Ok(Lock(lock));
+            }
+            std::thread::sleep(PAUSE);
+        }
+        Err(DirError::InUse(self.0.clone()))
+    }
+
+    /// Whether a simulation runs here.
+    #[must_use]
+    pub fn is_locked(&self) -> bool {
+        matches!(files::try_lock(&self.0.join("lock")), Ok(None))
     }
 
     /// What was kept; `None` before the first start.

@@ -7,6 +7,7 @@
 //! * [`fault`]: what can go wrong, seeded and repeatable;
 //! * [`authenticator`]: a passkey device in software that misbehaves on demand;
 //! * [`person`]: a person with such a device, a client that checks everything;
+//! * [`simulation`]: the real program with all its processes, for tests;
 //! * [`dir`]: where a simulation keeps its state.
 //!
 //! Nothing here protects anything: the root key is a file.
@@ -25,5 +26,6 @@ mod files;
 pub mod nsm;
 pub mod person;
 pub mod process;
+pub mod simulation;
 mod time;
 pub mod up;

@@ -10,8 +10,10 @@ use aws_lc_rs::digest::{Context, SHA256};
 
 use super::{Fault, Faults, Setting};
 
-/// How long a look at the file serves. A change is noticed within 100 ms.
+/// How long a look at the file serves.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
+/// A change of the file is noticed within this time.
+pub const NOTICED_WITHIN: Duration = Duration::from_millis(100);
 
 /// The faults of one process, and how many opportunities each has had.
 #[derive(Debug)]

@@ -14,7 +14,7 @@ mod setting;
 mod store;
 mod stream;
 
-pub use board::Board;
+pub use board::{Board, NOTICED_WITHIN};
 pub use clock::FaultyClock;
 pub use nsm::FaultyNsm;
 pub use setting::{ParseFaultError, Setting};

@@ -131,7 +131,9 @@ impl<S: RecordStore> RecordStore for FaultyStore<S> {
         let written: Vec<(RecordId, Record)> = writes
             .iter()
             .map(|write| {
-                let revision = write.expected.map_or(1, |revision| revision.saturating_add(1));
+                let revision = write
+                    .expected
+                    .map_or(1, |revision| revision.saturating_add(1));
                 let blob = write.blob.clone();
                 (write.id, Record { revision, blob })
             })

@@ -70,6 +70,12 @@ impl Person {
         &self.site
     }
 
+    /// Goes on at another site: the same deployment, started again.
+    pub fn use_site(&mut self, site: Arc<Site>) {
+        self.behaviour.origin = site.origin().to_owned();
+        self.site = site;
+    }
+
     /// Their account.
     ///
     /// # Errors

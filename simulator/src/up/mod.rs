@@ -168,50 +168,26 @@ impl Simulation {
                     print(&running.ready, options.json)?;
                 }
                 Some(told) = self.told.recv() => {
-                    self.heard(&told, dir, options, answered)?;
+                    self.note(&told);
                     running.ready.processes = self.processes();
+                    // Before it is said: whoever reads the one finds the other.
                     running.save(dir)?;
+                    say(&told, dir, options.restart, answered)?;
                 }
             }
         }
     }
 
-    /// Says what has happened, and takes note.
-    fn heard(
-        &mut self,
-        told: &Told,
-        dir: &Dir,
-        options: &UpOptions,
-        answered: bool,
-    ) -> anyhow::Result<()> {
+    fn note(&mut self, told: &Told) {
         match told {
             Told::Started(process, pid) => {
-                eprintln!("{} runs as process {pid}", process.name());
                 self.pids.insert(*process, *pid);
             }
-            Told::Ended(process, pid, status) => {
-                let next = if options.restart {
-                    "starting it again with the same state"
-                } else {
-                    "it stays down (--no-restart)"
-                };
-                eprintln!("{} (process {pid}) ended: {status}; {next}", process.name());
+            Told::Ended(process, ..) => {
                 self.pids.remove(process);
             }
-            Told::Failing(process) if !answered => bail!(
-                "{} does not start; the end of its log ({}):\n{}",
-                process.name(),
-                dir.logs().display(),
-                logfile::tail(&dir.logs(), process.name(), SHOWN_LINES),
-            ),
-            Told::Failing(process) => {
-                eprintln!("{} keeps ending by itself; see its log", process.name());
-            }
-            Told::Unstartable(process, error) => {
-                bail!("{} cannot be started: {error}", process.name())
-            }
+            Told::Failing(_) | Told::Unstartable(..) => {}
         }
-        Ok(())
     }
 
     fn processes(&self) -> Vec<ReadyProcess> {
@@ -236,6 +212,32 @@ impl Simulation {
             let _ = keeper.await;
         }
     }
+}
+
+/// Says what has happened; an error if it cannot go on.
+fn say(told: &Told, dir: &Dir, restart: bool, answered: bool) -> anyhow::Result<()> {
+    match told {
+        Told::Started(process, pid) => eprintln!("{} runs as process {pid}", process.name()),
+        Told::Ended(process, pid, status) => {
+            let next = if restart {
+                "starting it again with the same state"
+            } else {
+                "it stays down (--no-restart)"
+            };
+            eprintln!("{} (process {pid}) ended: {status}; {next}", process.name());
+        }
+        Told::Failing(process) if !answered => bail!(
+            "{} does not start; the end of its log ({}):\n{}",
+            process.name(),
+            dir.logs().display(),
+            logfile::tail(&dir.logs(), process.name(), SHOWN_LINES),
+        ),
+        Told::Failing(process) => {
+            eprintln!("{} keeps ending by itself; see its log", process.name());
+        }
+        Told::Unstartable(process, error) => bail!("{} cannot be started: {error}", process.name()),
+    }
+    Ok(())
 }
 
 fn patience(process: Process) -> Duration {

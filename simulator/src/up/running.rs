@@ -60,7 +60,7 @@ impl Running {
     pub fn find(dir: &Path) -> Result<(Dir, Self), DirError> {
         let none = || DirError::NotRunning(dir.to_owned());
         let opened = Dir::open(dir).map_err(|_| none())?;
-        if opened.lock().is_ok() {
+        if !opened.is_locked() {
             return Err(none());
         }
         // Replaced whole at every change; absent only while a simulation begins or ends.
@@ -101,7 +101,7 @@ pub fn down(path: &Path) -> Result<(), DirError> {
     let (dir, running) = Running::find(path)?;
     signal(running.supervisor, Signal::TERM);
     let began = Instant::now();
-    while dir.lock().is_err() {
+    while dir.is_locked() {
         if began.elapsed() > PATIENCE {
             return Err(DirError::InUse(dir.path().to_owned()));
         }

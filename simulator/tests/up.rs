@@ -1,0 +1,208 @@
+//! `openkey-sim up` as people use it: the real program, its processes, signals.
+
+// Tests say what they expect by failing.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
+
+use std::net::{Ipv4Addr, TcpListener};
+use std::process::Command;
+use std::time::Duration;
+
+use openkey_simulator::simulation::{Options, Simulation, SimulationError};
+use openkey_verifier::client::Host;
+use rustix::process::{Pid, Signal, test_kill_process};
+
+const BINARY: &str = env!("CARGO_BIN_EXE_openkey-sim");
+
+fn lives(pid: u32) -> bool {
+    let pid = Pid::from_raw(i32::try_from(pid).unwrap()).unwrap();
+    test_kill_process(pid).is_ok()
+}
+
+fn wait_until_gone(pids: &[u32]) {
+    for _ in 0..1000 {
+        if !pids.iter().any(|pid| lives(*pid)) {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    panic!("still there: {pids:?}");
+}
+
+fn pids(simulation: &Simulation) -> Vec<u32> {
+    simulation.ready.processes.iter().map(|it| it.pid).collect()
+}
+
+#[test]
+fn everything_answers_and_the_same_accounts_are_there_after_a_restart() {
+    let temporary = tempfile::tempdir().unwrap();
+    let dir = temporary.path().join("sim");
+    let mut first = Simulation::start(Options::new(BINARY).dir(&dir)).unwrap();
+
+    let ready = first.ready.clone();
+    assert_eq!(ready.node, None);
+    assert_eq!(ready.dir, dir.canonicalize().unwrap());
+    assert!(ready.root_certificate.is_file() && ready.policy.is_file());
+    assert_eq!(ready.enclaves.len(), 1);
+    let measured: Vec<u8> = ready.enclaves[0].measurements.keys().copied().collect();
+    assert_eq!(measured, [0, 1, 2, 16]);
+    let names: Vec<&str> = ready.processes.iter().map(|it| it.name.as_str()).collect();
+    assert_eq!(names, ["enclave", "host-proxy"]);
+    let host = Host::new(first.page()).unwrap();
+    assert_eq!(host.enclaves().unwrap()[0].id, "e1");
+    let page = host.get("", 1 << 20).unwrap();
+    assert_eq!(page.status, 200);
+    let release = std::fs::read(first.dir().release()).unwrap();
+    let release = openkey_verifier::page::Release::from_json(&release).unwrap();
+    assert_eq!(release.check("index.html", &page.body), Ok(()));
+
+    let mut ada = first.person().unwrap();
+    let receipt = ada.sign_up("Ada").unwrap().receipt;
+    let signed = ada.sign_text("before").unwrap();
+    assert_eq!(signed.address, receipt.keys[0].address);
+
+    // A second one in the same directory is told so.
+    match Simulation::start(Options::new(BINARY).dir(&dir)) {
+        Err(SimulationError::Start { status, stderr }) => {
+            assert_eq!(status.code(), Some(1));
+            assert!(stderr.contains("running in"), "{stderr}");
+        }
+        other => panic!("{other:?}"),
+    }
+
+    let (status, took, rest) = first.end(Signal::INT).unwrap();
+    assert!(status.success());
+    assert!(rest.is_empty(), "one line and nothing else: {rest}");
+    // The bound is the promise itself, with room for a machine that is busy.
+    assert!(took < Duration::from_secs(2 + 3), "{took:?}");
+    wait_until_gone(&pids(&first));
+
+    let second = Simulation::start(Options::new(BINARY).dir(&dir)).unwrap();
+    assert_eq!(second.page(), first.page(), "the port is kept");
+    assert_eq!(second.ready.enclaves, ready.enclaves);
+    ada.use_site(second.site().unwrap());
+    let again = ada.sign_text("after").unwrap();
+    assert_eq!(again.address, signed.address);
+    assert_eq!(ada.sign_in().unwrap(), receipt.account);
+    let history = ada.history().unwrap();
+    assert!(history.iter().any(|entry| entry.digest == signed.digest));
+}
+
+#[test]
+fn a_dead_process_is_started_again_with_the_same_state() {
+    let simulation = Simulation::start(Options::new(BINARY)).unwrap();
+    let mut ada = simulation.person().unwrap();
+    ada.sign_up("Ada").unwrap();
+    for name in ["enclave", "host-proxy"] {
+        let killed = simulation.kill(name).unwrap();
+        let other = simulation.wait_for_another(name, killed).unwrap();
+        assert_ne!(killed, other);
+        ada.sign_text(name).unwrap();
+        let said = simulation.said().unwrap();
+        assert!(
+            said.contains(&format!("{name} (process {killed}) ended: signal: 9")),
+            "{said}"
+        );
+    }
+    ada.account().unwrap();
+}
+
+#[test]
+fn without_restart_a_dead_process_stays_dead() {
+    let simulation = Simulation::start(Options::new(BINARY).no_restart()).unwrap();
+    let killed = simulation.kill("enclave").unwrap();
+    wait_until_gone(&[killed]);
+    while !simulation.said().unwrap().contains("it stays down") {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    assert!(
+        simulation.pid("enclave").is_err(),
+        "said only when it is so"
+    );
+    assert!(simulation.pid("host-proxy").is_ok());
+}
+
+#[test]
+fn nobody_outlives_a_killed_supervisor() {
+    let mut simulation = Simulation::start(Options::new(BINARY)).unwrap();
+    let pids = pids(&simulation);
+    simulation.end(Signal::KILL).unwrap();
+    wait_until_gone(&pids);
+}
+
+#[test]
+fn a_taken_port_names_the_flag() {
+    let taken = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let port = taken.local_addr().unwrap().port();
+    let temporary = tempfile::tempdir().unwrap();
+    let output = Command::new(BINARY)
+        .args(["up", "--port", &port.to_string(), "--dir"])
+        .arg(temporary.path().join("sim"))
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        stderr.contains(&format!("error: port {port} is taken")),
+        "{stderr}"
+    );
+    assert!(stderr.contains("--port"), "{stderr}");
+    assert!(output.stdout.is_empty());
+}
+
+#[test]
+fn faults_begin_and_end_at_run_time() {
+    let simulation = Simulation::start(Options::new(BINARY).fault("nsm-debug=on")).unwrap();
+    std::thread::sleep(openkey_simulator::fault::NOTICED_WITHIN);
+    let site = simulation.site().unwrap();
+    let refused = site.evidence().unwrap_err().to_string();
+    assert!(refused.contains("debug mode"), "{refused}");
+    let fault = |arguments: &[&str]| {
+        let output = Command::new(BINARY)
+            .arg("fault")
+            .args(arguments)
+            .arg("--dir")
+            .arg(simulation.dir().path())
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{output:?}");
+        std::thread::sleep(openkey_simulator::fault::NOTICED_WITHIN);
+        String::from_utf8(output.stdout).unwrap()
+    };
+    assert_eq!(fault(&["clear"]), "seed=0\n");
+    site.evidence().unwrap();
+    let set = fault(&["set", "store-error=always", "--seed", "3"]);
+    assert_eq!(set, "seed=3\nstore-error=always\n");
+    let mut ada = simulation.person().unwrap();
+    assert!(ada.sign_up("Ada").is_err());
+    simulation.clear_faults().unwrap();
+    ada.sign_up("Ada").unwrap();
+}
+
+#[test]
+fn status_and_down_work_from_another_terminal() {
+    let mut simulation = Simulation::start(Options::new(BINARY)).unwrap();
+    let run = |command: &str| {
+        Command::new(BINARY)
+            .args([command, "--dir"])
+            .arg(simulation.dir().path())
+            .output()
+            .unwrap()
+    };
+    let status = run("status");
+    assert!(status.status.success());
+    assert!(
+        String::from_utf8(status.stdout)
+            .unwrap()
+            .contains(simulation.page())
+    );
+    assert!(run("down").status.success());
+    let again = run("down");
+    assert_eq!(again.status.code(), Some(1));
+    assert!(
+        String::from_utf8(again.stderr)
+            .unwrap()
+            .contains("no simulation is running")
+    );
+    assert!(!run("status").status.success());
+    assert!(simulation.end(Signal::TERM).unwrap().0.success());
+}
