@@ -139,3 +139,60 @@ impl Extensions<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ROOT: &[u8] = include_bytes!("../tests/data/other-root.der");
+
+    /// The certificate with bytes replaced by as many others.
+    fn changed(from: &[u8], to: &[u8]) -> Certificate {
+        let at = ROOT.windows(from.len()).position(|w| w == from).unwrap();
+        let der = [&ROOT[..at], to, &ROOT[at + to.len()..]].concat();
+        Certificate::parse(&der).unwrap()
+    }
+
+    #[test]
+    fn the_facts_are_read() {
+        let root = Certificate::parse(ROOT).unwrap();
+        assert_eq!(root.issuer, root.subject);
+        assert_eq!(root.common_name(), Some("test.nitro-enclaves"));
+        assert!(root.authority);
+        assert_eq!(root.path_length, None);
+        assert_eq!(root.signs_certificates, Some(true));
+        assert_eq!(root.signs_data, Some(true));
+        let point = root.point.unwrap();
+        assert!(ROOT.windows(POINT_BYTES).any(|w| w == point));
+    }
+
+    /// A point of the right length on a curve of another name, and in another form.
+    #[test]
+    fn only_uncompressed_points_on_p384_are_keys() {
+        let p384 = [0x06, 0x05, 0x2b, 0x81, 0x04, 0x00, 0x22];
+        let p521 = [0x06, 0x05, 0x2b, 0x81, 0x04, 0x00, 0x23];
+        assert_eq!(changed(&p384, &p521).point, None);
+        let ec = [0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01];
+        let other = [0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x02];
+        assert_eq!(changed(&ec, &other).point, None);
+        let uncompressed = [0x03, 0x62, 0x00, 0x04];
+        let hybrid = [0x03, 0x62, 0x00, 0x06];
+        assert_eq!(changed(&uncompressed, &hybrid).point, None);
+    }
+
+    #[test]
+    fn validity_includes_its_first_and_last_second() {
+        let root = Certificate::parse(ROOT).unwrap();
+        assert!(!root.is_valid_yet(root.not_before - 1));
+        assert!(root.is_valid_yet(root.not_before));
+        assert!(!root.has_expired(root.not_after));
+        assert!(root.has_expired(root.not_after + 1));
+    }
+
+    #[test]
+    fn what_is_cut_or_followed_is_no_certificate() {
+        assert_eq!(Certificate::parse(&ROOT[..ROOT.len() - 1]), None);
+        assert_eq!(Certificate::parse(&[ROOT, &[0]].concat()), None);
+        assert_eq!(Certificate::parse(b""), None);
+    }
+}

@@ -72,6 +72,57 @@ fn f5_a_reencoded_payload_is_refused() {
     assert!(verifier.fresh(&signed, &policy(), &nonce(), NOW).is_ok());
 }
 
+/// Even the genuine key does not make an irregular payload a document: two readers could read it
+/// in two ways.
+#[test]
+fn f5_irregular_payloads_are_refused_under_a_good_signature() {
+    let enclave = Enclave::hardware();
+    let good = enclave.payload().encode().unwrap();
+    let inner = &good[1..good.len() - 1];
+    let swap = |from: &[u8], to: &[u8]| {
+        let at = good.windows(from.len()).position(|w| w == from).unwrap();
+        [&good[..at], to, &good[at + from.len()..]].concat()
+    };
+    let pcr0 = [&[0x00, 0x58, 0x30][..], &[0xa0; 48]].concat();
+    let pcr1_as_0 = [&[0x00, 0x58, 0x30][..], &[0xa1; 48]].concat();
+    let pcr1 = [&[0x01, 0x58, 0x30][..], &[0xa1; 48]].concat();
+    for (payload, rule) in [
+        (
+            [b"\xbf", inner, b"\x65nonce\x40\xff"].concat(),
+            "duplicate_key",
+        ),
+        (
+            [b"\xaa", inner, b"\x69user_data\x41\x01"].concat(),
+            "duplicate_key",
+        ),
+        (swap(&pcr1, &pcr1_as_0), "duplicate_pcr"),
+        (
+            swap(&pcr0, &[&[0x5f], &pcr0[..], &[0xff]].concat()),
+            "field_type",
+        ),
+        (
+            swap(b"\x66SHA384", b"\x7f\x66SHA384\xff"),
+            "indefinite_length",
+        ),
+        (swap(b"\x66SHA384", b"\xc1\x66SHA384"), "unexpected_tag"),
+        (swap(b"user_data\xf6", b"user_data\xf7"), "field_type"),
+        ([b"\xbf", inner, b"\x61x\xf6\xff"].concat(), "unknown_key"),
+        ([&good[..], &[0]].concat(), "trailing_payload_bytes"),
+    ] {
+        let document = enclave.sign_raw(&payload);
+        let refusal = enclave
+            .verifier()
+            .fresh(&document, &policy(), &nonce(), NOW)
+            .unwrap_err();
+        assert_eq!(refusal.rule(), rule);
+    }
+    // Beside the signature stands nothing: no header that it does not cover.
+    let document = enclave.document();
+    let header = [&document[..6], b"\xa1\x01\x38\x22", &document[7..]].concat();
+    assert_eq!(document[6], 0xa0);
+    assert_eq!(Document::parse(&header), Err(Malformed::UnprotectedHeader));
+}
+
 /// A signature in DER, of another length, or of zeros; another algorithm's header.
 #[test]
 fn f5_other_signatures_and_algorithms_are_refused() {
