@@ -28,5 +28,5 @@ mod upstream;
 
 pub use config::{Config, EnclaveConfig};
 pub use page::{page_manifest, release_file};
-pub use serve::{Clock, HostProxy, Parts, StartError, run};
+pub use serve::{Clock, HostProxy, MakeClient, Parts, StartError, run};
 pub use store::{OpenError, SqliteStore, StoreObserver, StoreOptions};

@@ -78,13 +78,16 @@ impl fmt::Debug for Clock {
     }
 }
 
+/// Makes the client of an enclave.
+pub type MakeClient = Box<dyn Fn(&EnclaveConfig, ClientOptions) -> Client + Send>;
+
 /// What a simulator may replace. The store that is served is an `S`.
 pub struct Parts<S = SqliteStore> {
     /// The wall clock.
     pub clock: Clock,
     /// Makes the client of an enclave; the default connects to [`EnclaveConfig::address`]. Here
     /// connections can be made slow, be cut or reset.
-    pub client: Box<dyn Fn(&EnclaveConfig, ClientOptions) -> Client + Send>,
+    pub client: MakeClient,
     /// Wraps the store before it is served. Here records can be swapped, hidden or made old.
     pub store: Box<dyn FnOnce(SqliteStore) -> S + Send>,
 }

@@ -9,7 +9,9 @@ use std::{
 use axum::{Json, body::Body, response::Response};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use hyper::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue};
-use openkey_protocol::message::{Class, Reply, Request};
+use openkey_protocol::message::{
+    AccountHead, AccountReceipt, Class, EvidenceBinding, Prompt, Reply, Request,
+};
 use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
@@ -64,6 +66,11 @@ fn definitions() -> Map<String, Value> {
     generator.subschema_for::<Request>();
     generator.subschema_for::<Reply>();
     generator.subschema_for::<Class>();
+    // these travel as bytes inside others
+    generator.subschema_for::<EvidenceBinding>();
+    generator.subschema_for::<Prompt>();
+    generator.subschema_for::<AccountReceipt>();
+    generator.subschema_for::<AccountHead>();
     generator.take_definitions(true)
 }
 

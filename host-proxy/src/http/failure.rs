@@ -105,7 +105,7 @@ failures! {
         "The enclave does not answer; it may be starting.",
         "Wait a moment and try again. If it lasts, tell the operator.";
     enclave_late: GATEWAY_TIMEOUT, "enclave_late",
-        "The enclave did not answer in time; whether it acted is unknown.",
+        "The enclave's answer did not arrive in time; whether it acted is unknown.",
         "Look at the account's history before you repeat what you did.";
 }
 

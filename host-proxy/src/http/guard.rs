@@ -63,14 +63,14 @@ impl Guard {
         if !self.hosts.iter().any(known) {
             return Err(Failure::wrong_host().closing());
         }
-        if api && !self.from_own_page(headers) {
+        if api && !self.is_from_own_page(headers) {
             return Err(Failure::wrong_origin().closing());
         }
         Ok(())
     }
 
     /// Whether a request comes from no page, or from this server's.
-    fn from_own_page(&self, headers: &HeaderMap) -> bool {
+    fn is_from_own_page(&self, headers: &HeaderMap) -> bool {
         let own = |origin: &HeaderValue| origin.as_bytes() == self.origin.as_bytes();
         let near = |site: &HeaderValue| matches!(site.as_bytes(), b"same-origin" | b"none");
         headers.get_all(ORIGIN).iter().all(own) && headers.get_all(SEC_FETCH_SITE).iter().all(near)

@@ -1,6 +1,6 @@
 //! What the host answers itself.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use axum::{
     Json,
@@ -14,7 +14,7 @@ use hyper::{
 };
 use schemars::JsonSchema;
 use serde::Serialize;
-use tokio::{sync::Mutex, time::Instant};
+use tokio::{sync::Mutex, task::JoinSet, time::Instant};
 
 use super::{App, failure::Failure};
 
@@ -87,20 +87,33 @@ impl Readiness {
 }
 
 /// Asks store and enclaves, unless someone just did. Those who ask meanwhile wait for the answer.
-async fn readiness(app: &App) -> Ready {
+async fn readiness(app: &Arc<App>) -> Ready {
     let mut newest = app.readiness.0.lock().await;
     if let Some((at, ready)) = newest.as_ref()
         && at.elapsed() < READINESS_HOLDS
     {
         return ready.clone();
     }
+    // all at once: one that is away takes its whole time to be given up
+    let mut asked = JoinSet::new();
+    for index in 0..app.upstreams.len() {
+        let app = Arc::clone(app);
+        asked.spawn(async move {
+            let answers = match app.upstreams.get(index) {
+                Some(upstream) => upstream.answers().await,
+                None => false,
+            };
+            (index, answers)
+        });
+    }
     let mut reasons = Vec::new();
     if let Err(error) = app.store.probe().await {
         reasons.push(format!("the store cannot be written: {error}"));
     }
+    let answers: HashMap<usize, bool> = asked.join_all().await.into_iter().collect();
     let mut enclaves = Vec::with_capacity(app.upstreams.len());
-    for upstream in &app.upstreams {
-        let ready = upstream.answers().await;
+    for (index, upstream) in app.upstreams.iter().enumerate() {
+        let ready = answers.get(&index).copied().unwrap_or_default();
         if !ready {
             reasons.push(format!("enclave {} does not answer", upstream.id()));
         }

@@ -1,0 +1,163 @@
+//! The program as it is started: flags, errors, logs, signals.
+// a test that meets the unexpected should stop right there
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
+
+use std::{
+    io::{BufRead as _, BufReader, Read as _, Write as _},
+    net::TcpStream,
+    path::Path,
+    process::{Child, Command, Stdio},
+};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+fn program() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_openkey-host-proxy"));
+    command.env_clear();
+    command
+}
+
+fn started(dir: &Path, listen: &str) -> Command {
+    let mut command = program();
+    command
+        .args(["--listen", listen, "--origin", "http://localhost:7100"])
+        .args(["--host", "health"])
+        .args(["--enclave", &format!("e1=unix:{}/e1.sock", dir.display())])
+        .args([
+            "--store-listen",
+            &format!("unix:{}/store.sock", dir.display()),
+        ])
+        .args(["--dir", &format!("{}/db", dir.display())])
+        .args(["--deadline-ms", "200", "--log-format", "json"])
+        .stderr(Stdio::piped());
+    command
+}
+
+/// Kills what a failed test leaves behind.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn ask(address: &str, request: &str) -> String {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
+}
+
+#[test]
+fn it_starts_serves_logs_without_bodies_and_stops_when_told() {
+    for signal in [Signal::TERM, Signal::INT] {
+        let dir = tempfile::tempdir().unwrap();
+        let mut running = Running(started(dir.path(), "127.0.0.1:0").spawn().unwrap());
+        let mut log = BufReader::new(running.0.stderr.take().unwrap()).lines();
+        let address = log
+            .by_ref()
+            .map(|line| serde_json::from_str::<serde_json::Value>(&line.unwrap()).unwrap())
+            .find(|line| line["message"] == "listening")
+            .unwrap()["address"]
+            .as_str()
+            .unwrap()
+            .to_owned();
+        let health = ask(
+            &address,
+            "GET /healthz HTTP/1.1\r\nHost: health\r\nConnection: close\r\n\r\n",
+        );
+        assert!(health.starts_with("HTTP/1.1 200 OK\r\n"), "{health}");
+        let answer = ask(
+            &address,
+            "POST /api/v1/enclaves/e1/request HTTP/1.1\r\nHost: localhost:7100\r\n\
+             Content-Type: application/cbor\r\nContent-Length: 11\r\nConnection: close\r\n\r\n\
+             secret-body",
+        );
+        assert!(answer.starts_with("HTTP/1.1 503 "), "{answer}");
+        let pid = Pid::from_child(&running.0);
+        kill_process(pid, signal).unwrap();
+        let status = running.0.wait().unwrap();
+        assert!(status.success(), "{status}");
+        let rest: Vec<String> = log.map(Result::unwrap).collect();
+        let request = rest
+            .iter()
+            .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap())
+            .find(|line| line["message"] == "request" && line["class"] == "request")
+            .unwrap();
+        assert_eq!(request["rule"], "enclave_unreachable");
+        assert_eq!(request["status"], 503);
+        assert_eq!(request["request_id"].as_str().unwrap().len(), 16);
+        assert!(
+            rest.iter().all(|line| !line.contains("secret-body")),
+            "{rest:#?}"
+        );
+    }
+}
+
+#[test]
+fn a_taken_port_is_an_error_that_says_what_to_do() {
+    let dir = tempfile::tempdir().unwrap();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let output = started(dir.path(), &address).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        text.contains(&format!("error: {address} is taken")),
+        "{text}"
+    );
+    assert!(text.contains("choose another port"), "{text}");
+}
+
+#[test]
+fn wrong_flags_are_refused_with_advice() {
+    let dir = tempfile::tempdir().unwrap();
+    for (flags, advice) in [
+        (&["--origin", "http://example.org"][..], "is not an origin"),
+        (&["--enclave", "e1"], "ID=ADDRESS"),
+        (&["--enclave", "E1=unix:/x"], "is not a routing id"),
+        (
+            &["--enclave", "e1=unix:/other.sock"],
+            "give each its own id",
+        ),
+        (
+            &["--trusted-proxy", "everyone"],
+            "expected an address or network",
+        ),
+        (&["--limit-sign-up", "60"], "COUNT/s"),
+        (
+            &["--policy", "/nowhere/policy.json"],
+            "--policy: cannot read",
+        ),
+        (&["--log", "openkey=loud"], "--log"),
+    ] {
+        let mut command = started(dir.path(), "127.0.0.1:0");
+        if flags[0] == "--origin" {
+            command = program();
+        }
+        let output = command.args(flags).output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{flags:?}");
+        let text = String::from_utf8(output.stderr).unwrap();
+        assert!(text.contains("error: "), "{text}");
+        assert!(text.contains(advice), "{flags:?}: {text}");
+    }
+    let help = String::from_utf8(program().arg("--help").output().unwrap().stdout).unwrap();
+    for flag in [
+        "--listen",
+        "--origin",
+        "--enclave",
+        "--store-listen",
+        "--dir",
+        "--policy",
+        "--trusted-proxy",
+        "--log-format",
+        "--page-dir",
+        "OPENKEY_ORIGIN",
+        "/readyz",
+    ] {
+        assert!(help.contains(flag), "{flag}");
+    }
+}

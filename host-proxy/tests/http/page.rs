@@ -1,0 +1,143 @@
+//! The page: the released bytes, checkable, and nothing that could add to them.
+
+use openkey_host_proxy::{page_manifest, release_file};
+use sha2::{Digest as _, Sha256};
+
+use crate::support::{HOST, Site, get};
+
+const POLICY: &str = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; \
+    style-src 'self'; img-src 'self' data:; connect-src 'self'; manifest-src 'self'; \
+    frame-ancestors 'none'; base-uri 'none'; form-action 'none'; \
+    require-trusted-types-for 'script'";
+
+#[tokio::test]
+async fn e5_every_file_of_the_release_is_served_byte_for_byte() {
+    let site = Site::new().await;
+    let manifest = page_manifest();
+    for file in ["index.html", "style.css", "verifier.wasm"] {
+        assert!(manifest.contains_key(file), "{file} is not embedded");
+    }
+    assert!(manifest.keys().any(|path| path.starts_with("vendor/")));
+    assert!(manifest.keys().all(|path| !path.starts_with("tests/")));
+    for (path, sha256) in &manifest {
+        let answer = site.get(&format!("/{path}")).await;
+        assert_eq!((answer.status, path), (200, path));
+        assert_eq!(hex::encode(Sha256::digest(&answer.body)), *sha256, "{path}");
+        assert_eq!(
+            answer.header("etag"),
+            Some(format!("\"{sha256}\"").as_str())
+        );
+        assert_eq!(answer.header("cache-control"), Some("no-cache"));
+        assert_eq!(answer.header("content-security-policy"), Some(POLICY));
+        let mime = match path.rsplit('.').next().unwrap() {
+            "html" => "text/html; charset=utf-8",
+            "js" => "text/javascript; charset=utf-8",
+            "css" => "text/css; charset=utf-8",
+            "wasm" => "application/wasm",
+            "svg" => "image/svg+xml",
+            _ => "text/plain; charset=utf-8",
+        };
+        assert_eq!(answer.header("content-type"), Some(mime), "{path}");
+    }
+    assert_eq!(site.get("/").await.body, site.get("/index.html").await.body);
+    assert_eq!(release_file()["version"], 1);
+    assert_eq!(release_file()["page"], serde_json::json!(manifest));
+}
+
+#[tokio::test]
+async fn e5_a_changed_byte_shows_in_what_is_served() {
+    let dir = tempfile::tempdir().unwrap();
+    let original = Site::new().await.get("/").await.body;
+    let mut changed = original.clone();
+    changed[0] ^= 1;
+    std::fs::write(dir.path().join("index.html"), &changed).unwrap();
+    let site = Site::with(|config| config.page_dir = Some(dir.path().to_owned())).await;
+    let answer = site.get("/index.html").await;
+    assert_eq!(answer.body, changed);
+    let released = &page_manifest()["index.html"];
+    assert_ne!(hex::encode(Sha256::digest(&answer.body)), *released);
+    assert_ne!(
+        answer.header("etag"),
+        Some(format!("\"{released}\"").as_str())
+    );
+}
+
+#[tokio::test]
+async fn a_known_file_is_not_sent_again() {
+    let site = Site::new().await;
+    let etag = site.get("/").await.header("etag").unwrap().to_owned();
+    for known in [
+        etag.clone(),
+        format!("W/{etag}"),
+        format!("\"x\", {etag}"),
+        "*".to_owned(),
+    ] {
+        let answer = site
+            .ask(get("/", &format!("If-None-Match: {known}\r\n")))
+            .await;
+        assert_eq!((answer.status, answer.body.len()), (304, 0), "{known}");
+        assert_eq!(answer.header("etag"), Some(etag.as_str()));
+    }
+    let other = site.ask(get("/", "If-None-Match: \"other\"\r\n")).await;
+    assert_eq!(other.status, 200);
+}
+
+#[tokio::test]
+async fn the_page_is_only_read() {
+    let site = Site::new().await;
+    for method in ["POST", "PUT", "DELETE", "OPTIONS", "TRACE"] {
+        let request = format!("{method} /index.html HTTP/1.1\r\nHost: {HOST}\r\n\r\n");
+        let answer = site.ask(request).await;
+        assert_eq!((answer.status, method), (405, method));
+    }
+}
+
+#[tokio::test]
+async fn browsers_are_told_to_trust_nothing_else() {
+    let site = Site::new().await;
+    for path in [
+        "/",
+        "/docs",
+        "/config.json",
+        "/nothing",
+        "/metrics",
+        "/healthz",
+    ] {
+        let answer = site.get(path).await;
+        let header = |name| answer.header(name).unwrap_or_default().to_owned();
+        assert_eq!(header("x-content-type-options"), "nosniff", "{path}");
+        assert_eq!(header("referrer-policy"), "no-referrer", "{path}");
+        assert_eq!(
+            header("cross-origin-resource-policy"),
+            "same-origin",
+            "{path}"
+        );
+        assert!(
+            header("content-security-policy").starts_with("default-src 'none'"),
+            "{path}"
+        );
+        assert!(
+            header("content-security-policy").contains("frame-ancestors 'none'"),
+            "{path}"
+        );
+        assert!(
+            header("strict-transport-security").starts_with("max-age="),
+            "{path}"
+        );
+    }
+    let page = site.get("/").await;
+    assert_eq!(
+        page.header("cross-origin-opener-policy"),
+        Some("same-origin")
+    );
+    let permissions = page.header("permissions-policy").unwrap();
+    assert!(permissions.contains("publickey-credentials-get=(self)"));
+    assert!(permissions.contains("publickey-credentials-create=(self)"));
+    // a page on the machine itself has no TLS to insist on
+    let site = Site::with(|config| config.origin = "http://localhost:7100".parse().unwrap()).await;
+    let answer = site
+        .ask("GET / HTTP/1.1\r\nHost: localhost:7100\r\n\r\n")
+        .await;
+    assert_eq!(answer.status, 200);
+    assert_eq!(answer.header("strict-transport-security"), None);
+}
