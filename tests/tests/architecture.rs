@@ -1,0 +1,125 @@
+//! The arrows of the README's folder table point one way, and the enclave stays small.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)] // a test may stop at once
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::Value;
+
+/// What each crate links (normal and build dependencies, not dev), by package name.
+fn links() -> BTreeMap<String, BTreeSet<String>> {
+    let output = Command::new(env!("CARGO"))
+        .args(["metadata", "--format-version", "1", "--locked", "--offline"])
+        .args(["--filter-platform", "x86_64-unknown-linux-gnu"])
+        .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let metadata: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let names: BTreeMap<&str, &str> = metadata["packages"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|package| (package["id"].as_str().unwrap(), package["name"].as_str().unwrap()))
+        .collect();
+    metadata["resolve"]["nodes"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|node| {
+            let linked = node["deps"].as_array().unwrap().iter().filter(|dep| {
+                dep["dep_kinds"].as_array().unwrap().iter().any(|kind| kind["kind"] != "dev")
+            });
+            (
+                names[node["id"].as_str().unwrap()].to_owned(),
+                linked.map(|dep| names[dep["pkg"].as_str().unwrap()].to_owned()).collect(),
+            )
+        })
+        .collect()
+}
+
+fn closure(links: &BTreeMap<String, BTreeSet<String>>, root: &str) -> BTreeSet<String> {
+    let mut seen = BTreeSet::new();
+    let mut todo = vec![root.to_owned()];
+    while let Some(next) = todo.pop() {
+        for dependency in &links[&next] {
+            if seen.insert(dependency.clone()) {
+                todo.push(dependency.clone());
+            }
+        }
+    }
+    seen
+}
+
+#[test]
+fn arrows_point_one_way() {
+    let links = links();
+    let allowed: &[(&str, &[&str])] = &[
+        ("openkey-attestation", &[]),
+        ("openkey-capability", &[]),
+        ("openkey-protocol", &[]),
+        ("openkey-enclave", &["openkey-attestation", "openkey-capability", "openkey-protocol"]),
+        ("openkey-verifier", &["openkey-attestation", "openkey-protocol"]),
+        ("openkey-verifier-wasm", &["openkey-attestation", "openkey-protocol", "openkey-verifier"]),
+        ("openkey-host-proxy", &["openkey-protocol"]),
+    ];
+    for (package, may_use) in allowed {
+        let uses: BTreeSet<String> = closure(&links, package)
+            .into_iter()
+            .filter(|name| name.starts_with("openkey-"))
+            .collect();
+        let may_use: BTreeSet<String> = may_use.iter().map(|&name| name.to_owned()).collect();
+        assert!(uses.is_subset(&may_use), "{package} uses {:?}", uses.difference(&may_use));
+    }
+}
+
+#[test]
+fn enclave_links_no_server_database_or_second_crypto_backend() {
+    let linked = closure(&links(), "openkey-enclave");
+    let refused = [
+        "axum", "hyper", "reqwest", "ureq", "rusqlite", "libsqlite3-sys", "openssl", "openssl-sys",
+        "native-tls", "ring", "clap", "tracing-subscriber", "schemars", "ciborium", "rcgen",
+    ];
+    for name in refused {
+        assert!(!linked.contains(name), "the enclave links {name}");
+    }
+}
+
+#[test]
+fn nobody_links_openssl() {
+    for (package, linked) in links() {
+        assert!(!linked.contains("openssl-sys"), "{package} links OpenSSL");
+    }
+}
+
+#[test]
+fn unsafe_code_stands_only_in_the_webassembly_exports() {
+    fn scan(dir: &Path, found: &mut Vec<String>) {
+        for entry in std::fs::read_dir(dir).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.file_name().unwrap().to_string_lossy().into_owned();
+            if path.is_dir() {
+                if name != "target" && name != "node_modules" && !name.starts_with('.') {
+                    scan(&path, found);
+                }
+            } else if name.ends_with(".rs")
+                && std::fs::read_to_string(&path).unwrap().lines().any(|line| {
+                    let code = line.split("//").next().unwrap_or_default();
+                    ["unsafe {", "unsafe fn", "unsafe impl", "unsafe("]
+                        .iter()
+                        .any(|word| code.contains(word) && !code.contains('"'))
+                })
+            {
+                found.push(path.to_string_lossy().into_owned());
+            }
+        }
+    }
+    let mut found = Vec::new();
+    scan(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/..")), &mut found);
+    assert!(
+        found.iter().all(|path| path.contains("verifier/wasm/")),
+        "unsafe code outside verifier/wasm: {found:?}"
+    );
+}
