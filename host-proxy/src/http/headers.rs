@@ -21,7 +21,7 @@ const DATA_POLICY: &str = "default-src 'none'; frame-ancestors 'none'";
 /// Nothing of the device but passkeys, and those for this page alone.
 const PERMISSIONS: &str = "publickey-credentials-create=(self), publickey-credentials-get=(self), \
     camera=(), microphone=(), geolocation=(), display-capture=(), payment=(), usb=(), serial=(), \
-    hid=(), bluetooth=(), midi=(), browsing-topics=()";
+    hid=(), midi=(), browsing-topics=()";
 
 /// Two years: what browsers' preload lists ask for.
 const TRANSPORT: &str = "max-age=63072000; includeSubDomains";
