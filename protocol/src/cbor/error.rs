@@ -80,6 +80,9 @@ pub enum Rule {
     /// Map keys differ.
     #[error("the map has a key twice")]
     DuplicateKey,
+    /// Map keys are no arrays and no maps.
+    #[error("an array or map is the key of a map")]
+    CompositeKey,
     /// No tags.
     #[error("tags are not part of the protocol")]
     Tag,
@@ -102,7 +105,7 @@ pub enum Rule {
 
 impl Rule {
     /// Every rule.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Truncated,
         Self::TrailingBytes,
         Self::ReservedHead,
@@ -111,6 +114,7 @@ impl Rule {
         Self::NotUtf8,
         Self::KeyOrder,
         Self::DuplicateKey,
+        Self::CompositeKey,
         Self::Tag,
         Self::Float,
         Self::SimpleValue,
@@ -131,6 +135,7 @@ impl Rule {
             Self::NotUtf8 => "not_utf8",
             Self::KeyOrder => "key_order",
             Self::DuplicateKey => "duplicate_key",
+            Self::CompositeKey => "composite_key",
             Self::Tag => "tag",
             Self::Float => "float",
             Self::SimpleValue => "simple_value",

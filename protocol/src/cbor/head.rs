@@ -57,6 +57,21 @@ impl<'a> Cursor<'a> {
         taken.try_into().map_err(|_| Rule::Truncated)
     }
 
+    /// Takes a map's key: a number, simple value, text or byte string. An array or map would be
+    /// another item to put in order, and no message has such keys.
+    pub(super) fn key(&mut self) -> Result<&'a [u8], Rule> {
+        let from = self.at;
+        match self.head()? {
+            Head::Scalar => {}
+            Head::Bytes(length) => drop(self.take(length)?),
+            Head::Text(length) => {
+                core::str::from_utf8(self.take(length)?).map_err(|_| Rule::NotUtf8)?;
+            }
+            Head::Array(_) | Head::Map(_) => return Err(Rule::CompositeKey),
+        }
+        Ok(self.since(from))
+    }
+
     pub(super) fn head(&mut self) -> Result<Head, Rule> {
         let [initial] = self.take_array()?;
         let (major, info) = (initial >> 5, initial & 0x1f);

@@ -94,11 +94,10 @@ impl Pass<'_> {
                 let depth = self.open(count.saturating_mul(2), depth)?;
                 let mut last: &[u8] = &[];
                 for _ in 0..count {
-                    let from = self.input.at();
-                    self.item(depth)?;
-                    let key = self.input.since(from);
+                    self.item_at = self.input.at();
+                    self.items = self.items.checked_sub(1).ok_or(Rule::TooManyItems)?;
+                    let key = self.input.key()?;
                     if key <= last {
-                        self.item_at = from;
                         return Err(if key == last {
                             Rule::DuplicateKey
                         } else {

@@ -2,12 +2,12 @@
 
 use core::convert::Infallible;
 
-use zeroize::Zeroizing;
+use zeroize::Zeroize;
 
 /// Where the serialiser writes. Sealed records hold keys: growing must not leave them in freed
 /// memory, so a larger buffer is made, filled, and the smaller one wiped.
 #[derive(Default)]
-pub(super) struct Wiping(Zeroizing<Vec<u8>>);
+pub(super) struct Wiping(Vec<u8>);
 
 impl Wiping {
     /// Most messages fit, and then nothing grows.
@@ -18,6 +18,13 @@ impl Wiping {
     }
 }
 
+impl Drop for Wiping {
+    /// What was written, not the untouched rest of the buffer.
+    fn drop(&mut self) {
+        self.0.as_mut_slice().zeroize();
+    }
+}
+
 impl minicbor::encode::Write for Wiping {
     type Error = Infallible;
 
@@ -25,9 +32,10 @@ impl minicbor::encode::Write for Wiping {
         let needed = self.0.len() + bytes.len();
         if needed > self.0.capacity() {
             let capacity = needed.max(self.0.capacity() * 2).max(Self::FIRST);
-            let mut larger = Zeroizing::new(Vec::with_capacity(capacity));
-            larger.extend_from_slice(&self.0);
-            self.0 = larger;
+            let mut larger = Self(Vec::with_capacity(capacity));
+            larger.0.extend_from_slice(&self.0);
+            // The smaller one is wiped as it is dropped.
+            *self = larger;
         }
         self.0.extend_from_slice(bytes);
         Ok(())

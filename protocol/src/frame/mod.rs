@@ -7,6 +7,7 @@
 //! at once as the server allows, and the server answers each with one [`Frame::Reply`] or
 //! [`Frame::Failure`] in any order. A failure with id 0 is about the connection, which ends.
 
+mod codec;
 mod deframer;
 mod handshake;
 mod reader;
@@ -15,7 +16,7 @@ mod writer;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    cbor::{self, DecodeError, EncodeError, Limits},
+    cbor::{DecodeError, EncodeError, Limits},
     message::{Bytes, Class},
 };
 
@@ -157,44 +158,6 @@ pub enum FrameError {
 impl From<std::io::Error> for FrameError {
     fn from(error: std::io::Error) -> Self {
         Self::Io(error.kind())
-    }
-}
-
-impl Frame {
-    /// The frame's bytes, length first.
-    ///
-    /// # Errors
-    ///
-    /// [`FrameError::TooLarge`] for a body that does not fit, before anything is copied.
-    pub fn encode(&self) -> Result<Vec<u8>, FrameError> {
-        if let Self::Request { body, .. } | Self::Reply { body, .. } = self
-            && body.0.len() > MAX_BODY
-        {
-            return Err(FrameError::TooLarge {
-                length: body.0.len(),
-            });
-        }
-        let content = cbor::encode(self)?;
-        let too_large = || FrameError::TooLarge {
-            length: content.len(),
-        };
-        let length = u32::try_from(content.len()).map_err(|_| too_large())?;
-        if content.len() > MAX_FRAME {
-            return Err(too_large());
-        }
-        let mut framed = Vec::with_capacity(LENGTH_BYTES + content.len());
-        framed.extend_from_slice(&length.to_be_bytes());
-        framed.extend_from_slice(&content);
-        Ok(framed)
-    }
-
-    /// Reads a frame's content, without its length.
-    ///
-    /// # Errors
-    ///
-    /// [`FrameError::Malformed`] if it is not exactly one frame.
-    pub fn decode(content: &[u8]) -> Result<Self, FrameError> {
-        Ok(cbor::decode_within(content, &LIMITS)?)
     }
 }
 

@@ -69,7 +69,8 @@ pub enum ErrorCode {
     ConfirmationNeeded,
     /// The text looks like SIWE or a SIWE-ReCap but does not parse canonically.
     SiweRefused,
-    /// The SIWE message is for another address, or carries grants that cannot be explained yet.
+    /// The SIWE message is for another address, has expired, or carries grants that cannot be
+    /// explained yet.
     SiweUnsupported,
     /// The typed data cannot be read without ambiguity.
     TypedDataRefused,
