@@ -14,7 +14,7 @@ const ATTESTED: u8 = 0x40;
 /// One passkey, and how it misbehaves.
 #[derive(Clone)]
 pub struct Authenticator {
-    key: SigningKey,
+    pub key: SigningKey,
     pub id: Vec<u8>,
     pub user_handle: Vec<u8>,
     pub rp_id: String,
@@ -24,6 +24,10 @@ pub struct Authenticator {
     /// Members appended to the client data, each beginning with a comma.
     pub extra_client_data: String,
     pub type_override: Option<&'static str>,
+    /// The COSE algorithm it claims.
+    pub algorithm: i8,
+    /// Gives a point that is not on the curve.
+    pub off_curve: bool,
 }
 
 impl Authenticator {
@@ -38,6 +42,8 @@ impl Authenticator {
             counter: 0,
             extra_client_data: r#","crossOrigin":false"#.to_owned(),
             type_override: None,
+            algorithm: -7,
+            off_curve: false,
         }
     }
 
@@ -58,9 +64,11 @@ impl Authenticator {
         let mut cose = minicbor::Encoder::new(Vec::new());
         cose.map(5).unwrap();
         cose.u8(1).unwrap().u8(2).unwrap();
-        cose.u8(3).unwrap().i8(-7).unwrap();
+        cose.u8(3).unwrap().i8(self.algorithm).unwrap();
         cose.i8(-1).unwrap().u8(1).unwrap();
-        cose.i8(-2).unwrap().bytes(point.x().unwrap()).unwrap();
+        let mut x = point.x().unwrap().to_vec();
+        x[31] ^= u8::from(self.off_curve);
+        cose.i8(-2).unwrap().bytes(&x).unwrap();
         cose.i8(-3).unwrap().bytes(point.y().unwrap()).unwrap();
         data.extend(cose.into_writer());
         let mut object = minicbor::Encoder::new(Vec::new());

@@ -1,0 +1,15 @@
+//! Attacks on an enclave through its requests and its store. Each test is named for the line of the
+//! threat list or of the acceptance scenarios that it mounts.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod boot;
+mod consent;
+mod crash;
+mod passkeys;
+mod requests;
+mod rollback;
+mod store;

@@ -1,0 +1,163 @@
+//! Requests that are none, come by the wrong way, or come too often.
+
+use openkey_protocol::{
+    cbor,
+    message::{Action, Class, ErrorCode, Propose, Reply, Request, SignIn, SignUp},
+};
+
+use crate::common::{
+    ORIGIN, Person, World, ask, ask_as, code,
+    person::{begin, text},
+};
+
+#[tokio::test]
+async fn d3_each_request_comes_by_its_own_class() {
+    let world = World::new();
+    let enclave = world.boot().await;
+    let requests = [
+        (Request::Status, Class::Request),
+        (
+            Request::Evidence {
+                nonce: [1; 16].into(),
+            },
+            Class::Evidence,
+        ),
+        (
+            Request::SignIn(SignIn {
+                origin: ORIGIN.into(),
+                nonce: [1; 16].into(),
+            }),
+            Class::Request,
+        ),
+    ];
+    for (request, own) in requests {
+        for class in [Class::Evidence, Class::SignUp, Class::Request] {
+            let refused = code(ask_as(&enclave, class, &request).await);
+            let expected = (class != own).then_some(ErrorCode::WrongClass);
+            assert_eq!(refused, expected);
+        }
+    }
+}
+
+#[tokio::test]
+async fn bytes_that_are_no_request_are_answered_and_change_nothing() {
+    let world = World::new();
+    let enclave = world.boot().await;
+    let good = cbor::encode(&Request::Status).unwrap();
+    for body in [
+        &b""[..],
+        b"\xff",
+        b"{}",
+        &[good.as_slice(), b"\0"].concat(),
+        &[0xa1; 4096],
+    ] {
+        let reply = enclave.answer(Class::Request, body).await;
+        let Reply::Error(error) = cbor::decode(&reply).unwrap() else {
+            panic!("accepted");
+        };
+        assert_eq!(error.code, ErrorCode::Malformed);
+    }
+    assert!(world.store.snapshot().is_empty());
+}
+
+#[tokio::test]
+async fn strange_origins_nonces_and_names_are_refused() {
+    let world = World::new();
+    let enclave = world.boot().await;
+    let person = Person::register(&enclave, 1).await;
+    let sign_up = |origin: &str, name: &str, nonce: usize| {
+        Request::SignUp(SignUp {
+            origin: origin.into(),
+            name: name.into(),
+            nonce: vec![1; nonce].into(),
+        })
+    };
+    for (request, expected) in [
+        (
+            sign_up("https://evil.example", "Ada", 16),
+            ErrorCode::WrongOrigin,
+        ),
+        (
+            sign_up("http://localhost:7100/", "Ada", 16),
+            ErrorCode::WrongOrigin,
+        ),
+        (sign_up(ORIGIN, "", 16), ErrorCode::OutOfBounds),
+        (sign_up(ORIGIN, &"x".repeat(65), 16), ErrorCode::OutOfBounds),
+        (sign_up(ORIGIN, "A\u{202e}da", 16), ErrorCode::TextRefused),
+        (sign_up(ORIGIN, "Ada", 15), ErrorCode::OutOfBounds),
+        (sign_up(ORIGIN, "Ada", 65), ErrorCode::OutOfBounds),
+        (
+            Request::Evidence {
+                nonce: vec![1; 15].into(),
+            },
+            ErrorCode::OutOfBounds,
+        ),
+        (
+            Request::Evidence {
+                nonce: vec![1; 65].into(),
+            },
+            ErrorCode::OutOfBounds,
+        ),
+    ] {
+        assert_eq!(code(ask(&enclave, &request).await), Some(expected));
+    }
+    let Request::Propose(propose) = person.proposal(text("x")) else {
+        panic!("no proposal");
+    };
+    let elsewhere = Request::Propose(Propose {
+        origin: "https://evil.example".into(),
+        ..propose
+    });
+    assert_eq!(
+        code(ask(&enclave, &elsewhere).await),
+        Some(ErrorCode::WrongOrigin)
+    );
+    let nothing = Action::CreateKey { label: " ".into() };
+    assert_eq!(
+        code(person.propose(&enclave, nothing).await),
+        Some(ErrorCode::OutOfBounds)
+    );
+    for limit in [0, 51] {
+        let refused = person.history(&enclave, None, limit).await;
+        assert_eq!(code(refused), Some(ErrorCode::OutOfBounds));
+    }
+}
+
+#[tokio::test]
+async fn sign_ups_are_bounded_for_the_deployment() {
+    let mut world = World::new();
+    world.capacity.sign_ups_per_minute = 3;
+    let enclave = world.boot().await;
+    for _ in 0..3 {
+        assert!(begin(&enclave).await.is_ok());
+    }
+    assert_eq!(code(begin(&enclave).await), Some(ErrorCode::TooMany));
+    world.pass(60_000);
+    assert!(begin(&enclave).await.is_ok());
+}
+
+#[tokio::test]
+async fn history_is_read_page_by_page_to_its_beginning() {
+    let world = World::new();
+    let enclave = world.boot().await;
+    let mut person = Person::register(&enclave, 1).await;
+    for at in 0..11 {
+        person.act(&enclave, text(&at.to_string())).await.unwrap();
+    }
+    let (mut before, mut seen) = (None, Vec::new());
+    loop {
+        let page = person.history(&enclave, before, 5).await.unwrap();
+        seen.extend(page.entries.iter().map(|entry| entry.sequence));
+        before = page.next;
+        if before.is_none() {
+            break;
+        }
+    }
+    assert_eq!(seen, (1..=12).rev().collect::<Vec<_>>());
+    let beyond = person.history(&enclave, Some(u64::MAX), 5).await.unwrap();
+    assert_eq!(beyond.entries[0].sequence, 12);
+    for before in [Some(0), Some(1)] {
+        let page = person.history(&enclave, before, 5).await.unwrap();
+        assert!(page.entries.is_empty());
+    }
+}

@@ -1,0 +1,165 @@
+//! A host that answers with yesterday's records, or with none.
+
+use openkey_protocol::message::{Approve, ErrorCode, Request, Response};
+
+use crate::common::{
+    Authenticator, Person, World, ask, code,
+    person::{begin, finish, sign_in, text},
+};
+
+#[tokio::test]
+async fn e2_a_running_enclave_refuses_an_older_record() {
+    let world = World::new();
+    let enclave = world.boot().await;
+    let mut person = Person::register(&enclave, 1).await;
+    let yesterday = world.store.snapshot();
+    person.act(&enclave, text("x")).await.unwrap();
+    world.store.restore(yesterday);
+    // Even for a client that has forgotten everything.
+    let request = match person.proposal(text("y")) {
+        Request::Propose(propose) => Request::Propose(openkey_protocol::message::Propose {
+            head: None,
+            ..propose
+        }),
+        other => other,
+    };
+    assert_eq!(
+        code(ask(&enclave, &request).await),
+        Some(ErrorCode::RolledBack)
+    );
+    let begun = sign_in(&enclave).await.unwrap();
+    let approval = Request::Approve(Approve {
+        head: None,
+        ..person.approval(&begun, person.authenticator.clone().get(&begun.options))
+    });
+    assert_eq!(
+        code(ask(&enclave, &approval).await),
+        Some(ErrorCode::RolledBack)
+    );
+}
+
+#[tokio::test]
+async fn e2_after_a_restart_the_clients_head_refuses_an_older_record() {
+    let world = World::new();
+    let enclave = world.boot().await;
+    let mut person = Person::register(&enclave, 1).await;
+    let yesterday = world.store.snapshot();
+    let today = person.act(&enclave, text("x")).await;
+    assert!(today.is_ok());
+    drop(enclave);
+    world.store.restore(yesterday);
+    let enclave = world.boot().await;
+    let refused = person.propose(&enclave, text("y")).await;
+    assert_eq!(code(refused), Some(ErrorCode::RolledBack));
+    assert_eq!(
+        code(person.view(&enclave).await),
+        Some(ErrorCode::RolledBack)
+    );
+}
+
+#[tokio::test]
+async fn e2_a_fork_of_the_same_version_is_refused() {
+    let world = World::new();
+    let enclave = world.boot().await;
+    let mut person = Person::register(&enclave, 1).await;
+    let fork = world.store.snapshot();
+    person
+        .act(&enclave, text("seen by the client"))
+        .await
+        .unwrap();
+    world.store.restore(fork);
+    // An enclave that was restarted writes the same version once more.
+    let enclave = world.boot().await;
+    let mut forgetful = person.clone();
+    forgetful.sign_in(&enclave).await.unwrap();
+    assert_eq!(forgetful.head.version, person.head.version);
+    let refused = person.propose(&enclave, text("y")).await;
+    assert_eq!(code(refused), Some(ErrorCode::RolledBack));
+}
+
+#[tokio::test]
+async fn e2_a_hidden_record_never_becomes_a_fresh_account() {
+    let world = World::new();
+    let enclave = world.boot().await;
+    let started = begin(&enclave).await.unwrap();
+    let mut authenticator = Authenticator::new(1);
+    finish(&enclave, &started, &mut authenticator)
+        .await
+        .unwrap();
+    let person = Person::register(&enclave, 2).await;
+    let all = world.store.snapshot();
+    world.store.restore(Default::default());
+
+    // To the running enclave the account is hidden, whatever the client knows.
+    let again = finish(&enclave, &started, &mut authenticator).await;
+    assert_eq!(code(again), Some(ErrorCode::RolledBack));
+    assert_eq!(
+        code(person.view(&enclave).await),
+        Some(ErrorCode::RolledBack)
+    );
+    let begun = sign_in(&enclave).await.unwrap();
+    let approval = Request::Approve(Approve {
+        head: None,
+        ..person.approval(&begun, person.authenticator.clone().get(&begun.options))
+    });
+    assert_eq!(
+        code(ask(&enclave, &approval).await),
+        Some(ErrorCode::RolledBack)
+    );
+
+    // To a restarted one it is for a client with a head, and unknown, never new, for others.
+    let enclave = world.boot().await;
+    assert_eq!(
+        code(person.propose(&enclave, text("x")).await),
+        Some(ErrorCode::RolledBack)
+    );
+    let begun = sign_in(&enclave).await.unwrap();
+    let approval = Request::Approve(Approve {
+        head: None,
+        ..person.approval(&begun, person.authenticator.clone().get(&begun.options))
+    });
+    assert_eq!(
+        code(ask(&enclave, &approval).await),
+        Some(ErrorCode::UnknownAccount)
+    );
+    assert!(world.store.snapshot().is_empty(), "nothing was made up");
+
+    world.store.restore(all);
+    assert!(person.propose(&enclave, text("x")).await.is_ok());
+}
+
+#[tokio::test]
+async fn e2_full_refuses_new_accounts_and_keeps_the_old_ones() {
+    let mut world = World::new();
+    world.capacity.accounts = 2;
+    let enclave = world.boot().await;
+    let mut one = Person::register(&enclave, 1).await;
+    let mut two = Person::register(&enclave, 2).await;
+    assert_eq!(code(begin(&enclave).await), Some(ErrorCode::Full));
+    let yesterday = world.store.snapshot();
+    assert!(one.act(&enclave, text("x")).await.is_ok());
+    assert!(two.act(&enclave, text("x")).await.is_ok());
+    world.store.restore(yesterday);
+    assert_eq!(
+        code(one.propose(&enclave, text("x")).await),
+        Some(ErrorCode::RolledBack)
+    );
+    let Response::Status(status) = ask(&enclave, &Request::Status).await.unwrap() else {
+        panic!("no status");
+    };
+    assert_eq!(status.limits.accounts, 2);
+}
+
+#[tokio::test]
+async fn e2_a_head_of_another_account_is_not_taken() {
+    let world = World::new();
+    let enclave = world.boot().await;
+    let one = Person::register(&enclave, 1).await;
+    let two = Person::register(&enclave, 2).await;
+    let confused = Person {
+        head: two.head,
+        ..one
+    };
+    let refused = confused.propose(&enclave, text("x")).await;
+    assert_eq!(code(refused), Some(ErrorCode::Malformed));
+}
