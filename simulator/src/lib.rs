@@ -7,6 +7,7 @@
 //! * [`fault`]: what can go wrong, seeded and repeatable;
 //! * [`authenticator`]: a passkey device in software that misbehaves on demand;
 //! * [`person`]: a person with such a device, a client that checks everything;
+//! * [`load`]: many such people at once;
 //! * [`simulation`]: the real program with all its processes, for tests;
 //! * [`dir`]: where a simulation keeps its state.
 //!
@@ -23,6 +24,7 @@ pub mod ca;
 pub mod dir;
 pub mod fault;
 mod files;
+pub mod load;
 pub mod nsm;
 pub mod person;
 pub mod process;

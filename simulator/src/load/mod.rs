@@ -1,0 +1,345 @@
+//! `openkey-sim load`: real clients, as many signatures as there is room for.
+//!
+//! Every client is a [`Person`] with a software passkey: it verifies evidence, receipts, prompts and
+//! heads, answers with its device, and recovers the address of each signature. What fails is tried
+//! again and counted by kind; nothing is counted twice, and nothing before it is in the file of
+//! acknowledgements, if there is one. It survives a kill of either process.
+
+mod acks;
+mod cpu;
+mod report;
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use openkey_protocol::message::{AccountId, Bytes};
+use openkey_verifier::client::ClientError;
+
+use self::acks::{Ack, AckFile, Acknowledged};
+use self::report::percentile_ms;
+pub use self::report::{ReadBack, Report};
+use crate::authenticator::Passkey;
+use crate::person::{Person, PersonError, Site};
+
+/// After a failure: long enough for a process to come back, short enough not to wait for it.
+const PAUSE: Duration = Duration::from_millis(20);
+/// Failures without a success in between after which a client gives up.
+const GIVE_UP: Duration = Duration::from_secs(60);
+
+/// Why a load run ended early.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LoadError {
+    /// The file of acknowledgements.
+    #[error("acknowledgements: {0}")]
+    Acks(#[from] io::Error),
+    /// Nothing has worked for a minute.
+    #[error("nothing has worked for {GIVE_UP:?}: {0}")]
+    GaveUp(PersonError),
+    /// A client broke, which is a bug.
+    #[error("a client broke")]
+    Broken,
+}
+
+/// What to do.
+#[derive(Clone, Debug)]
+pub struct LoadOptions {
+    /// Accounts to sign up.
+    pub accounts: usize,
+    /// Clients at once.
+    pub connections: usize,
+    /// How long to sign.
+    pub duration: Duration,
+    /// Where acknowledgements are written before they count.
+    pub acks: Option<PathBuf>,
+}
+
+/// The processes whose CPU is reported, by name, at the time of asking.
+pub type Processes<'a> = &'a (dyn Fn() -> Vec<(String, u32)> + Sync);
+
+/// Signs up accounts, then signs with them.
+///
+/// # Errors
+///
+/// [`LoadError`].
+pub fn run(
+    site: &Arc<Site>,
+    options: &LoadOptions,
+    processes: Processes<'_>,
+) -> Result<Report, LoadError> {
+    let acks = AckFile::create(options.acks.as_deref())?;
+    let began = Instant::now();
+    let next = AtomicUsize::new(0);
+    let crowds = each(options.connections, |_| {
+        let mut crowd = Vec::new();
+        while next.fetch_add(1, Ordering::Relaxed) < options.accounts {
+            crowd.push(sign_up(site, &acks)?);
+        }
+        Ok(crowd)
+    })?;
+    let sign_up_seconds = began.elapsed().as_secs_f64();
+    let accounts = crowds.iter().map(Vec::len).sum();
+
+    let before = cpu::used_us(processes().into_iter());
+    let began = Instant::now();
+    let crowds: Vec<Mutex<Vec<Person>>> = crowds.into_iter().map(Mutex::new).collect();
+    let tallies = each(crowds.len(), |client| {
+        let Some(crowd) = crowds.get(client) else {
+            return Ok(Tally::default());
+        };
+        let mut crowd = crowd.lock().unwrap_or_else(PoisonError::into_inner);
+        sign(client, &mut crowd, began + options.duration, &acks)
+    })?;
+    let seconds = began.elapsed().as_secs_f64();
+    let after = cpu::used_us(processes().into_iter());
+
+    let mut all = Tally::default();
+    for tally in tallies {
+        all.add(tally);
+    }
+    all.took_us.sort_unstable();
+    let signatures = all.took_us.len();
+    let requests = all.requests;
+    Ok(Report {
+        accounts,
+        sign_up_seconds,
+        signatures,
+        seconds,
+        signatures_per_second: signatures as f64 / seconds,
+        p50_ms: percentile_ms(&all.took_us, 0.5),
+        p99_ms: percentile_ms(&all.took_us, 0.99),
+        requests,
+        cpu_us_per_request: after
+            .into_iter()
+            .filter_map(|(process, used)| {
+                let used = used - before.get(&process)?;
+                Some((process.0, used / requests.max(1) as f64))
+            })
+            .collect(),
+        errors: all.errors,
+    })
+}
+
+/// Reads every line of a file of acknowledgements back through the public API.
+///
+/// # Errors
+///
+/// [`LoadError`] if the file is broken or nobody answers. What is missing is no error but a finding.
+pub fn read_back(
+    site: &Arc<Site>,
+    file: &Path,
+    rp_id: &str,
+    connections: usize,
+) -> Result<ReadBack, LoadError> {
+    let accounts: Vec<(String, Acknowledged)> = acks::read(file)?.into_iter().collect();
+    let next = AtomicUsize::new(0);
+    let missing = each(connections, |_| {
+        let mut missing = Vec::new();
+        while let Some((id, acknowledged)) = accounts.get(next.fetch_add(1, Ordering::Relaxed)) {
+            missing.extend(find(site, id, acknowledged, rp_id)?);
+        }
+        Ok(missing)
+    })?;
+    Ok(ReadBack {
+        accounts: accounts.len(),
+        signatures: accounts.iter().map(|(_, it)| it.signatures.len()).sum(),
+        missing: missing.into_iter().flatten().collect(),
+    })
+}
+
+/// Runs as many threads; the first error ends the run.
+fn each<T: Send>(
+    threads: usize,
+    work: impl Fn(usize) -> Result<T, LoadError> + Sync,
+) -> Result<Vec<T>, LoadError> {
+    let work = &work;
+    thread::scope(|scope| {
+        let threads: Vec<_> = (0..threads.max(1))
+            .map(|number| scope.spawn(move || work(number)))
+            .collect();
+        threads
+            .into_iter()
+            .map(|thread| thread.join().unwrap_or(Err(LoadError::Broken)))
+            .collect()
+    })
+}
+
+fn sign_up(site: &Arc<Site>, acks: &AckFile) -> Result<Person, LoadError> {
+    // A sign-up that was not acknowledged begins anew: a half-made account signs nothing.
+    let person = persist(|| {
+        let mut person = Person::new(Arc::clone(site));
+        person.sign_up("Load")?;
+        Ok(person)
+    })?;
+    let passkey = person.device.passkeys().first().ok_or(LoadError::Broken)?;
+    let key = person.keys().first().ok_or(LoadError::Broken)?;
+    let account = person.account_id().map_err(LoadError::GaveUp)?;
+    acks.write(&Ack::Account {
+        account: account.to_string(),
+        address: key.address.to_string(),
+        passkey: hex::encode(passkey.id()),
+        key: hex::encode(passkey.export().map_err(|_| LoadError::Broken)?),
+    })?;
+    Ok(person)
+}
+
+/// Tries until it works, or nothing has worked for a minute.
+fn persist<T>(mut attempt: impl FnMut() -> Result<T, PersonError>) -> Result<T, LoadError> {
+    let began = Instant::now();
+    loop {
+        match attempt() {
+            Ok(value) => return Ok(value),
+            Err(error) if began.elapsed() > GIVE_UP => return Err(LoadError::GaveUp(error)),
+            Err(_) => thread::sleep(PAUSE),
+        }
+    }
+}
+
+/// What one client has seen.
+#[derive(Default)]
+struct Tally {
+    took_us: Vec<u64>,
+    requests: usize,
+    errors: BTreeMap<String, usize>,
+}
+
+impl Tally {
+    fn add(&mut self, other: Self) {
+        self.took_us.extend(other.took_us);
+        self.requests += other.requests;
+        for (kind, count) in other.errors {
+            *self.errors.entry(kind).or_default() += count;
+        }
+    }
+}
+
+fn sign(
+    client: usize,
+    crowd: &mut [Person],
+    until: Instant,
+    acks: &AckFile,
+) -> Result<Tally, LoadError> {
+    let mut tally = Tally::default();
+    let mut worked = Instant::now();
+    let people = crowd.len();
+    for number in 0_usize.. {
+        let began = Instant::now();
+        let Some(person) = crowd.get_mut(number % people.max(1)) else {
+            break;
+        };
+        if began >= until {
+            break;
+        }
+        match person.sign_text(&format!("message {number} of client {client}")) {
+            Ok(signed) => {
+                let account = person.account_id().map_err(LoadError::GaveUp)?;
+                acks.write(&Ack::Signature {
+                    account: account.to_string(),
+                    digest: signed.digest.to_string(),
+                    signature: hex::encode(signed.signature),
+                })?;
+                worked = Instant::now();
+                let took = worked.duration_since(began).as_micros();
+                tally.took_us.push(u64::try_from(took).unwrap_or(u64::MAX));
+                tally.requests += 2;
+            }
+            Err(error) => {
+                *tally.errors.entry(kind(&error)).or_default() += 1;
+                tally.requests += 1;
+                if worked.elapsed() > GIVE_UP {
+                    return Err(LoadError::GaveUp(error));
+                }
+                thread::sleep(PAUSE);
+            }
+        }
+    }
+    Ok(tally)
+}
+
+/// One word for a failure.
+fn kind(error: &PersonError) -> String {
+    if let Some(code) = error.refusal() {
+        return serde_json::to_value(code)
+            .ok()
+            .and_then(|code| code.as_str().map(str::to_owned))
+            .unwrap_or_default();
+    }
+    match error {
+        PersonError::Client(ClientError::Host { status, .. }) => format!("status_{status}"),
+        PersonError::Client(error) => error.rule().to_owned(),
+        PersonError::Evidence(error) => error.rule().to_owned(),
+        PersonError::Prompt(error) => error.rule().to_owned(),
+        PersonError::Receipt(error) => error.rule().to_owned(),
+        PersonError::Head(error) => error.rule().to_owned(),
+        other => other.to_string(),
+    }
+}
+
+/// What of one account's acknowledgements is not there.
+fn find(
+    site: &Arc<Site>,
+    id: &str,
+    acknowledged: &Acknowledged,
+    rp_id: &str,
+) -> Result<Vec<String>, LoadError> {
+    let Ok(account) = id.parse::<AccountId>() else {
+        return Ok(vec![format!("account {id}: not an account id")]);
+    };
+    let mut person = Person::new(Arc::clone(site));
+    let passkey = Passkey::import(
+        &acknowledged.passkey,
+        rp_id,
+        account.as_bytes(),
+        &acknowledged.key,
+    );
+    person.device.add(passkey.map_err(|_| LoadError::Broken)?);
+    let found = persist(|| {
+        let looked = person.sign_in().and_then(|_| {
+            let view = person.account()?;
+            Ok((view, person.history()?))
+        });
+        match looked {
+            Ok(found) => Ok(Ok(found)),
+            // Refused is an answer; no answer is none.
+            Err(error) if error.refusal().is_some_and(is_final) => Ok(Err(error)),
+            Err(error) => Err(error),
+        }
+    })?;
+    let (view, history) = match found {
+        Ok(found) => found,
+        Err(error) => return Ok(vec![format!("account {id}: {error}")]),
+    };
+    let mut missing = Vec::new();
+    let has_key = view
+        .keys
+        .iter()
+        .any(|key| key.address.to_string() == acknowledged.address);
+    if !has_key {
+        missing.push(format!("account {id}: the key {}", acknowledged.address));
+    }
+    for (digest, signature) in &acknowledged.signatures {
+        let there = history.iter().any(|entry| {
+            let released = entry.signature.as_ref().map(Bytes::as_slice);
+            entry.digest.to_string() == *digest
+                && released.map(hex::encode).as_deref() == Some(signature)
+        });
+        if !there {
+            missing.push(format!("account {id}: the signature over {digest}"));
+        }
+    }
+    Ok(missing)
+}
+
+/// Refusals that trying again does not change.
+const fn is_final(code: openkey_protocol::message::ErrorCode) -> bool {
+    use openkey_protocol::message::ErrorCode;
+    !matches!(
+        code,
+        ErrorCode::TooMany | ErrorCode::Conflict | ErrorCode::Unavailable | ErrorCode::Internal
+    )
+}
