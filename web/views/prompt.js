@@ -115,7 +115,7 @@ class Approval {
         h('pre', { class: 'exact', tabindex: 0, role: 'region', 'aria-label': 'Exact text' }, summary.text),
       ],
       facts(
-        prompt.key && ['Key', h('span', { class: 'mono' }, prompt.key.address)],
+        prompt.key && !says(summary, prompt.key.address) && ['Key', h('span', { class: 'mono' }, prompt.key.address)],
         [
           digestName(prompt),
           h('span', { class: 'mono', id: 'prompt-digest' }, prompt.digest),
@@ -224,6 +224,15 @@ function vouchedBy(app) {
     icon('shield'),
     ` The enclave ${current.report.module_id} says this and signed it. Checked in this browser: it answers exactly what this page asked.`,
   );
+}
+
+/**
+ * Whether the enclave's own lines name something already.
+ * @param {CheckedPrompt['summary']} summary
+ * @param {string} value
+ */
+function says(summary, value) {
+  return summary.lines.some((line) => line.value.includes(value));
 }
 
 /** @param {SummaryWarning[]} warnings */

@@ -2,10 +2,10 @@
 // nothing scrolls sideways; and a whole visit works with the keyboard alone.
 
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
+import { after, before } from 'node:test';
 import { recoverMessageAddress } from 'viem';
 import { audit } from '../lib/audit.js';
-import { Person, launch } from '../lib/person.js';
+import { Person, launch, scenario } from '../lib/person.js';
 import { Simulator } from '../lib/simulator.js';
 import { PERMIT } from '../lib/samples.js';
 
@@ -14,14 +14,15 @@ let simulator;
 /** @type {import('playwright-core').Browser} */
 let browser;
 before(async () => {
-  [simulator, browser] = await Promise.all([Simulator.start(), launch()]);
+  simulator = await Simulator.start();
+  browser = await launch();
 });
 after(async () => {
   await browser?.close();
   await simulator?.stop();
 });
 
-test('every_view_passes_axe_dark_and_light_on_phone_and_desk', async () => {
+scenario('every_view_passes_axe_dark_and_light_on_phone_and_desk', async () => {
   const person = await Person.at(browser, simulator.page);
   const { page } = person;
   await person.open();
@@ -100,7 +101,7 @@ test('every_view_passes_axe_dark_and_light_on_phone_and_desk', async () => {
   await person.leave();
 });
 
-test('one_visit_with_the_keyboard_alone', async () => {
+scenario('one_visit_with_the_keyboard_alone', async () => {
   const person = await Person.at(browser, simulator.page);
   const { page } = person;
   const { keyboard } = page;

@@ -1,9 +1,9 @@
 // What a hostile host, relay or look-alike page tries, and what the page does about it.
 
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
+import { after, before } from 'node:test';
 import { credential } from '../lib/forger.js';
-import { Person, launch } from '../lib/person.js';
+import { Person, launch, scenario } from '../lib/person.js';
 import { honest, relay } from '../lib/relay.js';
 import { Simulator } from '../lib/simulator.js';
 
@@ -12,7 +12,8 @@ let simulator;
 /** @type {import('playwright-core').Browser} */
 let browser;
 before(async () => {
-  [simulator, browser] = await Promise.all([Simulator.start(), launch()]);
+  simulator = await Simulator.start();
+  browser = await launch();
 });
 after(async () => {
   await browser?.close();
@@ -47,13 +48,13 @@ const swapAtRegistration = async (rule, swap) => {
   await person.leave();
 };
 
-test('f12_a_relay_that_registers_its_own_passkey_is_noticed', () =>
+scenario('f12_a_relay_that_registers_its_own_passkey_is_noticed', () =>
   swapAtRegistration('receipt_credential', (own) => credential({ clientData: own.client_data_json, rpId: 'localhost' })));
 
-test('f12_a_relay_that_keeps_the_credential_id_and_swaps_the_key_is_noticed', () =>
+scenario('f12_a_relay_that_keeps_the_credential_id_and_swaps_the_key_is_noticed', () =>
   swapAtRegistration('receipt_public_key', (own) => credential({ clientData: own.client_data_json, rpId: 'localhost', id: own.id })));
 
-test('f12_a_relay_that_swaps_the_passkey_to_be_added_is_noticed_before_anyone_approves', async () => {
+scenario('f12_a_relay_that_swaps_the_passkey_to_be_added_is_noticed_before_anyone_approves', async () => {
   const { person, page } = await registered();
   await person.view('Passkeys');
   const second = await person.authenticator('usb');
@@ -88,12 +89,12 @@ const refusedPrompt = async (rule, change) => {
   await person.leave();
 };
 
-test('e5_a_prompt_whose_signature_covers_other_bytes_than_asked_is_refused', () =>
+scenario('e5_a_prompt_whose_signature_covers_other_bytes_than_asked_is_refused', () =>
   refusedPrompt('prompt_request', {
     request: (asked) => asked.propose && { propose: { ...asked.propose, action: { sign: { ...asked.propose.action.sign, payload: { text: 'I owe you one castle.' } } } } },
   }));
 
-test('e5_a_prompt_with_one_changed_byte_is_refused', () =>
+scenario('e5_a_prompt_with_one_changed_byte_is_refused', () =>
   refusedPrompt('statement_signature', {
     reply: (answer) => {
       const body = answer.ok?.prompted?.prompt.body;
@@ -105,7 +106,7 @@ test('e5_a_prompt_with_one_changed_byte_is_refused', () =>
     },
   }));
 
-test('e5_a_challenge_that_is_not_the_one_in_the_prompt_is_never_answered', () =>
+scenario('e5_a_challenge_that_is_not_the_one_in_the_prompt_is_never_answered', () =>
   refusedPrompt('prompt_challenge', {
     reply: (answer) => {
       if (!answer.ok?.prompted) return undefined;
@@ -114,7 +115,7 @@ test('e5_a_challenge_that_is_not_the_one_in_the_prompt_is_never_answered', () =>
     },
   }));
 
-test('a10_a_prompt_of_an_earlier_request_is_refused', async () => {
+scenario('a10_a_prompt_of_an_earlier_request_is_refused', async () => {
   /** @type {any} */
   let earlier = null;
   await refusedPrompt('prompt_request', {
@@ -135,7 +136,7 @@ test('a10_a_prompt_of_an_earlier_request_is_refused', async () => {
   });
 });
 
-test('f2_evidence_made_for_another_nonce_is_refused', async () => {
+scenario('f2_evidence_made_for_another_nonce_is_refused', async () => {
   const person = await Person.at(browser, simulator.page);
   const { page } = person;
   /** @type {any} */
@@ -178,17 +179,17 @@ const refusedByPolicy = async (rule, change) => {
   await person.leave();
 };
 
-test('f8_simulator_evidence_under_a_policy_for_hardware_is_refused', () =>
+scenario('f8_simulator_evidence_under_a_policy_for_hardware_is_refused', () =>
   refusedByPolicy('simulator_document', (policy) => {
     policy.simulator = false;
   }));
 
-test('e7_another_measurement_is_refused', () =>
+scenario('e7_another_measurement_is_refused', () =>
   refusedByPolicy('measurement_mismatch', (policy) => {
     for (const set of policy.measurements) set['0'] = '00'.repeat(47) + '01';
   }));
 
-test('e2_an_older_account_is_never_taken_for_the_present_one', async () => {
+scenario('e2_an_older_account_is_never_taken_for_the_present_one', async () => {
   const { person, page } = await registered();
   /** @type {any} */
   let old = null;
@@ -213,7 +214,7 @@ test('e2_an_older_account_is_never_taken_for_the_present_one', async () => {
   await person.leave();
 });
 
-test('an_address_that_no_enclave_signed_for_is_not_shown', async () => {
+scenario('an_address_that_no_enclave_signed_for_is_not_shown', async () => {
   const { person, page } = await registered();
   await relay(page, {
     reply: (answer) => {
@@ -241,7 +242,7 @@ const mirrored = async (person, mirror, config = (served) => served) => {
   });
 };
 
-test('s2_the_page_at_another_address_refuses_clearly', async () => {
+scenario('s2_the_page_at_another_address_refuses_clearly', async () => {
   const { port } = new URL(simulator.page);
   const person = await Person.at(browser, simulator.page);
   const { page } = person;
@@ -261,7 +262,7 @@ test('s2_the_page_at_another_address_refuses_clearly', async () => {
   await person.leave();
 });
 
-test('s2_a_look_alike_that_hides_the_warning_is_refused_by_the_enclave', async () => {
+scenario('s2_a_look_alike_that_hides_the_warning_is_refused_by_the_enclave', async () => {
   const { port } = new URL(simulator.page);
   const person = await Person.at(browser, simulator.page);
   const { page } = person;
@@ -274,7 +275,7 @@ test('s2_a_look_alike_that_hides_the_warning_is_refused_by_the_enclave', async (
   await person.leave();
 });
 
-test('s2_a_passkey_does_not_answer_at_another_address', async () => {
+scenario('s2_a_passkey_does_not_answer_at_another_address', async () => {
   const { port } = new URL(simulator.page);
   const person = await Person.at(browser, simulator.page);
   const { page } = person;

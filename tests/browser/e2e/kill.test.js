@@ -1,9 +1,9 @@
 // The enclave is killed while a person is in the middle of something. The tab goes on.
 
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
+import { after, before } from 'node:test';
 import { recoverMessageAddress } from 'viem';
-import { Person, launch } from '../lib/person.js';
+import { Person, launch, scenario } from '../lib/person.js';
 import { Simulator } from '../lib/simulator.js';
 
 /** @type {Simulator} */
@@ -28,7 +28,7 @@ const withEnclave = (run) => async () => {
   }
 };
 
-test('h2_a_kill_while_the_prompt_is_open_is_survived_by_the_same_tab', withEnclave(async (person, address) => {
+scenario('h2_a_kill_while_the_prompt_is_open_is_survived_by_the_same_tab', withEnclave(async (person, address) => {
   await person.view('Sign');
   await person.ask('Text', 'before and after');
   await person.prompt();
@@ -46,20 +46,26 @@ test('h2_a_kill_while_the_prompt_is_open_is_survived_by_the_same_tab', withEncla
   await person.page.getByText('3 shown, that is all.').waitFor();
 }));
 
-test('h2_a_kill_while_the_authenticator_waits_for_a_touch_is_survived', withEnclave(async (person, address) => {
+scenario('h2_a_kill_between_the_touch_and_the_approval_is_survived', withEnclave(async (person, address) => {
+  const { page } = person;
   await person.view('Sign');
-  await person.touchOnly(null);
-  await person.ask('Text', 'slow finger');
-  await person.approve();
-  await person.button('Waiting …').waitFor();
-  await simulator.killEnclave();
-  await person.touchOnly(person.first);
-  await person.dialog().waitFor({ state: 'detached' });
+  await person.ask('Text', 'touched already');
+  await person.prompt();
+  let killed = 0;
+  await page.route('**/api/v1/enclaves/*/request', async (route) => {
+    if (killed === 0 && route.request().postDataBuffer()?.includes('approve')) {
+      killed += 1;
+      await simulator.killEnclave();
+    }
+    await route.continue();
+  });
+  await person.approved();
+  assert.equal(killed, 1);
   const { signature } = await person.signature();
-  assert.equal(await recoverMessageAddress({ message: 'slow finger', signature }), address);
+  assert.equal(await recoverMessageAddress({ message: 'touched already', signature }), address);
 }));
 
-test('h2_an_approval_whose_answer_was_lost_is_found_and_not_repeated', withEnclave(async (person, address) => {
+scenario('h2_an_approval_whose_answer_was_lost_is_found_and_not_repeated', withEnclave(async (person, address) => {
   const { page } = person;
   await person.view('Sign');
   await person.ask('Text', 'only once');
@@ -80,7 +86,7 @@ test('h2_an_approval_whose_answer_was_lost_is_found_and_not_repeated', withEncla
   await page.getByText('2 shown, that is all.').waitFor();
 }));
 
-test('h2_a_kill_between_the_new_passkey_and_its_receipt_makes_one_account', withEnclave(async () => {
+scenario('h2_a_kill_between_the_new_passkey_and_its_receipt_makes_one_account', withEnclave(async () => {
   const person = await Person.at(browser, simulator.page);
   const { page } = person;
   let finished = 0;

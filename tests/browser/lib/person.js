@@ -2,13 +2,39 @@
 // steps they take on the page.
 
 import assert from 'node:assert/strict';
+import { test } from 'node:test';
 import { chromium } from 'playwright-core';
 
 /** Chromium must not talk to anyone but the page. */
 const FLAGS = ['--no-sandbox', '--disable-background-networking', '--disable-component-update', '--disable-sync', '--no-first-run'];
 
 /** Messages of the browser about requests that a test makes fail on purpose. */
-const EXPECTED = /Failed to load resource|net::ERR_/;
+const EXPECTED = /Failed to load resource|net::ERR_|feature: 'bluetooth'/;
+
+/** @type {Set<Person>} who has not left yet */
+const present = new Set();
+
+/**
+ * A test. If it fails, what the people in it saw is added to the error.
+ * @param {string} name
+ * @param {() => Promise<void>} run
+ */
+export function scenario(name, run) {
+  test(name, async () => {
+    try {
+      await run();
+    } catch (error) {
+      for (const person of present) {
+        const seen = await person.page.locator('dialog[open], main').last().innerText({ timeout: 1000 }).catch(() => 'nothing');
+        if (error instanceof Error) error.message += `\n--- the page shows:\n${seen}\n--- its errors: ${person.errors.join('\n')}`;
+      }
+      throw error;
+    } finally {
+      for (const person of present) await person.context.close();
+      present.clear();
+    }
+  });
+}
 
 export const launch = () => chromium.launch({ executablePath: process.env['CHROMIUM'] ?? '/usr/bin/chromium', args: FLAGS });
 
@@ -36,7 +62,7 @@ export class Person {
    */
   static async at(browser, base) {
     const context = await browser.newContext({ viewport: { width: 1200, height: 850 } });
-    context.setDefaultTimeout(20_000);
+    context.setDefaultTimeout(15_000);
     const page = await context.newPage();
     const cdp = await context.newCDPSession(page);
     await cdp.send('WebAuthn.enable', { enableUI: false });
@@ -46,6 +72,7 @@ export class Person {
       if (['error', 'warning'].includes(message.type()) && !EXPECTED.test(message.text())) person.errors.push(message.text());
     });
     await person.authenticator('internal');
+    present.add(person);
     return person;
   }
 
@@ -174,6 +201,7 @@ export class Person {
   /** Ends the visit; nothing may have gone wrong unnoticed. */
   async leave() {
     await this.context.close();
+    present.delete(this);
     assert.deepEqual(this.errors, []);
   }
 }

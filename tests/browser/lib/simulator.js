@@ -32,6 +32,7 @@ export class Simulator {
     this.ready = ready;
     this.dir = dir;
     this.page = ready.page.replace(/\/$/, '');
+    this.stopping = false;
   }
 
   /** @param {string[]} [more] flags */
@@ -49,7 +50,11 @@ export class Simulator {
       once(child, 'exit').then(([code]) => Promise.reject(new Error(`openkey-sim ended with ${code}: ${errors}`))),
       new Promise((_, reject) => setTimeout(() => reject(new Error(`openkey-sim says nothing: ${errors}`)), START).unref()),
     ]);
-    return new Simulator(child, JSON.parse(/** @type {string} */ (line)), dir);
+    const simulator = new Simulator(child, JSON.parse(/** @type {string} */ (line)), dir);
+    child.once('exit', (code, signal) => {
+      if (!simulator.stopping) console.error(`openkey-sim ended by itself (${code ?? signal}): ${errors}`);
+    });
+    return simulator;
   }
 
   /** Kills the enclave's process; the simulator starts it again by itself. */
@@ -81,6 +86,7 @@ export class Simulator {
   }
 
   async stop() {
+    this.stopping = true;
     if (this.child.exitCode === null) {
       this.child.kill('SIGINT');
       await once(this.child, 'exit');
