@@ -8,7 +8,10 @@ use rand_core::{Rng, SeedableRng};
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
-use crate::nsm::{NsmError, NsmHandle, NsmRequest, NsmResponse};
+use crate::{
+    nsm::{NsmError, NsmHandle, NsmRequest, NsmResponse},
+    root::Secret,
+};
 
 /// Bytes of one secret and of the generator's seed.
 const SECRET: usize = 32;
@@ -31,11 +34,11 @@ impl Entropy {
         let one = fresh(&nsm).await?;
         let two = fresh(&nsm).await?;
         // A source that repeats itself is broken: better no enclave than one with guessable keys.
-        if *one == *two {
+        if one == two {
             return Err(NsmError::Internal);
         }
         Ok(Self {
-            pool: Mutex::new(ChaCha20Rng::from_seed(*mix(&[
+            pool: Mutex::new(ChaCha20Rng::from_seed(**mix(&[
                 one.as_slice(),
                 two.as_slice(),
             ]))),
@@ -50,19 +53,29 @@ impl Entropy {
     /// [`NsmError`]; the pool stays as it was.
     pub(crate) async fn reseed(&self) -> Result<(), NsmError> {
         let new = fresh(&self.nsm).await?;
-        let old = Zeroizing::new(self.array::<SECRET>());
+        let old = self.pooled();
         let seed = mix(&[old.as_slice(), new.as_slice()]);
-        *self.pool.lock().unwrap_or_else(PoisonError::into_inner) = ChaCha20Rng::from_seed(*seed);
+        *self.pool.lock().unwrap_or_else(PoisonError::into_inner) = ChaCha20Rng::from_seed(**seed);
         Ok(())
     }
 
     /// Unique unpredictable bytes that need not be secret: nonces, ids.
     pub(crate) fn array<const N: usize>(&self) -> [u8; N] {
         let mut bytes = [0; N];
+        self.fill(&mut bytes);
+        bytes
+    }
+
+    fn fill(&self, bytes: &mut [u8]) {
         self.pool
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
-            .fill_bytes(&mut bytes);
+            .fill_bytes(bytes);
+    }
+
+    fn pooled(&self) -> Secret<SECRET> {
+        let mut bytes = Box::new(Zeroizing::new([0; SECRET]));
+        self.fill(bytes.as_mut_slice());
         bytes
     }
 
@@ -72,32 +85,34 @@ impl Entropy {
     /// # Errors
     ///
     /// [`NsmError`] if the NSM gives no entropy now.
-    pub(crate) async fn secret(&self) -> Result<Zeroizing<[u8; SECRET]>, NsmError> {
+    pub(crate) async fn secret(&self) -> Result<Secret<SECRET>, NsmError> {
         let new = fresh(&self.nsm).await?;
-        let pooled = Zeroizing::new(self.array::<SECRET>());
+        let pooled = self.pooled();
         Ok(mix(&[new.as_slice(), pooled.as_slice()]))
     }
 }
 
 /// At least [`SECRET`] bytes of the NSM.
-async fn fresh(nsm: &NsmHandle) -> Result<Zeroizing<[u8; SECRET]>, NsmError> {
+async fn fresh(nsm: &NsmHandle) -> Result<Secret<SECRET>, NsmError> {
     let NsmResponse::Random(bytes) = nsm.call(NsmRequest::Random).await? else {
         return Err(NsmError::UnexpectedResponse);
     };
     let chunk = bytes
         .as_slice()
-        .first_chunk::<SECRET>()
+        .get(..SECRET)
         .ok_or(NsmError::UnexpectedResponse)?;
     let first = chunk.first().copied().unwrap_or_default();
     if chunk.iter().all(|byte| *byte == first) {
         return Err(NsmError::Internal);
     }
-    Ok(Zeroizing::new(*chunk))
+    let mut out = Box::new(Zeroizing::new([0; SECRET]));
+    out.copy_from_slice(chunk);
+    Ok(out)
 }
 
-fn mix(parts: &[&[u8]]) -> Zeroizing<[u8; SECRET]> {
+fn mix(parts: &[&[u8]]) -> Secret<SECRET> {
     let ikm = Zeroizing::new(parts.concat());
-    let mut out = Zeroizing::new([0; SECRET]);
+    let mut out = Box::new(Zeroizing::new([0; SECRET]));
     let hkdf = Hkdf::<Sha256>::new(Some(b"openkey/entropy/v1"), &ikm);
     // One block of output is always within HKDF's bound.
     if hkdf.expand(b"", out.as_mut_slice()).is_err() {
@@ -136,7 +151,7 @@ mod tests {
         let entropy = Entropy::start(nsm).await.unwrap();
         let one = entropy.secret().await.unwrap();
         let two = entropy.secret().await.unwrap();
-        assert_ne!(*one, *two);
+        assert_ne!(one, two);
         let three: [u8; 24] = entropy.array();
         entropy.reseed().await.unwrap();
         assert_ne!(three, entropy.array::<24>());

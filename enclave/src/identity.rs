@@ -5,13 +5,14 @@ use openkey_protocol::{
     cbor::EncodeError,
     message::{Signed, Statement},
 };
-use zeroize::Zeroizing;
+
+use crate::root::Secret;
 
 /// An Ed25519 key (RFC 8032) that lives for one boot and is vouched for by evidence.
 pub(crate) struct Identity(SigningKey);
 
 impl Identity {
-    pub(crate) fn new(secret: &Zeroizing<[u8; 32]>) -> Self {
+    pub(crate) fn new(secret: &Secret<32>) -> Self {
         Self(SigningKey::from_bytes(secret))
     }
 

@@ -8,6 +8,9 @@ use zeroize::Zeroizing;
 /// Separates this program's derivations from any other use of the same bytes.
 const SALT: &[u8] = b"openkey/root/v1";
 
+/// Derived secret bytes. Boxed, so that passing them on leaves no copies on the stack.
+pub(crate) type Secret<const N: usize> = Box<Zeroizing<[u8; N]>>;
+
 /// A deployment's root key. Boxed, so that moving it leaves no copy; wiped when dropped; neither
 /// printed, cloned nor serialised.
 pub struct RootKey(Box<Zeroizing<[u8; 32]>>);
@@ -35,13 +38,13 @@ impl RootKey {
 
     /// Derives `N` bytes by HKDF-SHA256 (RFC 5869) for a purpose named by `parts`. Each part is
     /// preceded by its length, so that no two lists of parts are the same input.
-    pub(crate) fn derive<const N: usize>(&self, parts: &[&[u8]]) -> Zeroizing<[u8; N]> {
+    pub(crate) fn derive<const N: usize>(&self, parts: &[&[u8]]) -> Secret<N> {
         let mut info = Vec::with_capacity(parts.iter().map(|part| part.len() + 8).sum());
         for part in parts {
             info.extend_from_slice(&(part.len() as u64).to_be_bytes());
             info.extend_from_slice(part);
         }
-        let mut out = Zeroizing::new([0; N]);
+        let mut out = Box::new(Zeroizing::new([0; N]));
         const { assert!(N <= 255 * 32, "HKDF-SHA256 gives at most 255 blocks") };
         let hkdf = Hkdf::<Sha256>::new(Some(SALT), self.0.as_slice());
         if hkdf.expand(&info, out.as_mut_slice()).is_err() {
@@ -105,9 +108,9 @@ mod tests {
         let one = root.derive::<32>(&[b"ab", b"c"]);
         let two = root.derive::<32>(&[b"a", b"bc"]);
         let three = root.derive::<32>(&[b"abc"]);
-        assert_ne!(*one, *two);
-        assert_ne!(*one, *three);
-        assert_eq!(*one, *root.derive::<32>(&[b"ab", b"c"]));
+        assert_ne!(one, two);
+        assert_ne!(one, three);
+        assert_eq!(one, root.derive::<32>(&[b"ab", b"c"]));
     }
 
     #[test]

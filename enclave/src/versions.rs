@@ -37,7 +37,20 @@ impl Versions {
 
     /// Whether any version of a record was seen.
     pub(crate) fn knows(&self, id: &RecordId) -> bool {
-        self.lock().contains_key(&key(id))
+        let newest = self.lock();
+        newest
+            .get(&key(id))
+            .is_some_and(|(version, _)| *version > 0)
+    }
+
+    /// Keeps room for an account that is about to be made, so that one that was stored can always be
+    /// remembered. The room is given back if it is not used.
+    pub(crate) fn reserve(&self, id: &RecordId) -> Result<Reservation<'_>, VersionError> {
+        self.observe(id, 0, Hash32([0; 32]))?;
+        Ok(Reservation {
+            versions: self,
+            key: key(id),
+        })
     }
 
     /// Whether there is no room for another account.
@@ -75,6 +88,24 @@ impl Versions {
     }
 }
 
+/// Room for one account. See [`Versions::reserve`].
+pub(crate) struct Reservation<'a> {
+    versions: &'a Versions,
+    key: Key,
+}
+
+impl Drop for Reservation<'_> {
+    fn drop(&mut self) {
+        let mut newest = self.versions.lock();
+        if newest
+            .get(&self.key)
+            .is_some_and(|(version, _)| *version == 0)
+        {
+            newest.remove(&self.key);
+        }
+    }
+}
+
 fn key(id: &RecordId) -> Key {
     id.0.first_chunk().copied().unwrap_or_default()
 }
@@ -102,6 +133,20 @@ mod tests {
         assert_eq!(versions.observe(&id(1), 6, TWO), Ok(()));
         assert_eq!(versions.observe(&id(1), 5, ONE), rolled_back);
         assert!(versions.knows(&id(1)));
+    }
+
+    #[test]
+    fn a_reservation_keeps_room_and_gives_it_back() {
+        let versions = Versions::new(1);
+        let reserved = versions.reserve(&id(1)).unwrap();
+        assert!(!versions.knows(&id(1)));
+        assert_eq!(versions.observe(&id(2), 1, ONE), Err(VersionError::Full));
+        drop(reserved);
+        let reserved = versions.reserve(&id(2)).unwrap();
+        assert_eq!(versions.observe(&id(2), 1, ONE), Ok(()));
+        drop(reserved);
+        assert!(versions.knows(&id(2)));
+        assert_eq!(versions.reserve(&id(1)).err(), Some(VersionError::Full));
     }
 
     #[test]

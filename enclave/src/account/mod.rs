@@ -24,7 +24,10 @@ pub(crate) const MAX_KEYS: usize = 64;
 pub(crate) const MAX_SIGNATURES: usize = 60;
 /// Milliseconds.
 pub(crate) const SIGNATURE_WINDOW: u64 = 60_000;
-/// Consumed contexts remembered at once: those of two minutes of approvals.
+/// How long a consumed context is remembered after its end, in milliseconds: the clock of a replica,
+/// or of the next boot, may be a little behind.
+pub(crate) const USED_MARGIN: u64 = 60_000;
+/// Consumed contexts remembered at once: those of three minutes of approvals, and some.
 pub(crate) const MAX_USED: usize = 256;
 /// The schema of account records that this program writes.
 pub(crate) const SCHEMA: u32 = 1;
@@ -148,11 +151,12 @@ impl Account {
         expires_at: u64,
         now: u64,
     ) -> Result<(), Error> {
-        self.used.retain(|used| used.expires_at > now);
+        self.used
+            .retain(|used| used.expires_at.saturating_add(USED_MARGIN) > now);
         if self.used.len() >= MAX_USED {
             return Err(refuse_because(
                 ErrorCode::TooMany,
-                "The account has approved too much in the last two minutes.",
+                "The account has approved too much in the last minutes.",
             ));
         }
         self.used.push(Used {

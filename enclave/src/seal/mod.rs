@@ -18,7 +18,7 @@ use openkey_protocol::message::RecordId;
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
-use crate::root::RootKey;
+use crate::root::{RootKey, Secret};
 
 pub(crate) use name::{Kind, Name};
 pub(crate) use ticket::{Ticket, TicketError};
@@ -89,7 +89,7 @@ impl Sealer {
             owner,
             &index.to_be_bytes(),
         ];
-        RecordId(*self.root.derive::<32>(&parts))
+        RecordId(**self.root.derive::<32>(&parts))
     }
 
     /// Seals `plaintext`. The nonce must be new.
@@ -150,7 +150,7 @@ impl Sealer {
         })
     }
 
-    fn keys(&self, name: &Name<'_>, nonce: &[u8; NONCE]) -> Zeroizing<[u8; 64]> {
+    fn keys(&self, name: &Name<'_>, nonce: &[u8; NONCE]) -> Secret<64> {
         let parts: [&[u8]; 4] = [b"openkey/seal/v1", name.kind.label(), name.id, nonce];
         self.root.derive::<64>(&parts)
     }

@@ -166,6 +166,14 @@ impl<S: RecordStore> Enclave<S> {
     ) -> Result<Committed, Error> {
         account.previous = before.map_or(Hash32([0; 32]), |before| before.hash);
         let version = before.map_or(1, |before| before.version + 1);
+        let _room = match before {
+            Some(_) => None,
+            None => Some(
+                self.versions
+                    .reserve(&place.id)
+                    .map_err(|_| refuse(ErrorCode::Full))?,
+            ),
+        };
         let plaintext = cbor::encode(&account).map_err(internal)?;
         let nonce = self.entropy.array();
         let blob = self
@@ -201,7 +209,12 @@ impl<S: RecordStore> Enclave<S> {
     /// Finds out whether a commit without an answer took place. Entry and account are written
     /// together, so the account tells.
     async fn was_written(&self, place: &Place<'_>, hash: Hash32) -> Result<bool, Error> {
-        let record = self.get(place.id).await?;
+        let record = self.get(place.id).await.map_err(|_| {
+            refuse_because(
+                ErrorCode::Unavailable,
+                "The store did not say whether the change was written: look before you repeat it.",
+            )
+        })?;
         Ok(record.is_some_and(|record| sha256(record.blob.as_slice()) == hash))
     }
 
