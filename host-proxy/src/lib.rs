@@ -22,11 +22,13 @@ mod listen;
 pub mod log;
 mod metrics;
 mod page;
+mod parts;
 mod serve;
 mod store;
 mod upstream;
 
 pub use config::{Config, EnclaveConfig};
 pub use page::{page_manifest, release_file};
-pub use serve::{Clock, HostProxy, MakeClient, Parts, StartError, run};
+pub use parts::{Clock, MakeClient, Parts};
+pub use serve::{HostProxy, StartError, run};
 pub use store::{OpenError, SqliteStore, StoreObserver, StoreOptions};

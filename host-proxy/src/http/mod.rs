@@ -36,7 +36,7 @@ pub(crate) use own::Readiness;
 pub(crate) use route::Route;
 
 use crate::{
-    config::Config, limits::Rates, metrics::Metrics, page::Page, serve::Clock, store::SqliteStore,
+    config::Config, limits::Rates, metrics::Metrics, page::Page, parts::Clock, store::SqliteStore,
     upstream::Upstream,
 };
 pub(crate) use carry::BodyBudget;

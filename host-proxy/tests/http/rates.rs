@@ -94,7 +94,7 @@ async fn classes_have_quotas_of_their_own_and_say_when_to_come_back() {
     for _ in 0..20 {
         assert_eq!(site.get("/").await.status, 200);
     }
-    let metrics = String::from_utf8(site.get("/metrics").await.body).unwrap();
+    let metrics = site.metrics().await;
     let counted = r#"openkey_http_requests_total{route="enclave",class="sign-up",status="429"} 1"#;
     assert!(metrics.contains(counted), "{metrics}");
 }

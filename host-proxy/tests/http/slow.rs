@@ -4,7 +4,7 @@ use std::{sync::atomic::Ordering, time::Duration};
 
 use openkey_protocol::message::Class;
 
-use crate::support::{HOST, Site, get, post, until};
+use crate::support::{HOST, Site, get, post, until, within_patience};
 
 #[tokio::test]
 async fn h1_a_slow_head_is_given_up_and_others_are_served() {
@@ -57,7 +57,7 @@ async fn h1_a_slow_body_is_given_up_and_reaches_nobody() {
 #[tokio::test]
 async fn h1_half_open_floods_fill_only_their_own_address() {
     let site = Site::with(|config| {
-        config.limits.connections = 12;
+        config.limits.connections = 100;
         config.limits.connections_per_address = 8;
     })
     .await;
@@ -76,36 +76,52 @@ async fn h1_half_open_floods_fill_only_their_own_address() {
     for _ in 0..20 {
         assert_eq!(site.get("/healthz").await.status, 200);
     }
-    let metrics = String::from_utf8(site.get("/metrics").await.body).unwrap();
+    let metrics = site.metrics().await;
     assert!(
         metrics.contains("openkey_http_connections_refused_total 5"),
         "{metrics}"
     );
-    // all places taken: refused, not left waiting
-    let mut rest = Vec::new();
-    for _ in 0..4 {
-        let mut wire = site.connect_from("127.0.0.3").await;
-        wire.send(get("/healthz", "")).await;
-        // the connections of the requests before may still be closing
-        match wire.answer().await {
-            Some(answer) if answer.status == 200 => rest.push(wire),
-            _ => {}
-        }
-    }
     // one that ends makes room
     drop(flood);
-    drop(rest);
-    loop {
-        let mut wire = site.connect_from("127.0.0.2").await;
+    served_at_last(&site, "127.0.0.2").await;
+}
+
+#[tokio::test]
+async fn h1_when_all_places_are_taken_more_are_refused_not_left_waiting() {
+    let site = Site::with(|config| config.limits.connections = 3).await;
+    let mut open = Vec::new();
+    for address in ["127.0.0.2", "127.0.0.3", "127.0.0.4"] {
+        let mut wire = site.connect_from(address).await;
         wire.send(get("/healthz", "")).await;
-        if wire
-            .answer()
-            .await
-            .is_some_and(|answer| answer.status == 200)
-        {
-            break;
-        }
+        assert_eq!(wire.answer().await.unwrap().status, 200);
+        open.push(wire);
     }
+    for _ in 0..5 {
+        let refusal = site.connect().await.answer().await;
+        assert!(refusal.is_none_or(|answer| answer.status == 503));
+    }
+    // those that were there are still served
+    for wire in &mut open {
+        wire.send(get("/healthz", "")).await;
+        assert_eq!(wire.answer().await.unwrap().status, 200);
+    }
+    drop(open);
+    served_at_last(&site, "127.0.0.1").await;
+}
+
+/// A place that was given back a moment ago.
+async fn served_at_last(site: &Site, from: &str) {
+    let asking = async {
+        loop {
+            let mut wire = site.connect_from(from).await;
+            wire.send(get("/healthz", "")).await;
+            let answer = wire.answer().await;
+            if answer.is_some_and(|answer| answer.status == 200) {
+                break;
+            }
+        }
+    };
+    within_patience(asking).await;
 }
 
 #[tokio::test]
@@ -161,12 +177,8 @@ async fn h1_evidence_waits_in_its_own_queue_and_signing_never_waits_for_it() {
     }
     until(|| site.enclave.arrived.load(Ordering::SeqCst) == 1).await;
     // the fourth finds the queue full, as soon as the other three are in it
-    loop {
-        let metrics = String::from_utf8(site.get("/metrics").await.body).unwrap();
-        if metrics.contains("openkey_enclave_in_flight{enclave=\"e1\"} 3") {
-            break;
-        }
-    }
+    site.counts("openkey_enclave_in_flight{enclave=\"e1\"} 3")
+        .await;
     let refused = site.post("evidence", b"x").await;
     assert_eq!((refused.status, refused.code().as_str()), (503, "busy"));
     assert_eq!(refused.header("retry-after"), Some("1"));
@@ -199,8 +211,8 @@ async fn h1_too_many_at_once_are_refused_and_the_rest_is_served() {
     // evidence is still served, and so is everything that needs no enclave
     assert_eq!(site.post("evidence", b"x").await.status, 200);
     assert_eq!(site.get("/").await.status, 200);
-    let metrics = async || String::from_utf8(site.get("/metrics").await.body).unwrap();
-    while !metrics().await.contains("why=\"busy\"} 1") {}
+    site.counts("openkey_enclave_failures_total{enclave=\"e1\",why=\"busy\"} 1")
+        .await;
     site.enclave.release();
     let (mut served, mut busy) = (0, 0);
     for mut wire in wires {
@@ -223,12 +235,7 @@ async fn h1_a_client_that_takes_nothing_is_given_up() {
     for _ in 0..20 {
         wire.send(post("request", b"x", "")).await;
     }
-    loop {
-        let metrics = String::from_utf8(site.get("/metrics").await.body).unwrap();
-        // the one that asks
-        if metrics.contains("openkey_http_connections 1\n") {
-            break;
-        }
-    }
+    // none is left but the one that asks
+    site.counts("openkey_http_connections 1\n").await;
     assert!(site.enclave.bodies().len() < 20);
 }

@@ -33,7 +33,7 @@ async fn it_conforms_over_the_wire_and_keeps_what_it_acknowledged() {
     let store = client(&site);
     conformance::run(&store).await;
     store.commit(vec![write(None, b"kept")]).await.unwrap();
-    let metrics = String::from_utf8(site.get("/metrics").await.body).unwrap();
+    let metrics = site.metrics().await;
     assert!(metrics.contains("openkey_store_commit_seconds_count"));
     let dir = site.end().await;
     let store = reopen(&dir);

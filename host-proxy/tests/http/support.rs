@@ -188,6 +188,16 @@ impl Site {
         self.ask(post(class, body, "")).await
     }
 
+    pub(crate) async fn metrics(&self) -> String {
+        String::from_utf8(self.get("/metrics").await.body).unwrap()
+    }
+
+    /// Waits until the metrics say so.
+    pub(crate) async fn counts(&self, line: &str) {
+        let waiting = async { while !self.metrics().await.contains(line) {} };
+        within_patience(waiting).await;
+    }
+
     /// Stops it and waits until it has.
     pub(crate) async fn end(mut self) -> TempDir {
         drop(self.stop.take());
@@ -266,9 +276,7 @@ impl Wire {
 
     async fn more(&mut self) -> io::Result<usize> {
         let read = self.stream.read_buf(&mut self.read);
-        tokio::time::timeout(PATIENCE, read)
-            .await
-            .expect("the server neither answers nor closes")
+        within_patience(read).await
     }
 
     /// The next response; `None` when the connection ends before one.
@@ -322,6 +330,12 @@ pub(crate) fn reopen(dir: &TempDir) -> SqliteStore {
     SqliteStore::open(&dir.path().join("db"), Default::default()).unwrap()
 }
 
+/// Waits for something that must come.
+pub(crate) async fn within_patience<T>(waiting: impl Future<Output = T>) -> T {
+    let waited = tokio::time::timeout(PATIENCE, waiting).await;
+    waited.expect("what must come does not")
+}
+
 /// Waits for something that happens elsewhere.
 pub(crate) async fn until(mut happened: impl FnMut() -> bool) {
     let waiting = async {
@@ -329,7 +343,5 @@ pub(crate) async fn until(mut happened: impl FnMut() -> bool) {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
     };
-    tokio::time::timeout(PATIENCE, waiting)
-        .await
-        .expect("it does not happen");
+    within_patience(waiting).await;
 }
