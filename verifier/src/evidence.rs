@@ -83,9 +83,6 @@ impl Bound {
         if binding.version != EVIDENCE_BINDING_VERSION {
             return Err(EvidenceError::BindingVersion(binding.version));
         }
-        if cbor::encode(&binding).ok().as_deref() != Some(bytes) {
-            return Err(EvidenceError::BindingMalformed);
-        }
         let identity = IdentityKey::from_evidence_verified_earlier(binding.identity.as_slice())
             .map_err(|_| EvidenceError::Identity)?;
         Ok(Self { binding, identity })
