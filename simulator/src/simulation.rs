@@ -148,7 +148,9 @@ impl Simulation {
         let dir = Dir::create(&path).map_err(other)?;
         let stderr = dir.logs().join("up.log");
         let mut command = Command::new(&options.binary);
-        command.args(["up", "--json", "--dir"]).arg(dir.path());
+        // Its standard input ends with this process, however that ends.
+        command.args(["up", "--json", "--until-eof", "--dir"]);
+        command.arg(dir.path());
         if !options.arguments.iter().any(|it| it.starts_with("--port")) {
             command.arg("--port=0");
         }
@@ -161,7 +163,7 @@ impl Simulation {
         }
         let mut supervisor = command
             .args(&options.arguments)
-            .stdin(Stdio::null())
+            .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(File::create(&stderr)?)
             .spawn()?;

@@ -3,11 +3,15 @@
 // Tests say what they expect by failing.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
 
+use std::io::{BufRead, BufReader};
 use std::net::{Ipv4Addr, TcpListener};
-use std::process::Command;
+use std::os::unix::process::CommandExt;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use openkey_simulator::person::{Person, Site};
 use openkey_simulator::simulation::{Options, Simulation, SimulationError};
+use openkey_simulator::up::Ready;
 use openkey_verifier::client::Host;
 use rustix::process::{Pid, Signal, test_kill_process};
 
@@ -127,6 +131,72 @@ fn nobody_outlives_a_killed_supervisor() {
     let pids = pids(&simulation);
     simulation.end(Signal::KILL).unwrap();
     wait_until_gone(&pids);
+}
+
+#[test]
+fn an_interrupt_reaches_the_whole_group_and_loses_nothing() {
+    let temporary = tempfile::tempdir().unwrap();
+    let dir = temporary.path().join("sim");
+    let mut up = Command::new(BINARY)
+        .args(["up", "--json", "--port=0", "--rate-limit=off", "--dir"])
+        .arg(&dir)
+        .process_group(0)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    let mut stdout = BufReader::new(up.stdout.take().unwrap());
+    stdout.read_line(&mut line).unwrap();
+    let ready: Ready = serde_json::from_str(&line).unwrap();
+    let site = |ready: &Ready| {
+        let policy = std::fs::read(&ready.policy).unwrap();
+        Site::new(&ready.enclaves[0].api, &ready.page, &policy).unwrap()
+    };
+    let mut ada = Person::new(site(&ready));
+    ada.sign_up("Ada").unwrap();
+    // Signs until nobody answers; what was acknowledged is remembered.
+    let signing = std::thread::spawn(move || {
+        let mut signed = Vec::new();
+        while let Ok(one) = ada.sign_text(&format!("message {}", signed.len())) {
+            signed.push(one);
+        }
+        (ada, signed)
+    });
+    std::thread::sleep(Duration::from_millis(300));
+    let group = Pid::from_raw(i32::try_from(up.id()).unwrap()).unwrap();
+    rustix::process::kill_process_group(group, Signal::INT).unwrap();
+    let output = up.wait_with_output().unwrap();
+    assert!(output.status.success());
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(!said.contains("again"), "nothing is started again: {said}");
+    wait_until_gone(&ready.processes.iter().map(|it| it.pid).collect::<Vec<_>>());
+
+    let (mut ada, signed) = signing.join().unwrap();
+    let second = Simulation::start(Options::new(BINARY).dir(&dir)).unwrap();
+    ada.use_site(second.site().unwrap());
+    ada.sign_in().unwrap();
+    let history = ada.history().unwrap();
+    for one in &signed {
+        assert!(history.iter().any(|entry| entry.digest == one.digest));
+    }
+}
+
+#[test]
+fn a_simulation_ends_with_the_program_that_started_it() {
+    let temporary = tempfile::tempdir().unwrap();
+    let mut up = Command::new(BINARY)
+        .args(["up", "--json", "--port=0", "--until-eof", "--dir"])
+        .arg(temporary.path().join("sim"))
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    let mut stdout = BufReader::new(up.stdout.take().unwrap());
+    stdout.read_line(&mut line).unwrap();
+    drop(up.stdin.take());
+    assert!(up.wait().unwrap().success());
 }
 
 #[test]

@@ -20,16 +20,7 @@ pub(super) fn stop(linger: bool) -> std::io::Result<impl Future<Output = ()> + S
     let mut terminate = signal(SignalKind::terminate())?;
     // A closed terminal is the supervisor's business.
     let mut hangup = signal(SignalKind::hangup())?;
-    let (ended, end) = oneshot::channel::<()>();
-    // A thread of its own: a read that never ends would keep the runtime from ending.
-    std::thread::Builder::new()
-        .name("pipe".to_owned())
-        .spawn(move || {
-            let mut stdin = std::io::stdin().lock();
-            let mut ignored = [0; 64];
-            while matches!(stdin.read(&mut ignored), Ok(read) if read > 0) {}
-            drop(ended);
-        })?;
+    let end = end_of_input()?;
     Ok(async move {
         let signalled = async {
             tokio::select! {
@@ -45,10 +36,28 @@ pub(super) fn stop(linger: bool) -> std::io::Result<impl Future<Output = ()> + S
             std::future::pending::<()>().await;
         };
         tokio::select! {
-            _ = end => {}
+            () = end => {}
             () = signalled => {}
             () = hung_up => {}
         }
         tracing::info!("stopping");
+    })
+}
+
+/// Ends with standard input.
+pub(crate) fn end_of_input() -> std::io::Result<impl Future<Output = ()> + Send> {
+    let (ended, end) = oneshot::channel::<()>();
+    // A thread of its own: a read that never ends would keep the runtime from ending.
+    std::thread::Builder::new()
+        .name("pipe".to_owned())
+        .spawn(move || {
+            let mut stdin = std::io::stdin().lock();
+            let mut ignored = [0; 64];
+            while matches!(stdin.read(&mut ignored), Ok(read) if read > 0) {}
+            drop(ended);
+        })?;
+    Ok(async move {
+        // Nothing is ever sent: the drop is the sign.
+        let _ = end.await;
     })
 }

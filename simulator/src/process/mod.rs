@@ -2,7 +2,7 @@
 
 mod enclave;
 mod host_proxy;
-mod life;
+pub(crate) mod life;
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};

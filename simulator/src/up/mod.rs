@@ -9,6 +9,7 @@ pub mod running;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,7 +25,7 @@ use self::keeper::{Keeper, Told};
 use self::running::Running;
 use crate::dir::{Dir, Kept};
 use crate::fault::Faults;
-use crate::process::{ENCLAVE_ID, MEMBER, Process, ProcessOptions};
+use crate::process::{ENCLAVE_ID, MEMBER, Process, ProcessOptions, life};
 
 /// How long everything may take to answer for the first time, on a machine that has other things to
 /// do.
@@ -48,6 +49,8 @@ pub struct UpOptions {
     pub json: bool,
     /// Start processes that die again.
     pub restart: bool,
+    /// Stop when standard input ends, too.
+    pub until_eof: bool,
     /// Repeat the processes' logs on standard error.
     pub verbose: bool,
     /// The faults, which begin when everything answers.
@@ -62,7 +65,7 @@ pub struct UpOptions {
 ///
 /// Whatever keeps it from starting, in words that say what to do.
 pub async fn up(options: UpOptions) -> anyhow::Result<()> {
-    let mut signals = Signals::listen()?;
+    let mut signals = Signals::listen(options.until_eof)?;
     let dir = Dir::create(&options.dir)?;
     let _lock = dir.lock()?;
     let (kept, moved) = prepare::port(&dir, options.port)?;
@@ -83,18 +86,25 @@ pub async fn up(options: UpOptions) -> anyhow::Result<()> {
     result
 }
 
+/// What stops a simulation.
 struct Signals {
     interrupt: tokio::signal::unix::Signal,
     terminate: tokio::signal::unix::Signal,
     hangup: tokio::signal::unix::Signal,
+    end: Pin<Box<dyn Future<Output = ()> + Send>>,
 }
 
 impl Signals {
-    fn listen() -> std::io::Result<Self> {
+    fn listen(until_eof: bool) -> std::io::Result<Self> {
         Ok(Self {
             interrupt: signal(SignalKind::interrupt())?,
             terminate: signal(SignalKind::terminate())?,
             hangup: signal(SignalKind::hangup())?,
+            end: if until_eof {
+                Box::pin(life::end_of_input()?)
+            } else {
+                Box::pin(std::future::pending())
+            },
         })
     }
 
@@ -103,6 +113,7 @@ impl Signals {
             _ = self.interrupt.recv() => {}
             _ = self.terminate.recv() => {}
             _ = self.hangup.recv() => {}
+            () = &mut self.end => {}
         }
     }
 }

@@ -72,6 +72,9 @@ pub(crate) struct Up {
     /// Leave a process down that dies
     #[arg(long)]
     pub(crate) no_restart: bool,
+    /// Stop when standard input ends, too: for programs that start a simulation
+    #[arg(long)]
+    pub(crate) until_eof: bool,
     /// A fault from the moment everything answers; may be repeated
     #[arg(long = "fault", value_name = "NAME=VALUE")]
     pub(crate) faults: Vec<String>,
@@ -188,7 +191,12 @@ pub(crate) struct Load {
     #[arg(long, value_name = "FILE")]
     pub(crate) acks: Option<PathBuf>,
     /// Instead: read every line of such a file back through the public API
-    #[arg(long, value_name = "FILE", conflicts_with = "acks")]
+    #[arg(
+        long,
+        visible_alias = "read-back",
+        value_name = "FILE",
+        conflicts_with = "acks"
+    )]
     pub(crate) verify: Option<PathBuf>,
     /// Print one JSON object on one line
     #[arg(long)]

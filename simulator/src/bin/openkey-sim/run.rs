@@ -40,6 +40,7 @@ fn start(up: cli::Up) -> anyhow::Result<()> {
         port: up.port,
         json: up.json,
         restart: !up.no_restart,
+        until_eof: up.until_eof,
         verbose: up.verbose,
         faults,
         processes: ProcessOptions {
