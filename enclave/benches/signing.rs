@@ -64,6 +64,7 @@ fn signing(criterion: &mut Criterion) {
                 .unwrap()
         });
     });
+    world.pass(60_000);
     let prompted = runtime
         .block_on(person.propose(&enclave, text("Hello")))
         .unwrap();

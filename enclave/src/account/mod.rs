@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::errors::{refuse, refuse_because};
 
 pub(crate) use change::Change;
-pub(crate) use history::{Decision, entry_hash};
+pub(crate) use history::{Decision, Link, entry_hash, path};
 pub(crate) use words::{account_summary, check_name};
 
 /// Passkeys of an account: more than anyone carries, and what keeps a record small.
@@ -52,8 +52,8 @@ pub(crate) struct Account {
     pub(crate) signed_at: Vec<u64>,
     /// How many decisions the history holds.
     pub(crate) history: u64,
-    /// SHA-256 of the newest entry, zeros if there is none.
-    pub(crate) history_head: Hash32,
+    /// SHA-256 of the newest entry, of the one that its second link leads to, and so on.
+    pub(crate) landmarks: Vec<Hash32>,
     /// SHA-256 of the record before this one, zeros for the first.
     pub(crate) previous: Hash32,
 }

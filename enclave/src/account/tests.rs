@@ -22,7 +22,7 @@ fn key(id: u8) -> OwnerKey {
     }
 }
 
-fn account() -> Account {
+pub(super) fn account() -> Account {
     Account {
         id: AccountId([1; 16]),
         name: "Ada".to_owned(),
@@ -34,8 +34,20 @@ fn account() -> Account {
         used: vec![],
         signed_at: vec![],
         history: 0,
-        history_head: Hash32([0; 32]),
+        landmarks: vec![],
         previous: Hash32([0; 32]),
+    }
+}
+
+pub(super) fn decision() -> Decision {
+    Decision {
+        kind: openkey_protocol::message::PromptKind::SignText,
+        title: "Sign a text".into(),
+        origin: "http://localhost:1".into(),
+        passkey: [1; 16].into(),
+        digest: Hash32([8; 32]),
+        key: Some(KeyId(0)),
+        signature: Some([1; 65].into()),
     }
 }
 
@@ -189,19 +201,11 @@ fn a_record_is_read_as_it_was_written() {
 #[test]
 fn the_history_is_a_chain() {
     let mut account = account();
-    let decision = Decision {
-        kind: openkey_protocol::message::PromptKind::SignText,
-        title: "Sign a text".into(),
-        origin: "http://localhost:1".into(),
-        passkey: [1; 16].into(),
-        digest: Hash32([8; 32]),
-        key: Some(KeyId(0)),
-        signature: Some([1; 65].into()),
-    };
-    let one = account.record(decision.clone(), 10).unwrap();
-    let two = account.record(decision, 11).unwrap();
+    let one = account.record(decision(), 10).unwrap();
+    let two = account.record(decision(), 11).unwrap();
+    let (one, two) = (one.entry, two.entry);
     assert_eq!((one.sequence, two.sequence), (1, 2));
     assert_eq!(one.previous, Hash32([0; 32]));
     assert_eq!(two.previous, entry_hash(&one).unwrap());
-    assert_eq!(account.history_head, entry_hash(&two).unwrap());
+    assert_eq!(account.landmark(2), Some(entry_hash(&two).unwrap()));
 }

@@ -2,9 +2,7 @@
 //! context and records the decision, and only then the answer.
 
 use openkey_protocol::{
-    message::{
-        AccountId, Approve, Approved, Error, ErrorCode, HistoryEntry, KeyId, Outcome, PromptKind,
-    },
+    message::{AccountId, Approve, Approved, Error, ErrorCode, KeyId, Outcome, PromptKind},
     store::RecordStore,
 };
 
@@ -15,7 +13,7 @@ use super::{
     records::{Committed, Loaded, Place},
 };
 use crate::{
-    account::{Account, Change, Decision, OwnerKey},
+    account::{Account, Change, Decision, Link, OwnerKey},
     errors::{refuse, refuse_because},
     event::Event,
     seal::{Kind, SealError, Ticket},
@@ -28,7 +26,7 @@ const ATTEMPTS: usize = 4;
 /// What is about to be committed.
 struct Next {
     account: Account,
-    entry: HistoryEntry,
+    link: Link,
     outcome: Pending,
 }
 
@@ -46,9 +44,9 @@ impl<S: RecordStore> Enclave<S> {
         for _ in 0..ATTEMPTS {
             let loaded = self.load(&place, request.head.as_ref()).await?;
             let next = self.decide(&place, &loaded, &ticket, &request).await?;
-            let entry = Some(&next.entry);
+            let link = Some(&next.link);
             if let Committed::Done(head) = self
-                .commit(&place, Some(&loaded), next.account, entry)
+                .commit(&place, Some(&loaded), next.account, link)
                 .await?
             {
                 let outcome = match next.outcome {
@@ -102,7 +100,7 @@ impl<S: RecordStore> Enclave<S> {
             Pending::Ready(Outcome::Signature { signature, .. }) => Some(signature.clone()),
             _ => None,
         };
-        let entry = account.record(
+        let link = account.record(
             Decision {
                 kind: context.kind,
                 title: context.title.clone(),
@@ -116,7 +114,7 @@ impl<S: RecordStore> Enclave<S> {
         )?;
         Ok(Next {
             account,
-            entry,
+            link,
             outcome: outcome.pending,
         })
     }

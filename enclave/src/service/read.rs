@@ -2,7 +2,8 @@
 
 use openkey_protocol::{
     message::{
-        AccountId, AccountView, Bytes, Error, ErrorCode, HistoryPage, KeyId, Query, Read, Response,
+        AccountId, AccountView, Bytes, Error, ErrorCode, Hash32, HistoryPage, KeyId, MAX_GET,
+        Query, Read, Response,
     },
     store::RecordStore,
 };
@@ -10,12 +11,12 @@ use serde::{Deserialize, Serialize};
 
 use super::{Enclave, TOKEN_LIFE, internal, records::Loaded};
 use crate::{
-    account::entry_hash,
+    account::{Account, Link, entry_hash, path},
     errors::{refuse, refuse_because},
     seal::Kind,
 };
 
-/// Most entries on a page of history: with the entry before them they fit one read of the store.
+/// Most entries on a page of history: they fit one read of the store.
 const MAX_PAGE: u32 = 50;
 
 /// What a read token says. It ends with its passkey.
@@ -79,8 +80,9 @@ impl<S: RecordStore> Enclave<S> {
         })
     }
 
-    /// A page of history, newest first. The newest page hangs on the account's own record; any other
-    /// on the entry that its reader has seen already: the oldest of the page before.
+    /// A page of history, newest first. Its newest entry is reached from the account's own record link
+    /// by link, and each other from the one above it: a decision of a chain that was rolled back does
+    /// not pass for one of this.
     async fn page(
         &self,
         loaded: &Loaded,
@@ -91,37 +93,50 @@ impl<S: RecordStore> Enclave<S> {
             return Err(refuse(ErrorCode::OutOfBounds));
         }
         let account = &loaded.account;
-        let newest = account.history.saturating_add(1);
-        let before = before.unwrap_or(newest).min(newest);
+        let end = account.history.saturating_add(1);
+        let before = before.unwrap_or(end).min(end);
         let oldest = before.saturating_sub(u64::from(limit)).max(1);
-        let anchored = before == newest;
-        let mut sequences: Vec<u64> = (oldest..before).rev().collect();
-        if sequences.is_empty() {
+        let sequences: Vec<u64> = (oldest..before).rev().collect();
+        let Some(top) = sequences.first() else {
             return Ok(HistoryPage {
                 entries: Vec::new(),
                 next: None,
             });
-        }
-        if !anchored {
-            sequences.insert(0, before);
-        }
-        let mut entries = self.history(account.id, &sequences).await?.into_iter();
-        let mut expected = if anchored {
-            account.history_head
-        } else {
-            let anchor = entries.next().ok_or_else(|| self.rolled_back())?;
-            anchor.previous
         };
-        let entries: Vec<_> = entries.collect();
-        for entry in &entries {
-            if entry_hash(entry)? != expected {
-                return Err(self.rolled_back());
-            }
-            expected = entry.previous;
+        let mut expected = self.reach(account, *top).await?;
+        let mut entries = Vec::with_capacity(sequences.len());
+        for link in self.links(account.id, &sequences).await? {
+            self.check_link(&link, expected)?;
+            expected = link.entry.previous;
+            entries.push(link.entry);
         }
         Ok(HistoryPage {
             entries,
             next: (oldest > 1).then_some(oldest),
         })
+    }
+
+    /// The hash that an entry of the account's chain has.
+    async fn reach(&self, account: &Account, target: u64) -> Result<Hash32, Error> {
+        let path = path(account.history, target);
+        let (Some(first), Some((_, way))) = (path.first(), path.split_last()) else {
+            return Err(internal(()));
+        };
+        let mut expected = account.landmark(*first).ok_or_else(|| internal(()))?;
+        let mut next = path.iter().skip(1);
+        for stretch in way.chunks(MAX_GET) {
+            for (link, next) in self.links(account.id, stretch).await?.iter().zip(&mut next) {
+                self.check_link(link, expected)?;
+                expected = link.names(*next).ok_or_else(|| internal(()))?;
+            }
+        }
+        Ok(expected)
+    }
+
+    fn check_link(&self, link: &Link, expected: Hash32) -> Result<(), Error> {
+        if entry_hash(&link.entry)? != expected {
+            return Err(self.rolled_back());
+        }
+        Ok(())
     }
 }

@@ -3,8 +3,7 @@
 use openkey_protocol::{
     cbor,
     message::{
-        AccountHead, AccountId, Error, ErrorCode, Hash32, HistoryEntry, Record, RecordId, Signed,
-        Write,
+        AccountHead, AccountId, Error, ErrorCode, Hash32, MAX_GET, Record, RecordId, Signed, Write,
     },
     store::{RecordStore, StoreError},
 };
@@ -13,7 +12,7 @@ use tokio::sync::{Mutex, MutexGuard};
 
 use super::{Enclave, internal};
 use crate::{
-    account::{Account, SCHEMA},
+    account::{Account, Link, SCHEMA},
     errors::{refuse, refuse_because},
     event::Event,
     seal::{Kind, Name, SealError},
@@ -162,7 +161,7 @@ impl<S: RecordStore> Enclave<S> {
         place: &Place<'_>,
         before: Option<&Loaded>,
         mut account: Account,
-        entry: Option<&HistoryEntry>,
+        link: Option<&Link>,
     ) -> Result<Committed, Error> {
         account.previous = before.map_or(Hash32([0; 32]), |before| before.hash);
         let version = before.map_or(1, |before| before.version + 1);
@@ -186,8 +185,8 @@ impl<S: RecordStore> Enclave<S> {
             expected: before.map(|before| before.revision),
             blob: blob.into(),
         }];
-        if let Some(entry) = entry {
-            writes.push(self.seal_history(place.account, entry)?);
+        if let Some(link) = link {
+            writes.push(self.seal_history(place.account, link)?);
         }
         let done = match self.store.commit(writes).await {
             Ok(()) => true,
@@ -218,17 +217,17 @@ impl<S: RecordStore> Enclave<S> {
         Ok(record.is_some_and(|record| sha256(record.blob.as_slice()) == hash))
     }
 
-    fn seal_history(&self, account: AccountId, entry: &HistoryEntry) -> Result<Write, Error> {
+    fn seal_history(&self, account: AccountId, link: &Link) -> Result<Write, Error> {
         let id = self
             .sealer
-            .record_id(Kind::History, &account.0, entry.sequence);
-        let plaintext = cbor::encode(entry).map_err(internal)?;
+            .record_id(Kind::History, &account.0, link.entry.sequence);
+        let plaintext = cbor::encode(link).map_err(internal)?;
         let blob = self
             .sealer
             .seal(
                 &history_name(&id, &account),
                 HISTORY_SCHEMA,
-                entry.sequence,
+                link.entry.sequence,
                 &self.entropy.array(),
                 &plaintext,
             )
@@ -240,12 +239,14 @@ impl<S: RecordStore> Enclave<S> {
         })
     }
 
-    /// Reads entries of an account's history by their sequence numbers, all of which must exist.
-    pub(super) async fn history(
+    /// Reads links of an account's history by their sequence numbers, at most [`MAX_GET`] and all of
+    /// which must exist. That they belong to the account's present chain is for the caller to check.
+    pub(super) async fn links(
         &self,
         account: AccountId,
         sequences: &[u64],
-    ) -> Result<Vec<HistoryEntry>, Error> {
+    ) -> Result<Vec<Link>, Error> {
+        debug_assert!(sequences.len() <= MAX_GET);
         let ids: Vec<RecordId> = sequences
             .iter()
             .map(|sequence| self.sealer.record_id(Kind::History, &account.0, *sequence))
@@ -258,7 +259,7 @@ impl<S: RecordStore> Enclave<S> {
         if records.len() != ids.len() {
             return Err(self.store_failed());
         }
-        let mut entries = Vec::with_capacity(ids.len());
+        let mut links = Vec::with_capacity(ids.len());
         for ((record, id), sequence) in records.into_iter().zip(&ids).zip(sequences) {
             // The account says that this entry exists: the store hides it.
             let record = record.ok_or_else(|| self.rolled_back())?;
@@ -266,14 +267,14 @@ impl<S: RecordStore> Enclave<S> {
                 .sealer
                 .open(&history_name(id, &account), record.blob.as_slice())
                 .map_err(|error| self.unopened(error))?;
-            let entry: HistoryEntry =
+            let link: Link =
                 cbor::decode(&opened.plaintext).map_err(|_| self.unopened(SealError::Corrupt))?;
-            if opened.version != *sequence || entry.sequence != *sequence {
+            if opened.version != *sequence || link.entry.sequence != *sequence {
                 return Err(self.unopened(SealError::Corrupt));
             }
-            entries.push(entry);
+            links.push(link);
         }
-        Ok(entries)
+        Ok(links)
     }
 
     async fn get(&self, id: RecordId) -> Result<Option<Record>, Error> {

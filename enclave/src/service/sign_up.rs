@@ -245,7 +245,7 @@ fn fresh(context: &Context, passkey: Passkey, now: u64) -> Account {
         used: Vec::new(),
         signed_at: Vec::new(),
         history: 0,
-        history_head: Hash32([0; 32]),
+        landmarks: Vec::new(),
         previous: Hash32([0; 32]),
     }
 }

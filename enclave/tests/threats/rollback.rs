@@ -163,3 +163,56 @@ async fn e2_a_head_of_another_account_is_not_taken() {
     let refused = confused.propose(&enclave, text("x")).await;
     assert_eq!(code(refused), Some(ErrorCode::Malformed));
 }
+
+#[tokio::test]
+async fn e2_a_history_fork_does_not_pass_for_the_accounts_own() {
+    let world = World::new();
+    let enclave = world.boot().await;
+    let mut person = Person::register(&enclave, 1).await;
+    for at in 0..5 {
+        person.act(&enclave, text(&at.to_string())).await.unwrap();
+    }
+    // The host lets two decisions happen, takes them back, and lets others happen.
+    let before = world.store.snapshot();
+    let mut forgetful = person.clone();
+    for at in 0..4 {
+        forgetful
+            .act(&enclave, text(&format!("taken back {at}")))
+            .await
+            .unwrap();
+    }
+    let taken_back = world.store.snapshot();
+    world.store.restore(before.clone());
+    let enclave = world.boot().await;
+    for at in 0..8 {
+        person
+            .act(&enclave, text(&format!("kept {at}")))
+            .await
+            .unwrap();
+    }
+    // Then it mixes decisions that were taken back into the history, below the newest page.
+    let honest = person.history(&enclave, None, 50).await.unwrap().entries;
+    let kept = world.store.snapshot();
+    let forks: Vec<_> = taken_back
+        .iter()
+        .filter(|(id, _)| !before.contains_key(*id))
+        .collect();
+    assert_eq!(forks.len(), 4);
+    assert!(forks.iter().all(|(id, record)| kept[*id] != **record));
+    for (id, record) in forks {
+        world.store.memory.records().insert(*id, record.clone());
+    }
+    let (mut refused, newest) = (0, honest[0].sequence);
+    for before in 2..=newest + 1 {
+        for limit in [1, 3] {
+            match person.history(&enclave, Some(before), limit).await {
+                Ok(page) => assert!(page.entries.iter().all(|entry| honest.contains(entry))),
+                Err(error) => {
+                    assert_eq!(error.code, ErrorCode::RolledBack);
+                    refused += 1;
+                }
+            }
+        }
+    }
+    assert!(refused >= 4);
+}
