@@ -144,10 +144,18 @@ export class Shell {
 
   badge() {
     const { visit } = this.app;
-    if (visit.pending && !visit.current) return h('a', { class: 'badge', href: '#/verify' }, icon('clock'), 'Checking enclave');
-    if (visit.current) return h('a', { class: 'badge good', href: '#/verify' }, icon('shield'), 'Enclave verified');
+    if (visit.pending && !visit.current) return h('a', { class: 'badge', href: '#/verify' }, icon('clock'), 'Checking', roomy(' enclave'));
+    if (visit.current) return h('a', { class: 'badge good', href: '#/verify' }, icon('shield'), 'Verified', roomy(' enclave'));
     return h('a', { class: 'badge bad', href: '#/verify' }, icon('warning'), 'Not verified');
   }
+}
+
+/**
+ * Words there is no room for on a phone.
+ * @param {string} words
+ */
+function roomy(words) {
+  return h('span', { class: 'roomy' }, words);
 }
 
 /** @param {string} id */

@@ -3,6 +3,7 @@
 import { h, icon } from '../dom.js';
 import { copyable, facts, notice, when } from '../ui.js';
 
+/** @import { Child } from '../dom.js' */
 /** @import { Vouched } from '../visit.js' */
 
 /**
@@ -38,11 +39,22 @@ export function evidenceFacts(vouched, brief = false) {
       ? null
       : [
           h('h3', {}, 'Measurements'),
-          facts(
-            ...Object.entries(report.measurements).map(
-              ([index, value]) => /** @type {[string, HTMLElement]} */ ([`PCR${index}`, copyable(value, `PCR${index}`)]),
-            ),
-          ),
+          facts(...measured(report.measurements)),
         ],
   );
+}
+
+/**
+ * PCR by PCR, those that nobody extended in one line.
+ * @param {Record<string, string>} measurements
+ * @returns {[string, Child][]}
+ */
+function measured(measurements) {
+  const all = Object.entries(measurements);
+  const zeros = all.filter(([, value]) => /^0*$/.test(value)).map(([index]) => index);
+  /** @type {[string, Child][]} */
+  const lines = all
+    .filter(([index]) => !zeros.includes(index))
+    .map(([index, value]) => [`PCR${index}`, copyable(value, `PCR${index}`)]);
+  return zeros.length > 0 ? [...lines, ['All zeros', `PCR ${zeros.join(', ')}`]] : lines;
 }

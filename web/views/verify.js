@@ -25,7 +25,7 @@ export function verify(app) {
   const pasted = radio('visitor', 'My own', 'Pasted by you, from a source you trust.');
   const place = h('div', {});
   const result = h('div', { class: 'stack', 'aria-live': 'polite' });
-  const submit = h('button', { type: 'submit', class: 'primary wide-on-phone' }, icon('shield'), h('span', {}, 'Ask for evidence and check it'));
+  const submit = h('button', { type: 'submit', class: 'primary wide-on-phone' }, icon('shield'), h('span', {}, 'Get evidence and check it'));
 
   const source = () => (pasted.input.checked ? 'visitor' : 'host');
   const toggle = () => {

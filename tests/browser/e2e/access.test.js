@@ -30,12 +30,12 @@ scenario('every_view_passes_axe_dark_and_light_on_phone_and_desk', async () => {
   await audit(page, 'welcome');
 
   await person.open('verify');
-  await person.button('Ask for evidence and check it').click();
+  await person.button('Get evidence and check it').click();
   await page.getByRole('heading', { name: 'This enclave answered' }).waitFor();
   await audit(page, 'verify');
   await page.getByRole('radio', { name: /My own/ }).check();
   await page.getByLabel('Policy file').fill('{}');
-  await person.button('Ask for evidence and check it').click();
+  await person.button('Get evidence and check it').click();
   await person.failed('policy');
   await audit(page, 'verify-failure');
 

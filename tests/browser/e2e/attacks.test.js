@@ -149,8 +149,8 @@ scenario('f2_evidence_made_for_another_nonce_is_refused', async () => {
     },
   });
   await person.open('verify');
-  await page.getByRole('link', { name: 'Enclave verified' }).waitFor();
-  await person.button('Ask for evidence and check it').click();
+  await page.getByRole('link', { name: 'Verified enclave' }).waitFor();
+  await person.button('Get evidence and check it').click();
   await person.failed('nonce_mismatch');
   await person.leave();
 });
@@ -160,13 +160,13 @@ const refusedByPolicy = async (rule, change) => {
   const person = await Person.at(browser, simulator.page);
   const { page } = person;
   await person.open('verify');
-  await page.getByRole('link', { name: 'Enclave verified' }).waitFor();
+  await page.getByRole('link', { name: 'Verified enclave' }).waitFor();
   await page.getByRole('radio', { name: /My own/ }).check();
   const field = page.getByLabel('Policy file');
   const policy = JSON.parse(await field.inputValue());
   change(policy);
   await field.fill(JSON.stringify(policy));
-  await person.button('Ask for evidence and check it').click();
+  await person.button('Get evidence and check it').click();
   await person.failed(rule);
   await page.getByRole('link', { name: 'Not verified' }).waitFor();
 

@@ -64,6 +64,46 @@ scenario('s1_a_new_visitor_registers_by_passkey_and_gets_an_address', async () =
   await person.leave();
 });
 
+scenario('an_account_that_was_left_unconfirmed_is_confirmed_later', async () => {
+  const person = await Person.at(browser, simulator.page);
+  const { page } = person;
+  await person.open('create');
+  await person.button('Make a passkey').click();
+  await person.prompt();
+  await person.dialog().getByRole('button', { name: 'Cancel' }).click();
+  await page.getByRole('heading', { name: /This will be your key/ }).waitFor();
+
+  await person.open();
+  await page.reload();
+  await person.button('Sign in').click();
+  await person.approved();
+  await page.getByRole('heading', { name: 'This account is not confirmed yet' }).waitFor();
+  await person.button('Confirm with passkey').click();
+  await person.approved();
+  await page.getByText('Signed for by the enclave').waitFor();
+  const address = await person.address(0);
+  await person.view('Sign');
+  const { signature } = await person.sign('Text', 'at last');
+  assert.equal(await recoverMessageAddress({ message: 'at last', signature }), address);
+  await person.leave();
+});
+
+scenario('when_the_token_ends_the_page_says_so_and_a_new_sign_in_goes_on', async () => {
+  const { person, page } = await registered();
+  await person.view('Passkeys');
+  await page.evaluate(() => {
+    const session = JSON.parse(String(sessionStorage.getItem('openkey.session')));
+    sessionStorage.setItem('openkey.session', JSON.stringify({ ...session, expiresAt: Date.now() + 3000 }));
+  });
+  await page.reload();
+  await person.failed('session_ended');
+  await page.getByRole('main').getByRole('button', { name: 'Sign in' }).click();
+  await person.approved();
+  await page.getByRole('heading', { level: 1, name: 'Passkeys' }).waitFor();
+  await page.locator('[data-passkey]').waitFor();
+  await person.leave();
+});
+
 scenario('the_three_kinds_are_signed_and_viem_recovers_the_address', async () => {
   const { person, page, address } = await registered();
   await person.view('Sign');
@@ -310,7 +350,7 @@ scenario('s45_anyone_asks_for_evidence_with_a_nonce_of_their_own', async () => {
   await person.open('verify');
   const nonce = '0123456789abcdef'.repeat(4);
   await page.getByRole('textbox', { name: 'Nonce' }).fill(nonce);
-  await person.button('Ask for evidence and check it').click();
+  await person.button('Get evidence and check it').click();
   await page.getByRole('heading', { name: 'This enclave answered' }).waitFor();
   await page.getByText(nonce).waitFor();
   for (const [index, value] of Object.entries(simulator.ready.enclaves[0]?.measurements ?? {})) {
@@ -322,7 +362,7 @@ scenario('s45_anyone_asks_for_evidence_with_a_nonce_of_their_own', async () => {
   assert.ok(document.includes(Buffer.from(nonce, 'hex')));
 
   await page.getByRole('textbox', { name: 'Nonce' }).fill('abcd');
-  await person.button('Ask for evidence and check it').click();
+  await person.button('Get evidence and check it').click();
   await person.failed('nonce');
   await person.leave();
 });

@@ -40,7 +40,10 @@ export class Simulator {
     const program = process.env['OPENKEY_SIM'];
     if (!program) throw new Error('OPENKEY_SIM must name the openkey-sim program');
     const dir = await mkdtemp(join(tmpdir(), 'openkey-browser-'));
-    const child = spawn(program, ['up', '--dir', dir, '--port', '0', '--json', ...more], { stdio: ['ignore', 'pipe', 'pipe'], detached: true });
+    // To work on the page without building it in.
+    const pageDir = process.env['OPENKEY_PAGE_DIR'];
+    const page = pageDir ? ['--page-dir', pageDir] : [];
+    const child = spawn(program, ['up', '--dir', dir, '--port', '0', '--json', ...page, ...more], { stdio: ['ignore', 'pipe', 'pipe'], detached: true });
     let errors = '';
     child.stderr.on('data', (data) => {
       errors = (errors + data).slice(-4000);
