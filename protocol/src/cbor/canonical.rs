@@ -12,16 +12,27 @@ use super::{
 pub(super) fn rewrite(written: &[u8]) -> Result<Vec<u8>, EncodeError> {
     // Order does not change the length: the output never grows, so no copy is left behind.
     let mut output = Zeroizing::new(Vec::with_capacity(written.len()));
-    let mut input = Cursor::new(written);
-    item(&mut input, Limits::DEEPEST, &mut |piece| {
-        output.extend_from_slice(piece);
-    })
-    .and_then(|()| match input.remaining() {
-        0 => Ok(()),
-        _ => Err(Rule::TrailingBytes),
-    })
-    .map_err(EncodeError::Profile)?;
+    one_item(written, &mut |piece| output.extend_from_slice(piece))?;
     Ok(core::mem::take(&mut *output))
+}
+
+/// True if the deterministic form of one serialised item is `bytes`. Writes nothing.
+pub(super) fn is_form_of(bytes: &[u8], written: &[u8]) -> Result<bool, EncodeError> {
+    let mut rest = Some(bytes);
+    one_item(written, &mut |piece| {
+        rest = rest.and_then(|rest| rest.strip_prefix(piece));
+    })?;
+    Ok(rest.is_some_and(<[u8]>::is_empty))
+}
+
+fn one_item(written: &[u8], out: &mut dyn FnMut(&[u8])) -> Result<(), EncodeError> {
+    let mut input = Cursor::new(written);
+    item(&mut input, Limits::DEEPEST, out)
+        .and_then(|()| match input.remaining() {
+            0 => Ok(()),
+            _ => Err(Rule::TrailingBytes),
+        })
+        .map_err(EncodeError::Profile)
 }
 
 /// Hands out the pieces of one item in the deterministic order.

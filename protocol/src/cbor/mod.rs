@@ -21,7 +21,6 @@ mod strict;
 mod wiping;
 
 use serde::{Serialize, de::DeserializeOwned};
-use zeroize::Zeroizing;
 
 pub use error::{DecodeError, EncodeError, Rule};
 pub use strict::{Limits, check};
@@ -38,12 +37,16 @@ use wiping::Wiping;
 /// bits, a map with equal keys, a sequence of unknown length, or deeper nesting than
 /// [`Limits::DEEPEST`]. None of the [messages](crate::message) can.
 pub fn encode<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>, EncodeError> {
+    canonical::rewrite(serialize(value)?.as_slice())
+}
+
+/// What serde writes: the right items, map keys in the order of the type.
+fn serialize<T: Serialize + ?Sized>(value: &T) -> Result<Wiping, EncodeError> {
     let mut serializer = minicbor_serde::Serializer::new(Wiping::default());
     value
         .serialize(&mut serializer)
         .map_err(|e| EncodeError::Serialize(e.to_string()))?;
-    let written = serializer.into_encoder().into_writer();
-    canonical::rewrite(written.as_slice())
+    Ok(serializer.into_encoder().into_writer())
 }
 
 /// Decodes a value within [`Limits::default`].
@@ -70,10 +73,10 @@ pub fn decode_within<T: DeserializeOwned + Serialize>(
 ) -> Result<T, DecodeError> {
     check(bytes, limits)?;
     let value: T = minicbor_serde::from_slice(bytes).map_err(|e| DecodeError::shape(&e))?;
-    let again = encode(&value)
-        .map(Zeroizing::new)
+    let same = serialize(&value)
+        .and_then(|written| canonical::is_form_of(bytes, written.as_slice()))
         .map_err(|_| DecodeError::OtherEncoding)?;
-    if *again != bytes {
+    if !same {
         return Err(DecodeError::OtherEncoding);
     }
     Ok(value)
