@@ -19,6 +19,9 @@ pub mod consent;
 mod entropy;
 mod errors;
 pub mod event;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod identity;
 pub mod nsm;
 mod passkeys;
