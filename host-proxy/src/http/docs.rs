@@ -17,10 +17,12 @@ use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
 
 /// The page's only style, allowed by its hash.
-const STYLE: &str = "body{font:1rem/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;\
-padding:0 1rem;color-scheme:light dark}code{font-family:ui-monospace,monospace}\
-table{border-collapse:collapse;width:100%}td,th{border-top:1px solid #8888;padding:.3rem .6rem;\
-text-align:left;vertical-align:top}h2{margin-top:2.5rem}h3{margin-top:2rem}";
+const STYLE: &str = ":root{color-scheme:light dark;background:Canvas;color:CanvasText}\
+body{font:1rem/1.5 system-ui,sans-serif;\
+max-width:60rem;margin:2rem auto;padding:0 1rem;overflow-wrap:anywhere}\
+code{font-family:ui-monospace,monospace}table{border-collapse:collapse;width:100%}\
+td,th{border-top:1px solid #8888;padding:.3rem .6rem;text-align:left;vertical-align:top}\
+h2{margin-top:2.5rem}h3{margin-top:2rem}";
 
 static PAGE: LazyLock<String> = LazyLock::new(|| {
     let mut html = String::new();
