@@ -26,8 +26,7 @@ async function start(main) {
     shell.start();
   } catch (error) {
     main.replaceChildren(
-      h('h1', {}, 'OpenKey could not start'),
-      failureNotice(error, () => start(main)),
+      h('div', { class: 'stack' }, h('h1', {}, 'OpenKey could not start'), failureNotice(error, () => start(main))),
     );
   }
 }

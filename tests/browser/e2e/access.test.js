@@ -101,6 +101,55 @@ scenario('every_view_passes_axe_dark_and_light_on_phone_and_desk', async () => {
   await person.leave();
 });
 
+scenario('pages_beside_the_main_way_pass_axe_too', async () => {
+  const person = await Person.at(browser, simulator.page);
+  const { page } = person;
+  await page.goto(`${simulator.page}/docs`);
+  await page.getByRole('heading', { name: 'OpenKey requests' }).waitFor();
+  await audit(page, 'docs');
+
+  // Another address than its own.
+  const { port } = new URL(simulator.page);
+  const mirror = `http://mirror.localhost:${port}`;
+  await page.route(`${mirror}/**`, async (route) => route.fulfill({ response: await route.fetch({ url: route.request().url().replace(mirror, simulator.page), headers: {} }) }));
+  await page.goto(mirror);
+  await page.getByRole('heading', { name: 'This page is not at its own address' }).waitFor();
+  await audit(page, 'wrong-address');
+
+  // An account that was never confirmed, and a session that ended.
+  await person.open('create');
+  await person.button('Make a passkey').click();
+  await person.prompt();
+  await person.dialog().getByRole('button', { name: 'Cancel' }).click();
+  await person.open();
+  await page.reload();
+  await person.button('Sign in').click();
+  await person.prompt();
+  await audit(page, 'sign-in-prompt');
+  await person.approved();
+  await page.getByRole('heading', { name: 'This account is not confirmed yet' }).waitFor();
+  await audit(page, 'unconfirmed');
+  await page.evaluate(() => {
+    const session = JSON.parse(String(sessionStorage.getItem('openkey.session')));
+    sessionStorage.setItem('openkey.session', JSON.stringify({ ...session, expiresAt: Date.now() + 2000 }));
+  });
+  await page.reload();
+  await person.failed('session_ended');
+  await audit(page, 'session-ended');
+
+  // Nobody there.
+  await page.route('**/api/**', (route) => route.abort('connectionrefused'));
+  await person.open();
+  await page.reload();
+  await person.failed('offline');
+  await audit(page, 'unreachable');
+  await page.route('**/config.json', (route) => route.abort('connectionrefused'));
+  await page.reload();
+  await page.getByRole('heading', { name: 'OpenKey could not start' }).waitFor();
+  await audit(page, 'could-not-start');
+  await person.leave();
+});
+
 scenario('one_visit_with_the_keyboard_alone', async () => {
   const person = await Person.at(browser, simulator.page);
   const { page } = person;

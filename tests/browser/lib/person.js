@@ -9,7 +9,7 @@ import { chromium } from 'playwright-core';
 const FLAGS = ['--no-sandbox', '--disable-background-networking', '--disable-component-update', '--disable-sync', '--no-first-run'];
 
 /** Messages of the browser about requests that a test makes fail on purpose. */
-const EXPECTED = /Failed to load resource|net::ERR_|feature: 'bluetooth'/;
+const EXPECTED = /Failed to load resource|net::ERR_/;
 
 /** @type {Set<Person>} who has not left yet */
 const present = new Set();
@@ -26,7 +26,7 @@ export function scenario(name, run) {
     } catch (error) {
       for (const person of present) {
         const seen = await person.page.locator('dialog[open], main').last().innerText({ timeout: 1000 }).catch(() => 'nothing');
-        if (error instanceof Error) error.message += `\n--- the page shows:\n${seen}\n--- its errors: ${person.errors.join('\n')}`;
+        if (error instanceof Error) error.message += `\n--- the page shows:\n${seen.slice(0, 1500)}\n--- its errors: ${person.errors.join('\n')}`;
       }
       throw error;
     } finally {
