@@ -21,6 +21,7 @@ use p256::ecdsa::signature::{Signer, Verifier};
 
 fn signing(criterion: &mut Criterion) {
     let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
         .build()
         .unwrap();
     let mut group = criterion.benchmark_group("signing");

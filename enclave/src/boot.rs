@@ -88,7 +88,8 @@ pub enum BootError {
 }
 
 /// Boots: measures the configuration, then gathers entropy, time and keys, in this order. Nothing
-/// secret exists before the configuration is measured and locked.
+/// secret exists before the configuration is measured and locked. The [`Enclave`] must run on a Tokio
+/// runtime with its timer enabled.
 ///
 /// # Errors
 ///
@@ -118,7 +119,7 @@ where
         nsm,
         entropy,
         clock,
-        reading: tokio::sync::Mutex::new(()),
+        reading: tokio::sync::Mutex::new(None),
         identity,
         sealer: Sealer::new(root.key),
         root_source: root.source,

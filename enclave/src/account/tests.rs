@@ -199,6 +199,33 @@ fn a_record_is_read_as_it_was_written() {
 }
 
 #[test]
+fn the_fullest_account_fits_a_record() {
+    let longest = "\u{1f511}".repeat(openkey_protocol::message::MAX_NAME_CHARS);
+    let mut account = account();
+    account.passkeys = (0..MAX_PASSKEYS)
+        .map(|_| Passkey {
+            id: vec![7; 1023].into(),
+            credential: "x".repeat(4096),
+            name: longest.clone(),
+            ..passkey(1)
+        })
+        .collect();
+    account.keys = vec![key(1); MAX_KEYS];
+    account.used = (0..MAX_USED)
+        .map(|_| Used {
+            context: vec![1; 16].into(),
+            expires_at: u64::MAX,
+        })
+        .collect();
+    account.signed_at = vec![u64::MAX; MAX_SIGNATURES];
+    account.landmarks = vec![Hash32([1; 32]); 64];
+    let bytes = openkey_protocol::cbor::encode(&account).unwrap();
+    assert!(bytes.len() < 256 * 1024);
+    let read: Account = openkey_protocol::cbor::decode(&bytes).unwrap();
+    assert_eq!(read, account);
+}
+
+#[test]
 fn the_history_is_a_chain() {
     let mut account = account();
     let one = account.record(decision(), 10).unwrap();

@@ -53,7 +53,7 @@ pub struct Enclave<S> {
     pub(crate) nsm: NsmHandle,
     pub(crate) entropy: Entropy,
     pub(crate) clock: Clock,
-    pub(crate) reading: tokio::sync::Mutex<()>,
+    pub(crate) reading: tokio::sync::Mutex<Option<u64>>,
     pub(crate) identity: Identity,
     pub(crate) sealer: Sealer,
     pub(crate) root_source: RootSource,

@@ -1,5 +1,7 @@
 //! Keeping the clock and the entropy pool fresh.
 
+use std::time::Duration;
+
 use openkey_protocol::message::{Error, ErrorCode};
 
 use super::Enclave;
@@ -13,6 +15,12 @@ use crate::{
 /// From this age on one request takes a new reading while the others go on with the old one.
 const READ_AHEAD: u64 = MAX_READING_AGE / 2;
 
+/// How long a request waits for a reading. The NSM answers in milliseconds or not at all.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// How long after a failed reading nobody tries again, in milliseconds: otherwise every request would
+/// wait for a broken NSM in turn.
+const PAUSE: u64 = 5_000;
+
 impl<S> Enclave<S> {
     /// Sees to it that the time in use was read from the NSM within the last minute. While the NSM
     /// does not answer the enclave counts on for [`MAX_UNREAD`], then it refuses.
@@ -20,7 +28,8 @@ impl<S> Enclave<S> {
         if self.clock.reading_age() < READ_AHEAD {
             return Ok(());
         }
-        let _one_reader = if self.clock.reading_age() < MAX_READING_AGE {
+        // The lock's content is when a reading failed last.
+        let mut failed_at = if self.clock.reading_age() < MAX_READING_AGE {
             match self.reading.try_lock() {
                 Ok(guard) => guard,
                 Err(_) => return Ok(()),
@@ -32,24 +41,35 @@ impl<S> Enclave<S> {
             return Ok(());
         }
         let asked_at = self.clock.elapsed_ms();
-        match self.nsm.time().await {
-            Ok(time) => {
-                let by_ms = self.clock.set(asked_at, time);
-                self.events.record(Event::ClockCorrected { by_ms });
-            }
-            Err(error) => {
-                self.nsm_failed(error);
-                if self.clock.reading_age() >= MAX_UNREAD {
-                    return Err(refuse(ErrorCode::Unavailable));
+        let paused = failed_at.is_some_and(|at| asked_at.saturating_sub(at) < PAUSE);
+        if !paused {
+            let answer = tokio::time::timeout(PATIENCE, self.nsm.time()).await;
+            match answer.unwrap_or(Err(NsmError::Unreachable)) {
+                Ok(time) => {
+                    *failed_at = None;
+                    let by_ms = self.clock.set(asked_at, time);
+                    self.events.record(Event::ClockCorrected { by_ms });
+                    self.reseed().await;
+                    return Ok(());
                 }
-                return Ok(());
+                Err(error) => {
+                    *failed_at = Some(asked_at);
+                    self.nsm_failed(error);
+                }
             }
         }
-        if let Err(error) = self.entropy.reseed().await {
-            // The pool goes on from its last seed, which is still unpredictable.
-            self.nsm_failed(error);
+        if self.clock.reading_age() >= MAX_UNREAD {
+            return Err(refuse(ErrorCode::Unavailable));
         }
         Ok(())
+    }
+
+    /// The pool goes on from its last seed, which is still unpredictable, if the NSM gives none.
+    async fn reseed(&self) {
+        let answer = tokio::time::timeout(PATIENCE, self.entropy.reseed()).await;
+        if let Err(error) = answer.unwrap_or(Err(NsmError::Unreachable)) {
+            self.nsm_failed(error);
+        }
     }
 
     /// Notes a failure of the NSM and gives the refusal for it.

@@ -38,6 +38,8 @@ pub struct TestNsm {
     pub defect: Option<Defect>,
     /// Set to make every call fail.
     pub broken: Arc<std::sync::atomic::AtomicBool>,
+    /// While set, no call returns.
+    pub hang: Arc<std::sync::atomic::AtomicBool>,
     state: Mutex<State>,
 }
 
@@ -55,6 +57,7 @@ impl TestNsm {
             skew: Arc::default(),
             defect: None,
             broken: Arc::default(),
+            hang: Arc::default(),
             state: Mutex::new(State {
                 pcrs: [[0; PCR_LEN]; 32],
                 locked: (0..16).collect(),
@@ -132,6 +135,9 @@ impl TestNsm {
 impl Nsm for TestNsm {
     fn call(&self, request: NsmRequest) -> Result<NsmResponse, NsmError> {
         request.check()?;
+        while self.hang.load(Ordering::SeqCst) {
+            std::thread::sleep(std::time::Duration::from_millis(1));
+        }
         if self.broken.load(Ordering::SeqCst) {
             return Err(NsmError::Internal);
         }

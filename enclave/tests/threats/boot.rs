@@ -205,8 +205,28 @@ async fn e6_time_is_read_again_every_minute_and_not_going_on_without_it() {
     assert_eq!(code(sign_in(&enclave).await), Some(ErrorCode::Unavailable));
     let refused = person.propose(&enclave, text("x")).await;
     assert_eq!(code(refused), Some(ErrorCode::Unavailable));
+    // It is not asked again at once, but soon.
     broken.store(false, Ordering::SeqCst);
+    assert_eq!(code(sign_in(&enclave).await), Some(ErrorCode::Unavailable));
+    world.pass(5_000);
     assert!(sign_in(&enclave).await.is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn m10_a_hanging_nsm_costs_one_request_its_patience_and_the_others_nothing() {
+    let world = World::new();
+    let nsm = TestNsm::new(&world.monotonic);
+    let hang = nsm.hang.clone();
+    let enclave = world.try_boot(nsm).await.unwrap();
+    let mut person = Person::register(&enclave, 1).await;
+    hang.store(true, Ordering::SeqCst);
+    world.pass(60_000);
+    let before = tokio::time::Instant::now();
+    for at in 0..10 {
+        person.act(&enclave, text(&at.to_string())).await.unwrap();
+    }
+    assert_eq!(before.elapsed(), std::time::Duration::from_secs(2));
+    hang.store(false, Ordering::SeqCst);
 }
 
 #[tokio::test]
