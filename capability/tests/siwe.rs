@@ -112,7 +112,7 @@ proptest! {
         let text = fields.to_string();
         let message = Message::parse(&text).unwrap();
         prop_assert_eq!(message.fields(), &fields);
-        prop_assert_eq!(message.to_string(), text);
+        prop_assert_eq!(&message.to_string(), &text);
         prop_assert!(looks_like_siwe(&text));
     }
 
@@ -143,7 +143,7 @@ proptest! {
     #[test]
     fn any_text_is_judged(text in any::<String>()) {
         if let Ok(message) = Message::parse(&text) {
-            prop_assert_eq!(message.to_string(), text.clone());
+            prop_assert_eq!(&message.to_string(), &text);
             prop_assert!(looks_like_siwe(&text));
         }
         let _ = mentions_recap(&text);
