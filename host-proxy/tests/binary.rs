@@ -7,8 +7,15 @@ use std::{
     net::TcpStream,
     path::Path,
     process::{Child, Command, Stdio},
+    time::Duration,
 };
 
+use openkey_protocol::{
+    client::{Client, ClientOptions},
+    message::{RecordId, Write},
+    store::{RecordStore as _, StoreClient},
+    transport::Address,
+};
 use rustix::process::{Pid, Signal, kill_process};
 
 fn program() -> Command {
@@ -51,20 +58,23 @@ fn ask(address: &str, request: &str) -> String {
     answer
 }
 
+/// Where it listens, from its log.
+fn address(log: &mut impl Iterator<Item = std::io::Result<String>>) -> String {
+    log.map(|line| serde_json::from_str::<serde_json::Value>(&line.unwrap()).unwrap())
+        .find(|line| line["message"] == "listening")
+        .unwrap()["address"]
+        .as_str()
+        .unwrap()
+        .to_owned()
+}
+
 #[test]
 fn it_starts_serves_logs_without_bodies_and_stops_when_told() {
     for signal in [Signal::TERM, Signal::INT] {
         let dir = tempfile::tempdir().unwrap();
         let mut running = Running(started(dir.path(), "127.0.0.1:0").spawn().unwrap());
         let mut log = BufReader::new(running.0.stderr.take().unwrap()).lines();
-        let address = log
-            .by_ref()
-            .map(|line| serde_json::from_str::<serde_json::Value>(&line.unwrap()).unwrap())
-            .find(|line| line["message"] == "listening")
-            .unwrap()["address"]
-            .as_str()
-            .unwrap()
-            .to_owned();
+        let address = address(&mut log);
         let health = ask(
             &address,
             "GET /healthz HTTP/1.1\r\nHost: health\r\nConnection: close\r\n\r\n",
@@ -159,5 +169,70 @@ fn wrong_flags_are_refused_with_advice() {
         "/readyz",
     ] {
         assert!(help.contains(flag), "{flag}");
+    }
+}
+
+fn write(round: u8, n: u32, expected: Option<u64>) -> Write {
+    let mut id = [round; 32];
+    id[..4].copy_from_slice(&n.to_be_bytes());
+    Write {
+        id: RecordId(id),
+        expected,
+        blob: vec![round; 500].into(),
+    }
+}
+
+/// Each writer commits pairs until the store is gone; what was acknowledged must be found again,
+/// and what was not is there as a pair or not at all.
+#[tokio::test]
+async fn h2_killed_at_any_moment_it_loses_nothing_acknowledged() {
+    const WRITERS: u32 = 8;
+    const LAST: u32 = 1 << 24;
+    let dir = tempfile::tempdir().unwrap();
+    let store = || {
+        let address = Address::Unix(dir.path().join("store.sock"));
+        let client = Client::new(address, ClientOptions::default());
+        StoreClient::new(client, Duration::from_millis(500))
+    };
+    let mut acknowledged = Vec::new();
+    for round in 0..5_u8 {
+        let mut running = Running(started(dir.path(), "127.0.0.1:0").spawn().unwrap());
+        let mut log = BufReader::new(running.0.stderr.take().unwrap()).lines();
+        address(&mut log);
+        let store = store();
+        let writers: Vec<_> = (0..WRITERS)
+            .map(|writer| {
+                let store = store.clone();
+                tokio::spawn(async move {
+                    let mut n = writer * (LAST / WRITERS);
+                    let pair = |n| vec![write(round, n, None), write(round, n + LAST, None)];
+                    while store.commit(pair(n)).await.is_ok() {
+                        n += 1;
+                    }
+                    n
+                })
+            })
+            .collect();
+        tokio::time::sleep(Duration::from_millis(50 + 37 * u64::from(round))).await;
+        running.0.kill().unwrap();
+        for (writer, ended) in (0..WRITERS).zip(writers) {
+            acknowledged.push((round, writer * (LAST / WRITERS), ended.await.unwrap()));
+        }
+    }
+    assert!(acknowledged.iter().any(|(_, first, next)| next > first));
+    let _running = Running(started(dir.path(), "127.0.0.1:0").spawn().unwrap());
+    let store = store();
+    while store.get(vec![]).await.is_err() {}
+    for (round, first, next) in acknowledged {
+        for n in first..=next {
+            let ids = vec![write(round, n, None).id, write(round, n + LAST, None).id];
+            let pair = store.get(ids).await.unwrap();
+            assert_eq!(pair[0].is_some(), pair[1].is_some(), "half of a pair");
+            // the last one was not acknowledged: it may be there
+            assert!(
+                n == next || pair[0].is_some(),
+                "round {round}, commit {n} is lost"
+            );
+        }
     }
 }

@@ -147,3 +147,21 @@ fn failure(error: CallError) -> Failure {
 fn busy() -> Failure {
     Failure::busy().retry_after(BUSY_RETRY)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn h1_large_bodies_share_a_bounded_memory_and_small_ones_need_none() {
+        let budget = BodyBudget::new();
+        let size = 256 * 1024;
+        let taken: Vec<_> = std::iter::from_fn(|| budget.take(size))
+            .take(1000)
+            .collect();
+        assert_eq!(taken.len(), LARGE_BODIES / size);
+        assert!(budget.take(SMALL_BODY).is_some());
+        drop(taken);
+        assert!(budget.take(size).is_some());
+    }
+}

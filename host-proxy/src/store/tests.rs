@@ -107,6 +107,23 @@ async fn h2_what_was_acknowledged_survives_a_kill_and_nothing_else_is_half_there
     assert_eq!(pair, [None, None]);
 }
 
+#[test]
+fn h2_acknowledged_means_synced() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join(FILE_NAME);
+    let connection = schema::open(dir.path(), &path, &StoreOptions::default()).unwrap();
+    let pragma = |name| -> String {
+        let value = |row: &rusqlite::Row<'_>| row.get_ref(0).map(|v| format!("{v:?}"));
+        connection.pragma_query_value(None, name, value).unwrap()
+    };
+    assert_eq!(
+        pragma("synchronous"),
+        "Integer(2)",
+        "FULL: a sync for each transaction"
+    );
+    assert_eq!(pragma("journal_mode"), "Text([119, 97, 108])", "wal");
+}
+
 #[tokio::test]
 async fn h2_a_full_disk_fails_commits_whole_and_reads_go_on() {
     let dir = tempfile::tempdir().unwrap();

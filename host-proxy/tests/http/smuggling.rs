@@ -138,18 +138,21 @@ async fn h6_conflicting_lengths_end_the_connection_unread() {
             "hello",
         ),
     ] {
-        let mut request = format!(
-            "POST /api/v1/enclaves/e1/request HTTP/1.1\r\nHost: {HOST}\r\n\
-             Content-Type: application/cbor\r\n{headers}\r\n{body}"
-        )
-        .into_bytes();
-        request.extend(smuggled());
-        let mut wire = site.connect().await;
-        wire.send(request).await;
-        let answers = wire.answers().await;
-        let statuses: Vec<u16> = answers.iter().map(|answer| answer.status).collect();
-        assert_eq!(statuses, [400], "{headers:?}");
-        assert_eq!(site.enclave.bodies(), Vec::<Vec<u8>>::new(), "{headers:?}");
+        // whether or not anything at the path reads bodies
+        for path in ["/api/v1/enclaves/e1/request", "/"] {
+            let mut request = format!(
+                "POST {path} HTTP/1.1\r\nHost: {HOST}\r\n\
+                 Content-Type: application/cbor\r\n{headers}\r\n{body}"
+            )
+            .into_bytes();
+            request.extend(smuggled());
+            let mut wire = site.connect().await;
+            wire.send(request).await;
+            let answers = wire.answers().await;
+            let statuses: Vec<u16> = answers.iter().map(|answer| answer.status).collect();
+            assert_eq!(statuses, [400], "{path} {headers:?}");
+            assert!(site.enclave.bodies().is_empty(), "{path} {headers:?}");
+        }
     }
 }
 
