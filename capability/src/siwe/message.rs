@@ -11,7 +11,7 @@ use crate::{
 /// What follows the domain on the first line.
 pub(super) const PHRASE: &str = " wants you to sign in with your Ethereum account:";
 
-/// What a message says. [`Fields::to_string`] prints the ERC-4361 text; only [`Message`] is known
+/// What a message says. Its [`Display`](fmt::Display) prints the ERC-4361 text; only [`Message`] is known
 /// to be valid.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fields {
