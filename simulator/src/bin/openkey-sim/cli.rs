@@ -13,7 +13,7 @@ anything, and evidence from it never passes a default policy.";
 const EXAMPLES: &str = "\
 Examples:
   openkey-sim up                                  page on http://localhost:7100, state in ./.openkey
-  openkey-sim up --dir /tmp/one --port 0 --json   any free port (kept), one line of JSON when ready
+  openkey-sim up --dir two --port 0 --json        any free port (kept), one line of JSON when ready
   openkey-sim up --fault store-older=0.1 --seed 7 one store answer in ten is older, repeatably
   openkey-sim fault set nsm-slow=2s@0.5           every other NSM call takes two seconds, from now on
   openkey-sim fault clear                         no more faults
