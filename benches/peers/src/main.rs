@@ -112,7 +112,7 @@ fn main() -> ExitCode {
     }
 
     let mut rows = vec![
-        Row::new("floor: 5 × P-384 by aws-lc", floor()),
+        Row::new("floor: 5 × P-384 by aws-lc", floor(5)),
         Row::new("openkey-attestation, cold", ours(&expected, false)),
         Row::new("nitro_attest 0.2.0", nitro_attest(&expected)),
         Row::new("nsm-nitro-enclave-utils 0.1.3", nsm_utils(&expected)),
@@ -123,6 +123,7 @@ fn main() -> ExitCode {
             evervault(&expected),
         ));
     }
+    rows.push(Row::new("floor, warm: 1 × P-384 by aws-lc", floor(1)));
     rows.push(Row::new("openkey-attestation, warm", ours(&expected, true)));
 
     for turn in 0..2 * TURNS {
@@ -166,8 +167,8 @@ fn under_faketime(expected: &Expected) -> Option<ExitCode> {
     })
 }
 
-/// The document's five signatures, and nothing else.
-fn floor() -> impl Fn() {
+/// The document's last so many signatures of five, and nothing else.
+fn floor(last: usize) -> impl Fn() {
     type Signed = (
         &'static dyn VerificationAlgorithm,
         Vec<u8>,
@@ -199,6 +200,7 @@ fn floor() -> impl Fn() {
         document.to_be_signed(),
         document.signature().to_vec(),
     ));
+    signed.drain(..signed.len() - last);
     move || {
         for (algorithm, key, message, signature) in &signed {
             UnparsedPublicKey::new(*algorithm, key)
