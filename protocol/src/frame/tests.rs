@@ -169,6 +169,39 @@ fn h1_cbor_bombs_in_frames_are_refused() {
     }
 }
 
+/// The short way to read a frame is as strict as the general one.
+#[test]
+fn h1_frames_with_bodies_have_one_encoding() {
+    let content = crate::cbor::encode(&request(1, b"abc".to_vec())).unwrap();
+    assert!(Frame::decode(&content).is_ok());
+    let replaced = |from: &[u8], to: &[u8]| {
+        let at = content.windows(from.len()).position(|w| w == from).unwrap();
+        [&content[..at], to, &content[at + from.len()..]].concat()
+    };
+    let cases = [
+        (replaced(b"\x62id\x01", b"\x62id\x18\x01"), "not_shortest"),
+        (replaced(b"\x43abc", b"\x58\x03abc"), "not_shortest"),
+        (
+            replaced(b"\x43abc", b"\x5f\x43abc\xff"),
+            "indefinite_length",
+        ),
+        (replaced(b"\x64body", b"\x78\x04body"), "not_shortest"),
+        (replaced(b"\x43abc", b"\xc2\x43abc"), "tag"),
+        (replaced(b"\x43abc", b"\x63abc"), "shape"),
+        (
+            replaced(b"\x65class\x67request", b"\x65class\x67unknown"),
+            "shape",
+        ),
+        ([&content, b"\xf6".as_slice()].concat(), "trailing_bytes"),
+    ];
+    for (bytes, rule) in cases {
+        let Err(FrameError::Malformed(error)) = Frame::decode(&bytes) else {
+            panic!("accepted: {rule}");
+        };
+        assert_eq!(error.name(), rule);
+    }
+}
+
 fn reading() -> (FrameReader<DuplexStream>, DuplexStream) {
     let (here, there) = duplex(64 * 1024);
     (FrameReader::new(here, LIMIT), there)
@@ -261,8 +294,10 @@ async fn no_write_is_longer_than_kernels_bear() {
 async fn h1_a_peer_that_takes_nothing_ends_in_time() {
     let (mut here, _there) = duplex(1024);
     let bytes = request(1, vec![1; 2000]).encode().unwrap();
+    let started = Instant::now();
     let written = write_frame(&mut here, &bytes, LIMIT).await;
     assert_eq!(written, Err(FrameError::Stalled));
+    assert_eq!(started.elapsed(), LIMIT);
 }
 
 async fn greet(ours: &[u16], theirs: Frame) -> Result<u16, FrameError> {

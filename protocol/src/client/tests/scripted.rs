@@ -1,10 +1,11 @@
 //! A server of which every step is told.
 
-use std::time::Duration;
+use std::{future::Future, time::Duration};
 
 use tokio::{
     io::{ReadHalf, WriteHalf, split},
     task::JoinHandle,
+    time::timeout,
 };
 
 use crate::{
@@ -18,6 +19,12 @@ use crate::{
 };
 
 const LIMIT: Duration = Duration::from_secs(10);
+
+/// Under the virtual clock, waiting for what never comes would not end.
+async fn soon<T>(what: impl Future<Output = T>) -> T {
+    const LONG: Duration = Duration::from_secs(3600);
+    timeout(LONG, what).await.expect("it never comes")
+}
 
 pub(super) struct Script {
     pub(super) client: Client,
@@ -51,7 +58,7 @@ impl Script {
 
     /// The client's next connection, after the hellos.
     pub(super) async fn greeted(&mut self) -> Peer {
-        let (reader, mut writer) = split(self.listener.accept().await.unwrap());
+        let (reader, mut writer) = split(soon(self.listener.accept()).await.unwrap());
         let mut reader = FrameReader::new(reader, LIMIT);
         handshake(&mut reader, &mut writer, VERSIONS, LIMIT)
             .await
@@ -72,7 +79,7 @@ pub(super) struct Peer {
 
 impl Peer {
     pub(super) async fn request(&mut self) -> (u64, Vec<u8>) {
-        match self.reader.next().await {
+        match soon(self.reader.next()).await {
             Ok(Some(Frame::Request { id, body, .. })) => (id, body.0),
             other => panic!("no request but {other:?}"),
         }

@@ -114,9 +114,11 @@ async fn h1_half_open_connections_are_closed_and_give_back_their_places() {
     sleep(Duration::from_millis(1)).await;
     let mut third = server.silent().await;
     assert_eq!(third.next().await, failure(0, Failure::Busy));
+    let started = Instant::now();
     for raw in &mut half_open {
         while raw.reader.next().await.unwrap().is_some() {}
     }
+    assert!(started.elapsed() <= LIMIT);
     server.serves().await;
 }
 
@@ -164,6 +166,7 @@ async fn h1_what_is_no_request_ends_the_connection() {
 async fn h1_a_client_that_reads_nothing_is_cut_off() {
     let server = server(ServerOptions::default());
     let mut raw = server.greeted().await;
+    let started = Instant::now();
     let flood = tokio::spawn(async move {
         let body = [&[ECHO], [0; 60_000].as_slice()].concat();
         for id in 1.. {
@@ -187,6 +190,10 @@ async fn h1_a_client_that_reads_nothing_is_cut_off() {
     server.serves().await;
     let most = ServerOptions::default().in_flight_per_connection as u64;
     assert!((2..3 * most).contains(&flood.await.unwrap()));
+    assert!(
+        started.elapsed() <= 2 * LIMIT,
+        "the client gave up, not the server"
+    );
     server.serves().await;
 }
 
