@@ -51,7 +51,7 @@ pub enum Fault {
     StoreOlder,
     /// The store says that a record is not there.
     StoreHide,
-    /// The store answers with another record than asked for.
+    /// The store answers with another record of the same sort: one account in the place of another.
     StoreSwap,
     /// The store fails: before a commit, or after it, when nobody knows whether it happened.
     StoreError,

@@ -58,13 +58,20 @@ impl Memory {
         self.versions.get(id)?.older.clone()
     }
 
-    /// Another record that lies in the store: the next one by id. Records of two accounts are as
-    /// unlike as any two.
+    /// Another record of the same sort: what was written more than once is an account, everything
+    /// else a history entry. The next one by id; any other if there is none of that sort.
     fn other(&self, id: &RecordId) -> Option<Record> {
-        let after = self.versions.range(id..).map(|(other, _)| other);
-        let before = self.versions.range(..id).map(|(other, _)| other);
-        let other = after.chain(before).find(|other| *other != id)?;
-        self.versions.get(other)?.newest.clone()
+        let rewritten =
+            |versions: &Versions| versions.newest.as_ref().is_some_and(|it| it.revision > 1);
+        let sort = self.versions.get(id).is_some_and(rewritten);
+        let others = || {
+            let after = self.versions.range(id..);
+            let before = self.versions.range(..id);
+            after.chain(before).filter(|(other, _)| *other != id)
+        };
+        let same = others().find(|(_, versions)| rewritten(versions) == sort);
+        let (_, versions) = same.or_else(|| others().next())?;
+        versions.newest.clone()
     }
 }
 
@@ -201,6 +208,20 @@ mod tests {
         let swapped = filled("store-swap=always").await;
         assert_eq!(bytes(&swapped, ONE).await, Some(2));
         assert_eq!(bytes(&swapped, TWO).await, Some(11));
+        // Rewritten records are swapped among themselves.
+        let blob = || vec![3].into();
+        for (byte, expected) in [(3, None), (4, None), (4, Some(1))] {
+            let id = RecordId([byte; 32]);
+            let write = Write {
+                id,
+                expected,
+                blob: blob(),
+            };
+            swapped.commit(vec![write]).await.unwrap();
+        }
+        assert_eq!(bytes(&swapped, ONE).await, Some(3));
+        assert_eq!(bytes(&swapped, RecordId([4; 32])).await, Some(11));
+        assert_eq!(bytes(&swapped, TWO).await, Some(3));
         let failing = filled("store-error=always").await;
         assert_eq!(failing.get(vec![ONE]).await, Err(failed()));
         let none = filled("store-hide=0").await;
