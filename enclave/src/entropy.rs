@@ -157,8 +157,19 @@ mod tests {
         assert_ne!(three, entropy.array::<24>());
     }
 
+    /// Each answer differs from the one before, and none is random.
+    struct Stuck(AtomicU8);
+    impl Nsm for Stuck {
+        fn call(&self, _: NsmRequest) -> Result<NsmResponse, NsmError> {
+            let byte = self.0.fetch_add(1, Ordering::SeqCst);
+            Ok(NsmResponse::Random(vec![byte; 256].into()))
+        }
+    }
+
     #[tokio::test]
     async fn e4_dead_entropy_is_refused() {
+        let nsm = NsmHandle::start(Stuck(AtomicU8::new(0))).unwrap();
+        assert_eq!(Entropy::start(nsm).await.err(), Some(NsmError::Internal));
         for bytes in [vec![], vec![1, 2, 3], vec![0; 256], vec![7; 256]] {
             let nsm = NsmHandle::start(Fixed(bytes)).unwrap();
             assert!(Entropy::start(nsm).await.is_err());

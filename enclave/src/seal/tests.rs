@@ -93,9 +93,20 @@ fn a_newer_epoch_is_refused_and_an_older_one_read() {
 
 #[test]
 fn the_key_is_committed_to() {
-    let mut blob = sealed(b"plain");
+    // A blob that decrypts well, under a header that commits to another key.
+    let sealer = sealer();
+    let mut blob = sealed(b"")[..HEADER].to_vec();
     blob[PUBLIC] ^= 1;
-    assert_eq!(refusal(&sealer(), &NAME, &blob), Some(SealError::Corrupt));
+    let keys = sealer.keys(&NAME, &[9; NONCE]);
+    let payload = Payload {
+        msg: b"plain",
+        aad: &NAME.associated_data(&blob),
+    };
+    let encrypted = XChaCha20Poly1305::new(split(&keys).0.into())
+        .encrypt(&XNonce::from([9; NONCE]), payload)
+        .unwrap();
+    blob.extend(encrypted);
+    assert_eq!(refusal(&sealer, &NAME, &blob), Some(SealError::Corrupt));
 }
 
 #[test]

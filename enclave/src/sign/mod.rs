@@ -1,12 +1,16 @@
 //! Owner keys: secp256k1 (SEC 2), deterministic ECDSA (RFC 6979), Ethereum addresses.
 
+mod stack;
+
+use k256::ecdsa::{RecoveryId, Signature, SigningKey, VerifyingKey};
+use openkey_protocol::message::{AccountId, Address, Bytes, KeyId};
+use sha3::{Digest, Keccak256};
+
 use crate::{
     root::Secret,
     seal::{Kind, NONCE, Name, SealError, Sealer},
 };
-use k256::ecdsa::{RecoveryId, Signature, SigningKey, VerifyingKey};
-use openkey_protocol::message::{AccountId, Address, Bytes, KeyId};
-use sha3::{Digest, Keccak256};
+use stack::without_traces;
 
 /// The schema of sealed scalars.
 const SCHEMA: u32 = 1;
@@ -46,8 +50,11 @@ pub(crate) fn make(
     secret: &Secret<32>,
     nonce: &[u8; NONCE],
 ) -> Result<SealedKey, KeyError> {
-    let signer = SigningKey::from_slice(secret.as_slice()).map_err(|_| KeyError::OtherAddress)?;
-    let address = address(signer.verifying_key());
+    let address = without_traces(|| {
+        SigningKey::from_slice(secret.as_slice())
+            .map(|signer| address(signer.verifying_key()))
+            .map_err(|_| KeyError::OtherAddress)
+    })?;
     let id = place(key, &address);
     let name = name(account, &id);
     let sealed = sealer.seal(&name, SCHEMA, VERSION, nonce, secret.as_slice())?;
@@ -70,19 +77,22 @@ pub(crate) fn sign(
     owned: &SealedKey,
     digest: &[u8; 32],
 ) -> Result<[u8; 65], KeyError> {
-    let id = place(key, &owned.address);
-    let opened = sealer.open(&name(account, &id), owned.sealed.as_slice())?;
-    if (opened.schema, opened.version) != (SCHEMA, VERSION) {
-        return Err(KeyError::OtherAddress);
-    }
-    let signer = SigningKey::from_slice(&opened.plaintext).map_err(|_| KeyError::OtherAddress)?;
-    drop(opened);
-    if address(signer.verifying_key()) != owned.address {
-        return Err(KeyError::OtherAddress);
-    }
-    let (signature, recovery) = signer.sign_prehash_recoverable(digest);
-    drop(signer);
-    release(digest, &signature, recovery, &owned.address).ok_or(KeyError::SelfCheck)
+    without_traces(|| {
+        let id = place(key, &owned.address);
+        let opened = sealer.open(&name(account, &id), owned.sealed.as_slice())?;
+        if (opened.schema, opened.version) != (SCHEMA, VERSION) {
+            return Err(KeyError::OtherAddress);
+        }
+        let signer =
+            SigningKey::from_slice(&opened.plaintext).map_err(|_| KeyError::OtherAddress)?;
+        drop(opened);
+        if address(signer.verifying_key()) != owned.address {
+            return Err(KeyError::OtherAddress);
+        }
+        let (signature, recovery) = signer.sign_prehash_recoverable(digest);
+        drop(signer);
+        release(digest, &signature, recovery, &owned.address).ok_or(KeyError::SelfCheck)
+    })
 }
 
 /// The signature's bytes, if it is one of `address` with a low s.

@@ -147,26 +147,27 @@ impl Needle {
         mixed.to_le_bytes()[1] ^ mixed.to_le_bytes()[3]
     }
 
-    /// Whether the needle starts at `window`, forwards (as bytes) or backwards (as a number's
-    /// little-endian limbs).
+    /// Whether `window` is either half of the needle, forwards (as bytes) or backwards (as a number's
+    /// little-endian limbs). Halves, because an allocator writes into what it frees.
     fn is_at(window: &[u8]) -> bool {
-        let forwards = window
-            .iter()
-            .enumerate()
-            .all(|(at, b)| *b == Self::byte(at));
-        forwards
-            || window
-                .iter()
-                .rev()
-                .enumerate()
-                .all(|(at, b)| *b == Self::byte(at))
+        [0, HALF].into_iter().any(|start| {
+            let forwards = |at: usize| window[at] == Self::byte(start + at);
+            let backwards = |at: usize| window[HALF - 1 - at] == Self::byte(start + at);
+            (0..HALF).all(forwards) || (0..HALF).all(backwards)
+        })
     }
 }
+
+/// Half a scalar, in bytes.
+const HALF: usize = 16;
 
 /// How often the needle is in the memory that this process can write to.
 fn found_in_memory() -> usize {
     use std::io::{Read, Seek, SeekFrom};
-    let maps = std::fs::read_to_string("/proc/self/maps").unwrap();
+    // Large from the start: small allocations would take, and overwrite, what is looked for.
+    let mut maps = String::with_capacity(1 << 20);
+    let mut file = std::fs::File::open("/proc/self/maps").unwrap();
+    file.read_to_string(&mut maps).unwrap();
     let mut memory = std::fs::File::open("/proc/self/mem").unwrap();
     let mut found = 0;
     let mut buffer = vec![0; 1 << 16];
@@ -185,17 +186,17 @@ fn found_in_memory() -> usize {
                 break;
             };
             found += buffer[..read]
-                .windows(32)
+                .windows(HALF)
                 .filter(|w| Needle::is_at(w))
                 .count();
-            if read <= 32 {
+            if read <= HALF {
                 break;
             }
             // Windows may lie across two reads.
             at += if read < want || at + read as u64 == end {
                 read as u64
             } else {
-                read as u64 - 31
+                (read - HALF + 1) as u64
             };
         }
         buffer.fill(0);

@@ -151,6 +151,19 @@ async fn e2_full_refuses_new_accounts_and_keeps_the_old_ones() {
 }
 
 #[tokio::test]
+async fn e2_an_account_that_cannot_be_remembered_is_not_served() {
+    let mut world = World::new();
+    let enclave = world.boot().await;
+    let one = Person::register(&enclave, 1).await;
+    let two = Person::register(&enclave, 2).await;
+    world.capacity.accounts = 1;
+    let enclave = world.boot().await;
+    assert!(one.propose(&enclave, text("x")).await.is_ok());
+    let refused = two.propose(&enclave, text("x")).await;
+    assert_eq!(code(refused), Some(ErrorCode::Full));
+}
+
+#[tokio::test]
 async fn e2_a_head_of_another_account_is_not_taken() {
     let world = World::new();
     let enclave = world.boot().await;
