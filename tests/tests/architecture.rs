@@ -16,13 +16,22 @@ fn links() -> BTreeMap<String, BTreeSet<String>> {
         .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
         .output()
         .unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     let metadata: Value = serde_json::from_slice(&output.stdout).unwrap();
     let names: BTreeMap<&str, &str> = metadata["packages"]
         .as_array()
         .unwrap()
         .iter()
-        .map(|package| (package["id"].as_str().unwrap(), package["name"].as_str().unwrap()))
+        .map(|package| {
+            (
+                package["id"].as_str().unwrap(),
+                package["name"].as_str().unwrap(),
+            )
+        })
         .collect();
     metadata["resolve"]["nodes"]
         .as_array()
@@ -30,11 +39,17 @@ fn links() -> BTreeMap<String, BTreeSet<String>> {
         .iter()
         .map(|node| {
             let linked = node["deps"].as_array().unwrap().iter().filter(|dep| {
-                dep["dep_kinds"].as_array().unwrap().iter().any(|kind| kind["kind"] != "dev")
+                dep["dep_kinds"]
+                    .as_array()
+                    .unwrap()
+                    .iter()
+                    .any(|kind| kind["kind"] != "dev")
             });
             (
                 names[node["id"].as_str().unwrap()].to_owned(),
-                linked.map(|dep| names[dep["pkg"].as_str().unwrap()].to_owned()).collect(),
+                linked
+                    .map(|dep| names[dep["pkg"].as_str().unwrap()].to_owned())
+                    .collect(),
             )
         })
         .collect()
@@ -60,9 +75,26 @@ fn arrows_point_one_way() {
         ("openkey-attestation", &[]),
         ("openkey-capability", &[]),
         ("openkey-protocol", &[]),
-        ("openkey-enclave", &["openkey-attestation", "openkey-capability", "openkey-protocol"]),
-        ("openkey-verifier", &["openkey-attestation", "openkey-protocol"]),
-        ("openkey-verifier-wasm", &["openkey-attestation", "openkey-protocol", "openkey-verifier"]),
+        (
+            "openkey-enclave",
+            &[
+                "openkey-attestation",
+                "openkey-capability",
+                "openkey-protocol",
+            ],
+        ),
+        (
+            "openkey-verifier",
+            &["openkey-attestation", "openkey-protocol"],
+        ),
+        (
+            "openkey-verifier-wasm",
+            &[
+                "openkey-attestation",
+                "openkey-protocol",
+                "openkey-verifier",
+            ],
+        ),
         ("openkey-host-proxy", &["openkey-protocol"]),
     ];
     for (package, may_use) in allowed {
@@ -71,7 +103,11 @@ fn arrows_point_one_way() {
             .filter(|name| name.starts_with("openkey-"))
             .collect();
         let may_use: BTreeSet<String> = may_use.iter().map(|&name| name.to_owned()).collect();
-        assert!(uses.is_subset(&may_use), "{package} uses {:?}", uses.difference(&may_use));
+        assert!(
+            uses.is_subset(&may_use),
+            "{package} uses {:?}",
+            uses.difference(&may_use)
+        );
     }
 }
 
@@ -79,8 +115,21 @@ fn arrows_point_one_way() {
 fn enclave_links_no_server_database_or_second_crypto_backend() {
     let linked = closure(&links(), "openkey-enclave");
     let refused = [
-        "axum", "hyper", "reqwest", "ureq", "rusqlite", "libsqlite3-sys", "openssl", "openssl-sys",
-        "native-tls", "ring", "clap", "tracing-subscriber", "schemars", "ciborium", "rcgen",
+        "axum",
+        "hyper",
+        "reqwest",
+        "ureq",
+        "rusqlite",
+        "libsqlite3-sys",
+        "openssl",
+        "openssl-sys",
+        "native-tls",
+        "ring",
+        "clap",
+        "tracing-subscriber",
+        "schemars",
+        "ciborium",
+        "rcgen",
     ];
     for name in refused {
         assert!(!linked.contains(name), "the enclave links {name}");
@@ -117,7 +166,10 @@ fn unsafe_code_stands_only_in_the_webassembly_exports() {
         }
     }
     let mut found = Vec::new();
-    scan(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/..")), &mut found);
+    scan(
+        Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/..")),
+        &mut found,
+    );
     assert!(
         found.iter().all(|path| path.contains("verifier/wasm/")),
         "unsafe code outside verifier/wasm: {found:?}"

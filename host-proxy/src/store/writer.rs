@@ -64,7 +64,7 @@ pub(super) fn run(
     }
     jobs.close();
     // what fails here is done again at the next start
-    if let Err(error) = connection.pragma_query(None, "wal_checkpoint(truncate)", |_| Ok(())) {
+    if let Err(error) = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())) {
         tracing::warn!(%error, "the log could not be folded into the record store");
     }
     closing

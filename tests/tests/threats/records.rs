@@ -1,0 +1,351 @@
+//! E1, E2, E3, E4, E6, E9: a host that owns the database, the clock and the files.
+
+use std::collections::HashSet;
+
+use openkey_protocol::cbor;
+use openkey_protocol::message::{Action, Class, Error, ErrorCode, KeyId, Payload, Reply};
+use openkey_simulator::person::{Person, PersonError};
+use openkey_simulator::simulation::Simulation;
+use openkey_tests::database::{Database, Row, rewritten};
+use openkey_tests::{memory, simulation};
+
+use crate::refusal;
+
+fn person(simulation: &Simulation, name: &str) -> Person {
+    let mut person = simulation.person().unwrap();
+    person.sign_up(name).unwrap();
+    person
+}
+
+/// Where a person's account lies: the row that a change of theirs rewrites.
+fn account_row(database: &Database, person: &mut Person) -> Vec<u8> {
+    let before = database.rows();
+    person.sign_text("find me").unwrap();
+    let rows = rewritten(&before, &database.rows());
+    assert_eq!(rows.len(), 1, "one record is rewritten by a signature");
+    rows.into_iter().next().unwrap()
+}
+
+fn restart(simulation: &Simulation) {
+    let before = simulation.kill("enclave").unwrap();
+    simulation.wait_for_another("enclave", before).unwrap();
+}
+
+#[test]
+fn e1_a_sealed_record_opens_only_in_its_own_place() {
+    let simulation = simulation(|it| it);
+    let database = Database::of(&simulation);
+    let mut ada = person(&simulation, "Ada");
+    let mut bob = person(&simulation, "Bob");
+    let ada_row = account_row(&database, &mut ada);
+    let bob_row = account_row(&database, &mut bob);
+    let good = database.rows();
+
+    for round in 0..2 {
+        database.put(&ada_row, &good[&bob_row]);
+        database.put(&bob_row, &good[&ada_row]);
+        assert_eq!(refusal(ada.sign_text("x")), ErrorCode::RecordCorrupt);
+        assert_eq!(refusal(bob.sign_text("x")), ErrorCode::RecordCorrupt);
+        assert_eq!(refusal(ada.account()), ErrorCode::RecordCorrupt);
+        // every part of a record is covered
+        let (revision, blob) = &good[&ada_row];
+        for place in [0, 1, 5, 9, 17, 41, 73, blob.len() / 2, blob.len() - 1] {
+            let mut changed = blob.clone();
+            changed[place] ^= 1;
+            database.put(&ada_row, &(*revision, changed));
+            let code = refusal(ada.sign_text("x"));
+            assert!(
+                matches!(code, ErrorCode::RecordCorrupt | ErrorCode::RolledBack),
+                "byte {place}: {code:?}"
+            );
+        }
+        database.put(&ada_row, &(*revision, blob[..blob.len() / 2].to_vec()));
+        assert_eq!(refusal(ada.sign_text("x")), ErrorCode::RecordCorrupt);
+        database.restore(&good);
+        if round == 0 {
+            restart(&simulation);
+        }
+    }
+    // nothing is lost
+    ada.sign_text("still mine").unwrap();
+    bob.sign_text("still mine").unwrap();
+}
+
+#[test]
+fn e1_a_history_entry_opens_only_in_its_own_place() {
+    let simulation = simulation(|it| it);
+    let database = Database::of(&simulation);
+    let mut ada = person(&simulation, "Ada");
+    let before = database.rows();
+    ada.sign_text("one").unwrap();
+    let between = database.rows();
+    ada.sign_text("two").unwrap();
+    let after = database.rows();
+    let new = |old: &openkey_tests::database::Rows, now: &openkey_tests::database::Rows| {
+        now.keys()
+            .find(|id| !old.contains_key(*id))
+            .unwrap()
+            .clone()
+    };
+    let (one, two) = (new(&before, &between), new(&between, &after));
+    database.put(&one, &after[&two]);
+    assert_eq!(refusal(ada.history()), ErrorCode::RecordCorrupt);
+    database.delete(&one);
+    let code = refusal(ada.history());
+    assert!(
+        matches!(code, ErrorCode::RolledBack | ErrorCode::RecordCorrupt),
+        "{code:?}"
+    );
+    database.restore(&after);
+    assert_eq!(
+        ada.history()
+            .unwrap()
+            .iter()
+            .filter(|entry| entry.signature.is_some())
+            .count(),
+        2
+    );
+}
+
+#[test]
+fn e2_an_older_or_hidden_record_is_refused_and_never_becomes_a_new_account() {
+    let simulation = simulation(|it| it);
+    let database = Database::of(&simulation);
+    let mut ada = person(&simulation, "Ada");
+    let row = account_row(&database, &mut ada);
+    let old: Row = database.rows()[&row].clone();
+    ada.perform(Action::CreateKey {
+        label: "second".into(),
+    })
+    .unwrap();
+    let new: Row = database.rows()[&row].clone();
+    let address = ada.keys()[0].address;
+
+    // the running enclave remembers, whatever the client sends
+    let head = ada.head();
+    for hide in [false, true] {
+        if hide {
+            database.delete(&row);
+        } else {
+            database.put(&row, &(new.0, old.1.clone()));
+        }
+        assert_eq!(refusal(ada.sign_text("x")), ErrorCode::RolledBack);
+        ada.forget_head();
+        assert_eq!(refusal(ada.sign_text("x")), ErrorCode::RolledBack);
+        assert_eq!(refusal(ada.account()), ErrorCode::RolledBack);
+        assert_eq!(refusal(ada.sign_in()), ErrorCode::RolledBack);
+        database.put(&row, &new);
+        ada.account().unwrap();
+        assert_eq!(ada.head(), head);
+    }
+
+    // after a restart, the client's head does the same
+    for hide in [false, true] {
+        if hide {
+            database.delete(&row);
+        } else {
+            database.put(&row, &(new.0, old.1.clone()));
+        }
+        restart(&simulation);
+        assert_eq!(refusal(ada.sign_text("x")), ErrorCode::RolledBack);
+        assert_eq!(refusal(ada.account()), ErrorCode::RolledBack);
+        if hide {
+            // a device without a head learns that there is no such account; it is given no new one
+            ada.forget_head();
+            let code = refusal(ada.sign_in());
+            assert!(
+                matches!(code, ErrorCode::UnknownAccount | ErrorCode::RolledBack),
+                "{code:?}"
+            );
+        }
+        database.put(&row, &new);
+    }
+    assert_eq!(ada.sign_text("still mine").unwrap().address, address);
+    assert_eq!(ada.account().unwrap().keys.len(), 2);
+}
+
+#[test]
+fn e3_rows_tokens_and_contexts_that_somebody_else_made_have_no_authority() {
+    let simulation = simulation(|it| it);
+    let other = openkey_tests::simulation(|it| it);
+    let (database, foreign) = (Database::of(&simulation), Database::of(&other));
+    let mut ada = person(&simulation, "Ada");
+    let mut mallory = person(&other, "Mallory");
+    let row = account_row(&database, &mut ada);
+    let theirs = account_row(&foreign, &mut mallory);
+    let good = database.rows();
+
+    // a row of another deployment, in Ada's place and in its own
+    database.put(&row, &foreign.rows()[&theirs]);
+    assert_eq!(refusal(ada.sign_text("x")), ErrorCode::RecordCorrupt);
+    database.restore(&good);
+    database.put(&theirs, &foreign.rows()[&theirs]);
+    let mut visitor = Person::new(simulation.site().unwrap());
+    visitor.resume(mallory.account_id().unwrap(), mallory.keys().to_vec());
+    assert_eq!(refusal(visitor.sign_text("x")), ErrorCode::UnknownAccount);
+
+    // the other deployment's read token, noise, and a context in a token's place
+    let context = ada
+        .propose(Action::Sign {
+            key: KeyId(0),
+            payload: Payload::Text("x".into()),
+        })
+        .unwrap()
+        .prompted
+        .context;
+    let own = ada.token().unwrap().clone();
+    for token in [
+        mallory.token().unwrap().clone(),
+        vec![7; 120].into(),
+        Vec::new().into(),
+        context,
+    ] {
+        ada.use_token(token);
+        assert_eq!(refusal(ada.account()), ErrorCode::ContextInvalid);
+    }
+    // and the token in a context's place
+    let mut proposal = ada
+        .propose(Action::CreateKey { label: "k".into() })
+        .unwrap();
+    proposal.prompted.context = own.clone();
+    assert_eq!(refusal(ada.approve(&proposal)), ErrorCode::ContextInvalid);
+    ada.use_token(own);
+    ada.account().unwrap();
+}
+
+#[test]
+fn e4_a_changed_configuration_is_another_measurement() {
+    let simulation = simulation(|it| it);
+    let mut ada = person(&simulation, "Ada");
+    let policy = std::fs::read(simulation.policy()).unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let copy = dir.path().join("sim");
+    copy_dir(simulation.dir().path(), &copy);
+    drop(simulation);
+
+    // the host edits the measured configuration: other origins for the same accounts
+    let config = copy.join("config.json");
+    let text = std::fs::read_to_string(&config).unwrap();
+    let changed = text.replacen("http://localhost:", "http://evil.localhost:", 1);
+    assert_ne!(text, changed, "{text}");
+    std::fs::write(&config, changed).unwrap();
+    let started = std::panic::catch_unwind(|| openkey_tests::simulation(|it| it.dir(&copy)));
+    if let Ok(evil) = started {
+        let site =
+            openkey_simulator::person::Site::new(evil.enclave_api(), evil.page(), &policy).unwrap();
+        ada.use_site(site);
+        match ada.site().evidence() {
+            Err(PersonError::Evidence(error)) => {
+                assert!(
+                    error.to_string().contains("PCR16") || error.to_string().contains("16"),
+                    "{error}"
+                );
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[test]
+fn e6_a_host_clock_that_is_moved_extends_nothing() {
+    let simulation = simulation(|it| it);
+    let mut ada = person(&simulation, "Ada");
+    let now = || {
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+        u64::try_from(now.unwrap().as_millis()).unwrap()
+    };
+    let propose = |ada: &Person| {
+        ada.propose(Action::Sign {
+            key: KeyId(0),
+            payload: Payload::Text("x".into()),
+        })
+        .unwrap()
+    };
+    // back: prompts are dated by the NSM, not by the host, and live two minutes of real time
+    for offset in ["clock-offset=-1d", "clock-offset=-1h"] {
+        simulation.set_fault(offset).unwrap();
+        let prompt = propose(&ada).prompt;
+        assert!(prompt.issued_at.abs_diff(now()) < 60_000, "{offset}");
+        assert_eq!(prompt.expires_at - prompt.issued_at, 120_000);
+    }
+    // a prompt that is made now, and the clock moved ahead and back again: it has expired, for good
+    simulation.clear_faults().unwrap();
+    ada.sign_text("in between").unwrap();
+}
+
+#[test]
+fn e9_no_owner_key_lies_in_memory_after_signing() {
+    // the search finds a key that is there, whichever way round
+    let known = k256::ecdsa::SigningKey::from_slice(&{
+        let mut bytes = [0; 32];
+        getrandom::fill(&mut bytes).unwrap();
+        bytes[0] = 1;
+        bytes
+    })
+    .unwrap();
+    let planted: Vec<u8> = known.to_bytes().iter().rev().copied().collect();
+    let point = known.verifying_key().to_sec1_point(false);
+    let hash = <sha3::Keccak256 as sha3::Digest>::digest(&point.as_bytes()[1..]);
+    let address: [u8; 20] = hash[12..].try_into().unwrap();
+    let found = memory::find_keys(std::process::id(), &HashSet::from([address]));
+    assert!(!found.is_empty());
+    drop(planted);
+
+    let simulation = simulation(|it| it.no_restart());
+    let mut ada = person(&simulation, "Ada");
+    for i in 0..10 {
+        ada.sign_text(&format!("text {i}")).unwrap();
+    }
+    ada.perform(Action::CreateKey {
+        label: "second".into(),
+    })
+    .unwrap();
+    ada.sign(KeyId(1), Payload::Text("with the second".into()))
+        .unwrap();
+    let addresses: HashSet<[u8; 20]> = ada.keys().iter().map(|key| key.address.0).collect();
+    assert_eq!(addresses.len(), 2);
+    let found = memory::find_keys(simulation.pid("enclave").unwrap(), &addresses);
+    assert!(found.is_empty(), "a private key lies at {found:x?}");
+}
+
+#[test]
+fn e10_signatures_of_an_account_are_limited_inside_the_enclave() {
+    let simulation = simulation(|it| it);
+    let mut ada = person(&simulation, "Ada");
+    let mut refused = None;
+    for i in 0..70 {
+        if let Err(error) = ada.sign_text(&format!("{i}")) {
+            refused = Some((i, error.refusal()));
+            break;
+        }
+    }
+    assert_eq!(refused, Some((60, Some(ErrorCode::TooMany))));
+    ada.account().unwrap();
+}
+
+#[test]
+fn a_request_under_another_class_is_refused() {
+    let simulation = simulation(|it| it);
+    let site = simulation.site().unwrap();
+    let request = cbor::encode(&openkey_protocol::message::Request::Status).unwrap();
+    let answer = site.client().exchange(Class::SignUp, &request).unwrap();
+    assert!(matches!(
+        cbor::decode(&answer),
+        Ok(Reply::Error(Error {
+            code: ErrorCode::WrongClass,
+            ..
+        }))
+    ));
+}
+
+fn copy_dir(from: &std::path::Path, to: &std::path::Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap().flatten() {
+        let (path, target) = (entry.path(), to.join(entry.file_name()));
+        if path.is_dir() {
+            copy_dir(&path, &target);
+        } else if path.is_file() {
+            std::fs::copy(&path, &target).unwrap();
+        }
+    }
+}
