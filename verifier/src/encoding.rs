@@ -21,18 +21,17 @@ pub fn document_bytes(file: &[u8]) -> Result<Vec<u8>, EncodingError> {
     if file.len() > MAX_DOCUMENT_TEXT {
         return Err(EncodingError::TooLong);
     }
-    if file.iter().all(u8::is_ascii_whitespace) {
-        return Err(EncodingError::Empty);
-    }
     let bytes = if file.is_ascii() {
         text_bytes(file)?
     } else {
         file.to_vec()
     };
-    if bytes.len() > MAX_DOCUMENT {
-        return Err(EncodingError::TooLong);
+    match bytes.len() {
+        // Nothing, white space, or a text that says nothing, such as `0x`.
+        0 => Err(EncodingError::Empty),
+        length if length > MAX_DOCUMENT => Err(EncodingError::TooLong),
+        _ => Ok(bytes),
     }
-    Ok(bytes)
 }
 
 fn text_bytes(file: &[u8]) -> Result<Vec<u8>, EncodingError> {
@@ -57,7 +56,7 @@ fn text_bytes(file: &[u8]) -> Result<Vec<u8>, EncodingError> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum EncodingError {
-    /// Nothing, or white space.
+    /// Nothing, white space, or no digits after `0x`.
     #[error("the document is empty")]
     Empty,
     /// Longer than any document.
@@ -105,6 +104,7 @@ mod tests {
     fn what_holds_no_document_says_why() {
         assert_eq!(document_bytes(b""), Err(EncodingError::Empty));
         assert_eq!(document_bytes(b" \n\t"), Err(EncodingError::Empty));
+        assert_eq!(document_bytes(b"0x\n"), Err(EncodingError::Empty));
         assert_eq!(document_bytes(b"hello, world"), Err(EncodingError::Text));
         assert_eq!(document_bytes(b"hEShATgioA==="), Err(EncodingError::Text));
         assert_eq!(document_bytes(b"8444a1013822a"), Err(EncodingError::Text));
