@@ -1,6 +1,6 @@
 //! The trusted program: root key, sealed records, accounts, consent, signing.
 //!
-//! A library without sockets: [`boot`] makes an [`Enclave`] from its parts (an NSM, a root key
+//! A library without sockets: [`boot()`] makes an [`Enclave`] from its parts (an NSM, a root key
 //! source, a measured configuration, a record store, clocks), and the [`Enclave`] answers protocol
 //! requests. Whoever runs it brings the transport. What decides is sans-IO: bytes and time in,
 //! bytes and effects out.

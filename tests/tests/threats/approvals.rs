@@ -86,14 +86,15 @@ fn a10_a_prompt_and_an_approval_cannot_be_of_different_requests() {
             label: "mine".into(),
         })
         .unwrap();
-    // the same person's other prompt, and another person's
-    for other in [&label, &bob.propose(text("a")).unwrap()] {
+    // the same person's other prompt, and another person's (whose account the head is not of)
+    let theirs = bob.propose(text("a")).unwrap();
+    for (other, expected) in [
+        (&label, ErrorCode::AssertionRefused),
+        (&theirs, ErrorCode::Malformed),
+    ] {
         let assertion = ada.assert(&preview).unwrap();
         let mixed = with_context(&preview, other);
-        assert_eq!(
-            refusal(ada.approve_with(&mixed, assertion, None)),
-            ErrorCode::AssertionRefused
-        );
+        assert_eq!(refusal(ada.approve_with(&mixed, assertion, None)), expected);
     }
     assert!(matches!(
         ada.approve(&preview).unwrap(),
