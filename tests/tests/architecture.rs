@@ -175,3 +175,38 @@ fn unsafe_code_stands_only_in_the_webassembly_exports() {
         "unsafe code outside verifier/wasm: {found:?}"
     );
 }
+
+#[test]
+fn every_listed_threat_has_a_test_of_its_name() {
+    fn sources(dir: &Path, text: &mut String) {
+        for entry in std::fs::read_dir(dir).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.file_name().unwrap().to_string_lossy().into_owned();
+            if path.is_dir() {
+                if name != "target" && name != "node_modules" && !name.starts_with('.') {
+                    sources(&path, text);
+                }
+            } else if name.ends_with(".rs") || name.ends_with(".test.js") {
+                text.push_str(&std::fs::read_to_string(&path).unwrap());
+            }
+        }
+    }
+    let root = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
+    let mut tests = String::new();
+    sources(root, &mut tests);
+    let threats = std::fs::read_to_string(root.join("docs/threats.md")).unwrap();
+    let ids: Vec<String> = threats
+        .lines()
+        .filter_map(|line| line.strip_prefix("| ")?.split(' ').next())
+        .filter(|id| id.len() > 1 && id[1..].bytes().all(|byte| byte.is_ascii_digit()))
+        .map(str::to_lowercase)
+        .collect();
+    assert!(ids.len() > 30, "{ids:?}");
+    for id in ids {
+        let named = [format!("fn {id}_"), format!("'{id}_")];
+        assert!(
+            named.iter().any(|name| tests.contains(name)),
+            "no test is named {id}_…"
+        );
+    }
+}
