@@ -12,11 +12,18 @@
 #[path = "../tests/common/mod.rs"]
 mod common;
 
-use std::hint::black_box;
+use std::{
+    hint::black_box,
+    time::{Duration, Instant},
+};
 
 use common::{Person, World, person::text};
 use criterion::{Criterion, criterion_group, criterion_main};
-use openkey_protocol::store::memory::MemoryStore;
+use openkey_protocol::{
+    cbor,
+    message::{Class, Reply, Request, Response},
+    store::memory::MemoryStore,
+};
 use p256::ecdsa::signature::{Signer, Verifier};
 
 fn signing(criterion: &mut Criterion) {
@@ -44,33 +51,56 @@ fn signing(criterion: &mut Criterion) {
         bench.iter(|| owner.sign_prehash_recoverable(black_box(&[5; 32])));
     });
 
-    let world = World::with_store(MemoryStore::default());
-    let enclave = runtime.block_on(world.boot());
-    let person = runtime.block_on(Person::register(&enclave, 1));
-    let ask = |world: &World<MemoryStore>| {
-        // A second passes between two signatures: the limit is one a second.
-        world.pass(1_001);
-        runtime
-            .block_on(person.propose(&enclave, text("Hello")))
-            .unwrap()
-    };
-    group.bench_function("enclave: propose", |bench| bench.iter(|| ask(&world)));
-
-    let mut person = runtime.block_on(Person::register(&enclave, 2));
-    group.bench_function("enclave: propose, answer and approve", |bench| {
+    let address = owner.verifying_key().to_sec1_point(false);
+    group.bench_function("k256 recovery, the check before release", |bench| {
+        let (signature, recovery) = owner.sign_prehash_recoverable(&[5; 32]);
         bench.iter(|| {
-            world.pass(1_001);
-            runtime
-                .block_on(person.act(&enclave, text("Hello")))
-                .unwrap()
+            let key = k256::ecdsa::VerifyingKey::recover_from_prehash(
+                black_box(&[5; 32]),
+                &signature,
+                recovery,
+            );
+            assert_eq!(key.unwrap().to_sec1_point(false), address);
         });
     });
-    world.pass(60_000);
-    let prompted = runtime
-        .block_on(person.propose(&enclave, text("Hello")))
-        .unwrap();
-    group.bench_function("of which the test's authenticator answers", |bench| {
-        bench.iter(|| person.authenticator.get(black_box(&prompted.options)));
+
+    // Only the enclave's own work is timed: the client's and the authenticator's is not.
+    let world = World::with_store(MemoryStore::default());
+    let enclave = runtime.block_on(world.boot());
+    let mut person = runtime.block_on(Person::register(&enclave, 1));
+    let mut sign = || {
+        // The limit is one signature a second.
+        world.pass(1_001);
+        let propose = cbor::encode(&person.proposal(text("Hello"))).unwrap();
+        let start = Instant::now();
+        let prompted = runtime.block_on(enclave.answer(Class::Request, &propose));
+        let proposing = start.elapsed();
+        let Ok(Reply::Ok(Response::Prompted(prompted))) = cbor::decode(&prompted) else {
+            panic!("no prompt");
+        };
+        let assertion = person.authenticator.get(&prompted.options);
+        let approve = Request::Approve(person.approval(&prompted, assertion));
+        let approve = cbor::encode(&approve).unwrap();
+        let start = Instant::now();
+        let approved = runtime.block_on(enclave.answer(Class::Request, &approve));
+        let approving = start.elapsed();
+        let Ok(Reply::Ok(Response::Approved(approved))) = cbor::decode(&approved) else {
+            panic!("not approved");
+        };
+        person.head = approved.head.unverified().unwrap();
+        (proposing, approving)
+    };
+    group.bench_function("enclave: propose", |bench| {
+        bench.iter_custom(|n| (0..n).map(|_| sign().0).sum());
+    });
+    group.bench_function("enclave: approve", |bench| {
+        bench.iter_custom(|n| (0..n).map(|_| sign().1).sum());
+    });
+    group.bench_function("enclave: propose and approve", |bench| {
+        bench.iter_custom(|n| {
+            let both = |(proposing, approving): (Duration, Duration)| proposing + approving;
+            (0..n).map(|_| both(sign())).sum()
+        });
     });
     group.finish();
 }

@@ -3,6 +3,7 @@
 
 mod change;
 mod history;
+mod packed;
 mod words;
 
 use openkey_protocol::message::{
@@ -47,8 +48,10 @@ pub(crate) struct Account {
     pub(crate) passkeys: Vec<Passkey>,
     pub(crate) keys: Vec<OwnerKey>,
     /// Consumed contexts that have not ended by themselves.
+    #[serde(with = "packed")]
     pub(crate) used: Vec<Used>,
     /// When keys signed, within the last [`SIGNATURE_WINDOW`].
+    #[serde(with = "packed")]
     pub(crate) signed_at: Vec<u64>,
     /// How many decisions the history holds.
     pub(crate) history: u64,
@@ -85,11 +88,30 @@ pub(crate) struct OwnerKey {
 }
 
 /// A consumed context.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Used {
-    pub(crate) context: Bytes,
+    pub(crate) context: [u8; 16],
     pub(crate) expires_at: u64,
+}
+
+impl packed::Packed<24> for Used {
+    fn pack(&self) -> [u8; 24] {
+        let mut bytes = [0; 24];
+        let (context, expires_at) = bytes.split_at_mut(16);
+        context.copy_from_slice(&self.context);
+        expires_at.copy_from_slice(&self.expires_at.to_be_bytes());
+        bytes
+    }
+
+    fn unpack(bytes: &[u8; 24]) -> Self {
+        let (context, expires_at) = bytes.split_first_chunk().unwrap_or((&[0; 16], &[]));
+        Self {
+            context: *context,
+            expires_at: expires_at
+                .first_chunk()
+                .map_or(0, |at| u64::from_be_bytes(*at)),
+        }
+    }
 }
 
 impl Account {
@@ -136,8 +158,8 @@ impl Account {
     }
 
     /// Refuses a context that was consumed.
-    pub(crate) fn check_unused(&self, context: &[u8]) -> Result<(), Error> {
-        let used = self.used.iter().any(|u| u.context.as_slice() == context);
+    pub(crate) fn check_unused(&self, context: &[u8; 16]) -> Result<(), Error> {
+        let used = self.used.iter().any(|used| used.context == *context);
         if used {
             return Err(refuse(ErrorCode::ContextUsed));
         }
@@ -147,7 +169,7 @@ impl Account {
     /// Remembers a consumed context until it ends by itself.
     pub(crate) fn consume(
         &mut self,
-        context: &[u8],
+        context: &[u8; 16],
         expires_at: u64,
         now: u64,
     ) -> Result<(), Error> {
@@ -160,7 +182,7 @@ impl Account {
             ));
         }
         self.used.push(Used {
-            context: context.into(),
+            context: *context,
             expires_at,
         });
         Ok(())

@@ -156,21 +156,23 @@ fn signatures_are_counted_by_the_minute() {
 #[test]
 fn consumed_contexts_are_remembered_until_they_end() {
     let mut account = account();
-    account.consume(b"one", 1000, 10).unwrap();
+    account.consume(&[1; 16], 1000, 10).unwrap();
     assert_eq!(
-        code(account.check_unused(b"one")),
+        code(account.check_unused(&[1; 16])),
         Some(ErrorCode::ContextUsed)
     );
-    assert_eq!(code(account.check_unused(b"two")), None);
+    assert_eq!(code(account.check_unused(&[2; 16])), None);
     let ended = 1000 + USED_MARGIN;
-    account.consume(b"two", ended, ended - 1).unwrap();
+    account.consume(&[2; 16], ended, ended - 1).unwrap();
     assert_eq!(account.used.len(), 2, "a replica's clock may be behind");
-    account.consume(b"three", ended, ended).unwrap();
+    account.consume(&[3; 16], ended, ended).unwrap();
     assert_eq!(account.used.len(), 2, "ended contexts are forgotten");
     for at in 2..MAX_USED {
-        account.consume(&at.to_be_bytes(), ended, ended).unwrap();
+        account
+            .consume(&(at as u128).to_be_bytes(), ended, ended)
+            .unwrap();
     }
-    let full = account.consume(b"more", ended, ended);
+    let full = account.consume(&[9; 16], ended, ended);
     assert_eq!(code(full), Some(ErrorCode::TooMany));
 }
 
@@ -193,6 +195,16 @@ fn names_that_deceive_are_refused() {
 
 #[test]
 fn a_record_is_read_as_it_was_written() {
+    let account = || Account {
+        used: (0..3)
+            .map(|at| Used {
+                context: [at; 16],
+                expires_at: u64::from(at) << 40,
+            })
+            .collect(),
+        signed_at: vec![1, u64::MAX],
+        ..account()
+    };
     let bytes = openkey_protocol::cbor::encode(&account()).unwrap();
     let read: Account = openkey_protocol::cbor::decode(&bytes).unwrap();
     assert_eq!(read, account());
@@ -213,7 +225,7 @@ fn the_fullest_account_fits_a_record() {
     account.keys = vec![key(1); MAX_KEYS];
     account.used = (0..MAX_USED)
         .map(|_| Used {
-            context: vec![1; 16].into(),
+            context: [1; 16],
             expires_at: u64::MAX,
         })
         .collect();
