@@ -282,21 +282,26 @@ async fn a_closed_store_says_so() {
     assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
 }
 
-#[test]
-fn files_of_others_newer_layouts_and_damage_are_refused_with_advice() {
+#[tokio::test]
+async fn files_of_others_newer_layouts_and_damage_are_refused_with_advice() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join(FILE_NAME);
-    let open = || SqliteStore::open(dir.path(), StoreOptions::default()).map(drop);
+    // closed before the next step: a store that is only dropped still folds its log in
+    let open = async || {
+        let store = SqliteStore::open(dir.path(), StoreOptions::default())?;
+        store.close().await;
+        Ok(())
+    };
 
     std::fs::write(&path, [b'x'; 5000]).unwrap();
-    assert_eq!(open(), Err(OpenError::Foreign(path.clone())));
+    assert_eq!(open().await, Err(OpenError::Foreign(path.clone())));
     std::fs::remove_file(&path).unwrap();
 
     raw(&dir).execute_batch("CREATE TABLE mine (x)").unwrap();
-    assert_eq!(open(), Err(OpenError::Foreign(path.clone())));
+    assert_eq!(open().await, Err(OpenError::Foreign(path.clone())));
     std::fs::remove_file(&path).unwrap();
 
-    assert_eq!(open(), Ok(()));
+    assert_eq!(open().await, Ok(()));
     let connection = raw(&dir);
     connection
         .execute_batch("INSERT INTO migration VALUES (99, 0)")
@@ -305,18 +310,18 @@ fn files_of_others_newer_layouts_and_damage_are_refused_with_advice() {
         found: 99,
         known: 1,
     };
-    assert_eq!(open(), Err(newer));
+    assert_eq!(open().await, Err(newer));
     connection
         .execute_batch("DELETE FROM migration WHERE version = 99; PRAGMA wal_checkpoint(truncate)")
         .unwrap();
     drop(connection);
-    assert_eq!(open(), Ok(()));
+    assert_eq!(open().await, Ok(()));
 
     let mut bytes = std::fs::read(&path).unwrap();
     let page = bytes.len() - 4096;
     bytes[page..].fill(0xff);
     std::fs::write(&path, bytes).unwrap();
-    assert!(matches!(open(), Err(OpenError::Damaged { .. })));
+    assert!(matches!(open().await, Err(OpenError::Damaged { .. })));
 }
 
 #[test]
