@@ -13,7 +13,7 @@ pub const MAX_BODY: usize = 512 * 1024;
 /// account heads.
 ///
 /// The honest way to one is [`crate::evidence::Fresh::identity`] or
-/// [`crate::evidence::Archived::identity`].
+/// [`crate::evidence::Archival::identity`].
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct IdentityKey(VerifyingKey);
 

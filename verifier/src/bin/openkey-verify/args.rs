@@ -110,7 +110,7 @@ bytes to other people: compare from where you are, when it matters.")]
 pub(crate) struct PageArgs {
     /// Where the page is: https://HOST, or http://localhost:PORT.
     pub(crate) url: String,
-    /// The release file: {\"version\":1,\"page\":{\"index.html\":\"<SHA-256>\",…}}.
+    /// The release file: `{"version":1,"page":{"index.html":"SHA-256 in hex",…}}`.
     #[arg(long, value_name = "FILE")]
     pub(crate) release: PathBuf,
     /// Print one JSON object.
