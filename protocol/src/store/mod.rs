@@ -1,7 +1,7 @@
 //! The host's sealed-record store: its trait, its wire client, and the server's side of it.
 //!
 //! The enclave uses a [`RecordStore`] and does not know which one: [`StoreClient`] over the wire to
-//! the host, or a [`MemoryStore`](memory::MemoryStore) in tests. The host-proxy implements the same
+//! the host, or a `MemoryStore` in tests. The host-proxy implements the same
 //! trait on its database and serves it with a [`StoreHandler`]. `conformance` holds for all of them.
 
 mod client;
