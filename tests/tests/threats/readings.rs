@@ -184,8 +184,7 @@ fn b7_the_chain_is_bound_and_shown() {
     let theirs = siwe(&bob, "1");
     let code = refusal(ask(&ada, Payload::Siwe(theirs)));
     assert_eq!(code, ErrorCode::SiweUnsupported);
-    let first = ada.approve(&first).unwrap();
-    drop(first);
+    ada.approve(&first).unwrap();
 }
 
 #[test]

@@ -268,7 +268,8 @@ fn e6_a_host_clock_that_is_moved_extends_nothing() {
         assert!(prompt.issued_at.abs_diff(now()) < 60_000, "{offset}");
         assert_eq!(prompt.expires_at - prompt.issued_at, 120_000);
     }
-    // a prompt that is made now, and the clock moved ahead and back again: it has expired, for good
+    // moved back to where it should be, nothing stays behind; that a clock moved ahead ends things
+    // early, and never the other way, takes a virtual clock: the enclave's own e6 tests have one
     simulation.clear_faults().unwrap();
     ada.sign_text("in between").unwrap();
 }
