@@ -82,6 +82,14 @@ pub enum ErrorCode {
     Full,
     /// Another change won; ask for a new prompt.
     Conflict,
+    /// The root key is awaited: only evidence, status and operators' requests are served.
+    AwaitingRootKey,
+    /// What an operator brought does not fit the configuration, the descriptor or the commitment.
+    OperatorRefused,
+    /// The root key does not move to that enclave.
+    HandOverRefused,
+    /// A release manifest is not signed by the configuration's release keys, or not acceptable.
+    ManifestRefused,
     /// A part the enclave needs (store, NSM) does not answer; nothing changed.
     Unavailable,
     /// A bug: the enclave failed its own check and released nothing.

@@ -5,9 +5,10 @@ use serde::{Deserialize, Serialize};
 use super::{Bytes, Hash32};
 
 /// The version that [`EvidenceBinding::version`] must have.
-pub const EVIDENCE_BINDING_VERSION: u32 = 1;
+pub const EVIDENCE_BINDING_VERSION: u32 = 2;
 
-/// The document's `user_data`: deterministic CBOR of this map.
+/// The document's `user_data`: deterministic CBOR of this map. The document's `public_key` is the
+/// boot key: X25519, 32 bytes, to which operators seal what they bring (HPKE, RFC 9180).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
@@ -18,12 +19,17 @@ pub struct EvidenceBinding {
     pub identity: Bytes,
     /// SHA-256 of the measured run-time configuration.
     pub configuration: Hash32,
-    /// Where the root key came from.
-    pub root_source: RootSource,
-    /// Commitment to the root key; absent while no ceremony made one.
+    /// Where the root key came from; absent while it is awaited.
+    pub root_source: Option<RootSource>,
+    /// Commitment to the root key and the operators ([`super::RootDescriptor`]); absent while no
+    /// genesis made one.
     pub root_id: Option<Hash32>,
     /// The program's release.
     pub release: String,
+    /// The program's release epoch: never goes down.
+    pub epoch: u32,
+    /// In evidence for a channel: SHA-256 of the TLS key's SubjectPublicKeyInfo (DER).
+    pub tls_key: Option<Hash32>,
     /// What keeps the store from returning older records.
     pub rollback: RollbackProtection,
 }
@@ -35,6 +41,12 @@ pub struct EvidenceBinding {
 pub enum RootSource {
     /// A file of the simulator. Protects nothing.
     Development,
+    /// A running enclave of the same deployment, over the channel.
+    HandOver,
+    /// The operators' shares.
+    Operators,
+    /// AWS KMS with attestation of the recipient.
+    Kms,
 }
 
 /// What keeps the host from answering with older records.

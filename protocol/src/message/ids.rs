@@ -142,3 +142,8 @@ impl fmt::Display for KeyId {
         self.0.fmt(f)
     }
 }
+fixed_bytes!(
+    /// A public key of 32 bytes: X25519 (RFC 7748) or Ed25519 (RFC 8032), as its field says.
+    Key32,
+    32
+);

@@ -8,9 +8,11 @@ mod action;
 mod bytes;
 mod error;
 mod evidence;
+mod host;
 mod ids;
 mod reply;
 mod request;
+mod root;
 mod signed;
 mod statement;
 mod store;
@@ -20,7 +22,11 @@ pub use action::{Action, Payload};
 pub use bytes::Bytes;
 pub use error::{Error, ErrorCode};
 pub use evidence::{EVIDENCE_BINDING_VERSION, EvidenceBinding, RollbackProtection, RootSource};
-pub use ids::{AccountId, Address, Hash32, KeyId, ParseIdError, RecordId};
+pub use host::{
+    BootFiles, EnclaveEvent, HostReply, HostRequest, MAX_BOOT_FILE, MAX_EVENTS, MAX_PEERS,
+    MAX_RELAY_WORD, RelayReply, RelayRequest,
+};
+pub use ids::{AccountId, Address, Hash32, Key32, KeyId, ParseIdError, RecordId};
 pub use reply::{
     AccountView, Approved, Evidence, HistoryEntry, HistoryPage, KeyView, Limits, NewPasskey,
     Outcome, PasskeyView, Prompted, Reply, Response, SignUpStarted, SignedUp, Status,
@@ -28,6 +34,13 @@ pub use reply::{
 pub use request::{
     Approve, Class, MAX_NAME_CHARS, MAX_NONCE, MIN_NONCE, PasskeyCreated, Propose, Query, Read,
     Request, SignIn, SignUp, SignUpFinish,
+};
+pub use root::{
+    AwsCredentials, GENESIS_INFO, Genesis, GenesisTranscript, HAND_OVER_INFO, HandOver,
+    MAX_MANIFEST, MAX_OPERATOR_NAME, MAX_OPERATORS, MAX_SECRET, OperatorKeys, OperatorRequest,
+    POST_SHARE_INFO, ROOT_DESCRIPTOR_VERSION, ROOT_ID_LABEL, RootDescriptor, RootState, RootStatus,
+    SECRET_INFO, SHARE_LABEL, Sealed, SecretOrder, SecretStatus, SourceStatus, UpgradeStatus,
+    WrappedRoot,
 };
 pub use signed::{Signed, Statement};
 pub use statement::{

@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    AccountHead, AccountId, AccountReceipt, Address, Bytes, CreationOptions, Error, Hash32, KeyId,
-    Prompt, PromptKind, RequestOptions, RootSource, Signed,
+    AccountHead, AccountId, AccountReceipt, Address, Bytes, CreationOptions, Error, Genesis,
+    Hash32, KeyId, Prompt, PromptKind, RequestOptions, RootSource, RootStatus, Sealed, Signed,
 };
 
 /// One reply.
@@ -42,6 +42,13 @@ pub enum Response {
     Account(AccountView),
     /// To [`super::Query::History`].
     History(HistoryPage),
+    /// To [`super::OperatorRequest::Genesis`].
+    Genesis(Genesis),
+    /// To every other [`super::OperatorRequest`]: where the root key stands now.
+    Root(RootStatus),
+    /// To [`super::Request::HandOver`]: the root key, sealed to the asker's boot key
+    /// ([`super::HAND_OVER_INFO`]).
+    HandedOver(Sealed),
 }
 
 /// Who is there.
@@ -51,8 +58,10 @@ pub enum Response {
 pub struct Status {
     /// The program's release.
     pub release: String,
-    /// Where the root key came from.
-    pub root_source: RootSource,
+    /// Where the root key came from; absent while it is awaited.
+    pub root_source: Option<RootSource>,
+    /// Where the root key stands.
+    pub root: RootStatus,
     /// Milliseconds since 1970, by the enclave's clock.
     pub now: u64,
     /// The relying-party id of the measured configuration.

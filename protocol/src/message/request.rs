@@ -2,7 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{AccountHead, AccountId, Action, Assertion, Bytes, Hash32, NewCredential};
+use super::{
+    AccountHead, AccountId, Action, Assertion, Bytes, HandOver, Hash32, NewCredential,
+    OperatorRequest,
+};
 
 /// Shortest client nonce, in bytes: below it two clients may collide.
 pub const MIN_NONCE: usize = 16;
@@ -52,6 +55,10 @@ pub enum Request {
     Approve(Approve),
     /// Reads with a read token.
     Read(Read),
+    /// Genesis, shares, secrets, upgrade.
+    Operator(OperatorRequest),
+    /// Asks for the root key. Refused except on the channel.
+    HandOver(HandOver),
 }
 
 impl Request {
