@@ -14,7 +14,7 @@ import { adviceFor } from './rules.js';
  * @property {Record<string, string>} measurements PCR index to hex
  * @property {boolean} simulator
  * @property {boolean} debug
- * @property {{ identity: string, configuration: string, root_source: string, root_id: string | null, release: string, rollback: string }} binding
+ * @property {{ identity: string, configuration: string, root_source: string | null, root_id: string | null, release: string, epoch: number, tls_key: string | null, rollback: string }} binding
  * @property {number} certificate_expires_ms
  * @property {string} root_sha256 of the root certificate
  */

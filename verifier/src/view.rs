@@ -48,12 +48,16 @@ pub struct BindingView {
     pub identity: String,
     /// SHA-256 of the measured run-time configuration.
     pub configuration: String,
-    /// Where the root key came from.
-    pub root_source: RootSource,
-    /// Commitment to the root key.
+    /// Where the root key came from; `null` while it is awaited.
+    pub root_source: Option<RootSource>,
+    /// Commitment to the root key and the operators; `null` while no genesis made one.
     pub root_id: Option<String>,
     /// The program's release.
     pub release: String,
+    /// The program's release epoch.
+    pub epoch: u32,
+    /// In evidence for a channel: SHA-256 of the TLS key's SubjectPublicKeyInfo.
+    pub tls_key: Option<String>,
     /// What keeps the store from returning older records.
     pub rollback: RollbackProtection,
 }
@@ -92,6 +96,8 @@ impl BindingView {
             root_source: binding.root_source,
             root_id: binding.root_id.map(|id| id.to_string()),
             release: binding.release.clone(),
+            epoch: binding.epoch,
+            tls_key: binding.tls_key.map(|key| key.to_string()),
             rollback: binding.rollback,
         }
     }

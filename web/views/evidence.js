@@ -6,6 +6,15 @@ import { copyable, facts, notice, when } from '../ui.js';
 /** @import { Child } from '../dom.js' */
 /** @import { Vouched } from '../visit.js' */
 
+/** @type {Map<string | null, string>} */
+const SOURCES = new Map([
+  [null, 'awaited: nothing but evidence is served yet'],
+  ['development', 'development'],
+  ['hand_over', 'handed over by a running enclave of the deployment'],
+  ['operators', 'the operators’ shares'],
+  ['kms', 'AWS KMS, which checks attestation'],
+]);
+
 /**
  * @param {Vouched} vouched
  * @param {boolean} [brief]
@@ -24,9 +33,9 @@ export function evidenceFacts(vouched, brief = false) {
     report.debug ? notice('bad', 'Debug mode', h('p', {}, 'The host can read this enclave’s console and memory.')) : null,
     facts(
       ['Module', h('span', { class: 'mono' }, report.module_id)],
-      ['Release', binding.release],
+      ['Release', `${binding.release}, epoch ${binding.epoch}`],
       ['Document made', when(report.timestamp_ms)],
-      ['Root key source', binding.root_source],
+      ['Root key source', SOURCES.get(binding.root_source) ?? binding.root_source],
       ['Policy', source === 'host' ? 'the one this host serves' : 'your own, pasted in this browser'],
       !brief && ['Root id', binding.root_id ? copyable(binding.root_id, 'root id') : 'none: no ceremony made one'],
       !brief && ['Configuration', copyable(binding.configuration, 'configuration hash')],

@@ -32,9 +32,11 @@ pub(crate) fn documents(cases: &mut Cases) {
         version: EVIDENCE_BINDING_VERSION,
         identity: identity().verifying_key().to_bytes().into(),
         configuration: Hash32([0xcf; 32]),
-        root_source: RootSource::Development,
+        root_source: Some(RootSource::Development),
         root_id: None,
         release: "1.2.3".into(),
+        epoch: 3,
+        tls_key: None,
         rollback: RollbackProtection::ClientsOnly,
     })
     .unwrap();
@@ -65,6 +67,8 @@ pub(crate) fn documents(cases: &mut Cases) {
         "root_source": "development",
         "root_id": null,
         "release": "1.2.3",
+        "epoch": 3,
+        "tls_key": null,
         "rollback": "clients-only",
     });
     let document = enclave.document_with(|payload| payload.user_data = Some(&binding));

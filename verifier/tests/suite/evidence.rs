@@ -62,7 +62,7 @@ fn a_genuine_document_without_a_binding_is_no_evidence() {
     assert_eq!(judge(&live, Some(b"{}")), malformed);
     let trailing = [cbor::encode(&live.binding()).unwrap(), vec![0]].concat();
     assert_eq!(judge(&live, Some(&trailing)), malformed);
-    assert_eq!(bent(|b| b.version = 2), EvidenceError::BindingVersion(2));
+    assert_eq!(bent(|b| b.version = 1), EvidenceError::BindingVersion(1));
     assert_eq!(
         bent(|b| b.identity = vec![1; 31].into()),
         EvidenceError::Identity

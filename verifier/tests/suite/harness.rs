@@ -250,9 +250,11 @@ impl Live {
             version: EVIDENCE_BINDING_VERSION,
             identity: self.identity.verifying_key().to_bytes().into(),
             configuration: Hash32([0xcf; 32]),
-            root_source: RootSource::Development,
+            root_source: Some(RootSource::Development),
             root_id: None,
             release: "1.2.3".into(),
+            epoch: 1,
+            tls_key: None,
             rollback: RollbackProtection::ClientsOnly,
         }
     }

@@ -138,11 +138,18 @@ fn binding_rows(table: &mut Table, binding: &BindingView) {
     table.row(
         "root key",
         match binding.root_source {
-            RootSource::Development => "development: a file of the simulator, protects nothing",
+            None => "awaited: nothing is served yet",
+            Some(RootSource::Development) => {
+                "development: a file of the simulator, protects nothing"
+            }
+            Some(RootSource::HandOver) => "handed over by a running enclave of the deployment",
+            Some(RootSource::Operators) => "the operators' shares",
+            Some(RootSource::Kms) => "AWS KMS, which checks the recipient's attestation",
         },
     );
     table.row("root id", binding.root_id.as_deref().unwrap_or("none"));
     table.row("release", &binding.release);
+    table.row("epoch", binding.epoch.to_string());
     table.row(
         "rollback",
         "clients-only: noticed by the running enclave and by clients that keep account heads",
