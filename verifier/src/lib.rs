@@ -4,6 +4,7 @@
 //! * [`prompt`], [`receipt`], [`head`]: what that key signs, compared with what the client asked
 //!   and knows;
 //! * [`account`]: the receipt file that a page saves;
+//! * [`release`]: manifests that n of m maintainers signed; [`configuration`]: register 16;
 //! * [`page`]: the page that is served against the page that was released;
 //! * `client` (feature `client`): the protocol over HTTP. The only part with I/O.
 //!
@@ -22,12 +23,14 @@
 pub mod account;
 #[cfg(feature = "client")]
 pub mod client;
+pub mod configuration;
 pub mod encoding;
 pub mod evidence;
 pub mod head;
 pub mod page;
 pub mod prompt;
 pub mod receipt;
+pub mod release;
 pub mod statement;
 pub mod view;
 

@@ -95,7 +95,7 @@ impl Release {
 }
 
 /// Names that mean one thing to every server: no escapes, no dot segments, no query.
-fn is_plain(name: &str) -> bool {
+pub(crate) fn is_plain(name: &str) -> bool {
     const MAX_NAME: usize = 200;
     name.len() <= MAX_NAME
         && name

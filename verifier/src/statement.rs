@@ -42,6 +42,14 @@ impl IdentityKey {
         self.0.as_bytes()
     }
 
+    /// Whether a signature over these bytes holds, checked as in [`Self::open`].
+    #[must_use]
+    pub(crate) fn verifies(&self, input: &[u8], signature: &[u8; 64]) -> bool {
+        self.0
+            .verify_strict(input, &Signature::from_bytes(signature))
+            .is_ok()
+    }
+
     /// Checks the signature over a statement, then reads its body.
     ///
     /// The signature is checked as `verify_strict` does: canonical encodings, no point of small

@@ -1,0 +1,188 @@
+//! The release file: a manifest in JSON, and signatures over its CBOR.
+
+use std::collections::BTreeSet;
+
+use openkey_protocol::{cbor, message::Key32};
+use serde::{Deserialize, Serialize};
+
+use super::{
+    MAX_RELEASE_FILE, Manifest, RELEASE_LABEL, ReleaseError, ReleaseKeys, keys::verifying,
+    manifest::Text,
+};
+
+/// Most signatures in a file: maintainers come and go, and old keys sign beside new ones.
+pub const MAX_SIGNATURES: usize = 32;
+
+/// A release file, its shape checked and **its signatures not**: for programs that write them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReleaseFile {
+    text: Text,
+    manifest: Manifest,
+    signatures: Vec<(Key32, [u8; 64])>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    manifest: Text,
+    signatures: Vec<SignatureText>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SignatureText {
+    key: String,
+    signature: String,
+}
+
+impl ReleaseFile {
+    /// A file without signatures.
+    ///
+    /// # Errors
+    ///
+    /// [`ReleaseError::Version`], [`ReleaseError::Member`].
+    pub fn unsigned(text: Text) -> Result<Self, ReleaseError> {
+        Ok(Self {
+            manifest: text.check()?,
+            text,
+            signatures: Vec::new(),
+        })
+    }
+
+    /// Reads a file.
+    ///
+    /// # Errors
+    ///
+    /// [`ReleaseError`], except those about signatures that do not hold and about time.
+    pub fn from_json(json: &[u8]) -> Result<Self, ReleaseError> {
+        if json.len() > MAX_RELEASE_FILE {
+            return Err(ReleaseError::TooLong);
+        }
+        let File {
+            manifest,
+            signatures,
+        } = serde_json::from_slice(json)
+            .map_err(|error| ReleaseError::Malformed(error.to_string()))?;
+        if signatures.len() > MAX_SIGNATURES {
+            return Err(ReleaseError::TooManySignatures);
+        }
+        let mut file = Self::unsigned(manifest)?;
+        for SignatureText { key, signature } in signatures {
+            let key = key.parse().map_err(|_| ReleaseError::Member {
+                member: "signatures.key",
+                expected: "64 hexadecimal digits",
+            })?;
+            let mut bytes = [0; 64];
+            hex::decode_to_slice(signature, &mut bytes).map_err(|_| ReleaseError::Member {
+                member: "signatures.signature",
+                expected: "128 hexadecimal digits",
+            })?;
+            file.add(key, bytes)?;
+        }
+        Ok(file)
+    }
+
+    /// Adds a signature, unchecked.
+    ///
+    /// # Errors
+    ///
+    /// [`ReleaseError::SignatureTwice`], [`ReleaseError::TooManySignatures`].
+    pub fn add(&mut self, key: Key32, signature: [u8; 64]) -> Result<(), ReleaseError> {
+        if self.signatures.iter().any(|(known, _)| *known == key) {
+            return Err(ReleaseError::SignatureTwice(key));
+        }
+        if self.signatures.len() >= MAX_SIGNATURES {
+            return Err(ReleaseError::TooManySignatures);
+        }
+        self.signatures.push((key, signature));
+        Ok(())
+    }
+
+    /// The manifest, whoever signed it.
+    #[must_use]
+    pub const fn unverified(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    pub(super) fn into_manifest(self) -> Manifest {
+        self.manifest
+    }
+
+    /// The manifest as deterministic CBOR.
+    ///
+    /// # Errors
+    ///
+    /// Never in practice: texts, numbers and maps of texts always have an encoding.
+    pub fn body(&self) -> Result<Vec<u8>, ReleaseError> {
+        cbor::encode(&self.text).map_err(|error| ReleaseError::Malformed(error.to_string()))
+    }
+
+    /// What is signed: label, zero byte, CBOR.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::body`].
+    pub fn input(&self) -> Result<Vec<u8>, ReleaseError> {
+        let mut input = RELEASE_LABEL.as_bytes().to_vec();
+        input.push(0);
+        input.extend(self.body()?);
+        Ok(input)
+    }
+
+    /// The file's text: indented JSON with a line end.
+    ///
+    /// # Errors
+    ///
+    /// [`ReleaseError::TooLong`] if nobody would read it.
+    pub fn to_json(&self) -> Result<String, ReleaseError> {
+        let file = File {
+            manifest: self.text.clone(),
+            signatures: self
+                .signatures
+                .iter()
+                .map(|(key, signature)| SignatureText {
+                    key: key.to_string(),
+                    signature: hex::encode(signature),
+                })
+                .collect(),
+        };
+        let mut text = serde_json::to_string_pretty(&file)
+            .map_err(|error| ReleaseError::Malformed(error.to_string()))?;
+        text.push('\n');
+        if text.len() > MAX_RELEASE_FILE {
+            return Err(ReleaseError::TooLong);
+        }
+        Ok(text)
+    }
+
+    /// Which of the release keys signed. Signatures of other keys count for nothing: whoever holds
+    /// an older set of keys must be able to read a file that new maintainers signed, too.
+    pub(super) fn signers(&self, keys: &ReleaseKeys) -> Result<Vec<Key32>, ReleaseError> {
+        let input = self.input()?;
+        let mut signers = BTreeSet::new();
+        for (key, signature) in &self.signatures {
+            if !keys.keys().contains(key) {
+                continue;
+            }
+            let holds = verifying(key).is_some_and(|key| key.verifies(&input, signature));
+            if !holds {
+                return Err(ReleaseError::SignatureInvalid(*key));
+            }
+            signers.insert(*key);
+        }
+        // At most MAX_SIGNATURES.
+        let have = u32::try_from(signers.len()).unwrap_or(u32::MAX);
+        if have < keys.threshold() {
+            return Err(ReleaseError::Signatures {
+                have,
+                need: keys.threshold(),
+            });
+        }
+        Ok(keys
+            .keys()
+            .iter()
+            .filter(|key| signers.contains(key))
+            .copied()
+            .collect())
+    }
+}
