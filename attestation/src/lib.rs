@@ -80,7 +80,7 @@ pub use document::{
 pub use error::{ChainError, Party, Refusal};
 pub use evidence::{Archival, Claims, Fresh};
 pub use measurement::{Measurements, MeasurementsError, Pcr, PcrParseError};
-pub use policy::{Policy, PolicyError, PolicyFile, PolicyFileError};
+pub use policy::{Policy, PolicyDraft, PolicyError, PolicyFile, PolicyFileError, ReleaseKeysText};
 pub use request::{Nonce, NonceError, Request, RequestError};
 pub use roots::{AWS_ROOT_SHA256, Roots, RootsError};
 pub use time::UnixMillis;

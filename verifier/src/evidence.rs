@@ -4,7 +4,7 @@ use openkey_attestation as attestation;
 use openkey_attestation::{Claims, Nonce, Policy, Refusal, UnixMillis, Verifier};
 use openkey_protocol::{
     cbor,
-    message::{EVIDENCE_BINDING_VERSION, EvidenceBinding},
+    message::{EVIDENCE_BINDING_VERSION, EvidenceBinding, Hash32},
 };
 
 use crate::statement::IdentityKey;
@@ -43,7 +43,7 @@ pub fn fresh(
     now: UnixMillis,
 ) -> Result<Fresh, EvidenceError> {
     let evidence = verifier.fresh(document, policy, nonce, now)?;
-    let bound = Bound::read(evidence.claims())?;
+    let bound = Bound::read(evidence.claims(), policy)?;
     Ok(Fresh { evidence, bound })
 }
 
@@ -60,21 +60,22 @@ pub fn archival(
     nonce: Option<&Nonce>,
 ) -> Result<Archival, EvidenceError> {
     let evidence = verifier.archival(document, policy, nonce)?;
-    let bound = Bound::read(evidence.claims())?;
+    let bound = Bound::read(evidence.claims(), policy)?;
     Ok(Archival { evidence, bound })
 }
 
-/// Reads the binding of a verified document.
+/// Reads the binding of a verified document, and holds it to what the policy asks of the program:
+/// root id and epoch. Every kind of evidence goes through here.
 ///
 /// # Errors
 ///
 /// The binding rules of [`EvidenceError`].
-pub fn binding(claims: &Claims) -> Result<EvidenceBinding, EvidenceError> {
-    Bound::read(claims).map(|bound| bound.binding)
+pub fn binding(claims: &Claims, policy: &Policy) -> Result<EvidenceBinding, EvidenceError> {
+    Bound::read(claims, policy).map(|bound| bound.binding)
 }
 
 impl Bound {
-    fn read(claims: &Claims) -> Result<Self, EvidenceError> {
+    fn read(claims: &Claims, policy: &Policy) -> Result<Self, EvidenceError> {
         let Some(bytes) = claims.user_data.as_deref() else {
             return Err(EvidenceError::BindingMissing);
         };
@@ -85,6 +86,22 @@ impl Bound {
         }
         let identity = IdentityKey::from_evidence_verified_earlier(binding.identity.as_slice())
             .map_err(|_| EvidenceError::Identity)?;
+        if let Some(expected) = policy.pinned_root_id().map(|id| Hash32(*id))
+            && binding.root_id != Some(expected)
+        {
+            return Err(EvidenceError::RootId {
+                expected,
+                found: binding.root_id,
+            });
+        }
+        if let Some(least) = policy.lowest_epoch()
+            && binding.epoch < least
+        {
+            return Err(EvidenceError::EpochTooOld {
+                found: binding.epoch,
+                least,
+            });
+        }
         Ok(Self { binding, identity })
     }
 }
@@ -150,6 +167,25 @@ pub enum EvidenceError {
     /// The bound identity key cannot sign.
     #[error("the document binds an identity key that is no usable Ed25519 key")]
     Identity,
+    /// A genuine image over another root key: a stranger's deployment, or one without any.
+    #[error(
+        "the enclave's root id is {}, expected {expected}: it is another deployment's",
+        .found.map_or_else(|| "none".to_owned(), |id| id.to_string())
+    )]
+    RootId {
+        /// The policy's.
+        expected: Hash32,
+        /// The enclave's.
+        found: Option<Hash32>,
+    },
+    /// An older release than is accepted, or than was seen before.
+    #[error("the enclave's release epoch is {found}, the lowest that is accepted is {least}")]
+    EpochTooOld {
+        /// The enclave's.
+        found: u32,
+        /// The lowest accepted.
+        least: u32,
+    },
 }
 
 impl EvidenceError {
@@ -162,6 +198,8 @@ impl EvidenceError {
             Self::BindingMalformed => "binding_malformed",
             Self::BindingVersion(_) => "binding_version",
             Self::Identity => "identity_key",
+            Self::RootId { .. } => "root_id",
+            Self::EpochTooOld { .. } => "epoch_too_old",
         }
     }
 }

@@ -5,6 +5,7 @@
 //!   and knows;
 //! * [`account`]: the receipt file that a page saves;
 //! * [`release`]: manifests that n of m maintainers signed; [`configuration`]: register 16;
+//! * [`policy`]: policies that name releases and a configuration; [`epochs`]: what was seen before;
 //! * [`page`]: the page that is served against the page that was released;
 //! * `client` (feature `client`): the protocol over HTTP. The only part with I/O.
 //!
@@ -25,9 +26,11 @@ pub mod account;
 pub mod client;
 pub mod configuration;
 pub mod encoding;
+pub mod epochs;
 pub mod evidence;
 pub mod head;
 pub mod page;
+pub mod policy;
 pub mod prompt;
 pub mod receipt;
 pub mod release;

@@ -25,13 +25,20 @@ const VERSION: u32 = 1;
 ///   "max_age_seconds": 300,
 ///   "max_skew_seconds": 60,
 ///   "allow_debug": false,
-///   "simulator": false
+///   "simulator": false,
+///   "root_id": "<64 hex digits>",
+///   "min_epoch": 1
 /// }
 /// ```
 ///
 /// `version` and `measurements` are required; a document must match one set whole. `roots` are PEM,
-/// one certificate each, and replace the AWS root; absent means the AWS root alone. The values
-/// shown are the defaults of the others. Unknown and repeated members are refused.
+/// one certificate each, and replace the AWS root; absent means the AWS root alone. `root_id` and
+/// `min_epoch` are what the enclave's program must say of itself; absent means that nothing is
+/// asked. The values shown are the defaults of the others. Unknown and repeated members are
+/// refused.
+///
+/// A file may also name signed release manifests instead of measurements, or beside them
+/// ([`PolicyDraft`]); [`PolicyFile::parse`], which reads no other files, refuses such a one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PolicyFile {
     /// What is accepted.
@@ -59,6 +66,15 @@ pub enum PolicyFileError {
     /// A root that is not one.
     #[error("a root in the policy file: {0}")]
     Root(#[from] RootsError),
+    /// The file names release manifests or a configuration, and nobody read them.
+    #[error(
+        "the policy names release manifests or a configuration: use a program that reads them, \
+         such as openkey-verify"
+    )]
+    Releases,
+    /// Release manifests without keys that they are signed with, or the reverse.
+    #[error("the policy names releases without release_keys, or release_keys without releases")]
+    ReleaseKeys,
     /// Files cannot say "any measurement", nor bind keys: such a policy is made for one question.
     #[error("the policy cannot be written into a file")]
     NotForFiles,
@@ -73,6 +89,8 @@ impl PolicyFileError {
             Self::Version(_) => "policy_file_version",
             Self::Policy(policy) => policy.rule(),
             Self::Root(root) => root.rule(),
+            Self::Releases => "policy_releases",
+            Self::ReleaseKeys => "policy_release_keys",
             Self::NotForFiles => "policy_not_for_files",
         }
     }
@@ -82,14 +100,49 @@ impl PolicyFileError {
 #[serde(deny_unknown_fields)]
 struct File {
     version: u32,
-    measurements: Vec<Set>,
     // A null is a mistake, not an absence.
     #[serde(
         default,
         deserialize_with = "present",
         skip_serializing_if = "Option::is_none"
     )]
+    measurements: Option<Vec<Set>>,
+    #[serde(
+        default,
+        deserialize_with = "present",
+        skip_serializing_if = "Option::is_none"
+    )]
+    releases: Option<Vec<String>>,
+    #[serde(
+        default,
+        deserialize_with = "present",
+        skip_serializing_if = "Option::is_none"
+    )]
+    release_keys: Option<ReleaseKeysText>,
+    #[serde(
+        default,
+        deserialize_with = "present",
+        skip_serializing_if = "Option::is_none"
+    )]
     roots: Option<Vec<String>>,
+    #[serde(
+        default,
+        deserialize_with = "present",
+        skip_serializing_if = "Option::is_none"
+    )]
+    configuration: Option<String>,
+    #[serde(
+        default,
+        deserialize_with = "present",
+        skip_serializing_if = "Option::is_none"
+    )]
+    root_id: Option<String>,
+    #[serde(
+        default,
+        deserialize_with = "present",
+        skip_serializing_if = "Option::is_none"
+    )]
+    min_epoch: Option<u32>,
     #[serde(default = "default_age")]
     max_age_seconds: u64,
     #[serde(default = "default_skew")]
@@ -108,8 +161,35 @@ fn default_skew() -> u64 {
     DEFAULT_SKEW_SECONDS
 }
 
-fn present<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Vec<String>>, D::Error> {
-    Vec::deserialize(from).map(Some)
+fn present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(from: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(from).map(Some)
+}
+
+/// Release keys as a policy file has them; `openkey-verifier` reads them.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReleaseKeysText {
+    /// How many of them must sign.
+    pub threshold: u32,
+    /// Ed25519 public keys, 64 hexadecimal digits each.
+    pub keys: Vec<String>,
+}
+
+/// A policy file that may name signed release manifests (`releases`: names of their files, and
+/// `release_keys`), and the `configuration` (64 hexadecimal digits: its SHA-256) that their images
+/// must run with. Whoever reads the manifests adds their measurements and finishes it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PolicyDraft {
+    /// The file's own measurement sets.
+    pub measurements: Vec<Measurements>,
+    /// Files of release manifests, relative to the policy file.
+    pub releases: Vec<String>,
+    /// Who must have signed them; there when [`Self::releases`] are.
+    pub release_keys: Option<ReleaseKeysText>,
+    /// SHA-256 of the run-time configuration.
+    pub configuration: Option<[u8; 32]>,
+    /// Everything else, under [`Policy::any_measurement`].
+    rest: PolicyFile,
 }
 
 /// PCR values by decimal index.
@@ -166,31 +246,15 @@ impl PolicyFile {
     ///
     /// # Errors
     ///
-    /// The first rule of the format that they break.
+    /// The first rule of the format that they break; [`PolicyFileError::Releases`] if it names
+    /// manifests or a configuration.
     pub fn parse(json: &[u8]) -> Result<Self, PolicyFileError> {
-        if json.len() > MAX_POLICY_FILE {
-            return Err(PolicyFileError::TooLong);
+        let draft = PolicyDraft::parse(json)?;
+        if draft.release_keys.is_some() || draft.configuration.is_some() {
+            return Err(PolicyFileError::Releases);
         }
-        let file: File = serde_json::from_slice(json)
-            .map_err(|error| PolicyFileError::Syntax(error.to_string()))?;
-        if file.version != VERSION {
-            return Err(PolicyFileError::Version(file.version));
-        }
-        let sets: Result<Vec<_>, _> = file
-            .measurements
-            .into_iter()
-            .map(Set::measurements)
-            .collect();
-        let policy = Policy::one_of(sets?)?
-            .max_age(Duration::from_secs(file.max_age_seconds))?
-            .max_skew(Duration::from_secs(file.max_skew_seconds))?
-            .allow_debug(file.allow_debug)
-            .simulator(file.simulator);
-        let roots = match file.roots {
-            None => Roots::aws(),
-            Some(pems) => Roots::custom_pem(pems.iter().map(String::as_bytes))?,
-        };
-        Ok(Self { policy, roots })
+        let sets = draft.measurements.clone();
+        draft.finish(sets)
     }
 
     /// The file's text: indented JSON with a line end, every member spelled out, `roots` when they
@@ -209,10 +273,16 @@ impl PolicyFile {
             .ok_or(PolicyFileError::NotForFiles)?;
         let file = File {
             version: VERSION,
-            measurements: sets
-                .iter()
-                .map(|set| Set(set.iter().map(|(i, pcr)| (i, pcr.to_string())).collect()))
-                .collect(),
+            measurements: Some(
+                sets.iter()
+                    .map(|set| Set(set.iter().map(|(i, pcr)| (i, pcr.to_string())).collect()))
+                    .collect(),
+            ),
+            releases: None,
+            release_keys: None,
+            configuration: None,
+            root_id: policy.pinned_root_id().map(hex::encode),
+            min_epoch: policy.lowest_epoch(),
             roots: (self.roots != Roots::aws()).then(|| self.roots.to_pem()),
             max_age_seconds: policy.accepted_age().as_secs(),
             max_skew_seconds: policy.accepted_skew().as_secs(),
@@ -226,146 +296,83 @@ impl PolicyFile {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// With `HEX` standing for a PCR.
-    fn bytes(json: &str) -> Vec<u8> {
-        json.replace("HEX", &"ab".repeat(48)).into_bytes()
-    }
-
-    fn parse(json: &str) -> Result<PolicyFile, PolicyFileError> {
-        PolicyFile::parse(&bytes(json))
-    }
-
-    fn syntax(json: &str) -> String {
-        match parse(json) {
-            Err(PolicyFileError::Syntax(reason)) => reason,
-            other => panic!("{json} gave {other:?}"),
+impl PolicyDraft {
+    /// Reads the bytes of a policy file.
+    ///
+    /// # Errors
+    ///
+    /// The first rule of the format that they break.
+    pub fn parse(json: &[u8]) -> Result<Self, PolicyFileError> {
+        if json.len() > MAX_POLICY_FILE {
+            return Err(PolicyFileError::TooLong);
         }
-    }
-
-    #[test]
-    fn the_least_file_has_the_defaults() {
-        let file = parse(r#"{"version":1,"measurements":[{"0":"HEX"}]}"#).unwrap();
-        let expected = Measurements::new([(0, Pcr([0xab; 48]))]).unwrap();
-        assert_eq!(file.policy, Policy::one_of([expected]).unwrap());
-        assert_eq!(file.roots, Roots::aws());
-    }
-
-    #[test]
-    fn a_full_file_is_read_and_written_back() {
-        let text = r#"{"version":1,"measurements":[{"0":"HEX","16":"HEX"},{"31":"HEX"}],
-            "max_age_seconds":60,"max_skew_seconds":0,"allow_debug":true,"simulator":true}"#;
-        let mut file = parse(text).unwrap();
-        let policy = &file.policy;
-        assert_eq!(policy.measurements().unwrap().len(), 2);
-        assert_eq!(policy.accepted_age(), Duration::from_secs(60));
-        assert_eq!(policy.accepted_skew(), Duration::ZERO);
-        assert!(policy.accepts_debug() && policy.is_for_simulator());
-        assert_eq!(parse(&file.to_json().unwrap()).unwrap(), file);
-
-        file.roots = Roots::custom_file(include_bytes!("../../tests/data/other-root.der")).unwrap();
-        let written = file.to_json().unwrap();
-        assert!(written.contains("BEGIN CERTIFICATE"));
-        assert_eq!(parse(&written).unwrap(), file);
-    }
-
-    #[test]
-    fn unknown_and_repeated_members_are_refused() {
-        assert!(syntax(r#"{"version":1,"measurements":[{"0":"HEX"}],"pcrs":1}"#).contains("pcrs"));
-        for member in [
-            r#""version":1"#,
-            r#""measurements":[{"0":"HEX"}]"#,
-            r#""simulator":false"#,
-        ] {
-            let json = format!(
-                r#"{{"version":1,"measurements":[{{"0":"HEX"}}],"simulator":false,{member}}}"#
-            );
-            assert!(syntax(&json).contains("duplicate"), "{json}");
+        let file: File = serde_json::from_slice(json)
+            .map_err(|error| PolicyFileError::Syntax(error.to_string()))?;
+        if file.version != VERSION {
+            return Err(PolicyFileError::Version(file.version));
         }
-        assert!(
-            syntax(r#"{"version":1,"measurements":[{"0":"HEX","0":"HEX"}]}"#).contains("duplicate")
-        );
-        assert!(syntax(r#"{"version":1,"measurements":[{"0":"HEX"}]} {}"#).contains("trailing"));
-    }
-
-    #[test]
-    fn measurements_are_there_and_well_formed() {
-        assert!(syntax(r#"{"version":1}"#).contains("measurements"));
-        assert_eq!(
-            parse(r#"{"version":1,"measurements":[]}"#),
-            Err(PolicyFileError::Policy(PolicyError::NoMeasurements))
-        );
-        assert!(syntax(r#"{"version":1,"measurements":[{}]}"#).contains("no PCR"));
-        for key in ["00", "+1", "x", "256", "-1", "", "1.0"] {
-            let json = format!(r#"{{"version":1,"measurements":[{{"{key}":"HEX"}}]}}"#);
-            assert!(syntax(&json).contains("not a PCR index"), "{key}");
+        let releases = file.releases.unwrap_or_default();
+        if releases.is_empty() != file.release_keys.is_none() {
+            return Err(PolicyFileError::ReleaseKeys);
         }
-        assert!(syntax(r#"{"version":1,"measurements":[{"32":"HEX"}]}"#).contains("PCR32"));
-        assert!(syntax(r#"{"version":1,"measurements":[{"0":"abcd"}]}"#).contains("hexadecimal"));
-    }
-
-    #[test]
-    fn bounds_and_types_hold() {
-        let with = |member: &str| {
-            parse(&format!(
-                r#"{{"version":1,"measurements":[{{"0":"HEX"}}],{member}}}"#
-            ))
+        let measurements = match file.measurements {
+            Some(sets) => sets
+                .into_iter()
+                .map(Set::measurements)
+                .collect::<Result<_, _>>()?,
+            None if releases.is_empty() => {
+                return Err(PolicyFileError::Syntax(
+                    "neither measurements nor releases are named".into(),
+                ));
+            }
+            None => Vec::new(),
         };
-        assert_eq!(
-            with(r#""max_age_seconds":0"#),
-            Err(PolicyFileError::Policy(PolicyError::MaxAge))
-        );
-        assert_eq!(
-            with(r#""max_skew_seconds":301"#),
-            Err(PolicyFileError::Policy(PolicyError::MaxSkew))
-        );
-        for member in [
-            r#""roots":null"#,
-            r#""max_age_seconds":null"#,
-            r#""max_age_seconds":-1"#,
-            r#""max_age_seconds":1.5"#,
-            r#""allow_debug":0"#,
-            r#""simulator":"yes""#,
-        ] {
-            assert!(
-                matches!(with(member), Err(PolicyFileError::Syntax(_))),
-                "{member}"
-            );
+        let mut policy = Policy::any_measurement()
+            .max_age(Duration::from_secs(file.max_age_seconds))?
+            .max_skew(Duration::from_secs(file.max_skew_seconds))?
+            .allow_debug(file.allow_debug)
+            .simulator(file.simulator);
+        if let Some(root_id) = file.root_id {
+            policy = policy.pin_root_id(hash("root_id", &root_id)?);
         }
-        assert_eq!(
-            with(r#""roots":[]"#),
-            Err(PolicyFileError::Root(RootsError::Count(0)))
-        );
-        assert!(matches!(
-            with(r#""roots":["nonsense"]"#),
-            Err(PolicyFileError::Root(_))
-        ));
-        assert_eq!(
-            parse(r#"{"version":2,"measurements":[{"0":"HEX"}]}"#),
-            Err(PolicyFileError::Version(2))
-        );
-        let mut long = bytes(r#"{"version":1,"measurements":[{"0":"HEX"}]}"#);
-        long.resize(MAX_POLICY_FILE, b' ');
-        assert!(PolicyFile::parse(&long).is_ok());
-        long.push(b' ');
-        assert_eq!(PolicyFile::parse(&long), Err(PolicyFileError::TooLong));
+        if let Some(epoch) = file.min_epoch {
+            policy = policy.min_epoch(epoch);
+        }
+        let roots = match file.roots {
+            None => Roots::aws(),
+            Some(pems) => Roots::custom_pem(pems.iter().map(String::as_bytes))?,
+        };
+        Ok(Self {
+            measurements,
+            releases,
+            release_keys: file.release_keys,
+            configuration: file
+                .configuration
+                .map(|text| hash("configuration", &text))
+                .transpose()?,
+            rest: PolicyFile { policy, roots },
+        })
     }
 
-    #[test]
-    fn policies_for_one_question_are_not_written() {
-        let file = |policy| PolicyFile {
-            policy,
-            roots: Roots::aws(),
-        };
-        assert_eq!(
-            file(Policy::any_measurement()).to_json(),
-            Err(PolicyFileError::NotForFiles)
-        );
-        let set = Measurements::new([(0, Pcr::ZERO)]).unwrap();
-        let bound = Policy::one_of([set]).unwrap().bind_public_key(vec![1]);
-        assert_eq!(file(bound).to_json(), Err(PolicyFileError::NotForFiles));
+    /// The policy with these measurement sets: the file's own and those of its releases.
+    ///
+    /// # Errors
+    ///
+    /// No set, or too many.
+    pub fn finish(self, sets: Vec<Measurements>) -> Result<PolicyFile, PolicyFileError> {
+        let PolicyFile { mut policy, roots } = self.rest;
+        policy.sets = Policy::one_of(sets)?.sets;
+        Ok(PolicyFile { policy, roots })
     }
 }
+
+fn hash(member: &str, text: &str) -> Result<[u8; 32], PolicyFileError> {
+    let mut bytes = [0; 32];
+    hex::decode_to_slice(text, &mut bytes)
+        .map_err(|_| PolicyFileError::Syntax(format!("{member} is not 64 hexadecimal digits")))?;
+    Ok(bytes)
+}
+
+#[cfg(test)]
+#[path = "file_tests.rs"]
+mod tests;

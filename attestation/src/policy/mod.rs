@@ -4,7 +4,7 @@ mod file;
 
 use core::time::Duration;
 
-pub use file::{PolicyFile, PolicyFileError};
+pub use file::{PolicyDraft, PolicyFile, PolicyFileError, ReleaseKeysText};
 
 use crate::limits::{
     DEFAULT_AGE_SECONDS, DEFAULT_SKEW_SECONDS, MAX_AGE_SECONDS, MAX_MEASUREMENT_SETS,
@@ -27,6 +27,8 @@ pub struct Policy {
     simulator: bool,
     public_key: Option<Vec<u8>>,
     user_data_sha256: Option<[u8; 32]>,
+    root_id: Option<[u8; 32]>,
+    min_epoch: Option<u32>,
 }
 
 /// Why a policy cannot be.
@@ -90,6 +92,8 @@ impl Policy {
             simulator: false,
             public_key: None,
             user_data_sha256: None,
+            root_id: None,
+            min_epoch: None,
         }
     }
 
@@ -150,6 +154,38 @@ impl Policy {
         self
     }
 
+    /// Pins the root key: what the enclave's program says of itself in `user_data` must name this
+    /// root id. This crate does not read `user_data`: whoever reads it (for OpenKey's programs
+    /// `openkey-verifier`) holds it to the policy.
+    pub fn pin_root_id(mut self, root_id: [u8; 32]) -> Self {
+        self.root_id = Some(root_id);
+        self
+    }
+
+    /// Refuses programs that say in `user_data` that their release epoch is lower. Checked as
+    /// [`Self::pin_root_id`] is.
+    pub fn min_epoch(mut self, epoch: u32) -> Self {
+        self.min_epoch = Some(epoch);
+        self
+    }
+
+    /// The same policy with every measurement set changed.
+    ///
+    /// # Errors
+    ///
+    /// The first error of `change`.
+    pub fn try_map_measurements<E>(
+        mut self,
+        change: impl FnMut(Measurements) -> Result<Measurements, E>,
+    ) -> Result<Self, E> {
+        self.sets = self
+            .sets
+            .into_iter()
+            .map(change)
+            .collect::<Result<_, E>>()?;
+        Ok(self)
+    }
+
     /// The accepted measurement sets; `None` when any measurement is accepted.
     pub fn measurements(&self) -> Option<&[Measurements]> {
         (!self.sets.is_empty()).then_some(&self.sets)
@@ -184,6 +220,21 @@ impl Policy {
     pub fn bound_user_data_sha256(&self) -> Option<&[u8; 32]> {
         self.user_data_sha256.as_ref()
     }
+
+    /// The root id that the program must name.
+    pub fn pinned_root_id(&self) -> Option<&[u8; 32]> {
+        self.root_id.as_ref()
+    }
+
+    /// The lowest release epoch that the program may name.
+    pub fn lowest_epoch(&self) -> Option<u32> {
+        self.min_epoch
+    }
+
+    /// Whether the policy asks anything of the program's own words in `user_data`.
+    pub fn asks_the_program(&self) -> bool {
+        self.root_id.is_some() || self.min_epoch.is_some()
+    }
 }
 
 #[cfg(test)]
@@ -214,6 +265,8 @@ mod tests {
         assert!(!policy.is_for_simulator());
         assert_eq!(policy.bound_public_key(), None);
         assert_eq!(policy.bound_user_data_sha256(), None);
+        assert_eq!(policy.pinned_root_id(), None);
+        assert_eq!(policy.lowest_epoch(), None);
     }
 
     #[test]

@@ -1,10 +1,13 @@
 //! What can be asked.
 
 use openkey_verifier::{
-    attestation::{Nonce, NonceError, PolicyFile, PolicyFileError, Refusal, UnixMillis, Verifier},
+    attestation::{
+        Nonce, NonceError, PolicyDraft, PolicyFile, PolicyFileError, Refusal, UnixMillis, Verifier,
+    },
     encoding::{self, EncodingError},
     evidence::{self, EvidenceError},
     head::{self, HeadError},
+    policy::{self, PolicyError},
     prompt::{self, Asked, PromptError},
     protocol::message::{AccountHead, AccountId, Hash32, Signed, Statement},
     receipt::{self, ReceiptError, Registration},
@@ -115,7 +118,11 @@ fn archival(mut input: Input<'_>) -> Result<Vec<u8>, OpError> {
     };
     input.end()?;
     let archival = Verifier::new(roots).archival(&document, &policy, nonce.as_ref())?;
-    let binding = evidence::binding(archival.claims()).ok();
+    let binding = match evidence::binding(archival.claims(), &policy) {
+        Ok(binding) => Some(binding),
+        Err(_) if !policy.asks_the_program() => None,
+        Err(error) => return Err(error.into()),
+    };
     ok(EvidenceView::new(archival.claims(), binding.as_ref()))
 }
 
@@ -170,7 +177,9 @@ fn head(mut input: Input<'_>) -> Result<Vec<u8>, OpError> {
 impl Input<'_> {
     fn policy(&mut self) -> Result<PolicyFile, OpError> {
         let policy = need("policy", self.policy.take())?;
-        Ok(PolicyFile::parse(policy.get().as_bytes())?)
+        let draft = PolicyDraft::parse(policy.get().as_bytes())?;
+        // A page reads no other files: a policy that names release manifests is refused.
+        Ok(policy::complete(draft, &[])?)
     }
 
     fn document(&mut self) -> Result<Vec<u8>, OpError> {
@@ -246,6 +255,8 @@ enum OpError {
     #[error(transparent)]
     Policy(#[from] PolicyFileError),
     #[error(transparent)]
+    Pins(#[from] PolicyError),
+    #[error(transparent)]
     Encoding(#[from] EncodingError),
     #[error(transparent)]
     Nonce(#[from] NonceError),
@@ -268,6 +279,7 @@ impl OpError {
         match self {
             Self::Input(_) => "input",
             Self::Policy(error) => error.rule(),
+            Self::Pins(error) => error.rule(),
             Self::Encoding(error) => error.rule(),
             Self::Nonce(error) => error.rule(),
             Self::Evidence(error) => error.rule(),

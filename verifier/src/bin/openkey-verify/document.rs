@@ -75,7 +75,13 @@ pub(crate) fn run(args: &DocumentArgs) -> Result<Verdict, Failure> {
         Ok(judged) => judged,
         Err(refusal) => return Ok(refuse(args, refusal.rule(), &refusal.to_string())),
     };
-    let binding = evidence::binding(&judged.claims).ok();
+    let binding = match evidence::binding(&judged.claims, &policy) {
+        Ok(binding) => Some(binding),
+        // Documents of other programs can be looked at, unless the policy asks what only a binding
+        // says.
+        Err(_) if !policy.asks_the_program() => None,
+        Err(error) => return Ok(refuse(args, error.rule(), &error.to_string())),
+    };
     let view = EvidenceView::new(&judged.claims, binding.as_ref());
     if args.json {
         output::json(&Accepted {
