@@ -2,20 +2,20 @@
 
 use std::sync::Arc;
 
-use openkey_protocol::store::RecordStore;
+use openkey_protocol::{
+    message::{BootFiles, EnclaveEvent},
+    store::RecordStore,
+};
 
 use crate::{
-    clock::{Clock, Monotonic, WallClock},
+    clock::{Monotonic, WallClock},
     configuration::{CONFIGURATION_PCR, Configuration},
-    entropy::Entropy,
-    event::{Event, EventSink},
-    identity::Identity,
-    nsm::{Nsm, NsmDescription, NsmError, NsmHandle, NsmRequest, NsmResponse, PCRS, PcrDigest},
+    event::EventSink,
+    nsm::{Nsm, NsmError},
     passkeys::RelyingParty,
-    root::{self, RootKeyError, RootKeySource},
-    seal::Sealer,
-    service::{Enclave, Locks, SignUps},
-    versions::Versions,
+    platform::{Platform, PlatformParts},
+    provision::Service,
+    root::{RootKeySource, SourceError, Waiting},
 };
 
 /// How many accounts an enclave tracks unless told otherwise: about 100 bytes each.
@@ -27,10 +27,13 @@ pub const DEFAULT_SIGN_UPS_PER_MINUTE: u32 = 600;
 pub struct Parts<N, S> {
     /// The NSM: `/dev/nsm` ([`crate::nsm::Device`]) or a simulator's.
     pub nsm: N,
-    /// Where the root key comes from.
-    pub root: Box<dyn RootKeySource + Send>,
+    /// Where the root key may come from. Only those that the configuration names are asked, in its
+    /// order; operators' shares need no source here.
+    pub sources: Vec<Box<dyn RootKeySource>>,
     /// What is measured.
     pub configuration: Configuration,
+    /// What else the host handed over; its member `configuration` is not looked at.
+    pub files: BootFiles,
     /// Where sealed records are kept.
     pub store: S,
     /// [`crate::clock::BootTime`], or a test's.
@@ -41,6 +44,8 @@ pub struct Parts<N, S> {
     pub events: Arc<dyn EventSink>,
     /// The program's release, for evidence.
     pub release: String,
+    /// The program's release epoch: never goes down.
+    pub epoch: u32,
     /// Capacities.
     pub capacity: Capacity,
 }
@@ -64,7 +69,7 @@ impl Default for Capacity {
 }
 
 /// Why an enclave does not start.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum BootError {
     /// The NSM failed.
@@ -73,106 +78,62 @@ pub enum BootError {
     /// The NSM is none that this program knows: other registers or another hash.
     #[error("the NSM has other registers than expected")]
     NsmShape,
-    /// Register 16 could not be extended from zeros by the configuration's hash and locked.
-    #[error("the configuration could not be measured into register {CONFIGURATION_PCR}")]
+    /// Register 16 could not be extended from zeros by the configuration's hash and locked, or
+    /// another register not locked.
+    #[error(
+        "the configuration could not be measured into register {CONFIGURATION_PCR} and all locked"
+    )]
     Measurement,
     /// The NSM gives no usable entropy.
     #[error("the NSM gives no usable entropy: {0}")]
     Entropy(NsmError),
-    /// There is no root key.
+    /// The development source gives no root key.
     #[error("no root key: {0}")]
-    RootKey(#[from] RootKeyError),
+    RootKey(#[from] SourceError),
+    /// The configuration names no operators and no root id, and there is no development source.
+    #[error("there is no way to a root key: the configuration names no operators")]
+    NoSource,
+    /// A development source, for a configuration that names operators: nobody could tell which
+    /// root key it is.
+    #[error("a development root key does not go with a configuration that names operators")]
+    DevelopmentSource,
     /// The relying party's configuration is refused by the WebAuthn library.
     #[error("the WebAuthn library refuses the configuration")]
     RelyingParty,
 }
 
-/// Boots: measures the configuration, then gathers entropy, time and keys, in this order. Nothing
-/// secret exists before the configuration is measured and locked. The [`Enclave`] must run on a Tokio
-/// runtime with its timer enabled.
+/// Boots: measures the configuration and locks every register, then gathers entropy, time and keys,
+/// in this order. Nothing secret exists before the configuration is measured and locked. The
+/// [`Service`] must run on a Tokio runtime with its timer enabled, and this function in one.
 ///
 /// # Errors
 ///
 /// [`BootError`]. There are no defaults to fall back on.
-pub async fn boot<N, S>(parts: Parts<N, S>) -> Result<Enclave<S>, BootError>
+pub async fn boot<N, S>(parts: Parts<N, S>) -> Result<Service<S>, BootError>
 where
     N: Nsm + 'static,
     S: RecordStore,
 {
     let relying_party = RelyingParty::new(&parts.configuration).ok_or(BootError::RelyingParty)?;
-    let nsm = NsmHandle::start(parts.nsm)?;
-    check_shape(&nsm.describe().await?)?;
-    measure(&nsm, &parts.configuration).await?;
-
-    let entropy = Entropy::start(nsm.clone())
-        .await
-        .map_err(BootError::Entropy)?;
-    let asked_at = parts.monotonic.elapsed_ms();
-    let time = nsm.time().await?;
-    let clock = Clock::new(parts.monotonic, parts.wall, asked_at, time);
-    let identity = Identity::new(&entropy.secret().await.map_err(BootError::Entropy)?);
-    let root = root::obtain(&*parts.root)?;
-
-    let events = parts.events;
-    events.record(Event::Booted);
-    Ok(Enclave {
-        nsm,
-        entropy,
-        clock,
-        reading: tokio::sync::Mutex::new(None),
-        identity,
-        sealer: Sealer::new(root.key),
-        root_source: root.source,
-        root_id: root.id,
-        relying_party,
+    let platform = Platform::start(PlatformParts {
+        nsm: parts.nsm,
         configuration: parts.configuration,
-        store: parts.store,
-        versions: Versions::new(parts.capacity.accounts),
-        locks: Locks::new(),
-        sign_ups: SignUps::new(parts.capacity.sign_ups_per_minute),
-        events,
+        files: parts.files,
+        monotonic: parts.monotonic,
+        wall: parts.wall,
+        events: parts.events,
         release: parts.release,
-        capacity: parts.capacity,
+        epoch: parts.epoch,
     })
-}
-
-fn check_shape(description: &NsmDescription) -> Result<(), BootError> {
-    let measured = (0..=2).all(|index| description.locked_pcrs.contains(&index));
-    if description.max_pcrs != PCRS || description.digest != PcrDigest::Sha384 || !measured {
-        return Err(BootError::NsmShape);
-    }
-    Ok(())
-}
-
-/// Extends register 16 by the configuration's hash and locks it, and checks that both happened and
-/// that nobody had extended it before.
-async fn measure(nsm: &NsmHandle, configuration: &Configuration) -> Result<(), BootError> {
-    let extend = NsmRequest::ExtendPcr {
-        index: CONFIGURATION_PCR,
-        data: configuration.hash().0.to_vec(),
-    };
-    let extended = nsm.call(extend).await.map_err(measurement)?;
-    if extended != NsmResponse::Extended(configuration.pcr().to_vec()) {
-        return Err(BootError::Measurement);
-    }
-    let lock = NsmRequest::LockPcr {
-        index: CONFIGURATION_PCR,
-    };
-    if nsm.call(lock).await.map_err(measurement)? != NsmResponse::Locked {
-        return Err(BootError::Measurement);
-    }
-    let locked = nsm.describe().await?.locked_pcrs;
-    if !locked.contains(&CONFIGURATION_PCR) {
-        return Err(BootError::Measurement);
-    }
-    Ok(())
-}
-
-const fn measurement(error: NsmError) -> BootError {
-    match error {
-        NsmError::ReadOnlyIndex | NsmError::InvalidIndex | NsmError::InvalidOperation => {
-            BootError::Measurement
-        }
-        other => BootError::Nsm(other),
-    }
+    .await?;
+    platform.record(EnclaveEvent::Booted);
+    let waiting = Waiting::new(&platform, parts.sources)?;
+    Service::start(
+        Arc::new(platform),
+        waiting,
+        relying_party,
+        parts.store,
+        parts.capacity,
+    )
+    .await
 }

@@ -79,6 +79,15 @@ impl Entropy {
         bytes
     }
 
+    /// A generator of its own for one operation that needs many secret bytes.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::secret`].
+    pub(crate) async fn rng(&self) -> Result<ChaCha20Rng, NsmError> {
+        Ok(ChaCha20Rng::from_seed(**self.secret().await?))
+    }
+
     /// A new secret: fresh bytes of the NSM mixed with the pool, so that neither a copy left in a
     /// driver's buffer nor the pool alone gives it away.
     ///

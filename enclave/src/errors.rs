@@ -13,11 +13,16 @@ pub(crate) fn refuse(code: ErrorCode) -> Error {
 }
 
 /// The refusal for a rule, with a message that says more.
-pub(crate) fn refuse_because(code: ErrorCode, message: &'static str) -> Error {
+pub(crate) fn refuse_because(code: ErrorCode, message: impl Into<String>) -> Error {
     Error {
-        message: message.to_owned(),
+        message: message.into(),
         ..refuse(code)
     }
+}
+
+/// The refusal for what must never fail.
+pub(crate) fn internal<E>(_: E) -> Error {
+    refuse(ErrorCode::Internal)
 }
 
 const AGAIN: &str = "Start again from the page.";
@@ -104,6 +109,22 @@ const fn words(code: ErrorCode) -> (&'static str, &'static str) {
             "Tell the operator. Nothing was done.",
         ),
         ErrorCode::Conflict => ("Another change was faster; nothing was done.", RELOAD),
+        ErrorCode::AwaitingRootKey => (
+            "waiting for root key",
+            "Wait until the operators have provisioned the enclave.",
+        ),
+        ErrorCode::OperatorRefused => (
+            "What the operator brought does not fit this deployment.",
+            "Compare configuration, root id and the enclave's evidence, and try again.",
+        ),
+        ErrorCode::HandOverRefused => (
+            "The root key does not move to that enclave.",
+            "Run the same image with the same configuration, or announce the successor first.",
+        ),
+        ErrorCode::ManifestRefused => (
+            "The release manifest is not acceptable here.",
+            "Have it signed by enough of the configuration's release keys.",
+        ),
         ErrorCode::Unavailable => (
             "A part that the enclave needs does not answer.",
             "Wait a moment and try again.",

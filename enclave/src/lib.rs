@@ -1,8 +1,8 @@
 //! The trusted program: root key, sealed records, accounts, consent, signing.
 //!
-//! A library without sockets: [`boot()`] makes an [`Enclave`] from its parts (an NSM, a root key
-//! source, a measured configuration, a record store, clocks), and the [`Enclave`] answers protocol
-//! requests. Whoever runs it brings the transport. What decides is sans-IO: bytes and time in,
+//! A library without sockets: [`boot()`] makes a [`Service`] from its parts (an NSM, root key
+//! sources, a measured configuration, a record store, clocks). It answers protocol requests: while
+//! the root key is awaited those of operators and verifiers, then as an [`Enclave`] all of them. Whoever runs it brings the transport. What decides is sans-IO: bytes and time in,
 //! bytes and effects out.
 
 // Tests may stop at the first surprise.
@@ -22,9 +22,12 @@ pub mod event;
 #[cfg(any(test, feature = "fuzzing"))]
 #[doc(hidden)]
 pub mod fuzzing;
+mod hybrid;
 mod identity;
 pub mod nsm;
 mod passkeys;
+pub mod platform;
+mod provision;
 pub mod root;
 mod seal;
 pub mod service;
@@ -35,5 +38,10 @@ pub use openkey_protocol::store;
 
 pub use boot::{BootError, Parts, boot};
 pub use configuration::{Configuration, ConfigurationError};
-pub use root::{Root, RootKey, RootKeyError, RootKeySource};
+pub use platform::Platform;
+pub use provision::Service;
+pub use root::{RootKey, RootKeySource, SourceError};
 pub use service::Enclave;
+
+/// This program's release epoch. It goes up when an older program must never get the root key again.
+pub const RELEASE_EPOCH: u32 = 1;

@@ -68,14 +68,19 @@ impl NsmHandle {
     /// # Errors
     ///
     /// [`NsmError::Busy`] if [`EVIDENCE_QUOTA`] requests wait already, else as [`Self::call`].
-    pub async fn evidence(&self, nonce: Vec<u8>, user_data: Vec<u8>) -> Result<Vec<u8>, NsmError> {
+    pub async fn evidence(
+        &self,
+        nonce: Vec<u8>,
+        user_data: Vec<u8>,
+        public_key: Vec<u8>,
+    ) -> Result<Vec<u8>, NsmError> {
         let quota = Arc::clone(&self.evidence)
             .try_acquire_owned()
             .map_err(|_| NsmError::Busy)?;
         let request = NsmRequest::Attest {
             nonce: Some(nonce),
             user_data: Some(user_data),
-            public_key: None,
+            public_key: Some(public_key),
         };
         match self.submit(request, Some(quota)).await? {
             NsmResponse::Document(document) => Ok(document),
@@ -161,14 +166,14 @@ mod tests {
         for _ in 0..EVIDENCE_QUOTA {
             let handle = handle.clone();
             waiting.push(tokio::spawn(async move {
-                handle.evidence(vec![0; 16], vec![]).await
+                handle.evidence(vec![0; 16], vec![], vec![]).await
             }));
         }
         while handle.evidence.available_permits() > 0 {
             tokio::task::yield_now().await;
         }
         assert_eq!(
-            handle.evidence(vec![0; 16], vec![]).await,
+            handle.evidence(vec![0; 16], vec![], vec![]).await,
             Err(NsmError::Busy)
         );
         // The enclave's own request is still taken.
@@ -188,7 +193,7 @@ mod tests {
         let (go, tokens) = std_mpsc::channel();
         let handle = NsmHandle::start(Slow(Mutex::new(tokens))).unwrap();
         let asked = handle.clone();
-        let task = tokio::spawn(async move { asked.evidence(vec![0; 16], vec![]).await });
+        let task = tokio::spawn(async move { asked.evidence(vec![0; 16], vec![], vec![]).await });
         while handle.evidence.available_permits() == EVIDENCE_QUOTA {
             tokio::task::yield_now().await;
         }

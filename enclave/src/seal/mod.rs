@@ -81,6 +81,10 @@ impl Sealer {
         }
     }
 
+    pub(crate) const fn root(&self) -> &RootKey {
+        &self.root
+    }
+
     /// Where a record lies in the store: a keyed hash of its name, which says nothing to the host.
     pub(crate) fn record_id(&self, kind: Kind, owner: &[u8], index: u64) -> RecordId {
         let parts: [&[u8]; 4] = [

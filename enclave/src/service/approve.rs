@@ -15,7 +15,7 @@ use super::{
 use crate::{
     account::{Account, Change, Decision, Link, OwnerKey},
     errors::{refuse, refuse_because},
-    event::Event,
+    event::EnclaveEvent,
     seal::{Kind, SealError, Ticket},
     sign::{self, KeyError, SealedKey},
 };
@@ -71,7 +71,7 @@ impl<S: RecordStore> Enclave<S> {
         request: &Approve,
     ) -> Result<Next, Error> {
         let context = &ticket.content;
-        let now = self.clock.now();
+        let now = self.platform.clock.now();
         let mut account = loaded.account.clone();
         account.check_unused(&ticket.id)?;
         if context.change.changes_authority() && context.version != loaded.version {
@@ -140,7 +140,7 @@ impl<S: RecordStore> Enclave<S> {
                     address: made.address,
                     sealed: made.sealed,
                     label: label.clone(),
-                    created_at: self.clock.now(),
+                    created_at: self.platform.clock.now(),
                     archived_at: None,
                 };
                 Effect {
@@ -164,7 +164,7 @@ impl<S: RecordStore> Enclave<S> {
                 KeyError::Sealed(error) => self.unopened(error),
                 KeyError::OtherAddress => self.unopened(SealError::Corrupt),
                 KeyError::SelfCheck => {
-                    self.events.record(Event::SelfCheckFailed);
+                    self.platform.events.record(EnclaveEvent::SelfCheckFailed);
                     refuse(ErrorCode::Internal)
                 }
             })?;
@@ -176,7 +176,7 @@ impl<S: RecordStore> Enclave<S> {
     }
 
     fn token(&self, account: AccountId, request: &Approve) -> Result<Outcome, Error> {
-        let expires_at = token_life(self.clock.now());
+        let expires_at = token_life(self.platform.clock.now());
         let passkey = request.assertion.credential_id.clone();
         let token = self.issue_token(account, passkey, expires_at)?;
         Ok(Outcome::SignedIn { token, expires_at })

@@ -89,7 +89,7 @@ impl<S: RecordStore> Enclave<S> {
             label: "Page".to_owned(),
             value: draft.origin.clone(),
         });
-        let issued_at = self.clock.now();
+        let issued_at = self.platform.clock.now();
         let expires_at = issued_at + PROMPT_LIFE;
         let context = Context {
             account: draft.account,
@@ -118,10 +118,15 @@ impl<S: RecordStore> Enclave<S> {
         };
         let context = self
             .sealer
-            .issue(Kind::Prompt, expires_at, &self.entropy.array(), &context)
+            .issue(
+                Kind::Prompt,
+                expires_at,
+                &self.platform.entropy.array(),
+                &context,
+            )
             .map_err(internal)?;
         Ok(Prompted {
-            prompt: self.identity.sign(&prompt).map_err(internal)?,
+            prompt: self.platform.identity.sign(&prompt).map_err(internal)?,
             options: begun.options,
             context: context.into(),
         })
@@ -134,7 +139,7 @@ impl<S: RecordStore> Enclave<S> {
         ticket: &Bytes,
     ) -> Result<Ticket<T>, Error> {
         self.sealer
-            .redeem(kind, self.clock.expiry_now(), ticket.as_slice())
+            .redeem(kind, self.platform.clock.expiry_now(), ticket.as_slice())
             .map_err(|error| {
                 refuse(match error {
                     TicketError::Invalid => ErrorCode::ContextInvalid,

@@ -52,7 +52,7 @@ impl<S: RecordStore> Enclave<S> {
             }
             action => {
                 let change = change(action)?;
-                loaded.account.check(&change, self.clock.now())?;
+                loaded.account.check(&change, self.platform.clock.now())?;
                 let (kind, summary) = account_summary(&loaded.account, action)?;
                 let draft = Draft {
                     kind,
@@ -73,7 +73,7 @@ impl<S: RecordStore> Enclave<S> {
         loaded: &Loaded,
         hash: Hash32,
     ) -> Result<Prompted, Error> {
-        let now = self.clock.now();
+        let now = self.platform.clock.now();
         let change = Change::Sign { key };
         loaded.account.check(&change, now)?;
         let address = loaded.account.signing_key(key)?.address;
@@ -124,7 +124,7 @@ impl<S: RecordStore> Enclave<S> {
             account.passkeys.iter().map(|p| p.id.clone()).collect(),
             timeout(REGISTRATION_LIFE),
         )?;
-        let expires_at = self.clock.now() + REGISTRATION_LIFE;
+        let expires_at = self.platform.clock.now() + REGISTRATION_LIFE;
         let context = Context {
             account: account.id,
             origin: request.origin.clone(),
@@ -133,7 +133,7 @@ impl<S: RecordStore> Enclave<S> {
             version: loaded.version,
             registration: begun.state,
         };
-        let random = self.entropy.array();
+        let random = self.platform.entropy.array();
         let context = self
             .sealer
             .issue(Kind::NewPasskey, expires_at, &random, &context)
@@ -153,7 +153,7 @@ impl<S: RecordStore> Enclave<S> {
         hash: Hash32,
     ) -> Result<Prompted, Error> {
         let context: Context = self.redeem(Kind::NewPasskey, &request.context)?.content;
-        let now = self.clock.now();
+        let now = self.platform.clock.now();
         let passkey = self.relying_party.finish_registration(
             &context.registration,
             &context.origin,

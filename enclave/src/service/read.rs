@@ -40,7 +40,12 @@ impl<S: RecordStore> Enclave<S> {
     ) -> Result<Bytes, Error> {
         let token = Token { account, passkey };
         self.sealer
-            .issue(Kind::Token, expires_at, &self.entropy.array(), &token)
+            .issue(
+                Kind::Token,
+                expires_at,
+                &self.platform.entropy.array(),
+                &token,
+            )
             .map(Bytes)
             .map_err(internal)
     }

@@ -14,7 +14,7 @@ use super::{Enclave, internal};
 use crate::{
     account::{Account, Link, SCHEMA},
     errors::{refuse, refuse_because},
-    event::Event,
+    event::EnclaveEvent,
     seal::{Kind, Name, SealError},
     versions::VersionError,
 };
@@ -174,7 +174,7 @@ impl<S: RecordStore> Enclave<S> {
             ),
         };
         let plaintext = cbor::encode(&account).map_err(internal)?;
-        let nonce = self.entropy.array();
+        let nonce = self.platform.entropy.array();
         let blob = self
             .sealer
             .seal(&account_name(place), SCHEMA, version, &nonce, &plaintext)
@@ -228,7 +228,7 @@ impl<S: RecordStore> Enclave<S> {
                 &history_name(&id, &account),
                 HISTORY_SCHEMA,
                 link.entry.sequence,
-                &self.entropy.array(),
+                &self.platform.entropy.array(),
                 &plaintext,
             )
             .map_err(internal)?;
@@ -290,16 +290,16 @@ impl<S: RecordStore> Enclave<S> {
 
     /// A head for the client, signed.
     pub(super) fn signed_head(&self, head: &AccountHead) -> Result<Signed<AccountHead>, Error> {
-        self.identity.sign(head).map_err(internal)
+        self.platform.identity.sign(head).map_err(internal)
     }
 
     pub(super) fn rolled_back(&self) -> Error {
-        self.events.record(Event::RolledBack);
+        self.platform.events.record(EnclaveEvent::RolledBack);
         refuse(ErrorCode::RolledBack)
     }
 
     pub(super) fn unopened(&self, error: SealError) -> Error {
-        self.events.record(Event::RecordCorrupt);
+        self.platform.events.record(EnclaveEvent::RecordCorrupt);
         match error {
             SealError::NewerEpoch => refuse_because(
                 ErrorCode::Unavailable,
@@ -310,7 +310,7 @@ impl<S: RecordStore> Enclave<S> {
     }
 
     fn store_failed(&self) -> Error {
-        self.events.record(Event::StoreFailed);
+        self.platform.events.record(EnclaveEvent::StoreFailed);
         refuse(ErrorCode::Unavailable)
     }
 }

@@ -83,8 +83,8 @@ impl<S: RecordStore> Enclave<S> {
         if self.versions.is_full() {
             return Err(refuse(ErrorCode::Full));
         }
-        self.sign_ups.admit(self.clock.now())?;
-        let account = AccountId(self.entropy.array());
+        self.sign_ups.admit(self.platform.clock.now())?;
+        let account = AccountId(self.platform.entropy.array());
         let key = self.new_key(account, KeyId(0)).await?;
         let begun = self.relying_party.begin_registration(
             &account,
@@ -92,7 +92,7 @@ impl<S: RecordStore> Enclave<S> {
             Vec::new(),
             timeout(REGISTRATION_LIFE),
         )?;
-        let expires_at = self.clock.now() + REGISTRATION_LIFE;
+        let expires_at = self.platform.clock.now() + REGISTRATION_LIFE;
         let context = Context {
             account,
             origin: request.origin,
@@ -104,7 +104,12 @@ impl<S: RecordStore> Enclave<S> {
         };
         let context = self
             .sealer
-            .issue(Kind::SignUp, expires_at, &self.entropy.array(), &context)
+            .issue(
+                Kind::SignUp,
+                expires_at,
+                &self.platform.entropy.array(),
+                &context,
+            )
             .map_err(internal)?;
         Ok(SignUpStarted {
             options: begun.options,
@@ -120,18 +125,26 @@ impl<S: RecordStore> Enclave<S> {
         key: KeyId,
     ) -> Result<sign::SealedKey, Error> {
         let secret = self
+            .platform
             .entropy
             .secret()
             .await
-            .map_err(|error| self.nsm_failed(error))?;
-        sign::make(&self.sealer, &account, key, &secret, &self.entropy.array()).map_err(internal)
+            .map_err(|error| self.platform.nsm_failed(error))?;
+        sign::make(
+            &self.sealer,
+            &account,
+            key,
+            &secret,
+            &self.platform.entropy.array(),
+        )
+        .map_err(internal)
     }
 
     /// Ends a registration: stores the account and gives its receipt. Repeated, it gives the same
     /// receipt again, until the account goes its own way.
     pub(super) async fn finish_sign_up(&self, request: SignUpFinish) -> Result<SignedUp, Error> {
         let context: Context = self.redeem(Kind::SignUp, &request.context)?.content;
-        let now = self.clock.now();
+        let now = self.platform.clock.now();
         let passkey = self.relying_party.finish_registration(
             &context.registration,
             &context.origin,
@@ -197,7 +210,7 @@ impl<S: RecordStore> Enclave<S> {
             account: account.id,
             version: 1,
             issued_at: account.created_at,
-            rp_id: self.configuration.rp_id().to_owned(),
+            rp_id: self.platform.configuration.rp_id().to_owned(),
             nonce: context.nonce.clone(),
             credentials: account.passkeys.iter().map(credential).collect(),
             keys: vec![ReceiptKey {
@@ -205,7 +218,7 @@ impl<S: RecordStore> Enclave<S> {
                 address: context.address,
             }],
         };
-        let receipt = self.identity.sign(&receipt).map_err(internal)?;
+        let receipt = self.platform.identity.sign(&receipt).map_err(internal)?;
         account.receipt = Hash32(Sha256::digest(receipt.body.as_slice()).into());
         Ok((receipt, account))
     }

@@ -6,10 +6,11 @@ use std::time::Duration;
 use anyhow::Context;
 use openkey_enclave::boot::Capacity;
 use openkey_enclave::clock::{BootTime, RealTime};
-use openkey_enclave::event::Event;
-use openkey_enclave::{Parts, Root, RootKey, RootKeyError, RootKeySource, boot};
+use openkey_enclave::event::EnclaveEvent;
+use openkey_enclave::root::Obtaining;
+use openkey_enclave::{Parts, Platform, RootKey, RootKeySource, SourceError, boot};
 use openkey_protocol::client::{Client, ClientOptions};
-use openkey_protocol::message::RootSource;
+use openkey_protocol::message::{BootFiles, RootSource};
 use openkey_protocol::server::{ServerOptions, serve};
 use openkey_protocol::store::StoreClient;
 use openkey_protocol::transport::Address;
@@ -41,13 +42,15 @@ pub(super) async fn run(dir: &Dir, board: Arc<Board>) -> anyhow::Result<()> {
     let store = StoreClient::new(Client::new(store, ClientOptions::default()), STORE_DEADLINE);
     let parts = Parts {
         nsm: FaultyNsm::new(nsm, Arc::clone(&board)),
-        root: Box::new(DevelopmentRoot(dir.clone())),
+        sources: vec![Box::new(DevelopmentRoot(dir.clone()))],
+        files: BootFiles::default(),
         configuration: kept.configuration()?,
         store,
         monotonic: Arc::new(BootTime),
         wall: Arc::new(FaultyClock::new(RealTime, Arc::clone(&board))),
         events: Arc::new(log),
         release: env!("CARGO_PKG_VERSION").to_owned(),
+        epoch: openkey_enclave::RELEASE_EPOCH,
         capacity: Capacity {
             sign_ups_per_minute: SIGN_UPS_PER_MINUTE,
             ..Capacity::default()
@@ -66,10 +69,10 @@ pub(super) async fn run(dir: &Dir, board: Arc<Board>) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn log(event: Event) {
+fn log(event: EnclaveEvent) {
     match event {
-        Event::Answered { .. } => tracing::debug!(?event, "enclave"),
-        Event::Booted => tracing::info!(?event, "enclave"),
+        EnclaveEvent::Answered { .. } => tracing::debug!(?event, "enclave"),
+        EnclaveEvent::Booted => tracing::info!(?event, "enclave"),
         _ => tracing::warn!(?event, "enclave"),
     }
 }
@@ -78,15 +81,17 @@ fn log(event: Event) {
 struct DevelopmentRoot(Dir);
 
 impl RootKeySource for DevelopmentRoot {
-    fn obtain(&self) -> Result<Root, RootKeyError> {
-        let key = self.0.root_key().map_err(|error| {
-            tracing::error!(%error, "no root key");
-            RootKeyError::Unavailable
-        })?;
-        Ok(Root {
-            key: RootKey::new(&key),
-            source: RootSource::Development,
-            id: None,
+    fn source(&self) -> RootSource {
+        RootSource::Development
+    }
+
+    fn obtain<'a>(&'a self, _: &'a Platform) -> Obtaining<'a, RootKey> {
+        Box::pin(async {
+            let key = self.0.root_key().map_err(|error| {
+                tracing::error!(%error, "no root key");
+                SourceError::new("The simulation's directory holds no root key.")
+            })?;
+            Ok(RootKey::new(&key))
         })
     }
 }

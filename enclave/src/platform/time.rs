@@ -2,13 +2,12 @@
 
 use std::time::Duration;
 
-use openkey_protocol::message::{Error, ErrorCode};
+use openkey_protocol::message::{EnclaveEvent, Error, ErrorCode};
 
-use super::Enclave;
+use super::Platform;
 use crate::{
     clock::{MAX_READING_AGE, MAX_UNREAD},
     errors::refuse,
-    event::Event,
     nsm::NsmError,
 };
 
@@ -21,10 +20,10 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// wait for a broken NSM in turn.
 const PAUSE: u64 = 5_000;
 
-impl<S> Enclave<S> {
+impl Platform {
     /// Sees to it that the time in use was read from the NSM within the last minute. While the NSM
     /// does not answer the enclave counts on for [`MAX_UNREAD`], then it refuses.
-    pub(super) async fn keep_time(&self) -> Result<(), Error> {
+    pub(crate) async fn keep_time(&self) -> Result<(), Error> {
         if self.clock.reading_age() < READ_AHEAD {
             return Ok(());
         }
@@ -48,7 +47,7 @@ impl<S> Enclave<S> {
                 Ok(time) => {
                     *failed_at = None;
                     let by_ms = self.clock.set(asked_at, time);
-                    self.events.record(Event::ClockCorrected { by_ms });
+                    self.events.record(EnclaveEvent::ClockCorrected { by_ms });
                     self.reseed().await;
                     return Ok(());
                 }
@@ -73,8 +72,8 @@ impl<S> Enclave<S> {
     }
 
     /// Notes a failure of the NSM and gives the refusal for it.
-    pub(super) fn nsm_failed(&self, error: NsmError) -> Error {
-        self.events.record(Event::NsmFailed(error));
+    pub(crate) fn nsm_failed(&self, error: NsmError) -> Error {
+        self.events.record(EnclaveEvent::NsmFailed);
         refuse(match error {
             NsmError::Busy => ErrorCode::TooMany,
             _ => ErrorCode::Unavailable,

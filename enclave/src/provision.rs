@@ -1,0 +1,190 @@
+//! The service in front: answers verifiers and operators from the start, waits for the root key, and
+//! from then on has an [`Enclave`] that answers the rest.
+
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use openkey_protocol::{
+    cbor,
+    message::{
+        Class, EnclaveEvent, Error, ErrorCode, Evidence, Hash32, Limits, Reply, Request, Response,
+        RootSource, RootState, RootStatus, Status,
+    },
+    server::{Handler, Instant},
+    store::RecordStore,
+};
+use sha2::{Digest, Sha256};
+
+use crate::{
+    account::{MAX_KEYS, MAX_PASSKEYS, MAX_SIGNATURES},
+    boot::{BootError, Capacity},
+    consent::MAX_PAYLOAD,
+    errors::refuse,
+    passkeys::RelyingParty,
+    platform::Platform,
+    root::{RootKey, Waiting},
+    service::{Enclave, check_nonce},
+};
+
+/// A booted enclave. It answers protocol requests ([`Handler`]), each on its own: share it between
+/// as many tasks as there are requests.
+pub struct Service<S> {
+    shared: Arc<Shared<S>>,
+}
+
+impl<S> core::fmt::Debug for Service<S> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Service").finish_non_exhaustive()
+    }
+}
+
+struct Shared<S> {
+    platform: Arc<Platform>,
+    waiting: Waiting,
+    /// What an enclave is made of once the root key is there; taken by whoever brings it first.
+    parts: Mutex<Option<(RelyingParty, S)>>,
+    enclave: OnceLock<Enclave<S>>,
+    capacity: Capacity,
+}
+
+impl<S: RecordStore> Handler for Service<S> {
+    async fn handle(&self, class: Class, body: Vec<u8>, _: Instant) -> Vec<u8> {
+        self.answer(class, &body).await
+    }
+}
+
+impl<S: RecordStore> Service<S> {
+    pub(crate) async fn start(
+        platform: Arc<Platform>,
+        waiting: Waiting,
+        relying_party: RelyingParty,
+        store: S,
+        capacity: Capacity,
+    ) -> Result<Self, BootError> {
+        let shared = Arc::new(Shared {
+            platform,
+            waiting,
+            parts: Mutex::new(Some((relying_party, store))),
+            enclave: OnceLock::new(),
+            capacity,
+        });
+        if let Some(source) = shared.waiting.development() {
+            let key = shared.waiting.ask(source, &shared.platform).await?;
+            shared.ready(key, source.source());
+        }
+        Ok(Self { shared })
+    }
+
+    /// Answers the deterministic CBOR of one [`Request`] that arrived under `class` with the CBOR of
+    /// one [`Reply`]. May be dropped at any point: what was committed stays, anything else never
+    /// was.
+    pub async fn answer(&self, class: Class, body: &[u8]) -> Vec<u8> {
+        let platform = &self.shared.platform;
+        let reply = match self.shared.serve(class, body).await {
+            Ok(response) => {
+                platform.record(EnclaveEvent::Answered { class });
+                Reply::Ok(response)
+            }
+            Err(error) => {
+                let code = error.code;
+                platform.record(EnclaveEvent::Refused { class, code });
+                Reply::Error(error)
+            }
+        };
+        cbor::encode(&reply).unwrap_or_default()
+    }
+
+    /// What exists beside the root key.
+    #[must_use]
+    pub fn platform(&self) -> &Arc<Platform> {
+        &self.shared.platform
+    }
+
+    /// The enclave, once the root key is there.
+    #[must_use]
+    pub fn enclave(&self) -> Option<&Enclave<S>> {
+        self.shared.enclave.get()
+    }
+
+    /// The Ed25519 public key of this boot, which evidence vouches for.
+    #[must_use]
+    pub fn identity(&self) -> [u8; 32] {
+        self.shared.platform.identity()
+    }
+}
+
+impl<S: RecordStore> Shared<S> {
+    async fn serve(&self, class: Class, body: &[u8]) -> Result<Response, Error> {
+        let request: Request = cbor::decode(body).map_err(|_| refuse(ErrorCode::Malformed))?;
+        if request.class() != class {
+            return Err(refuse(ErrorCode::WrongClass));
+        }
+        // The decoder reads one encoding of each value only: this is the hash of the request.
+        let hash = Hash32(Sha256::digest(body).into());
+        self.platform.keep_time().await?;
+        match request {
+            Request::Status => Ok(Response::Status(self.status())),
+            Request::Evidence { nonce } => {
+                check_nonce(nonce.as_slice())?;
+                let document = self.platform.evidence(nonce.0).await?.into();
+                Ok(Response::Evidence(Evidence { document }))
+            }
+            Request::Operator(_) => Err(refuse(ErrorCode::OperatorRefused)),
+            Request::HandOver(_) => Err(refuse(ErrorCode::HandOverRefused)),
+            request => match self.enclave.get() {
+                Some(enclave) => enclave.serve(request, hash).await,
+                None => Err(refuse(ErrorCode::AwaitingRootKey)),
+            },
+        }
+    }
+
+    /// Takes the first good root key.
+    fn ready(&self, key: RootKey, source: RootSource) {
+        let parts = self
+            .parts
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        let Some((relying_party, store)) = parts else {
+            return;
+        };
+        self.platform.provisioned(source);
+        let platform = Arc::clone(&self.platform);
+        let enclave = Enclave::new(platform, key, relying_party, store, self.capacity);
+        let _ = self.enclave.set(enclave);
+        self.platform.record(EnclaveEvent::RootReady { source });
+    }
+
+    fn status(&self) -> Status {
+        let count = |limit: usize| u32::try_from(limit).unwrap_or(u32::MAX);
+        let configuration = self.platform.configuration();
+        Status {
+            release: self.platform.release.clone(),
+            root_source: self.platform.root_source(),
+            root: self.root_status(),
+            now: self.platform.now(),
+            rp_id: configuration.rp_id().to_owned(),
+            origins: configuration.origins().to_vec(),
+            limits: Limits {
+                payload_bytes: count(MAX_PAYLOAD),
+                passkeys: count(MAX_PASSKEYS),
+                keys: count(MAX_KEYS),
+                signatures_per_minute: count(MAX_SIGNATURES),
+                accounts: self.capacity.accounts as u64,
+            },
+        }
+    }
+
+    fn root_status(&self) -> RootStatus {
+        RootStatus {
+            state: match self.enclave.get() {
+                Some(_) => RootState::Ready,
+                None => self.waiting.state(),
+            },
+            root_id: self.platform.configuration().root_id(),
+            epoch: self.platform.epoch(),
+            sources: self.waiting.statuses(),
+            upgrades: Vec::new(),
+            secrets: Vec::new(),
+        }
+    }
+}
