@@ -1,11 +1,218 @@
 //! Register 16: the measured run-time configuration of an enclave.
+//!
+//! A configuration is read here to be hashed and looked at, not judged: an enclave judges its own,
+//! and its hash in register 16 says that the enclave took it.
 
+use base64ct::{Base64, Encoding};
 use openkey_attestation::{Measurements, Pcr};
-use openkey_protocol::message::Hash32;
-use sha2::{Digest, Sha384};
+use openkey_protocol::{
+    cbor,
+    message::{Bytes, Hash32, Key32, OperatorKeys, RootSource},
+};
+use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
+use sha2::{Digest, Sha256, Sha384};
 
 /// The register that holds the configuration's hash.
 pub const CONFIGURATION_PCR: u8 = 16;
+
+/// Longest configuration file, in bytes: what an enclave reads.
+pub const MAX_CONFIGURATION: usize = 16 * 1024;
+/// The delay of successors if the file names none, in seconds.
+const DEFAULT_UPGRADE_DELAY_SECONDS: u64 = 86_400;
+
+/// A run-time configuration, as an enclave hashes it: the file's members with their defaults.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Configuration {
+    /// The relying-party id.
+    pub rp_id: String,
+    /// The relying party's name.
+    pub rp_name: String,
+    /// Which pages may ask.
+    pub origins: Vec<String>,
+    /// Whose identities are accepted.
+    pub identity_providers: Vec<String>,
+    /// Who provisions the root key.
+    pub operators: Option<Operators>,
+    /// Who signs releases.
+    pub release_keys: Option<Keys>,
+    /// The AWS KMS key that wraps the root key.
+    pub kms: Option<Kms>,
+    /// Where the root key may come from, in the order of asking.
+    pub root_sources: Vec<RootSource>,
+    /// Which root key; absent before the genesis.
+    pub root_id: Option<Hash32>,
+    /// How long a successor waits for the root key.
+    pub upgrade_delay_seconds: u64,
+}
+
+/// Who provisions the root key.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Operators {
+    /// How many shares make the root key.
+    pub threshold: u32,
+    /// Their keys, in order.
+    #[serde(deserialize_with = "operators")]
+    pub keys: Vec<OperatorKeys>,
+}
+
+/// Who signs releases.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Keys {
+    /// How many must sign.
+    pub threshold: u32,
+    /// Ed25519 keys.
+    #[serde(deserialize_with = "keys")]
+    pub keys: Vec<Key32>,
+}
+
+/// The AWS KMS key that wraps the root key.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Kms {
+    /// Its ARN.
+    pub key_arn: String,
+    /// Its region.
+    pub region: String,
+    /// The root certificate of KMS's TLS (DER), in place of those in the image.
+    #[serde(default, deserialize_with = "der")]
+    pub tls_root: Option<Bytes>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    rp_id: String,
+    rp_name: String,
+    origins: Vec<String>,
+    #[serde(default)]
+    identity_providers: Vec<String>,
+    operators: Option<Operators>,
+    release_keys: Option<Keys>,
+    kms: Option<Kms>,
+    root_sources: Option<Vec<RootSource>>,
+    root_id: Option<String>,
+    upgrade_delay_seconds: Option<u64>,
+}
+
+/// Why a text is not a configuration.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConfigurationError {
+    /// Longer than [`MAX_CONFIGURATION`].
+    #[error("the configuration is longer than {MAX_CONFIGURATION} bytes")]
+    TooLong,
+    /// Not JSON of that shape.
+    #[error("the configuration is not as it should be: {0}")]
+    Malformed(String),
+}
+
+impl ConfigurationError {
+    /// The rule's stable name.
+    #[must_use]
+    pub const fn rule(&self) -> &'static str {
+        "configuration"
+    }
+}
+
+impl Configuration {
+    /// Reads a configuration file.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigurationError`].
+    pub fn from_json(json: &[u8]) -> Result<Self, ConfigurationError> {
+        if json.len() > MAX_CONFIGURATION {
+            return Err(ConfigurationError::TooLong);
+        }
+        let malformed = |error: String| ConfigurationError::Malformed(error);
+        let file: File =
+            serde_json::from_slice(json).map_err(|error| malformed(error.to_string()))?;
+        let sources = [
+            file.operators.as_ref().map(|_| RootSource::HandOver),
+            file.operators.as_ref().map(|_| RootSource::Operators),
+            file.operators
+                .as_ref()
+                .and(file.kms.as_ref())
+                .map(|_| RootSource::Kms),
+        ];
+        let root_id = file
+            .root_id
+            .map(|id| id.parse())
+            .transpose()
+            .map_err(|_| malformed("root_id is not 64 hexadecimal digits".into()))?;
+        Ok(Self {
+            rp_id: file.rp_id,
+            rp_name: file.rp_name,
+            origins: file.origins,
+            identity_providers: file.identity_providers,
+            root_sources: file
+                .root_sources
+                .unwrap_or_else(|| sources.into_iter().flatten().collect()),
+            operators: file.operators,
+            release_keys: file.release_keys,
+            kms: file.kms,
+            root_id,
+            upgrade_delay_seconds: file
+                .upgrade_delay_seconds
+                .unwrap_or(DEFAULT_UPGRADE_DELAY_SECONDS),
+        })
+    }
+
+    /// SHA-256 of its deterministic CBOR: what an enclave extends into register 16.
+    #[must_use]
+    pub fn hash(&self) -> Hash32 {
+        // Texts, bytes and numbers always have an encoding; the hash of nothing would match nobody.
+        Hash32(Sha256::digest(cbor::encode(self).unwrap_or_default()).into())
+    }
+
+    /// The same configuration after its genesis.
+    #[must_use]
+    pub fn with_root_id(mut self, root_id: Hash32) -> Self {
+        self.root_id = Some(root_id);
+        self
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct OperatorText {
+    name: String,
+    encryption: String,
+    signing: String,
+    #[serde(rename = "proof")]
+    _proof: String,
+}
+
+fn operators<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<OperatorKeys>, D::Error> {
+    let key = |text: &str| text.parse().map_err(D::Error::custom);
+    Vec::<OperatorText>::deserialize(from)?
+        .into_iter()
+        .map(|operator| {
+            Ok(OperatorKeys {
+                encryption: key(&operator.encryption)?,
+                signing: key(&operator.signing)?,
+                name: operator.name,
+            })
+        })
+        .collect()
+}
+
+fn keys<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Key32>, D::Error> {
+    Vec::<String>::deserialize(from)?
+        .iter()
+        .map(|text| text.parse().map_err(D::Error::custom))
+        .collect()
+}
+
+fn der<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Bytes>, D::Error> {
+    Option::<String>::deserialize(from)?
+        .map(|text| Base64::decode_vec(&text).map(Bytes::from))
+        .transpose()
+        .map_err(D::Error::custom)
+}
 
 /// What register 16 holds in an enclave whose configuration has this hash, extended once from
 /// zeros as the NSM does: SHA-384(48 zero bytes ‖ hash).

@@ -7,7 +7,8 @@
 //! * [`release`]: manifests that n of m maintainers signed; [`configuration`]: register 16;
 //! * [`policy`]: policies that name releases and a configuration; [`epochs`]: what was seen before;
 //! * [`page`]: the page that is served against the page that was released;
-//! * `client` (feature `client`): the protocol over HTTP. The only part with I/O.
+//! * `client` and `command` (feature `client`): the protocol over HTTP, and what commands have in
+//!   common. The only parts with I/O.
 //!
 //! Checking is pure: bytes, policy, nonce and time go in, a verdict comes out. The same code runs
 //! natively, in `openkey-verify` and, compiled to WebAssembly, in the page.
@@ -24,6 +25,8 @@
 pub mod account;
 #[cfg(feature = "client")]
 pub mod client;
+#[cfg(feature = "client")]
+pub mod command;
 pub mod configuration;
 pub mod encoding;
 pub mod epochs;

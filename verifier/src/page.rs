@@ -67,6 +67,13 @@ impl Release {
         Ok(Self { files })
     }
 
+    /// The page of a release manifest, if it names one.
+    #[must_use]
+    pub fn of_manifest(manifest: &crate::release::Manifest) -> Option<Self> {
+        let files = manifest.page.clone()?;
+        Some(Self { files })
+    }
+
     /// The names of its files, relative to the origin, sorted.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.files.keys().map(String::as_str)

@@ -53,7 +53,7 @@ fn a_fresh_document_is_accepted_in_every_encoding() {
     let pcrs: Vec<_> = (0..3)
         .map(|i| format!("{i}={}", hex::encode(PCRS[i])))
         .collect();
-    let mut more = vec!["--nonce", &nonce, "--at", AT];
+    let mut more = vec!["--nonce", &nonce, "--at", AT, "--any-configuration"];
     for pcr in &pcrs {
         more.extend(["--pcr", pcr]);
     }
@@ -223,8 +223,11 @@ fn f3_debug_mode_is_refused_unless_allowed() {
     });
     case.judge(&document, ARCHIVAL).refused("debug_mode");
     let zeros = format!("0={}", hex::encode(ZERO));
-    case.judge(&document, &["--at", "document", "--pcr", &zeros])
-        .refused("debug_mode");
+    case.judge(
+        &document,
+        &["--at", "document", "--any-configuration", "--pcr", &zeros],
+    )
+    .refused("debug_mode");
     let more = [ARCHIVAL, &["--allow-debug"]].concat();
     let ran = case.judge(&document, &more).accepted();
     assert!(ran.stdout.contains("debug mode"), "{ran:?}");
@@ -248,7 +251,16 @@ fn f8_simulator_documents_need_a_policy_file_that_says_so() {
         case.files.write("policy.json", json.to_string())
     };
     let judge = |document: &[u8], policy: &str| {
-        case.judge(document, &["--at", "document", "--policy", policy])
+        case.judge(
+            document,
+            &[
+                "--at",
+                "document",
+                "--any-configuration",
+                "--policy",
+                policy,
+            ],
+        )
     };
     judge(&document, &policy(false)).refused("simulator_document");
     let ran = judge(&document, &policy(true)).accepted();
@@ -259,7 +271,13 @@ fn f8_simulator_documents_need_a_policy_file_that_says_so() {
     hardware
         .judge(
             hardware.enclave.document(),
-            &["--at", "document", "--policy", &policy],
+            &[
+                "--at",
+                "document",
+                "--any-configuration",
+                "--policy",
+                &policy,
+            ],
         )
         .refused("not_a_simulator_document");
 }
@@ -271,7 +289,7 @@ fn measurements_are_compared() {
     let pcr = |index: usize, value: &[u8; 48]| format!("{index}={}", hex::encode(value));
     let right = pcr(0, &PCRS[0]);
     let wrong = pcr(1, &PCRS[0]);
-    let at = ["--at", "document"];
+    let at = ["--at", "document", "--any-configuration"];
     case.judge(&document, &[&at[..], &["--pcr", &right]].concat())
         .accepted();
     let ran = case

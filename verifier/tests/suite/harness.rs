@@ -24,6 +24,7 @@ use openkey_protocol::{
         Statement,
     },
 };
+use openkey_verifier::configuration;
 use tempfile::TempDir;
 
 use crate::enclaves::{Drafts, Enclave, PCRS, SECOND, SIMULATOR_ID};
@@ -62,6 +63,13 @@ impl Ran {
         let ran = self.ended(2, rule);
         assert_eq!(ran.stdout, "", "{ran:?}");
         ran
+    }
+
+    /// Not judged, because it was asked wrongly.
+    #[track_caller]
+    pub(crate) fn not_judged_usage(self) {
+        assert_eq!((self.code, self.stdout.as_str()), (2, ""), "{self:?}");
+        assert!(self.stderr.starts_with("error: "), "{self:?}");
     }
 
     #[track_caller]
@@ -224,9 +232,16 @@ pub(crate) fn now() -> UnixMillis {
 }
 
 /// A simulated enclave of today, with an identity key.
+#[derive(Clone)]
 pub(crate) struct Live {
     pub(crate) enclave: Enclave,
     pub(crate) identity: SigningKey,
+    /// Of the running program.
+    pub(crate) epoch: u32,
+    /// Of the deployment.
+    pub(crate) root_id: Option<Hash32>,
+    /// Measured into register 16.
+    pub(crate) configuration: Hash32,
 }
 
 impl Live {
@@ -242,6 +257,9 @@ impl Live {
         Self {
             enclave,
             identity: SigningKey::from_bytes(&[0x42; 32]),
+            epoch: 1,
+            root_id: None,
+            configuration: Hash32([0xcf; 32]),
         }
     }
 
@@ -249,11 +267,11 @@ impl Live {
         EvidenceBinding {
             version: EVIDENCE_BINDING_VERSION,
             identity: self.identity.verifying_key().to_bytes().into(),
-            configuration: Hash32([0xcf; 32]),
+            configuration: self.configuration,
             root_source: Some(RootSource::Development),
-            root_id: None,
+            root_id: self.root_id,
             release: "1.2.3".into(),
-            epoch: 1,
+            epoch: self.epoch,
             tls_key: None,
             rollback: RollbackProtection::ClientsOnly,
         }
@@ -270,6 +288,8 @@ impl Live {
         payload.nonce = Some(nonce);
         payload.timestamp = at;
         payload.user_data = user_data;
+        let configuration = configuration::pcr(self.configuration);
+        assert!(payload.pcrs.insert(16, &configuration.0));
         openkey_attestation::sign_document(&payload, |message| self.enclave.sign(message)).unwrap()
     }
 
@@ -285,7 +305,12 @@ impl Live {
 
     /// The policy file that accepts exactly this enclave.
     pub(crate) fn policy(&self) -> String {
-        let set = Measurements::new([(0, Pcr(PCRS[0])), (1, Pcr(PCRS[1]))]).unwrap();
+        let set = [
+            (0, Pcr(PCRS[0])),
+            (1, Pcr(PCRS[1])),
+            (16, configuration::pcr(self.configuration)),
+        ];
+        let set = Measurements::new(set).unwrap();
         let file = PolicyFile {
             policy: Policy::one_of([set]).unwrap().simulator(true),
             roots: self.enclave.roots(),

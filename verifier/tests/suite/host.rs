@@ -147,10 +147,7 @@ fn every_enclave_must_be_accepted() {
     let live = Live::new();
     let (_files, policy) = policy(&live);
     let bad = |answer: fn() -> Answer| {
-        let live = Live {
-            enclave: live.enclave.clone(),
-            identity: live.identity.clone(),
-        };
+        let live = live.clone();
         host(&["e1", "e2"], move |asked| {
             if asked.path.contains("e2") {
                 answer()

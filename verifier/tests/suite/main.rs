@@ -14,4 +14,6 @@ mod harness;
 mod host;
 mod nitro;
 mod page;
+mod policy;
+mod release;
 mod usage;

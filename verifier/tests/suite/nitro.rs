@@ -60,8 +60,17 @@ fn documents_of_hardware_get_their_verdicts() {
                 let pcr0 = json["measurements"]["0"].as_str().unwrap().to_owned();
                 let other = format!("0={}", "ab".repeat(48));
                 let own = format!("0={pcr0}");
-                let with =
-                    |pcr: &str| verify(["document", &file, "--at", "document", "--pcr", pcr]);
+                let with = |pcr: &str| {
+                    verify([
+                        "document",
+                        &file,
+                        "--at",
+                        "document",
+                        "--any-configuration",
+                        "--pcr",
+                        pcr,
+                    ])
+                };
                 with(&own).accepted();
                 with(&other).refused("measurement_mismatch");
             }

@@ -4,18 +4,19 @@ use std::path::Path;
 
 use openkey_verifier::{
     account::{CheckedAccount, MAX_RECEIPT_FILE, ReceiptFile},
-    attestation::{UnixMillis, Verifier},
+    attestation::{Document, UnixMillis, Verifier},
     client,
+    command::{
+        Failure, Verdict, When,
+        output::{self, Table},
+        source,
+    },
+    encoding,
     view::{EvidenceView, ReceiptView},
 };
 use serde::Serialize;
 
-use crate::{
-    args::AccountArgs,
-    output::{self, Table},
-    report::{Failure, Verdict},
-    source,
-};
+use crate::args::AccountArgs;
 
 /// What programs read; `docs/verify.md` describes it.
 #[derive(Serialize)]
@@ -27,8 +28,8 @@ struct Accepted {
 }
 
 pub(crate) fn run(args: &AccountArgs) -> Result<Verdict, Failure> {
-    let accept = args.accept.resolve()?;
     let json = read(&args.from)?;
+    let accept = args.accept.resolve(when(&json))?;
     let verifier = Verifier::new(accept.roots);
     let checked =
         ReceiptFile::from_json(&json).and_then(|file| file.check(&verifier, &accept.policy));
@@ -52,6 +53,17 @@ pub(crate) fn run(args: &AccountArgs) -> Result<Verdict, Failure> {
         print(&accepted, &accept.measurements);
     }
     Ok(Verdict::Accepted)
+}
+
+/// Releases must have been valid when the receipt was signed: the time that its evidence claims,
+/// which the evidence's signature is about to prove.
+fn when(json: &[u8]) -> When {
+    let time = || {
+        let file = ReceiptFile::from_json(json).ok()?;
+        let document = encoding::document_bytes(file.evidence.as_bytes()).ok()?;
+        Some(Document::parse(&document).ok()?.payload().timestamp)
+    };
+    time().map_or(When::Whenever, When::At)
 }
 
 fn read(from: &str) -> Result<Vec<u8>, Failure> {

@@ -3,14 +3,19 @@
 use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, ColorChoice, Parser, Subcommand};
-use openkey_verifier::attestation::{Measurements, Nonce, Pcr, Policy, PolicyFile, Roots};
-
-use crate::{report::Failure, source};
+use openkey_verifier::{attestation::Nonce, command::AcceptArgs};
 
 const EXAMPLES: &str = "\
 Examples:
   Who runs this service, and with which code?
     openkey-verify host https://keys.example --policy policy.json
+
+  The same against a signed release, one configuration and one root key, remembering its epoch:
+    openkey-verify host https://keys.example --release release.json --keys release-keys.json \\
+        --configuration configuration.json --root-id HEX --state epochs.json
+
+  Who signed this release, and what does it measure?
+    openkey-verify release release.json --keys release-keys.json
 
   A local simulator (its policy file carries its own root):
     openkey-verify host http://localhost:7100 --policy DIR/policy.json
@@ -60,6 +65,8 @@ pub(crate) enum Command {
     Page(PageArgs),
     /// Check an account receipt, and print the account it is for.
     Account(AccountArgs),
+    /// Check a release manifest: enough maintainers signed it, and it is valid now.
+    Release(ReleaseArgs),
 }
 
 #[derive(Debug, ClapArgs)]
@@ -81,6 +88,10 @@ pub(crate) struct DocumentArgs {
     /// The nonce that you chose for this document, in hex.
     #[arg(long, value_name = "HEX", value_parser = parse_nonce)]
     pub(crate) nonce: Option<Nonce>,
+    /// Keep the highest release epoch seen of each root id in this file, and refuse lower ones.
+    /// Needs --nonce: an old document was right in its time.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) state: Option<PathBuf>,
     /// Accept an enclave in debug mode, whose console its host reads.
     #[arg(long)]
     pub(crate) allow_debug: bool,
@@ -98,6 +109,9 @@ pub(crate) struct HostArgs {
     pub(crate) url: String,
     #[command(flatten)]
     pub(crate) accept: AcceptArgs,
+    /// Keep the highest release epoch seen of each root id in this file, and refuse lower ones.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) state: Option<PathBuf>,
     /// Print one JSON object.
     #[arg(long)]
     pub(crate) json: bool,
@@ -110,9 +124,13 @@ bytes to other people: compare from where you are, when it matters.")]
 pub(crate) struct PageArgs {
     /// Where the page is: https://HOST, or http://localhost:PORT.
     pub(crate) url: String,
-    /// The release file: `{"version":1,"page":{"index.html":"SHA-256 in hex",…}}`.
+    /// The release file: `{"version":1,"page":{"index.html":"SHA-256 in hex",…}}`, or with --keys
+    /// a signed release manifest that names a page.
     #[arg(long, value_name = "FILE")]
     pub(crate) release: PathBuf,
+    /// The release keys that must have signed the manifest.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) keys: Option<PathBuf>,
     /// Print one JSON object.
     #[arg(long)]
     pub(crate) json: bool,
@@ -133,21 +151,24 @@ pub(crate) struct AccountArgs {
     pub(crate) json: bool,
 }
 
-/// What is accepted: one of three, none by default.
 #[derive(Debug, ClapArgs)]
-pub(crate) struct AcceptArgs {
-    /// A policy file: accepted measurements, roots, ages.
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["pcr", "any_measurement"])]
-    policy: Option<PathBuf>,
-    /// A measurement that must be in the document, such as 0=HEX; all that are given must match.
-    #[arg(long, value_name = "N=HEX", value_parser = parse_pcr, conflicts_with = "any_measurement")]
-    pcr: Vec<(u8, Pcr)>,
-    /// Accept any code at all: under the AWS root, anybody's. Says only that there is an enclave.
-    #[arg(long)]
-    any_measurement: bool,
-    /// A root certificate, PEM or DER, instead of the AWS root and the policy's roots.
+#[command(after_help = "\
+A manifest says which measurements are a release; it does not say that anybody runs it. Give it to
+`host --release` for that.
+
+Exit status: 0 accepted, 1 refused, 2 nothing judged.")]
+pub(crate) struct ReleaseArgs {
+    /// The release manifest; `-` reads stdin.
+    pub(crate) file: PathBuf,
+    /// The release keys: `{"threshold":N,"keys":["HEX",…]}`.
     #[arg(long, value_name = "FILE")]
-    root: Option<PathBuf>,
+    pub(crate) keys: PathBuf,
+    /// Judge at this time instead of now: RFC 3339, such as 2026-02-06T12:00:00Z.
+    #[arg(long, value_name = "RFC3339", value_parser = parse_time)]
+    pub(crate) at: Option<u64>,
+    /// Print one JSON object.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 /// At which time a document is judged.
@@ -161,94 +182,25 @@ pub(crate) enum At {
 
 impl At {
     fn parse(text: &str) -> Result<Self, String> {
-        use time::{OffsetDateTime, format_description::well_known::Rfc3339};
         if text == "document" {
             return Ok(Self::Document);
         }
-        let time = OffsetDateTime::parse(text, &Rfc3339).map_err(|_| {
-            "neither `document` nor a time of RFC 3339, such as 2026-02-06T12:00:00Z".to_owned()
-        })?;
-        u64::try_from(time.unix_timestamp_nanos() / 1_000_000)
+        parse_time(text)
             .map(Self::Time)
-            .map_err(|_| "a time before 1970".to_owned())
+            .map_err(|error| format!("neither `document` nor {error}"))
     }
+}
+
+/// Milliseconds since 1970.
+fn parse_time(text: &str) -> Result<u64, String> {
+    use time::{OffsetDateTime, format_description::well_known::Rfc3339};
+    let time = OffsetDateTime::parse(text, &Rfc3339)
+        .map_err(|_| "a time of RFC 3339, such as 2026-02-06T12:00:00Z".to_owned())?;
+    u64::try_from(time.unix_timestamp_nanos() / 1_000_000)
+        .map_err(|_| "a time from 1970 on".to_owned())
 }
 
 fn parse_nonce(text: &str) -> Result<Nonce, String> {
     let bytes = hex::decode(text).map_err(|_| "not hexadecimal digits".to_owned())?;
     Nonce::new(&bytes).map_err(|error| error.to_string())
-}
-
-fn parse_pcr(text: &str) -> Result<(u8, Pcr), String> {
-    let (index, value) = text
-        .split_once('=')
-        .ok_or("not of the form N=HEX, such as 0=<96 hexadecimal digits>")?;
-    let index = index
-        .parse()
-        .ok()
-        .filter(|index: &u8| *index < 32)
-        .ok_or("a PCR is one of 0 to 31")?;
-    let value = value
-        .parse()
-        .map_err(|error: openkey_verifier::attestation::PcrParseError| error.to_string())?;
-    Ok((index, value))
-}
-
-/// What is accepted, and how to say so.
-pub(crate) struct Accept {
-    pub(crate) policy: Policy,
-    pub(crate) roots: Roots,
-    /// For people.
-    pub(crate) measurements: String,
-}
-
-impl AcceptArgs {
-    /// Makes the policy.
-    ///
-    /// # Errors
-    ///
-    /// No choice, or a file that cannot be read or is none.
-    pub(crate) fn resolve(&self) -> Result<Accept, Failure> {
-        let (PolicyFile { policy, roots }, measurements) = self.choice()?;
-        let roots = match &self.root {
-            None => roots,
-            Some(path) => Roots::custom_file(&source::file(path, source::MAX_ROOT_FILE)?).map_err(
-                |error| Failure::new(error.rule(), format!("{}: {error}", path.display())),
-            )?,
-        };
-        Ok(Accept {
-            policy,
-            roots,
-            measurements,
-        })
-    }
-
-    fn choice(&self) -> Result<(PolicyFile, String), Failure> {
-        if let Some(path) = &self.policy {
-            let file = PolicyFile::parse(&source::file(path, source::MAX_POLICY_FILE)?).map_err(
-                |error| Failure::new(error.rule(), format!("{}: {error}", path.display())),
-            )?;
-            let sets = file.policy.measurements().map_or(0, <[_]>::len);
-            let words = format!("one of the {sets} of {}", path.display());
-            return Ok((file, words));
-        }
-        let (policy, words) = if self.any_measurement {
-            (Policy::any_measurement(), "any: not compared".to_owned())
-        } else if self.pcr.is_empty() {
-            return Err(Failure::new(
-                "no_policy",
-                "say what you accept: --policy FILE, --pcr N=HEX or --any-measurement; a document \
-                 alone only says that somebody runs an enclave",
-            ));
-        } else {
-            let set = Measurements::new(self.pcr.iter().copied())
-                .map_err(|error| Failure::new("pcr", error.to_string()))?;
-            let given: Vec<_> = set.iter().map(|(index, _)| format!("PCR{index}")).collect();
-            let policy = Policy::one_of([set])
-                .map_err(|error| Failure::new(error.rule(), error.to_string()))?;
-            (policy, format!("{} as given", given.join(", ")))
-        };
-        let roots = Roots::aws();
-        Ok((PolicyFile { policy, roots }, words))
-    }
 }

@@ -1,18 +1,18 @@
 //! `openkey-verify document`.
 
 use openkey_verifier::{
-    attestation::{Claims, Refusal, UnixMillis, Verifier},
+    attestation::{Claims, Document, Refusal, UnixMillis, Verifier},
+    command::{
+        Failure, State, Verdict, When,
+        output::{self, Table},
+        source,
+    },
     encoding, evidence,
     view::EvidenceView,
 };
 use serde::Serialize;
 
-use crate::{
-    args::{At, DocumentArgs},
-    output::{self, Table},
-    report::{Failure, Verdict},
-    source,
-};
+use crate::args::{At, DocumentArgs};
 
 /// What programs read; `docs/verify.md` describes it.
 #[derive(Serialize)]
@@ -33,12 +33,6 @@ struct Judged {
 }
 
 pub(crate) fn run(args: &DocumentArgs) -> Result<Verdict, Failure> {
-    let accept = args.accept.resolve()?;
-    let policy = if args.allow_debug {
-        accept.policy.allow_debug(true)
-    } else {
-        accept.policy
-    };
     if args.nonce.is_none() && !matches!(args.at, Some(At::Document)) {
         return Err(Failure::new(
             "freshness",
@@ -46,9 +40,25 @@ pub(crate) fn run(args: &DocumentArgs) -> Result<Verdict, Failure> {
              time with --at document; without a nonce anybody can show you somebody else's document",
         ));
     }
+    if args.state.is_some() && matches!(args.at, Some(At::Document)) {
+        return Err(Failure::new(
+            "freshness",
+            "--state is about what runs now: a document judged at its own time may be older than \
+             what was seen since",
+        ));
+    }
     let file = source::file_or_stdin(&args.file, encoding::MAX_DOCUMENT_TEXT + 1)?;
+    let bytes = encoding::document_bytes(&file);
+    let accept = args
+        .accept
+        .resolve(when(args, bytes.as_deref().map_err(|_| ()))?)?;
+    let policy = if args.allow_debug {
+        accept.policy.allow_debug(true)
+    } else {
+        accept.policy
+    };
     let verifier = Verifier::new(accept.roots);
-    let bytes = match encoding::document_bytes(&file) {
+    let bytes = match bytes {
         Ok(bytes) => bytes,
         Err(error) => return Ok(refuse(args, error.rule(), &error.to_string())),
     };
@@ -82,6 +92,13 @@ pub(crate) fn run(args: &DocumentArgs) -> Result<Verdict, Failure> {
         Err(_) if !policy.asks_the_program() => None,
         Err(error) => return Ok(refuse(args, error.rule(), &error.to_string())),
     };
+    if let (Some(path), Some(binding)) = (&args.state, &binding) {
+        let mut state = State::open(path)?;
+        if let Err(error) = state.check(binding) {
+            return Ok(refuse(args, error.rule(), &error.to_string()));
+        }
+        state.note(binding)?;
+    }
     let view = EvidenceView::new(&judged.claims, binding.as_ref());
     if args.json {
         output::json(&Accepted {
@@ -99,6 +116,21 @@ pub(crate) fn run(args: &DocumentArgs) -> Result<Verdict, Failure> {
         output::text(&format!("accepted\n\n{}\n{freshness}\n", table.render()));
     }
     Ok(Verdict::Accepted)
+}
+
+/// At which time releases must be valid: when the document is judged, and for its own time that
+/// is the time it claims, which its signature is about to prove.
+fn when(args: &DocumentArgs, bytes: Result<&[u8], ()>) -> Result<When, Failure> {
+    match (args.at, bytes) {
+        (Some(At::Time(ms)), _) => Ok(When::At(UnixMillis(ms))),
+        (Some(At::Document), bytes) => Ok(bytes
+            .ok()
+            .and_then(|bytes| Document::parse(bytes).ok())
+            .map_or(When::Whenever, |document| {
+                When::At(document.payload().timestamp)
+            })),
+        (None, _) => source::now().map(When::At),
+    }
 }
 
 fn archived(claims: &Claims) -> Judged {

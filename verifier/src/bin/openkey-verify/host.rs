@@ -3,18 +3,18 @@
 use openkey_verifier::{
     attestation::{Nonce, Verifier},
     client::{Client, ClientError, Host, Listed},
+    command::{
+        Accept, Failure, State, Verdict, When,
+        output::{self, Table},
+        source,
+    },
     evidence::{self, Fresh},
     protocol::message::{Request, Response},
     view::EvidenceView,
 };
 use serde::Serialize;
 
-use crate::{
-    args::{Accept, HostArgs},
-    output::{self, Table},
-    report::{Failure, Verdict},
-    source,
-};
+use crate::args::HostArgs;
 
 /// Bytes of the nonce of a run: more than anybody guesses or meets again.
 const NONCE: usize = 32;
@@ -49,7 +49,8 @@ struct Refusal {
 }
 
 pub(crate) fn run(args: &HostArgs) -> Result<Verdict, Failure> {
-    let accept = args.accept.resolve()?;
+    let accept = args.accept.resolve(When::At(source::now()?))?;
+    let mut state = args.state.as_deref().map(State::open).transpose()?;
     let verifier = Verifier::new(accept.roots.clone());
     let host = Host::new(&args.url).map_err(|error| failure(&error))?;
     let listed = host.enclaves().map_err(|error| failure(&error))?;
@@ -60,7 +61,11 @@ pub(crate) fn run(args: &HostArgs) -> Result<Verdict, Failure> {
     let mut verdict = Verdict::Accepted;
     let mut enclaves = Vec::new();
     for listed in listed {
-        let judged = judge(&host.client(&listed), &verifier, &accept);
+        let judged = judge(&host.client(&listed), &verifier, &accept)
+            .and_then(|fresh| remembered(state.as_ref(), fresh));
+        if let (Some(state), Ok(fresh)) = (&mut state, &judged) {
+            state.note(fresh.binding())?;
+        }
         let of = match &judged {
             Ok(_) => Verdict::Accepted,
             Err(refusal) if refusal.judged => Verdict::Refused,
@@ -125,6 +130,18 @@ fn judge(client: &Client, verifier: &Verifier, accept: &Accept) -> Result<Fresh,
             message,
             judged: true,
         })
+}
+
+/// Refuses an epoch below one that was seen before.
+fn remembered(state: Option<&State>, fresh: Fresh) -> Result<Fresh, Refusal> {
+    match state.map(|state| state.check(fresh.binding())) {
+        Some(Err(error)) => Err(Refusal {
+            rule: error.rule(),
+            message: error.to_string(),
+            judged: true,
+        }),
+        _ => Ok(fresh),
+    }
 }
 
 fn view(listed: Listed, verdict: Verdict, judged: Result<Fresh, Refusal>) -> EnclaveView {

@@ -1,20 +1,18 @@
-//! `openkey-verify`: check an attestation document, a host, a page or an account receipt.
+//! `openkey-verify`: check an attestation document, a host, a page, a release or an account receipt.
 
 mod account;
 mod args;
 mod document;
 mod host;
-mod output;
 mod page;
-mod report;
-mod source;
+mod release;
 
 use std::process::ExitCode;
 
 use clap::Parser;
+use openkey_verifier::command::{Failure, NOT_JUDGED, REFUSED, Verdict, output};
 
 use args::{Args, Command};
-use report::{Failure, Verdict};
 
 fn main() -> ExitCode {
     let args = match Args::try_parse() {
@@ -27,14 +25,15 @@ fn main() -> ExitCode {
         Command::Host(args) => host::run(&args),
         Command::Page(args) => page::run(&args),
         Command::Account(args) => account::run(&args),
+        Command::Release(args) => release::run(&args),
     };
     match verdict {
         Ok(Verdict::Accepted) => ExitCode::SUCCESS,
-        Ok(Verdict::Refused) => ExitCode::from(report::REFUSED),
-        Ok(Verdict::NotJudged) => ExitCode::from(report::NOT_JUDGED),
+        Ok(Verdict::Refused) => ExitCode::from(REFUSED),
+        Ok(Verdict::NotJudged) => ExitCode::from(NOT_JUDGED),
         Err(Failure { rule, message }) => {
             output::error(rule, &message);
-            ExitCode::from(report::NOT_JUDGED)
+            ExitCode::from(NOT_JUDGED)
         }
     }
 }

@@ -2,16 +2,13 @@
 
 use openkey_verifier::{
     client::{ClientError, Host},
+    command::{Failure, Verdict, output, read_keys, source},
     page::{INDEX, MAX_FILE, MAX_RELEASE_FILE, PageError, Release},
+    release,
 };
 use serde::Serialize;
 
-use crate::{
-    args::PageArgs,
-    output,
-    report::{Failure, Verdict},
-    source,
-};
+use crate::args::PageArgs;
 
 #[derive(Serialize)]
 struct PageView<'a> {
@@ -31,13 +28,7 @@ struct FileView {
 }
 
 pub(crate) fn run(args: &PageArgs) -> Result<Verdict, Failure> {
-    let file = source::file(&args.release, MAX_RELEASE_FILE + 1)?;
-    let release = Release::from_json(&file).map_err(|error| {
-        Failure::new(
-            "release_file",
-            format!("{}: {error}", args.release.display()),
-        )
-    })?;
+    let release = released(args)?;
     let host =
         Host::new(&args.url).map_err(|error| Failure::new(error.rule(), error.to_string()))?;
 
@@ -92,6 +83,21 @@ pub(crate) fn run(args: &PageArgs) -> Result<Verdict, Failure> {
         ));
     }
     Ok(verdict)
+}
+
+/// What was released: as a file says, or a manifest that enough release keys signed.
+fn released(args: &PageArgs) -> Result<Release, Failure> {
+    let failed = |rule, error: &dyn core::fmt::Display| {
+        Failure::new(rule, format!("{}: {error}", args.release.display()))
+    };
+    let file = source::file(&args.release, MAX_RELEASE_FILE + 1)?;
+    let Some(keys) = &args.keys else {
+        return Release::from_json(&file).map_err(|error| failed("release_file", &error));
+    };
+    let release = release::verify(&file, &read_keys(keys)?, source::now()?)
+        .map_err(|error| failed(error.rule(), &error))?;
+    Release::of_manifest(release.manifest())
+        .ok_or_else(|| failed("release_file", &"the release manifest names no page"))
 }
 
 fn judge(

@@ -2,27 +2,26 @@
 
 use std::io::{self, Write};
 
-use openkey_verifier::{
-    attestation::{AWS_ROOT_SHA256, UnixMillis},
-    protocol::message::RootSource,
-    view::{BindingView, EvidenceView},
-};
+use openkey_attestation::{AWS_ROOT_SHA256, UnixMillis};
+use openkey_protocol::message::RootSource;
 use serde::Serialize;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
+use crate::view::{BindingView, EvidenceView};
+
 /// `error: RULE: MESSAGE` on stderr.
-pub(crate) fn error(rule: &str, message: &str) {
+pub fn error(rule: &str, message: &str) {
     // Nothing is left to do for a caller who closed stderr.
     let _ = writeln!(io::stderr().lock(), "error: {rule}: {}", printable(message));
 }
 
 /// A text on stdout.
-pub(crate) fn text(text: &str) {
+pub fn text(text: &str) {
     let _ = io::stdout().lock().write_all(text.as_bytes());
 }
 
 /// One JSON object on one line of stdout.
-pub(crate) fn json(value: &impl Serialize) {
+pub fn json(value: &impl Serialize) {
     // Structs of strings, numbers and options always serialise.
     if let Ok(mut line) = serde_json::to_string(value) {
         line.push('\n');
@@ -32,14 +31,14 @@ pub(crate) fn json(value: &impl Serialize) {
 
 /// A refusal, for programs.
 #[derive(Serialize)]
-pub(crate) struct RefusedView<'a> {
-    pub(crate) verdict: &'static str,
-    pub(crate) rule: &'a str,
-    pub(crate) message: &'a str,
+struct RefusedView<'a> {
+    verdict: &'static str,
+    rule: &'a str,
+    message: &'a str,
 }
 
 /// Says on stderr, and with `json` on stdout, that something was judged and refused.
-pub(crate) fn refused(as_json: bool, rule: &str, message: &str) {
+pub fn refused(as_json: bool, rule: &str, message: &str) {
     if as_json {
         json(&RefusedView {
             verdict: "refused",
@@ -51,15 +50,18 @@ pub(crate) fn refused(as_json: bool, rule: &str, message: &str) {
 }
 
 /// An aligned table.
-#[derive(Default)]
-pub(crate) struct Table(Vec<(String, String)>);
+#[derive(Debug, Default)]
+pub struct Table(Vec<(String, String)>);
 
 impl Table {
-    pub(crate) fn row(&mut self, label: &str, value: impl AsRef<str>) {
+    /// Adds a row.
+    pub fn row(&mut self, label: &str, value: impl AsRef<str>) {
         self.0.push((label.to_owned(), printable(value.as_ref())));
     }
 
-    pub(crate) fn render(&self) -> String {
+    /// Its text.
+    #[must_use]
+    pub fn render(&self) -> String {
         let width = self.0.iter().map(|(label, _)| label.len()).max();
         let width = width.unwrap_or_default();
         self.0
@@ -70,7 +72,7 @@ impl Table {
 }
 
 /// The rows of a document.
-pub(crate) fn evidence_rows(table: &mut Table, view: &EvidenceView, measurements: &str) {
+pub fn evidence_rows(table: &mut Table, view: &EvidenceView, measurements: &str) {
     table.row("module", &view.module_id);
     table.row("made by", made_by(view));
     table.row("region", &view.region);
@@ -167,7 +169,8 @@ fn shortened(hex: &str) -> String {
 }
 
 /// A time for people.
-pub(crate) fn rfc3339(time: UnixMillis) -> String {
+#[must_use]
+pub fn rfc3339(time: UnixMillis) -> String {
     OffsetDateTime::from_unix_timestamp_nanos(i128::from(time.0) * 1_000_000)
         .ok()
         .and_then(|time| time.format(&Rfc3339).ok())
@@ -175,7 +178,8 @@ pub(crate) fn rfc3339(time: UnixMillis) -> String {
 }
 
 /// Text from outside on one line of a terminal: no control characters, nothing that reorders it.
-pub(crate) fn printable(text: &str) -> String {
+#[must_use]
+pub fn printable(text: &str) -> String {
     text.chars()
         .map(|c| {
             let reorders = matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');

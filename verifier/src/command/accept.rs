@@ -1,0 +1,294 @@
+//! What is accepted, as flags say it.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use openkey_attestation::{
+    Measurements, Pcr, PcrParseError, Policy, PolicyDraft, PolicyFile, Roots, UnixMillis,
+};
+use openkey_protocol::message::Hash32;
+
+use super::{Failure, source};
+use crate::{
+    configuration::{Configuration, MAX_CONFIGURATION},
+    policy,
+    release::{self, MAX_RELEASE_FILE, Release, ReleaseKeys},
+};
+
+/// Longest file of release keys that is read; the library takes less and says so.
+const MAX_KEYS_FILE: usize = 64 * 1024;
+
+/// What is accepted: one of four, none by default; and what else must hold.
+#[derive(Debug, Args)]
+pub struct AcceptArgs {
+    /// A policy file: accepted measurements or releases, roots, root id, ages.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["accept_release", "pcr", "any_measurement"])]
+    policy: Option<PathBuf>,
+    /// A release manifest, signed by enough of --keys. Several, while one release follows another.
+    #[arg(
+        id = "accept_release",
+        long = "release",
+        value_name = "FILE",
+        requires = "accept_keys",
+        conflicts_with_all = ["pcr", "any_measurement"]
+    )]
+    release: Vec<PathBuf>,
+    /// The release keys: `{"threshold":N,"keys":["HEX",…]}`.
+    #[arg(
+        id = "accept_keys",
+        long = "keys",
+        value_name = "FILE",
+        requires = "accept_release"
+    )]
+    keys: Option<PathBuf>,
+    /// A measurement that must be in the document, such as 0=HEX; all that are given must match.
+    #[arg(long, value_name = "N=HEX", value_parser = parse_pcr, conflicts_with = "any_measurement")]
+    pcr: Vec<(u8, Pcr)>,
+    /// Accept any code at all: under the AWS root, anybody's. Says only that there is an enclave.
+    #[arg(long)]
+    any_measurement: bool,
+    /// The run-time configuration that must be measured into register 16: its file, or its hash.
+    #[arg(long, value_name = "FILE|HASH", conflicts_with_all = ["any_configuration", "any_measurement"])]
+    configuration: Option<String>,
+    /// Accept the image with any configuration: with anybody's operators and release keys.
+    #[arg(long)]
+    any_configuration: bool,
+    /// The root id that the enclave must have: which root key, of which operators.
+    #[arg(long, value_name = "HEX", value_parser = parse_hash)]
+    root_id: Option<Hash32>,
+    /// The lowest release epoch to accept.
+    #[arg(long, value_name = "N")]
+    min_epoch: Option<u32>,
+    /// A root certificate, PEM or DER, instead of the AWS root and the policy's roots.
+    #[arg(long, value_name = "FILE")]
+    root: Option<PathBuf>,
+}
+
+/// At which time releases must be valid.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum When {
+    /// At this one.
+    At(UnixMillis),
+    /// At no particular one: nothing is known about the document's time.
+    Whenever,
+}
+
+/// What is accepted, and how to say so.
+#[derive(Debug)]
+pub struct Accept {
+    /// What.
+    pub policy: Policy,
+    /// Under which roots.
+    pub roots: Roots,
+    /// For people.
+    pub measurements: String,
+}
+
+impl AcceptArgs {
+    /// Makes the policy; releases must be valid `when`.
+    ///
+    /// # Errors
+    ///
+    /// No choice, a file that cannot be read or is none, a release that is none, an image without
+    /// its configuration.
+    pub fn resolve(&self, when: When) -> Result<Accept, Failure> {
+        let (PolicyFile { mut policy, roots }, measurements) = self.choice(when)?;
+        let refused = |error: policy::PolicyError| Failure::new(error.rule(), error.to_string());
+        if let Some(configuration) = &self.configuration {
+            let hash = configuration_hash(configuration)?;
+            policy = policy::with_configuration(policy, hash).map_err(refused)?;
+        }
+        if !self.any_configuration {
+            policy::require_configuration(&policy).map_err(refused)?;
+        }
+        if let Some(root_id) = self.root_id {
+            if policy
+                .pinned_root_id()
+                .is_some_and(|known| *known != root_id.0)
+            {
+                return Err(Failure::new(
+                    "root_id",
+                    "the policy pins another root id than --root-id",
+                ));
+            }
+            policy = policy.pin_root_id(root_id.0);
+        }
+        if let Some(epoch) = self.min_epoch {
+            policy = policy::at_least(policy, epoch);
+        }
+        let roots = match &self.root {
+            None => roots,
+            Some(path) => Roots::custom_file(&source::file(path, source::MAX_ROOT_FILE)?)
+                .map_err(|error| in_file(path, error.rule(), &error))?,
+        };
+        Ok(Accept {
+            policy,
+            roots,
+            measurements,
+        })
+    }
+
+    fn choice(&self, when: When) -> Result<(PolicyFile, String), Failure> {
+        if let Some(path) = &self.policy {
+            return from_file(path, when);
+        }
+        if let (Some(keys), false) = (&self.keys, self.release.is_empty()) {
+            let keys = read_keys(keys)?;
+            return from_releases(&self.release, &keys, when);
+        }
+        let (policy, words) = if self.any_measurement {
+            (Policy::any_measurement(), "any: not compared".to_owned())
+        } else if self.pcr.is_empty() {
+            return Err(Failure::new(
+                "no_policy",
+                "say what you accept: --policy FILE, --release FILE with --keys FILE, --pcr N=HEX \
+                 or --any-measurement; a document alone only says that somebody runs an enclave",
+            ));
+        } else {
+            let set = Measurements::new(self.pcr.iter().copied())
+                .map_err(|error| Failure::new("pcr", error.to_string()))?;
+            let given: Vec<_> = set.iter().map(|(index, _)| format!("PCR{index}")).collect();
+            let policy = Policy::one_of([set])
+                .map_err(|error| Failure::new(error.rule(), error.to_string()))?;
+            (policy, format!("{} as given", given.join(", ")))
+        };
+        let roots = Roots::aws();
+        Ok((PolicyFile { policy, roots }, words))
+    }
+}
+
+fn from_file(path: &Path, when: When) -> Result<(PolicyFile, String), Failure> {
+    let draft = PolicyDraft::parse(&source::file(path, source::MAX_POLICY_FILE)?)
+        .map_err(|error| in_file(path, error.rule(), &error))?;
+    let mut draft = draft;
+    let mut words = Vec::new();
+    if !draft.measurements.is_empty() {
+        words.push(format!(
+            "one of the {} of {}",
+            draft.measurements.len(),
+            path.display()
+        ));
+    }
+    let mut releases = Vec::new();
+    if let Some(keys) = &draft.release_keys {
+        let keys =
+            policy::release_keys(keys).map_err(|error| in_file(path, error.rule(), &error))?;
+        let beside = path.parent().unwrap_or(Path::new("."));
+        let files: Vec<_> = draft
+            .releases
+            .iter()
+            .map(|file| beside.join(file))
+            .collect();
+        releases = valid(&files, &keys, when)?;
+        words.extend(releases.iter().map(named));
+        // Those that are out of their time are not accepted, and the others are.
+        draft.releases.truncate(releases.len());
+    }
+    let file =
+        policy::complete(draft, &releases).map_err(|error| in_file(path, error.rule(), &error))?;
+    Ok((file, words.join(", or ")))
+}
+
+fn from_releases(
+    files: &[PathBuf],
+    keys: &ReleaseKeys,
+    when: When,
+) -> Result<(PolicyFile, String), Failure> {
+    let releases = valid(files, keys, when)?;
+    let failed =
+        |error: openkey_attestation::PolicyError| Failure::new(error.rule(), error.to_string());
+    let mut policy = Policy::one_of(releases.iter().map(Release::measurements)).map_err(failed)?;
+    if let Some(lowest) = releases
+        .iter()
+        .map(|release| release.manifest().epoch)
+        .min()
+    {
+        policy = policy::at_least(policy, lowest);
+    }
+    let words: Vec<_> = releases.iter().map(named).collect();
+    let roots = Roots::aws();
+    Ok((PolicyFile { policy, roots }, words.join(", or ")))
+}
+
+/// The releases that are valid at this time; at least one.
+fn valid(files: &[PathBuf], keys: &ReleaseKeys, when: When) -> Result<Vec<Release>, Failure> {
+    let mut releases = Vec::new();
+    let mut out_of_time = None;
+    for path in files {
+        let file = source::file(path, MAX_RELEASE_FILE + 1)?;
+        let release =
+            release::signed(&file, keys).map_err(|error| in_file(path, error.rule(), &error))?;
+        let in_time = match when {
+            When::At(at) => release.check_time(at),
+            When::Whenever => Ok(()),
+        };
+        match in_time {
+            Ok(()) => releases.push(release),
+            Err(error) => out_of_time = Some(in_file(path, error.rule(), &error)),
+        }
+    }
+    match out_of_time {
+        Some(failure) if releases.is_empty() => Err(failure),
+        _ => Ok(releases),
+    }
+}
+
+fn named(release: &Release) -> String {
+    let manifest = release.manifest();
+    format!(
+        "release {} (epoch {}), signed by {} release keys",
+        manifest.release,
+        manifest.epoch,
+        release.signers().len()
+    )
+}
+
+/// Reads a file of release keys.
+///
+/// # Errors
+///
+/// `cannot_open`, or the rules of [`ReleaseKeys`].
+pub fn read_keys(path: &Path) -> Result<ReleaseKeys, Failure> {
+    ReleaseKeys::from_json(&source::file(path, MAX_KEYS_FILE)?)
+        .map_err(|error| in_file(path, error.rule(), &error))
+}
+
+/// The hash of a configuration: as it is, or of a file.
+///
+/// # Errors
+///
+/// `cannot_open`, `configuration`.
+pub fn configuration_hash(text: &str) -> Result<Hash32, Failure> {
+    if let Ok(hash) = text.parse() {
+        return Ok(hash);
+    }
+    let path = Path::new(text);
+    let file = source::file(path, MAX_CONFIGURATION + 1)?;
+    let configuration =
+        Configuration::from_json(&file).map_err(|error| in_file(path, error.rule(), &error))?;
+    Ok(configuration.hash())
+}
+
+fn in_file(path: &Path, rule: &'static str, error: &dyn core::fmt::Display) -> Failure {
+    Failure::new(rule, format!("{}: {error}", path.display()))
+}
+
+fn parse_hash(text: &str) -> Result<Hash32, String> {
+    text.parse()
+        .map_err(|error: openkey_protocol::message::ParseIdError| error.to_string())
+}
+
+fn parse_pcr(text: &str) -> Result<(u8, Pcr), String> {
+    let (index, value) = text
+        .split_once('=')
+        .ok_or("not of the form N=HEX, such as 0=<96 hexadecimal digits>")?;
+    let index = index
+        .parse()
+        .ok()
+        .filter(|index: &u8| *index < 32)
+        .ok_or("a PCR is one of 0 to 31")?;
+    let value = value
+        .parse()
+        .map_err(|error: PcrParseError| error.to_string())?;
+    Ok((index, value))
+}

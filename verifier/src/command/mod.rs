@@ -1,0 +1,12 @@
+//! What `openkey-verify` and `openkey` have in common: what is accepted, how a run ends, files and
+//! the clock, what people and programs read (feature `client`).
+
+mod accept;
+pub mod output;
+mod report;
+pub mod source;
+mod state;
+
+pub use accept::{Accept, AcceptArgs, When, configuration_hash, read_keys};
+pub use report::{Failure, NOT_JUDGED, REFUSED, Verdict};
+pub use state::State;
