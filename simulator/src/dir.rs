@@ -5,11 +5,16 @@
 //!   lock               held while a simulation runs
 //!   config.json        port and relying party: measured configuration, kept from the first start
 //!   ca/                0700; the simulated CA with its keys
+//!   configuration.json the measured configuration, as host-proxy hands it to enclaves
 //!   root-key           0600; the development root key
 //!   store/             host-proxy's database of sealed records
 //!   policy.json        accepts exactly these enclaves; carries the simulated root
 //!   root.pem           the simulated root certificate
 //!   release.json       SHA-256 of every file of the page, for `openkey-verify page`
+//!   operators/         0700; keys of the operators and maintainers whom the simulator plays
+//!   genesis/           what the genesis published: transcript, evidence, descriptor, wrapped key
+//!   images/            copies of the images that ran here
+//!   machines/          0700; each virtual machine's description and the key of its NSM
 //!   faults.json        faults set right now
 //!   run/               sockets, and who is running
 //!   logs/              one log for each process
@@ -24,24 +29,20 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use openkey_enclave::Configuration;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use zeroize::Zeroizing;
 
 use crate::files;
+pub use crate::kept::{Kept, KeptImage, RootKind};
 
 /// The directory unless told otherwise.
 pub const DEFAULT_DIR: &str = ".openkey";
 /// The port of a new simulation unless told otherwise.
 pub const FIRST_PORT: u16 = 7100;
 
-/// Longest path of a directory, in bytes. A socket's path ends at 107 bytes, and sockets are made
-/// under longer names (`run/.PID-NN/s`) before they get their own.
-const MAX_PATH: usize = 107 - "/run/.4194304-99/s".len();
-
-/// Passkeys belong to this relying party.
-const RP_ID: &str = "localhost";
-const RP_NAME: &str = "OpenKey simulator";
+/// Longest path of a directory, in bytes. A socket's path ends at 107 bytes, and this is the longest
+/// in it (they are made as `run/.PID-NN/s`, which is shorter).
+const MAX_PATH: usize = 107 - "/run/e99-services.sock".len();
 
 /// Why a directory cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -86,54 +87,6 @@ pub struct Dir(PathBuf);
 #[derive(Debug)]
 pub struct Lock(#[expect(dead_code, reason = "held, not read")] File);
 
-/// `config.json`: what stays the same from start to start, because it is measured.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Kept {
-    version: u32,
-    /// Where the page and the API are.
-    pub port: u16,
-    rp_id: String,
-    rp_name: String,
-    origin: String,
-}
-
-impl Kept {
-    const VERSION: u32 = 1;
-
-    /// What a simulation on this port keeps.
-    #[must_use]
-    pub fn new(port: u16) -> Self {
-        Self {
-            version: Self::VERSION,
-            port,
-            rp_id: RP_ID.to_owned(),
-            rp_name: RP_NAME.to_owned(),
-            // A browser leaves a scheme's own port away.
-            origin: if port == 80 {
-                "http://localhost".to_owned()
-            } else {
-                format!("http://localhost:{port}")
-            },
-        }
-    }
-
-    /// The page's origin.
-    #[must_use]
-    pub fn origin(&self) -> &str {
-        &self.origin
-    }
-
-    /// The enclaves' configuration.
-    ///
-    /// # Errors
-    ///
-    /// [`openkey_enclave::ConfigurationError`] if the file was edited into something else.
-    pub fn configuration(&self) -> Result<Configuration, openkey_enclave::ConfigurationError> {
-        Configuration::new(&self.rp_id, &self.rp_name, &[&self.origin])
-    }
-}
-
 impl Dir {
     /// Makes a directory if there is none, private to its owner, and what lies in it.
     ///
@@ -143,7 +96,7 @@ impl Dir {
     pub fn create(path: &Path) -> Result<Self, DirError> {
         files::private_dir(path).map_err(|error| at(path, error))?;
         let dir = Self::open(path)?;
-        for inner in [dir.run(), dir.logs(), dir.store()] {
+        for inner in [dir.run(), dir.logs(), dir.store(), dir.machines()] {
             files::private_dir(&inner).map_err(|error| at(&inner, error))?;
         }
         Ok(dir)
@@ -194,19 +147,11 @@ impl Dir {
     /// [`DirError::Content`] if the file was edited into something else.
     pub fn kept(&self) -> Result<Option<Kept>, DirError> {
         let path = self.config();
-        let bytes = match std::fs::read(&path) {
-            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
-            read => read.map_err(|error| at(&path, error))?,
-        };
-        let content = |reason: String| DirError::Content {
-            path: path.clone(),
-            reason,
-        };
-        let kept: Kept = serde_json::from_slice(&bytes).map_err(|e| content(e.to_string()))?;
-        if kept.version != Kept::VERSION {
-            return Err(content(format!("version {} is not known", kept.version)));
+        let kept: Option<Kept> = self.read_json(&path)?;
+        if let Some(reason) = kept.as_ref().and_then(Kept::unknown_version) {
+            return Err(DirError::Content { path, reason });
         }
-        Ok(Some(kept))
+        Ok(kept)
     }
 
     /// Keeps it.
@@ -250,6 +195,22 @@ impl Dir {
             serde_json::to_vec_pretty(value).map_err(|e| at(path, io::Error::other(e)))?;
         bytes.push(b'\n');
         files::write_public(path, &bytes).map_err(|error| at(path, error))
+    }
+
+    /// A JSON file; `None` if there is none.
+    pub(crate) fn read_json<T: serde::de::DeserializeOwned>(
+        &self,
+        path: &Path,
+    ) -> Result<Option<T>, DirError> {
+        let bytes = match std::fs::read(path) {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
+            read => read.map_err(|error| at(path, error))?,
+        };
+        let value = serde_json::from_slice(&bytes).map_err(|e| DirError::Content {
+            path: path.to_owned(),
+            reason: e.to_string(),
+        })?;
+        Ok(Some(value))
     }
 
     pub(crate) fn write_text(&self, path: &Path, text: &str) -> Result<(), DirError> {
@@ -318,6 +279,85 @@ impl Dir {
 
     pub(crate) fn enclave_socket(&self, id: &str) -> PathBuf {
         self.run().join(format!("{id}.sock"))
+    }
+
+    /// Where an enclave that is a process takes channels.
+    pub(crate) fn channel_socket(&self, id: &str) -> PathBuf {
+        self.run().join(format!("{id}-channel.sock"))
+    }
+
+    /// Where host-proxy listens for an enclave that is a process.
+    pub(crate) fn services_socket(&self, id: &str) -> PathBuf {
+        self.run().join(format!("{id}-services.sock"))
+    }
+
+    /// Where host-proxy's relay listens for an enclave that is a process.
+    pub(crate) fn relay_socket(&self, id: &str) -> PathBuf {
+        self.run().join(format!("{id}-relay.sock"))
+    }
+
+    /// Where a machine's vsock is; with `_PORT` behind it, where the host listens for the machine.
+    pub(crate) fn vsock(&self, number: u8) -> PathBuf {
+        self.run().join(format!("e{number}.vsock"))
+    }
+
+    /// Between a machine and its vsock device.
+    pub(crate) fn vhost(&self, number: u8) -> PathBuf {
+        self.run().join(format!("e{number}.vhost"))
+    }
+
+    fn machines(&self) -> PathBuf {
+        self.0.join("machines")
+    }
+
+    pub(crate) fn machine(&self, number: u8) -> PathBuf {
+        self.machines().join(format!("e{number}.json"))
+    }
+
+    pub(crate) fn machine_nsm(&self, number: u8) -> PathBuf {
+        self.machines().join(format!("e{number}-nsm"))
+    }
+
+    /// The release manifest that the host hands to a machine whose image is a successor.
+    pub(crate) fn machine_manifest(&self, number: u8) -> PathBuf {
+        self.machines().join(format!("e{number}-manifest.json"))
+    }
+
+    /// The measured configuration, as the host hands it to enclaves.
+    #[must_use]
+    pub fn configuration(&self) -> PathBuf {
+        self.0.join("configuration.json")
+    }
+
+    /// What the host hands to an enclave in the place of its configuration, if there is such a file:
+    /// for tests of a host that does so.
+    #[must_use]
+    pub fn other_configuration(&self, number: u8) -> PathBuf {
+        self.0.join(format!("e{number}-configuration.json"))
+    }
+
+    /// What a machine prints on its console.
+    #[must_use]
+    pub fn console(&self, number: u8) -> PathBuf {
+        self.logs().join(format!("e{number}-console.log"))
+    }
+
+    /// Copies of images.
+    #[must_use]
+    pub fn images(&self) -> PathBuf {
+        self.0.join("images")
+    }
+
+    /// Keys of the operators and maintainers whom the simulator plays.
+    #[must_use]
+    pub fn operators(&self) -> PathBuf {
+        self.0.join("operators")
+    }
+
+    /// What the genesis published.
+    #[must_use]
+    pub fn genesis(&self) -> PathBuf {
+        self.0.join("genesis")
     }
 
     pub(crate) fn store_socket(&self) -> PathBuf {

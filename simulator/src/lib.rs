@@ -9,6 +9,8 @@
 //! * [`person`]: a person with such a device, a client that checks everything;
 //! * [`load`]: many such people at once;
 //! * [`simulation`]: the real program with all its processes, for tests;
+//! * [`vm`]: the real image under QEMU in the place of an enclave's process;
+//! * [`operators`]: the people around a deployment, played: operators and maintainers;
 //! * [`dir`]: where a simulation keeps its state.
 //!
 //! Nothing here protects anything: the root key is a file.
@@ -24,10 +26,13 @@ pub mod ca;
 pub mod dir;
 pub mod fault;
 mod files;
+mod kept;
 pub mod load;
 pub mod nsm;
+pub mod operators;
 pub mod person;
 pub mod process;
 pub mod simulation;
 mod time;
 pub mod up;
+pub mod vm;

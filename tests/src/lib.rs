@@ -14,11 +14,13 @@
 pub mod database;
 pub mod memory;
 pub mod relay;
+pub mod template;
 
 use std::path::PathBuf;
 use std::process::{Command, Output};
 
-use openkey_simulator::simulation::{Options, Simulation};
+use openkey_simulator::dir::RootKind;
+use openkey_simulator::simulation::{Options, Simulation, SimulationError};
 
 /// A program of this workspace, built beside the running test.
 ///
@@ -37,14 +39,50 @@ pub fn program(name: &str) -> PathBuf {
     program
 }
 
-/// The whole system in a directory of its own, with these options.
+/// The image that the tests are to run on, if they are not to run on processes:
+/// `OPENKEY_TEST_IMAGE`, a directory that `openkey-image build` made.
+#[must_use]
+pub fn image() -> Option<PathBuf> {
+    std::env::var_os("OPENKEY_TEST_IMAGE").map(PathBuf::from)
+}
+
+/// The whole system in a directory of its own, with these options: processes with a development root
+/// key, or virtual machines with [`image`] and the operators' root key.
 ///
 /// # Panics
 ///
 /// If it does not start.
 #[must_use]
 pub fn simulation(options: impl FnOnce(Options) -> Options) -> Simulation {
-    Simulation::start(options(Options::new(program("openkey-sim")))).unwrap()
+    match image() {
+        Some(_) => provisioned(RootKind::Operators, options),
+        None => start(options(Options::new(program("openkey-sim")))).unwrap(),
+    }
+}
+
+/// The same with a root key that was provisioned, on processes or on [`image`].
+///
+/// # Panics
+///
+/// If it does not start.
+#[must_use]
+pub fn provisioned(root: RootKind, options: impl FnOnce(Options) -> Options) -> Simulation {
+    let options = options(Options::new(program("openkey-sim")));
+    let options = if options.has_dir() {
+        options
+    } else {
+        options.template(template::of(root))
+    };
+    start(options).unwrap()
+}
+
+/// Starts a simulation.
+///
+/// # Errors
+///
+/// What it said.
+pub fn start(options: Options) -> Result<Simulation, SimulationError> {
+    Simulation::start(options)
 }
 
 /// Runs `openkey-verify`.

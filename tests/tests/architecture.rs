@@ -48,6 +48,7 @@ fn arrows_point_one_way() {
                 "openkey-attestation",
                 "openkey-capability",
                 "openkey-protocol",
+                "openkey-verifier",
             ],
         ),
         (
@@ -63,6 +64,22 @@ fn arrows_point_one_way() {
             ],
         ),
         ("openkey-host-proxy", &["openkey-protocol"]),
+        (
+            "openkey-cli",
+            &[
+                "openkey-attestation",
+                "openkey-protocol",
+                "openkey-verifier",
+            ],
+        ),
+        (
+            "openkey-image",
+            &[
+                "openkey-verifier",
+                "openkey-protocol",
+                "openkey-attestation",
+            ],
+        ),
     ];
     for (package, may_use) in allowed {
         let uses: BTreeSet<String> = links(package)

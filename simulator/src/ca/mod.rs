@@ -18,6 +18,7 @@ use aws_lc_rs::signature::{ECDSA_P384_SHA384_FIXED_SIGNING, EcdsaKeyPair};
 use base64ct::{Base64, Encoding as _};
 use rcgen::{KeyPair, PKCS_ECDSA_P384_SHA384};
 use time::{Duration, OffsetDateTime};
+use zeroize::Zeroizing;
 
 use self::profile::{Level, Signer, Subject, issue};
 use self::state::State;
@@ -72,6 +73,17 @@ impl Leaf {
     }
 }
 
+/// What an NSM outside this program signs with, as files.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Exported {
+    /// The P-384 key (PEM, PKCS #8).
+    pub key: PathBuf,
+    /// The leaf certificate (DER).
+    pub certificate: PathBuf,
+    /// Root, regional, zonal, instance (DER).
+    pub chain: Vec<PathBuf>,
+}
+
 impl Authority {
     /// Opens the authority in `dir`, making the directory (mode 0700) and the root if there is none.
     ///
@@ -119,6 +131,22 @@ impl Authority {
         self.with_state(State::instance_id)
     }
 
+    /// The module id of a new enclave on the authority's instance, made as on hardware, from the
+    /// time and chance; it never comes back.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::File`] or [`Error::Random`].
+    pub fn module_id(&self, now_ms: u64) -> Result<String, Error> {
+        let instance_id = self.instance_id()?;
+        let chance = random::<2>()?;
+        Ok(format!(
+            "{instance_id}-enc{:012x}{}",
+            now_ms & 0xffff_ffff_ffff,
+            hex::encode(chance)
+        ))
+    }
+
     /// A fresh leaf for `module_id` (an instance id, `-enc`, 16 hexadecimal digits) and whatever
     /// of the chain above it has grown too old.
     ///
@@ -127,6 +155,55 @@ impl Authority {
     /// [`Error::Clock`] before the root's notBefore or near its end; [`Error::Issue`] for a module
     /// id of another form.
     pub fn leaf(&self, module_id: &str, now_ms: u64) -> Result<Leaf, Error> {
+        self.leaf_of(module_id, &generate()?, now_ms)
+    }
+
+    /// Writes what an NSM outside this program signs with into a directory of its own (mode 0700,
+    /// files 0600): a key as PEM, a leaf certificate for `module_id` and the chain above it as DER.
+    /// With `renew` the key that lies there gets a new certificate, so that a reader between two
+    /// files never pairs a key with another key's certificate.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::leaf`]; [`Error::File`] if the files cannot be used.
+    pub fn export(
+        &self,
+        module_id: &str,
+        dir: &Path,
+        renew: bool,
+        now_ms: u64,
+    ) -> Result<Exported, Error> {
+        files::private_dir(dir).map_err(|e| file_error(dir, &e))?;
+        let path = dir.join("key.pem");
+        let key = if renew {
+            let pem = std::fs::read_to_string(&path).map_err(|e| file_error(&path, &e))?;
+            KeyPair::from_pem_and_sign_algo(&pem, &PKCS_ECDSA_P384_SHA384)
+                .map_err(|e| Error::Issue(e.to_string()))?
+        } else {
+            generate()?
+        };
+        let write = |name: &str, bytes: &[u8]| {
+            let path = dir.join(name);
+            files::write_private(&path, bytes).map_err(|e| file_error(&path, &e))?;
+            Ok(path)
+        };
+        let leaf = self.leaf_of(module_id, &key, now_ms)?;
+        if !renew {
+            let pem = Zeroizing::new(pem("PRIVATE KEY", &Zeroizing::new(key.serialize_der())));
+            write("key.pem", pem.as_bytes())?;
+        }
+        let mut chain = Vec::new();
+        for (number, certificate) in leaf.bundle.iter().enumerate() {
+            chain.push(write(&format!("chain-{number}.der"), certificate)?);
+        }
+        Ok(Exported {
+            key: path,
+            certificate: write("leaf.der", &leaf.certificate)?,
+            chain,
+        })
+    }
+
+    fn leaf_of(&self, module_id: &str, key: &KeyPair, now_ms: u64) -> Result<Leaf, Error> {
         let (instance_id, enclave_id) = module_id
             .split_once("-enc")
             .and_then(|(instance, enclave)| Some((instance, hex::decode(enclave).ok()?)))
@@ -143,7 +220,6 @@ impl Authority {
                 .to_vec();
             Ok((bundle, instance))
         })?;
-        let key = generate()?;
         // As on hardware: enclave id ‖ 00000000 ‖ notBefore in Unix seconds.
         let mut serial = enclave_id;
         serial.extend_from_slice(&[0; 4]);
@@ -158,7 +234,7 @@ impl Authority {
                 name: name::leaf(module_id),
                 serial,
                 not_before: now,
-                key: &key,
+                key,
             },
             &Signer {
                 name: name::instance(instance_id),
@@ -198,7 +274,7 @@ impl Authority {
     }
 }
 
-fn file_error(path: &Path, error: &std::io::Error) -> Error {
+pub(crate) fn file_error(path: &Path, error: &std::io::Error) -> Error {
     Error::File {
         path: path.to_owned(),
         reason: error.to_string(),

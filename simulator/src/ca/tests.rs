@@ -97,3 +97,31 @@ fn only_module_ids_get_a_leaf() {
         );
     }
 }
+
+#[test]
+fn an_exported_leaf_is_private_and_renewed_under_its_key() {
+    use std::os::unix::fs::PermissionsExt;
+    let (dir, authority, module) = authority();
+    let nsm = dir.path().join("nsm");
+    let exported = authority.export(&module, &nsm, false, NOW).unwrap();
+    assert_eq!(exported.chain.len(), 4);
+    for path in exported
+        .chain
+        .iter()
+        .chain([&exported.key, &exported.certificate])
+    {
+        let mode = std::fs::metadata(path).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "{}", path.display());
+    }
+    let key = std::fs::read(&exported.key).unwrap();
+    let certificate = std::fs::read(&exported.certificate).unwrap();
+    assert!(key.starts_with(b"-----BEGIN PRIVATE KEY-----\n"));
+    let renewed = authority
+        .export(&module, &nsm, true, NOW + 2 * HOUR)
+        .unwrap();
+    assert_eq!(renewed, exported);
+    assert_eq!(std::fs::read(&exported.key).unwrap(), key);
+    assert_ne!(std::fs::read(&exported.certificate).unwrap(), certificate);
+    let another = authority.export(&module, &nsm, false, NOW).unwrap();
+    assert_ne!(std::fs::read(another.key).unwrap(), key);
+}

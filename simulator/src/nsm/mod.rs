@@ -56,12 +56,7 @@ impl SoftNsm {
         clock: Clock,
     ) -> Result<Self, ca::Error> {
         let instance_id = authority.instance_id()?;
-        let chance = ca::random::<2>()?;
-        let module_id = format!(
-            "{instance_id}-enc{:012x}{}",
-            clock() & 0xffff_ffff_ffff,
-            hex::encode(chance)
-        );
+        let module_id = authority.module_id(clock())?;
         Ok(Self {
             authority,
             module_id,

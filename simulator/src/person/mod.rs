@@ -34,6 +34,7 @@ pub use self::consent::Proposal;
 pub use self::error::PersonError;
 pub use self::sign_up::Registering;
 pub use self::site::Site;
+pub(crate) use self::site::nonce;
 use crate::authenticator::{Authenticator, Behaviour};
 
 /// A person with a device.

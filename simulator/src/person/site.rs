@@ -55,6 +55,12 @@ impl Site {
         &self.client
     }
 
+    /// The policy it is held to.
+    #[must_use]
+    pub const fn policy(&self) -> &PolicyFile {
+        &self.policy
+    }
+
     /// Sends a request.
     ///
     /// # Errors
@@ -130,7 +136,7 @@ impl Site {
 }
 
 /// A client's nonce.
-pub(super) fn nonce() -> Result<[u8; 32], PersonError> {
+pub(crate) fn nonce() -> Result<[u8; 32], PersonError> {
     let mut nonce = [0; 32];
     getrandom::fill(&mut nonce).map_err(|_| PersonError::Random)?;
     Ok(nonce)

@@ -15,7 +15,7 @@ use openkey_protocol::server::{ServerOptions, serve};
 use openkey_protocol::store::StoreClient;
 use openkey_protocol::transport::Address;
 
-use super::{ENCLAVE_ID, life};
+use super::{enclave_id, life};
 use crate::ca::Authority;
 use crate::dir::Dir;
 use crate::fault::{Board, FaultyClock, FaultyConnector, FaultyListener, FaultyNsm};
@@ -31,7 +31,7 @@ const GRACE: Duration = Duration::from_millis(300);
 /// thousand.
 const SIGN_UPS_PER_MINUTE: u32 = 1_000_000;
 
-pub(super) async fn run(dir: &Dir, board: Arc<Board>) -> anyhow::Result<()> {
+pub(super) async fn run(dir: &Dir, number: u8, board: Arc<Board>) -> anyhow::Result<()> {
     let kept = dir.kept()?.context("config.json is missing")?;
     let measurement = Measurement::of_this_program().context("cannot measure this program")?;
     let authority = Authority::open(&dir.ca(), now_ms())?;
@@ -58,7 +58,7 @@ pub(super) async fn run(dir: &Dir, board: Arc<Board>) -> anyhow::Result<()> {
     };
     let stop = life::stop(true)?;
     let enclave = boot(parts).await?;
-    let socket = dir.enclave_socket(ENCLAVE_ID);
+    let socket = dir.enclave_socket(&enclave_id(number));
     let listener = Address::Unix(socket).listen()?;
     let listener = FaultyListener::new(listener, board);
     let options = ServerOptions {

@@ -8,9 +8,10 @@ use anyhow::Context;
 use openkey_host_proxy::{Clock, Config, EnclaveConfig, Parts};
 use openkey_protocol::transport::Address;
 
-use super::{ENCLAVE_ID, MEMBER, ProcessOptions, life};
+use super::{MEMBER, ProcessOptions, enclave_id, life};
 use crate::dir::Dir;
 use crate::fault::{Board, FaultyStore};
+use crate::vm::Machine;
 
 /// For requests in flight when told to stop. Everything ends within two seconds of Ctrl-C.
 const DRAIN: Duration = Duration::from_millis(1000);
@@ -22,15 +23,23 @@ pub(super) async fn run(
 ) -> anyhow::Result<()> {
     let kept = dir.kept()?.context("config.json is missing")?;
     let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, kept.port));
-    let enclave = EnclaveConfig {
-        id: ENCLAVE_ID.to_owned(),
-        member: MEMBER.to_owned(),
-        address: Address::Unix(dir.enclave_socket(ENCLAVE_ID)),
-    };
+    let mut enclaves = Vec::new();
+    for number in 1..=options.enclaves {
+        let id = enclave_id(number);
+        let address = match Machine::load(dir, number)? {
+            Some(_) => Machine::requests(dir, number),
+            None => Address::Unix(dir.enclave_socket(&id)),
+        };
+        enclaves.push(EnclaveConfig {
+            id,
+            member: MEMBER.to_owned(),
+            address,
+        });
+    }
     let mut config = Config::new(
         listen,
         kept.origin().parse()?,
-        vec![enclave],
+        enclaves,
         Address::Unix(dir.store_socket()),
         dir.store(),
     );

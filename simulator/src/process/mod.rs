@@ -1,9 +1,12 @@
-//! The processes of a simulation: the same program, started again under a hidden subcommand.
+//! The processes of a simulation: the same program, started again under a hidden subcommand, which
+//! becomes a program of the rig where an enclave is a virtual machine.
 
 mod enclave;
 mod host_proxy;
 pub(crate) mod life;
+mod machine;
 
+use std::borrow::Cow;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -14,10 +17,14 @@ use crate::fault::Board;
 /// The hidden subcommand.
 pub const SUBCOMMAND: &str = "__process";
 
-/// The routing id of the one enclave.
-pub const ENCLAVE_ID: &str = "e1";
-/// The deployment it belongs to.
+/// The deployment that the enclaves belong to.
 pub const MEMBER: &str = "m1";
+
+/// The routing id of enclave `number`, from 1.
+#[must_use]
+pub fn enclave_id(number: u8) -> String {
+    format!("e{number}")
+}
 
 /// What a process is told, beside the directory.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -26,45 +33,66 @@ pub struct ProcessOptions {
     pub no_rate_limits: bool,
     /// Serve the page from this directory instead of the embedded one.
     pub page_dir: Option<PathBuf>,
+    /// How many enclaves host-proxy serves.
+    pub enclaves: u8,
     /// Which log lines, such as `info` or `debug`.
     pub log: String,
 }
 
-/// A part of a simulation that is a process of its own.
+/// A part of a simulation that is a process of its own. Enclaves are numbered from 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Process {
+    /// Carries the vsock of an enclave that is a virtual machine.
+    Vsock(u8),
     /// The trusted program.
-    Enclave,
+    Enclave(u8),
+    /// The stand-in for AWS KMS.
+    Kms,
     /// The untrusted half.
     HostProxy,
 }
 
 impl Process {
-    /// All of them, in the order of starting. They stop in the reverse order: requests end before
-    /// the enclave that answers them.
-    pub const ALL: [Self; 2] = [Self::Enclave, Self::HostProxy];
-
-    /// Its name.
+    /// Its name. The first of several has no number.
     #[must_use]
-    pub const fn name(self) -> &'static str {
+    pub fn name(self) -> Cow<'static, str> {
         match self {
-            Self::Enclave => "enclave",
-            Self::HostProxy => "host-proxy",
+            Self::Vsock(1) => "vsock".into(),
+            Self::Vsock(number) => format!("vsock-{number}").into(),
+            Self::Enclave(1) => "enclave".into(),
+            Self::Enclave(number) => format!("enclave-{number}").into(),
+            Self::Kms => "kms".into(),
+            Self::HostProxy => "host-proxy".into(),
         }
     }
 
     /// The process of this name.
     #[must_use]
     pub fn of_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|process| process.name() == name)
+        match name {
+            "vsock" => return Some(Self::Vsock(1)),
+            "enclave" => return Some(Self::Enclave(1)),
+            "kms" => return Some(Self::Kms),
+            "host-proxy" => return Some(Self::HostProxy),
+            _ => {}
+        }
+        let (kind, number) = name.rsplit_once('-')?;
+        let number = number.parse().ok().filter(|number| *number > 1)?;
+        match kind {
+            "vsock" => Some(Self::Vsock(number)),
+            "enclave" => Some(Self::Enclave(number)),
+            _ => None,
+        }
     }
 
     /// The arguments that make this program be it.
     #[must_use]
     pub fn arguments(self, dir: &Path, options: &ProcessOptions) -> Vec<OsString> {
-        let mut arguments: Vec<OsString> = vec![SUBCOMMAND.into(), self.name().into()];
+        let name = self.name().into_owned();
+        let mut arguments: Vec<OsString> = vec![SUBCOMMAND.into(), name.into()];
         arguments.extend(["--dir".into(), dir.into()]);
         arguments.extend(["--log".into(), options.log.clone().into()]);
+        arguments.extend(["--enclaves".into(), options.enclaves.to_string().into()]);
         if options.no_rate_limits {
             arguments.push("--no-rate-limits".into());
         }
@@ -82,14 +110,40 @@ impl Process {
     pub fn run(self, dir: &Path, options: &ProcessOptions) -> anyhow::Result<()> {
         openkey_host_proxy::log::init(openkey_host_proxy::log::LogFormat::Text, &options.log)?;
         let dir = Dir::open(dir)?;
+        if machine::is_one(&dir, self)? {
+            return machine::become_it(&dir, self);
+        }
         let board = Arc::new(Board::watching(&dir.faults()));
         let runtime = tokio::runtime::Runtime::new()?;
         let result = match self {
-            Self::Enclave => runtime.block_on(enclave::run(&dir, board)),
+            Self::Enclave(number) => runtime.block_on(enclave::run(&dir, number, board)),
             Self::HostProxy => runtime.block_on(host_proxy::run(&dir, options, board)),
+            Self::Kms | Self::Vsock(_) => Err(anyhow::anyhow!("{} cannot run here", self.name())),
         };
         // What hangs here has been told to stop; the process ends all the same.
         runtime.shutdown_background();
         result
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_come_back() {
+        for process in [
+            Process::Vsock(1),
+            Process::Vsock(2),
+            Process::Enclave(1),
+            Process::Enclave(12),
+            Process::Kms,
+            Process::HostProxy,
+        ] {
+            assert_eq!(Process::of_name(&process.name()), Some(process));
+        }
+        for name in ["", "enclave-", "enclave-1", "enclave-0", "kms-2", "host"] {
+            assert_eq!(Process::of_name(name), None, "{name}");
+        }
     }
 }

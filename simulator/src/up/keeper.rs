@@ -1,15 +1,19 @@
-//! Keeps one process alive.
+//! Keeps one unit alive: processes that live and die together.
 
+use std::future::poll_fn;
 use std::process::{ExitStatus, Stdio};
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
+use rustix::process::Signal;
 use tokio::io::AsyncReadExt;
-use tokio::process::{Child, ChildStderr, Command};
+use tokio::process::{Child, ChildStderr, ChildStdin, Command};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{sleep, timeout};
 
 use super::logfile::LogFile;
+use super::running::signal;
 use crate::dir::Dir;
 use crate::files::this_program;
 use crate::process::{Process, ProcessOptions};
@@ -31,6 +35,8 @@ pub(super) enum Told {
     Started(Process, u32),
     /// A process is gone.
     Ended(Process, u32, ExitStatus),
+    /// A process was stopped because another one of its unit is gone.
+    Stopped(Process, u32),
     /// A process ends by itself again and again.
     Failing(Process),
     /// A process cannot be started at all.
@@ -40,7 +46,8 @@ pub(super) enum Told {
 /// What a keeper needs.
 #[derive(Clone)]
 pub(super) struct Keeper {
-    pub(super) process: Process,
+    /// In the order of starting. When one ends, the others are ended, too.
+    pub(super) unit: Vec<Process>,
     pub(super) dir: Dir,
     pub(super) options: Arc<ProcessOptions>,
     /// Start it again when it dies.
@@ -52,72 +59,106 @@ pub(super) struct Keeper {
     pub(super) tell: mpsc::UnboundedSender<Told>,
 }
 
+/// A process under way. Its input is held until it is to stop: the end of it is the sign.
+struct Running {
+    process: Process,
+    pid: u32,
+    child: Child,
+    pipe: Option<ChildStdin>,
+}
+
 impl Keeper {
-    /// Keeps the process alive until `stop` says so, then stops it.
+    /// Keeps the unit alive until `stop` says so, then stops it.
     pub(super) async fn keep(self, mut stop: watch::Receiver<bool>) {
         let mut failures = 0;
         while !*stop.borrow_and_update() {
             let started = Instant::now();
-            let mut child = match self.start() {
-                Ok(child) => child,
-                Err(error) => {
-                    self.tell(Told::Unstartable(self.process, error.to_string()));
-                    return;
-                }
+            let Some(mut running) = self.start_all() else {
+                return;
             };
-            let pid = child.id().unwrap_or_default();
-            self.tell(Told::Started(self.process, pid));
-            // Held until the process is to stop: its end is the sign.
-            let pipe = child.stdin.take();
-            let status = tokio::select! {
-                status = child.wait() => status,
-                () = stopped(&mut stop) => {
-                    drop(pipe);
-                    return self.end(child).await;
-                }
+            let (index, status) = tokio::select! {
+                ended = first_end(&mut running) => ended,
+                () = stopped(&mut stop) => return self.end_all(running).await,
             };
             if timeout(PAUSE, stopped(&mut stop)).await.is_ok() {
-                return;
+                return self.end_all(running).await;
             }
-            let status = status.unwrap_or_default();
-            self.tell(Told::Ended(self.process, pid, status));
+            if index < running.len() {
+                let ended = running.remove(index);
+                self.tell(Told::Ended(ended.process, ended.pid, status));
+                for mut other in running {
+                    let _ = other.child.kill().await;
+                    self.tell(Told::Stopped(other.process, other.pid));
+                }
+                // Killed is killed; what ends by itself will probably do so again.
+                if status.code().is_some() && started.elapsed() < LIVED {
+                    failures += 1;
+                } else {
+                    failures = 0;
+                }
+                if self.restart && failures >= PATIENCE {
+                    self.tell(Told::Failing(ended.process));
+                    let pause = PAUSE * 2_u32.saturating_pow(failures - PATIENCE);
+                    let _ = timeout(pause.min(LONGEST_PAUSE), stopped(&mut stop)).await;
+                }
+            }
             if !self.restart {
                 return;
-            }
-            // Killed is killed; what ends by itself will probably do so again.
-            if status.code().is_some() && started.elapsed() < LIVED {
-                failures += 1;
-            } else {
-                failures = 0;
-            }
-            if failures >= PATIENCE {
-                self.tell(Told::Failing(self.process));
-                let pause = PAUSE * 2_u32.saturating_pow(failures - PATIENCE);
-                let _ = timeout(pause.min(LONGEST_PAUSE), stopped(&mut stop)).await;
             }
         }
     }
 
-    fn start(&self) -> std::io::Result<Child> {
+    fn start_all(&self) -> Option<Vec<Running>> {
+        let mut running = Vec::new();
+        for process in &self.unit {
+            match self.start(*process) {
+                Ok(one) => {
+                    self.tell(Told::Started(one.process, one.pid));
+                    running.push(one);
+                }
+                Err(error) => {
+                    self.tell(Told::Unstartable(*process, error.to_string()));
+                    return None;
+                }
+            }
+        }
+        Some(running)
+    }
+
+    fn start(&self, process: Process) -> std::io::Result<Running> {
         let mut child = Command::new(this_program()?)
             .arg0("openkey-sim")
-            .args(self.process.arguments(self.dir.path(), &self.options))
+            .args(process.arguments(self.dir.path(), &self.options))
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
             .kill_on_drop(true)
             .spawn()?;
-        let log = LogFile::open(&self.dir.logs(), self.process.name())?;
+        let log = LogFile::open(&self.dir.logs(), &process.name())?;
         if let Some(stderr) = child.stderr.take() {
             tokio::spawn(copy(stderr, log, self.verbose));
         }
-        Ok(child)
+        Ok(Running {
+            process,
+            pid: child.id().unwrap_or_default(),
+            pipe: child.stdin.take(),
+            child,
+        })
     }
 
-    async fn end(&self, mut child: Child) {
-        if timeout(self.patience, child.wait()).await.is_err() {
-            // It had its time.
-            let _ = child.kill().await;
+    /// The last started first: what it depends on is there until it has ended.
+    async fn end_all(&self, running: Vec<Running>) {
+        for mut one in running.into_iter().rev() {
+            drop(one.pipe.take());
+            if is_foreign(&self.unit) {
+                // It does not read its input. A machine has nothing to end in good order: what it
+                // acknowledged is in the host's store.
+                signal(one.pid, Signal::TERM);
+            }
+            if timeout(self.patience, one.child.wait()).await.is_err() {
+                // It had its time.
+                let _ = one.child.kill().await;
+            }
         }
     }
 
@@ -125,6 +166,29 @@ impl Keeper {
         // Nobody listens any more when everything ends.
         let _ = self.tell.send(told);
     }
+}
+
+/// Whether a unit is a virtual machine, whose programs are not ours.
+fn is_foreign(unit: &[Process]) -> bool {
+    unit.iter()
+        .any(|process| matches!(process, Process::Vsock(_)))
+}
+
+/// Which ends first, and how.
+async fn first_end(running: &mut [Running]) -> (usize, ExitStatus) {
+    let mut ends: Vec<_> = running
+        .iter_mut()
+        .map(|one| Box::pin(one.child.wait()))
+        .collect();
+    poll_fn(|context| {
+        for (index, end) in ends.iter_mut().enumerate() {
+            if let Poll::Ready(status) = end.as_mut().poll(context) {
+                return Poll::Ready((index, status.unwrap_or_default()));
+            }
+        }
+        Poll::Pending
+    })
+    .await
 }
 
 /// Ends when `stop` says so, or nobody can say it any more.

@@ -3,15 +3,21 @@
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, TcpListener};
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use openkey_attestation::{Measurements, Pcr, Policy, PolicyFile, Roots};
 use openkey_enclave::configuration::CONFIGURATION_PCR;
 
+use super::{MAX_REPLICAS, UpOptions};
 use crate::ca::Authority;
-use crate::dir::{Dir, FIRST_PORT, Kept};
+use crate::dir::{Dir, FIRST_PORT, Kept, KeptImage, RootKind};
 use crate::fault::Faults;
 use crate::nsm::measure::Measurement;
+use crate::operators::Staff;
 use crate::time::now_ms;
+use crate::vm::{Image, Machine, Rig};
+
+/// How long a successor waits that is announced: nobody has to look at it here.
+const UPGRADE_DELAY_SECONDS: u64 = 1;
 
 /// Another program has the port.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -20,6 +26,25 @@ use crate::time::now_ms;
      (--port 0 picks a free one and keeps it)"
 )]
 pub struct PortTaken(pub u16);
+
+/// What is to be run.
+#[derive(Clone, Debug)]
+pub(super) struct Plan {
+    pub(super) kept: Kept,
+    pub(super) replicas: u8,
+    /// Where the enclaves are virtual machines.
+    pub(super) machines: Option<Machines>,
+}
+
+/// Enclaves that are virtual machines.
+#[derive(Clone, Debug)]
+pub(super) struct Machines {
+    pub(super) rig: Rig,
+    /// What they run.
+    pub(super) image: Image,
+    /// What they are to run.
+    pub(super) successor: Option<Image>,
+}
 
 /// Decides on the port, finds it free, and keeps it. Returns what is kept and the port before, if
 /// it was another.
@@ -38,42 +63,203 @@ pub(super) fn port(dir: &Dir, asked: Option<u16>) -> anyhow::Result<(Kept, Optio
             return Err(e).with_context(|| format!("port {port}: choose another with --port"));
         }
     };
-    let kept = match &before {
-        Some(kept) if kept.port == free => kept.clone(),
-        _ => Kept::new(free),
+    let moved = before
+        .as_ref()
+        .map(|kept| kept.port)
+        .filter(|port| *port != free);
+    let kept = match before {
+        Some(kept) => kept.at(free),
+        None => Kept::new(free),
     };
     kept.configuration().context("config.json")?;
-    dir.keep(&kept)?;
-    let moved = before.map(|kept| kept.port).filter(|port| *port != free);
     Ok((kept, moved))
 }
 
+/// Decides what runs, and keeps it.
+pub(super) fn plan(dir: &Dir, options: &UpOptions) -> anyhow::Result<Plan> {
+    let is_new = dir.kept()?.is_none();
+    let (mut kept, moved) = port(dir, options.port)?;
+    if let Some(before) = moved {
+        eprintln!(
+            "the page moves from port {before} to {}: the origin is measured, so PCR16 changes",
+            kept.port
+        );
+    }
+    if is_new {
+        let root = match (options.root, &options.image) {
+            (Some(root), _) => root,
+            (None, Some(_)) => RootKind::Operators,
+            (None, None) => RootKind::Development,
+        };
+        if root == RootKind::Development && options.image.is_some() {
+            bail!(
+                "no image takes a development root key: leave --root away, or say operators or kms"
+            );
+        }
+        if root != RootKind::Development {
+            let staff = Staff::open(&dir.operators())?;
+            let kms = match root {
+                RootKind::Kms => bail!("there is no stand-in for KMS yet"),
+                _ => None,
+            };
+            kept.provision(
+                root,
+                staff.operators_json()?,
+                staff.release_keys_json(),
+                kms,
+                UPGRADE_DELAY_SECONDS,
+            );
+        }
+    } else {
+        if let Some(asked) = options.root.filter(|asked| *asked != kept.root) {
+            bail!(
+                "{} has {} for its root key: leave --root {asked} away, or choose another --dir",
+                dir.path().display(),
+                kept.root
+            );
+        }
+        if options.image.is_some() && kept.image.is_none() {
+            bail!(
+                "the enclaves of {} are processes, and an image is no successor of theirs: choose \
+                 another --dir",
+                dir.path().display()
+            );
+        }
+    }
+    let machines = machines(dir, &mut kept, options)?;
+    if options.replicas > 1 && kept.root == RootKind::Development {
+        // each reads the same file
+        eprintln!(
+            "{} enclaves with the same development root key",
+            options.replicas
+        );
+    }
+    kept.configuration().context("config.json")?;
+    dir.keep(&kept)?;
+    Ok(Plan {
+        kept,
+        replicas: options.replicas,
+        machines,
+    })
+}
+
+fn machines(dir: &Dir, kept: &mut Kept, options: &UpOptions) -> anyhow::Result<Option<Machines>> {
+    let asked = match &options.image {
+        Some(path) => Some(Image::open(path).context("--image")?.keep(&dir.images())?),
+        None => None,
+    };
+    let before = match &kept.image {
+        Some(image) => Some(Image::open(&image.dir(dir))?),
+        None => None,
+    };
+    let (image, successor) = match (before, asked) {
+        (None, None) => return Ok(None),
+        (None, Some(asked)) => (asked, None),
+        (Some(before), None) => (before, None),
+        (Some(before), Some(asked)) if before.measurement == asked.measurement => (before, None),
+        (Some(before), Some(asked)) => (before, Some(asked)),
+    };
+    if dir.path().to_string_lossy().contains([',', '\n']) {
+        bail!(
+            "{} has a comma in its path, which QEMU's options cannot hold: choose another --dir",
+            dir.path().display()
+        );
+    }
+    let rig = Rig::find()?;
+    if kept.image.is_none() {
+        kept.image = Some(KeptImage {
+            name: image.name(),
+            successor: false,
+        });
+    }
+    Ok(Some(Machines {
+        rig,
+        image,
+        successor,
+    }))
+}
+
 /// Makes what is missing, writes what clients read, and forgets the faults of the last run.
-/// Returns the enclaves' measurements.
-pub(super) fn files(dir: &Dir, kept: &Kept) -> anyhow::Result<BTreeMap<u8, String>> {
+pub(super) fn files(dir: &Dir, plan: &Plan) -> anyhow::Result<()> {
     let authority = Authority::open(&dir.ca(), now_ms())?;
-    dir.root_key()?;
+    if plan.kept.root == RootKind::Development {
+        dir.root_key()?;
+    }
     Faults::default()
         .write(&dir.faults())
         .context("faults.json")?;
-    let measurement = Measurement::of_this_program().context("cannot measure this program")?;
-    let configuration = u8::try_from(CONFIGURATION_PCR)?;
-    let pcrs = [
-        (0, measurement.pcr0),
-        (1, measurement.pcr1),
-        (2, measurement.pcr2),
-        (configuration, kept.configuration()?.pcr()),
-    ];
-    let set = Measurements::new(pcrs.map(|(index, value)| (index, Pcr(value))))?;
+    for number in 1..=MAX_REPLICAS {
+        match &plan.machines {
+            Some(machines) if number <= plan.replicas => {
+                let image = plan.kept.image.as_ref();
+                let manifest = image.and_then(|image| image.manifest(dir));
+                Machine::new(&machines.rig, &machines.image, number)
+                    .save(dir, manifest.as_deref())?;
+            }
+            _ => Machine::forget(dir, number),
+        }
+    }
+    let configuration = String::from_utf8(plan.kept.configuration_json())?;
+    dir.write_text(&dir.configuration(), &configuration)?;
+    dir.write_text(&dir.root_certificate(), &authority.root_pem()?)?;
+    dir.write_json(&dir.release(), &openkey_host_proxy::release_file())?;
+    let measurement = plan.measurement()?;
+    policy(dir, &plan.kept, &[measurement])
+}
+
+impl Plan {
+    /// Whether a root key must be made first.
+    pub(super) fn needs_genesis(&self) -> bool {
+        self.kept.root != RootKind::Development && self.kept.root_id().is_none()
+    }
+
+    /// What the enclaves are to run after an upgrade.
+    pub(super) fn successor(&self) -> Option<Image> {
+        self.machines.as_ref()?.successor.clone()
+    }
+
+    /// What the enclaves measure at first.
+    pub(super) fn measurement(&self) -> anyhow::Result<Measurement> {
+        match &self.machines {
+            Some(machines) => Ok(machines.image.measurement.clone()),
+            None => Measurement::of_this_program().context("cannot measure this program"),
+        }
+    }
+}
+
+/// Writes the policy file that accepts these programs with the kept configuration, and no others.
+pub(super) fn policy(dir: &Dir, kept: &Kept, programs: &[Measurement]) -> anyhow::Result<()> {
+    let authority = Authority::open(&dir.ca(), now_ms())?;
+    let mut sets = Vec::new();
+    for program in programs {
+        let registers = registers(kept, program)?;
+        sets.push(Measurements::new(
+            registers.map(|(index, value)| (index, Pcr(value))),
+        )?);
+    }
     let policy = PolicyFile {
-        policy: Policy::one_of([set])?.simulator(true),
+        policy: Policy::one_of(sets)?.simulator(true),
         roots: Roots::custom([authority.root_certificate()?])?,
     };
     dir.write_text(&dir.policy(), &policy.to_json()?)?;
-    dir.write_text(&dir.root_certificate(), &authority.root_pem()?)?;
-    dir.write_json(&dir.release(), &openkey_host_proxy::release_file())?;
-    Ok(pcrs
-        .into_iter()
+    Ok(())
+}
+
+/// The registers of a program with the kept configuration.
+fn registers(kept: &Kept, program: &Measurement) -> anyhow::Result<[(u8, [u8; 48]); 4]> {
+    let configuration = u8::try_from(CONFIGURATION_PCR)?;
+    Ok([
+        (0, program.pcr0),
+        (1, program.pcr1),
+        (2, program.pcr2),
+        (configuration, kept.configuration()?.pcr()),
+    ])
+}
+
+/// The same for people and programs: register to value (hex).
+pub(super) fn measured(kept: &Kept, program: &Measurement) -> anyhow::Result<BTreeMap<u8, String>> {
+    let registers = registers(kept, program)?.into_iter();
+    Ok(registers
         .map(|(index, value)| (index, hex::encode(value)))
         .collect())
 }
@@ -93,6 +279,7 @@ mod tests {
         let (_temporary, dir) = dir();
         let (first, moved) = port(&dir, Some(0)).unwrap();
         assert!(first.port != 0 && moved.is_none());
+        dir.keep(&first).unwrap();
         for asked in [Some(0), None, Some(first.port)] {
             assert_eq!(port(&dir, asked).unwrap(), (first.clone(), None));
         }
@@ -113,6 +300,7 @@ mod tests {
     fn another_port_is_a_move() {
         let (_temporary, dir) = dir();
         let (first, _) = port(&dir, Some(0)).unwrap();
+        dir.keep(&first).unwrap();
         let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let number = free.local_addr().unwrap().port();
         drop(free);
@@ -120,21 +308,31 @@ mod tests {
         assert_eq!((second.port, moved), (number, Some(first.port)));
     }
 
+    fn process(kept: Kept) -> Plan {
+        Plan {
+            kept,
+            replicas: 1,
+            machines: None,
+        }
+    }
+
     #[test]
     fn the_policy_carries_root_and_measurements() {
         let (_temporary, dir) = dir();
-        let kept = Kept::new(7100);
-        let measured = files(&dir, &kept).unwrap();
-        assert_eq!(measured.keys().copied().collect::<Vec<_>>(), [0, 1, 2, 16]);
+        let plan = process(Kept::new(7100));
+        files(&dir, &plan).unwrap();
+        let measured = |plan: &Plan| measured(&plan.kept, &plan.measurement().unwrap()).unwrap();
+        let first = measured(&plan);
+        assert_eq!(first.keys().copied().collect::<Vec<_>>(), [0, 1, 2, 16]);
         let policy = PolicyFile::parse(&std::fs::read(dir.policy()).unwrap()).unwrap();
         assert!(policy.policy.is_for_simulator() && !policy.policy.accepts_debug());
         let sets = policy.policy.measurements().unwrap();
         let pcr16 = sets[0].get(16).unwrap().to_string();
-        assert_eq!(measured[&16], pcr16);
+        assert_eq!(first[&16], pcr16);
         assert_ne!(policy.roots, Roots::aws());
         // Another port is another configuration, and nothing else changes.
-        let other = files(&dir, &Kept::new(7101)).unwrap();
-        assert_ne!(other[&16], measured[&16]);
-        assert_eq!(other[&0], measured[&0]);
+        let other = measured(&process(Kept::new(7101)));
+        assert_ne!(other[&16], first[&16]);
+        assert_eq!(other[&0], first[&0]);
     }
 }

@@ -1,25 +1,26 @@
-//! Whether everything truly answers: host-proxy says it is ready, and the enclave gives evidence
-//! that the verifier accepts under the very policy file that was written for clients.
+//! Whether everything truly answers: host-proxy says it is ready, every enclave has its root key and
+//! gives evidence that the verifier accepts under the very policy file that was written for clients.
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, anyhow};
+use anyhow::{Context, anyhow, bail};
+use openkey_protocol::message::{Request, Response, RootState};
 use openkey_verifier::client::Host;
 use tokio::task::JoinHandle;
 
-use super::api;
-use crate::dir::{Dir, Kept};
+use super::Ready;
+use crate::dir::Dir;
 use crate::person::Site;
-use crate::process::ENCLAVE_ID;
 
 const PAUSE: Duration = Duration::from_millis(50);
 const MAX_READY: usize = 64 * 1024;
 
 /// A probe under way; dropping it calls it off.
 pub(super) struct Probe {
-    pub(super) task: JoinHandle<anyhow::Result<()>>,
+    pub(super) task: JoinHandle<anyhow::Result<Ready>>,
     off: Arc<AtomicBool>,
 }
 
@@ -29,22 +30,21 @@ impl Drop for Probe {
     }
 }
 
-pub(super) fn spawn(dir: &Dir, kept: &Kept, patience: Duration) -> Probe {
+pub(super) fn spawn(dir: &Dir, mut ready: Ready, patience: Duration) -> Probe {
     let off = Arc::new(AtomicBool::new(false));
     let called_off = Arc::clone(&off);
-    let (dir, kept) = (dir.clone(), kept.clone());
+    let (policy, logs): (PathBuf, PathBuf) = (dir.policy(), dir.logs());
     let task = tokio::task::spawn_blocking(move || {
         let began = Instant::now();
         loop {
-            let error = match answers(&dir, &kept) {
-                Ok(()) => return Ok(()),
+            let error = match ask(&policy, &mut ready) {
+                Ok(()) => return Ok(ready),
                 Err(error) => error,
             };
             if called_off.load(Ordering::Relaxed) {
-                return Ok(());
+                bail!("called off");
             }
             if began.elapsed() > patience {
-                let logs = dir.logs();
                 return Err(error).with_context(|| {
                     format!("no answer in {patience:?} (logs in {})", logs.display())
                 });
@@ -56,14 +56,37 @@ pub(super) fn spawn(dir: &Dir, kept: &Kept, patience: Duration) -> Probe {
 }
 
 /// Asks once.
-pub(super) fn answers(dir: &Dir, kept: &Kept) -> anyhow::Result<()> {
-    let host = Host::new(&format!("http://localhost:{}", kept.port))?;
-    let ready = host.get("readyz", MAX_READY)?;
-    if ready.status != 200 {
-        return Err(anyhow!("host-proxy is not ready (status {})", ready.status));
+pub(super) fn ask(policy: &Path, ready: &mut Ready) -> anyhow::Result<()> {
+    let host = Host::new(&ready.page)?;
+    let answer = host.get("readyz", MAX_READY)?;
+    if answer.status != 200 {
+        return Err(anyhow!(
+            "host-proxy is not ready (status {})",
+            answer.status
+        ));
     }
-    let policy = std::fs::read(dir.policy())?;
-    let enclave = format!("{}/enclaves/{ENCLAVE_ID}", api(kept));
-    Site::new(&enclave, kept.origin(), &policy)?.evidence()?;
+    let policy = std::fs::read(policy)?;
+    for enclave in &mut ready.enclaves {
+        let site = Site::new(&enclave.api, &ready.page, &policy)?;
+        let Response::Status(status) = site.call(&Request::Status)? else {
+            bail!("{} answers something else than its status", enclave.id);
+        };
+        enclave.root_source = status.root_source;
+        if status.root.state != RootState::Ready {
+            bail!(
+                "{} waits for its root key: {}",
+                enclave.id,
+                sources(&status.root)
+            );
+        }
+        site.evidence()?;
+    }
     Ok(())
+}
+
+/// Why an enclave still waits, in its own words.
+fn sources(root: &openkey_protocol::message::RootStatus) -> String {
+    let sources = root.sources.iter();
+    let sources: Vec<&str> = sources.map(|it| it.explanation.as_str()).collect();
+    sources.join("; ")
 }

@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 
+use openkey_protocol::message::RootSource;
 use serde::{Deserialize, Serialize};
+
+use crate::dir::RootKind;
 
 /// A running simulation, as `openkey-sim up --json` prints it: one object on one line.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,7 +24,13 @@ pub struct Ready {
     pub root_certificate: PathBuf,
     /// A policy file that accepts exactly these enclaves.
     pub policy: PathBuf,
-    /// The enclaves.
+    /// Where the enclaves get their root key.
+    pub root: RootKind,
+    /// Commitment to the root key and the operators (hex); absent with a development root key.
+    pub root_id: Option<String>,
+    /// The image directory that the enclaves run; absent if they are processes.
+    pub image: Option<PathBuf>,
+    /// The enclaves: replicas of one deployment, with one root key and one store.
     pub enclaves: Vec<ReadyEnclave>,
     /// The processes.
     pub processes: Vec<ReadyProcess>,
@@ -38,12 +47,14 @@ pub struct ReadyEnclave {
     pub api: String,
     /// What it measures: register to value (hex).
     pub measurements: BTreeMap<u8, String>,
+    /// Where its root key came from; absent until it said so.
+    pub root_source: Option<RootSource>,
 }
 
 /// One process.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReadyProcess {
-    /// `enclave` or `host-proxy`.
+    /// `enclave`, `enclave-2`, …, `host-proxy`; `vsock`, `vsock-2`, … with virtual machines; `kms`.
     pub name: String,
     /// Its process id.
     pub pid: u32,
@@ -56,8 +67,17 @@ impl fmt::Display for Ready {
         row("page", &self.page)?;
         row("API", &self.api)?;
         row("API description", &format_args!("{}/docs", self.page))?;
+        if let Some(image) = &self.image {
+            row("image", &image.display())?;
+        }
+        if let Some(root_id) = &self.root_id {
+            row("root id", root_id)?;
+        }
         for enclave in &self.enclaves {
             row(&format!("enclave {}", enclave.id), &enclave.api)?;
+            if let Some(source) = enclave.root_source {
+                row("  root key from", &source_name(source))?;
+            }
             for (index, value) in &enclave.measurements {
                 row(&format!("  PCR{index}"), value)?;
             }
@@ -73,6 +93,16 @@ impl fmt::Display for Ready {
     }
 }
 
+/// For people.
+pub(super) const fn source_name(source: RootSource) -> &'static str {
+    match source {
+        RootSource::Development => "a file (development)",
+        RootSource::HandOver => "another enclave (hand-over)",
+        RootSource::Operators => "operators",
+        RootSource::Kms => "KMS",
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -85,11 +115,15 @@ mod tests {
             dir: "/d".into(),
             root_certificate: "/d/root.pem".into(),
             policy: "/d/policy.json".into(),
+            root: RootKind::Operators,
+            root_id: Some("ef".into()),
+            image: None,
             enclaves: vec![ReadyEnclave {
                 id: "e1".into(),
                 member: "m1".into(),
                 api: "http://localhost:7100/api/v1/enclaves/e1".into(),
                 measurements: [(0, "ab".into()), (16, "cd".into())].into(),
+                root_source: Some(RootSource::HandOver),
             }],
             processes: vec![ReadyProcess {
                 name: "enclave".into(),
@@ -103,7 +137,7 @@ mod tests {
         let json = serde_json::to_string(&ready()).unwrap();
         assert_eq!(
             json,
-            r#"{"page":"http://localhost:7100","api":"http://localhost:7100/api/v1","node":null,"dir":"/d","root_certificate":"/d/root.pem","policy":"/d/policy.json","enclaves":[{"id":"e1","member":"m1","api":"http://localhost:7100/api/v1/enclaves/e1","measurements":{"0":"ab","16":"cd"}}],"processes":[{"name":"enclave","pid":7}]}"#
+            r#"{"page":"http://localhost:7100","api":"http://localhost:7100/api/v1","node":null,"dir":"/d","root_certificate":"/d/root.pem","policy":"/d/policy.json","root":"operators","root_id":"ef","image":null,"enclaves":[{"id":"e1","member":"m1","api":"http://localhost:7100/api/v1/enclaves/e1","measurements":{"0":"ab","16":"cd"},"root_source":"hand_over"}],"processes":[{"name":"enclave","pid":7}]}"#
         );
         assert_eq!(serde_json::from_str::<Ready>(&json).unwrap(), ready());
     }

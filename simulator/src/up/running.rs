@@ -1,14 +1,13 @@
 //! Who is running in a directory: for `status`, `down` and tests.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde::{Deserialize, Serialize};
 
-use super::{Ready, UpOptions, probe, ready};
-use crate::dir::{Dir, DirError, Kept};
+use super::{Ready, probe};
+use crate::dir::{Dir, DirError};
 use crate::files;
 
 /// How long `down` waits: the simulation itself gives up on its processes after two seconds.
@@ -29,17 +28,12 @@ pub struct Running {
 }
 
 impl Running {
-    pub(super) fn new(
-        dir: &Dir,
-        kept: &Kept,
-        measurements: BTreeMap<u8, String>,
-        options: &UpOptions,
-    ) -> Self {
+    pub(super) fn new(ready: Ready, restart: bool) -> Self {
         Self {
             supervisor: std::process::id(),
             answers: false,
-            restart: options.restart,
-            ready: ready(dir, kept, measurements),
+            restart,
+            ready,
         }
     }
 
@@ -80,16 +74,13 @@ impl Running {
     }
 }
 
-/// Whether the simulation in a directory answers at this moment.
+/// Asks every enclave of the simulation in a directory, and notes where its root key came from.
 ///
 /// # Errors
 ///
-/// Why it does not.
-pub fn answers(dir: &Dir) -> anyhow::Result<()> {
-    let kept = dir
-        .kept()?
-        .ok_or_else(|| DirError::NotRunning(dir.path().to_owned()))?;
-    probe::answers(dir, &kept)
+/// Why one does not answer, or still waits for its root key.
+pub fn ask(dir: &Dir, ready: &mut Ready) -> anyhow::Result<()> {
+    probe::ask(&dir.policy(), ready)
 }
 
 /// Stops the simulation in a directory and waits until it is gone.

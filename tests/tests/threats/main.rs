@@ -10,7 +10,7 @@
 mod approvals;
 mod dangers;
 mod evidence;
-mod kills;
+mod process;
 mod readings;
 mod records;
 mod relays;

@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use openkey_simulator::dir::DEFAULT_DIR;
+use openkey_simulator::dir::{DEFAULT_DIR, RootKind};
+use openkey_simulator::up::MAX_REPLICAS;
 
 const ABOUT: &str = "\
 The whole system on this machine, in one command: a simulated enclave (its own process, a software
@@ -14,6 +15,8 @@ const EXAMPLES: &str = "\
 Examples:
   openkey-sim up                                  page on http://localhost:7100, state in ./.openkey
   openkey-sim up --dir two --port 0 --json        any free port (kept), one line of JSON when ready
+  openkey-sim up --replicas 2 --root operators    two enclaves: the second by hand-over
+  openkey-sim up --dir vm --image IMAGE           the real enclave image in a virtual machine
   openkey-sim up --fault store-older=0.1 --seed 7 one store answer in ten is older, repeatably
   openkey-sim fault set nsm-slow=2s@0.5           every other NSM call takes two seconds, from now on
   openkey-sim fault clear                         no more faults
@@ -75,6 +78,21 @@ pub(crate) struct Up {
     /// Stop when standard input ends, too: for programs that start a simulation
     #[arg(long)]
     pub(crate) until_eof: bool,
+    /// Run the enclave image of this directory (`openkey-image build`) in virtual machines, instead
+    /// of processes. On a directory that runs another image: upgrade to this one. Kept in DIR
+    #[arg(long, value_name = "IMAGE")]
+    pub(crate) image: Option<PathBuf>,
+    /// How many enclaves, with one root key and one store behind one host-proxy
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=i64::from(MAX_REPLICAS)))]
+    pub(crate) replicas: u8,
+    /// Where the first enclave gets its root key: `development`, a file (the default, not for
+    /// images); `operators`, a quorum of them, played here (the default with --image); `kms`, a
+    /// stand-in for AWS KMS. Further enclaves get it by hand-over. Kept in DIR
+    #[arg(long, value_name = "SOURCE")]
+    pub(crate) root: Option<RootKind>,
+    /// Do not post the operators' shares: enclaves wait until somebody does
+    #[arg(long)]
+    pub(crate) no_operators: bool,
     /// A fault from the moment everything answers; may be repeated
     #[arg(long = "fault", value_name = "NAME=VALUE")]
     pub(crate) faults: Vec<String>,
@@ -115,8 +133,11 @@ Faults (NAME=VALUE):
                            cross-checks; never the NSM's)
 CHANCE is 0.25, 25% or always; DELAY is 250ms or 2s@0.1; OFFSET is +2h or -90s. Units: ms s m h d.
 
-With --json the object has: page, api, node (null), dir, root_certificate, policy, enclaves (id,
-member, api, measurements) and processes (name, pid). Progress goes to standard error.";
+Faults of the NSM, of frames and of connections are faults of enclaves that are processes.
+
+With --json the object has: page, api, node (null), dir, root_certificate, policy, root, root_id,
+image, enclaves (id, member, api, measurements, root_source) and processes (name, pid). Progress goes
+to standard error.";
 
 /// On or off.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -211,6 +232,8 @@ pub(crate) struct Process {
     pub(crate) dir: PathBuf,
     #[arg(long)]
     pub(crate) log: String,
+    #[arg(long)]
+    pub(crate) enclaves: u8,
     #[arg(long)]
     pub(crate) no_rate_limits: bool,
     #[arg(long)]

@@ -42,10 +42,15 @@ fn start(up: cli::Up) -> anyhow::Result<()> {
         restart: !up.no_restart,
         until_eof: up.until_eof,
         verbose: up.verbose,
+        image: up.image,
+        replicas: up.replicas,
+        root: up.root,
+        play_operators: !up.no_operators,
         faults,
         processes: ProcessOptions {
             no_rate_limits: up.rate_limit == cli::Switch::Off,
             page_dir,
+            enclaves: up.replicas,
             log: up.log,
         },
     };
@@ -57,13 +62,14 @@ fn start(up: cli::Up) -> anyhow::Result<()> {
 }
 
 fn show(status: &cli::Status) -> anyhow::Result<()> {
-    let (dir, running) = running::Running::find(&status.at.dir)?;
+    let (dir, mut running) = running::Running::find(&status.at.dir)?;
+    let asked = running::ask(&dir, &mut running.ready);
     if status.json {
         println!("{}", serde_json::to_string(&running.ready)?);
     } else {
         println!("{}", running.ready);
     }
-    running::answers(&dir).context("it is running but does not answer")
+    asked.context("it is running but does not answer")
 }
 
 fn change(fault: cli::Fault) -> anyhow::Result<()> {
@@ -103,6 +109,7 @@ fn be(process: cli::Process) -> anyhow::Result<()> {
     let options = ProcessOptions {
         no_rate_limits: process.no_rate_limits,
         page_dir: process.page_dir,
+        enclaves: process.enclaves,
         log: process.log,
     };
     it.run(&process.dir, &options)

@@ -11,6 +11,10 @@
 //! ada.sign_text("still here").unwrap();
 //! ```
 
+mod options;
+mod provisioned;
+mod template;
+
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
@@ -20,7 +24,10 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
+pub use self::options::Options;
+pub use self::template::copy;
 use crate::dir::Dir;
+use crate::operators::StaffError;
 use crate::person::{Person, PersonError, Site};
 use crate::up::Ready;
 use crate::up::running::{self, Running, change_faults, signal};
@@ -28,64 +35,6 @@ use crate::up::running::{self, Running, change_faults, signal};
 /// How long anything may take on a machine that has other things to do.
 const PATIENCE: Duration = Duration::from_secs(120);
 const PAUSE: Duration = Duration::from_millis(10);
-
-/// How to start.
-#[derive(Clone, Debug)]
-pub struct Options {
-    binary: PathBuf,
-    dir: Option<PathBuf>,
-    arguments: Vec<String>,
-}
-
-impl Options {
-    /// The program, in a new directory that ends with the simulation, on any free port, without
-    /// rate limits.
-    pub fn new(binary: impl Into<PathBuf>) -> Self {
-        Self {
-            binary: binary.into(),
-            dir: None,
-            arguments: Vec::new(),
-        }
-    }
-
-    /// In this directory, which stays.
-    #[must_use]
-    pub fn dir(mut self, dir: impl Into<PathBuf>) -> Self {
-        self.dir = Some(dir.into());
-        self
-    }
-
-    /// Leave a process down that dies.
-    #[must_use]
-    pub fn no_restart(self) -> Self {
-        self.argument("--no-restart")
-    }
-
-    /// With host-proxy's rate limits.
-    #[must_use]
-    pub fn rate_limits(self) -> Self {
-        self.argument("--rate-limit=on")
-    }
-
-    /// A fault from the start, such as `store-older=0.1`.
-    #[must_use]
-    pub fn fault(self, fault: &str) -> Self {
-        self.argument(&format!("--fault={fault}"))
-    }
-
-    /// The seed of the faults.
-    #[must_use]
-    pub fn seed(self, seed: u64) -> Self {
-        self.argument(&format!("--seed={seed}"))
-    }
-
-    /// Any other argument of `openkey-sim up`.
-    #[must_use]
-    pub fn argument(mut self, argument: &str) -> Self {
-        self.arguments.push(argument.to_owned());
-        self
-    }
-}
 
 /// Why a simulation did not do what it should.
 #[derive(Debug, thiserror::Error)]
@@ -114,6 +63,9 @@ pub enum SimulationError {
     /// A person cannot be made.
     #[error(transparent)]
     Person(#[from] PersonError),
+    /// An operator could not do what was asked.
+    #[error(transparent)]
+    Staff(#[from] StaffError),
     /// Anything else.
     #[error("{0}")]
     Other(String),
@@ -142,7 +94,11 @@ impl Simulation {
             Some(dir) => (dir, None),
             None => {
                 let temporary = tempfile::tempdir()?;
-                (temporary.path().join("sim"), Some(temporary))
+                let path = temporary.path().join("sim");
+                if let Some(template) = &options.template {
+                    template::copy(template, &path)?;
+                }
+                (path, Some(temporary))
             }
         };
         let dir = Dir::create(&path).map_err(other)?;
@@ -238,7 +194,7 @@ impl Simulation {
         self.supervisor.id()
     }
 
-    /// The process of this name (`enclave`, `host-proxy`) right now.
+    /// The process of this name (`enclave`, `enclave-2`, `vsock`, `host-proxy`) right now.
     ///
     /// # Errors
     ///
@@ -302,7 +258,10 @@ impl Simulation {
     ///
     /// [`SimulationError::Timeout`].
     pub fn wait_until_it_answers(&self) -> Result<(), SimulationError> {
-        wait("an answer", || running::answers(&self.dir).ok())
+        wait("an answer", || {
+            let (dir, mut running) = Running::find(self.dir.path()).ok()?;
+            running::ask(&dir, &mut running.ready).ok()
+        })
     }
 
     /// Sets a fault, such as `store-older=0.1`; every process has noticed when this returns.

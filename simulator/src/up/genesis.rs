@@ -1,0 +1,66 @@
+//! The genesis of a simulated deployment: one enclave without a root key makes it, the operators get
+//! their shares, and the root id goes into the measured configuration.
+
+use std::time::Instant;
+
+use anyhow::{Context, bail};
+use openkey_protocol::message::{Request, Response, RootState};
+use serde_json::json;
+
+use super::prepare;
+use super::supervisor::{START_UP, Supervisor, enclave_api};
+use crate::operators::Staff;
+use crate::person::Site;
+use crate::process::Process;
+
+const PAUSE: std::time::Duration = std::time::Duration::from_millis(50);
+
+impl Supervisor {
+    /// Makes the root key; `None` if told to stop before it is there.
+    pub(super) async fn genesis(&mut self) -> anyhow::Result<Option<()>> {
+        eprintln!(
+            "genesis: an enclave makes the root key for three operators, two of whom suffice"
+        );
+        prepare::files(&self.dir, &self.plan)?;
+        self.fleet.expect(1);
+        if self.plan.kept.root == crate::dir::RootKind::Kms {
+            self.fleet.start(&[Process::Kms]);
+        }
+        self.start_enclave(1);
+        self.fleet.start(&[Process::HostProxy]);
+        let (dir, kept) = (self.dir.clone(), self.plan.kept.clone());
+        let job = tokio::task::spawn_blocking(move || {
+            let policy = std::fs::read(dir.policy())?;
+            let site = Site::new(&enclave_api(&kept, 1), kept.origin(), &policy)?;
+            let began = Instant::now();
+            loop {
+                let status = site.call(&Request::Status);
+                if let Ok(Response::Status(status)) = &status {
+                    match status.root.state {
+                        RootState::AwaitingGenesis => break,
+                        other => bail!("the enclave awaits no genesis: {other:?}"),
+                    }
+                }
+                if began.elapsed() > START_UP {
+                    status.context("the enclave does not answer")?;
+                }
+                std::thread::sleep(PAUSE);
+            }
+            let staff = Staff::open(&dir.operators())?;
+            anyhow::Ok(staff.genesis(&site, &dir.genesis())?)
+        });
+        let made = self
+            .drive(async { job.await.context("the genesis broke")?.context("genesis") })
+            .await?;
+        self.fleet.stop_all().await;
+        let Some(root_id) = made else {
+            return Ok(None);
+        };
+        eprintln!("genesis: root id {root_id}");
+        self.plan
+            .kept
+            .measure("root_id", json!(root_id.to_string()));
+        self.dir.keep(&self.plan.kept)?;
+        Ok(Some(()))
+    }
+}

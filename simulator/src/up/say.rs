@@ -1,0 +1,71 @@
+//! What a simulation says: progress on standard error, itself on standard output.
+
+use anyhow::bail;
+
+use super::keeper::Told;
+use super::{Ready, logfile};
+use crate::dir::Dir;
+
+/// Lines of a log that are shown when a process does not start.
+const SHOWN_LINES: usize = 12;
+
+/// Says what has happened; an error if it cannot go on.
+pub(super) fn say(told: &Told, dir: &Dir, restart: bool, answered: bool) -> anyhow::Result<()> {
+    match told {
+        Told::Started(process, pid) => eprintln!("{} runs as process {pid}", process.name()),
+        Told::Ended(process, pid, status) => {
+            let next = if restart {
+                "starting it again with the same state"
+            } else {
+                "it stays down (--no-restart)"
+            };
+            eprintln!("{} (process {pid}) ended: {status}; {next}", process.name());
+        }
+        Told::Stopped(process, pid) => {
+            eprintln!("{} (process {pid}) was stopped with it", process.name());
+        }
+        Told::Failing(process) if !answered => bail!(
+            "{} does not start; the end of its log ({}):\n{}",
+            process.name(),
+            dir.logs().display(),
+            logfile::tail(&dir.logs(), &process.name(), SHOWN_LINES),
+        ),
+        Told::Failing(process) => {
+            eprintln!("{} keeps ending by itself; see its log", process.name());
+        }
+        Told::Unstartable(process, error) => bail!("{} cannot be started: {error}", process.name()),
+    }
+    Ok(())
+}
+
+/// Says that everything answers.
+pub(super) fn print(ready: &Ready, json: bool) -> anyhow::Result<()> {
+    use std::io::Write;
+    let mut out = std::io::stdout().lock();
+    if json {
+        writeln!(out, "{}", serde_json::to_string(ready)?)?;
+    } else {
+        let dir = ready.dir.display();
+        writeln!(
+            out,
+            "\nOpenKey is running: a simulation, which protects nothing.\n"
+        )?;
+        writeln!(out, "{ready}")?;
+        writeln!(
+            out,
+            "Open the page in a browser. Check the enclave yourself:"
+        )?;
+        writeln!(
+            out,
+            "  cargo run --release -p openkey-verifier -- host {} --policy {}",
+            ready.page,
+            ready.policy.display()
+        )?;
+        writeln!(
+            out,
+            "Ctrl-C stops everything; `up --dir {dir}` goes on where it was."
+        )?;
+    }
+    out.flush()?;
+    Ok(())
+}

@@ -1,0 +1,39 @@
+//! What stops a simulation.
+
+use std::pin::Pin;
+
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::process::life;
+
+/// What stops a simulation.
+pub(super) struct Signals {
+    interrupt: tokio::signal::unix::Signal,
+    terminate: tokio::signal::unix::Signal,
+    hangup: tokio::signal::unix::Signal,
+    end: Pin<Box<dyn Future<Output = ()> + Send>>,
+}
+
+impl Signals {
+    pub(super) fn listen(until_eof: bool) -> std::io::Result<Self> {
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+            hangup: signal(SignalKind::hangup())?,
+            end: if until_eof {
+                Box::pin(life::end_of_input()?)
+            } else {
+                Box::pin(std::future::pending())
+            },
+        })
+    }
+
+    pub(super) async fn any(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+            _ = self.hangup.recv() => {}
+            () = &mut self.end => {}
+        }
+    }
+}

@@ -1,0 +1,224 @@
+//! From a plan to a running simulation: genesis, start, upgrade, and looking after it until told to
+//! stop.
+
+use std::collections::BTreeMap;
+use std::pin::pin;
+use std::time::Duration;
+
+use anyhow::Context;
+
+use super::fleet::Fleet;
+use super::keeper::Told;
+use super::prepare::{self, Plan};
+use super::provide::Providing;
+use super::running::Running;
+use super::say::{print, say};
+use super::signals::Signals;
+use super::{Ready, ReadyEnclave, UpOptions, probe};
+use crate::dir::{Dir, Kept, RootKind};
+use crate::nsm::measure::Measurement;
+use crate::process::{MEMBER, Process, enclave_id};
+use crate::vm;
+
+/// How long everything may take to answer for the first time, on a machine that has other things to
+/// do.
+pub(super) const START_UP: Duration = Duration::from_secs(120);
+/// How often the NSM of a virtual machine gets a new certificate: it lives for three hours.
+const RENEW_EVERY: Duration = Duration::from_secs(3600);
+
+/// Looks after a simulation.
+pub(super) struct Supervisor {
+    pub(super) dir: Dir,
+    pub(super) plan: Plan,
+    pub(super) fleet: Fleet,
+    options: UpOptions,
+    signals: Signals,
+    running: Running,
+    providing: BTreeMap<u8, Providing>,
+    /// Whether shares are posted to enclaves that wait.
+    pub(super) play_operators: bool,
+}
+
+impl Supervisor {
+    pub(super) fn new(
+        dir: &Dir,
+        plan: Plan,
+        options: UpOptions,
+        signals: Signals,
+    ) -> anyhow::Result<Self> {
+        let programs = vec![plan.measurement()?; usize::from(plan.replicas)];
+        let ready = ready(dir, &plan.kept, &programs)?;
+        Ok(Self {
+            running: Running::new(ready, options.restart),
+            fleet: Fleet::new(dir, &options),
+            dir: dir.clone(),
+            plan,
+            play_operators: options.play_operators,
+            options,
+            signals,
+            providing: BTreeMap::new(),
+        })
+    }
+
+    /// Everything, until told to stop.
+    pub(super) async fn run(&mut self) -> anyhow::Result<()> {
+        if self.plan.needs_genesis() && self.genesis().await?.is_none() {
+            return Ok(());
+        }
+        prepare::files(&self.dir, &self.plan)?;
+        let successor = self.plan.successor();
+        // A lone enclave hands its key over to another one before it goes.
+        let enclaves = if successor.is_some() {
+            self.plan.replicas.max(2)
+        } else {
+            self.plan.replicas
+        };
+        self.fleet.expect(enclaves);
+        if self.plan.kept.root == RootKind::Kms {
+            self.fleet.start(&[Process::Kms]);
+        }
+        for number in 1..=self.plan.replicas {
+            self.start_enclave(number);
+        }
+        self.fleet.start(&[Process::HostProxy]);
+        let programs = vec![self.plan.measurement()?; usize::from(self.plan.replicas)];
+        self.running.ready = ready(&self.dir, &self.plan.kept, &programs)?;
+        if self.options.play_operators || self.plan.kept.root == RootKind::Development {
+            let Some(()) = self.wait_until_ready().await? else {
+                return Ok(());
+            };
+        } else {
+            eprintln!("the operators are not played: enclaves wait for their shares");
+        }
+        if let Some(successor) = successor {
+            let Some(()) = self.upgrade(&successor).await? else {
+                return Ok(());
+            };
+        }
+        self.options
+            .faults
+            .write(&self.dir.faults())
+            .context("faults.json")?;
+        self.running.ready.processes = self.fleet.processes();
+        self.running.answers = true;
+        self.running.save(&self.dir)?;
+        print(&self.running.ready, self.options.json)?;
+        let dir = self.dir.clone();
+        let machines = self.plan.machines.is_some().then_some(self.plan.replicas);
+        self.drive(async move {
+            loop {
+                tokio::time::sleep(RENEW_EVERY).await;
+                for number in 1..=machines.unwrap_or_default() {
+                    vm::renew(&dir, number)?;
+                }
+            }
+        })
+        .await
+        .map(|_: Option<()>| ())
+    }
+
+    /// Stops everything.
+    pub(super) async fn stop(mut self) {
+        self.providing.clear();
+        self.fleet.stop_all().await;
+        Running::forget(&self.dir);
+    }
+
+    /// Starts enclave `number`: a process, or a virtual machine.
+    pub(super) fn start_enclave(&mut self, number: u8) {
+        if self.plan.machines.is_some() {
+            self.fleet
+                .start(&[Process::Vsock(number), Process::Enclave(number)]);
+        } else {
+            self.fleet.start(&[Process::Enclave(number)]);
+        }
+    }
+
+    /// Waits until every enclave has its root key and gives evidence.
+    pub(super) async fn wait_until_ready(&mut self) -> anyhow::Result<Option<()>> {
+        let mut probe = probe::spawn(&self.dir, self.running.ready.clone(), START_UP);
+        let probed = self
+            .drive(async { (&mut probe.task).await.context("the probe broke")? })
+            .await?;
+        Ok(probed.map(|ready| self.running.ready = ready))
+    }
+
+    /// What is said about the enclaves from now on: these programs run.
+    pub(super) fn describe(&mut self, programs: &[Measurement]) -> anyhow::Result<()> {
+        self.running.ready = ready(&self.dir, &self.plan.kept, programs)?;
+        Ok(())
+    }
+
+    /// Looks after the processes until a job is done; `None` if told to stop.
+    pub(super) async fn drive<T>(
+        &mut self,
+        job: impl Future<Output = anyhow::Result<T>>,
+    ) -> anyhow::Result<Option<T>> {
+        let mut job = pin!(job);
+        loop {
+            tokio::select! {
+                () = self.signals.any() => {
+                    eprintln!("stopping");
+                    return Ok(None);
+                }
+                done = &mut job => return done.map(Some),
+                Some(told) = self.fleet.told() => {
+                    self.running.ready.processes = self.fleet.processes();
+                    // Before it is said: whoever reads the one finds the other.
+                    self.running.save(&self.dir)?;
+                    say(&told, &self.dir, self.options.restart, self.running.answers)?;
+                    if let Told::Started(Process::Enclave(number), _) = told {
+                        self.provide(number);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Posts shares to an enclave that was started just now, if it turns out to wait for them.
+    fn provide(&mut self, number: u8) {
+        let with_shares = self.play_operators
+            && self.plan.kept.root == RootKind::Operators
+            && self.plan.kept.root_id().is_some();
+        if with_shares {
+            let providing = Providing::start(&self.dir, &self.plan.kept, number);
+            self.providing.insert(number, providing);
+        }
+    }
+}
+
+/// The API of the simulation's host-proxy.
+fn api(kept: &Kept) -> String {
+    format!("http://localhost:{}/api/v1", kept.port)
+}
+
+/// The API of an enclave.
+pub(super) fn enclave_api(kept: &Kept, number: u8) -> String {
+    format!("{}/enclaves/{}", api(kept), enclave_id(number))
+}
+
+fn ready(dir: &Dir, kept: &Kept, programs: &[Measurement]) -> anyhow::Result<Ready> {
+    let mut enclaves = Vec::new();
+    for (number, program) in (1_u8..).zip(programs) {
+        enclaves.push(ReadyEnclave {
+            id: enclave_id(number),
+            member: MEMBER.to_owned(),
+            api: enclave_api(kept, number),
+            measurements: prepare::measured(kept, program)?,
+            root_source: None,
+        });
+    }
+    Ok(Ready {
+        page: kept.origin().to_owned(),
+        node: None,
+        dir: dir.path().to_owned(),
+        root_certificate: dir.root_certificate(),
+        policy: dir.policy(),
+        root: kept.root,
+        root_id: kept.root_id().map(str::to_owned),
+        image: kept.image.as_ref().map(|image| image.dir(dir)),
+        enclaves,
+        processes: Vec::new(),
+        api: api(kept),
+    })
+}

@@ -1,0 +1,34 @@
+//! H2 on virtual machines: kill -9 of QEMU, its vsock device or host-proxy loses nothing that was
+//! acknowledged.
+
+use std::time::Duration;
+
+use openkey_simulator::dir::RootKind;
+use openkey_simulator::load::{LoadOptions, read_back, run};
+use openkey_tests::provisioned;
+
+#[test]
+fn h2_kills_under_load_lose_nothing_acknowledged() {
+    let simulation = provisioned(RootKind::Operators, |it| it);
+    let site = simulation.site().unwrap();
+    let acks = simulation.dir().path().join("acks");
+    let options = LoadOptions {
+        accounts: 10,
+        connections: 4,
+        duration: Duration::from_secs(20),
+        acks: Some(acks.clone()),
+    };
+    let report = std::thread::scope(|scope| {
+        let load = scope.spawn(|| run(&site, &options, &Vec::new).unwrap());
+        for name in ["enclave", "host-proxy", "vsock"] {
+            std::thread::sleep(Duration::from_secs(2));
+            let killed = simulation.kill(name).unwrap();
+            simulation.wait_for_another(name, killed).unwrap();
+        }
+        load.join().unwrap()
+    });
+    assert!(report.signatures > 0);
+    let found = read_back(&site, &acks, "localhost", 4).unwrap();
+    assert_eq!(found.missing, Vec::<String>::new());
+    assert_eq!((found.accounts, found.signatures), (10, report.signatures));
+}
