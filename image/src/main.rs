@@ -1,0 +1,169 @@
+//! `openkey-image`: builds the enclave image, and says what any image measures.
+
+use std::{fs, path::PathBuf, process::ExitCode};
+
+use clap::{Args, Parser, Subcommand};
+use openkey_image::{
+    Error, Progress,
+    build::{self, Options},
+    cache::Cache,
+    eif::{self, Image},
+    kernel,
+    manifest::MeasurementsFile,
+    toolchain::Toolchain,
+};
+
+/// Builds the enclave image, the same bytes on every machine, and measures images without running them.
+#[derive(Parser)]
+#[command(version, about)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Build enclave.eif, measurements.json and release.json (a manifest to be signed)
+    ///
+    /// Needs Debian 12 and Rust. Installs missing Debian packages when root, names them otherwise;
+    /// fetches sources by hash and keeps them, the kernel and the program in a cache. From an empty
+    /// cache it takes about ten minutes on two cores, then seconds.
+    Build {
+        /// Where the three files go
+        #[arg(long, value_name = "DIR")]
+        out: PathBuf,
+        #[command(flatten)]
+        what: What,
+        /// Print measurements as JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Fetch what `build --offline` needs
+    Fetch {
+        #[command(flatten)]
+        what: What,
+    },
+    /// Build the kernel alone and print its file's path
+    Kernel {
+        #[command(flatten)]
+        what: What,
+    },
+    /// Print what an image measures: PCR0, PCR1, PCR2
+    ///
+    /// Reads the file strictly: an image that different readers could understand differently is
+    /// refused.
+    Measure {
+        /// The image
+        #[arg(value_name = "FILE.eif")]
+        file: PathBuf,
+        /// Print them as JSON
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+#[derive(Args)]
+struct What {
+    /// The source tree
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    source: PathBuf,
+    /// The release epoch: never goes down from release to release
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+    epoch: u32,
+    /// The commit of a source tree that has no git history
+    #[arg(long, value_name = "HEX")]
+    commit: Option<String>,
+    /// Build a source tree that differs from its commit; release.json then says so
+    #[arg(long)]
+    allow_dirty: bool,
+    /// Where cargo works; in the cache if not given
+    #[arg(long, value_name = "DIR")]
+    target_dir: Option<PathBuf>,
+    /// Where sources and results are kept [default: openkey in the user's cache directory]
+    #[arg(long, value_name = "DIR", env = "OPENKEY_CACHE")]
+    cache: Option<PathBuf>,
+    /// Build the program even if the cache has it from the same sources
+    #[arg(long)]
+    fresh: bool,
+    /// Fetch and install nothing; fail if something is missing
+    #[arg(long)]
+    offline: bool,
+}
+
+impl What {
+    fn cache(&self) -> Result<Cache, Error> {
+        self.cache
+            .as_deref()
+            .map_or_else(Cache::of_user, Cache::open)
+    }
+
+    fn into_options(self, out: PathBuf) -> Options {
+        Options {
+            source: self.source,
+            out,
+            epoch: self.epoch,
+            commit: self.commit,
+            allow_dirty: self.allow_dirty,
+            target_dir: self.target_dir,
+            fresh: self.fresh,
+            offline: self.offline,
+        }
+    }
+}
+
+fn main() -> ExitCode {
+    match run(Cli::parse().command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("openkey-image: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: Command) -> Result<(), Error> {
+    let progress: Progress<'_> = &|line| eprintln!("openkey-image: {line}");
+    match command {
+        Command::Build { out, what, json } => {
+            let built = build::build(&what.cache()?, &what.into_options(out), progress)?;
+            print(&built.measurements, json)
+        }
+        Command::Fetch { what } => {
+            build::fetch(&what.cache()?, &what.into_options(PathBuf::new()), progress)
+        }
+        Command::Kernel { what } => {
+            let toolchain = Toolchain::installed(&what.source)?;
+            let file = kernel::build(&what.cache()?, &toolchain, what.offline, progress)?;
+            println!("{}", file.display());
+            Ok(())
+        }
+        Command::Measure { file, json } => {
+            let file_error = |error| Error::File {
+                path: file.clone(),
+                error,
+            };
+            let size = fs::metadata(&file).map_err(file_error)?.len();
+            if size > eif::MAX_IMAGE as u64 {
+                return Err(eif::Error::Size(usize::try_from(size).unwrap_or(usize::MAX)).into());
+            }
+            let bytes = fs::read(&file).map_err(file_error)?;
+            let measured = Image::decode(&bytes)?.measurements();
+            print(&build::describe(&measured, &bytes), json)
+        }
+    }
+}
+
+fn print(measurements: &MeasurementsFile, json: bool) -> Result<(), Error> {
+    if json {
+        println!("{}", serde_json::to_string_pretty(measurements)?);
+    } else {
+        println!("PCR0 {}", measurements.pcr0);
+        println!("PCR1 {}", measurements.pcr1);
+        println!("PCR2 {}", measurements.pcr2);
+        println!(
+            "SHA-256 {}, {} bytes",
+            measurements.image_sha256, measurements.image_bytes
+        );
+    }
+    Ok(())
+}
