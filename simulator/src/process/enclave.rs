@@ -10,9 +10,9 @@ use openkey_enclave::event::EnclaveEvent;
 use openkey_enclave::root::Obtaining;
 use openkey_enclave::{Parts, Platform, RootKey, RootKeySource, SourceError, boot};
 use openkey_protocol::client::{Client, ClientOptions};
+use openkey_protocol::host::HostClient;
 use openkey_protocol::message::{BootFiles, RootSource};
 use openkey_protocol::server::{ServerOptions, serve};
-use openkey_protocol::store::StoreClient;
 use openkey_protocol::transport::Address;
 
 use super::{ENCLAVE_ID, life};
@@ -39,7 +39,7 @@ pub(super) async fn run(dir: &Dir, board: Arc<Board>) -> anyhow::Result<()> {
     tracing::info!(module_id = nsm.module_id(), "booting");
     let store = Address::Unix(dir.store_socket());
     let store = FaultyConnector::new(store, Arc::clone(&board));
-    let store = StoreClient::new(Client::new(store, ClientOptions::default()), STORE_DEADLINE);
+    let store = HostClient::new(Client::new(store, ClientOptions::default()), STORE_DEADLINE);
     let parts = Parts {
         nsm: FaultyNsm::new(nsm, Arc::clone(&board)),
         sources: vec![Box::new(DevelopmentRoot(dir.clone()))],

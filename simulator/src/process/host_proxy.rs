@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use anyhow::Context;
-use openkey_host_proxy::{Clock, Config, EnclaveConfig, Parts};
+use openkey_host_proxy::{Clock, Config, EnclaveConfig, Parts, ServicesConfig};
 use openkey_protocol::transport::Address;
 
 use super::{ENCLAVE_ID, MEMBER, ProcessOptions, life};
@@ -26,12 +26,13 @@ pub(super) async fn run(
         id: ENCLAVE_ID.to_owned(),
         member: MEMBER.to_owned(),
         address: Address::Unix(dir.enclave_socket(ENCLAVE_ID)),
+        channel: None,
     };
     let mut config = Config::new(
         listen,
         kept.origin().parse()?,
         vec![enclave],
-        Address::Unix(dir.store_socket()),
+        vec![ServicesConfig::new(Address::Unix(dir.store_socket()))],
         dir.store(),
     );
     let policy = std::fs::read(dir.policy()).context("policy.json")?;
