@@ -59,8 +59,8 @@ fn host(dir: &Path) -> Host {
         ])
         .args(["--enclave", &format!("e1=unix:{}/e1.sock", dir.display())])
         .args([
-            "--store-listen",
-            &format!("unix:{}/store.sock", dir.display()),
+            "--services",
+            &format!("unix:{}/services.sock", dir.display()),
         ])
         .args(["--dir", &format!("{}/db", dir.display())])
         .args(["--limit-request", "4294967295/s", "--log-format", "json"])

@@ -1,4 +1,5 @@
-//! The untrusted half: HTTP API, the page, the sealed-record store, limits and metrics.
+//! The untrusted half: HTTP API, the page, the sealed-record store and other services for enclaves,
+//! relayed connections, limits and metrics.
 //!
 //! The host-proxy holds no authority. It carries opaque requests to enclaves and opaque replies
 //! back, keeps sealed records it cannot read, and serves the page. What it decides is who waits:
@@ -23,11 +24,13 @@ pub mod log;
 mod metrics;
 mod page;
 mod parts;
+mod relay;
 mod serve;
+mod services;
 mod store;
 mod upstream;
 
-pub use config::{Config, EnclaveConfig};
+pub use config::{Config, EnclaveConfig, ServicesConfig};
 pub use page::{page_manifest, release_file};
 pub use parts::{Clock, MakeClient, Parts};
 pub use serve::{HostProxy, StartError, run};

@@ -9,7 +9,7 @@ use metrics::{Counter, Gauge, Histogram, counter, gauge, histogram, with_local_r
 use metrics_exporter_prometheus::{
     BuildError, Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder,
 };
-use openkey_protocol::{client::CallError, store::StoreError};
+use openkey_protocol::{client::CallError, message::EnclaveEvent, store::StoreError};
 use rustix::time::{ClockId, clock_gettime};
 
 use crate::{http::Route, store::StoreObserver};
@@ -162,6 +162,17 @@ impl Metrics {
         })
     }
 
+    /// Counts an event of an enclave.
+    pub(crate) fn event(&self, event: &EnclaveEvent) {
+        with_local_recorder(&self.recorder, || {
+            let name = event_name(event);
+            counter!("openkey_enclave_events_total", "event" => name).increment(1);
+            if let EnclaveEvent::EventsLost { count } = event {
+                counter!("openkey_enclave_events_lost_total").increment(*count);
+            }
+        });
+    }
+
     /// Sizes that are looked up when asked for.
     pub(crate) fn sizes(&self, store_bytes: u64, limited_addresses: usize) {
         with_local_recorder(&self.recorder, || {
@@ -202,6 +213,32 @@ impl StoreObserver for Metrics {
     }
 }
 
+/// An event's name, without what it says about anybody.
+const fn event_name(event: &EnclaveEvent) -> &'static str {
+    match event {
+        EnclaveEvent::Booted => "booted",
+        EnclaveEvent::RootReady { .. } => "root_ready",
+        EnclaveEvent::RootSourceFailed { .. } => "root_source_failed",
+        EnclaveEvent::Genesis => "genesis",
+        EnclaveEvent::Share { good: true, .. } => "share_taken",
+        EnclaveEvent::Share { good: false, .. } => "share_refused",
+        EnclaveEvent::HandedOver { given: true } => "handed_over",
+        EnclaveEvent::HandedOver { given: false } => "hand_over_refused",
+        EnclaveEvent::UpgradeAnnounced { .. } => "upgrade_announced",
+        EnclaveEvent::SecretSet => "secret_set",
+        EnclaveEvent::Answered { .. } => "answered",
+        EnclaveEvent::Refused { .. } => "refused",
+        EnclaveEvent::ClockCorrected { .. } => "clock_corrected",
+        EnclaveEvent::NsmFailed => "nsm_failed",
+        EnclaveEvent::StoreFailed => "store_failed",
+        EnclaveEvent::RolledBack => "rolled_back",
+        EnclaveEvent::RecordCorrupt => "record_corrupt",
+        EnclaveEvent::SelfCheckFailed => "self_check_failed",
+        EnclaveEvent::EventsLost { .. } => "events_lost",
+        _ => "other",
+    }
+}
+
 /// Counts here stay far below 2^53.
 fn count(n: usize) -> f64 {
     n as f64
@@ -228,6 +265,8 @@ mod tests {
         let pool = metrics.pool("e1");
         pool.ready(true);
         pool.failed(&CallError::Lost);
+        metrics.event(&EnclaveEvent::RolledBack);
+        metrics.event(&EnclaveEvent::EventsLost { count: 4 });
         let call = pool.call();
         drop(pool.call());
         metrics.sizes(4096, 7);
@@ -243,6 +282,8 @@ mod tests {
             r#"openkey_enclave_in_flight{enclave="e1"} 1"#,
             r#"openkey_enclave_failures_total{enclave="e1",why="effect_unknown"} 1"#,
             r#"openkey_enclave_ready{enclave="e1"} 1"#,
+            r#"openkey_enclave_events_total{event="rolled_back"} 1"#,
+            "openkey_enclave_events_lost_total 4",
             "openkey_store_bytes 4096",
         ] {
             assert!(text.contains(line), "{line} is not in\n{text}");

@@ -1,45 +1,32 @@
 //! Putting it together: bind, serve, stop.
 
 use std::{
-    fmt,
-    fs::DirBuilder,
-    io,
+    fmt, io,
     net::SocketAddr,
-    os::unix::fs::DirBuilderExt as _,
     path::PathBuf,
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use openkey_protocol::{
-    client::ClientOptions,
-    server::{self, ServerOptions},
-    store::{RecordStore, StoreHandler},
-    transport::Address,
-};
-use tokio::{
-    net::{TcpListener, TcpSocket},
-    sync::oneshot,
-    task::JoinHandle,
-};
+use openkey_protocol::{client::ClientOptions, store::RecordStore, transport::Address};
+use tokio::net::{TcpListener, TcpSocket};
 
 use crate::{
-    config::{Config, Limits},
+    config::{ChannelListen, Config, Limits},
     http::{App, BodyBudget, Guard, Readiness, RequestIds, router},
     limits::Rates,
     listen,
     metrics::Metrics,
     page::Page,
     parts::Parts,
+    relay,
+    services::{self, Servers, Services},
     store::{OpenError, SqliteStore, StoreObserver, StoreOptions},
     upstream::Upstream,
 };
 
 /// Connections the system keeps until they are accepted.
 const BACKLOG: u32 = 1024;
-
-/// Requests of enclaves to the store at once: as many as one transaction takes, a few times over.
-const STORE_IN_FLIGHT: usize = 1024;
 
 /// Connections to one enclave: each carries many requests, and the enclave allows few.
 const MAX_POOL: usize = 4;
@@ -65,9 +52,9 @@ pub enum StartError {
     /// The store cannot be opened.
     #[error("record store: {0}")]
     Store(#[from] OpenError),
-    /// The store's address cannot be listened on.
-    #[error("cannot serve the record store at {address}: {error}")]
-    StoreListen {
+    /// An address for enclaves cannot be listened on.
+    #[error("cannot serve enclaves at {address}: {error}")]
+    EnclaveListen {
         /// Which.
         address: Address,
         /// What the system said.
@@ -79,6 +66,11 @@ pub enum StartError {
     /// There is no enclave to carry requests to.
     #[error("no enclave is configured: name one with --enclave ID=ADDRESS")]
     NoEnclave,
+    /// There is no channel to carry connections to.
+    #[error(
+        "{0}: there is no such enclave, or it has no channel; add ,channel=ADDRESS to --enclave"
+    )]
+    NoChannel(SocketAddr),
     /// Anything else.
     #[error("{0}")]
     Other(String),
@@ -89,7 +81,7 @@ pub struct HostProxy {
     listener: TcpListener,
     address: SocketAddr,
     app: Arc<App>,
-    store: StoreServer,
+    servers: Servers,
 }
 
 impl fmt::Debug for HostProxy {
@@ -99,7 +91,7 @@ impl fmt::Debug for HostProxy {
 }
 
 impl HostProxy {
-    /// Opens the store, serves it to the enclaves, and binds HTTP, which is not served yet. Must
+    /// Opens the store, serves it and the rest to the enclaves, and binds HTTP, which is not served yet. Must
     /// be called inside a tokio runtime.
     ///
     /// # Errors
@@ -135,7 +127,7 @@ impl HostProxy {
             },
         )?;
         let served = (parts.store)(store.clone());
-        let store_server = StoreServer::start(&config.store_listen, served, &config.limits)?;
+        let servers = serve_enclaves(&config, served, &metrics)?;
         let options = client_options(&config.limits);
         let upstreams = config
             .enclaves
@@ -165,7 +157,7 @@ impl HostProxy {
             listener,
             address,
             app,
-            store: store_server,
+            servers,
         })
     }
 
@@ -180,7 +172,7 @@ impl HostProxy {
         let Self {
             listener,
             app,
-            store,
+            servers,
             ..
         } = self;
         let tidy = tokio::spawn(tidy(Arc::clone(&app)));
@@ -188,7 +180,7 @@ impl HostProxy {
         listen::serve(listener, Arc::clone(&app), router, stop).await;
         tidy.abort();
         // only now: requests that were in flight may have needed it
-        store.stop().await;
+        servers.stop().await;
         app.store.close().await;
     }
 }
@@ -210,57 +202,50 @@ pub async fn run<S: RecordStore>(
     Ok(())
 }
 
-/// Serves the store to the enclaves.
-struct StoreServer {
-    stop: oneshot::Sender<()>,
-    task: JoinHandle<()>,
-}
-
-impl StoreServer {
-    fn start(
-        address: &Address,
-        store: impl RecordStore,
-        limits: &Limits,
-    ) -> Result<Self, StartError> {
-        let listener = make_parent(address)
-            .and_then(|()| address.listen())
-            .map_err(|error| StartError::StoreListen {
-                address: address.clone(),
-                error,
-            })?;
-        let options = ServerOptions {
-            in_flight: STORE_IN_FLIGHT,
-            in_flight_per_connection: STORE_IN_FLIGHT,
-            // what is under way is nearly done, and nobody who could ask again is left
-            grace: limits.drain / 4,
-            ..ServerOptions::default()
-        };
-        let (stop, stopped) = oneshot::channel();
-        let stopped = async {
-            // a dropped sender is as good a sign
-            let _ = stopped.await;
-        };
-        let handler = StoreHandler::new(store);
-        let task = tokio::spawn(server::serve(listener, handler, options, stopped));
-        Ok(Self { stop, task })
-    }
-
-    async fn stop(self) {
-        let _ = self.stop.send(());
-        if let Err(error) = self.task.await {
-            tracing::error!(%error, "serving the record store ended badly");
+/// Everything that enclaves are served with, bound and running.
+fn serve_enclaves<S: RecordStore>(
+    config: &Config,
+    store: S,
+    metrics: &Arc<Metrics>,
+) -> Result<Servers, StartError> {
+    let mut servers = Servers::new();
+    let listen = |address: &Address| {
+        services::listen(address).map_err(|error| StartError::EnclaveListen {
+            address: address.clone(),
+            error,
+        })
+    };
+    let store = Arc::new(store);
+    // what is under way is nearly done, and nobody who could ask again is left
+    let grace = config.limits.drain / 4;
+    for offered in &config.services {
+        let listener = listen(&offered.listen)?;
+        let services = Services::new(offered.clone(), Arc::clone(metrics));
+        servers.serve(listener, Arc::clone(&store), services, grace);
+        if let Some(address) = &offered.relay {
+            servers.stream(relay::serve(listen(address)?, offered.clone()));
         }
     }
+    for address in &config.heartbeats {
+        servers.stream(relay::heartbeat::serve(listen(address)?));
+    }
+    for channel in &config.channels {
+        let listener = bind(channel.listen)?;
+        let to = channel_of(config, channel)?;
+        servers.stream(relay::channel::serve(listener, to));
+    }
+    Ok(servers)
 }
 
-/// A socket's directory may not be there yet, like that of the database.
-fn make_parent(address: &Address) -> io::Result<()> {
-    match address {
-        Address::Unix(path) => path.parent().map_or(Ok(()), |dir| {
-            DirBuilder::new().recursive(true).mode(0o700).create(dir)
-        }),
-        Address::Vsock { .. } => Ok(()),
-    }
+/// The channel that a TCP listener leads to.
+fn channel_of(config: &Config, listen: &ChannelListen) -> Result<Address, StartError> {
+    let mut enclaves = config.enclaves.iter();
+    let enclave = match &listen.enclave {
+        Some(id) => enclaves.find(|enclave| enclave.id == *id),
+        None => enclaves.next(),
+    };
+    let channel = enclave.and_then(|enclave| enclave.channel.clone());
+    channel.ok_or(StartError::NoChannel(listen.listen))
 }
 
 /// The client's places are this server's: what finds none is refused, and told when to come back.

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use openkey_protocol::{
+    cbor,
     client::{CallError, Client},
-    message::Class,
+    message::{Class, Reply, Response, RootState},
 };
 
 use crate::{
@@ -13,11 +14,18 @@ use crate::{
 };
 
 /// The bytes of `Request::Status`: CBOR for the text "status" (RFC 8949 §3.1). The one request of
-/// this server's own; like all others it is not decoded here, nor is its reply.
+/// this server's own, and the one whose reply it reads.
 const STATUS: &[u8] = b"\x66status";
 
-/// How every reply that is no refusal begins: a map of one entry named "ok".
-const OK: &[u8] = b"\xa1\x62ok";
+/// How a reply begins that says "the root key is awaited": a map of one entry named "error", a map
+/// of three whose first is the code. Replies are deterministic, so they begin like this or are not
+/// it; nothing is decoded on the way.
+const AWAITING: &[u8] = b"\xa1\x65error\xa3\x64code\x71awaiting_root_key";
+
+/// Whether a reply says that the root key is awaited.
+pub(crate) fn awaits_root_key(reply: &[u8]) -> bool {
+    reply.starts_with(AWAITING)
+}
 
 /// For an enclave that is asked how it is.
 const STATUS_DEADLINE: Duration = Duration::from_secs(1);
@@ -70,15 +78,35 @@ impl Upstream {
         reply
     }
 
-    /// Whether the enclave says that it is ready.
-    pub(crate) async fn answers(&self) -> bool {
+    /// Why the enclave cannot be used now; `None` if it can.
+    pub(crate) async fn missing(&self) -> Option<String> {
         let reply = self
             .client
             .call(Class::Request, STATUS.to_vec(), STATUS_DEADLINE)
             .await;
-        let ready = reply.is_ok_and(|reply| reply.starts_with(OK));
-        self.metrics.ready(ready);
-        ready
+        let missing = match &reply {
+            Ok(reply) => missing(reply),
+            Err(_) => Some("does not answer".to_owned()),
+        };
+        self.metrics.ready(missing.is_none());
+        missing
+    }
+}
+
+/// What the reply to a status says is missing.
+fn missing(reply: &[u8]) -> Option<String> {
+    let Ok(Reply::Ok(Response::Status(status))) = cbor::decode(reply) else {
+        return Some("does not say how it is".to_owned());
+    };
+    match status.root.state {
+        RootState::Ready => None,
+        RootState::Waiting { have, need } => {
+            Some(format!("waiting for root key: {have} of {need} shares"))
+        }
+        RootState::AwaitingGenesis => Some("waiting for root key: no genesis yet".to_owned()),
+        RootState::GenesisDone => Some(
+            "waiting for root key: a genesis is done; boot with its root id configured".to_owned(),
+        ),
     }
 }
 
@@ -86,24 +114,69 @@ impl Upstream {
 mod tests {
     use openkey_protocol::{
         cbor::encode,
-        message::{Error, ErrorCode, Evidence, Reply, Request, Response},
+        message::{Error, ErrorCode, Limits, Request, RootStatus, Status},
     };
 
     use super::*;
 
+    fn refusal(code: ErrorCode) -> Vec<u8> {
+        let refusal = Reply::Error(Error {
+            code,
+            message: "waiting for root key: 1 of 2 shares".to_owned(),
+            advice: String::new(),
+        });
+        encode(&refusal).unwrap()
+    }
+
     #[test]
     fn the_fixed_bytes_are_those_of_the_protocol() {
         assert_eq!(encode(&Request::Status).unwrap(), STATUS);
-        let evidence = Evidence {
-            document: vec![1].into(),
+        assert!(awaits_root_key(&refusal(ErrorCode::AwaitingRootKey)));
+        assert!(!awaits_root_key(&refusal(ErrorCode::Unavailable)));
+        assert!(!awaits_root_key(&status(RootState::Ready)));
+    }
+
+    fn status(state: RootState) -> Vec<u8> {
+        let status = Status {
+            release: String::new(),
+            root_source: None,
+            root: RootStatus {
+                state,
+                root_id: None,
+                epoch: 1,
+                sources: Vec::new(),
+                upgrades: Vec::new(),
+                secrets: Vec::new(),
+            },
+            now: 0,
+            rp_id: String::new(),
+            origins: Vec::new(),
+            limits: Limits {
+                payload_bytes: 0,
+                passkeys: 0,
+                keys: 0,
+                signatures_per_minute: 0,
+                accounts: 0,
+            },
         };
-        let ok = Reply::Ok(Response::Evidence(evidence));
-        assert!(encode(&ok).unwrap().starts_with(OK));
-        let refusal = Reply::Error(Error {
-            code: ErrorCode::Unavailable,
-            message: String::new(),
-            advice: String::new(),
-        });
-        assert!(!encode(&refusal).unwrap().starts_with(OK));
+        encode(&Reply::Ok(Response::Status(status))).unwrap()
+    }
+
+    #[test]
+    fn what_is_missing_is_said() {
+        let waiting = RootState::Waiting { have: 1, need: 2 };
+        for (state, said) in [
+            (RootState::Ready, None),
+            (waiting, Some("waiting for root key: 1 of 2 shares")),
+            (
+                RootState::AwaitingGenesis,
+                Some("waiting for root key: no genesis yet"),
+            ),
+        ] {
+            assert_eq!(missing(&status(state)).as_deref(), said);
+        }
+        assert!(missing(&status(RootState::GenesisDone)).is_some());
+        assert!(missing(&refusal(ErrorCode::Unavailable)).is_some());
+        assert!(missing(b"").is_some());
     }
 }

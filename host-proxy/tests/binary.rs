@@ -12,8 +12,9 @@ use std::{
 
 use openkey_protocol::{
     client::{Client, ClientOptions},
+    host::HostClient,
     message::{RecordId, Write},
-    store::{RecordStore as _, StoreClient},
+    store::RecordStore as _,
     transport::Address,
 };
 use rustix::process::{Pid, Signal, kill_process};
@@ -31,8 +32,8 @@ fn started(dir: &Path, listen: &str) -> Command {
         .args(["--host", "health"])
         .args(["--enclave", &format!("e1=unix:{}/e1.sock", dir.display())])
         .args([
-            "--store-listen",
-            &format!("unix:{}/store.sock", dir.display()),
+            "--services",
+            &format!("unix:{}/services.sock", dir.display()),
         ])
         .args(["--dir", &format!("{}/db", dir.display())])
         .args(["--deadline-ms", "200", "--log-format", "json"])
@@ -143,6 +144,13 @@ fn wrong_flags_are_refused_with_advice() {
             "--policy: cannot read",
         ),
         (&["--log", "openkey=loud"], "--log"),
+        (&["--services", "unix:/other.sock"], "one for all enclaves"),
+        (&["--relay", "unix:/a", "--relay", "unix:/b"], "as many as"),
+        (
+            &["--egress-map", "10.0.0.1:443=10.0.0.2:443"],
+            "HOST:PORT=IP:PORT",
+        ),
+        (&["--channel-listen", "localhost:1"], "IP:PORT"),
     ] {
         let mut command = started(dir.path(), "127.0.0.1:0");
         if flags[0] == "--origin" {
@@ -159,7 +167,7 @@ fn wrong_flags_are_refused_with_advice() {
         "--listen",
         "--origin",
         "--enclave",
-        "--store-listen",
+        "--services",
         "--dir",
         "--policy",
         "--trusted-proxy",
@@ -190,9 +198,9 @@ async fn h2_killed_at_any_moment_it_loses_nothing_acknowledged() {
     const LAST: u32 = 1 << 24;
     let dir = tempfile::tempdir().unwrap();
     let store = || {
-        let address = Address::Unix(dir.path().join("store.sock"));
+        let address = Address::Unix(dir.path().join("services.sock"));
         let client = Client::new(address, ClientOptions::default());
-        StoreClient::new(client, Duration::from_millis(500))
+        HostClient::new(client, Duration::from_millis(500))
     };
     let mut acknowledged = Vec::new();
     for round in 0..5_u8 {

@@ -4,8 +4,9 @@
 //!
 //! * [`message`]: typed requests, replies and the statements an enclave signs;
 //! * [`cbor`]: their bytes, deterministic CBOR (RFC 8949 §4.2.1) read by a strict, bounded decoder;
-//! * `frame`, `transport`, `client`, `server` and `store` (feature `transport`): length-prefixed
-//!   frames over vsock or unix sockets, many requests in flight, and the host's record store.
+//! * `frame`, `transport`, `client`, `server`, `store`, `host` and `relay` (feature `transport`):
+//!   length-prefixed frames over vsock or unix sockets, many requests in flight, the host's record
+//!   store and other services, and the connections it makes for an enclave.
 //!
 //! The crate holds no authority and makes no decision: whoever reads these bytes must check them.
 
@@ -20,7 +21,11 @@ pub mod cbor;
 pub mod client;
 #[cfg(feature = "transport")]
 pub mod frame;
+#[cfg(feature = "transport")]
+pub mod host;
 pub mod message;
+#[cfg(feature = "transport")]
+pub mod relay;
 #[cfg(feature = "transport")]
 pub mod server;
 #[cfg(feature = "transport")]

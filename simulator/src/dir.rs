@@ -359,10 +359,6 @@ impl Dir {
     pub fn genesis(&self) -> PathBuf {
         self.0.join("genesis")
     }
-
-    pub(crate) fn store_socket(&self) -> PathBuf {
-        self.run().join("store.sock")
-    }
 }
 
 pub(crate) fn at(path: &Path, error: io::Error) -> DirError {

@@ -3,6 +3,7 @@
 mod limits;
 mod origin;
 mod quota;
+mod services;
 
 use std::{net::SocketAddr, path::PathBuf, str::FromStr};
 
@@ -11,6 +12,9 @@ use openkey_protocol::transport::Address;
 pub use limits::Limits;
 pub use origin::{Origin, OriginError};
 pub use quota::{Quota, QuotaError};
+pub use services::{
+    BootPaths, ChannelListen, EgressEntry, MetadataService, Peer, ServicesConfig, ServicesError,
+};
 
 /// Longest routing id: it stands in paths, logs and metric labels.
 pub const MAX_ROUTING_ID: usize = 32;
@@ -29,8 +33,12 @@ pub struct Config {
     pub hosts: Vec<String>,
     /// The enclaves requests are carried to. The first is the page's.
     pub enclaves: Vec<EnclaveConfig>,
-    /// Where the sealed-record store listens for enclaves.
-    pub store_listen: Address,
+    /// What enclaves find on this host: one entry for all of them, or one for each.
+    pub services: Vec<ServicesConfig>,
+    /// Where starting enclaves' signs of life are answered, where AWS's tools do not.
+    pub heartbeats: Vec<Address>,
+    /// TCP listeners whose connections are carried to enclaves' channels.
+    pub channels: Vec<ChannelListen>,
     /// Where the store keeps its database; made if missing, mode 0700.
     pub dir: PathBuf,
     /// The policy file as served to the page in `/config.json`, for a page served by someone the
@@ -51,7 +59,7 @@ impl Config {
         listen: SocketAddr,
         origin: Origin,
         enclaves: Vec<EnclaveConfig>,
-        store_listen: Address,
+        services: Vec<ServicesConfig>,
         dir: PathBuf,
     ) -> Self {
         Self {
@@ -59,7 +67,9 @@ impl Config {
             origin,
             hosts: Vec::new(),
             enclaves,
-            store_listen,
+            services,
+            heartbeats: Vec::new(),
+            channels: Vec::new(),
             dir,
             policy: None,
             trusted_proxy: None,
@@ -78,6 +88,8 @@ pub struct EnclaveConfig {
     pub member: String,
     /// Where it listens.
     pub address: Address,
+    /// Where its channel listens (attested TLS), if it can be reached there.
+    pub channel: Option<Address>,
 }
 
 /// Why a text names no enclave.
@@ -85,7 +97,9 @@ pub struct EnclaveConfig {
 #[non_exhaustive]
 pub enum EnclaveConfigError {
     /// There is no `=`.
-    #[error("expected ID=ADDRESS or ID@MEMBER=ADDRESS, such as e1=unix:/run/openkey/e1.sock")]
+    #[error(
+        "expected ID=ADDRESS or ID@MEMBER=ADDRESS, such as e1=unix:/run/openkey/e1.sock, and perhaps ,channel=ADDRESS"
+    )]
     Shape,
     /// The id or member is not a routing id.
     #[error("\"{0}\" is not a routing id: 1 to 32 lower-case letters, digits or '-'")]
@@ -98,7 +112,8 @@ pub enum EnclaveConfigError {
 impl FromStr for EnclaveConfig {
     type Err = EnclaveConfigError;
 
-    /// Reads `ID=ADDRESS` or `ID@MEMBER=ADDRESS`.
+    /// Reads `ID=ADDRESS` or `ID@MEMBER=ADDRESS`, either followed by `,channel=ADDRESS`. Without
+    /// it the channel of an enclave on vsock is on the next port.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let (name, address) = text.split_once('=').ok_or(EnclaveConfigError::Shape)?;
         let (id, member) = name.split_once('@').unwrap_or((name, DEFAULT_MEMBER));
@@ -107,14 +122,45 @@ impl FromStr for EnclaveConfig {
                 return Err(EnclaveConfigError::Id(name.to_owned()));
             }
         }
-        let address = address
-            .parse::<Address>()
-            .map_err(|e| EnclaveConfigError::Address(e.to_string()))?;
+        let (address, channel) = match address.split_once(',') {
+            Some((address, rest)) => {
+                let channel = rest
+                    .strip_prefix("channel=")
+                    .ok_or(EnclaveConfigError::Shape)?;
+                (address, Some(channel))
+            }
+            None => (address, None),
+        };
+        let read = |text: &str| {
+            text.parse::<Address>()
+                .map_err(|e| EnclaveConfigError::Address(e.to_string()))
+        };
+        let address = read(address)?;
+        let channel = match channel {
+            Some(channel) => Some(read(channel)?),
+            None => next_port(&address),
+        };
         Ok(Self {
             id: id.to_owned(),
             member: member.to_owned(),
             address,
+            channel,
         })
+    }
+}
+
+/// The address one port on; sockets have no ports.
+fn next_port(address: &Address) -> Option<Address> {
+    match address {
+        Address::Unix(_) => None,
+        Address::Vsock { cid, port } => Some(Address::Vsock {
+            cid: *cid,
+            port: port.checked_add(1)?,
+        }),
+        Address::Hybrid { path, port } => Some(Address::Hybrid {
+            path: path.clone(),
+            port: port.checked_add(1)?,
+        }),
     }
 }
 
@@ -137,6 +183,23 @@ mod tests {
         let member: EnclaveConfig = "e2@m7=vsock:16:7000".parse().unwrap();
         assert_eq!((member.id.as_str(), member.member.as_str()), ("e2", "m7"));
         assert_eq!(member.address, "vsock:16:7000".parse().unwrap());
+    }
+
+    #[test]
+    fn the_channel_is_one_port_on_or_named() {
+        let channel = |text: &str| {
+            let enclave: EnclaveConfig = text.parse().unwrap();
+            enclave.channel.map(|channel| channel.to_string())
+        };
+        assert_eq!(channel("e1=unix:/run/e1.sock"), None);
+        assert_eq!(channel("e1=vsock:16:7000").unwrap(), "vsock:16:7001");
+        assert_eq!(channel("e1=hybrid:/a:7000").unwrap(), "hybrid:/a:7001");
+        assert_eq!(channel("e1=vsock:16:4294967295"), None);
+        let named = channel("e1=unix:/run/e1.sock,channel=unix:/run/e1-channel.sock");
+        assert_eq!(named.unwrap(), "unix:/run/e1-channel.sock");
+        for bad in ["e1=unix:/a,unix:/b", "e1=unix:/a,channel=b"] {
+            assert!(bad.parse::<EnclaveConfig>().is_err(), "{bad}");
+        }
     }
 
     #[test]

@@ -10,8 +10,8 @@ use axum::{
 };
 use http_body_util::BodyExt as _;
 use hyper::{
-    Request,
-    header::{CONTENT_TYPE, HeaderValue},
+    Request, StatusCode,
+    header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER},
 };
 use openkey_protocol::{client::CallError, message::Class};
 use tokio::{
@@ -22,7 +22,7 @@ use tokio::{
 use super::{App, Peer, failure::Failure, guard, route};
 use crate::{
     limits::{ClientKey, client_address},
-    upstream::Upstream,
+    upstream::{Upstream, awaits_root_key},
 };
 
 /// Bodies up to this size are read without asking: as many as there may be connections fit in
@@ -38,6 +38,9 @@ const BUSY_RETRY: Duration = Duration::from_secs(1);
 /// How long a client is told to wait when the enclave cannot be reached: it is watched, and
 /// started again within a second.
 const UNREACHABLE_RETRY: Duration = Duration::from_secs(2);
+
+/// How long a client is told to wait for a root key: operators are people.
+const ROOT_KEY_RETRY: Duration = Duration::from_secs(10);
 
 /// Memory for bodies that are larger than most.
 pub(crate) struct BodyBudget(Semaphore);
@@ -74,11 +77,21 @@ pub(super) async fn carry(
     let _room = app.bodies.take(size).ok_or_else(busy)?;
     let body = read(request.into_body(), size, app.config.limits.body_timeout).await?;
     let reply = upstream.call(class, body).await.map_err(failure)?;
+    Ok(response(reply))
+}
+
+/// The enclave's reply as it is. One that awaits its root key is 503 to whoever looks at the status
+/// only: load balancers, and people with a command line.
+fn response(reply: Vec<u8>) -> Response {
+    let waiting = awaits_root_key(&reply);
     let mut response = Response::new(Body::from(reply));
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/cbor"));
+    if waiting {
+        headers.insert(RETRY_AFTER, HeaderValue::from(ROOT_KEY_RETRY.as_secs()));
+        *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+    }
     response
-        .headers_mut()
-        .insert(CONTENT_TYPE, HeaderValue::from_static("application/cbor"));
-    Ok(response)
 }
 
 /// Which enclave, under which class. The path is plain: [`guard`] has seen to it.

@@ -33,7 +33,7 @@ fn document() -> Value {
         "/api/v1/enclaves/{id}/{class}": { "post": carry(&mut schema) },
         "/api/v1/enclaves": { "get": {
             "summary": "The enclaves requests can be carried to",
-            "responses": { "200": schema.json::<Enclaves>("Their routing ids and whether they answer") },
+            "responses": { "200": schema.json::<Enclaves>("Their routing ids and whether they can be used") },
         }},
         "/config.json": { "get": {
             "summary": "What the page needs to know; none of it is trusted",
@@ -44,7 +44,7 @@ fn document() -> Value {
             "responses": { "200": schema.json::<Health>("It is") },
         }},
         "/readyz": { "get": {
-            "summary": "Whether requests can be served: the store takes writes, the enclaves answer",
+            "summary": "Whether requests can be served: the store takes writes, the enclaves answer and have their root key",
             "responses": {
                 "200": schema.json::<Ready>("They can"),
                 "503": schema.json::<Ready>("They cannot, and why"),
@@ -112,12 +112,21 @@ fn carry(schema: &mut Schemas<'_>) -> Value {
         ),
         (
             "503",
-            "Too many requests at once, or the enclave is not there; see Retry-After",
+            "Too many requests at once, or the enclave is not there; see Retry-After. As CBOR: the \
+             enclave's own reply that its root key is awaited",
         ),
         ("504", "The enclave did not answer in time"),
     ] {
         let response = schema.json::<FailureBody<'static>>(meaning);
         responses.insert(status.to_owned(), response);
+    }
+    if let Some(content) = responses
+        .get_mut("503")
+        .and_then(|response| response.get_mut("content"))
+        .and_then(Value::as_object_mut)
+    {
+        let reply = cbor.get("application/cbor").cloned().unwrap_or_default();
+        content.insert("application/cbor".to_owned(), reply);
     }
     json!({
         "summary": "Carries one opaque request to an enclave",

@@ -10,7 +10,8 @@ use axum::{Json, body::Body, response::Response};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use hyper::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue};
 use openkey_protocol::message::{
-    AccountHead, AccountReceipt, Class, EvidenceBinding, Prompt, Reply, Request,
+    AccountHead, AccountReceipt, Class, EvidenceBinding, GenesisTranscript, Prompt, Reply, Request,
+    RootDescriptor, SecretOrder,
 };
 use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
@@ -73,6 +74,9 @@ fn definitions() -> Map<String, Value> {
     generator.subschema_for::<Prompt>();
     generator.subschema_for::<AccountReceipt>();
     generator.subschema_for::<AccountHead>();
+    generator.subschema_for::<GenesisTranscript>();
+    generator.subschema_for::<RootDescriptor>();
+    generator.subschema_for::<SecretOrder>();
     generator.take_definitions(true)
 }
 
@@ -86,8 +90,8 @@ fn page(html: &mut String, types: &Map<String, Value>) -> fmt::Result {
          <code>POST /api/v1/enclaves/ID/CLASS</code> and <code>Content-Type: application/cbor\
          </code>. The class is <code>evidence</code>, <code>sign-up</code> or <code>request</code> \
          (see <a href=\"#Class\">Class</a>). The answer, status 200, is the CBOR of one \
-         <a href=\"#Reply\">Reply</a>, refusals of the enclave included; any other status is the \
-         host's own and carries JSON.</p>\
+         <a href=\"#Reply\">Reply</a>, refusals of the enclave included; one that awaits its root \
+         key travels with status 503. Any other status is the host's own and carries JSON.</p>\
          <p>Enumerations are tagged from outside: a variant without content is its name as a text \
          string, one with content a map of one entry. Keys are text. Bytes and identifiers are \
          byte strings. Members that are not listed are refused.</p>\

@@ -36,8 +36,11 @@ pub(super) struct EnclaveState {
     id: String,
     /// The deployment it belongs to.
     member: String,
-    /// Whether it answers.
+    /// Whether it answers, and has its root key.
     ready: bool,
+    /// What is missing, such as `waiting for root key: 1 of 2 shares`; absent when ready.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    missing: Option<String>,
 }
 
 /// The answer to `GET /config.json`: what the page needs to know, none of it trusted.
@@ -99,28 +102,32 @@ async fn readiness(app: &Arc<App>) -> Ready {
     for index in 0..app.upstreams.len() {
         let app = Arc::clone(app);
         asked.spawn(async move {
-            let answers = match app.upstreams.get(index) {
-                Some(upstream) => upstream.answers().await,
-                None => false,
+            let missing = match app.upstreams.get(index) {
+                Some(upstream) => upstream.missing().await,
+                None => None,
             };
-            (index, answers)
+            (index, missing)
         });
     }
     let mut reasons = Vec::new();
     if let Err(error) = app.store.probe().await {
         reasons.push(format!("the store cannot be written: {error}"));
     }
-    let answers: HashMap<usize, bool> = asked.join_all().await.into_iter().collect();
+    let mut answers: HashMap<usize, Option<String>> = asked.join_all().await.into_iter().collect();
     let mut enclaves = Vec::with_capacity(app.upstreams.len());
     for (index, upstream) in app.upstreams.iter().enumerate() {
-        let ready = answers.get(&index).copied().unwrap_or_default();
-        if !ready {
-            reasons.push(format!("enclave {} does not answer", upstream.id()));
+        let missing = answers.remove(&index).flatten();
+        if let Some(missing) = &missing {
+            let id = upstream.id();
+            // "e1 does not answer", but "e1: waiting for …"
+            let colon = if missing.starts_with("does") { "" } else { ":" };
+            reasons.push(format!("enclave {id}{colon} {missing}"));
         }
         enclaves.push(EnclaveState {
             id: upstream.id().to_owned(),
             member: upstream.member().to_owned(),
-            ready,
+            ready: missing.is_none(),
+            missing,
         });
     }
     let ready = Ready {

@@ -6,6 +6,7 @@ mod carry;
 mod own;
 mod page;
 mod rates;
+mod services;
 mod slow;
 mod smuggling;
 mod stop;

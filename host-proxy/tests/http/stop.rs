@@ -80,7 +80,7 @@ async fn what_is_taken_or_missing_is_a_typed_error() {
     second.dir = dir.path().join("other");
     let started = HostProxy::start(second, Parts::default()).await;
     assert!(
-        matches!(started, Err(StartError::StoreListen { .. })),
+        matches!(started, Err(StartError::EnclaveListen { .. })),
         "{started:?}"
     );
     drop(running);

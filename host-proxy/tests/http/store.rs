@@ -5,18 +5,19 @@ use std::{sync::Arc, time::Duration};
 use openkey_host_proxy::{Parts, SqliteStore};
 use openkey_protocol::{
     client::{Client, ClientOptions},
+    host::HostClient,
     message::{Record, RecordId, Write},
-    store::{RecordStore, StoreClient, StoreError, conformance},
+    store::{RecordStore, StoreError, conformance},
     transport::Address,
 };
 use tokio::sync::Mutex;
 
 use crate::support::{Site, reopen};
 
-fn client(site: &Site) -> StoreClient {
-    let address = Address::Unix(site.dir.path().join("run/store.sock"));
+fn client(site: &Site) -> HostClient {
+    let address = Address::Unix(site.dir.path().join("run/services.sock"));
     let client = Client::new(address, ClientOptions::default());
-    StoreClient::new(client, Duration::from_secs(10))
+    HostClient::new(client, Duration::from_secs(10))
 }
 
 fn write(expected: Option<u64>, blob: &[u8]) -> Write {

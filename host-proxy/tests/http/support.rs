@@ -12,11 +12,12 @@ use std::{
 };
 
 use openkey_host_proxy::{
-    Config, EnclaveConfig, HostProxy, Parts, SqliteStore,
+    Config, EnclaveConfig, HostProxy, Parts, ServicesConfig, SqliteStore,
     config::{Limits, Quota},
 };
 use openkey_protocol::{
-    message::Class,
+    cbor,
+    message::{self, Class, Reply, Response, RootState, RootStatus, Status},
     server::{self, Handler, Instant, ServerOptions},
     store::RecordStore,
     transport::Address,
@@ -43,9 +44,44 @@ pub(crate) struct Enclave {
     pub(crate) go: Notify,
     /// Answers have this many bytes more.
     pub(crate) padding: AtomicUsize,
+    /// What it answers instead.
+    pub(crate) reply: Mutex<Option<Vec<u8>>>,
+    /// How many shares it waits for.
+    pub(crate) awaited: AtomicUsize,
 }
 
 impl Enclave {
+    fn status(&self) -> Vec<u8> {
+        let need = u32::try_from(self.awaited.load(Ordering::SeqCst)).unwrap();
+        let state = match need {
+            0 => RootState::Ready,
+            need => RootState::Waiting { have: 1, need },
+        };
+        let status = Status {
+            release: "0".to_owned(),
+            root_source: None,
+            root: RootStatus {
+                state,
+                root_id: None,
+                epoch: 1,
+                sources: Vec::new(),
+                upgrades: Vec::new(),
+                secrets: Vec::new(),
+            },
+            now: 0,
+            rp_id: HOST.to_owned(),
+            origins: vec![ORIGIN.to_owned()],
+            limits: message::Limits {
+                payload_bytes: 0,
+                passkeys: 0,
+                keys: 0,
+                signatures_per_minute: 0,
+                accounts: 0,
+            },
+        };
+        cbor::encode(&Reply::Ok(Response::Status(status))).unwrap()
+    }
+
     pub(crate) fn hold(&self, class: Class) {
         self.held.lock().unwrap().push(class);
     }
@@ -69,7 +105,7 @@ struct Shared(Arc<Enclave>);
 impl Handler for Shared {
     async fn handle(&self, class: Class, body: Vec<u8>, _: Instant) -> Vec<u8> {
         if body == STATUS {
-            return b"\xa1\x62ok\x00".to_vec();
+            return self.0.status();
         }
         self.0.arrived.fetch_add(1, Ordering::SeqCst);
         let go = self.0.go.notified();
@@ -78,6 +114,9 @@ impl Handler for Shared {
             go.await;
         }
         self.0.seen.lock().unwrap().push((class, body.clone()));
+        if let Some(reply) = self.0.reply.lock().unwrap().clone() {
+            return reply;
+        }
         let mut answer = format!("{class:?}:").into_bytes();
         answer.extend(body);
         answer.resize(answer.len() + self.0.padding.load(Ordering::SeqCst), 0);
@@ -109,11 +148,21 @@ pub(crate) fn config(dir: &TempDir) -> Config {
         id: "e1".to_owned(),
         member: "m1".to_owned(),
         address: address("e1.sock"),
+        channel: Some(address("e1-channel.sock")),
     };
     let listen = "127.0.0.1:0".parse().unwrap();
     let origin = ORIGIN.parse().unwrap();
-    let store = address("run/store.sock");
-    let mut config = Config::new(listen, origin, vec![enclave], store, dir.path().join("db"));
+    let services = vec![ServicesConfig {
+        relay: Some(address("run/relay.sock")),
+        ..ServicesConfig::new(address("run/services.sock"))
+    }];
+    let mut config = Config::new(
+        listen,
+        origin,
+        vec![enclave],
+        services,
+        dir.path().join("db"),
+    );
     config.limits = limits();
     config
 }

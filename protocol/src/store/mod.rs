@@ -1,22 +1,18 @@
-//! The host's sealed-record store: its trait, its wire client, and the server's side of it.
+//! The host's sealed-record store: its trait and what every store refuses.
 //!
-//! The enclave uses a [`RecordStore`] and does not know which one: [`StoreClient`] over the wire to
-//! the host, or a `MemoryStore` in tests. The host-proxy implements the same
-//! trait on its database and serves it with a [`StoreHandler`]. `conformance` holds for all of them.
+//! The enclave uses a [`RecordStore`] and does not know which one: a
+//! [`HostClient`](crate::host::HostClient) over the wire to the host, or a `MemoryStore` in tests.
+//! The host-proxy implements the same trait on its database and serves it with a
+//! [`HostHandler`](crate::host::HostHandler). `conformance` holds for all of them.
 
-mod client;
 #[cfg(any(test, feature = "test-support"))]
 pub mod conformance;
-mod handler;
 #[cfg(any(test, feature = "test-support"))]
 pub mod memory;
 
 use std::{collections::HashSet, future::Future};
 
 use crate::message::{MAX_GET, Record, RecordId, Write};
-
-pub use client::StoreClient;
-pub use handler::StoreHandler;
 
 /// Keeps sealed records. Trusted with nothing: whether a record is the right one is for the caller
 /// to find out.

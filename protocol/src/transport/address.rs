@@ -5,9 +5,9 @@ use std::{fmt, io, path::PathBuf, str::FromStr};
 use tokio::net::UnixStream;
 use tokio_vsock::{VsockAddr, VsockStream};
 
-use super::{Connect, Listener, Stream, unix};
+use super::{Connect, Listener, Stream, hybrid, unix};
 
-/// Where a side listens. As text `unix:/path` or `vsock:CID:PORT`.
+/// Where a side listens. As text `unix:/path`, `vsock:CID:PORT` or `hybrid:/path:PORT`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Address {
     /// A unix socket.
@@ -19,14 +19,23 @@ pub enum Address {
         /// The port.
         port: u32,
     },
+    /// A port of a virtual machine whose vsock a program keeps behind a unix socket
+    /// (vhost-device-vsock, Firecracker). To connect only: the other way round the program
+    /// connects to the socket `PATH_PORT`.
+    Hybrid {
+        /// The program's socket.
+        path: PathBuf,
+        /// The guest's port.
+        port: u32,
+    },
 }
 
 /// A text is not an address.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ParseAddressError {
-    /// Neither transport.
-    #[error("an address begins with `unix:` or `vsock:`")]
+    /// No transport.
+    #[error("an address begins with `unix:`, `vsock:` or `hybrid:`")]
     Scheme,
     /// A path that is not absolute: programs would not agree where it is.
     #[error("`unix:` is followed by an absolute path")]
@@ -34,6 +43,9 @@ pub enum ParseAddressError {
     /// Not two numbers.
     #[error("`vsock:` is followed by CID:PORT, both decimal numbers below 2^32")]
     Vsock,
+    /// No absolute path with a number.
+    #[error("`hybrid:` is followed by an absolute path, `:` and a port below 2^32")]
+    Hybrid,
 }
 
 impl FromStr for Address {
@@ -46,6 +58,16 @@ impl FromStr for Address {
                 Ok(Self::Unix(path))
             } else {
                 Err(ParseAddressError::Path)
+            };
+        }
+        if let Some(rest) = text.strip_prefix("hybrid:") {
+            let (path, port) = rest.rsplit_once(':').ok_or(ParseAddressError::Hybrid)?;
+            let port = number(port).map_err(|_| ParseAddressError::Hybrid)?;
+            let path = PathBuf::from(path);
+            return if path.is_absolute() {
+                Ok(Self::Hybrid { path, port })
+            } else {
+                Err(ParseAddressError::Hybrid)
             };
         }
         let numbers = text
@@ -74,6 +96,7 @@ impl fmt::Display for Address {
         match self {
             Self::Unix(path) => write!(f, "unix:{}", path.display()),
             Self::Vsock { cid, port } => write!(f, "vsock:{cid}:{port}"),
+            Self::Hybrid { path, port } => write!(f, "hybrid:{}:{port}", path.display()),
         }
     }
 }
@@ -86,11 +109,19 @@ impl Address {
     ///
     /// # Errors
     ///
-    /// What the system gives; [`io::ErrorKind::AddrInUse`] if somebody listens there.
+    /// What the system gives; [`io::ErrorKind::AddrInUse`] if somebody listens there;
+    /// [`io::ErrorKind::Unsupported`] for [`Address::Hybrid`].
     pub fn listen(&self) -> io::Result<Listener> {
         match self {
             Self::Unix(path) => unix::bind(path).map(Listener::unix),
             Self::Vsock { cid, port } => Listener::vsock(*cid, *port),
+            Self::Hybrid { path, port } => {
+                let path = path.display();
+                let text = format!(
+                    "a guest that connects to port {port} comes to unix:{path}_{port}: listen there"
+                );
+                Err(io::Error::new(io::ErrorKind::Unsupported, text))
+            }
         }
     }
 }
@@ -102,6 +133,7 @@ impl Connect for Address {
             Self::Vsock { cid, port } => {
                 Box::new(VsockStream::connect(VsockAddr::new(*cid, *port)).await?)
             }
+            Self::Hybrid { path, port } => Box::new(hybrid::connect(path, *port).await?),
         })
     }
 }

@@ -1,4 +1,5 @@
-//! Byte streams between the two sides: vsock on hardware, unix sockets in the simulator.
+//! Byte streams between the two sides: vsock on hardware, unix sockets in the simulator, and both
+//! together where a virtual machine's vsock ends in a unix socket.
 //!
 //! [`Connect`] and [`Listen`] have one method each, so that a test can wrap a real transport and
 //! make it slow, cut it, or reset it. [`Address`] is a connector, and [`Address::listen`] gives a
@@ -7,6 +8,7 @@
 mod address;
 #[cfg(any(test, feature = "test-support"))]
 pub mod conformance;
+mod hybrid;
 mod listener;
 #[cfg(any(test, feature = "test-support"))]
 pub mod memory;

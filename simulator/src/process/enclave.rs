@@ -8,23 +8,25 @@ use openkey_enclave::boot::Capacity;
 use openkey_enclave::clock::{BootTime, RealTime};
 use openkey_enclave::event::EnclaveEvent;
 use openkey_enclave::root::Obtaining;
-use openkey_enclave::{Parts, Platform, RootKey, RootKeySource, SourceError, boot};
+use openkey_enclave::{Configuration, Parts, Platform, RootKey, RootKeySource, SourceError, boot};
 use openkey_protocol::client::{Client, ClientOptions};
+use openkey_protocol::host::HostClient;
 use openkey_protocol::message::{BootFiles, RootSource};
 use openkey_protocol::server::{ServerOptions, serve};
-use openkey_protocol::store::StoreClient;
 use openkey_protocol::transport::Address;
 
 use super::{enclave_id, life};
 use crate::ca::Authority;
-use crate::dir::Dir;
+use crate::dir::{Dir, RootKind};
 use crate::fault::{Board, FaultyClock, FaultyConnector, FaultyListener, FaultyNsm};
 use crate::nsm::measure::Measurement;
 use crate::nsm::{SoftNsm, system_clock};
 use crate::time::now_ms;
 
-/// How long the store may take for one request.
-const STORE_DEADLINE: Duration = Duration::from_secs(5);
+/// How long the host may take for one request.
+const HOST_DEADLINE: Duration = Duration::from_secs(5);
+/// Between attempts while the host is not there yet.
+const PAUSE: Duration = Duration::from_millis(50);
 /// How long requests may go on when told to stop: host-proxy has let its own end by then.
 const GRACE: Duration = Duration::from_millis(300);
 /// New accounts in a minute: nobody's time is worth protecting here, and a load test makes a
@@ -33,19 +35,34 @@ const SIGN_UPS_PER_MINUTE: u32 = 1_000_000;
 
 pub(super) async fn run(dir: &Dir, number: u8, board: Arc<Board>) -> anyhow::Result<()> {
     let kept = dir.kept()?.context("config.json is missing")?;
+    let stop = life::stop(true)?;
+    tokio::pin!(stop);
+    let id = enclave_id(number);
     let measurement = Measurement::of_this_program().context("cannot measure this program")?;
     let authority = Authority::open(&dir.ca(), now_ms())?;
     let nsm = SoftNsm::boot(authority, &measurement, system_clock())?;
     tracing::info!(module_id = nsm.module_id(), "booting");
-    let store = Address::Unix(dir.store_socket());
-    let store = FaultyConnector::new(store, Arc::clone(&board));
-    let store = StoreClient::new(Client::new(store, ClientOptions::default()), STORE_DEADLINE);
+    let host = Address::Unix(dir.services_socket(&id));
+    let host = FaultyConnector::new(host, Arc::clone(&board));
+    let host = HostClient::new(Client::new(host, ClientOptions::default()), HOST_DEADLINE);
+    let (sources, configuration, files) = if kept.root == RootKind::Development {
+        let development: Box<dyn RootKeySource> = Box::new(DevelopmentRoot(dir.clone()));
+        (vec![development], kept.configuration()?, BootFiles::default())
+    } else {
+        // From here on as an image does.
+        let files = tokio::select! {
+            files = boot_files(&host) => files,
+            () = &mut stop => return Ok(()),
+        };
+        let configuration = Configuration::from_json(files.configuration.as_slice())?;
+        (Vec::new(), configuration, files)
+    };
     let parts = Parts {
         nsm: FaultyNsm::new(nsm, Arc::clone(&board)),
-        sources: vec![Box::new(DevelopmentRoot(dir.clone()))],
-        files: BootFiles::default(),
-        configuration: kept.configuration()?,
-        store,
+        sources,
+        files,
+        configuration,
+        store: host,
         monotonic: Arc::new(BootTime),
         wall: Arc::new(FaultyClock::new(RealTime, Arc::clone(&board))),
         events: Arc::new(log),
@@ -56,10 +73,8 @@ pub(super) async fn run(dir: &Dir, number: u8, board: Arc<Board>) -> anyhow::Res
             ..Capacity::default()
         },
     };
-    let stop = life::stop(true)?;
     let enclave = boot(parts).await?;
-    let socket = dir.enclave_socket(&enclave_id(number));
-    let listener = Address::Unix(socket).listen()?;
+    let listener = Address::Unix(dir.enclave_socket(&id)).listen()?;
     let listener = FaultyListener::new(listener, board);
     let options = ServerOptions {
         grace: GRACE,
@@ -67,6 +82,17 @@ pub(super) async fn run(dir: &Dir, number: u8, board: Arc<Board>) -> anyhow::Res
     };
     serve(listener, enclave, options, stop).await;
     Ok(())
+}
+
+/// What the host hands over, waited for as long as it takes.
+async fn boot_files(host: &HostClient) -> BootFiles {
+    loop {
+        match host.boot_files().await {
+            Ok(files) => return files,
+            Err(error) => tracing::debug!(%error, "no boot files yet"),
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
 }
 
 fn log(event: EnclaveEvent) {

@@ -5,12 +5,14 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use anyhow::Context;
-use openkey_host_proxy::{Clock, Config, EnclaveConfig, Parts};
+use openkey_host_proxy::config::{BootPaths, Peer};
+use openkey_host_proxy::{Clock, Config, EnclaveConfig, Parts, ServicesConfig};
 use openkey_protocol::transport::Address;
 
 use super::{MEMBER, ProcessOptions, enclave_id, life};
 use crate::dir::Dir;
 use crate::fault::{Board, FaultyStore};
+use crate::operators::{DESCRIPTOR, WRAPPED};
 use crate::vm::Machine;
 
 /// For requests in flight when told to stop. Everything ends within two seconds of Ctrl-C.
@@ -23,26 +25,17 @@ pub(super) async fn run(
 ) -> anyhow::Result<()> {
     let kept = dir.kept()?.context("config.json is missing")?;
     let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, kept.port));
-    let mut enclaves = Vec::new();
-    for number in 1..=options.enclaves {
-        let id = enclave_id(number);
-        let address = match Machine::load(dir, number)? {
-            Some(_) => Machine::requests(dir, number),
-            None => Address::Unix(dir.enclave_socket(&id)),
-        };
-        enclaves.push(EnclaveConfig {
-            id,
-            member: MEMBER.to_owned(),
-            address,
-        });
-    }
+    let seats: Vec<Seat> = (1..=options.enclaves)
+        .map(|number| Seat::of(dir, number))
+        .collect::<Result<_, _>>()?;
     let mut config = Config::new(
         listen,
         kept.origin().parse()?,
-        enclaves,
-        Address::Unix(dir.store_socket()),
+        seats.iter().map(Seat::enclave).collect(),
+        seats.iter().map(|seat| seat.services(dir, &seats)).collect(),
         dir.store(),
     );
+    config.heartbeats = seats.iter().filter_map(|seat| seat.heartbeat.clone()).collect();
     let policy = std::fs::read(dir.policy()).context("policy.json")?;
     config.policy = Some(serde_json::from_slice(&policy).context("policy.json")?);
     config.page_dir.clone_from(&options.page_dir);
@@ -60,6 +53,65 @@ pub(super) async fn run(
     let announce = |address| tracing::info!(%address, "listening");
     openkey_host_proxy::run(config, parts, life::stop(false)?, announce).await?;
     Ok(())
+}
+
+/// Where one enclave and its host find each other.
+struct Seat {
+    number: u8,
+    requests: Address,
+    channel: Address,
+    services: Address,
+    relay: Address,
+    heartbeat: Option<Address>,
+}
+
+impl Seat {
+    fn of(dir: &Dir, number: u8) -> Result<Self, crate::dir::DirError> {
+        let id = enclave_id(number);
+        Ok(match Machine::load(dir, number)? {
+            Some(_) => Self {
+                number,
+                requests: Machine::requests(dir, number),
+                channel: Machine::channel(dir, number),
+                services: Machine::services(dir, number),
+                relay: Machine::relay(dir, number),
+                heartbeat: Some(Machine::heartbeat(dir, number)),
+            },
+            None => Self {
+                number,
+                requests: Address::Unix(dir.enclave_socket(&id)),
+                channel: Address::Unix(dir.channel_socket(&id)),
+                services: Address::Unix(dir.services_socket(&id)),
+                relay: Address::Unix(dir.relay_socket(&id)),
+                heartbeat: None,
+            },
+        })
+    }
+
+    fn enclave(&self) -> EnclaveConfig {
+        EnclaveConfig {
+            id: enclave_id(self.number),
+            member: MEMBER.to_owned(),
+            address: self.requests.clone(),
+            channel: Some(self.channel.clone()),
+        }
+    }
+
+    /// What the enclave finds on this host. Its peers are the others.
+    fn services(&self, dir: &Dir, all: &[Self]) -> ServicesConfig {
+        let mut services = ServicesConfig::new(self.services.clone());
+        services.relay = Some(self.relay.clone());
+        let own = dir.other_configuration(self.number);
+        services.files = BootPaths {
+            configuration: Some(if own.exists() { own } else { dir.configuration() }),
+            descriptor: Some(dir.genesis().join(DESCRIPTOR)),
+            wrapped: Some(dir.genesis().join(WRAPPED)),
+            manifest: Some(dir.machine_manifest(self.number)),
+        };
+        let others = all.iter().filter(|other| other.number != self.number);
+        services.peers = others.map(|other| Peer::Local(other.channel.clone())).collect();
+        services
+    }
 }
 
 fn moved(time: SystemTime, ms: i64) -> SystemTime {

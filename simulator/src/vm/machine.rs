@@ -188,9 +188,10 @@ fn with_path(before: &str, path: &Path) -> OsString {
 }
 
 fn hybrid(dir: &Dir, number: u8, port: u32) -> Address {
-    let path = dir.vsock(number);
-    let text = format!("hybrid:{}:{port}", path.display());
-    text.parse().unwrap_or(Address::Unix(path))
+    Address::Hybrid {
+        path: dir.vsock(number),
+        port,
+    }
 }
 
 fn host_side(dir: &Dir, number: u8, port: u32) -> Address {

@@ -10,7 +10,8 @@ use openkey_host_proxy::{
     config::{Limits, Origin, Quota},
     log::LogFormat,
 };
-use openkey_protocol::transport::Address;
+
+use super::side::Side;
 
 /// Carries requests between browsers and enclaves, serves the page and keeps sealed records.
 ///
@@ -42,19 +43,18 @@ pub(crate) struct Cli {
     )]
     hosts: Vec<String>,
 
-    /// An enclave: ID[@MEMBER]=ADDRESS, such as e1=vsock:16:7000 or e1=unix:/run/openkey/e1.sock; repeatable, the page uses the first
+    /// An enclave: ID[@MEMBER]=ADDRESS[,channel=ADDRESS], such as e1=vsock:16:7000 or e1=unix:/run/openkey/e1.sock; on vsock its channel is one port on; repeatable (in the variable with spaces), the page uses the first
     #[arg(
         long = "enclave",
         env = "OPENKEY_ENCLAVES",
         value_name = "ID=ADDRESS",
-        value_delimiter = ',',
+        value_delimiter = ' ',
         required = true
     )]
     enclaves: Vec<EnclaveConfig>,
 
-    /// Where the sealed-record store listens for enclaves, such as vsock:3:7001 or unix:/run/openkey/store.sock
-    #[arg(long, env = "OPENKEY_STORE_LISTEN", value_name = "ADDRESS")]
-    store_listen: Address,
+    #[command(flatten)]
+    side: Side,
 
     /// Directory of the sealed-record database; made if missing
     #[arg(long, env = "OPENKEY_DIR", value_name = "DIR")]
@@ -143,6 +143,8 @@ impl Cli {
                 .with_context(|| format!("--policy: {} is not JSON", path.display()))
         });
         Ok(Config {
+            heartbeats: self.side.heartbeats(),
+            channels: self.side.channels(),
             hosts: self.hosts.clone(),
             policy: policy.transpose()?,
             trusted_proxy: self.trusted_proxy,
@@ -161,7 +163,7 @@ impl Cli {
                 self.listen,
                 self.origin.clone(),
                 self.enclaves.clone(),
-                self.store_listen.clone(),
+                self.side.services(&self.enclaves)?,
                 self.dir.clone(),
             )
         })

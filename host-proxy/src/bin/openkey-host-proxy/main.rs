@@ -1,6 +1,7 @@
 //! `openkey-host-proxy`: the untrusted half of a deployment.
 
 mod cli;
+mod side;
 
 use std::process::ExitCode;
 

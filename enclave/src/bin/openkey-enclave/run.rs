@@ -1,0 +1,84 @@
+//! From a prepared machine to a serving enclave.
+
+use std::{sync::Arc, thread};
+
+use openkey_enclave::{
+    BootError, Configuration, Parts, boot,
+    clock::{BootTime, RealTime},
+};
+use openkey_protocol::{
+    server::{ServerOptions, serve},
+    transport::Address,
+};
+use tokio::runtime::Builder;
+
+use crate::{end::Fatal, events, heartbeat, host, machine::Machine, release};
+
+/// Where the enclave takes requests.
+const REQUESTS: u32 = 7000;
+/// Whoever runs on the parent can connect, and so could a neighbour: neither is trusted, the
+/// requests themselves are checked.
+const ANYBODY: u32 = u32::MAX;
+/// Threads for calls that block: name look-ups of libraries, nothing of ours.
+const BLOCKING_THREADS: usize = 4;
+
+/// Serves until it cannot, and says why.
+pub(crate) fn run(machine: Machine) -> Fatal {
+    let cpus = thread::available_parallelism().map_or(1, usize::from);
+    let runtime = Builder::new_multi_thread()
+        .worker_threads(cpus)
+        .max_blocking_threads(BLOCKING_THREADS)
+        .enable_all()
+        .build();
+    let Ok(runtime) = runtime else {
+        return Fatal::Resources;
+    };
+    match runtime.block_on(serving(machine)) {
+        Ok(()) => Fatal::Ended,
+        Err(fatal) => fatal,
+    }
+}
+
+async fn serving(machine: Machine) -> Result<(), Fatal> {
+    tokio::spawn(heartbeat::beat(machine.parent));
+    let services = host::services(machine.parent);
+    let files = host::boot_files(&services).await;
+    let configuration = Configuration::from_json(files.configuration.as_slice())
+        .map_err(|_| Fatal::Configuration)?;
+    let (queue, outlet) = events::queue();
+    tokio::spawn(outlet.run(services.clone()));
+    let parts = Parts {
+        nsm: machine.nsm,
+        sources: Vec::new(),
+        configuration,
+        files,
+        store: services,
+        monotonic: Arc::new(BootTime),
+        wall: Arc::new(RealTime),
+        events: Arc::new(queue),
+        release: release::RELEASE.to_owned(),
+        epoch: release::EPOCH,
+        capacity: machine.capacity,
+    };
+    let service = boot(parts).await.map_err(fatal)?;
+    let listener = Address::Vsock {
+        cid: ANYBODY,
+        port: REQUESTS,
+    }
+    .listen()
+    .map_err(|_| Fatal::Listen)?;
+    let options = ServerOptions::default();
+    serve(listener, service, options, std::future::pending()).await;
+    Ok(())
+}
+
+fn fatal(error: BootError) -> Fatal {
+    match error {
+        BootError::Nsm(_) | BootError::NsmShape => Fatal::Nsm,
+        BootError::Measurement => Fatal::Measurement,
+        BootError::Entropy(_) => Fatal::Entropy,
+        BootError::RootKey(_) | BootError::NoSource => Fatal::RootSource,
+        BootError::RelyingParty => Fatal::Configuration,
+        _ => Fatal::Boot,
+    }
+}

@@ -1,0 +1,211 @@
+use std::{net::SocketAddr, path::Path, time::Instant};
+
+use openkey_protocol::{
+    relay::{Relay as _, RelayClient},
+    transport::Address,
+};
+use tempfile::TempDir;
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpListener,
+};
+
+use super::*;
+use crate::services::listen;
+
+const KMS: &str = "kms.eu-central-1.amazonaws.com";
+
+fn socket(dir: &Path, name: &str) -> Address {
+    Address::Unix(dir.join(name))
+}
+
+/// A relay and what its enclave asks it with.
+fn relay(dir: &TempDir, change: impl FnOnce(&mut ServicesConfig)) -> RelayClient {
+    let path = dir.path().join("configuration.json");
+    let text = r#"{"rp_id":"x","identity_providers":["localhost","id.invalid"],
+        "kms":{"region":"eu-central-1"}}"#;
+    std::fs::write(&path, text).unwrap();
+    let mut config = ServicesConfig::new(socket(dir.path(), "services.sock"));
+    config.files.configuration = Some(path);
+    change(&mut config);
+    let address = socket(dir.path(), "relay.sock");
+    tokio::spawn(serve(listen(&address).unwrap(), config));
+    RelayClient::new(address)
+}
+
+fn egress(host: &str, port: u16) -> RelayRequest {
+    let host = host.to_owned();
+    RelayRequest::Egress { host, port }
+}
+
+/// Answers every connection with what it sent, in capitals.
+async fn loud() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        loop {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            tokio::spawn(async move {
+                let mut byte = [0];
+                while stream.read_exact(&mut byte).await.is_ok() {
+                    byte.make_ascii_uppercase();
+                    stream.write_all(&byte).await.unwrap();
+                }
+            });
+        }
+    });
+    address
+}
+
+async fn is_loud(stream: &mut Stream) {
+    stream.write_all(b"abc").await.unwrap();
+    let mut back = [0; 3];
+    stream.read_exact(&mut back).await.unwrap();
+    assert_eq!(&back, b"ABC");
+}
+
+#[tokio::test]
+async fn what_the_configuration_names_is_reached_where_it_is_mapped_to() {
+    let dir = tempfile::tempdir().unwrap();
+    let to = loud().await;
+    let relay = relay(&dir, |config| {
+        config.egress_map.insert(format!("{KMS}:443"), to);
+        // mapped, but allowed by nobody
+        config
+            .egress_map
+            .insert("evil.example.org:443".to_owned(), to);
+        config.egress_map.insert(format!("{KMS}:80"), to);
+    });
+    is_loud(&mut relay.open(&egress(KMS, 443)).await.unwrap()).await;
+    for (host, port) in [("evil.example.org", 443), (KMS, 80)] {
+        let refused = relay.open(&egress(host, port)).await.err().unwrap();
+        assert_eq!(refused.kind(), io::ErrorKind::ConnectionRefused, "{host}");
+    }
+}
+
+/// A name of the configuration that leads to this very machine: the host's neighbours stay out of
+/// reach, whatever a name resolves to.
+#[tokio::test]
+async fn h5_a_permitted_name_does_not_lead_inside() {
+    let dir = tempfile::tempdir().unwrap();
+    let relay = relay(&dir, |_| {});
+    let refused = open(&egress("localhost", 443), &{
+        let mut config = ServicesConfig::new(socket(dir.path(), "x"));
+        config.files.configuration = Some(dir.path().join("configuration.json"));
+        config
+    })
+    .await
+    .err()
+    .unwrap();
+    assert!(refused.contains("not public"), "{refused}");
+    assert!(relay.open(&egress("localhost", 443)).await.is_err());
+    assert!(relay.open(&egress("169.254.169.254", 80)).await.is_err());
+}
+
+#[tokio::test]
+async fn peers_are_reached_by_number_on_this_host_and_others() {
+    let dir = tempfile::tempdir().unwrap();
+    let remote = loud().await;
+    let channel = socket(dir.path(), "e2-channel.sock");
+    let mut local = listen(&channel).unwrap();
+    let relay = relay(&dir, |config| {
+        config.peers = vec![Peer::Local(channel), Peer::Remote(remote.to_string())];
+    });
+    let index = |index| RelayRequest::Peer { index };
+    let mut opened = relay.open(&index(0)).await.unwrap();
+    let mut there = local.accept().await.unwrap();
+    opened.write_all(b"x").await.unwrap();
+    assert_eq!(there.read_u8().await.unwrap(), b'x');
+    drop(there);
+    // the end of one side is the end of the other
+    assert_eq!(opened.read(&mut [0]).await.unwrap(), 0);
+    is_loud(&mut relay.open(&index(1)).await.unwrap()).await;
+    for none in [2, u32::MAX] {
+        assert!(relay.open(&index(none)).await.is_err());
+    }
+}
+
+/// Connections that say nothing take places; they are given back, and more than there are is
+/// refused at once instead of being queued.
+#[tokio::test]
+async fn h1_silent_connections_are_bounded() {
+    let dir = tempfile::tempdir().unwrap();
+    let remote = loud().await;
+    let relay = relay(&dir, |config| {
+        config.peers = vec![Peer::Remote(remote.to_string())];
+    });
+    let address = socket(dir.path(), "relay.sock");
+    let mut silent = Vec::new();
+    for _ in 0..CONNECTIONS {
+        silent.push(address.connect().await.unwrap());
+    }
+    let mut one_more = address.connect().await.unwrap();
+    let began = Instant::now();
+    assert!(matches!(one_more.read(&mut [0]).await, Ok(0) | Err(_)));
+    assert!(began.elapsed() < WORD);
+    drop(silent.pop());
+    let peer = RelayRequest::Peer { index: 0 };
+    let opened = async {
+        loop {
+            if let Ok(mut stream) = relay.open(&peer).await {
+                break is_loud(&mut stream).await;
+            }
+        }
+    };
+    timeout(WORD, opened).await.unwrap();
+}
+
+/// A peer that never takes what it is sent, and one that is cut in the middle: the others go on.
+#[tokio::test]
+async fn h2_a_stalled_and_a_cut_connection_hurt_nobody_else() {
+    let dir = tempfile::tempdir().unwrap();
+    let stalled = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let peers = vec![
+        Peer::Remote(stalled.local_addr().unwrap().to_string()),
+        Peer::Remote(loud().await.to_string()),
+    ];
+    let relay = relay(&dir, |config| config.peers = peers);
+    let mut stuck = relay.open(&RelayRequest::Peer { index: 0 }).await.unwrap();
+    let full = async { while stuck.write_all(&[0; 4096]).await.is_ok() {} };
+    assert!(timeout(Duration::from_millis(200), full).await.is_err());
+    let mut good = relay.open(&RelayRequest::Peer { index: 1 }).await.unwrap();
+    is_loud(&mut good).await;
+    drop(stalled);
+    is_loud(&mut good).await;
+}
+
+#[tokio::test]
+async fn a_heartbeat_is_answered_and_nothing_else() {
+    let dir = tempfile::tempdir().unwrap();
+    let address = socket(dir.path(), "heartbeat.sock");
+    tokio::spawn(heartbeat::serve(listen(&address).unwrap()));
+    let mut enclave = address.connect().await.unwrap();
+    enclave.write_u8(0xb7).await.unwrap();
+    assert_eq!(enclave.read_u8().await.unwrap(), 0xb7);
+    let mut other = address.connect().await.unwrap();
+    other.write_u8(0).await.unwrap();
+    assert!(other.read_u8().await.is_err());
+}
+
+#[tokio::test]
+async fn a_channel_is_carried_byte_for_byte() {
+    let dir = tempfile::tempdir().unwrap();
+    let channel = socket(dir.path(), "e1-channel.sock");
+    let mut enclave = listen(&channel).unwrap();
+    let tcp = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = tcp.local_addr().unwrap();
+    tokio::spawn(channel::serve(tcp, channel));
+    let mut outside = TcpStream::connect(address).await.unwrap();
+    let mut inside = enclave.accept().await.unwrap();
+    let sent: Vec<u8> = (0..200_000_u32).map(|n| n.to_le_bytes()[0]).collect();
+    let mut arrived = vec![0; sent.len()];
+    let (wrote, read) = tokio::join!(outside.write_all(&sent), inside.read_exact(&mut arrived));
+    wrote.unwrap();
+    read.unwrap();
+    assert!(sent == arrived);
+    inside.write_all(b"back").await.unwrap();
+    drop(inside);
+    let mut back = Vec::new();
+    outside.read_to_end(&mut back).await.unwrap();
+    assert_eq!(back, b"back");
+}

@@ -1,0 +1,83 @@
+//! What enclaves find beside the store, and what clients see while a root key is awaited.
+
+use std::{sync::atomic::Ordering, time::Duration};
+
+use openkey_protocol::{
+    cbor,
+    client::{Client, ClientOptions},
+    host::HostClient,
+    message::{EnclaveEvent, Error, ErrorCode, Reply, RootSource},
+    transport::Address,
+};
+
+use crate::support::Site;
+
+fn client(site: &Site) -> HostClient {
+    let address = Address::Unix(site.dir.path().join("run/services.sock"));
+    let client = Client::new(address, ClientOptions::default());
+    HostClient::new(client, Duration::from_secs(10))
+}
+
+#[tokio::test]
+async fn boot_files_are_handed_over_and_events_counted() {
+    let files = tempfile::tempdir().unwrap();
+    let path = files.path().join("configuration.json");
+    std::fs::write(&path, "{\"rp_id\":\"x\"}").unwrap();
+    let site = Site::with(|config| {
+        config.services[0].files.configuration = Some(path);
+    })
+    .await;
+    let host = client(&site);
+    let handed = host.boot_files().await.unwrap();
+    assert_eq!(handed.configuration.as_slice(), b"{\"rp_id\":\"x\"}");
+    assert_eq!((handed.descriptor, handed.peers), (None, 0));
+    let source = RootSource::Operators;
+    host.events(vec![
+        EnclaveEvent::RootReady { source },
+        EnclaveEvent::EventsLost { count: 3 },
+    ])
+    .await
+    .unwrap();
+    let metrics = site.metrics().await;
+    for line in [
+        "openkey_enclave_events_total{event=\"root_ready\"} 1",
+        "openkey_enclave_events_lost_total 3",
+    ] {
+        assert!(metrics.contains(line), "{metrics}");
+    }
+}
+
+#[tokio::test]
+async fn an_awaited_root_key_is_told_with_the_enclaves_own_words() {
+    let site = Site::new().await;
+    site.enclave.awaited.store(2, Ordering::SeqCst);
+    let ready = site.get("/readyz").await;
+    assert_eq!(ready.status, 503);
+    let said = "waiting for root key: 1 of 2 shares";
+    assert_eq!(ready.json()["reasons"][0], format!("enclave e1: {said}"));
+    assert_eq!(ready.json()["enclaves"][0]["missing"], said);
+
+    let refusal = Reply::Error(Error {
+        code: ErrorCode::AwaitingRootKey,
+        message: said.to_owned(),
+        advice: "Wait.".to_owned(),
+    });
+    let refusal = cbor::encode(&refusal).unwrap();
+    *site.enclave.reply.lock().unwrap() = Some(refusal.clone());
+    let answer = site.post("request", b"x").await;
+    assert_eq!((answer.status, &answer.body), (503, &refusal));
+    assert_eq!(answer.header("content-type"), Some("application/cbor"));
+    assert_eq!(answer.header("retry-after"), Some("10"));
+
+    // any other refusal is a reply like every other
+    let other = Reply::Error(Error {
+        code: ErrorCode::Unavailable,
+        message: said.to_owned(),
+        advice: String::new(),
+    });
+    let other = cbor::encode(&other).unwrap();
+    *site.enclave.reply.lock().unwrap() = Some(other.clone());
+    let answer = site.post("request", b"x").await;
+    assert_eq!((answer.status, &answer.body), (200, &other));
+    assert_eq!(answer.header("retry-after"), None);
+}
