@@ -7,6 +7,8 @@
 //! * `frame`, `transport`, `client`, `server` and `store` (feature `transport`): length-prefixed
 //!   frames over vsock or unix sockets, many requests in flight, and the host's record store.
 //!
+//! Beside them `channel` (feature `channel`): what certificates of the attested channel carry.
+//!
 //! The crate holds no authority and makes no decision: whoever reads these bytes must check them.
 
 // Tests may fail by panicking; nothing else may.
@@ -16,6 +18,8 @@
 )]
 
 pub mod cbor;
+#[cfg(any(test, feature = "channel"))]
+pub mod channel;
 #[cfg(feature = "transport")]
 pub mod client;
 #[cfg(feature = "transport")]
