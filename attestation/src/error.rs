@@ -134,6 +134,9 @@ pub enum Refusal {
     /// The document was made for somebody else's nonce: a replay.
     #[error("the document's nonce is another one")]
     NonceMismatch,
+    /// The document answers somebody's question; a channel's evidence is made without one.
+    #[error("the document carries a nonce, so it was not made for a channel")]
+    NoncePresent,
     /// The certificates do not lead from a pinned root to the key that signed the document.
     #[error(transparent)]
     Chain(#[from] ChainError),
@@ -185,6 +188,7 @@ impl Refusal {
             Self::NonceMissing => "nonce_missing",
             Self::NonceEmpty => "nonce_empty",
             Self::NonceMismatch => "nonce_mismatch",
+            Self::NoncePresent => "nonce_present",
             Self::Chain(chain) => chain.rule(),
             Self::Signature => "document_signature",
             Self::LeafName => "leaf_name",

@@ -42,6 +42,12 @@ pub struct Fresh(Claims);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Archival(Claims);
 
+/// Evidence that belongs to a channel: made without a nonce for a key that the document names, and
+/// young enough. It proves nothing until whoever holds that key has proven so on the very
+/// connection, hence it is neither [`Fresh`] nor [`Archival`], and neither becomes it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Channel(Claims);
+
 // Without a provider there is no verifier, hence nobody who makes evidence.
 #[cfg_attr(
     not(any(feature = "aws-lc", feature = "pure")),
@@ -63,6 +69,21 @@ impl Fresh {
     allow(dead_code, reason = "made by the verifier")
 )]
 impl Archival {
+    pub(crate) fn new(claims: Claims) -> Self {
+        Self(claims)
+    }
+
+    /// What the document says.
+    pub fn claims(&self) -> &Claims {
+        &self.0
+    }
+}
+
+#[cfg_attr(
+    not(any(feature = "aws-lc", feature = "pure")),
+    allow(dead_code, reason = "made by the verifier")
+)]
+impl Channel {
     pub(crate) fn new(claims: Claims) -> Self {
         Self(claims)
     }

@@ -27,16 +27,18 @@
 //! # }
 //! ```
 //!
-//! [`Fresh`] evidence (the verifier's own nonce, now) and [`Archival`] evidence (a stored document,
-//! judged at its own time) are different types and neither becomes the other. [`Document::parse`]
-//! alone proves nothing: its fields are claims of whoever sent the bytes.
+//! [`Fresh`] evidence (the verifier's own nonce, now), [`Channel`] evidence (no nonce, a key that
+//! is the connection's, young) and [`Archival`] evidence (a stored document, judged at its own
+//! time) are different types and none becomes another. [`Document::parse`] alone proves nothing:
+//! its fields are claims of whoever sent the bytes.
 //!
 //! # What is checked, in this order
 //!
 //! 1. The shape ([`Malformed`]): one strict pass, no generic decoding; see [`Document::parse`].
 //! 2. The kind: documents of the simulator (module ids `sim-…`) are refused unless the policy asks
 //!    for them, and then it accepts nothing else ([`Policy::simulator`]).
-//! 3. For fresh evidence: time stamp neither in the future nor too old, nonce equal.
+//! 3. For fresh evidence: time stamp neither in the future nor too old, nonce equal. For a
+//!    channel's: the same with its own maximum age, and no nonce.
 //! 4. The chain ([`ChainError`]): bundle root first, the root a pinned one byte for byte, every
 //!    entry the issuer of the next one, validity, key usages, path lengths, signatures.
 //! 5. The document's signature by the leaf key, and the leaf's name against the module id.
@@ -78,7 +80,7 @@ pub use document::{
     sign_document,
 };
 pub use error::{ChainError, Party, Refusal};
-pub use evidence::{Archival, Claims, Fresh};
+pub use evidence::{Archival, Channel, Claims, Fresh};
 pub use measurement::{Measurements, MeasurementsError, Pcr, PcrParseError};
 pub use policy::{Policy, PolicyDraft, PolicyError, PolicyFile, PolicyFileError, ReleaseKeysText};
 pub use request::{Nonce, NonceError, Request, RequestError};

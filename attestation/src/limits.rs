@@ -59,6 +59,10 @@ pub const MAX_SKEW_SECONDS: u64 = 300;
 /// is as old as the way back is long.
 pub const DEFAULT_AGE_SECONDS: u64 = 300;
 
+/// Maximum age of evidence for a channel when a policy says nothing: the life of an enclave's TLS
+/// key. The document is made once for each key, not for each asker.
+pub const DEFAULT_CHANNEL_AGE_SECONDS: u64 = 60 * 60;
+
 /// Allowed skew when a policy says nothing: what machines without a time service drift in weeks.
 pub const DEFAULT_SKEW_SECONDS: u64 = 60;
 

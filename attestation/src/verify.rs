@@ -6,7 +6,7 @@ use crate::cache::{ChainCache, Name};
 use crate::chain::Chain;
 use crate::document::{Document, ModuleKind, Pcrs, region_of};
 use crate::error::Refusal;
-use crate::evidence::{Archival, Claims, Fresh};
+use crate::evidence::{Archival, Channel, Claims, Fresh};
 use crate::measurement::{Measurements, Pcr};
 use crate::policy::Policy;
 use crate::request::Nonce;
@@ -59,10 +59,43 @@ impl Verifier {
     ) -> Result<Fresh, Refusal> {
         let document = Document::parse(document)?;
         check_kind(&document, policy)?;
-        check_age(document.payload().timestamp, policy, now)?;
+        check_age(
+            document.payload().timestamp,
+            policy,
+            policy.accepted_age(),
+            now,
+        )?;
         check_nonce(document.payload().nonce, nonce)?;
         let at = now.max(document.payload().timestamp);
         self.claims(&document, policy, at).map(Fresh::new)
+    }
+
+    /// Verifies a document that was made for the key of a channel, at this time: without a nonce,
+    /// and at most [`Policy::accepted_channel_age`] old. Skew and certificates are judged as by
+    /// [`Verifier::fresh`].
+    ///
+    /// Whoever calls this compares the key that the document binds with the connection's; the
+    /// document alone is public and can be shown by anybody.
+    ///
+    /// # Errors
+    ///
+    /// The first broken rule, in the order that the crate's page gives.
+    pub fn channel(
+        &self,
+        document: &[u8],
+        policy: &Policy,
+        now: UnixMillis,
+    ) -> Result<Channel, Refusal> {
+        let document = Document::parse(document)?;
+        check_kind(&document, policy)?;
+        let timestamp = document.payload().timestamp;
+        check_age(timestamp, policy, policy.accepted_channel_age(), now)?;
+        // An answer to somebody's question is not offered as a channel's evidence.
+        if document.payload().nonce.is_some() {
+            return Err(Refusal::NoncePresent);
+        }
+        let at = now.max(timestamp);
+        self.claims(&document, policy, at).map(Channel::new)
     }
 
     /// Verifies a stored document as of its own time. The policy's age and skew have no meaning
@@ -154,7 +187,12 @@ fn check_kind(document: &Document<'_>, policy: &Policy) -> Result<(), Refusal> {
     }
 }
 
-fn check_age(timestamp: UnixMillis, policy: &Policy, now: UnixMillis) -> Result<(), Refusal> {
+fn check_age(
+    timestamp: UnixMillis,
+    policy: &Policy,
+    max_age: core::time::Duration,
+    now: UnixMillis,
+) -> Result<(), Refusal> {
     let millis =
         |duration: core::time::Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
     let ahead_ms = timestamp.0.saturating_sub(now.0);
@@ -166,7 +204,7 @@ fn check_age(timestamp: UnixMillis, policy: &Policy, now: UnixMillis) -> Result<
         });
     }
     let age_ms = now.0.saturating_sub(timestamp.0);
-    let max_age_ms = millis(policy.accepted_age());
+    let max_age_ms = millis(max_age);
     if age_ms > max_age_ms {
         return Err(Refusal::TooOld { age_ms, max_age_ms });
     }

@@ -8,6 +8,8 @@
 //!   length-prefixed frames over vsock or unix sockets, many requests in flight, the host's record
 //!   store and other services, and the connections it makes for an enclave.
 //!
+//! Beside them `channel` (feature `channel`): what certificates of the attested channel carry.
+//!
 //! The crate holds no authority and makes no decision: whoever reads these bytes must check them.
 
 // Tests may fail by panicking; nothing else may.
@@ -17,6 +19,8 @@
 )]
 
 pub mod cbor;
+#[cfg(any(test, feature = "channel"))]
+pub mod channel;
 #[cfg(feature = "transport")]
 pub mod client;
 #[cfg(feature = "transport")]

@@ -7,6 +7,8 @@ use openkey_protocol::{
     message::{EVIDENCE_BINDING_VERSION, EvidenceBinding, Hash32},
 };
 
+#[cfg(feature = "channel")]
+pub use crate::channel::Channel;
 use crate::statement::IdentityKey;
 
 /// Evidence over the verifier's own nonce, judged now. Only [`fresh`] makes it.
@@ -24,10 +26,11 @@ pub struct Archival {
     bound: Bound,
 }
 
+/// What a verified document binds.
 #[derive(Clone, Debug, PartialEq)]
-struct Bound {
-    binding: EvidenceBinding,
-    identity: IdentityKey,
+pub(crate) struct Bound {
+    pub(crate) binding: EvidenceBinding,
+    pub(crate) identity: IdentityKey,
 }
 
 /// Checks a document made for this verifier's nonce, and what it binds.
@@ -75,7 +78,7 @@ pub fn binding(claims: &Claims, policy: &Policy) -> Result<EvidenceBinding, Evid
 }
 
 impl Bound {
-    fn read(claims: &Claims, policy: &Policy) -> Result<Self, EvidenceError> {
+    pub(crate) fn read(claims: &Claims, policy: &Policy) -> Result<Self, EvidenceError> {
         let Some(bytes) = claims.user_data.as_deref() else {
             return Err(EvidenceError::BindingMissing);
         };

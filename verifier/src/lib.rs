@@ -7,8 +7,9 @@
 //! * [`release`]: manifests that n of m maintainers signed; [`configuration`]: register 16;
 //! * [`policy`]: policies that name releases and a configuration; [`epochs`]: what was seen before;
 //! * [`page`]: the page that is served against the page that was released;
+//! * `channel` (feature `channel`): attested TLS, whose certificates carry evidence;
 //! * `client` and `command` (feature `client`): the protocol over HTTP, and what commands have in
-//!   common. The only parts with I/O.
+//!   common. These and `channel` are the only parts with I/O.
 //!
 //! Checking is pure: bytes, policy, nonce and time go in, a verdict comes out. The same code runs
 //! natively, in `openkey-verify` and, compiled to WebAssembly, in the page.
@@ -23,6 +24,8 @@
 )]
 
 pub mod account;
+#[cfg(feature = "channel")]
+pub mod channel;
 #[cfg(feature = "client")]
 pub mod client;
 #[cfg(feature = "client")]

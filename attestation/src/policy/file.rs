@@ -8,7 +8,9 @@ use serde::de::{Error as _, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::{Policy, PolicyError};
-use crate::limits::{DEFAULT_AGE_SECONDS, DEFAULT_SKEW_SECONDS, MAX_POLICY_FILE};
+use crate::limits::{
+    DEFAULT_AGE_SECONDS, DEFAULT_CHANNEL_AGE_SECONDS, DEFAULT_SKEW_SECONDS, MAX_POLICY_FILE,
+};
 use crate::measurement::{Measurements, Pcr};
 use crate::roots::{Roots, RootsError};
 
@@ -23,6 +25,7 @@ const VERSION: u32 = 1;
 ///   "measurements": [{ "0": "<96 hex digits>", "1": "…", "2": "…" }],
 ///   "roots": ["-----BEGIN CERTIFICATE-----\n…"],
 ///   "max_age_seconds": 300,
+///   "max_channel_age_seconds": 3600,
 ///   "max_skew_seconds": 60,
 ///   "allow_debug": false,
 ///   "simulator": false,
@@ -145,6 +148,8 @@ struct File {
     min_epoch: Option<u32>,
     #[serde(default = "default_age")]
     max_age_seconds: u64,
+    #[serde(default = "default_channel_age")]
+    max_channel_age_seconds: u64,
     #[serde(default = "default_skew")]
     max_skew_seconds: u64,
     #[serde(default)]
@@ -155,6 +160,10 @@ struct File {
 
 fn default_age() -> u64 {
     DEFAULT_AGE_SECONDS
+}
+
+fn default_channel_age() -> u64 {
+    DEFAULT_CHANNEL_AGE_SECONDS
 }
 
 fn default_skew() -> u64 {
@@ -285,6 +294,7 @@ impl PolicyFile {
             min_epoch: policy.lowest_epoch(),
             roots: (self.roots != Roots::aws()).then(|| self.roots.to_pem()),
             max_age_seconds: policy.accepted_age().as_secs(),
+            max_channel_age_seconds: policy.accepted_channel_age().as_secs(),
             max_skew_seconds: policy.accepted_skew().as_secs(),
             allow_debug: policy.accepts_debug(),
             simulator: policy.is_for_simulator(),
@@ -329,6 +339,7 @@ impl PolicyDraft {
         };
         let mut policy = Policy::any_measurement()
             .max_age(Duration::from_secs(file.max_age_seconds))?
+            .max_channel_age(Duration::from_secs(file.max_channel_age_seconds))?
             .max_skew(Duration::from_secs(file.max_skew_seconds))?
             .allow_debug(file.allow_debug)
             .simulator(file.simulator);

@@ -27,11 +27,13 @@ fn the_least_file_has_the_defaults() {
 #[test]
 fn a_full_file_is_read_and_written_back() {
     let text = r#"{"version":1,"measurements":[{"0":"HEX","16":"HEX"},{"31":"HEX"}],
-        "max_age_seconds":60,"max_skew_seconds":0,"allow_debug":true,"simulator":true}"#;
+        "max_age_seconds":60,"max_channel_age_seconds":90,"max_skew_seconds":0,
+        "allow_debug":true,"simulator":true}"#;
     let mut file = parse(text).unwrap();
     let policy = &file.policy;
     assert_eq!(policy.measurements().unwrap().len(), 2);
     assert_eq!(policy.accepted_age(), Duration::from_secs(60));
+    assert_eq!(policy.accepted_channel_age(), Duration::from_secs(90));
     assert_eq!(policy.accepted_skew(), Duration::ZERO);
     assert!(policy.accepts_debug() && policy.is_for_simulator());
     assert_eq!(parse(&file.to_json().unwrap()).unwrap(), file);

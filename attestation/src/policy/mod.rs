@@ -7,21 +7,22 @@ use core::time::Duration;
 pub use file::{PolicyDraft, PolicyFile, PolicyFileError, ReleaseKeysText};
 
 use crate::limits::{
-    DEFAULT_AGE_SECONDS, DEFAULT_SKEW_SECONDS, MAX_AGE_SECONDS, MAX_MEASUREMENT_SETS,
-    MAX_SKEW_SECONDS,
+    DEFAULT_AGE_SECONDS, DEFAULT_CHANNEL_AGE_SECONDS, DEFAULT_SKEW_SECONDS, MAX_AGE_SECONDS,
+    MAX_MEASUREMENT_SETS, MAX_SKEW_SECONDS,
 };
 use crate::measurement::Measurements;
 
 /// What a verifier accepts. It cannot be empty: [`Policy::one_of`] names measurements, and
 /// [`Policy::any_measurement`] says in so many words that none matter.
 ///
-/// Everything else has a strict default: five minutes of age, one minute of skew, no debug mode,
-/// hardware only, no key binding.
+/// Everything else has a strict default: five minutes of age, one hour for evidence of a channel,
+/// one minute of skew, no debug mode, hardware only, no key binding.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Policy {
     /// Empty only when made by `any_measurement`.
     sets: Vec<Measurements>,
     max_age: Duration,
+    max_channel_age: Duration,
     max_skew: Duration,
     allow_debug: bool,
     simulator: bool,
@@ -87,6 +88,7 @@ impl Policy {
         Self {
             sets,
             max_age: Duration::from_secs(DEFAULT_AGE_SECONDS),
+            max_channel_age: Duration::from_secs(DEFAULT_CHANNEL_AGE_SECONDS),
             max_skew: Duration::from_secs(DEFAULT_SKEW_SECONDS),
             allow_debug: false,
             simulator: false,
@@ -103,10 +105,17 @@ impl Policy {
     ///
     /// An age out of these bounds.
     pub fn max_age(mut self, age: Duration) -> Result<Self, PolicyError> {
-        if age < Duration::from_secs(1) || age > Duration::from_secs(MAX_AGE_SECONDS) {
-            return Err(PolicyError::MaxAge);
-        }
-        self.max_age = age;
+        self.max_age = bounded_age(age)?;
+        Ok(self)
+    }
+
+    /// Sets how old evidence for a channel may be: 1 s to [`MAX_AGE_SECONDS`].
+    ///
+    /// # Errors
+    ///
+    /// An age out of these bounds.
+    pub fn max_channel_age(mut self, age: Duration) -> Result<Self, PolicyError> {
+        self.max_channel_age = bounded_age(age)?;
         Ok(self)
     }
 
@@ -196,6 +205,11 @@ impl Policy {
         self.max_age
     }
 
+    /// How old evidence for a channel may be.
+    pub fn accepted_channel_age(&self) -> Duration {
+        self.max_channel_age
+    }
+
     /// How far ahead of the verifier's clock fresh evidence may be.
     pub fn accepted_skew(&self) -> Duration {
         self.max_skew
@@ -237,6 +251,13 @@ impl Policy {
     }
 }
 
+fn bounded_age(age: Duration) -> Result<Duration, PolicyError> {
+    if age < Duration::from_secs(1) || age > Duration::from_secs(MAX_AGE_SECONDS) {
+        return Err(PolicyError::MaxAge);
+    }
+    Ok(age)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -260,6 +281,7 @@ mod tests {
     fn defaults_are_strict() {
         let policy = Policy::any_measurement();
         assert_eq!(policy.accepted_age(), Duration::from_secs(300));
+        assert_eq!(policy.accepted_channel_age(), Duration::from_secs(3600));
         assert_eq!(policy.accepted_skew(), Duration::from_secs(60));
         assert!(!policy.accepts_debug());
         assert!(!policy.is_for_simulator());
@@ -276,6 +298,10 @@ mod tests {
         assert!(age(1).is_ok());
         assert!(age(MAX_AGE_SECONDS).is_ok());
         assert_eq!(age(MAX_AGE_SECONDS + 1), Err(PolicyError::MaxAge));
+        let channel = |s| Policy::any_measurement().max_channel_age(Duration::from_secs(s));
+        assert_eq!(channel(0), Err(PolicyError::MaxAge));
+        assert!(channel(1).is_ok());
+        assert_eq!(channel(MAX_AGE_SECONDS + 1), Err(PolicyError::MaxAge));
         let skew = |s| Policy::any_measurement().max_skew(Duration::from_secs(s));
         assert!(skew(0).is_ok());
         assert!(skew(MAX_SKEW_SECONDS).is_ok());

@@ -8,6 +8,7 @@ mod common;
 
 mod cache;
 mod chain;
+mod channel;
 mod corpus;
 mod f1_roots;
 mod f2_f9_time_and_nonce;
