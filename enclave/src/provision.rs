@@ -1,18 +1,22 @@
 //! The service in front: answers verifiers and operators from the start, waits for the root key, and
 //! from then on has an [`Enclave`] that answers the rest.
 
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::{
+    sync::{Arc, Mutex, OnceLock, PoisonError},
+    time::Duration,
+};
 
 use openkey_protocol::{
     cbor,
     message::{
-        Class, EnclaveEvent, Error, ErrorCode, Evidence, Hash32, Limits, Reply, Request, Response,
-        RootSource, RootState, RootStatus, Status,
+        Class, EnclaveEvent, Error, ErrorCode, Evidence, Hash32, Limits, OperatorRequest, Reply,
+        Request, Response, RootSource, RootState, RootStatus, Status,
     },
     server::{Handler, Instant},
     store::RecordStore,
 };
 use sha2::{Digest, Sha256};
+use tokio::task::AbortHandle;
 
 use crate::{
     account::{MAX_KEYS, MAX_PASSKEYS, MAX_SIGNATURES},
@@ -21,14 +25,29 @@ use crate::{
     errors::refuse,
     passkeys::RelyingParty,
     platform::Platform,
-    root::{RootKey, Waiting},
+    root::{RootKey, Taken, Waiting},
     service::{Enclave, check_nonce},
 };
+
+/// How long the sources are left alone after all of them were asked in vain, at first.
+const FIRST_PAUSE: Duration = Duration::from_millis(500);
+/// And at most: a peer that comes up is found soon, and a broken KMS is not flooded.
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
 /// A booted enclave. It answers protocol requests ([`Handler`]), each on its own: share it between
 /// as many tasks as there are requests.
 pub struct Service<S> {
     shared: Arc<Shared<S>>,
+    /// Asks the sources until there is a root key; ends with the service.
+    asking: Option<AbortHandle>,
+}
+
+impl<S> Drop for Service<S> {
+    fn drop(&mut self) {
+        if let Some(asking) = &self.asking {
+            asking.abort();
+        }
+    }
 }
 
 impl<S> core::fmt::Debug for Service<S> {
@@ -71,7 +90,11 @@ impl<S: RecordStore> Service<S> {
             let key = shared.waiting.ask(source, &shared.platform).await?;
             shared.ready(key, source.source());
         }
-        Ok(Self { shared })
+        let asking = shared.waiting.can_ask().then(|| {
+            let shared = Arc::clone(&shared);
+            tokio::spawn(async move { shared.ask_sources().await }).abort_handle()
+        });
+        Ok(Self { shared, asking })
     }
 
     /// Answers the deterministic CBOR of one [`Request`] that arrived under `class` with the CBOR of
@@ -122,18 +145,69 @@ impl<S: RecordStore> Shared<S> {
         let hash = Hash32(Sha256::digest(body).into());
         self.platform.keep_time().await?;
         match request {
-            Request::Status => Ok(Response::Status(self.status())),
+            Request::Status => Ok(Response::Status(self.status().await)),
             Request::Evidence { nonce } => {
                 check_nonce(nonce.as_slice())?;
                 let document = self.platform.evidence(nonce.0).await?.into();
                 Ok(Response::Evidence(Evidence { document }))
             }
-            Request::Operator(_) => Err(refuse(ErrorCode::OperatorRefused)),
+            Request::Operator(request) => self.operator(request).await,
             Request::HandOver(_) => Err(refuse(ErrorCode::HandOverRefused)),
             request => match self.enclave.get() {
                 Some(enclave) => enclave.serve(request, hash).await,
-                None => Err(refuse(ErrorCode::AwaitingRootKey)),
+                None => Err(self.waiting.awaiting(&self.platform)),
             },
+        }
+    }
+
+    async fn operator(&self, request: OperatorRequest) -> Result<Response, Error> {
+        match request {
+            OperatorRequest::Genesis { nonce } => {
+                check_nonce(nonce.as_slice())?;
+                let genesis = self.waiting.genesis(&self.platform, nonce).await?;
+                return Ok(Response::Genesis(genesis));
+            }
+            OperatorRequest::PostShare { operator, share } => {
+                // One that comes after the last needed one is not even opened.
+                if self.enclave.get().is_none()
+                    && let Taken::Complete(key) =
+                        self.waiting.post(&self.platform, operator, &share)?
+                {
+                    self.ready(key, RootSource::Operators);
+                }
+            }
+            OperatorRequest::SetSecret { operator, order } => {
+                self.enclave()?.set_secret(operator, &order).await?;
+            }
+            OperatorRequest::Announce { manifest } => {
+                self.enclave()?.announce(manifest.as_slice()).await?;
+            }
+        }
+        Ok(Response::Root(self.root_status().await))
+    }
+
+    fn enclave(&self) -> Result<&Enclave<S>, Error> {
+        self.enclave
+            .get()
+            .ok_or_else(|| self.waiting.awaiting(&self.platform))
+    }
+
+    /// Asks the configured sources in order, again and again, until one of them or the operators
+    /// have brought the root key.
+    async fn ask_sources(&self) {
+        let mut pause = FIRST_PAUSE;
+        loop {
+            for source in self.waiting.configured(&self.platform) {
+                if self.enclave.get().is_some() {
+                    return;
+                }
+                if let Ok(key) = self.waiting.ask(source, &self.platform).await {
+                    self.ready(key, source.source());
+                    return;
+                }
+            }
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(LONGEST_PAUSE);
         }
     }
 
@@ -151,16 +225,17 @@ impl<S: RecordStore> Shared<S> {
         let platform = Arc::clone(&self.platform);
         let enclave = Enclave::new(platform, key, relying_party, store, self.capacity);
         let _ = self.enclave.set(enclave);
+        self.waiting.forget_shares();
         self.platform.record(EnclaveEvent::RootReady { source });
     }
 
-    fn status(&self) -> Status {
+    async fn status(&self) -> Status {
         let count = |limit: usize| u32::try_from(limit).unwrap_or(u32::MAX);
         let configuration = self.platform.configuration();
         Status {
             release: self.platform.release.clone(),
             root_source: self.platform.root_source(),
-            root: self.root_status(),
+            root: self.root_status().await,
             now: self.platform.now(),
             rp_id: configuration.rp_id().to_owned(),
             origins: configuration.origins().to_vec(),
@@ -174,17 +249,22 @@ impl<S: RecordStore> Shared<S> {
         }
     }
 
-    fn root_status(&self) -> RootStatus {
+    async fn root_status(&self) -> RootStatus {
+        let enclave = self.enclave.get();
+        let (secrets, upgrades) = match enclave {
+            Some(enclave) => enclave.kept().await,
+            None => Default::default(),
+        };
         RootStatus {
-            state: match self.enclave.get() {
+            state: match enclave {
                 Some(_) => RootState::Ready,
-                None => self.waiting.state(),
+                None => self.waiting.state(&self.platform),
             },
             root_id: self.platform.configuration().root_id(),
             epoch: self.platform.epoch(),
-            sources: self.waiting.statuses(),
-            upgrades: Vec::new(),
-            secrets: Vec::new(),
+            sources: self.waiting.statuses(&self.platform),
+            upgrades,
+            secrets,
         }
     }
 }

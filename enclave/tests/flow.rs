@@ -353,7 +353,7 @@ async fn a_passkey_is_renamed_and_the_removed_one_is_dead() {
 
 /// Tries to add a passkey that the account has.
 async fn created_twice<S: openkey_protocol::store::RecordStore>(
-    enclave: &openkey_enclave::Enclave<S>,
+    enclave: &openkey_enclave::Service<S>,
     person: &Person,
     authenticator: &mut common::Authenticator,
 ) -> Option<openkey_protocol::message::ErrorCode> {

@@ -117,6 +117,17 @@ fn all_accepted() -> Vec<Accepted> {
             accepted("account_receipt", "account_receipt", &receipt),
             accepted("prompt", "prompt", &prompt),
             accepted("evidence_binding", "evidence_binding", &binding),
+            accepted(
+                "root_descriptor",
+                "root_descriptor",
+                &samples::root::descriptor(),
+            ),
+            accepted(
+                "genesis_transcript",
+                "genesis_transcript",
+                &samples::root::transcript(),
+            ),
+            accepted("secret_order", "secret_order", &samples::root::order()),
         ])
         .collect()
 }
@@ -144,6 +155,7 @@ fn every_kind_of_request_has_a_vector() {
         .map(|(_, request)| match cbor::encode(request).unwrap()[..] {
             [0xa1, ..] => match request {
                 Request::Propose(propose) => format!("{:?}", propose.action),
+                Request::Operator(operator) => format!("{operator:?}"),
                 other => format!("{other:?}"),
             },
             _ => format!("{request:?}"),
@@ -168,6 +180,11 @@ fn every_kind_of_request_has_a_vector() {
         "LabelKey",
         "ArchiveKey",
         "RestoreKey",
+        "Genesis",
+        "PostShare",
+        "SetSecret",
+        "Announce",
+        "HandOver",
     ];
     assert_eq!(kinds, expected.map(String::from).into());
 }
@@ -179,6 +196,7 @@ fn decode(r#type: &str, bytes: &[u8]) -> Result<(), DecodeError> {
         "account_head" => cbor::decode::<AccountHead>(bytes).map(drop),
         "prompt" => cbor::decode::<Prompt>(bytes).map(drop),
         "evidence_binding" => cbor::decode::<EvidenceBinding>(bytes).map(drop),
+        "root_descriptor" => cbor::decode::<RootDescriptor>(bytes).map(drop),
         "propose_action" => cbor::decode::<Action>(bytes).map(drop),
         other => panic!("{other}?"),
     }
@@ -262,6 +280,29 @@ proptest! {
     ) {
         round_trip(&request)?;
         round_trip(&reply)?;
+    }
+
+    #[test]
+    fn statements_about_the_root_key_round_trip(
+        descriptor in arbitrary::descriptor(),
+        transcript in arbitrary::transcript(),
+        order in arbitrary::order(),
+    ) {
+        round_trip(&descriptor)?;
+        round_trip(&transcript)?;
+        round_trip(&order)?;
+    }
+
+    #[test]
+    fn messages_to_the_host_round_trip(
+        request in arbitrary::host_request(),
+        reply in arbitrary::host_reply(),
+        relay in arbitrary::relay(),
+    ) {
+        round_trip(&request)?;
+        round_trip(&reply)?;
+        round_trip(&relay.0)?;
+        round_trip(&relay.1)?;
     }
 
     #[test]

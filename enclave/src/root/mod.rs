@@ -2,15 +2,18 @@
 //! comes by it.
 
 mod descriptor;
+mod genesis;
+mod shares;
 pub mod source;
 mod waiting;
 
 pub use descriptor::{Descriptor, DescriptorError};
 pub use source::{Obtaining, RootKeySource, SourceError};
-pub(crate) use waiting::Waiting;
+pub(crate) use waiting::{Taken, Waiting};
 
 use hkdf::Hkdf;
 use sha2::Sha256;
+use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
 /// Separates this program's derivations from any other use of the same bytes.
@@ -41,6 +44,11 @@ impl RootKey {
     /// The bytes themselves, for what wraps or splits them.
     pub(crate) fn expose(&self) -> &[u8; 32] {
         &self.0
+    }
+
+    /// Compares in constant time.
+    pub(crate) fn equals(&self, other: &Self) -> bool {
+        self.0.as_slice().ct_eq(other.0.as_slice()).into()
     }
 
     /// Whether all bytes are equal: a file of zeros is no key.

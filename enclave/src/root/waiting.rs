@@ -1,23 +1,62 @@
-//! Waiting for the root key: which sources there are, what came of each, and what is accepted.
+//! Waiting for the root key: what there is to wait for, what came of it so far, and what is accepted.
 
 use std::{
-    sync::{Mutex, PoisonError},
+    collections::BTreeMap,
+    sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
-use openkey_protocol::message::{EnclaveEvent, RootSource, RootState, SourceStatus};
+use openkey_protocol::message::{
+    Bytes, EnclaveEvent, Error, ErrorCode, Genesis, POST_SHARE_INFO, RootSource, RootState, Sealed,
+    SourceStatus,
+};
+use subtle::ConstantTimeEq;
 
-use super::{Descriptor, RootKey, RootKeySource, SourceError};
-use crate::{boot::BootError, platform::Platform};
+use super::{
+    Descriptor, DescriptorError, RootKey, RootKeySource, SourceError,
+    descriptor::share_commitment,
+    genesis,
+    shares::{self, Share},
+};
+use crate::{
+    boot::BootError,
+    errors::{refuse, refuse_because},
+    hybrid,
+    platform::Platform,
+};
 
-/// How long one source may take. Hand-over and AWS KMS each are a few connections.
+/// How long one source may take. Hand-over and AWS KMS are a few connections each.
 const SOURCE_PATIENCE: Duration = Duration::from_secs(60);
 
 /// What an enclave without a root key waits for.
 pub(crate) struct Waiting {
     sources: Vec<Box<dyn RootKeySource>>,
-    descriptor: Option<Descriptor>,
-    statuses: Mutex<Vec<SourceStatus>>,
+    awaited: Awaited,
+    /// What came of each source that was asked.
+    explanations: Mutex<BTreeMap<u8, String>>,
+    /// Good shares by the operator's place: at most one for each.
+    shares: Mutex<BTreeMap<u32, Share>>,
+    /// The genesis of this boot, with its nonce.
+    genesis: tokio::sync::Mutex<Option<(Bytes, Genesis)>>,
+    genesis_done: std::sync::atomic::AtomicBool,
+}
+
+/// Which root key is awaited.
+enum Awaited {
+    /// The simulator's.
+    Development,
+    /// None: there is to be a genesis.
+    Genesis,
+    /// The one that this descriptor commits to, or nothing while the host hides the descriptor.
+    Root(Box<Result<Descriptor, DescriptorError>>),
+}
+
+/// What became of a share that was taken.
+pub(crate) enum Taken {
+    /// More are needed.
+    More,
+    /// This is the root key.
+    Complete(RootKey),
 }
 
 impl Waiting {
@@ -31,29 +70,59 @@ impl Waiting {
         sources: Vec<Box<dyn RootKeySource>>,
     ) -> Result<Self, BootError> {
         let configuration = platform.configuration();
-        let named = configuration.operators().is_some() || configuration.root_id().is_some();
-        let development = sources
-            .iter()
-            .any(|source| source.source() == RootSource::Development);
-        if development && named {
-            return Err(BootError::DevelopmentSource);
-        }
-        if !development && !named {
-            return Err(BootError::NoSource);
-        }
+        let is_development =
+            |source: &Box<dyn RootKeySource>| source.source() == RootSource::Development;
+        let development = sources.iter().any(is_development);
+        let awaited = match (configuration.operators(), configuration.root_id()) {
+            (None, None) if development => Awaited::Development,
+            (None, _) => return Err(BootError::NoSource),
+            _ if development => return Err(BootError::DevelopmentSource),
+            (Some(_), None) => Awaited::Genesis,
+            (Some(_), Some(id)) => Awaited::Root(Box::new(Descriptor::read(
+                platform.files().descriptor.as_ref().map(Bytes::as_slice),
+                &id,
+                configuration,
+                platform.epoch(),
+            ))),
+        };
         Ok(Self {
             sources,
-            descriptor: None,
-            statuses: Mutex::default(),
+            awaited,
+            explanations: Mutex::default(),
+            shares: Mutex::default(),
+            genesis: tokio::sync::Mutex::default(),
+            genesis_done: false.into(),
         })
     }
 
     /// The development source, with which nothing is waited for.
     pub(crate) fn development(&self) -> Option<&dyn RootKeySource> {
-        self.sources
-            .iter()
-            .find(|source| source.source() == RootSource::Development)
-            .map(|source| &**source)
+        match self.awaited {
+            Awaited::Development => self.given(RootSource::Development),
+            _ => None,
+        }
+    }
+
+    /// Whether there is a root key that sources can be asked for.
+    pub(crate) const fn can_ask(&self) -> bool {
+        match &self.awaited {
+            Awaited::Root(descriptor) => descriptor.is_ok(),
+            _ => false,
+        }
+    }
+
+    /// The sources that the configuration names and the program brought, in the configured order.
+    pub(crate) fn configured<'a>(
+        &'a self,
+        platform: &'a Platform,
+    ) -> impl Iterator<Item = &'a dyn RootKeySource> {
+        let named = platform.configuration().root_sources().iter();
+        named.filter_map(|source| self.given(*source))
+    }
+
+    fn given(&self, source: RootSource) -> Option<&dyn RootKeySource> {
+        let found = self.sources.iter().find(|given| given.source() == source);
+        found.map(|given| &**given)
     }
 
     /// Asks one source and holds its answer to what is known of the root key.
@@ -66,45 +135,238 @@ impl Waiting {
         let answer = answer.unwrap_or_else(|_| Err(SourceError::new("It did not answer in time.")));
         let checked = answer.and_then(|key| self.check(key));
         if let Err(error) = &checked {
-            platform.record(EnclaveEvent::RootSourceFailed {
-                source: source.source(),
-            });
-            self.explain(source.source(), error.explanation());
+            let source = source.source();
+            platform.record(EnclaveEvent::RootSourceFailed { source });
+            lock(&self.explanations).insert(source as u8, error.explanation().to_owned());
         }
         checked
     }
 
+    /// Whether a key is the one that is awaited.
     fn check(&self, key: RootKey) -> Result<RootKey, SourceError> {
         if key.is_trivial() {
             return Err(SourceError::new("What it gives is no proper key."));
         }
-        match &self.descriptor {
-            Some(descriptor) if !descriptor.commits_to(&key) => Err(SourceError::new(
+        let good = match &self.awaited {
+            Awaited::Development => true,
+            Awaited::Genesis => false,
+            Awaited::Root(descriptor) => {
+                matches!(&**descriptor, Ok(descriptor) if descriptor.commits_to(&key))
+            }
+        };
+        if good {
+            Ok(key)
+        } else {
+            Err(SourceError::new(
                 "What it gives is not the root key of the configured root_id.",
-            )),
-            _ => Ok(key),
+            ))
         }
     }
 
-    fn explain(&self, source: RootSource, explanation: &str) {
-        let mut statuses = self.statuses.lock().unwrap_or_else(PoisonError::into_inner);
-        statuses.retain(|status| status.source != source);
-        statuses.push(SourceStatus {
-            source,
-            explanation: explanation.to_owned(),
-        });
+    /// Takes one operator's share, sealed to this boot's key. A share that was taken before counts
+    /// once.
+    pub(crate) fn post(
+        &self,
+        platform: &Platform,
+        operator: u32,
+        sealed: &Sealed,
+    ) -> Result<Taken, Error> {
+        let descriptor = match &self.awaited {
+            Awaited::Root(descriptor) => descriptor
+                .as_ref()
+                .as_ref()
+                .map_err(|error| refused(capitalised(&error.to_string())))?,
+            _ => return Err(refused("This enclave awaits no shares.".to_owned())),
+        };
+        let named = platform.configuration().root_sources();
+        if !named.contains(&RootSource::Operators) {
+            let message = "The configuration takes no root key from operators.";
+            return Err(refused(message.to_owned()));
+        }
+        let keys = descriptor
+            .operator(operator)
+            .ok_or_else(|| refused("There is no such operator.".to_owned()))?;
+        let taken = self.open(platform, descriptor, operator, sealed);
+        let good = taken.is_ok();
+        platform.record(EnclaveEvent::Share { operator, good });
+        let share =
+            taken.map_err(|why| refused(format!("Share of operator {}: {why}", keys.name)))?;
+
+        let mut shares = lock(&self.shares);
+        shares.insert(operator, share);
+        if shares.len() < usize::try_from(descriptor.content().threshold).unwrap_or(usize::MAX) {
+            return Ok(Taken::More);
+        }
+        let indexed: Option<Vec<(u8, &Share)>> = shares
+            .iter()
+            .map(|(place, share)| Some((index(*place)?, share)))
+            .collect();
+        let key = indexed.and_then(|shares| shares::combine(&shares));
+        shares.clear();
+        drop(shares);
+        let key = key.ok_or_else(|| refuse(ErrorCode::Internal))?;
+        // Excluded by the share commitments, unless the genesis itself was wrong.
+        let key = self.check(key).map_err(|error| {
+            refused(format!(
+                "The shares fit the descriptor, not the commitment: {error}"
+            ))
+        })?;
+        Ok(Taken::Complete(key))
     }
 
-    /// What came of the sources so far.
-    pub(crate) fn statuses(&self) -> Vec<SourceStatus> {
-        self.statuses
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+    /// Opens a share and holds it to its commitment.
+    fn open(
+        &self,
+        platform: &Platform,
+        descriptor: &Descriptor,
+        operator: u32,
+        sealed: &Sealed,
+    ) -> Result<Share, &'static str> {
+        let (id, identity) = (descriptor.id(), platform.identity());
+        let info = hybrid::info(POST_SHARE_INFO, &[&id.0, &identity]);
+        let opened = platform
+            .boot_key
+            .open(&info, sealed)
+            .map_err(|_| "it was not sealed for this boot and root id.")?;
+        let share: &[u8; shares::SHARE] = opened
+            .as_slice()
+            .try_into()
+            .map_err(|_| "it has not the length of a share.")?;
+        let place = usize::try_from(operator).ok();
+        let committed = place.and_then(|place| descriptor.content().shares.get(place));
+        let good = index(operator)
+            .zip(committed)
+            .is_some_and(|(index, committed)| {
+                bool::from(share_commitment(index, share).0.ct_eq(&committed.0))
+            });
+        if good {
+            Ok(shares::share(share))
+        } else {
+            Err("it is not the one that was made at the genesis.")
+        }
+    }
+
+    /// Wipes the shares: the root key is there.
+    pub(crate) fn forget_shares(&self) {
+        lock(&self.shares).clear();
+    }
+
+    /// Holds the genesis, once; the same nonce gives the same answer again, for callers that missed
+    /// it.
+    pub(crate) async fn genesis(
+        &self,
+        platform: &Platform,
+        nonce: Bytes,
+    ) -> Result<Genesis, Error> {
+        let (Awaited::Genesis, Some(operators)) =
+            (&self.awaited, platform.configuration().operators())
+        else {
+            let message = "This deployment has a root key: no other is made.";
+            return Err(refused(message.to_owned()));
+        };
+        let mut done = self.genesis.lock().await;
+        if let Some((known, genesis)) = &*done {
+            return if *known == nonce {
+                Ok(genesis.clone())
+            } else {
+                Err(refused(
+                    "The genesis of this boot has taken place.".to_owned(),
+                ))
+            };
+        }
+        let genesis = genesis::hold(self, platform, operators, nonce.clone()).await?;
+        self.genesis_done
+            .store(true, std::sync::atomic::Ordering::SeqCst);
+        *done = Some((nonce, genesis.clone()));
+        Ok(genesis)
+    }
+
+    /// What came of each source, in the configured order.
+    pub(crate) fn statuses(&self, platform: &Platform) -> Vec<SourceStatus> {
+        let explanations = lock(&self.explanations).clone();
+        let explain = |source: &RootSource| SourceStatus {
+            source: *source,
+            explanation: self.explain(*source, &explanations),
+        };
+        match &self.awaited {
+            Awaited::Development => Vec::new(),
+            _ => {
+                let named = platform.configuration().root_sources().iter();
+                named.map(explain).collect()
+            }
+        }
+    }
+
+    fn explain(&self, source: RootSource, explanations: &BTreeMap<u8, String>) -> String {
+        let descriptor = match &self.awaited {
+            Awaited::Root(descriptor) => match &**descriptor {
+                Ok(descriptor) => descriptor,
+                Err(error) => return format!("{}.", capitalised(&error.to_string())),
+            },
+            _ => return "There is no root key yet.".to_owned(),
+        };
+        if source == RootSource::Operators {
+            let need = descriptor.content().threshold;
+            return format!("{} of {need} shares.", self.have());
+        }
+        match explanations.get(&(source as u8)) {
+            Some(explanation) => explanation.clone(),
+            None if self.given(source).is_none() => "This program has no such source.".to_owned(),
+            None => "Not asked yet.".to_owned(),
+        }
+    }
+
+    fn have(&self) -> u32 {
+        u32::try_from(lock(&self.shares).len()).unwrap_or(u32::MAX)
     }
 
     /// Where the root key stands while it is not there.
-    pub(crate) const fn state(&self) -> RootState {
-        RootState::Waiting { have: 0, need: 0 }
+    pub(crate) fn state(&self, platform: &Platform) -> RootState {
+        let operators = platform.configuration().operators();
+        match &self.awaited {
+            Awaited::Genesis if self.genesis_done.load(std::sync::atomic::Ordering::SeqCst) => {
+                RootState::GenesisDone
+            }
+            Awaited::Genesis => RootState::AwaitingGenesis,
+            _ => RootState::Waiting {
+                have: self.have(),
+                need: operators.map_or(0, crate::configuration::Operators::threshold),
+            },
+        }
     }
+
+    /// The refusal of everything that needs the root key.
+    pub(crate) fn awaiting(&self, platform: &Platform) -> Error {
+        let message = match self.state(platform) {
+            RootState::AwaitingGenesis => "waiting for root key: no genesis yet".to_owned(),
+            RootState::GenesisDone => {
+                "waiting for root key: boot again with the root_id of the genesis".to_owned()
+            }
+            RootState::Waiting { have, need } => {
+                format!("waiting for root key: {have} of {need} shares")
+            }
+            RootState::Ready => "waiting for root key".to_owned(),
+        };
+        refuse_because(ErrorCode::AwaitingRootKey, message)
+    }
+}
+
+fn refused(message: String) -> Error {
+    refuse_because(ErrorCode::OperatorRefused, message)
+}
+
+/// A share's index in the sharing: the operator's place, from 1.
+fn index(place: u32) -> Option<u8> {
+    u8::try_from(place).ok()?.checked_add(1)
+}
+
+fn capitalised(text: &str) -> String {
+    let mut characters = text.chars();
+    let first = characters.next().map(|first| first.to_ascii_uppercase());
+    first.into_iter().chain(characters).collect()
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // No write leaves a map half-done.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

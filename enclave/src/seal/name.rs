@@ -17,6 +17,10 @@ pub(crate) enum Kind {
     Prompt,
     /// A read token.
     Token,
+    /// The secrets that operators brought.
+    Secrets,
+    /// The successors that were announced.
+    Upgrades,
 }
 
 impl Kind {
@@ -29,6 +33,8 @@ impl Kind {
             Self::NewPasskey => b"new-passkey",
             Self::Prompt => b"prompt",
             Self::Token => b"token",
+            Self::Secrets => b"secrets",
+            Self::Upgrades => b"upgrades",
         }
     }
 }

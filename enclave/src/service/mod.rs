@@ -4,11 +4,14 @@
 //! functions, seal the new state, commit it by compare-and-swap, and only then answer.
 
 mod approve;
+mod kept;
 mod prompt;
 mod propose;
 mod read;
 mod records;
+mod secrets;
 mod sign_up;
+mod upgrades;
 
 use std::sync::Arc;
 
@@ -26,8 +29,11 @@ use crate::{
     seal::Sealer,
     versions::Versions,
 };
+pub(crate) use kept::Shown;
 pub(crate) use records::Locks;
+pub use secrets::MAX_SECRETS;
 pub(crate) use sign_up::SignUps;
+pub use upgrades::Successor;
 
 /// How long a prompt waits for its approval, in milliseconds.
 pub const PROMPT_LIFE: u64 = 120_000;
@@ -35,6 +41,9 @@ pub const PROMPT_LIFE: u64 = 120_000;
 pub const REGISTRATION_LIFE: u64 = 300_000;
 /// How long a read token lasts, in milliseconds.
 pub const TOKEN_LIFE: u64 = 900_000;
+
+/// Records that a deployment keeps once: secrets and successors.
+const KEPT: usize = 2;
 
 /// An enclave that has its root key: accounts, consent, signing.
 pub struct Enclave<S> {
@@ -45,6 +54,9 @@ pub struct Enclave<S> {
     pub(crate) versions: Versions,
     pub(crate) locks: Locks,
     pub(crate) sign_ups: SignUps,
+    /// What was seen of secrets and successors.
+    pub(crate) kept_versions: Versions,
+    pub(crate) shown: Shown,
 }
 
 impl<S> core::fmt::Debug for Enclave<S> {
@@ -69,6 +81,8 @@ impl<S: RecordStore> Enclave<S> {
             versions: Versions::new(capacity.accounts),
             locks: Locks::new(),
             sign_ups: SignUps::new(capacity.sign_ups_per_minute),
+            kept_versions: Versions::new(KEPT),
+            shown: Shown::default(),
         }
     }
 

@@ -277,7 +277,7 @@ impl<S: RecordStore> Enclave<S> {
         Ok(links)
     }
 
-    async fn get(&self, id: RecordId) -> Result<Option<Record>, Error> {
+    pub(super) async fn get(&self, id: RecordId) -> Result<Option<Record>, Error> {
         let records = self.store.get(vec![id]).await;
         let Ok(records) = records.map(<[Option<Record>; 1]>::try_from) else {
             return Err(self.store_failed());
@@ -315,7 +315,7 @@ impl<S: RecordStore> Enclave<S> {
     }
 }
 
-fn sha256(bytes: &[u8]) -> Hash32 {
+pub(super) fn sha256(bytes: &[u8]) -> Hash32 {
     Hash32(Sha256::digest(bytes).into())
 }
 

@@ -15,14 +15,15 @@ use std::sync::{
 };
 
 use openkey_enclave::{
-    BootError, Configuration, Enclave, Parts, Root, RootKey, RootKeyError, RootKeySource, boot,
+    BootError, Configuration, Parts, Platform, RootKey, RootKeySource, Service, SourceError, boot,
     boot::Capacity,
     clock::{Monotonic, WallClock},
-    event::Event,
+    event::EnclaveEvent,
+    root::Obtaining,
 };
 use openkey_protocol::{
     cbor,
-    message::{Class, Error, ErrorCode, Reply, Request, Response, RootSource},
+    message::{BootFiles, Class, Error, ErrorCode, Reply, Request, Response, RootSource},
     store::RecordStore,
 };
 
@@ -70,13 +71,13 @@ impl WallClock for Manual {
 pub struct Fixed(pub Option<[u8; 32]>);
 
 impl RootKeySource for Fixed {
-    fn obtain(&self) -> Result<Root, RootKeyError> {
-        let bytes = self.0.ok_or(RootKeyError::Unavailable)?;
-        Ok(Root {
-            key: RootKey::new(&bytes),
-            source: RootSource::Development,
-            id: None,
-        })
+    fn source(&self) -> RootSource {
+        RootSource::Development
+    }
+
+    fn obtain<'a>(&'a self, _: &'a Platform) -> Obtaining<'a, RootKey> {
+        let key = self.0.map(|bytes| RootKey::new(&bytes));
+        Box::pin(async move { key.ok_or_else(|| SourceError::new("There is none.")) })
     }
 }
 
@@ -94,7 +95,7 @@ pub struct World<S = TestStore> {
     pub root: Option<[u8; 32]>,
     pub monotonic: Arc<Manual>,
     pub wall: Arc<Manual>,
-    pub events: Arc<Mutex<Vec<Event>>>,
+    pub events: Arc<Mutex<Vec<EnclaveEvent>>>,
     pub capacity: Capacity,
 }
 
@@ -119,21 +120,23 @@ impl<S: RecordStore + Clone> World<S> {
         }
     }
 
-    pub async fn boot(&self) -> Enclave<S> {
+    pub async fn boot(&self) -> Service<S> {
         self.try_boot(TestNsm::new(&self.monotonic)).await.unwrap()
     }
 
-    pub async fn try_boot(&self, nsm: TestNsm) -> Result<Enclave<S>, BootError> {
+    pub async fn try_boot(&self, nsm: TestNsm) -> Result<Service<S>, BootError> {
         let events = Arc::clone(&self.events);
         boot(Parts {
             nsm,
-            root: Box::new(Fixed(self.root)),
+            sources: vec![Box::new(Fixed(self.root))],
+            files: BootFiles::default(),
             configuration: configuration(),
             store: self.store.clone(),
             monotonic: self.monotonic.clone(),
             wall: self.wall.clone(),
             events: Arc::new(move |event| events.lock().unwrap().push(event)),
             release: "test".to_owned(),
+            epoch: 1,
             capacity: self.capacity,
         })
         .await
@@ -148,14 +151,14 @@ impl<S: RecordStore + Clone> World<S> {
 
 /// Asks under the class that belongs to the request.
 pub async fn ask<S: RecordStore>(
-    enclave: &Enclave<S>,
+    enclave: &Service<S>,
     request: &Request,
 ) -> Result<Response, Error> {
     ask_as(enclave, request.class(), request).await
 }
 
 pub async fn ask_as<S: RecordStore>(
-    enclave: &Enclave<S>,
+    enclave: &Service<S>,
     class: Class,
     request: &Request,
 ) -> Result<Response, Error> {

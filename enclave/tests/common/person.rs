@@ -1,7 +1,7 @@
 //! A person with passkeys, and the client they use.
 
 use ed25519_dalek::{Signature, VerifyingKey};
-use openkey_enclave::Enclave;
+use openkey_enclave::Service;
 use openkey_protocol::{
     message::{
         AccountHead, AccountId, AccountReceipt, AccountView, Action, Address, Approve, Approved,
@@ -28,7 +28,7 @@ pub struct Person {
 }
 
 /// Checks a statement's signature as a client does.
-pub fn verified<S: RecordStore, T: Statement>(enclave: &Enclave<S>, signed: &Signed<T>) -> T {
+pub fn verified<S: RecordStore, T: Statement>(enclave: &Service<S>, signed: &Signed<T>) -> T {
     let key = VerifyingKey::from_bytes(&enclave.identity()).unwrap();
     let signature = Signature::from_slice(signed.signature.as_slice()).unwrap();
     key.verify_strict(&Signed::<T>::input(signed.body.as_slice()), &signature)
@@ -43,7 +43,7 @@ pub fn text(text: &str) -> Action {
     }
 }
 
-pub async fn begin<S: RecordStore>(enclave: &Enclave<S>) -> Result<SignUpStarted, Error> {
+pub async fn begin<S: RecordStore>(enclave: &Service<S>) -> Result<SignUpStarted, Error> {
     let request = Request::SignUp(SignUp {
         origin: ORIGIN.to_owned(),
         name: "Ada".to_owned(),
@@ -56,7 +56,7 @@ pub async fn begin<S: RecordStore>(enclave: &Enclave<S>) -> Result<SignUpStarted
 }
 
 pub async fn finish<S: RecordStore>(
-    enclave: &Enclave<S>,
+    enclave: &Service<S>,
     started: &SignUpStarted,
     authenticator: &mut Authenticator,
 ) -> Result<SignedUp, Error> {
@@ -76,7 +76,7 @@ pub fn receipt_hash(receipt: &Signed<AccountReceipt>) -> Hash32 {
 
 impl Person {
     /// Registers, checks the receipt, and stops before the confirmation.
-    pub async fn unconfirmed<S: RecordStore>(enclave: &Enclave<S>, seed: u8) -> Self {
+    pub async fn unconfirmed<S: RecordStore>(enclave: &Service<S>, seed: u8) -> Self {
         let mut authenticator = Authenticator::new(seed);
         let started = begin(enclave).await.unwrap();
         let done = finish(enclave, &started, &mut authenticator).await.unwrap();
@@ -97,7 +97,7 @@ impl Person {
     }
 
     /// Registers and confirms.
-    pub async fn register<S: RecordStore>(enclave: &Enclave<S>, seed: u8) -> Self {
+    pub async fn register<S: RecordStore>(enclave: &Service<S>, seed: u8) -> Self {
         let mut person = Self::unconfirmed(enclave, seed).await;
         let action = Action::Confirm {
             receipt: person.receipt,
@@ -126,7 +126,7 @@ impl Person {
 
     pub async fn propose<S: RecordStore>(
         &self,
-        enclave: &Enclave<S>,
+        enclave: &Service<S>,
         action: Action,
     ) -> Result<Prompted, Error> {
         prompted(ask(enclave, &self.proposal(action)).await?)
@@ -143,7 +143,7 @@ impl Person {
 
     pub async fn approve<S: RecordStore>(
         &mut self,
-        enclave: &Enclave<S>,
+        enclave: &Service<S>,
         prompted: &Prompted,
     ) -> Result<Approved, Error> {
         let assertion = self.authenticator.get(&prompted.options);
@@ -152,7 +152,7 @@ impl Person {
 
     pub async fn send<S: RecordStore>(
         &mut self,
-        enclave: &Enclave<S>,
+        enclave: &Service<S>,
         approval: Approve,
     ) -> Result<Approved, Error> {
         match ask(enclave, &Request::Approve(approval)).await? {
@@ -167,7 +167,7 @@ impl Person {
     /// Proposes and approves.
     pub async fn act<S: RecordStore>(
         &mut self,
-        enclave: &Enclave<S>,
+        enclave: &Service<S>,
         action: Action,
     ) -> Result<Approved, Error> {
         let prompted = self.propose(enclave, action).await?;
@@ -175,7 +175,7 @@ impl Person {
     }
 
     /// Signs in, as on a new device: without a head or an account id.
-    pub async fn sign_in<S: RecordStore>(&mut self, enclave: &Enclave<S>) -> Result<(), Error> {
+    pub async fn sign_in<S: RecordStore>(&mut self, enclave: &Service<S>) -> Result<(), Error> {
         let prompted = sign_in(enclave).await?;
         let assertion = self.authenticator.get(&prompted.options);
         let approval = Approve {
@@ -189,7 +189,7 @@ impl Person {
 
     pub async fn begin_passkey<S: RecordStore>(
         &self,
-        enclave: &Enclave<S>,
+        enclave: &Service<S>,
         name: &str,
     ) -> Result<NewPasskey, Error> {
         let action = Action::AddPasskey {
@@ -204,7 +204,7 @@ impl Person {
     /// Adds a passkey, approved by the one in use.
     pub async fn add_passkey<S: RecordStore>(
         &mut self,
-        enclave: &Enclave<S>,
+        enclave: &Service<S>,
         new: &mut Authenticator,
     ) -> Result<Approved, Error> {
         let begun = self.begin_passkey(enclave, "Second").await?;
@@ -212,7 +212,7 @@ impl Person {
         self.approve(enclave, &prompted).await
     }
 
-    pub async fn view<S: RecordStore>(&self, enclave: &Enclave<S>) -> Result<AccountView, Error> {
+    pub async fn view<S: RecordStore>(&self, enclave: &Service<S>) -> Result<AccountView, Error> {
         match self.read(enclave, Query::Account).await? {
             Response::Account(view) => Ok(view),
             other => panic!("{other:?}"),
@@ -221,7 +221,7 @@ impl Person {
 
     pub async fn history<S: RecordStore>(
         &self,
-        enclave: &Enclave<S>,
+        enclave: &Service<S>,
         before: Option<u64>,
         limit: u32,
     ) -> Result<HistoryPage, Error> {
@@ -234,7 +234,7 @@ impl Person {
 
     async fn read<S: RecordStore>(
         &self,
-        enclave: &Enclave<S>,
+        enclave: &Service<S>,
         query: Query,
     ) -> Result<Response, Error> {
         let request = Request::Read(Read {
@@ -246,7 +246,7 @@ impl Person {
     }
 }
 
-pub async fn sign_in<S: RecordStore>(enclave: &Enclave<S>) -> Result<Prompted, Error> {
+pub async fn sign_in<S: RecordStore>(enclave: &Service<S>) -> Result<Prompted, Error> {
     let request = Request::SignIn(SignIn {
         origin: ORIGIN.to_owned(),
         nonce: NONCE.into(),
@@ -255,7 +255,7 @@ pub async fn sign_in<S: RecordStore>(enclave: &Enclave<S>) -> Result<Prompted, E
 }
 
 pub async fn created<S: RecordStore>(
-    enclave: &Enclave<S>,
+    enclave: &Service<S>,
     begun: &NewPasskey,
     authenticator: &mut Authenticator,
 ) -> Result<Prompted, Error> {
@@ -273,7 +273,7 @@ pub fn prompted(response: Response) -> Result<Prompted, Error> {
     }
 }
 
-pub fn prompt<S: RecordStore>(enclave: &Enclave<S>, prompted: &Prompted) -> Prompt {
+pub fn prompt<S: RecordStore>(enclave: &Service<S>, prompted: &Prompted) -> Prompt {
     verified(enclave, &prompted.prompt)
 }
 

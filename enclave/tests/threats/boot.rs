@@ -6,13 +6,14 @@ use std::sync::{
 };
 
 use openkey_enclave::{
-    BootError, Parts, Root, RootKeyError, RootKeySource, boot,
+    BootError, Parts, Platform, RootKey, RootKeySource, SourceError, boot,
     clock::MAX_UNREAD,
-    event::{Event, Silent},
+    event::{EnclaveEvent, Silent},
     nsm::{NsmError, conformance},
+    root::Obtaining,
     service::{PROMPT_LIFE, TOKEN_LIFE},
 };
-use openkey_protocol::message::{ErrorCode, Request, Response};
+use openkey_protocol::message::{BootFiles, ErrorCode, Request, Response, RootSource};
 
 use crate::common::{
     Manual, Person, START, TestNsm, TestStore, World, ask, code, configuration,
@@ -67,16 +68,19 @@ async fn e4_no_boot_without_measurement_entropy_time_or_root_key() {
         assert_eq!(refused, Some(expected), "{defect:?}");
     }
     for (root, expected) in [
-        (None, RootKeyError::Unavailable),
-        (Some([0; 32]), RootKeyError::Malformed),
-        (Some([0xff; 32]), RootKeyError::Malformed),
+        (None, "There is none."),
+        (Some([0; 32]), "What it gives is no proper key."),
+        (Some([0xff; 32]), "What it gives is no proper key."),
     ] {
         let world = World {
             root,
             ..World::new()
         };
         let refused = world.try_boot(TestNsm::new(&world.monotonic)).await.err();
-        assert_eq!(refused, Some(BootError::RootKey(expected)));
+        assert_eq!(
+            refused,
+            Some(BootError::RootKey(SourceError::new(expected)))
+        );
     }
 }
 
@@ -84,9 +88,13 @@ async fn e4_no_boot_without_measurement_entropy_time_or_root_key() {
 async fn e4_the_root_key_is_asked_for_only_after_the_measurement() {
     struct Counted(Arc<AtomicU64>);
     impl RootKeySource for Counted {
-        fn obtain(&self) -> Result<Root, RootKeyError> {
+        fn source(&self) -> RootSource {
+            RootSource::Development
+        }
+
+        fn obtain<'a>(&'a self, _: &'a Platform) -> Obtaining<'a, RootKey> {
             self.0.fetch_add(1, Ordering::SeqCst);
-            Err(RootKeyError::Unavailable)
+            Box::pin(async { Err(SourceError::new("There is none.")) })
         }
     }
     let asked = Arc::new(AtomicU64::new(0));
@@ -102,13 +110,15 @@ async fn e4_the_root_key_is_asked_for_only_after_the_measurement() {
         };
         let refused = boot(Parts {
             nsm,
-            root: Box::new(Counted(asked.clone())),
+            sources: vec![Box::new(Counted(asked.clone()))],
+            files: BootFiles::default(),
             configuration: configuration(),
             store: TestStore::default(),
             monotonic: clock.clone(),
             wall: Manual::at(START),
             events: Arc::new(Silent),
             release: String::new(),
+            epoch: 1,
             capacity: Default::default(),
         })
         .await;
@@ -194,7 +204,7 @@ async fn e6_time_is_read_again_every_minute_and_not_going_on_without_it() {
         panic!("no status");
     };
     assert_eq!(status.now, START + 70_000);
-    let corrected = Event::ClockCorrected { by_ms: 10_000 };
+    let corrected = EnclaveEvent::ClockCorrected { by_ms: 10_000 };
     assert!(world.events.lock().unwrap().contains(&corrected));
 
     // The NSM dies: the enclave counts on for a while, then refuses.

@@ -136,7 +136,7 @@ async fn d5_of_many_answers_at_once_exactly_one_counts() {
 }
 
 async fn person_head<S: openkey_protocol::store::RecordStore>(
-    enclave: &openkey_enclave::Enclave<S>,
+    enclave: &openkey_enclave::Service<S>,
     person: &Person,
 ) -> openkey_protocol::message::AccountHead {
     let view = person.view(enclave).await.unwrap();

@@ -1,6 +1,6 @@
 //! A store that fails between any two steps: nothing acknowledged is lost, nothing half-applied.
 
-use openkey_enclave::Enclave;
+use openkey_enclave::Service;
 use openkey_protocol::{
     message::{AccountView, Action, HistoryEntry, PromptKind},
     store::RecordStore,
@@ -45,7 +45,7 @@ async fn h2_nothing_acknowledged_is_lost_and_nothing_half_applied() {
 
 /// Registers, signs and makes a key; whatever fails is tried again by a restarted enclave. Returns
 /// how many operations of the store that took.
-async fn run(world: &World<TestStore>, enclave: &Enclave<TestStore>, at: u64) -> u64 {
+async fn run(world: &World<TestStore>, enclave: &Service<TestStore>, at: u64) -> u64 {
     let mut done = Acknowledged::default();
     let restarted;
     let (mut person, enclave) = match registered(enclave).await {
@@ -75,7 +75,7 @@ async fn run(world: &World<TestStore>, enclave: &Enclave<TestStore>, at: u64) ->
 }
 
 /// A registration that repeats its second half while the answer is missing.
-async fn registered(enclave: &Enclave<TestStore>) -> Option<Person> {
+async fn registered(enclave: &Service<TestStore>) -> Option<Person> {
     let mut authenticator = Authenticator::new(1);
     let started = begin(enclave).await.ok()?;
     let mut finished = finish(enclave, &started, &mut authenticator).await;
@@ -106,7 +106,7 @@ async fn registered(enclave: &Enclave<TestStore>) -> Option<Person> {
 
 async fn attempt(
     person: &mut Person,
-    enclave: &Enclave<TestStore>,
+    enclave: &Service<TestStore>,
     step: usize,
     done: &mut Acknowledged,
 ) -> Option<()> {
@@ -128,7 +128,7 @@ async fn attempt(
 /// that was done without the client's knowing.
 async fn check<S: RecordStore>(
     person: &Person,
-    enclave: &Enclave<S>,
+    enclave: &Service<S>,
     done: &Acknowledged,
     slack: usize,
     at: u64,

@@ -5,8 +5,9 @@ use std::fmt::Debug;
 use openkey_protocol::{
     cbor::{self, Limits},
     message::{
-        AccountHead, AccountReceipt, EvidenceBinding, Prompt, Reply, Request, StoreReply,
-        StoreRequest,
+        AccountHead, AccountReceipt, BootFiles, EvidenceBinding, GenesisTranscript, HostReply,
+        HostRequest, Prompt, RelayReply, RelayRequest, Reply, Request, RootDescriptor, SecretOrder,
+        StoreReply, StoreRequest, WrappedRoot,
     },
 };
 use serde::{Serialize, de::DeserializeOwned};
@@ -21,6 +22,15 @@ pub(crate) fn run(bytes: &[u8]) {
         decode::<EvidenceBinding>(bytes),
         decode::<StoreRequest>(bytes),
         decode::<StoreReply>(bytes),
+        decode::<HostRequest>(bytes),
+        decode::<HostReply>(bytes),
+        decode::<BootFiles>(bytes),
+        decode::<RelayRequest>(bytes),
+        decode::<RelayReply>(bytes),
+        decode::<RootDescriptor>(bytes),
+        decode::<GenesisTranscript>(bytes),
+        decode::<WrappedRoot>(bytes),
+        decode::<SecretOrder>(bytes),
     ];
     if read.contains(&true) {
         assert_eq!(cbor::check(bytes, &Limits::default()), Ok(()));

@@ -1,5 +1,8 @@
 //! One of each kind, with values that are easy to find again in the bytes.
 
+#[path = "samples_root.rs"]
+pub(crate) mod root;
+
 use openkey_protocol::message::*;
 
 fn fill<const N: usize>(first: u8) -> [u8; N] {
@@ -193,6 +196,9 @@ pub(crate) fn requests() -> Vec<(&'static str, Request)> {
             }),
         ),
     ]
+    .into_iter()
+    .chain(root::requests())
+    .collect()
 }
 
 /// What clients check signatures over.
@@ -243,9 +249,11 @@ pub(crate) fn statements() -> (AccountHead, AccountReceipt, Prompt, EvidenceBind
         version: EVIDENCE_BINDING_VERSION,
         identity: bytes(0x77, 32),
         configuration: Hash32(fill(0x88)),
-        root_source: RootSource::Development,
-        root_id: None,
+        root_source: Some(RootSource::Operators),
+        root_id: Some(Hash32(fill(0x99))),
         release: "0.1.0".into(),
+        epoch: 1,
+        tls_key: Some(Hash32(fill(0xaa))),
         rollback: RollbackProtection::ClientsOnly,
     };
     (head(), receipt, prompt, binding)
@@ -334,4 +342,7 @@ pub(crate) fn replies() -> Vec<(&'static str, Reply)> {
             }),
         ),
     ]
+    .into_iter()
+    .chain(root::replies())
+    .collect()
 }

@@ -13,12 +13,14 @@ macro_rules! make {
 
 mod replies;
 mod requests;
+mod root;
 
 use openkey_protocol::message::*;
 use proptest::{collection::vec, option::of, prelude::*, strategy::BoxedStrategy};
 
 pub(crate) use replies::{reply, store_reply};
 pub(crate) use requests::{request, store_request};
+pub(crate) use root::{descriptor, host_reply, host_request, order, relay, transcript};
 
 fn text() -> BoxedStrategy<String> {
     ".{0,40}".boxed()
@@ -148,9 +150,11 @@ pub(crate) fn binding() -> BoxedStrategy<EvidenceBinding> {
         version: any::<u32>(),
         identity: bytes(),
         configuration: hash(),
-        root_source: Just(RootSource::Development),
+        root_source: of(root::source()),
         root_id: of(hash()),
         release: text(),
+        epoch: any::<u32>(),
+        tls_key: of(hash()),
         rollback: Just(RollbackProtection::ClientsOnly),
     })
 }

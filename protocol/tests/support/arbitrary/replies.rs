@@ -99,7 +99,8 @@ fn status() -> BoxedStrategy<Status> {
     });
     make!(Status {
         release: text(),
-        root_source: Just(RootSource::Development),
+        root_source: of(root::source()),
+        root: root::root_status(),
         now: any::<u64>(),
         rp_id: text(),
         origins: vec(text(), 0..3),
@@ -151,6 +152,14 @@ pub(crate) fn reply() -> BoxedStrategy<Reply> {
         .boxed(),
         account_view().prop_map(Response::Account).boxed(),
         history().prop_map(Response::History).boxed(),
+        make!(Genesis {
+            transcript: signed(),
+            document: bytes()
+        })
+        .prop_map(Response::Genesis)
+        .boxed(),
+        root::root_status().prop_map(Response::Root).boxed(),
+        root::sealed().prop_map(Response::HandedOver).boxed(),
     ]);
     let code = one_of(&[
         ErrorCode::Malformed,

@@ -108,6 +108,8 @@ pub(crate) fn request() -> BoxedStrategy<Request> {
         created.prop_map(Request::PasskeyCreated).boxed(),
         approve.prop_map(Request::Approve).boxed(),
         read.prop_map(Request::Read).boxed(),
+        root::operator_request().prop_map(Request::Operator).boxed(),
+        root::hand_over().prop_map(Request::HandOver).boxed(),
     ])
     .boxed()
 }

@@ -1,0 +1,125 @@
+//! Secrets that operators bring, such as client secrets: sealed to the boot key, kept sealed under the
+//! root key, read by other parts of the enclave.
+
+use ed25519_dalek::{Signature, VerifyingKey};
+use openkey_protocol::{
+    message::{
+        EnclaveEvent, Error, ErrorCode, MAX_OPERATOR_NAME, MAX_SECRET, SECRET_INFO, SecretOrder,
+        Signed,
+    },
+    store::RecordStore,
+};
+use zeroize::Zeroizing;
+
+use super::{
+    Enclave,
+    kept::{Kept, Secret, Written},
+};
+use crate::{
+    errors::{refuse, refuse_because},
+    hybrid,
+    seal::Kind,
+};
+
+/// Most secrets of a deployment: with [`MAX_SECRET`] they fit one record.
+pub const MAX_SECRETS: usize = 32;
+
+impl<S: RecordStore> Enclave<S> {
+    /// Keeps a secret, by the order of an operator. Any one operator can: what they bring opens
+    /// nothing of people's keys.
+    pub(crate) async fn set_secret(
+        &self,
+        operator: u32,
+        order: &Signed<SecretOrder>,
+    ) -> Result<(), Error> {
+        let order = self.verified(operator, order)?;
+        let identity = self.platform.identity();
+        if order.identity.0 != identity {
+            return Err(refused("The order is for another boot of the enclave."));
+        }
+        if !is_name(&order.name) {
+            let message = "A secret's name is 1 to 64 of a-z, 0-9, '.', '_' and '-'.";
+            return Err(refuse_because(ErrorCode::OutOfBounds, message));
+        }
+        let content = self
+            .platform
+            .boot_key
+            .open(&hybrid::info(SECRET_INFO, &[&identity]), &order.secret)
+            .map_err(|_| refused("The secret was not sealed for this boot of the enclave."))?;
+        if content.is_empty() || content.len() > MAX_SECRET {
+            let message = "A secret has 1 to 4096 bytes.";
+            return Err(refuse_because(ErrorCode::OutOfBounds, message));
+        }
+        let mut kept: Kept<Secret> = self.read_kept(Kind::Secrets).await?;
+        let known = kept
+            .content
+            .iter()
+            .position(|secret| secret.name == order.name);
+        let version = known
+            .and_then(|at| kept.content.get(at))
+            .map_or(0, |secret| secret.version);
+        if order.version.checked_sub(1) != Some(version) {
+            let message = format!("The secret has version {version}: the next one must follow.");
+            return Err(refuse_because(ErrorCode::Conflict, message));
+        }
+        if let Some(at) = known {
+            kept.content.remove(at);
+        } else if kept.content.len() >= MAX_SECRETS {
+            return Err(refuse_because(
+                ErrorCode::Full,
+                "There is no room for another secret.",
+            ));
+        }
+        kept.content.push(Secret {
+            name: order.name,
+            version: order.version,
+            content: content.as_slice().into(),
+        });
+        kept.content.sort_by(|one, two| one.name.cmp(&two.name));
+        match self.write_kept(Kind::Secrets, &kept).await? {
+            Written::Done => self.platform.record(EnclaveEvent::SecretSet),
+            Written::Conflict => return Err(refuse(ErrorCode::Conflict)),
+        }
+        Ok(())
+    }
+
+    /// A secret that an operator brought; `None` if there is none of that name.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorCode::Unavailable`] while the store does not answer, [`ErrorCode::RolledBack`] or
+    /// [`ErrorCode::RecordCorrupt`] if it answers with something else.
+    pub async fn secret(&self, name: &str) -> Result<Option<Zeroizing<Vec<u8>>>, Error> {
+        let kept: Kept<Secret> = self.read_kept(Kind::Secrets).await?;
+        let found = kept.content.iter().find(|secret| secret.name == name);
+        Ok(found.map(|secret| Zeroizing::new(secret.content.0.clone())))
+    }
+
+    fn verified(&self, operator: u32, order: &Signed<SecretOrder>) -> Result<SecretOrder, Error> {
+        let operators = self.platform.configuration().operators();
+        let keys = operators
+            .and_then(|operators| operators.get(operator))
+            .ok_or_else(|| refused("There is no such operator."))?;
+        let signature = Signature::from_slice(order.signature.as_slice()).ok();
+        let key = VerifyingKey::from_bytes(&keys.signing.0).ok();
+        let input = Signed::<SecretOrder>::input(order.body.as_slice());
+        let good = key
+            .zip(signature)
+            .is_some_and(|(key, signature)| key.verify_strict(&input, &signature).is_ok());
+        if !good {
+            return Err(refused("The order is not signed by that operator."));
+        }
+        order.unverified().map_err(|_| refuse(ErrorCode::Malformed))
+    }
+}
+
+fn is_name(name: &str) -> bool {
+    let plain = |byte: u8| {
+        byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'.' | b'_' | b'-')
+    };
+    (1..=MAX_OPERATOR_NAME).contains(&name.len()) && name.bytes().all(plain)
+}
+
+fn refused(message: &'static str) -> Error {
+    refuse_because(ErrorCode::OperatorRefused, message)
+}
