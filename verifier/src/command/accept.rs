@@ -128,6 +128,27 @@ impl AcceptArgs {
         })
     }
 
+    /// The configuration that must be measured, if --configuration names its file.
+    ///
+    /// # Errors
+    ///
+    /// `cannot_open`, `configuration`.
+    pub fn configuration_file(&self) -> Result<Option<Configuration>, Failure> {
+        match &self.configuration {
+            Some(text) if text.parse::<Hash32>().is_err() => {
+                configuration_of(Path::new(text)).map(Some)
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// Whether any image, or an image with any configuration, would do: too little to give a secret
+    /// to.
+    #[must_use]
+    pub const fn is_lax(&self) -> bool {
+        self.any_configuration || self.any_measurement
+    }
+
     fn choice(&self, when: When) -> Result<(PolicyFile, String), Failure> {
         if let Some(path) = &self.policy {
             return from_file(path, when);
@@ -262,11 +283,12 @@ pub fn configuration_hash(text: &str) -> Result<Hash32, Failure> {
     if let Ok(hash) = text.parse() {
         return Ok(hash);
     }
-    let path = Path::new(text);
+    configuration_of(Path::new(text)).map(|configuration| configuration.hash())
+}
+
+fn configuration_of(path: &Path) -> Result<Configuration, Failure> {
     let file = source::file(path, MAX_CONFIGURATION + 1)?;
-    let configuration =
-        Configuration::from_json(&file).map_err(|error| in_file(path, error.rule(), &error))?;
-    Ok(configuration.hash())
+    Configuration::from_json(&file).map_err(|error| in_file(path, error.rule(), &error))
 }
 
 fn in_file(path: &Path, rule: &'static str, error: &dyn core::fmt::Display) -> Failure {

@@ -2,11 +2,13 @@
 //! the clock, what people and programs read (feature `client`).
 
 mod accept;
+mod ask;
 pub mod output;
 mod report;
 pub mod source;
 mod state;
 
 pub use accept::{Accept, AcceptArgs, When, configuration_hash, read_keys};
+pub use ask::{Unaccepted, ask};
 pub use report::{Failure, NOT_JUDGED, REFUSED, Verdict};
 pub use state::State;

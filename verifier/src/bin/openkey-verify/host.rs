@@ -1,23 +1,19 @@
 //! `openkey-verify host`.
 
 use openkey_verifier::{
-    attestation::{Nonce, Verifier},
-    client::{Client, ClientError, Host, Listed},
+    attestation::Verifier,
+    client::{ClientError, Host, Listed},
     command::{
-        Accept, Failure, State, Verdict, When,
+        Failure, State, Unaccepted, Verdict, When, ask,
         output::{self, Table},
         source,
     },
-    evidence::{self, Fresh},
-    protocol::message::{Request, Response},
+    evidence::Fresh,
     view::EvidenceView,
 };
 use serde::Serialize;
 
 use crate::args::HostArgs;
-
-/// Bytes of the nonce of a run: more than anybody guesses or meets again.
-const NONCE: usize = 32;
 
 /// What programs read; `docs/verify.md` describes it.
 #[derive(Serialize)]
@@ -40,14 +36,6 @@ struct EnclaveView {
     evidence: Option<EvidenceView>,
 }
 
-/// Why one enclave is not accepted.
-struct Refusal {
-    rule: &'static str,
-    message: String,
-    /// Whether there was something to judge.
-    judged: bool,
-}
-
 pub(crate) fn run(args: &HostArgs) -> Result<Verdict, Failure> {
     let accept = args.accept.resolve(When::At(source::now()?))?;
     let mut state = args.state.as_deref().map(State::open).transpose()?;
@@ -61,7 +49,7 @@ pub(crate) fn run(args: &HostArgs) -> Result<Verdict, Failure> {
     let mut verdict = Verdict::Accepted;
     let mut enclaves = Vec::new();
     for listed in listed {
-        let judged = judge(&host.client(&listed), &verifier, &accept)
+        let judged = ask(&host.client(&listed), &verifier, &accept.policy)
             .and_then(|fresh| remembered(state.as_ref(), fresh));
         if let (Some(state), Ok(fresh)) = (&mut state, &judged) {
             state.note(fresh.binding())?;
@@ -93,49 +81,10 @@ pub(crate) fn run(args: &HostArgs) -> Result<Verdict, Failure> {
     Ok(verdict)
 }
 
-/// One enclave: a nonce of its own, a document over it, the verdict at this machine's time.
-fn judge(client: &Client, verifier: &Verifier, accept: &Accept) -> Result<Fresh, Refusal> {
-    let mut bytes = [0; NONCE];
-    getrandom::fill(&mut bytes).map_err(|error| Refusal {
-        rule: "randomness",
-        message: error.to_string(),
-        judged: false,
-    })?;
-    let not_judged = |error: ClientError| Refusal {
-        rule: error.rule(),
-        message: error.to_string(),
-        // Bytes that are no answer are an answer of somebody who is no enclave of this protocol.
-        judged: matches!(error, ClientError::Answer(_) | ClientError::TooLong(_)),
-    };
-    let request = Request::Evidence {
-        nonce: bytes.into(),
-    };
-    let document = match client.call(&request).map_err(not_judged)? {
-        Response::Evidence(evidence) => evidence.document,
-        _ => return Err(not_judged(ClientError::Answer("not one to this request"))),
-    };
-    let now = source::now().map_err(|failure| Refusal {
-        rule: failure.rule,
-        message: failure.message,
-        judged: false,
-    })?;
-    Nonce::new(&bytes)
-        .map_err(|error| (error.rule(), error.to_string()))
-        .and_then(|nonce| {
-            evidence::fresh(verifier, document.as_slice(), &accept.policy, &nonce, now)
-                .map_err(|error| (error.rule(), error.to_string()))
-        })
-        .map_err(|(rule, message)| Refusal {
-            rule,
-            message,
-            judged: true,
-        })
-}
-
 /// Refuses an epoch below one that was seen before.
-fn remembered(state: Option<&State>, fresh: Fresh) -> Result<Fresh, Refusal> {
+fn remembered(state: Option<&State>, fresh: Fresh) -> Result<Fresh, Unaccepted> {
     match state.map(|state| state.check(fresh.binding())) {
-        Some(Err(error)) => Err(Refusal {
+        Some(Err(error)) => Err(Unaccepted {
             rule: error.rule(),
             message: error.to_string(),
             judged: true,
@@ -144,7 +93,7 @@ fn remembered(state: Option<&State>, fresh: Fresh) -> Result<Fresh, Refusal> {
     }
 }
 
-fn view(listed: Listed, verdict: Verdict, judged: Result<Fresh, Refusal>) -> EnclaveView {
+fn view(listed: Listed, verdict: Verdict, judged: Result<Fresh, Unaccepted>) -> EnclaveView {
     let (refusal, evidence) = match judged {
         Ok(fresh) => {
             let view = EvidenceView::new(fresh.claims(), Some(fresh.binding()));

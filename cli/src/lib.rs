@@ -1,0 +1,29 @@
+//! What operators of a deployment and maintainers of a release do, without a terminal: keys, the
+//! checks of a genesis, shares, backups.
+//!
+//! * [`OperatorKey`]: one seed, from which an operator's X25519 and Ed25519 keys are derived;
+//! * [`Ceremony`]: a genesis, every promise of it checked;
+//! * [`Backup`]: what a deployment needs to boot again, in one file;
+//! * [`seal`]: HPKE to an operator or a boot key;
+//! * [`ReleaseKey`]: a maintainer's key.
+//!
+//! The command `openkey` adds files, flags and HTTP. Nothing here is trusted by an enclave: what
+//! an operator's program must get right is *to whom* it gives a share, and that is checked before.
+
+#![cfg_attr(
+    test,
+    // A test that cannot go on should stop where it is.
+    allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)
+)]
+
+mod backup;
+mod ceremony;
+mod hybrid;
+mod key;
+mod release_key;
+
+pub use backup::{Backup, BackupError, MAX_BACKUP_FILE};
+pub use ceremony::{Ceremony, CeremonyError, GenesisFile, MAX_GENESIS_FILE, OpenedShare, root_id};
+pub use hybrid::{HybridError, info, seal};
+pub use key::{KeyError, MAX_KEY_FILE, OPERATOR_LABEL, OperatorKey, PublicEntry};
+pub use release_key::ReleaseKey;

@@ -1,0 +1,70 @@
+//! Asking an enclave who it is.
+
+use openkey_attestation::{Nonce, Policy, Verifier};
+use openkey_protocol::message::{Request, Response};
+
+use super::{Failure, source};
+use crate::{
+    client::{Client, ClientError},
+    evidence::{self, Fresh},
+};
+
+/// Bytes of the nonce: more than anybody guesses or meets again.
+const NONCE: usize = 32;
+
+/// Why an enclave is not accepted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unaccepted {
+    /// The rule's stable name.
+    pub rule: &'static str,
+    /// What happened.
+    pub message: String,
+    /// Whether there was something to judge.
+    pub judged: bool,
+}
+
+impl From<Failure> for Unaccepted {
+    fn from(failure: Failure) -> Self {
+        Self {
+            rule: failure.rule,
+            message: failure.message,
+            judged: false,
+        }
+    }
+}
+
+/// Asks one enclave for a document over a nonce made for this question, and judges it at this
+/// machine's time.
+///
+/// # Errors
+///
+/// [`Unaccepted`].
+pub fn ask(client: &Client, verifier: &Verifier, policy: &Policy) -> Result<Fresh, Unaccepted> {
+    let mut bytes = [0; NONCE];
+    getrandom::fill(&mut bytes).map_err(|error| Failure::new("randomness", error.to_string()))?;
+    let not_judged = |error: ClientError| Unaccepted {
+        rule: error.rule(),
+        message: error.to_string(),
+        // Bytes that are no answer are an answer of somebody who is no enclave of this protocol.
+        judged: matches!(error, ClientError::Answer(_) | ClientError::TooLong(_)),
+    };
+    let request = Request::Evidence {
+        nonce: bytes.into(),
+    };
+    let document = match client.call(&request).map_err(not_judged)? {
+        Response::Evidence(evidence) => evidence.document,
+        _ => return Err(not_judged(ClientError::Answer("not one to this request"))),
+    };
+    let now = source::now()?;
+    Nonce::new(&bytes)
+        .map_err(|error| (error.rule(), error.to_string()))
+        .and_then(|nonce| {
+            evidence::fresh(verifier, document.as_slice(), policy, &nonce, now)
+                .map_err(|error| (error.rule(), error.to_string()))
+        })
+        .map_err(|(rule, message)| Unaccepted {
+            rule,
+            message,
+            judged: true,
+        })
+}
