@@ -25,8 +25,11 @@ const ENTRIES: &[Entry<'_>] = &[
     },
 ];
 
-/// Path, mode, contents, device of every entry; panics on anything that tells of the machine.
-fn list(plain: &[u8]) -> Vec<(String, u32, Vec<u8>, (u32, u32))> {
+/// Path, mode, contents, device.
+type Found = (String, u32, Vec<u8>, (u32, u32));
+
+/// Every entry; panics on anything that tells of the machine.
+fn list(plain: &[u8]) -> Vec<Found> {
     let mut found = Vec::new();
     let mut rest = plain;
     loop {
