@@ -2,7 +2,7 @@
 
 use openkey_protocol::cbor;
 use openkey_protocol::message::{Action, Class, Error, ErrorCode, KeyId, Payload, Reply};
-use openkey_simulator::person::{Person, PersonError};
+use openkey_simulator::person::Person;
 use openkey_simulator::simulation::Simulation;
 use openkey_tests::database::{Database, Row, rewritten};
 use openkey_tests::simulation;
