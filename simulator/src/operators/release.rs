@@ -33,6 +33,7 @@ impl Staff {
             .clone();
         let now = now_ms();
         if let Value::Object(members) = &mut manifest {
+            members.entry("page").or_insert(Value::Null);
             let mut set = |name: &str, value: Value| members.insert(name.to_owned(), value);
             set("configuration", json!(configuration.to_string()));
             set(

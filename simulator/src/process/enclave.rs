@@ -47,7 +47,11 @@ pub(super) async fn run(dir: &Dir, number: u8, board: Arc<Board>) -> anyhow::Res
     let host = HostClient::new(Client::new(host, ClientOptions::default()), HOST_DEADLINE);
     let (sources, configuration, files) = if kept.root == RootKind::Development {
         let development: Box<dyn RootKeySource> = Box::new(DevelopmentRoot(dir.clone()));
-        (vec![development], kept.configuration()?, BootFiles::default())
+        (
+            vec![development],
+            kept.configuration()?,
+            BootFiles::default(),
+        )
     } else {
         // From here on as an image does.
         let files = tokio::select! {

@@ -32,10 +32,16 @@ pub(super) async fn run(
         listen,
         kept.origin().parse()?,
         seats.iter().map(Seat::enclave).collect(),
-        seats.iter().map(|seat| seat.services(dir, &seats)).collect(),
+        seats
+            .iter()
+            .map(|seat| seat.services(dir, &seats))
+            .collect(),
         dir.store(),
     );
-    config.heartbeats = seats.iter().filter_map(|seat| seat.heartbeat.clone()).collect();
+    config.heartbeats = seats
+        .iter()
+        .filter_map(|seat| seat.heartbeat.clone())
+        .collect();
     let policy = std::fs::read(dir.policy()).context("policy.json")?;
     config.policy = Some(serde_json::from_slice(&policy).context("policy.json")?);
     config.page_dir.clone_from(&options.page_dir);
@@ -103,13 +109,19 @@ impl Seat {
         services.relay = Some(self.relay.clone());
         let own = dir.other_configuration(self.number);
         services.files = BootPaths {
-            configuration: Some(if own.exists() { own } else { dir.configuration() }),
+            configuration: Some(if own.exists() {
+                own
+            } else {
+                dir.configuration()
+            }),
             descriptor: Some(dir.genesis().join(DESCRIPTOR)),
             wrapped: Some(dir.genesis().join(WRAPPED)),
             manifest: Some(dir.machine_manifest(self.number)),
         };
         let others = all.iter().filter(|other| other.number != self.number);
-        services.peers = others.map(|other| Peer::Local(other.channel.clone())).collect();
+        services.peers = others
+            .map(|other| Peer::Local(other.channel.clone()))
+            .collect();
         services
     }
 }

@@ -152,10 +152,13 @@ impl Machine {
                 &dir.console(self.number),
             ))
             .args(["-serial", "chardev:console"])
-            // not measured: the enclave takes nothing else from here than the parent's address
+            // Not measured: the enclave takes nothing else from here than the parent's address. An
+            // emulated TSC on a busy host looks unstable to the kernel's watchdog.
             .args([
                 "-append",
-                &format!("openkey.parent_cid={PARENT_CID} tsc_early_khz=2000000 reboot=t"),
+                &format!(
+                    "openkey.parent_cid={PARENT_CID} tsc_early_khz=2000000 tsc=reliable reboot=t"
+                ),
             ]);
         Ok(command)
     }

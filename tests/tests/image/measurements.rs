@@ -20,7 +20,7 @@ fn p3_the_registers_inside_equal_the_published_ones() {
     ];
     let claims = evidence.claims();
     for (index, published) in published {
-        assert_eq!(claims.pcrs.get(index).unwrap(), published, "PCR{index}");
+        assert_eq!(claims.pcrs.get(index).unwrap().0, published, "PCR{index}");
     }
     assert!(claims.module_id.starts_with("sim-"), "{}", claims.module_id);
     assert_eq!(evidence.binding().epoch, image.epoch);

@@ -23,7 +23,10 @@ fn e8_a_successor_gets_the_root_key_by_hand_over_and_keeps_every_account() {
     let second = start(options().image(new.dir())).unwrap();
     ada.use_site(second.site().unwrap());
     let evidence = ada.site().evidence().unwrap();
-    assert_eq!(evidence.claims().pcrs.get(0).unwrap(), new.measurement.pcr0);
+    assert_eq!(
+        evidence.claims().pcrs.get(0).unwrap().0,
+        new.measurement.pcr0
+    );
     assert_eq!(evidence.binding().epoch, new.epoch);
     assert_eq!(evidence.binding().root_source, Some(RootSource::HandOver));
     assert_eq!(ada.sign_text("epoch 2").unwrap().address, signed.address);
