@@ -22,8 +22,6 @@ mod machine;
 mod release;
 mod run;
 
-use end::Fatal;
-
 fn main() -> std::process::ExitCode {
     // Everything below ends the machine it runs on.
     if !rustix::process::getpid().is_init() {
