@@ -76,6 +76,21 @@ pub fn provisioned(root: RootKind, options: impl FnOnce(Options) -> Options) -> 
     start(options).unwrap()
 }
 
+/// A deployment of somebody else: with a root key of its own.
+///
+/// # Panics
+///
+/// If it does not start.
+#[must_use]
+pub fn stranger() -> Simulation {
+    let options = Options::new(program("openkey-sim"));
+    let options = match image() {
+        Some(image) => options.image(image),
+        None => options,
+    };
+    start(options).unwrap()
+}
+
 /// Starts a simulation.
 ///
 /// # Errors

@@ -165,7 +165,7 @@ fn e2_an_older_or_hidden_record_is_refused_and_never_becomes_a_new_account() {
 #[test]
 fn e3_rows_tokens_and_contexts_that_somebody_else_made_have_no_authority() {
     let simulation = simulation(|it| it);
-    let other = openkey_tests::simulation(|it| it);
+    let other = openkey_tests::stranger();
     let (database, foreign) = (Database::of(&simulation), Database::of(&other));
     let mut ada = person(&simulation, "Ada");
     let mut mallory = person(&other, "Mallory");
