@@ -2,7 +2,9 @@
 //! comes by it.
 
 mod descriptor;
+pub mod egress;
 mod genesis;
+pub mod kms;
 mod shares;
 pub mod source;
 mod waiting;
