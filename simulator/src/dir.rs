@@ -12,6 +12,7 @@
 //!   root.pem           the simulated root certificate
 //!   release.json       SHA-256 of every file of the page, for `openkey-verify page`
 //!   operators/         0700; keys of the operators and maintainers whom the simulator plays
+//!   kms/               0700; the key of the stand-in for AWS KMS
 //!   genesis/           what the genesis published: transcript, evidence, descriptor, wrapped key
 //!   images/            copies of the images that ran here
 //!   machines/          0700; each virtual machine's description and the key of its NSM
@@ -352,6 +353,12 @@ impl Dir {
     #[must_use]
     pub fn operators(&self) -> PathBuf {
         self.0.join("operators")
+    }
+
+    /// What the stand-in for AWS KMS keeps.
+    #[must_use]
+    pub fn kms(&self) -> PathBuf {
+        self.0.join("kms")
     }
 
     /// What the genesis published.

@@ -8,10 +8,13 @@ use openkey_enclave::boot::Capacity;
 use openkey_enclave::clock::{BootTime, RealTime};
 use openkey_enclave::event::EnclaveEvent;
 use openkey_enclave::root::Obtaining;
+use openkey_enclave::root::egress::Egress;
+use openkey_enclave::root::kms::KmsSource;
 use openkey_enclave::{Configuration, Parts, Platform, RootKey, RootKeySource, SourceError, boot};
 use openkey_protocol::client::{Client, ClientOptions};
 use openkey_protocol::host::HostClient;
 use openkey_protocol::message::{BootFiles, RootSource};
+use openkey_protocol::relay::{Relay, RelayClient};
 use openkey_protocol::server::{ServerOptions, serve};
 use openkey_protocol::transport::Address;
 
@@ -59,7 +62,11 @@ pub(super) async fn run(dir: &Dir, number: u8, board: Arc<Board>) -> anyhow::Res
             () = &mut stop => return Ok(()),
         };
         let configuration = Configuration::from_json(files.configuration.as_slice())?;
-        (Vec::new(), configuration, files)
+        let relay: Arc<dyn Relay> =
+            Arc::new(RelayClient::new(Address::Unix(dir.relay_socket(&id))));
+        let egress = Egress::new(Arc::clone(&relay));
+        let kms: Box<dyn RootKeySource> = Box::new(KmsSource::new(egress, Arc::new(host.clone())));
+        (vec![kms], configuration, files)
     };
     let parts = Parts {
         nsm: FaultyNsm::new(nsm, Arc::clone(&board)),

@@ -1,17 +1,20 @@
 //! The untrusted half as a process.
 
+use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use anyhow::Context;
+use openkey_attestation::PolicyFile;
 use openkey_host_proxy::config::{BootPaths, Peer};
 use openkey_host_proxy::{Clock, Config, EnclaveConfig, Parts, ServicesConfig};
 use openkey_protocol::transport::Address;
 
 use super::{MEMBER, ProcessOptions, enclave_id, life};
-use crate::dir::Dir;
+use crate::dir::{Dir, RootKind};
 use crate::fault::{Board, FaultyStore};
+use crate::kms::{Action, KeyPolicy, KmsStandIn, Statement};
 use crate::operators::{DESCRIPTOR, WRAPPED};
 use crate::vm::Machine;
 
@@ -28,21 +31,32 @@ pub(super) async fn run(
     let seats: Vec<Seat> = (1..=options.enclaves)
         .map(|number| Seat::of(dir, number))
         .collect::<Result<_, _>>()?;
+    let policy = std::fs::read(dir.policy()).context("policy.json")?;
+    // Beside its client, which is this host: it goes on where it was after a restart.
+    let kms = match kept.root {
+        RootKind::Kms => Some(key_service(dir, &policy).await?),
+        RootKind::Development | RootKind::Operators => None,
+    };
+    let egress: BTreeMap<String, SocketAddr> = kms
+        .iter()
+        .map(|kms| (format!("{}:443", kms.identity().host()), kms.address()))
+        .collect();
+    let services = |seat: &Seat| {
+        let mut services = seat.services(dir, &seats);
+        services.egress_map.clone_from(&egress);
+        services
+    };
     let mut config = Config::new(
         listen,
         kept.origin().parse()?,
         seats.iter().map(Seat::enclave).collect(),
-        seats
-            .iter()
-            .map(|seat| seat.services(dir, &seats))
-            .collect(),
+        seats.iter().map(services).collect(),
         dir.store(),
     );
     config.heartbeats = seats
         .iter()
         .filter_map(|seat| seat.heartbeat.clone())
         .collect();
-    let policy = std::fs::read(dir.policy()).context("policy.json")?;
     config.policy = Some(serde_json::from_slice(&policy).context("policy.json")?);
     config.page_dir.clone_from(&options.page_dir);
     config.limits.drain = DRAIN;
@@ -59,6 +73,23 @@ pub(super) async fn run(
     let announce = |address| tracing::info!(%address, "listening");
     openkey_host_proxy::run(config, parts, life::stop(false)?, announce).await?;
     Ok(())
+}
+
+/// The stand-in for AWS KMS. Its key's policy names what the policy file for clients names: image
+/// and configuration.
+async fn key_service(dir: &Dir, policy: &[u8]) -> anyhow::Result<KmsStandIn> {
+    let file = PolicyFile::parse(policy).context("policy.json")?;
+    let sets = file.policy.measurements().unwrap_or_default();
+    let actions = [Action::GenerateDataKey, Action::Decrypt];
+    let statements = sets.iter().filter_map(|set| {
+        let (image, configuration) = (set.get(0)?, set.get(16)?);
+        Some(Statement::root_key(&actions, *image, *configuration))
+    });
+    let policy = KeyPolicy {
+        statements: statements.collect(),
+        roots: file.roots,
+    };
+    Ok(KmsStandIn::start(&dir.kms(), policy).await?)
 }
 
 /// Where one enclave and its host find each other.

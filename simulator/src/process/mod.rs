@@ -46,9 +46,7 @@ pub enum Process {
     Vsock(u8),
     /// The trusted program.
     Enclave(u8),
-    /// The stand-in for AWS KMS.
-    Kms,
-    /// The untrusted half.
+    /// The untrusted half; with it the stand-in for AWS KMS, where the root key comes from there.
     HostProxy,
 }
 
@@ -61,7 +59,6 @@ impl Process {
             Self::Vsock(number) => format!("vsock-{number}").into(),
             Self::Enclave(1) => "enclave".into(),
             Self::Enclave(number) => format!("enclave-{number}").into(),
-            Self::Kms => "kms".into(),
             Self::HostProxy => "host-proxy".into(),
         }
     }
@@ -72,7 +69,6 @@ impl Process {
         match name {
             "vsock" => return Some(Self::Vsock(1)),
             "enclave" => return Some(Self::Enclave(1)),
-            "kms" => return Some(Self::Kms),
             "host-proxy" => return Some(Self::HostProxy),
             _ => {}
         }
@@ -118,7 +114,7 @@ impl Process {
         let result = match self {
             Self::Enclave(number) => runtime.block_on(enclave::run(&dir, number, board)),
             Self::HostProxy => runtime.block_on(host_proxy::run(&dir, options, board)),
-            Self::Kms | Self::Vsock(_) => Err(anyhow::anyhow!("{} cannot run here", self.name())),
+            Self::Vsock(_) => Err(anyhow::anyhow!("{} cannot run here", self.name())),
         };
         // What hangs here has been told to stop; the process ends all the same.
         runtime.shutdown_background();
@@ -137,12 +133,11 @@ mod tests {
             Process::Vsock(2),
             Process::Enclave(1),
             Process::Enclave(12),
-            Process::Kms,
             Process::HostProxy,
         ] {
             assert_eq!(Process::of_name(&process.name()), Some(process));
         }
-        for name in ["", "enclave-", "enclave-1", "enclave-0", "kms-2", "host"] {
+        for name in ["", "enclave-", "enclave-1", "enclave-0", "kms", "host"] {
             assert_eq!(Process::of_name(name), None, "{name}");
         }
     }

@@ -23,9 +23,6 @@ impl Supervisor {
         );
         prepare::files(&self.dir, &self.plan)?;
         self.fleet.expect(1);
-        if self.plan.kept.root == crate::dir::RootKind::Kms {
-            self.fleet.start(&[Process::Kms]);
-        }
         self.start_enclave(1);
         self.fleet.start(&[Process::HostProxy]);
         let (dir, kept) = (self.dir.clone(), self.plan.kept.clone());

@@ -14,8 +14,9 @@ use tokio::time::{sleep, timeout};
 
 use super::logfile::LogFile;
 use super::running::signal;
-use crate::dir::Dir;
+use crate::dir::{Dir, RootKind};
 use crate::files::this_program;
+use crate::kms::KmsStandIn;
 use crate::process::{Process, ProcessOptions};
 
 /// Before a dead process is started again: long enough to learn that everything is to stop, since
@@ -129,6 +130,7 @@ impl Keeper {
         let mut child = Command::new(this_program()?)
             .arg0("openkey-sim")
             .args(process.arguments(self.dir.path(), &self.options))
+            .envs(self.credentials(process)?)
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
@@ -144,6 +146,28 @@ impl Keeper {
             pipe: child.stdin.take(),
             child,
         })
+    }
+
+    /// The credentials with which the host calls the stand-in for AWS KMS, where AWS's tools look
+    /// for them.
+    fn credentials(&self, process: Process) -> std::io::Result<Vec<(&'static str, String)>> {
+        let kept = self.dir.kept().map_err(std::io::Error::other)?;
+        let kms = kept.is_some_and(|kept| kept.root == RootKind::Kms);
+        if !kms || process != Process::HostProxy {
+            return Ok(Vec::new());
+        }
+        let kms = KmsStandIn::identity_in(&self.dir.kms()).map_err(std::io::Error::other)?;
+        Ok(vec![
+            ("AWS_ACCESS_KEY_ID", kms.credentials.access_key_id.clone()),
+            (
+                "AWS_SECRET_ACCESS_KEY",
+                kms.credentials.secret_access_key.clone(),
+            ),
+            (
+                "AWS_SESSION_TOKEN",
+                kms.credentials.session_token.clone().unwrap_or_default(),
+            ),
+        ])
     }
 
     /// The last started first: what it depends on is there until it has ended.

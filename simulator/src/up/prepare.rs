@@ -4,13 +4,16 @@ use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, TcpListener};
 
 use anyhow::{Context, bail};
+use base64ct::{Base64, Encoding as _};
 use openkey_attestation::{Measurements, Pcr, Policy, PolicyFile, Roots};
 use openkey_enclave::configuration::CONFIGURATION_PCR;
+use serde_json::json;
 
 use super::{MAX_REPLICAS, UpOptions};
 use crate::ca::Authority;
 use crate::dir::{Dir, FIRST_PORT, Kept, KeptImage, RootKind};
 use crate::fault::Faults;
+use crate::kms::KmsStandIn;
 use crate::nsm::measure::Measurement;
 use crate::operators::Staff;
 use crate::time::now_ms;
@@ -99,7 +102,14 @@ pub(super) fn plan(dir: &Dir, options: &UpOptions) -> anyhow::Result<Plan> {
         if root != RootKind::Development {
             let staff = Staff::open(&dir.operators())?;
             let kms = match root {
-                RootKind::Kms => bail!("there is no stand-in for KMS yet"),
+                RootKind::Kms => {
+                    let kms = KmsStandIn::identity_in(&dir.kms())?;
+                    Some(json!({
+                        "key_arn": kms.key_arn,
+                        "region": kms.region,
+                        "tls_root": Base64::encode_string(&kms.tls_root),
+                    }))
+                }
                 _ => None,
             };
             kept.provision(

@@ -54,7 +54,7 @@ pub struct ReadyEnclave {
 /// One process.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReadyProcess {
-    /// `enclave`, `enclave-2`, …, `host-proxy`; `vsock`, `vsock-2`, … with virtual machines; `kms`.
+    /// `enclave`, `enclave-2`, …, `host-proxy`; `vsock`, `vsock-2`, … with virtual machines.
     pub name: String,
     /// Its process id.
     pub pid: u32,

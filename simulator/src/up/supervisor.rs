@@ -74,9 +74,6 @@ impl Supervisor {
             self.plan.replicas
         };
         self.fleet.expect(enclaves);
-        if self.plan.kept.root == RootKind::Kms {
-            self.fleet.start(&[Process::Kms]);
-        }
         for number in 1..=self.plan.replicas {
             self.start_enclave(number);
         }

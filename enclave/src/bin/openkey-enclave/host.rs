@@ -13,7 +13,6 @@ use tokio::time::sleep;
 /// Where the host serves records, boot files, credentials and events.
 const SERVICES: u32 = 7010;
 /// Where it opens connections.
-#[allow(dead_code)] // for the sources that need connections
 const RELAY: u32 = 7011;
 /// For one request of these.
 const DEADLINE: Duration = Duration::from_secs(5);
@@ -30,7 +29,6 @@ pub(crate) fn services(parent: u32) -> HostClient {
 }
 
 /// The host's relay.
-#[allow(dead_code)]
 pub(crate) const fn relay(parent: u32) -> Address {
     Address::Vsock {
         cid: parent,

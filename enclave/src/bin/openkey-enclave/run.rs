@@ -5,8 +5,10 @@ use std::{sync::Arc, thread};
 use openkey_enclave::{
     BootError, Configuration, Parts, boot,
     clock::{BootTime, RealTime},
+    root::{egress::Egress, kms::KmsSource},
 };
 use openkey_protocol::{
+    relay::RelayClient,
     server::{ServerOptions, serve},
     transport::Address,
 };
@@ -49,7 +51,10 @@ async fn serving(machine: Machine) -> Result<(), Fatal> {
     tokio::spawn(outlet.run(services.clone()));
     let parts = Parts {
         nsm: machine.nsm,
-        sources: Vec::new(),
+        sources: vec![Box::new(KmsSource::new(
+            Egress::new(Arc::new(RelayClient::new(host::relay(machine.parent)))),
+            Arc::new(services.clone()),
+        ))],
         configuration,
         files,
         store: services,
