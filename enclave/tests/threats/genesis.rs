@@ -178,7 +178,7 @@ async fn f10_substituted_operators_or_descriptors_are_refused() {
     ];
     let explained = async |deployment: &Deployment| {
         let status = status(&deployment.boot().await).await;
-        assert_eq!(status.state, RootState::Waiting { have: 0, need: 2 });
+        assert!(matches!(status.state, RootState::Waiting { have: 0, .. }));
         status.sources[0].explanation.clone()
     };
     for change in changes {
