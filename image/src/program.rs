@@ -15,6 +15,7 @@ use std::{
     os::unix::ffi::OsStrExt,
     path::{Path, PathBuf},
     process::Command,
+    time::SystemTime,
 };
 
 use crate::{
@@ -90,11 +91,17 @@ pub fn build(
     );
     fs::create_dir_all(&target_dir).map_err(Error::file(&target_dir))?;
     let target_dir = target_dir.canonicalize().map_err(Error::file(target_dir))?;
+    let began = SystemTime::now();
     quietly(&mut cargo(options, &target_dir)?)?;
 
     let built = target_dir.join(TARGET).join(PROFILE).join(PACKAGE);
     let program = read(&built)?;
-    inputs::keep(&kept, &key, options.source, &target_dir, &built, &program)?;
+    let inputs = inputs::Inputs {
+        source: options.source,
+        target_dir: &target_dir,
+        began,
+    };
+    inputs.keep(&kept, &key, &built, &program)?;
     Ok(program)
 }
 

@@ -4,6 +4,8 @@
 mod operators;
 mod outside;
 #[cfg(test)]
+mod provisioning_tests;
+#[cfg(test)]
 mod tests;
 
 use openkey_protocol::{

@@ -3,7 +3,7 @@
 use openkey_protocol::{
     cbor,
     message::{
-        Hash32, MAX_BOOT_FILE, OperatorKeys, ROOT_DESCRIPTOR_VERSION, ROOT_ID_LABEL,
+        Bytes, Hash32, MAX_BOOT_FILE, OperatorKeys, ROOT_DESCRIPTOR_VERSION, ROOT_ID_LABEL,
         RootDescriptor, SHARE_LABEL,
     },
 };
@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
 use super::RootKey;
-use crate::configuration::Configuration;
+use crate::{configuration::Configuration, platform::Platform};
 
 /// A descriptor with its encoding and hash.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,6 +48,23 @@ impl Descriptor {
         let bytes = cbor::encode(&content).ok()?;
         let id = root_id(&bytes);
         Some(Self { content, bytes, id })
+    }
+
+    /// The descriptor of a platform's deployment, read from what its host handed over.
+    ///
+    /// # Errors
+    ///
+    /// [`DescriptorError`]; [`DescriptorError::Missing`] also where no root id is configured.
+    pub fn of(platform: &Platform) -> Result<Self, DescriptorError> {
+        let configuration = platform.configuration();
+        let id = configuration.root_id().ok_or(DescriptorError::Missing)?;
+        let bytes = platform.files().descriptor.as_ref();
+        Self::read(
+            bytes.map(Bytes::as_slice),
+            &id,
+            configuration,
+            platform.epoch(),
+        )
     }
 
     /// Reads what the host handed over and holds it to the measured configuration.

@@ -78,12 +78,7 @@ impl Waiting {
             (None, _) => return Err(BootError::NoSource),
             _ if development => return Err(BootError::DevelopmentSource),
             (Some(_), None) => Awaited::Genesis,
-            (Some(_), Some(id)) => Awaited::Root(Box::new(Descriptor::read(
-                platform.files().descriptor.as_ref().map(Bytes::as_slice),
-                &id,
-                configuration,
-                platform.epoch(),
-            ))),
+            (Some(_), Some(_)) => Awaited::Root(Box::new(Descriptor::of(platform))),
         };
         Ok(Self {
             sources,

@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
 
 pub mod authenticator;
+pub mod deployment;
 pub mod nsm;
 pub mod person;
 pub mod store;
@@ -28,6 +29,7 @@ use openkey_protocol::{
 };
 
 pub use authenticator::Authenticator;
+pub use deployment::Deployment;
 pub use nsm::TestNsm;
 pub use person::Person;
 pub use store::TestStore;

@@ -28,6 +28,12 @@ pub enum Defect {
     LockFails,
     NoDocuments,
     Debug256,
+    /// Locking registers above 16 does nothing.
+    OthersStayOpen,
+    /// Register 3 is not locked at the start.
+    PlatformOpen,
+    /// Documents hold another value of register 16.
+    DocumentsLie,
 }
 
 pub struct TestNsm {
@@ -72,6 +78,9 @@ impl TestNsm {
             Defect::PcrLocked => {
                 nsm.state.lock().unwrap().locked.insert(16);
             }
+            Defect::PlatformOpen => {
+                nsm.state.lock().unwrap().locked.remove(&3);
+            }
             Defect::PcrExtended => nsm.state.lock().unwrap().pcrs[16] = [1; PCR_LEN],
             _ => {}
         }
@@ -113,6 +122,13 @@ impl TestNsm {
                 u8::try_from(*index).unwrap(),
                 &state.pcrs[usize::from(*index)],
             );
+        }
+        let lie = [9; PCR_LEN];
+        if self.defect == Some(Defect::DocumentsLie) {
+            pcrs = Pcrs::new();
+            for index in 0..32 {
+                pcrs.insert(index, &lie);
+            }
         }
         let passed = self.monotonic.get() - self.started;
         let payload = Payload {
@@ -174,6 +190,7 @@ impl Nsm for TestNsm {
             }
             NsmRequest::LockPcr { index } => match self.defect {
                 Some(Defect::LockFails) => Err(NsmError::InvalidOperation),
+                Some(Defect::OthersStayOpen) if index > 16 => Ok(NsmResponse::Locked),
                 Some(Defect::LockIgnored) => Ok(NsmResponse::Locked),
                 _ if self.state.lock().unwrap().locked.insert(index) => Ok(NsmResponse::Locked),
                 _ => Err(NsmError::ReadOnlyIndex),

@@ -13,7 +13,7 @@ use aws_nitro_enclaves_image_format::{
     utils::{EifBuilder, SignKeyData, eif_reader::EifReader},
 };
 use openkey_image::{
-    build::{assemble, COMMAND_LINE},
+    build::{COMMAND_LINE, assemble},
     eif::Image,
     pcr::Measurements,
 };
@@ -71,7 +71,10 @@ fn aws(image: &Image, signed_by: Option<SignKeyData>) -> (Vec<u8>, Vec<String>) 
     let path = scratch.path().join("image.eif");
     let pcrs = builder.write_to(&mut File::create_new(&path).unwrap());
     let names = ["PCR0", "PCR1", "PCR2"];
-    (fs::read(path).unwrap(), names.map(|name| pcrs[name].clone()).to_vec())
+    (
+        fs::read(path).unwrap(),
+        names.map(|name| pcrs[name].clone()).to_vec(),
+    )
 }
 
 fn ours(measurements: &Measurements) -> Vec<String> {
@@ -86,12 +89,16 @@ fn read_by_aws(bytes: &[u8]) -> Vec<String> {
     let mut reader = EifReader::from_eif(path.to_str().unwrap().to_owned()).unwrap();
     assert!(reader.check_crc());
     let pcrs = reader.get_measurements().unwrap();
-    ["PCR0", "PCR1", "PCR2"].map(|name| pcrs[name].clone()).to_vec()
+    ["PCR0", "PCR1", "PCR2"]
+        .map(|name| pcrs[name].clone())
+        .to_vec()
 }
 
 fn sample() -> Image {
     // AWS's reader wants nothing of a kernel but bytes.
-    let kernel: Vec<u8> = (0..100_000_u32).map(|n| n.to_le_bytes()[n as usize % 4]).collect();
+    let kernel: Vec<u8> = (0..100_000_u32)
+        .map(|n| n.to_le_bytes()[n as usize % 4])
+        .collect();
     assemble(kernel, b"a program").unwrap()
 }
 
@@ -111,7 +118,10 @@ fn p3_awss_builder_makes_the_same_bytes_and_measurements() {
 fn p3_awss_reader_measures_our_file_alike() {
     let image = sample();
     assert_eq!(image.command_line, COMMAND_LINE);
-    assert_eq!(read_by_aws(&image.encode().unwrap()), ours(&image.measurements()));
+    assert_eq!(
+        read_by_aws(&image.encode().unwrap()),
+        ours(&image.measurements())
+    );
 }
 
 #[test]
@@ -125,8 +135,12 @@ fn an_image_signed_by_awss_builder_is_read_and_measures_the_same() {
     certificate.set_subject_name(&name).unwrap();
     certificate.set_issuer_name(&name).unwrap();
     certificate.set_pubkey(&key).unwrap();
-    certificate.set_not_before(&Asn1Time::days_from_now(0).unwrap()).unwrap();
-    certificate.set_not_after(&Asn1Time::days_from_now(1).unwrap()).unwrap();
+    certificate
+        .set_not_before(&Asn1Time::days_from_now(0).unwrap())
+        .unwrap();
+    certificate
+        .set_not_after(&Asn1Time::days_from_now(1).unwrap())
+        .unwrap();
     certificate.sign(&key, MessageDigest::sha384()).unwrap();
     let scratch = tempfile::tempdir().unwrap();
     let pem = key.private_key_to_pem_pkcs8().unwrap();

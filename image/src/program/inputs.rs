@@ -6,6 +6,7 @@ use std::{
     fs,
     path::{Path, PathBuf},
     process,
+    time::SystemTime,
 };
 
 use crate::{
@@ -43,41 +44,55 @@ fn is_same(line: &str, source: &Path) -> bool {
         .is_some_and(|(hash, path)| sha256_of(&source.join(path)).is_ok_and(|now| now == hash))
 }
 
-/// Keeps `program`, if everything it was built from is in the source tree.
-pub(super) fn keep(
-    kept: &Path,
-    key: &str,
-    source: &Path,
-    target_dir: &Path,
-    built: &Path,
-    program: &[u8],
-) -> Result<(), Error> {
-    let list = built.with_extension("d");
-    let text = fs::read_to_string(&list).map_err(Error::file(&list))?;
-    let Some(paths) = inputs(&text, source, target_dir) else {
-        return Ok(());
-    };
-    let mut lines = String::new();
-    for path in paths {
-        let hash = sha256_of(&source.join(&path))?;
-        // Writing to a string cannot fail.
-        let _ = writeln!(lines, "{hash}  {}", path.display());
+/// Where a build took place, and since when.
+pub(super) struct Inputs<'a> {
+    pub(super) source: &'a Path,
+    pub(super) target_dir: &'a Path,
+    pub(super) began: SystemTime,
+}
+
+impl Inputs<'_> {
+    /// Keeps `program`, if everything it was built from is in the source tree and has not changed since
+    /// the build began.
+    pub(super) fn keep(
+        &self,
+        kept: &Path,
+        key: &str,
+        built: &Path,
+        program: &[u8],
+    ) -> Result<(), Error> {
+        let list = built.with_extension("d");
+        let text = fs::read_to_string(&list).map_err(Error::file(&list))?;
+        let Some(paths) = inputs(&text, self.source, self.target_dir) else {
+            return Ok(());
+        };
+        let mut lines = String::new();
+        for path in paths {
+            let file = self.source.join(&path);
+            let hash = sha256_of(&file)?;
+            let changed = fs::metadata(&file).and_then(|data| data.modified());
+            if changed.map_err(Error::file(&file))? >= self.began {
+                return Ok(()); // the compiler may have read what was there before
+            }
+            // Writing to a string cannot fail.
+            let _ = writeln!(lines, "{hash}  {}", path.display());
+        }
+        let place = kept.join(format!("{key}-{}", key_of(&[&lines])));
+        if place.exists() {
+            return Ok(());
+        }
+        let part = kept.join(format!("part.{}", process::id()));
+        fs::create_dir_all(&part).map_err(Error::file(&part))?;
+        for (name, bytes) in [(INPUTS, lines.as_bytes()), (PROGRAM, program)] {
+            let file = part.join(name);
+            fs::write(&file, bytes).map_err(Error::file(file))?;
+        }
+        // Somebody else may have been faster; theirs is the same.
+        if fs::rename(&part, &place).is_err() {
+            let _ = fs::remove_dir_all(&part);
+        }
+        Ok(())
     }
-    let place = kept.join(format!("{key}-{}", key_of(&[&lines])));
-    if place.exists() {
-        return Ok(());
-    }
-    let part = kept.join(format!("part.{}", process::id()));
-    fs::create_dir_all(&part).map_err(Error::file(&part))?;
-    for (name, bytes) in [(INPUTS, lines.as_bytes()), (PROGRAM, program)] {
-        let file = part.join(name);
-        fs::write(&file, bytes).map_err(Error::file(file))?;
-    }
-    // Somebody else may have been faster; theirs is the same.
-    if fs::rename(&part, &place).is_err() {
-        let _ = fs::remove_dir_all(&part);
-    }
-    Ok(())
 }
 
 /// The files of cargo's list (`target: file file …`, spaces escaped), relative to `source`, with the
@@ -103,9 +118,12 @@ fn inputs(list: &str, source: &Path, target_dir: &Path) -> Option<BTreeSet<PathB
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
+    use std::{
+        fs,
+        time::{Duration, SystemTime},
+    };
 
-    use super::{find, inputs, keep};
+    use super::{Inputs, find, inputs};
 
     #[test]
     fn a_changed_file_or_manifest_makes_a_kept_binary_old() {
@@ -129,7 +147,20 @@ mod tests {
         assert_eq!(files.len(), 3);
 
         let kept = scratch.path().join("programs");
-        keep(&kept, "key", &source, &target, &built, b"binary").unwrap();
+        let keep = |began| {
+            let inputs = Inputs {
+                source: &source,
+                target_dir: &target,
+                began,
+            };
+            inputs.keep(&kept, "key", &built, b"binary").unwrap();
+        };
+        keep(SystemTime::UNIX_EPOCH);
+        assert!(
+            find(&kept, "key", &source).unwrap().is_none(),
+            "changed during the build"
+        );
+        keep(SystemTime::now() + Duration::from_secs(1));
         assert_eq!(find(&kept, "key", &source).unwrap().unwrap(), b"binary");
         assert!(find(&kept, "other", &source).unwrap().is_none());
         for file in ["part/src/main.rs", "part/Cargo.toml", "Cargo.toml"] {

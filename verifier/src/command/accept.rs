@@ -142,6 +142,26 @@ impl AcceptArgs {
         }
     }
 
+    /// The bytes of that file.
+    ///
+    /// # Errors
+    ///
+    /// `cannot_open`.
+    pub fn configuration_bytes(&self) -> Result<Option<Vec<u8>>, Failure> {
+        match &self.configuration {
+            Some(text) if text.parse::<Hash32>().is_err() => {
+                source::file(Path::new(text), MAX_CONFIGURATION + 1).map(Some)
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// Whether anything was said about what is accepted.
+    #[must_use]
+    pub const fn is_given(&self) -> bool {
+        self.policy.is_some() || self.keys.is_some() || !self.pcr.is_empty() || self.any_measurement
+    }
+
     /// Whether any image, or an image with any configuration, would do: too little to give a secret
     /// to.
     #[must_use]

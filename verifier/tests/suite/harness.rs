@@ -27,7 +27,10 @@ use openkey_protocol::{
 use openkey_verifier::configuration;
 use tempfile::TempDir;
 
-use crate::enclaves::{Drafts, Enclave, PCRS, SECOND, SIMULATOR_ID};
+use crate::{
+    PROGRAM,
+    enclaves::{Drafts, Enclave, PCRS, SECOND, SIMULATOR_ID},
+};
 
 /// What a run of the command gave.
 #[derive(Debug)]
@@ -89,7 +92,7 @@ pub(crate) fn verify_stdin<S: AsRef<OsStr>>(
     args: impl IntoIterator<Item = S>,
     stdin: &[u8],
 ) -> Ran {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_openkey-verify"))
+    let mut child = Command::new(PROGRAM)
         .args(args)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -242,6 +245,8 @@ pub(crate) struct Live {
     pub(crate) root_id: Option<Hash32>,
     /// Measured into register 16.
     pub(crate) configuration: Hash32,
+    /// To which operators seal.
+    pub(crate) boot_key: Option<[u8; 32]>,
 }
 
 impl Live {
@@ -260,6 +265,7 @@ impl Live {
             epoch: 1,
             root_id: None,
             configuration: Hash32([0xcf; 32]),
+            boot_key: None,
         }
     }
 
@@ -288,6 +294,7 @@ impl Live {
         payload.nonce = Some(nonce);
         payload.timestamp = at;
         payload.user_data = user_data;
+        payload.public_key = self.boot_key.as_ref().map(<[u8; 32]>::as_slice);
         let configuration = configuration::pcr(self.configuration);
         assert!(payload.pcrs.insert(16, &configuration.0));
         openkey_attestation::sign_document(&payload, |message| self.enclave.sign(message)).unwrap()

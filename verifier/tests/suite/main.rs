@@ -7,6 +7,9 @@
 #[path = "../../../attestation/tests/common/mod.rs"]
 mod enclaves;
 
+/// The program under test.
+const PROGRAM: &str = env!("CARGO_BIN_EXE_openkey-verify");
+
 mod account;
 mod document;
 mod evidence;

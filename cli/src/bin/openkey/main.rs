@@ -1,1 +1,38 @@
-fn main() {}
+//! `openkey`: what operators of a deployment and maintainers of a release type.
+
+mod args;
+mod files;
+mod operator;
+mod release;
+mod session;
+mod stop;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use openkey_verifier::command::output;
+
+use args::{Args, Command};
+
+fn main() -> ExitCode {
+    let args = match Args::try_parse() {
+        Ok(args) => args,
+        // Help and version go to stdout with 0, everything else to stderr with 2.
+        Err(error) => error.exit(),
+    };
+    let (json, done) = match args.command {
+        Command::Operator(command) => (command.json(), operator::run(&command)),
+        Command::Release(command) => (command.json(), release::run(&command)),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(stop) => {
+            if stop.is_refusal() {
+                output::refused(json, stop.rule(), stop.message());
+            } else {
+                output::error(stop.rule(), stop.message());
+            }
+            stop.code()
+        }
+    }
+}

@@ -1,0 +1,352 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args as ClapArgs, ColorChoice, Parser, Subcommand};
+use openkey_protocol::message::Hash32;
+use openkey_verifier::command::AcceptArgs;
+
+const EXIT: &str = "\
+Exit status:
+  0  done
+  1  something was judged and refused: stderr says `error: RULE: why`; nothing was given away
+  2  nothing was judged: a wrong flag, a file that cannot be opened, no answer";
+
+/// OpenKey for operators of a deployment and maintainers of a release. docs/operations.md has the
+/// whole way from an empty account to a serving deployment.
+#[derive(Debug, Parser)]
+#[command(name = "openkey", version, color = ColorChoice::Never, after_help = EXIT)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Provision a deployment's root key, and what belongs to it.
+    #[command(subcommand)]
+    Operator(Operator),
+    /// Complete and sign release manifests.
+    #[command(subcommand)]
+    Release(Release),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Operator {
+    /// Make an operator's key, and print its entry for the configuration.
+    Keygen(Keygen),
+    /// Print a key's entry for the configuration again.
+    Entry(Entry),
+    /// Make a deployment's root key in one attested enclave. Once for each deployment.
+    Genesis(Genesis),
+    /// Check a genesis that another operator held: evidence, transcript, the own share.
+    CheckGenesis(CheckGenesis),
+    /// Give the own share to an attested enclave that waits for its root key.
+    PostShare(PostShare),
+    /// Say where an enclave's root key stands.
+    Status(Status),
+    /// Give an attested enclave a secret, such as a client secret, from stdin.
+    SetSecret(SetSecret),
+    /// Bundle what a deployment needs to boot again, checked.
+    Backup(Backup),
+    /// Check a backup and write its files.
+    Restore(Restore),
+    /// Announce a successor image; its delay begins.
+    Upgrade(Upgrade),
+}
+
+impl Operator {
+    pub(crate) const fn json(&self) -> bool {
+        match self {
+            Self::Keygen(args) => args.json,
+            Self::Entry(args) => args.json,
+            Self::Genesis(args) => args.json,
+            Self::CheckGenesis(args) => args.json,
+            Self::PostShare(args) => args.json,
+            Self::Status(args) => args.json,
+            Self::SetSecret(args) => args.json,
+            Self::Backup(args) => args.json,
+            Self::Restore(args) => args.json,
+            Self::Upgrade(args) => args.json,
+        }
+    }
+}
+
+/// Which enclave.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Target {
+    /// Where the service is: https://HOST, or http://localhost:PORT.
+    #[arg(long, value_name = "URL")]
+    pub(crate) host: String,
+    /// Which of the host's enclaves, if it has several.
+    #[arg(long, value_name = "ID")]
+    pub(crate) enclave: Option<String>,
+}
+
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "\
+The file holds one secret seed, readable by its owner alone and not encrypted: keep it on an
+encrypted disk, and a copy where it survives that disk. Whoever has enough operators' keys and the
+genesis file has the root key. stdout gets the public entry and nothing else.")]
+pub(crate) struct Keygen {
+    /// Who, for people: stands in the configuration, and everybody sees it.
+    #[arg(long)]
+    pub(crate) name: String,
+    /// Where the key goes; never replaces a file.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: PathBuf,
+    /// Print one line of JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Entry {
+    /// The operator's key.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) key: PathBuf,
+    /// Print one line of JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "\
+The enclave must run with the --configuration FILE that names all operators and no root_id. Its
+evidence is checked before and after; the transcript must be signed by the same boot, be covered by
+evidence of its own, and name exactly the configuration's operators, each with a share.
+
+DIR gets genesis.json (for every operator, and to be published), descriptor.bin, wrapped.bin (with
+KMS) and configuration.json (with the root_id, for production).")]
+pub(crate) struct Genesis {
+    #[command(flatten)]
+    pub(crate) target: Target,
+    #[command(flatten)]
+    pub(crate) accept: AcceptArgs,
+    /// Your key: your own share is opened and checked.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) key: Option<PathBuf>,
+    /// Where the files go.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: PathBuf,
+    /// Print one JSON object.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "\
+--configuration FILE is the one that the genesis took place with: without a root_id. The evidence
+is judged at its own time. Every operator should do this before the deployment holds anything.")]
+pub(crate) struct CheckGenesis {
+    /// The genesis file.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) genesis: PathBuf,
+    #[command(flatten)]
+    pub(crate) accept: AcceptArgs,
+    /// Your key: your own share is opened and checked.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) key: Option<PathBuf>,
+    /// Print one JSON object.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "\
+Before anything is sent: the genesis must hash to the root id, your share must open and be the one
+that the genesis commits to, and the enclave's evidence must be fresh, of an accepted image with an
+accepted configuration over this root id. The share is sealed to the key in that evidence, so that
+the host in between reads nothing.")]
+pub(crate) struct PostShare {
+    #[command(flatten)]
+    pub(crate) target: Target,
+    #[command(flatten)]
+    pub(crate) accept: AcceptArgs,
+    /// Your key.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) key: PathBuf,
+    /// The genesis file.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) genesis: PathBuf,
+    /// Print one JSON object.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "\
+Status is unsigned: the host could say anything. With a policy (--policy, --release …) the enclave's
+evidence is checked, too, and what it binds is printed beside.")]
+pub(crate) struct Status {
+    #[command(flatten)]
+    pub(crate) target: Target,
+    #[command(flatten)]
+    pub(crate) accept: AcceptArgs,
+    /// Print one JSON object.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "\
+The secret is what stdin holds, without one line end at its end (--raw keeps it). It is sealed to the
+key in the enclave's fresh, accepted evidence. --configuration FILE says which operator you are.")]
+pub(crate) struct SetSecret {
+    /// Its name: 1 to 64 of a-z 0-9 . _ -
+    pub(crate) name: String,
+    #[command(flatten)]
+    pub(crate) target: Target,
+    #[command(flatten)]
+    pub(crate) accept: AcceptArgs,
+    /// Your key.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) key: PathBuf,
+    /// Keep a line end at the end of the secret.
+    #[arg(long)]
+    pub(crate) raw: bool,
+    /// Print one JSON object.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "\
+DIR holds genesis.json, descriptor.bin, configuration.json and, with KMS, wrapped.bin. Nothing in the
+backup is secret: shares are sealed to their operators. It does not hold operators' keys, nor the
+records of host-proxy's store (docs/operations.md says how those are kept).")]
+pub(crate) struct Backup {
+    /// The deployment's files, as genesis wrote them.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) dir: PathBuf,
+    /// The deployment's root id.
+    #[arg(long, value_name = "HEX")]
+    pub(crate) root_id: Hash32,
+    /// Your key: your own share is opened and checked.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) key: Option<PathBuf>,
+    /// Where the backup goes; never replaces a file.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: PathBuf,
+    /// Print one JSON object.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "\
+A backup is only as good as the root id it is checked against: take --root-id from somewhere else
+than the backup. Files that are there are never replaced.")]
+pub(crate) struct Restore {
+    /// The backup.
+    pub(crate) file: PathBuf,
+    /// The deployment's root id.
+    #[arg(long, value_name = "HEX")]
+    pub(crate) root_id: Hash32,
+    /// Your key: your own share is opened and checked.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) key: Option<PathBuf>,
+    /// Where the files go.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) dir: PathBuf,
+    /// Print one JSON object.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "\
+The manifest must be signed by the release keys of the running configuration (--configuration FILE),
+name image and configuration together, and have no lower epoch. The running enclave's evidence is
+checked first. After the delay an enclave of the successor gets the root key by hand-over.")]
+pub(crate) struct Upgrade {
+    #[command(flatten)]
+    pub(crate) target: Target,
+    #[command(flatten)]
+    pub(crate) accept: AcceptArgs,
+    /// The successor's signed release manifest.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) manifest: PathBuf,
+    /// Wait until the root key may be handed over.
+    #[arg(long)]
+    pub(crate) wait: bool,
+    /// Print one JSON object.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Release {
+    /// Make a maintainer's key, and print its public half.
+    Keygen(ReleaseKeygen),
+    /// Fill a draft of `openkey-image build`: configuration, page, validity.
+    Prepare(Prepare),
+    /// Add a signature.
+    Sign(Sign),
+}
+
+impl Release {
+    pub(crate) const fn json(&self) -> bool {
+        match self {
+            Self::Keygen(args) => args.json,
+            Self::Prepare(args) => args.json,
+            Self::Sign(args) => args.json,
+        }
+    }
+}
+
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "\
+The file is readable by its owner alone and not encrypted: keep it on an encrypted disk, away from
+the machine that builds.")]
+pub(crate) struct ReleaseKeygen {
+    /// Where the key goes; never replaces a file.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: PathBuf,
+    /// Print one JSON object.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Prepare {
+    /// The draft: release.json of `openkey-image build`.
+    pub(crate) draft: PathBuf,
+    /// The run-time configuration that the release is for: its file, or its hash. Needed for a
+    /// successor; without it a policy must name the configuration.
+    #[arg(long, value_name = "FILE|HASH")]
+    pub(crate) configuration: Option<String>,
+    /// A file `{"version":1,"page":{…}}` whose page is part of the release.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) page: Option<PathBuf>,
+    /// The first moment, RFC 3339 in UTC; now unless said otherwise.
+    #[arg(long, value_name = "RFC3339")]
+    pub(crate) not_before: Option<String>,
+    /// The last moment, RFC 3339 in UTC.
+    #[arg(long, value_name = "RFC3339", required_unless_present = "days")]
+    pub(crate) not_after: Option<String>,
+    /// How many days it is valid, instead of --not-after.
+    #[arg(long, value_name = "N", conflicts_with = "not_after", value_parser = clap::value_parser!(u32).range(1..=3660))]
+    pub(crate) days: Option<u32>,
+    /// Where the manifest goes, without signatures; never replaces a file.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: PathBuf,
+    /// Print one JSON object.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "\
+Before signing: build the image yourself from the manifest's source_commit and compare the
+measurements. The signature says that you did.")]
+pub(crate) struct Sign {
+    /// The manifest; the signature is added to it.
+    pub(crate) file: PathBuf,
+    /// Your release key.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) key: PathBuf,
+    /// Print one JSON object.
+    #[arg(long)]
+    pub(crate) json: bool,
+}

@@ -1,0 +1,104 @@
+//! Files with keys, and files for everybody.
+
+use std::{
+    fs::{self, OpenOptions},
+    io::{self, Read, Write},
+    path::Path,
+};
+
+use openkey_cli::{GenesisFile, MAX_GENESIS_FILE, MAX_KEY_FILE, OperatorKey, ReleaseKey};
+use openkey_protocol::message::Genesis;
+use openkey_verifier::command::source;
+use zeroize::Zeroizing;
+
+use crate::stop::Stop;
+
+/// Writes a new file that only its owner reads; one that is there is never replaced: it may hold
+/// the only copy of a key.
+pub(crate) fn write_secret(path: &Path, text: &str) -> Result<(), Stop> {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt;
+        options.mode(0o600);
+    }
+    options
+        .open(path)
+        .and_then(|mut file| {
+            file.write_all(text.as_bytes())?;
+            file.sync_all()
+        })
+        .map_err(|error| cannot_write(path, &error))
+}
+
+/// Writes a new file; one that is there with the same content is left alone, any other is kept.
+pub(crate) fn write_new(path: &Path, bytes: &[u8]) -> Result<(), Stop> {
+    if fs::read(path).is_ok_and(|known| known == bytes) {
+        return Ok(());
+    }
+    OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .open(path)
+        .and_then(|mut file| {
+            file.write_all(bytes)?;
+            file.sync_all()
+        })
+        .map_err(|error| cannot_write(path, &error))
+}
+
+pub(crate) fn directory(path: &Path) -> Result<(), Stop> {
+    fs::create_dir_all(path).map_err(|error| cannot_write(path, &error))
+}
+
+fn cannot_write(path: &Path, error: &io::Error) -> Stop {
+    Stop::failed("cannot_write", format!("{}: {error}", path.display()))
+}
+
+/// Reads a file with a key: refuses one that others can read.
+fn secret(path: &Path) -> Result<Zeroizing<Vec<u8>>, Stop> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        let mode = fs::metadata(path).map(|metadata| metadata.permissions().mode());
+        if mode.is_ok_and(|mode| mode & 0o077 != 0) {
+            return Err(Stop::failed(
+                "key_permissions",
+                format!(
+                    "{}: others can read this key; chmod 600, and ask who did",
+                    path.display()
+                ),
+            ));
+        }
+    }
+    Ok(Zeroizing::new(source::file(path, MAX_KEY_FILE + 1)?))
+}
+
+pub(crate) fn operator_key(path: &Path) -> Result<OperatorKey, Stop> {
+    OperatorKey::from_json(&secret(path)?)
+        .map_err(|error| Stop::failed(error.rule(), format!("{}: {error}", path.display())))
+}
+
+pub(crate) fn release_key(path: &Path) -> Result<ReleaseKey, Stop> {
+    ReleaseKey::from_json(&secret(path)?)
+        .map_err(|error| Stop::failed(error.rule(), format!("{}: {error}", path.display())))
+}
+
+pub(crate) fn genesis(path: &Path) -> Result<Genesis, Stop> {
+    let file = source::file(path, MAX_GENESIS_FILE + 1)?;
+    GenesisFile::read(&file)
+        .map_err(|error| Stop::failed(error.rule(), format!("{}: {error}", path.display())))
+}
+
+/// A secret of at most `limit` bytes from stdin. Read into one buffer, so that no copy is left.
+pub(crate) fn secret_from_stdin(limit: usize) -> Result<Zeroizing<Vec<u8>>, Stop> {
+    let mut bytes = Zeroizing::new(Vec::with_capacity(limit + 2));
+    let bound = u64::try_from(limit + 2).unwrap_or(u64::MAX);
+    io::stdin()
+        .lock()
+        .take(bound)
+        .read_to_end(&mut bytes)
+        .map_err(|error| Stop::failed("cannot_open", format!("stdin: {error}")))?;
+    Ok(bytes)
+}

@@ -1,0 +1,223 @@
+//! `openkey operator genesis` and `check-genesis`.
+
+use openkey_attestation::Verifier;
+use openkey_cli::{Ceremony, GenesisFile};
+use openkey_protocol::{
+    cbor,
+    message::{Hash32, OperatorRequest, Request, Response},
+};
+use openkey_verifier::{
+    attestation::Document,
+    client::ClientError,
+    command::{AcceptArgs, When, output, source},
+    configuration::{self, Configuration},
+};
+use serde_json::{Value, json};
+
+use crate::{
+    args::{CheckGenesis, Genesis},
+    files,
+    session::Session,
+    stop::Stop,
+};
+
+/// Bytes of the ceremony's nonce.
+const NONCE: usize = 32;
+
+pub(super) fn hold(args: &Genesis) -> Result<(), Stop> {
+    let configuration = before(&args.accept)?;
+    let key = args.key.as_deref().map(files::operator_key).transpose()?;
+    let accept = args.accept.resolve(When::At(source::now()?))?;
+    let verifier = Verifier::new(accept.roots);
+    let session = Session::open(&args.target.host, args.target.enclave.as_deref())?;
+    // A place for the files first: a genesis happens once.
+    files::directory(&args.out)?;
+    if args.out.join("genesis.json").exists() {
+        return Err(Stop::failed(
+            "cannot_write",
+            format!("{} holds a genesis already", args.out.display()),
+        ));
+    }
+    let first = session.evidence(&verifier, &accept.policy)?;
+    if first.binding().root_id.is_some() {
+        return Err(Stop::refused(
+            "root_id",
+            "the enclave has a root key already",
+        ));
+    }
+
+    let mut nonce = [0; NONCE];
+    getrandom::fill(&mut nonce).map_err(|error| Stop::failed("randomness", error.to_string()))?;
+    let request = OperatorRequest::Genesis {
+        nonce: nonce.into(),
+    };
+    let genesis = match session.call(&Request::Operator(request))? {
+        Response::Genesis(genesis) => genesis,
+        _ => return Err(ClientError::Answer("not one to this request").into()),
+    };
+    let (ceremony, evidence) =
+        Ceremony::fresh(&genesis, &verifier, &accept.policy, &nonce, source::now()?)?;
+    if evidence.identity() != first.identity() {
+        return Err(Stop::refused(
+            "identity_key",
+            "another boot than the one asked before answered the genesis",
+        ));
+    }
+    ceremony.check_configuration(&configuration)?;
+    let own = match &key {
+        Some(key) => Some(ceremony.share(key)?.place),
+        None => None,
+    };
+    // And it still runs: what was published is the genesis of an enclave that is there.
+    let after = session.evidence(&verifier, &accept.policy)?;
+    if after.identity() != first.identity() {
+        return Err(Stop::refused(
+            "identity_key",
+            "the enclave was booted again during the genesis",
+        ));
+    }
+
+    let file = |name| args.out.join(name);
+    let genesis_file = GenesisFile::new(&genesis).to_json();
+    files::write_new(&file("genesis.json"), genesis_file.as_bytes())?;
+    files::write_new(&file("descriptor.bin"), ceremony.descriptor_bytes())?;
+    if let Some(wrapped) = ceremony.wrapped() {
+        let bytes =
+            cbor::encode(wrapped).map_err(|error| Stop::failed("encoding", error.to_string()))?;
+        files::write_new(&file("wrapped.bin"), &bytes)?;
+    }
+    let (production, hash) = production(&args.accept, &ceremony)?;
+    files::write_new(&file("configuration.json"), production.as_bytes())?;
+    report(args.json, &ceremony, own, Some(hash));
+    if !args.json {
+        output::text(&next(args, &ceremony));
+    }
+    Ok(())
+}
+
+pub(super) fn check(args: &CheckGenesis) -> Result<(), Stop> {
+    let configuration = before(&args.accept)?;
+    let key = args.key.as_deref().map(files::operator_key).transpose()?;
+    let genesis = files::genesis(&args.genesis)?;
+    // Releases must have been valid at the time that the evidence claims, and is about to prove.
+    let when = Document::parse(genesis.document.as_slice()).map_or(When::Whenever, |document| {
+        When::At(document.payload().timestamp)
+    });
+    let accept = args.accept.resolve(when)?;
+    let verifier = Verifier::new(accept.roots);
+    let (ceremony, _) = Ceremony::archival(&genesis, &verifier, &accept.policy)?;
+    ceremony.check_configuration(&configuration)?;
+    let own = match &key {
+        Some(key) => Some(ceremony.share(key)?.place),
+        None => None,
+    };
+    let hash = configuration.with_root_id(ceremony.root_id()).hash();
+    report(args.json, &ceremony, own, Some(hash));
+    Ok(())
+}
+
+/// The configuration that a genesis takes place with.
+fn before(accept: &AcceptArgs) -> Result<Configuration, Stop> {
+    let configuration = accept.configuration_file()?.ok_or_else(|| {
+        Stop::failed(
+            "configuration_missing",
+            "--configuration FILE says who the operators are; a hash is not enough here",
+        )
+    })?;
+    if configuration.operators.is_none() {
+        return Err(Stop::failed(
+            "configuration",
+            "the configuration names no operators",
+        ));
+    }
+    if configuration.root_id.is_some() {
+        return Err(Stop::failed(
+            "configuration",
+            "the configuration names a root_id: a genesis takes place without one",
+        ));
+    }
+    Ok(configuration)
+}
+
+/// The same configuration with the root id, and its hash.
+fn production(accept: &AcceptArgs, ceremony: &Ceremony) -> Result<(String, Hash32), Stop> {
+    let failed = || Stop::failed("configuration", "it changed while the genesis took place");
+    let bytes = accept.configuration_bytes()?.ok_or_else(failed)?;
+    let mut file: Value = serde_json::from_slice(&bytes).map_err(|_| failed())?;
+    file.as_object_mut()
+        .ok_or_else(failed)?
+        .insert("root_id".into(), json!(ceremony.root_id().to_string()));
+    let text = serde_json::to_string_pretty(&file).map_err(|_| failed())? + "\n";
+    let configuration = Configuration::from_json(text.as_bytes()).map_err(|_| failed())?;
+    ceremony.check_configuration(&configuration)?;
+    Ok((text, configuration.hash()))
+}
+
+fn report(as_json: bool, ceremony: &Ceremony, own: Option<u32>, production: Option<Hash32>) {
+    let descriptor = ceremony.descriptor();
+    let names: Vec<_> = descriptor
+        .operators
+        .iter()
+        .map(|o| o.name.as_str())
+        .collect();
+    if as_json {
+        output::json(&json!({
+            "root_id": ceremony.root_id().to_string(),
+            "threshold": descriptor.threshold,
+            "operators": names,
+            "epoch": descriptor.epoch,
+            "wrapped": ceremony.wrapped().is_some(),
+            "own_share": own,
+            "configuration": production.map(|hash| hash.to_string()),
+            "configuration_pcr": production.map(|hash| configuration::pcr(hash).to_string()),
+        }));
+        return;
+    }
+    let mut table = output::Table::default();
+    table.row("root id", ceremony.root_id().to_string());
+    table.row(
+        "shares",
+        format!(
+            "{} of {} make the root key",
+            descriptor.threshold,
+            names.len()
+        ),
+    );
+    table.row("operators", names.join(", "));
+    table.row(
+        "KMS",
+        if ceremony.wrapped().is_some() {
+            "wrapped"
+        } else {
+            "not used"
+        },
+    );
+    table.row(
+        "your share",
+        match own {
+            Some(_) => "opens, and is the one committed to",
+            None => "not checked: give --key",
+        },
+    );
+    if let Some(hash) = production {
+        table.row("configuration", format!("{hash} from now on"));
+        table.row("PCR16", configuration::pcr(hash).to_string());
+    }
+    output::text(&format!("accepted: a genesis\n\n{}", table.render()));
+}
+
+fn next(args: &Genesis, ceremony: &Ceremony) -> String {
+    format!(
+        "\nNext:
+  1. Give {dir}/genesis.json to every operator; each runs `openkey operator check-genesis`.
+  2. Stop this enclave: it serves nothing else. Boot again with {dir}/configuration.json, and give
+     host-proxy {dir}/descriptor.bin (and wrapped.bin) as boot files.
+  3. {threshold} operators run `openkey operator post-share`.
+  4. Publish root id {root_id}: clients pin it.
+  5. `openkey operator backup --dir {dir} --root-id {root_id}`.
+",
+        dir = args.out.display(),
+        threshold = ceremony.descriptor().threshold,
+        root_id = ceremony.root_id(),
+    )
+}

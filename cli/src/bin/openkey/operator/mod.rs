@@ -1,0 +1,26 @@
+//! `openkey operator`.
+
+mod backup;
+mod genesis;
+mod keys;
+mod report;
+mod secret;
+mod share;
+mod upgrade;
+
+use crate::{args::Operator, stop::Stop};
+
+pub(crate) fn run(command: &Operator) -> Result<(), Stop> {
+    match command {
+        Operator::Keygen(args) => keys::keygen(args),
+        Operator::Entry(args) => keys::entry(args),
+        Operator::Genesis(args) => genesis::hold(args),
+        Operator::CheckGenesis(args) => genesis::check(args),
+        Operator::PostShare(args) => share::post(args),
+        Operator::Status(args) => report::status(args),
+        Operator::SetSecret(args) => secret::set(args),
+        Operator::Backup(args) => backup::backup(args),
+        Operator::Restore(args) => backup::restore(args),
+        Operator::Upgrade(args) => upgrade::announce(args),
+    }
+}

@@ -1,0 +1,172 @@
+//! Secrets that operators bring.
+
+use openkey_protocol::message::{
+    EnclaveEvent, Error, ErrorCode, Key32, OperatorRequest, Response, RootStatus, SecretOrder,
+    SecretStatus,
+};
+
+use openkey_enclave::Service;
+
+use crate::common::{
+    Deployment, TestStore, code,
+    deployment::{Operator, operator, seal, signed, status},
+    store::Failure,
+};
+
+async fn set(
+    service: &Service<TestStore>,
+    place: u32,
+    order: &SecretOrder,
+    by: &Operator,
+) -> Result<RootStatus, Error> {
+    let request = OperatorRequest::SetSecret {
+        operator: place,
+        order: signed(order, &by.signing),
+    };
+    match operator(service, request).await? {
+        Response::Root(status) => Ok(status),
+        other => panic!("{other:?}"),
+    }
+}
+
+async fn secret(service: &Service<TestStore>, name: &str) -> Option<String> {
+    let secret = service.enclave().unwrap().secret(name).await.unwrap();
+    secret.map(|secret| String::from_utf8(secret.to_vec()).unwrap())
+}
+
+#[tokio::test]
+async fn k4_an_operators_secret_is_kept_sealed_and_survives_a_restart() {
+    let (deployment, shares) = Deployment::provisioned().await;
+    let service = deployment.restored(&shares).await;
+    let alice = &deployment.operators[0];
+    assert_eq!(secret(&service, "oidc").await, None);
+    for version in [1, 2] {
+        let order = deployment.order(&service, "oidc", version);
+        let status = set(&service, 0, &order, alice).await.unwrap();
+        let name = "oidc".to_owned();
+        assert_eq!(status.secrets, [SecretStatus { name, version }]);
+    }
+    let order = deployment.order(&service, "kms.backup", 1);
+    set(&service, 2, &order, &deployment.operators[2])
+        .await
+        .unwrap();
+    assert!(deployment.has(EnclaveEvent::SecretSet));
+    let service = deployment.restored(&shares).await;
+    assert_eq!(secret(&service, "oidc").await.unwrap(), "oidc 2");
+    assert_eq!(
+        secret(&service, "kms.backup").await.unwrap(),
+        "kms.backup 1"
+    );
+    assert_eq!(status(&service).await.secrets.len(), 2);
+    // What the host keeps shows neither name nor content.
+    for record in deployment.store.snapshot().values() {
+        let holds = |text: &[u8]| {
+            let blob = record.blob.as_slice();
+            blob.windows(text.len()).any(|window| window == text)
+        };
+        assert!(!holds(b"oidc") && !holds(b"backup"));
+    }
+}
+
+#[tokio::test]
+async fn k9_only_an_operators_own_order_for_this_boot_sets_a_secret() {
+    let (deployment, shares) = Deployment::provisioned().await;
+    let before = deployment.restored(&shares).await;
+    let service = deployment.restored(&shares).await;
+    let [alice, bob, _] = deployment.operators.as_slice() else {
+        panic!("three operators");
+    };
+    let good = deployment.order(&service, "oidc", 1);
+    let refuse = async |place, order: &SecretOrder, by: &Operator, expected| {
+        let refused = set(&service, place, order, by).await;
+        assert_eq!(code(refused), Some(expected));
+    };
+    let refused = ErrorCode::OperatorRefused;
+    // Another's place, nobody's place, a stranger's key.
+    refuse(1, &good, alice, refused).await;
+    refuse(3, &good, alice, refused).await;
+    refuse(0, &good, &Operator::new("mallory", 66), refused).await;
+    // Recorded before a restart, or sealed to another boot.
+    refuse(0, &deployment.order(&before, "oidc", 1), alice, refused).await;
+    let mut relabelled = deployment.order(&before, "oidc", 1);
+    relabelled.identity = Key32(service.identity());
+    refuse(0, &relabelled, alice, refused).await;
+    // Names, sizes.
+    let bounds = ErrorCode::OutOfBounds;
+    let long = "x".repeat(65);
+    for name in ["", "Oidc", "a b", "ä", "a/b", long.as_str()] {
+        refuse(0, &deployment.order(&service, name, 1), alice, bounds).await;
+    }
+    let info = [b"openkey/hpke/secret/v1".as_slice(), &service.identity()].concat();
+    for size in [0, 4097] {
+        let mut order = good.clone();
+        let content = vec![7; size];
+        order.secret = seal(service.platform().boot_key(), &info, &content);
+        refuse(0, &order, alice, bounds).await;
+    }
+    // Versions follow one another: an order does not work twice.
+    let conflict = ErrorCode::Conflict;
+    for version in [0, 2, u64::MAX] {
+        refuse(
+            0,
+            &deployment.order(&service, "oidc", version),
+            alice,
+            conflict,
+        )
+        .await;
+    }
+    assert!(status(&service).await.secrets.is_empty());
+    set(&service, 0, &good, alice).await.unwrap();
+    refuse(0, &good, alice, conflict).await;
+    set(&service, 1, &deployment.order(&service, "oidc", 2), bob)
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn e2_an_older_record_of_secrets_is_noticed() {
+    let (deployment, shares) = Deployment::provisioned().await;
+    let service = deployment.restored(&shares).await;
+    let alice = &deployment.operators[0];
+    let empty = deployment.store.snapshot();
+    set(&service, 0, &deployment.order(&service, "oidc", 1), alice)
+        .await
+        .unwrap();
+    let first = deployment.store.snapshot();
+    set(&service, 0, &deployment.order(&service, "oidc", 2), alice)
+        .await
+        .unwrap();
+    for older in [first, empty] {
+        deployment.store.restore(older);
+        let enclave = service.enclave().unwrap();
+        let refused = enclave.secret("oidc").await;
+        assert_eq!(code(refused), Some(ErrorCode::RolledBack));
+        let order = deployment.order(&service, "oidc", 3);
+        let refused = set(&service, 0, &order, alice).await;
+        assert_eq!(code(refused), Some(ErrorCode::RolledBack));
+    }
+}
+
+#[tokio::test]
+async fn h2_a_failing_store_loses_no_acknowledged_secret() {
+    for failure in [
+        Failure::Refuses,
+        Failure::LosesCommit,
+        Failure::LosesAnswer,
+        Failure::Conflicts,
+    ] {
+        let (deployment, shares) = Deployment::provisioned().await;
+        let service = deployment.restored(&shares).await;
+        let alice = &deployment.operators[0];
+        // Read, then commit.
+        deployment.store.fail(1, failure);
+        let order = deployment.order(&service, "oidc", 1);
+        let done = set(&service, 0, &order, alice).await.is_ok();
+        assert!(deployment.store.has_failed());
+        let written = secret(&service, "oidc").await.is_some();
+        assert_eq!(done, written, "{failure:?}");
+        let next = if written { 2 } else { 1 };
+        let order = deployment.order(&service, "oidc", next);
+        set(&service, 0, &order, alice).await.unwrap();
+    }
+}
