@@ -3,6 +3,7 @@
 
 mod descriptor;
 mod genesis;
+pub mod hand_over;
 mod shares;
 pub mod source;
 mod waiting;
