@@ -15,17 +15,19 @@ use openkey_protocol::{
     server::{Handler, Instant},
     store::RecordStore,
 };
+use openkey_verifier::channel::Channel;
 use sha2::{Digest, Sha256};
 use tokio::task::AbortHandle;
 
 use crate::{
     account::{MAX_KEYS, MAX_PASSKEYS, MAX_SIGNATURES},
     boot::{BootError, Capacity},
+    channel::OnChannel,
     consent::MAX_PAYLOAD,
     errors::refuse,
     passkeys::RelyingParty,
     platform::Platform,
-    root::{RootKey, Taken, Waiting},
+    root::{RootKey, Taken, Waiting, hand_over},
     service::{Enclave, check_nonce},
 };
 
@@ -71,6 +73,15 @@ impl<S: RecordStore> Handler for Service<S> {
     }
 }
 
+impl<S: RecordStore> OnChannel for Service<S> {
+    async fn answer_from(&self, class: Class, body: Vec<u8>, peer: Option<&Channel>) -> Vec<u8> {
+        match peer {
+            Some(peer) => self.answer_on_channel(class, &body, peer).await,
+            None => self.answer(class, &body).await,
+        }
+    }
+}
+
 impl<S: RecordStore> Service<S> {
     pub(crate) async fn start(
         platform: Arc<Platform>,
@@ -101,8 +112,17 @@ impl<S: RecordStore> Service<S> {
     /// one [`Reply`]. May be dropped at any point: what was committed stays, anything else never
     /// was.
     pub async fn answer(&self, class: Class, body: &[u8]) -> Vec<u8> {
+        self.reply(class, body, None).await
+    }
+
+    /// As [`Self::answer`], for a request that arrived on a channel from this enclave.
+    pub async fn answer_on_channel(&self, class: Class, body: &[u8], peer: &Channel) -> Vec<u8> {
+        self.reply(class, body, Some(peer)).await
+    }
+
+    async fn reply(&self, class: Class, body: &[u8], peer: Option<&Channel>) -> Vec<u8> {
         let platform = &self.shared.platform;
-        let reply = match self.shared.serve(class, body).await {
+        let reply = match self.shared.serve(class, body, peer).await {
             Ok(response) => {
                 platform.record(EnclaveEvent::Answered { class });
                 Reply::Ok(response)
@@ -136,7 +156,12 @@ impl<S: RecordStore> Service<S> {
 }
 
 impl<S: RecordStore> Shared<S> {
-    async fn serve(&self, class: Class, body: &[u8]) -> Result<Response, Error> {
+    async fn serve(
+        &self,
+        class: Class,
+        body: &[u8],
+        peer: Option<&Channel>,
+    ) -> Result<Response, Error> {
         let request: Request = cbor::decode(body).map_err(|_| refuse(ErrorCode::Malformed))?;
         if request.class() != class {
             return Err(refuse(ErrorCode::WrongClass));
@@ -152,7 +177,11 @@ impl<S: RecordStore> Shared<S> {
                 Ok(Response::Evidence(Evidence { document }))
             }
             Request::Operator(request) => self.operator(request).await,
-            Request::HandOver(_) => Err(refuse(ErrorCode::HandOverRefused)),
+            Request::HandOver(asked) => {
+                let enclave = self.enclave.get();
+                let given = hand_over::give(&self.platform, enclave, peer, &asked);
+                given.await.map(Response::HandedOver)
+            }
             request => match self.enclave.get() {
                 Some(enclave) => enclave.serve(request, hash).await,
                 None => Err(self.waiting.awaiting(&self.platform)),

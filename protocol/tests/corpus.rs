@@ -1,8 +1,11 @@
-//! Replays the corpora of the fuzz targets `frame` and `message`.
+//! Replays the corpora of the fuzz targets `frame`, `message` and `channel`.
 
 // Tests may fail by panicking.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
 
+#[cfg(feature = "channel")]
+#[path = "support/fuzz_channel.rs"]
+mod fuzz_channel;
 #[path = "support/fuzz_frame.rs"]
 mod fuzz_frame;
 #[path = "support/fuzz_message.rs"]
@@ -32,4 +35,10 @@ fn h1_the_frame_corpus_is_harmless() {
 #[test]
 fn h1_the_message_corpus_is_harmless() {
     replay("message", fuzz_message::run);
+}
+
+#[cfg(feature = "channel")]
+#[test]
+fn f5_the_channel_corpus_is_harmless() {
+    replay("channel", fuzz_channel::run);
 }

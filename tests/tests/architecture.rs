@@ -112,7 +112,6 @@ fn enclave_links_no_server_database_or_second_crypto_backend() {
         "tracing-subscriber",
         "schemars",
         "ciborium",
-        "rcgen",
     ];
     for name in refused {
         assert!(!linked.contains(name), "the enclave links {name}");

@@ -54,7 +54,7 @@ pub(crate) struct PlatformParts<N> {
 pub struct Platform {
     pub(crate) nsm: NsmHandle,
     pub(crate) entropy: Entropy,
-    pub(crate) clock: Clock,
+    pub(crate) clock: Arc<Clock>,
     /// When a reading of the NSM's time failed last.
     reading: tokio::sync::Mutex<Option<u64>>,
     pub(crate) identity: Identity,
@@ -97,7 +97,7 @@ impl Platform {
         Ok(Self {
             nsm,
             entropy,
-            clock,
+            clock: Arc::new(clock),
             reading: tokio::sync::Mutex::new(None),
             identity,
             boot_key,

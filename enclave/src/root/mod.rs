@@ -4,6 +4,7 @@
 mod descriptor;
 pub mod egress;
 mod genesis;
+pub mod hand_over;
 pub mod kms;
 mod shares;
 pub mod source;

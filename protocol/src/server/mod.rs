@@ -33,6 +33,13 @@ pub trait Handler: Send + Sync + 'static {
     ) -> impl Future<Output = Vec<u8>> + Send;
 }
 
+/// One handler behind several listeners.
+impl<H: Handler> Handler for Arc<H> {
+    async fn handle(&self, class: Class, body: Vec<u8>, deadline: Instant) -> Vec<u8> {
+        H::handle(self, class, body, deadline).await
+    }
+}
+
 /// What a server allows. Everything beyond is refused at once as
 /// [`Failure::Busy`](crate::frame::Failure::Busy), never queued: queues belong to the client.
 #[derive(Clone, Debug)]
@@ -81,7 +88,50 @@ impl Default for ServerOptions {
 struct Shared<H> {
     handler: H,
     options: ServerOptions,
-    gate: Gate,
+    gate: Arc<Gate>,
+}
+
+/// What connections share that are accepted elsewhere, each with a handler of its own: one that
+/// knows who is at the other end.
+#[derive(Clone)]
+pub struct Bounds {
+    options: ServerOptions,
+    gate: Arc<Gate>,
+}
+
+impl std::fmt::Debug for Bounds {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Bounds").finish_non_exhaustive()
+    }
+}
+
+impl Bounds {
+    /// The bounds of one server. [`ServerOptions::connections`] and [`ServerOptions::grace`] are
+    /// for whoever accepts.
+    #[must_use]
+    pub fn new(options: ServerOptions) -> Self {
+        Self {
+            gate: Arc::new(Gate::new(&options)),
+            options,
+        }
+    }
+
+    /// Serves one connection to its end. When `stopped` becomes true, or its sender is dropped,
+    /// new requests are answered with
+    /// [`Failure::Stopping`](crate::frame::Failure::Stopping) and those under way finish.
+    pub async fn serve<H: Handler>(
+        &self,
+        stream: Stream,
+        handler: H,
+        stopped: watch::Receiver<bool>,
+    ) {
+        let shared = Arc::new(Shared {
+            handler,
+            options: self.options.clone(),
+            gate: Arc::clone(&self.gate),
+        });
+        connection::run(shared, stream, stopped).await;
+    }
 }
 
 /// Serves until `shutdown` is ready; then takes no more connections, answers new requests with
@@ -99,7 +149,7 @@ pub async fn serve<L: Listen, H: Handler>(
     const PAUSE: Duration = Duration::from_millis(50);
 
     let shared = Arc::new(Shared {
-        gate: Gate::new(&options),
+        gate: Arc::new(Gate::new(&options)),
         handler,
         options,
     });

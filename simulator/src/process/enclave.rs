@@ -9,6 +9,8 @@ use openkey_enclave::clock::{BootTime, RealTime};
 use openkey_enclave::event::EnclaveEvent;
 use openkey_enclave::root::Obtaining;
 use openkey_enclave::root::egress::Egress;
+use openkey_enclave::channel::{Channels, serve_channel};
+use openkey_enclave::root::hand_over::HandOverSource;
 use openkey_enclave::root::kms::KmsSource;
 use openkey_enclave::{Configuration, Parts, Platform, RootKey, RootKeySource, SourceError, boot};
 use openkey_protocol::client::{Client, ClientOptions};
@@ -64,9 +66,10 @@ pub(super) async fn run(dir: &Dir, number: u8, board: Arc<Board>) -> anyhow::Res
         let configuration = Configuration::from_json(files.configuration.as_slice())?;
         let relay: Arc<dyn Relay> =
             Arc::new(RelayClient::new(Address::Unix(dir.relay_socket(&id))));
-        let egress = Egress::new(Arc::clone(&relay));
+        let hand_over: Box<dyn RootKeySource> = Box::new(HandOverSource::new(Arc::clone(&relay)));
+        let egress = Egress::new(relay);
         let kms: Box<dyn RootKeySource> = Box::new(KmsSource::new(egress, Arc::new(host.clone())));
-        (vec![kms], configuration, files)
+        (vec![hand_over, kms], configuration, files)
     };
     let parts = Parts {
         nsm: FaultyNsm::new(nsm, Arc::clone(&board)),
@@ -84,14 +87,27 @@ pub(super) async fn run(dir: &Dir, number: u8, board: Arc<Board>) -> anyhow::Res
             ..Capacity::default()
         },
     };
-    let enclave = boot(parts).await?;
+    let enclave = Arc::new(boot(parts).await?);
     let listener = Address::Unix(dir.enclave_socket(&id)).listen()?;
     let listener = FaultyListener::new(listener, board);
     let options = ServerOptions {
         grace: GRACE,
         ..ServerOptions::default()
     };
-    serve(listener, enclave, options, stop).await;
+    let on_channel = Address::Unix(dir.channel_socket(&id)).listen()?;
+    let channels = Arc::new(Channels::new(Arc::clone(enclave.platform())));
+    let channel = serve_channel(
+        on_channel,
+        channels,
+        Arc::clone(&enclave),
+        options.clone(),
+        std::future::pending(),
+    );
+    tokio::select! {
+        // ends with the process
+        () = channel => {}
+        () = serve(listener, enclave, options, stop) => {}
+    }
     Ok(())
 }
 

@@ -14,7 +14,7 @@ use crate::person::Site;
 const PAUSE: Duration = Duration::from_millis(50);
 /// How long the operators wait for a running enclave to hand its key over before they come
 /// themselves.
-const HAND_OVER: Duration = Duration::from_secs(5);
+const HAND_OVER: Duration = Duration::from_secs(20);
 /// How long they try.
 const PATIENCE: Duration = Duration::from_secs(120);
 
@@ -70,7 +70,8 @@ fn provide(dir: &Dir, kept: &Kept, number: u8, began: Instant) -> anyhow::Result
     let somebody_has_it = others
         .into_iter()
         .any(|other| matches!(state(other), Ok(Some(RootState::Ready))));
-    if somebody_has_it && began.elapsed() < HAND_OVER {
+    // The first one gets shares; the others have somebody to ask then.
+    if (somebody_has_it || number > 1) && began.elapsed() < HAND_OVER {
         return Ok(false);
     }
     let staff = Staff::open(&dir.operators())?;

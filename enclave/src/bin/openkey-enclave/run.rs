@@ -5,10 +5,11 @@ use std::{sync::Arc, thread};
 use openkey_enclave::{
     BootError, Configuration, Parts, boot,
     clock::{BootTime, RealTime},
-    root::{egress::Egress, kms::KmsSource},
+    channel::{Channels, serve_channel},
+    root::{egress::Egress, hand_over::HandOverSource, kms::KmsSource},
 };
 use openkey_protocol::{
-    relay::RelayClient,
+    relay::{Relay, RelayClient},
     server::{ServerOptions, serve},
     transport::Address,
 };
@@ -18,6 +19,8 @@ use crate::{end::Fatal, events, heartbeat, host, machine::Machine, release};
 
 /// Where the enclave takes requests.
 const REQUESTS: u32 = 7000;
+/// Where the enclave takes channels.
+const CHANNEL: u32 = 7001;
 /// Whoever runs on the parent can connect, and so could a neighbour: neither is trusted, the
 /// requests themselves are checked.
 const ANYBODY: u32 = u32::MAX;
@@ -49,12 +52,16 @@ async fn serving(machine: Machine) -> Result<(), Fatal> {
         .map_err(|_| Fatal::Configuration)?;
     let (queue, outlet) = events::queue();
     tokio::spawn(outlet.run(services.clone()));
+    let relay: Arc<dyn Relay> = Arc::new(RelayClient::new(host::relay(machine.parent)));
     let parts = Parts {
         nsm: machine.nsm,
-        sources: vec![Box::new(KmsSource::new(
-            Egress::new(Arc::new(RelayClient::new(host::relay(machine.parent)))),
-            Arc::new(services.clone()),
-        ))],
+        sources: vec![
+            Box::new(HandOverSource::new(Arc::clone(&relay))),
+            Box::new(KmsSource::new(
+                Egress::new(relay),
+                Arc::new(services.clone()),
+            )),
+        ],
         configuration,
         files,
         store: services,
@@ -65,15 +72,23 @@ async fn serving(machine: Machine) -> Result<(), Fatal> {
         epoch: release::EPOCH,
         capacity: machine.capacity,
     };
-    let service = boot(parts).await.map_err(fatal)?;
-    let listener = Address::Vsock {
-        cid: ANYBODY,
-        port: REQUESTS,
-    }
-    .listen()
-    .map_err(|_| Fatal::Listen)?;
+    let service = Arc::new(boot(parts).await.map_err(fatal)?);
+    let listen = |port| Address::Vsock { cid: ANYBODY, port }.listen();
+    let requests = listen(REQUESTS).map_err(|_| Fatal::Listen)?;
+    let on_channel = listen(CHANNEL).map_err(|_| Fatal::Listen)?;
+    let channels = Arc::new(Channels::new(Arc::clone(service.platform())));
     let options = ServerOptions::default();
-    serve(listener, service, options, std::future::pending()).await;
+    let never = std::future::pending::<()>;
+    tokio::join!(
+        serve_channel(
+            on_channel,
+            channels,
+            Arc::clone(&service),
+            options.clone(),
+            never(),
+        ),
+        serve(requests, service, options, never()),
+    );
     Ok(())
 }
 

@@ -1,0 +1,184 @@
+//! To whom the root key goes: K8, E8, P2, F10, and that it goes nowhere else.
+
+use std::collections::BTreeMap;
+
+use ed25519_dalek::{Signer, SigningKey};
+use openkey_protocol::{
+    client::{Client, ClientOptions},
+    message::{Class, ErrorCode, HandOver, Key32, OperatorRequest, Reply, Request, RootSource},
+};
+use openkey_verifier::{
+    channel::{Attested, Connector},
+    release::{ReleaseFile, Text},
+};
+use serde_json::json;
+
+use crate::deployment::{DELAY_SECONDS, Deployment, IMAGE, maintainer};
+
+#[tokio::test]
+async fn k8_an_equal_enclave_gets_the_root_key() {
+    let deployment = Deployment::new();
+    let giver = deployment.giver(1).await;
+    let asker = deployment.asker(IMAGE, 1, None, &giver).await;
+    assert!(asker.becomes_ready().await, "{}", asker.explanation().await);
+    let platform = asker.service.platform();
+    assert_eq!(platform.root_source(), Some(RootSource::HandOver));
+    assert_ne!(platform.identity(), giver.service.identity());
+}
+
+#[tokio::test]
+async fn f10_the_genuine_program_with_one_changed_value_gets_nothing() {
+    let deployment = Deployment::new();
+    let giver = deployment.giver(1).await;
+    for (member, value) in [
+        ("rp_name", json!("There")),
+        ("origins", json!(["http://localhost:7101"])),
+        ("upgrade_delay_seconds", json!(DELAY_SECONDS + 1)),
+        ("identity_providers", json!(["login.example"])),
+    ] {
+        let other = deployment.with(member, value);
+        let asker = other.asker(IMAGE, 1, None, &giver).await;
+        assert!(!asker.becomes_ready().await, "{member}");
+        let why = asker.explanation().await;
+        assert!(why.contains("differs in PCR16"), "{member}: {why}");
+    }
+}
+
+#[tokio::test]
+async fn k8_another_image_or_root_key_gets_nothing() {
+    let deployment = Deployment::new();
+    let giver = deployment.giver(1).await;
+    let other = deployment.asker(IMAGE + 1, 1, None, &giver).await;
+    assert!(!other.becomes_ready().await);
+    // Under another root: nobody under this one talks to it.
+    let mut stranger = deployment.clone();
+    stranger.pki = crate::enclaves::Enclave::simulator();
+    let asker = stranger.asker(IMAGE, 1, None, &giver).await;
+    assert!(!asker.becomes_ready().await);
+    let why = asker.explanation().await;
+    assert!(why.contains("unknown_root"), "{why}");
+}
+
+#[tokio::test]
+async fn p2_the_root_key_does_not_go_to_a_lower_epoch() {
+    let deployment = Deployment::new();
+    let giver = deployment.giver(3).await;
+    let asker = deployment.asker(IMAGE, 2, None, &giver).await;
+    assert!(!asker.becomes_ready().await);
+    let why = asker.explanation().await;
+    assert!(why.contains("epoch 2"), "{why}");
+}
+
+/// The root key is asked for on the channel by an enclave, and by nobody else.
+#[tokio::test]
+async fn k8_without_evidence_there_is_no_root_key() {
+    let deployment = Deployment::new();
+    let giver = deployment.giver(1).await;
+    let request = Request::HandOver(HandOver {
+        root_id: deployment.root_id,
+        manifest: None,
+    });
+    let refused = giver.ask(&request).await.unwrap_err();
+    assert_eq!(refused.code, ErrorCode::HandOverRefused);
+
+    let connector = Connector::new(deployment.policy(), deployment.clock()).unwrap();
+    let attested = Attested {
+        transport: giver.address.clone(),
+        connector,
+        peer: "giver".to_owned(),
+    };
+    let client = Client::new(attested, ClientOptions::default());
+    let body = openkey_protocol::cbor::encode(&request).unwrap();
+    let wait = std::time::Duration::from_secs(20);
+    let reply = client.call(Class::Request, body, wait).await.unwrap();
+    let Reply::Error(refused) = openkey_protocol::cbor::decode(&reply).unwrap() else {
+        panic!("given to a stranger");
+    };
+    assert_eq!(refused.code, ErrorCode::HandOverRefused);
+}
+
+const SUCCESSOR: u8 = 0xb2;
+
+fn manifest(deployment: &Deployment, epoch: u32, image: u8, by: Option<&SigningKey>) -> Vec<u8> {
+    let pcr = hex::encode([image; 48]);
+    let text = Text {
+        version: 1,
+        name: "openkey-enclave".to_owned(),
+        release: "2.0.0".to_owned(),
+        epoch,
+        source_commit: "0".repeat(40),
+        cargo_lock_sha256: "0".repeat(64),
+        toolchain: BTreeMap::new(),
+        measurements: ["0", "1", "2"].map(|n| (n.to_owned(), pcr.clone())).into(),
+        configuration: Some(hex::encode(deployment.configuration().hash().0)),
+        page: None,
+        not_before: "2025-10-01T00:00:00Z".to_owned(),
+        not_after: "2025-11-01T00:00:00Z".to_owned(),
+    };
+    let mut file = ReleaseFile::unsigned(text).unwrap();
+    if let Some(by) = by {
+        let signature = by.sign(&file.input().unwrap()).to_bytes();
+        file.add(Key32(by.verifying_key().to_bytes()), signature)
+            .unwrap();
+    }
+    file.to_json().unwrap().into_bytes()
+}
+
+#[tokio::test]
+async fn e8_a_successor_is_signed_announced_and_waited_for() {
+    let deployment = Deployment::new();
+    let giver = deployment.giver(1).await;
+    let good = manifest(&deployment, 2, SUCCESSOR, Some(&maintainer()));
+
+    let asker = |manifest: &[u8]| deployment.asker(SUCCESSOR, 2, Some(manifest.to_vec()), &giver);
+    let early = asker(&good).await;
+    assert!(!early.becomes_ready().await, "not announced");
+    let announce = Request::Operator(OperatorRequest::Announce {
+        manifest: good.clone().into(),
+    });
+    giver.ask(&announce).await.unwrap();
+    let early = asker(&good).await;
+    assert!(!early.becomes_ready().await, "too early");
+    let why = early.explanation().await;
+    assert!(why.contains("another program"), "{why}");
+
+    deployment.time.pass(DELAY_SECONDS * 1000 + 1);
+    let successor = asker(&good).await;
+    let why = successor.explanation().await;
+    assert!(successor.becomes_ready().await, "{why}");
+}
+
+#[tokio::test]
+async fn e8_unsigned_foreign_lower_and_other_manifests_open_nothing() {
+    let deployment = Deployment::new();
+    let giver = deployment.giver(2).await;
+    let good = manifest(&deployment, 2, SUCCESSOR, Some(&maintainer()));
+    let announce = Request::Operator(OperatorRequest::Announce {
+        manifest: good.clone().into(),
+    });
+    giver.ask(&announce).await.unwrap();
+    deployment.time.pass(DELAY_SECONDS * 1000 + 1);
+
+    let stranger = SigningKey::from_bytes(&[0x5e; 32]);
+    let unsigned = manifest(&deployment, 2, SUCCESSOR, None);
+    let foreign = manifest(&deployment, 2, SUCCESSOR, Some(&stranger));
+    let lower = manifest(&deployment, 1, SUCCESSOR, Some(&maintainer()));
+    for (why, epoch, image, file) in [
+        ("unsigned", 2, SUCCESSOR, &unsigned),
+        ("foreign", 2, SUCCESSOR, &foreign),
+        ("lower", 1, SUCCESSOR, &lower),
+        ("another epoch than its evidence", 3, SUCCESSOR, &good),
+        ("another image", 2, SUCCESSOR + 1, &good),
+    ] {
+        let asker = deployment.asker(image, epoch, Some(file.clone()), &giver);
+        assert!(!asker.await.becomes_ready().await, "{why}");
+    }
+    // The named image with another configuration than the named one.
+    let other = deployment.with("rp_name", json!("There"));
+    let asker = other.asker(SUCCESSOR, 2, Some(good.clone()), &giver).await;
+    assert!(!asker.becomes_ready().await);
+    // And the good one, so that none of the above failed for another reason.
+    let asker = deployment.asker(SUCCESSOR, 2, Some(good), &giver).await;
+    let why = asker.explanation().await;
+    assert!(asker.becomes_ready().await, "{why}");
+}
