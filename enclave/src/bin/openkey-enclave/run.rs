@@ -5,6 +5,7 @@ use std::{sync::Arc, thread};
 use openkey_enclave::{
     BootError, Configuration, Parts, boot,
     clock::{BootTime, RealTime},
+    root::{egress::Egress, kms::KmsSource},
 };
 use openkey_protocol::{
     server::{ServerOptions, serve},
@@ -47,9 +48,12 @@ async fn serving(machine: Machine) -> Result<(), Fatal> {
         .map_err(|_| Fatal::Configuration)?;
     let (queue, outlet) = events::queue();
     tokio::spawn(outlet.run(services.clone()));
+    let egress = Egress::new(host::relay(machine.parent));
+    let credentials = Arc::new(host::HostCredentials(services.clone()));
+    let kms = KmsSource::new(egress, credentials);
     let parts = Parts {
         nsm: machine.nsm,
-        sources: Vec::new(),
+        sources: vec![Box::new(kms)],
         configuration,
         files,
         store: services,
