@@ -5,7 +5,7 @@ use std::{sync::Arc, thread};
 use openkey_enclave::{
     BootError, Configuration, Parts, boot,
     clock::{BootTime, RealTime},
-    root::{egress::Egress, kms::KmsSource},
+    root::{egress::Egress, hand_over::HandOverSource, kms::KmsSource},
 };
 use openkey_protocol::{
     server::{ServerOptions, serve},
@@ -51,9 +51,10 @@ async fn serving(machine: Machine) -> Result<(), Fatal> {
     let egress = Egress::new(host::relay(machine.parent));
     let credentials = Arc::new(host::HostCredentials(services.clone()));
     let kms = KmsSource::new(egress, credentials);
+    let hand_over = HandOverSource::new(host::relay(machine.parent));
     let parts = Parts {
         nsm: machine.nsm,
-        sources: vec![Box::new(kms)],
+        sources: vec![Box::new(hand_over), Box::new(kms)],
         configuration,
         files,
         store: services,
