@@ -70,9 +70,9 @@ impl Waiting {
         sources: Vec<Box<dyn RootKeySource>>,
     ) -> Result<Self, BootError> {
         let configuration = platform.configuration();
-        let is_development =
-            |source: &Box<dyn RootKeySource>| source.source() == RootSource::Development;
-        let development = sources.iter().any(is_development);
+        let development = sources
+            .iter()
+            .any(|source| source.source() == RootSource::Development);
         let awaited = match (configuration.operators(), configuration.root_id()) {
             (None, None) if development => Awaited::Development,
             (None, _) => return Err(BootError::NoSource),

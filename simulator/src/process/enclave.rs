@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use anyhow::Context;
 use openkey_enclave::boot::Capacity;
+use openkey_enclave::channel::{Channels, serve_channel};
 use openkey_enclave::clock::{BootTime, RealTime};
 use openkey_enclave::event::EnclaveEvent;
 use openkey_enclave::root::Obtaining;
 use openkey_enclave::root::egress::Egress;
-use openkey_enclave::channel::{Channels, serve_channel};
 use openkey_enclave::root::hand_over::HandOverSource;
 use openkey_enclave::root::kms::KmsSource;
 use openkey_enclave::{Configuration, Parts, Platform, RootKey, RootKeySource, SourceError, boot};

@@ -1,11 +1,13 @@
 //! The host, as the enclave reaches it.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
+use openkey_enclave::root::kms::{Boxed, Credentials};
 use openkey_protocol::{
     client::{Client, ClientOptions},
     host::HostClient,
-    message::BootFiles,
+    message::{AwsCredentials, BootFiles},
+    relay::{Relay, RelayClient},
     transport::Address,
 };
 use tokio::time::sleep;
@@ -29,10 +31,19 @@ pub(crate) fn services(parent: u32) -> HostClient {
 }
 
 /// The host's relay.
-pub(crate) const fn relay(parent: u32) -> Address {
-    Address::Vsock {
+pub(crate) fn relay(parent: u32) -> Arc<dyn Relay> {
+    Arc::new(RelayClient::new(Address::Vsock {
         cid: parent,
         port: RELAY,
+    }))
+}
+
+/// The host's AWS credentials.
+pub(crate) struct HostCredentials(pub(crate) HostClient);
+
+impl Credentials for HostCredentials {
+    fn credentials(&self) -> Boxed<'_, Option<AwsCredentials>> {
+        Box::pin(async { self.0.credentials().await.ok() })
     }
 }
 

@@ -4,12 +4,11 @@ use std::{sync::Arc, thread};
 
 use openkey_enclave::{
     BootError, Configuration, Parts, boot,
-    clock::{BootTime, RealTime},
     channel::{Channels, serve_channel},
+    clock::{BootTime, RealTime},
     root::{egress::Egress, hand_over::HandOverSource, kms::KmsSource},
 };
 use openkey_protocol::{
-    relay::{Relay, RelayClient},
     server::{ServerOptions, serve},
     transport::Address,
 };
@@ -52,16 +51,13 @@ async fn serving(machine: Machine) -> Result<(), Fatal> {
         .map_err(|_| Fatal::Configuration)?;
     let (queue, outlet) = events::queue();
     tokio::spawn(outlet.run(services.clone()));
-    let relay: Arc<dyn Relay> = Arc::new(RelayClient::new(host::relay(machine.parent)));
+    let egress = Egress::new(host::relay(machine.parent));
+    let credentials = Arc::new(host::HostCredentials(services.clone()));
+    let kms = KmsSource::new(egress, credentials);
+    let hand_over = HandOverSource::new(host::relay(machine.parent));
     let parts = Parts {
         nsm: machine.nsm,
-        sources: vec![
-            Box::new(HandOverSource::new(Arc::clone(&relay))),
-            Box::new(KmsSource::new(
-                Egress::new(relay),
-                Arc::new(services.clone()),
-            )),
-        ],
+        sources: vec![Box::new(hand_over), Box::new(kms)],
         configuration,
         files,
         store: services,

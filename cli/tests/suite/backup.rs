@@ -1,0 +1,118 @@
+//! `openkey operator backup` and `restore`.
+
+use serde_json::{Value, json};
+
+use crate::{deployment::Deployment, harness::verify};
+
+#[test]
+fn a_backup_gives_back_what_it_was_made_of() {
+    let deployment = Deployment::provisioned();
+    let [dir, backup, again, cyd] =
+        ["g", "backup.json", "again", "cyd.key"].map(|name| deployment.path(name));
+    let root_id = deployment.root_id();
+    let args = ["--root-id", &root_id, "--key", &cyd];
+    let make = ["operator", "backup", "--dir", &dir, "--out", &backup];
+    verify(make.iter().chain(&args)).accepted();
+    let restore = ["operator", "restore", &backup, "--dir", &again];
+    verify(restore.iter().chain(&args)).accepted();
+    for (name, bytes) in deployment.genesis_files() {
+        let path = deployment.files.path("again").join(&name);
+        assert_eq!(std::fs::read(path).unwrap(), bytes, "{name}");
+    }
+    // Again changes nothing; over another file it is refused.
+    verify(restore.iter().chain(&args)).accepted();
+    deployment.files.write("again/descriptor.bin", "other");
+    verify(restore.iter().chain(&args)).not_judged("cannot_write");
+}
+
+#[test]
+fn k9_a_backup_of_another_root_key_is_refused() {
+    let ours = Deployment::provisioned();
+    let theirs = Deployment::provisioned();
+    let (dir, backup) = (theirs.path("g"), ours.path("backup.json"));
+    let (root_id, other) = (ours.root_id(), theirs.root_id());
+    let make = [
+        "operator",
+        "backup",
+        "--dir",
+        &dir,
+        "--out",
+        &backup,
+        "--root-id",
+    ];
+    verify(make.iter().chain(&[root_id.as_str()])).refused("root_id");
+    verify(make.iter().chain(&[other.as_str()])).accepted();
+    let again = ours.path("again");
+    let restore = ["operator", "restore", &backup, "--dir", &again, "--root-id"];
+    verify(restore.iter().chain(&[root_id.as_str()])).refused("root_id");
+    assert!(!ours.files.path("again").exists());
+}
+
+#[test]
+fn a_damaged_or_mixed_backup_is_refused() {
+    let deployment = Deployment::provisioned();
+    let [dir, backup, again] = ["g", "backup.json", "again"].map(|name| deployment.path(name));
+    let root_id = deployment.root_id();
+    let make = [
+        "operator",
+        "backup",
+        "--dir",
+        &dir,
+        "--out",
+        &backup,
+        "--root-id",
+        &root_id,
+    ];
+    verify(make).accepted();
+    let good: Value = serde_json::from_slice(&std::fs::read(&backup).unwrap()).unwrap();
+    let restore = |change: &dyn Fn(&mut Value)| {
+        let mut bad = good.clone();
+        change(&mut bad);
+        let file = deployment.files.write("bad.json", bad.to_string());
+        verify([
+            "operator",
+            "restore",
+            &file,
+            "--dir",
+            &again,
+            "--root-id",
+            &root_id,
+        ])
+    };
+    restore(&|file| file["files"]["descriptor.bin"]["base64"] = json!("AAAA"))
+        .refused("backup_damaged");
+    restore(&|file| {
+        file["files"]["descriptor.bin"] = file["files"]["configuration.json"].clone();
+    })
+    .refused("backup_foreign");
+    restore(&|file| {
+        file["files"]
+            .as_object_mut()
+            .unwrap()
+            .remove("genesis.json");
+    })
+    .refused("backup_missing");
+    restore(&|file| {
+        file["files"]["../x"] = file["files"]["genesis.json"].clone();
+    })
+    .refused("backup_unknown");
+    restore(&|file| file["version"] = json!(2)).refused("backup_file");
+    assert!(!deployment.files.path("again").exists());
+    // A configuration without this root id belongs to no backup of it.
+    let text = json!(deployment.configuration["rp_id"]);
+    deployment
+        .files
+        .write("g/configuration.json", text.to_string());
+    let other = deployment.path("other.json");
+    let make = [
+        "operator",
+        "backup",
+        "--dir",
+        &dir,
+        "--out",
+        &other,
+        "--root-id",
+        &root_id,
+    ];
+    verify(make).refused("backup_file");
+}

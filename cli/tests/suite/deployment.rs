@@ -1,0 +1,340 @@
+//! A deployment whose enclave is played here, and may lie.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex},
+};
+
+use openkey_attestation::{Measurements, Pcr, Policy, PolicyFile};
+use openkey_cli::{OperatorKey, info, root_id, seal};
+use openkey_protocol::{
+    cbor,
+    message::{
+        Error, ErrorCode, Evidence, GENESIS_INFO, Genesis, GenesisTranscript, Hash32, Key32,
+        Limits, OperatorRequest, ROOT_DESCRIPTOR_VERSION, Reply, Request, Response, RootDescriptor,
+        RootState, RootStatus, SHARE_LABEL, SecretStatus, Status, UpgradeStatus, WrappedRoot,
+    },
+};
+use openkey_verifier::configuration::{self, Configuration};
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+use crate::{
+    enclaves::PCRS,
+    harness::{Answer, Files, Live, Ran, Server, now, verify, verify_stdin},
+};
+
+/// What the enclave changes in a genesis before it signs it.
+pub(crate) type Bend = fn(&mut GenesisTranscript, &mut RootDescriptor);
+/// What the host changes in a finished genesis.
+pub(crate) type Swap = fn(&mut Genesis, &Live);
+
+pub(crate) struct Deployment {
+    pub(crate) files: Files,
+    pub(crate) keys: Vec<OperatorKey>,
+    pub(crate) configuration: Value,
+    pub(crate) live: Live,
+}
+
+/// An enclave behind a host, and every order it got.
+pub(crate) struct Running {
+    pub(crate) server: Server,
+    pub(crate) orders: Arc<Mutex<Vec<OperatorRequest>>>,
+}
+
+/// How an enclave behaves.
+#[derive(Clone, Copy)]
+pub(crate) struct Play {
+    pub(crate) bend: Bend,
+    pub(crate) swap: Swap,
+}
+
+impl Default for Play {
+    fn default() -> Self {
+        Self {
+            bend: |_, _| (),
+            swap: |_, _| (),
+        }
+    }
+}
+
+/// The key of the played boot.
+pub(crate) fn boot_key() -> OperatorKey {
+    OperatorKey::from_seed("boot", [0xb0; 32].into()).unwrap()
+}
+
+pub(crate) fn share(place: usize) -> [u8; 32] {
+    [u8::try_from(place + 1).unwrap() * 0x11; 32]
+}
+
+pub(crate) fn hash(configuration: &Value) -> Hash32 {
+    let text = configuration.to_string();
+    Configuration::from_json(text.as_bytes()).unwrap().hash()
+}
+
+impl Deployment {
+    /// Two of three operators, their keys made by the command.
+    pub(crate) fn new() -> Self {
+        let files = Files::new();
+        let mut keys = Vec::new();
+        let mut entries = Vec::new();
+        for name in ["ada", "ben", "cyd"] {
+            let path = files.path(&format!("{name}.key"));
+            let path = path.to_str().unwrap();
+            let ran = verify([
+                "operator", "keygen", "--name", name, "--out", path, "--json",
+            ]);
+            entries.push(ran.accepted().json());
+            keys.push(OperatorKey::from_json(&std::fs::read(path).unwrap()).unwrap());
+        }
+        let configuration = json!({
+            "rp_id": "localhost",
+            "rp_name": "Here",
+            "origins": ["http://localhost:7100"],
+            "operators": { "threshold": 2, "keys": entries },
+        });
+        let mut live = Live::new();
+        live.configuration = hash(&configuration);
+        live.boot_key = Some(boot_key().public().encryption.0);
+        let deployment = Self {
+            files,
+            keys,
+            configuration,
+            live,
+        };
+        deployment.write_policy();
+        deployment
+    }
+
+    pub(crate) fn path(&self, name: &str) -> String {
+        self.files.path(name).to_str().unwrap().to_owned()
+    }
+
+    /// `policy.json`: this image under this root; the configuration is the flag's matter.
+    pub(crate) fn write_policy(&self) {
+        let set = Measurements::new([(0, Pcr(PCRS[0])), (1, Pcr(PCRS[1]))]).unwrap();
+        let file = PolicyFile {
+            policy: Policy::one_of([set]).unwrap().simulator(true),
+            roots: self.live.enclave.roots(),
+        };
+        self.files.write("policy.json", file.to_json().unwrap());
+        self.files
+            .write("configuration.json", self.configuration.to_string());
+    }
+
+    pub(crate) fn run(&self, play: Play) -> Running {
+        let orders = Arc::new(Mutex::new(Vec::new()));
+        let enclave = Enclave {
+            live: self.live.clone(),
+            configuration: Configuration::from_json(self.configuration.to_string().as_bytes())
+                .unwrap(),
+            play,
+            orders: Arc::clone(&orders),
+        };
+        let server = Server::new(move |asked| match asked.path.as_str() {
+            "/api/v1/enclaves" => Answer::json(&json!({
+                "enclaves": [{ "id": "e1", "member": "m1", "ready": true }],
+            })),
+            _ => {
+                let request = cbor::decode(&asked.body).unwrap();
+                Answer::cbor(cbor::encode(&enclave.answer(request)).unwrap())
+            }
+        });
+        Running { server, orders }
+    }
+
+    /// Runs `openkey operator COMMAND` with host, policy and this configuration file.
+    pub(crate) fn operator(&self, running: &Running, command: &str, more: &[&str]) -> Ran {
+        self.operator_stdin(running, command, more, b"")
+    }
+
+    pub(crate) fn operator_stdin(
+        &self,
+        running: &Running,
+        command: &str,
+        more: &[&str],
+        stdin: &[u8],
+    ) -> Ran {
+        let policy = self.path("policy.json");
+        let configuration = self.path("configuration.json");
+        let args = [
+            "operator",
+            command,
+            "--host",
+            &running.server.url,
+            "--policy",
+            &policy,
+            "--configuration",
+            &configuration,
+        ];
+        verify_stdin(args.iter().chain(more), stdin)
+    }
+
+    /// Holds the genesis and boots with its root id; `g` holds its files.
+    pub(crate) fn provisioned() -> Self {
+        let mut deployment = Self::new();
+        let running = deployment.run(Play::default());
+        let out = deployment.path("g");
+        let ada = deployment.path("ada.key");
+        deployment
+            .operator(&running, "genesis", &["--out", &out, "--key", &ada])
+            .accepted();
+        let production = std::fs::read(deployment.files.path("g").join("configuration.json"));
+        deployment.configuration = serde_json::from_slice(&production.unwrap()).unwrap();
+        let root_id = deployment.configuration["root_id"].as_str().unwrap();
+        deployment.live.root_id = Some(root_id.parse().unwrap());
+        deployment.live.configuration = hash(&deployment.configuration);
+        deployment.write_policy();
+        deployment
+    }
+
+    pub(crate) fn root_id(&self) -> String {
+        self.configuration["root_id"].as_str().unwrap().to_owned()
+    }
+
+    /// The files of the genesis by name.
+    pub(crate) fn genesis_files(&self) -> BTreeMap<String, Vec<u8>> {
+        std::fs::read_dir(self.files.path("g"))
+            .unwrap()
+            .map(|entry| {
+                let entry = entry.unwrap();
+                let name = entry.file_name().into_string().unwrap();
+                (name, std::fs::read(entry.path()).unwrap())
+            })
+            .collect()
+    }
+}
+
+struct Enclave {
+    live: Live,
+    configuration: Configuration,
+    play: Play,
+    orders: Arc<Mutex<Vec<OperatorRequest>>>,
+}
+
+impl Enclave {
+    fn answer(&self, request: Request) -> Reply {
+        Reply::Ok(match request {
+            Request::Evidence { nonce } => Response::Evidence(Evidence {
+                document: self.live.document(nonce.as_slice()).into(),
+            }),
+            Request::Status => Response::Status(self.status()),
+            Request::Operator(order) => {
+                self.orders.lock().unwrap().push(order.clone());
+                match order {
+                    OperatorRequest::Genesis { nonce } => {
+                        Response::Genesis(self.genesis(nonce.as_slice()))
+                    }
+                    OperatorRequest::Announce { manifest } => {
+                        let file =
+                            openkey_verifier::release::ReleaseFile::from_json(manifest.as_slice())
+                                .unwrap();
+                        let mut status = self.root_status();
+                        status.upgrades.push(UpgradeStatus {
+                            release: file.unverified().release.clone(),
+                            epoch: file.unverified().epoch,
+                            manifest: Hash32(Sha256::digest(file.body().unwrap()).into()),
+                            announced_at: now().0,
+                            allowed_from: now().0 + 500,
+                        });
+                        Response::Root(status)
+                    }
+                    _ => Response::Root(self.root_status()),
+                }
+            }
+            _ => {
+                return Reply::Error(Error {
+                    code: ErrorCode::AwaitingRootKey,
+                    message: "waiting for root key: 0 of 2 shares".into(),
+                    advice: String::new(),
+                });
+            }
+        })
+    }
+
+    fn root_status(&self) -> RootStatus {
+        RootStatus {
+            state: RootState::Waiting { have: 1, need: 2 },
+            root_id: self.live.root_id,
+            epoch: self.live.epoch,
+            sources: Vec::new(),
+            upgrades: Vec::new(),
+            secrets: vec![SecretStatus {
+                name: "known".into(),
+                version: 3,
+            }],
+        }
+    }
+
+    fn status(&self) -> Status {
+        Status {
+            release: "1.2.3".into(),
+            root_source: None,
+            root: self.root_status(),
+            now: now().0,
+            rp_id: "localhost".into(),
+            origins: Vec::new(),
+            limits: Limits {
+                payload_bytes: 0,
+                passkeys: 0,
+                keys: 0,
+                signatures_per_minute: 0,
+                accounts: 0,
+            },
+        }
+    }
+
+    fn genesis(&self, nonce: &[u8]) -> Genesis {
+        let operators = self.configuration.operators.as_ref().unwrap();
+        let commitment = |(index, share): (u8, [u8; 32])| {
+            let input = [SHARE_LABEL.as_bytes(), &[0, index], &share].concat();
+            Hash32(Sha256::digest(input).into())
+        };
+        let mut descriptor = RootDescriptor {
+            version: ROOT_DESCRIPTOR_VERSION,
+            commitment: Hash32([0xc0; 32]),
+            threshold: operators.threshold,
+            operators: operators.keys.clone(),
+            shares: (1..).zip((0..3).map(share)).map(commitment).collect(),
+            epoch: self.live.epoch,
+            created_at: now().0,
+        };
+        let mut transcript = GenesisTranscript {
+            descriptor: Vec::new().into(),
+            root_id: Hash32([0; 32]),
+            shares: Vec::new(),
+            wrapped: self.configuration.kms.as_ref().map(|_| WrappedRoot {
+                blob: vec![1; 8].into(),
+                nonce: vec![2; 24].into(),
+                sealed: vec![3; 48].into(),
+            }),
+            nonce: nonce.into(),
+        };
+        (self.play.bend)(&mut transcript, &mut descriptor);
+        let bytes = cbor::encode(&descriptor).unwrap();
+        transcript.root_id = root_id(&bytes);
+        let info = info(GENESIS_INFO, &[transcript.root_id.as_bytes()]);
+        let keys = descriptor
+            .operators
+            .iter()
+            .map(|operator| operator.encryption);
+        transcript.shares = (0..)
+            .zip(keys)
+            .map(|(place, key): (usize, Key32)| seal(&key, &info, &share(place)).unwrap())
+            .collect();
+        transcript.descriptor = bytes.into();
+        let signed = self.live.sign(&transcript);
+        let over = Sha256::digest(signed.body.as_slice());
+        let mut genesis = Genesis {
+            document: self.live.document(&over).into(),
+            transcript: signed,
+        };
+        (self.play.swap)(&mut genesis, &self.live);
+        genesis
+    }
+}
+
+/// What register 16 of a configuration holds, as hex.
+pub(crate) fn pcr(configuration: &Value) -> String {
+    configuration::pcr(hash(configuration)).to_string()
+}

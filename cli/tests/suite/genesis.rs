@@ -1,0 +1,241 @@
+//! `openkey operator genesis` and `check-genesis`.
+
+use openkey_protocol::message::{Hash32, Key32, OperatorRequest};
+use serde_json::json;
+
+use crate::{
+    deployment::{Deployment, Play, hash, pcr},
+    harness::{Ran, verify},
+};
+
+/// Holds a genesis with this play; nothing may be left of one that is refused.
+fn hold(deployment: &Deployment, play: Play) -> Ran {
+    let running = deployment.run(play);
+    let (out, ada) = (deployment.path("g"), deployment.path("ada.key"));
+    let ran = deployment.operator(&running, "genesis", &["--out", &out, "--key", &ada]);
+    if ran.code != 0 {
+        assert!(
+            !deployment.files.path("g").join("genesis.json").exists(),
+            "{ran:?}"
+        );
+    }
+    ran
+}
+
+#[track_caller]
+fn refused(play: Play, rule: &str) {
+    hold(&Deployment::new(), play).refused(rule);
+}
+
+#[test]
+fn k9_a_genesis_is_checked_and_kept() {
+    let deployment = Deployment::new();
+    let before = hash(&deployment.configuration);
+    let ran = hold(&deployment, Play::default()).accepted();
+    let mut production = deployment.configuration.clone();
+    let written = std::fs::read(deployment.files.path("g").join("configuration.json")).unwrap();
+    let written: serde_json::Value = serde_json::from_slice(&written).unwrap();
+    production["root_id"] = written["root_id"].clone();
+    assert_eq!(written, production);
+    assert_ne!(hash(&production), before);
+    for part in [
+        production["root_id"].as_str().unwrap(),
+        &pcr(&production),
+        "post-share",
+    ] {
+        assert!(ran.stdout.contains(part), "{part} in {ran:?}");
+    }
+    // The others check it without the enclave.
+    let [genesis, policy, configuration, ben] = [
+        "g/genesis.json",
+        "policy.json",
+        "configuration.json",
+        "ben.key",
+    ]
+    .map(|name| deployment.path(name));
+    let check = |configuration: &str, key: &str| {
+        verify([
+            "operator",
+            "check-genesis",
+            "--genesis",
+            &genesis,
+            "--policy",
+            &policy,
+            "--configuration",
+            configuration,
+            "--key",
+            key,
+            "--json",
+        ])
+    };
+    let json = check(&configuration, &ben).accepted().json();
+    assert_eq!(json["root_id"], production["root_id"]);
+    assert_eq!(json["own_share"], 1);
+    assert_eq!(json["configuration"], hash(&production).to_string());
+    let mut other = deployment.configuration.clone();
+    other["operators"]["threshold"] = json!(3);
+    let other = deployment.files.write("other.json", other.to_string());
+    check(&other, &ben).refused("measurement_mismatch");
+    let eve = deployment.path("eve.key");
+    verify(["operator", "keygen", "--name", "ben", "--out", &eve]).accepted();
+    check(&configuration, &eve).refused("not_an_operator");
+}
+
+#[test]
+fn k9_a_substituted_operator_set_is_refused() {
+    let swapped = |bend| Play {
+        bend,
+        ..Play::default()
+    };
+    refused(
+        swapped(|_, descriptor| {
+            descriptor.operators[1].encryption = Key32([9; 32]);
+        }),
+        "operators",
+    );
+    refused(
+        swapped(|_, descriptor| descriptor.operators.swap(0, 1)),
+        "operators",
+    );
+    refused(
+        swapped(|_, descriptor| descriptor.threshold = 1),
+        "operators",
+    );
+    refused(
+        swapped(|_, descriptor| {
+            descriptor.operators.pop();
+            descriptor.shares.pop();
+        }),
+        "operators",
+    );
+    refused(
+        swapped(|_, descriptor| descriptor.threshold = 4),
+        "descriptor",
+    );
+}
+
+#[test]
+fn k9_a_host_cannot_answer_with_a_genesis_of_its_own() {
+    let swapped = |swap| Play {
+        swap,
+        ..Play::default()
+    };
+    // A transcript that the enclave did not sign.
+    refused(
+        swapped(|genesis, live| {
+            let mut other = live.clone();
+            other.identity = ed25519_dalek::SigningKey::from_bytes(&[7; 32]);
+            let transcript = genesis.transcript.unverified().unwrap();
+            genesis.transcript = other.sign(&transcript);
+        }),
+        "transcript_signature",
+    );
+    // Evidence that is not over the transcript.
+    refused(
+        swapped(|genesis, live| genesis.document = live.document(&[5; 32]).into()),
+        "nonce_mismatch",
+    );
+    // A root id that is not the descriptor's hash, though the enclave signed it.
+    refused(
+        swapped(|genesis, live| {
+            use sha2::{Digest, Sha256};
+            let mut transcript = genesis.transcript.unverified().unwrap();
+            transcript.root_id = Hash32([1; 32]);
+            genesis.transcript = live.sign(&transcript);
+            let over = Sha256::digest(genesis.transcript.body.as_slice());
+            genesis.document = live.document(&over).into();
+        }),
+        "root_id",
+    );
+}
+
+#[test]
+fn k9_a_genesis_of_another_ceremony_is_refused() {
+    let bend = |transcript: &mut openkey_protocol::message::GenesisTranscript,
+                _: &mut openkey_protocol::message::RootDescriptor| {
+        transcript.nonce = vec![4; 32].into();
+    };
+    let play = Play {
+        bend,
+        ..Play::default()
+    };
+    refused(play, "transcript_nonce");
+}
+
+#[test]
+fn k9_a_share_that_is_not_the_committed_one_is_noticed() {
+    let play = Play {
+        bend: |_, descriptor| descriptor.shares[0] = Hash32([8; 32]),
+        ..Play::default()
+    };
+    refused(play, "share_commitment");
+}
+
+#[test]
+fn k9_a_wrapped_key_belongs_to_a_kms_key_and_the_reverse() {
+    let play = Play {
+        bend: |transcript, _| {
+            transcript.wrapped = Some(openkey_protocol::message::WrappedRoot {
+                blob: vec![1].into(),
+                nonce: vec![2; 24].into(),
+                sealed: vec![3; 48].into(),
+            });
+        },
+        ..Play::default()
+    };
+    refused(play, "wrapped_root");
+}
+
+#[test]
+fn e4_an_enclave_with_another_kms_key_holds_no_genesis() {
+    let mut deployment = Deployment::new();
+    let with = |key: &str| {
+        let arn = format!("arn:aws:kms:eu-central-1:123456789012:key/{key}");
+        json!({ "key_arn": arn, "region": "eu-central-1" })
+    };
+    deployment.configuration["kms"] = with("ours");
+    deployment.write_policy();
+    // The host booted the genuine image with its own key.
+    deployment.configuration["kms"] = with("theirs");
+    deployment.live.configuration = hash(&deployment.configuration);
+    let running = deployment.run(Play::default());
+    let out = deployment.path("g");
+    deployment
+        .operator(&running, "genesis", &["--out", &out])
+        .refused("measurement_mismatch");
+    assert!(running.orders.lock().unwrap().is_empty());
+}
+
+#[test]
+fn a_genesis_needs_a_configuration_file_with_operators_and_without_a_root_id() {
+    let deployment = Deployment::new();
+    let running = deployment.run(Play::default());
+    let policy = deployment.path("policy.json");
+    let out = deployment.path("g");
+    let hold = |configuration: &str| {
+        verify([
+            "operator",
+            "genesis",
+            "--host",
+            &running.server.url,
+            "--policy",
+            &policy,
+            "--configuration",
+            configuration,
+            "--out",
+            &out,
+        ])
+    };
+    let hash = hash(&deployment.configuration).to_string();
+    hold(&hash).not_judged("configuration_missing");
+    let mut with = deployment.configuration.clone();
+    with["root_id"] = json!("17".repeat(32));
+    let file = deployment.files.write("with.json", with.to_string());
+    hold(&file).not_judged("configuration");
+    with["root_id"] = json!(null);
+    with["operators"] = json!(null);
+    let file = deployment.files.write("without.json", with.to_string());
+    hold(&file).not_judged("configuration");
+    let asked = |order: &OperatorRequest| matches!(order, OperatorRequest::Genesis { .. });
+    assert!(!running.orders.lock().unwrap().iter().any(asked));
+}

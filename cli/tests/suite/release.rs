@@ -1,0 +1,86 @@
+//! `openkey release`.
+
+use openkey_protocol::message::Key32;
+use openkey_verifier::{
+    attestation::UnixMillis,
+    release::{self, ReleaseKeys},
+};
+use serde_json::json;
+
+use crate::harness::{Files, now, verify};
+
+/// As `openkey-image build` writes it.
+fn draft() -> String {
+    json!({
+        "version": 1, "name": "openkey-enclave", "release": "0.1.0", "epoch": 1,
+        "source_commit": "0".repeat(40), "cargo_lock_sha256": "0".repeat(64),
+        "toolchain": { "rustc": "1.95.0" },
+        "measurements": { "0": "a".repeat(96), "1": "b".repeat(96), "2": "c".repeat(96) },
+    })
+    .to_string()
+}
+
+#[test]
+fn p1_a_draft_becomes_a_release_by_its_maintainers() {
+    let files = Files::new();
+    let path = |name: &str| files.path(name).to_str().unwrap().to_owned();
+    let (ada, ben, manifest) = (path("ada"), path("ben"), path("manifest.json"));
+    let keygen = |out: &str| {
+        let ran = verify(["release", "keygen", "--out", out]).accepted();
+        ran.stdout.trim().parse::<Key32>().unwrap()
+    };
+    let keys = ReleaseKeys::new(2, vec![keygen(&ada), keygen(&ben)]).unwrap();
+    let draft = files.write("draft.json", draft());
+    let configuration = "5".repeat(64);
+    verify([
+        "release",
+        "prepare",
+        &draft,
+        "--configuration",
+        &configuration,
+        "--days",
+        "90",
+        "--out",
+        &manifest,
+    ])
+    .accepted();
+    let judge = |at: UnixMillis| {
+        let file = std::fs::read(&manifest).unwrap();
+        release::verify(&file, &keys, at).map_err(|error| error.rule())
+    };
+    assert_eq!(judge(now()).err(), Some("release_signatures"));
+    verify(["release", "sign", &manifest, "--key", &ada]).accepted();
+    assert_eq!(judge(now()).err(), Some("release_signatures"));
+    verify(["release", "sign", &manifest, "--key", &ada]).refused("release_signature_twice");
+    verify(["release", "sign", &manifest, "--key", &ben]).accepted();
+    let release = judge(now()).unwrap();
+    assert_eq!(
+        release.manifest().configuration.unwrap().to_string(),
+        configuration
+    );
+    let day = 24 * 60 * 60 * 1000;
+    assert!(judge(UnixMillis(now().0 + 89 * day)).is_ok());
+    assert_eq!(
+        judge(UnixMillis(now().0 + 91 * day)).err(),
+        Some("release_expired")
+    );
+}
+
+#[test]
+fn a_draft_is_not_changed_silently() {
+    let files = Files::new();
+    let out = files.path("manifest.json");
+    let out = out.to_str().unwrap();
+    let prepare = |draft: String| {
+        let draft = files.write("draft.json", draft);
+        verify(["release", "prepare", &draft, "--days", "1", "--out", out])
+    };
+    let named = draft().replace(
+        "\"epoch\"",
+        &format!("\"configuration\":\"{}\",\"epoch\"", "6".repeat(64)),
+    );
+    prepare(named).not_judged("draft");
+    prepare(draft().replace("\"epoch\"", "\"more\":1,\"epoch\"")).not_judged("draft");
+    prepare(draft().replace(&"a".repeat(96), &"0".repeat(96))).refused("release_member");
+    prepare("[]".into()).not_judged("draft");
+}
