@@ -3,13 +3,16 @@
 use std::{sync::Arc, thread};
 
 use openkey_enclave::{
-    BootError, Configuration, Parts, boot,
+    BootError, Configuration, Parts, Service, boot,
+    channel::{Channels, serve_channel},
     clock::{BootTime, RealTime},
     root::{egress::Egress, hand_over::HandOverSource, kms::KmsSource},
 };
 use openkey_protocol::{
-    server::{ServerOptions, serve},
-    transport::Address,
+    message::Class,
+    server::{Handler, Instant, ServerOptions, serve},
+    store::RecordStore,
+    transport::{Address, Listener},
 };
 use tokio::runtime::Builder;
 
@@ -17,6 +20,8 @@ use crate::{end::Fatal, events, heartbeat, host, machine::Machine, release};
 
 /// Where the enclave takes requests.
 const REQUESTS: u32 = 7000;
+/// Where it takes attested TLS.
+const CHANNEL: u32 = 7001;
 /// Whoever runs on the parent can connect, and so could a neighbour: neither is trusted, the
 /// requests themselves are checked.
 const ANYBODY: u32 = u32::MAX;
@@ -66,15 +71,37 @@ async fn serving(machine: Machine) -> Result<(), Fatal> {
         capacity: machine.capacity,
     };
     let service = boot(parts).await.map_err(fatal)?;
-    let listener = Address::Vsock {
-        cid: ANYBODY,
-        port: REQUESTS,
-    }
-    .listen()
-    .map_err(|_| Fatal::Listen)?;
-    let options = ServerOptions::default();
-    serve(listener, service, options, std::future::pending()).await;
+    let service = Arc::new(service);
+    let channels = Arc::new(Channels::new(Arc::clone(service.platform())));
+    let on_channel = serve_channel(
+        listen(CHANNEL)?,
+        channels,
+        Arc::clone(&service),
+        ServerOptions::default(),
+        std::future::pending(),
+    );
+    let requests = serve(
+        listen(REQUESTS)?,
+        Shared(service),
+        ServerOptions::default(),
+        std::future::pending(),
+    );
+    tokio::join!(requests, on_channel);
     Ok(())
+}
+
+fn listen(port: u32) -> Result<Listener, Fatal> {
+    let address = Address::Vsock { cid: ANYBODY, port };
+    address.listen().map_err(|_| Fatal::Listen)
+}
+
+/// One service behind both ports.
+struct Shared<S>(Arc<Service<S>>);
+
+impl<S: RecordStore> Handler for Shared<S> {
+    async fn handle(&self, class: Class, body: Vec<u8>, deadline: Instant) -> Vec<u8> {
+        self.0.handle(class, body, deadline).await
+    }
 }
 
 fn fatal(error: BootError) -> Fatal {
