@@ -3,14 +3,16 @@
 use std::{sync::Arc, thread};
 
 use openkey_enclave::{
-    BootError, Configuration, Parts, boot,
+    BootError, Configuration, Parts, Service, boot,
     channel::{Channels, serve_channel},
     clock::{BootTime, RealTime},
     root::{egress::Egress, hand_over::HandOverSource, kms::KmsSource},
 };
 use openkey_protocol::{
-    server::{ServerOptions, serve},
-    transport::Address,
+    message::Class,
+    server::{Handler, Instant, ServerOptions, serve},
+    store::RecordStore,
+    transport::{Address, Listener},
 };
 use tokio::runtime::Builder;
 
@@ -18,7 +20,7 @@ use crate::{end::Fatal, events, heartbeat, host, machine::Machine, release};
 
 /// Where the enclave takes requests.
 const REQUESTS: u32 = 7000;
-/// Where the enclave takes channels.
+/// Where it takes attested TLS.
 const CHANNEL: u32 = 7001;
 /// Whoever runs on the parent can connect, and so could a neighbour: neither is trusted, the
 /// requests themselves are checked.
@@ -68,24 +70,38 @@ async fn serving(machine: Machine) -> Result<(), Fatal> {
         epoch: release::EPOCH,
         capacity: machine.capacity,
     };
-    let service = Arc::new(boot(parts).await.map_err(fatal)?);
-    let listen = |port| Address::Vsock { cid: ANYBODY, port }.listen();
-    let requests = listen(REQUESTS).map_err(|_| Fatal::Listen)?;
-    let on_channel = listen(CHANNEL).map_err(|_| Fatal::Listen)?;
+    let service = boot(parts).await.map_err(fatal)?;
+    let service = Arc::new(service);
     let channels = Arc::new(Channels::new(Arc::clone(service.platform())));
-    let options = ServerOptions::default();
-    let never = std::future::pending::<()>;
-    tokio::join!(
-        serve_channel(
-            on_channel,
-            channels,
-            Arc::clone(&service),
-            options.clone(),
-            never(),
-        ),
-        serve(requests, service, options, never()),
+    let on_channel = serve_channel(
+        listen(CHANNEL)?,
+        channels,
+        Arc::clone(&service),
+        ServerOptions::default(),
+        std::future::pending(),
     );
+    let requests = serve(
+        listen(REQUESTS)?,
+        Shared(service),
+        ServerOptions::default(),
+        std::future::pending(),
+    );
+    tokio::join!(requests, on_channel);
     Ok(())
+}
+
+fn listen(port: u32) -> Result<Listener, Fatal> {
+    let address = Address::Vsock { cid: ANYBODY, port };
+    address.listen().map_err(|_| Fatal::Listen)
+}
+
+/// One service behind both ports.
+struct Shared<S>(Arc<Service<S>>);
+
+impl<S: RecordStore> Handler for Shared<S> {
+    async fn handle(&self, class: Class, body: Vec<u8>, deadline: Instant) -> Vec<u8> {
+        self.0.handle(class, body, deadline).await
+    }
 }
 
 fn fatal(error: BootError) -> Fatal {
