@@ -167,7 +167,7 @@ impl OperatorKey {
             version: VERSION,
             kind: KIND.to_owned(),
             name: self.name.clone(),
-            seed: hex::encode(&*self.seed),
+            seed: hex::encode(*self.seed),
         };
         // A number and texts always serialise.
         let mut text = Zeroizing::new(serde_json::to_string_pretty(&file).unwrap_or_default());

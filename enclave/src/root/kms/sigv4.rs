@@ -139,7 +139,7 @@ mod tests {
             service: "iam",
         };
         assert_eq!(
-            hex::encode(&*signer.key("20150830")),
+            hex::encode(*signer.key("20150830")),
             "c4afb1cc5771d871763a393e44b703571b55cc28424d1a5e86da6ed3c154a4b9"
         );
     }

@@ -51,9 +51,8 @@ pub(super) fn hold(args: &Genesis) -> Result<(), Stop> {
     let request = OperatorRequest::Genesis {
         nonce: nonce.into(),
     };
-    let genesis = match session.call(&Request::Operator(request))? {
-        Response::Genesis(genesis) => genesis,
-        _ => return Err(ClientError::Answer("not one to this request").into()),
+    let Response::Genesis(genesis) = session.call(&Request::Operator(request))? else {
+        return Err(ClientError::Answer("not one to this request").into());
     };
     let (ceremony, evidence) =
         Ceremony::fresh(&genesis, &verifier, &accept.policy, &nonce, source::now()?)?;
