@@ -91,6 +91,23 @@ pub fn require_configuration(policy: &Policy) -> Result<(), PolicyError> {
     }
 }
 
+/// Registers that say which program runs: image, kernel, application, and who signed the image.
+const CODE_PCRS: [u8; 4] = [0, 1, 2, 8];
+
+/// Refuses a policy that takes a role (PCR3), an instance (PCR4) or a configuration for an identity
+/// of code: the host chooses the first two, and any program can measure the third.
+///
+/// # Errors
+///
+/// [`PolicyError::CodeMissing`].
+pub fn require_code(policy: &Policy) -> Result<(), PolicyError> {
+    let named = |set: &Measurements| CODE_PCRS.iter().any(|index| set.get(*index).is_some());
+    match policy.measurements() {
+        Some(sets) if !sets.iter().all(named) => Err(PolicyError::CodeMissing),
+        _ => Ok(()),
+    }
+}
+
 fn pin(set: Measurements, configuration: Hash32) -> Result<Measurements, PolicyError> {
     match set.get(CONFIGURATION_PCR) {
         Some(known) if *known == configuration::pcr(configuration) => Ok(set),
@@ -113,6 +130,12 @@ pub enum PolicyError {
          --configuration, or --any-configuration"
     )]
     ConfigurationMissing,
+    /// It names no program.
+    #[error(
+        "the policy names no program: a role (PCR3), an instance (PCR4) or a configuration (PCR16) \
+         says nothing about the code; name at least PCR0"
+    )]
+    CodeMissing,
     /// It names two configurations for one image.
     #[error("the policy or release names another configuration than the one given")]
     ConfigurationMismatch,
@@ -125,6 +148,7 @@ impl PolicyError {
         match self {
             Self::File(error) => error.rule(),
             Self::ConfigurationMissing => "configuration_missing",
+            Self::CodeMissing => "code_missing",
             Self::ConfigurationMismatch => "configuration_mismatch",
         }
     }

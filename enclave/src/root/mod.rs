@@ -82,6 +82,26 @@ impl RootKey {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{hybrid::BootKey, identity::Identity};
+
+    #[test]
+    fn m3_secrets_are_neither_copied_nor_serialised_nor_printed() {
+        static_assertions::assert_not_impl_any!(RootKey: Clone, serde::Serialize, core::fmt::Display);
+        static_assertions::assert_not_impl_any!(BootKey: Clone, serde::Serialize, core::fmt::Debug);
+        static_assertions::assert_not_impl_any!(Identity: Clone, serde::Serialize, core::fmt::Debug);
+        assert_eq!(format!("{:?}", RootKey::new(&[7; 32])), "RootKey(..)");
+    }
+
+    #[test]
+    fn m4_root_keys_have_no_comparison_but_the_constant_time_one() {
+        static_assertions::assert_not_impl_any!(RootKey: PartialEq, PartialOrd, AsRef<[u8]>);
+        static_assertions::assert_not_impl_any!(BootKey: PartialEq);
+        static_assertions::assert_not_impl_any!(Identity: PartialEq);
+        let (one, mut other) = (RootKey::new(&[7; 32]), [7; 32]);
+        assert!(one.equals(&RootKey::new(&other)));
+        other[31] ^= 1;
+        assert!(!one.equals(&RootKey::new(&other)));
+    }
 
     #[test]
     fn derivations_are_unambiguous() {
@@ -100,10 +120,5 @@ mod tests {
             assert!(RootKey::new(&[byte; 32]).is_trivial());
         }
         assert!(!RootKey::new(&core::array::from_fn(|at| u8::try_from(at).unwrap())).is_trivial());
-    }
-
-    #[test]
-    fn a_root_key_is_not_printed() {
-        assert_eq!(format!("{:?}", RootKey::new(&[7; 32])), "RootKey(..)");
     }
 }

@@ -90,7 +90,7 @@ impl AcceptArgs {
     /// # Errors
     ///
     /// No choice, a file that cannot be read or is none, a release that is none, an image without
-    /// its configuration.
+    /// its configuration, or a configuration, role or instance without an image.
     pub fn resolve(&self, when: When) -> Result<Accept, Failure> {
         let (PolicyFile { mut policy, roots }, measurements) = self.choice(when)?;
         let refused = |error: policy::PolicyError| Failure::new(error.rule(), error.to_string());
@@ -98,6 +98,7 @@ impl AcceptArgs {
             let hash = configuration_hash(configuration)?;
             policy = policy::with_configuration(policy, hash).map_err(refused)?;
         }
+        policy::require_code(&policy).map_err(refused)?;
         if !self.any_configuration {
             policy::require_configuration(&policy).map_err(refused)?;
         }

@@ -157,6 +157,19 @@ fn p5_an_image_without_its_configuration_is_no_policy() {
 }
 
 #[test]
+fn p6_a_role_or_an_instance_is_no_program() {
+    let case = Case::new(live(|_| ()));
+    for index in ["3", "4", "16"] {
+        let only = |policy: &mut Value| {
+            let value = policy["measurements"][0]["0"].clone();
+            policy["measurements"] = json!([{ index: value }]);
+        };
+        case.judge(only, &["--any-configuration"])
+            .not_judged("code_missing");
+    }
+}
+
+#[test]
 fn f10_the_genuine_image_with_another_configuration_is_refused() {
     let genuine = Case::new(live(|_| ()));
     genuine.with(&[]).accepted();
