@@ -28,9 +28,11 @@ pub(super) async fn run(
 ) -> anyhow::Result<()> {
     let kept = dir.kept()?.context("config.json is missing")?;
     let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, kept.port));
+    // All enclaves are of one kind. The place of an upgrade's second one is there before it is.
+    let machines = Machine::load(dir, 1)?.is_some();
     let seats: Vec<Seat> = (1..=options.enclaves)
-        .map(|number| Seat::of(dir, number))
-        .collect::<Result<_, _>>()?;
+        .map(|number| Seat::of(dir, number, machines))
+        .collect();
     let policy = std::fs::read(dir.policy()).context("policy.json")?;
     // Beside its client, which is this host: it goes on where it was after a restart.
     let kms = match kept.root {
@@ -103,26 +105,26 @@ struct Seat {
 }
 
 impl Seat {
-    fn of(dir: &Dir, number: u8) -> Result<Self, crate::dir::DirError> {
-        let id = enclave_id(number);
-        Ok(match Machine::load(dir, number)? {
-            Some(_) => Self {
+    fn of(dir: &Dir, number: u8, machine: bool) -> Self {
+        if machine {
+            return Self {
                 number,
                 requests: Machine::requests(dir, number),
                 channel: Machine::channel(dir, number),
                 services: Machine::services(dir, number),
                 relay: Machine::relay(dir, number),
                 heartbeat: Some(Machine::heartbeat(dir, number)),
-            },
-            None => Self {
-                number,
-                requests: Address::Unix(dir.enclave_socket(&id)),
-                channel: Address::Unix(dir.channel_socket(&id)),
-                services: Address::Unix(dir.services_socket(&id)),
-                relay: Address::Unix(dir.relay_socket(&id)),
-                heartbeat: None,
-            },
-        })
+            };
+        }
+        let id = enclave_id(number);
+        Self {
+            number,
+            requests: Address::Unix(dir.enclave_socket(&id)),
+            channel: Address::Unix(dir.channel_socket(&id)),
+            services: Address::Unix(dir.services_socket(&id)),
+            relay: Address::Unix(dir.relay_socket(&id)),
+            heartbeat: None,
+        }
     }
 
     fn enclave(&self) -> EnclaveConfig {

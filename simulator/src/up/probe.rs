@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, anyhow, bail};
 use openkey_protocol::message::{Request, Response, RootState};
 use openkey_verifier::client::Host;
+use serde::Deserialize;
 use tokio::task::JoinHandle;
 
 use super::Ready;
@@ -55,15 +56,35 @@ pub(super) fn spawn(dir: &Dir, mut ready: Ready, patience: Duration) -> Probe {
     Probe { task, off }
 }
 
+/// What host-proxy says of itself.
+#[derive(Deserialize)]
+struct HostReady {
+    reasons: Vec<String>,
+}
+
+impl HostReady {
+    /// A reason that concerns what is to be ready now. In an upgrade host-proxy knows one enclave
+    /// more than runs: its place is taken later.
+    fn awaited(&self, ready: &Ready) -> Option<&str> {
+        let runs = |id: &str| ready.enclaves.iter().any(|enclave| enclave.id == id);
+        let concerns = |reason: &&String| {
+            let words = reason.strip_prefix("enclave ");
+            words
+                .and_then(|words| words.split(' ').next())
+                .is_none_or(runs)
+        };
+        self.reasons.iter().find(concerns).map(String::as_str)
+    }
+}
+
 /// Asks once.
 pub(super) fn ask(policy: &Path, ready: &mut Ready) -> anyhow::Result<()> {
     let host = Host::new(&ready.page)?;
     let answer = host.get("readyz", MAX_READY)?;
-    if answer.status != 200 {
-        return Err(anyhow!(
-            "host-proxy is not ready (status {})",
-            answer.status
-        ));
+    let word: HostReady = serde_json::from_slice(&answer.body)
+        .map_err(|_| anyhow!("host-proxy is not ready (status {})", answer.status))?;
+    if let Some(reason) = word.awaited(ready) {
+        bail!("host-proxy is not ready: {reason}");
     }
     let policy = std::fs::read(policy)?;
     for enclave in &mut ready.enclaves {
