@@ -8,8 +8,9 @@ use std::collections::BTreeMap;
 use base64ct::{Base64, Encoding};
 use openkey_protocol::{
     cbor,
-    message::{Hash32, WrappedRoot},
+    message::{Genesis, Hash32, WrappedRoot},
 };
+use openkey_verifier::configuration::Configuration;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -18,20 +19,13 @@ use crate::{Ceremony, CeremonyError, GenesisFile};
 /// Longest backup, in bytes: four boot files and a genesis file in base64.
 pub const MAX_BACKUP_FILE: usize = 1024 * 1024;
 const VERSION: u32 = 1;
-/// The transcript with its evidence.
-const GENESIS: &str = "genesis.json";
-/// The root descriptor.
-const DESCRIPTOR: &str = "descriptor.bin";
-/// The wrapped root key; only with KMS.
-const WRAPPED: &str = "wrapped.bin";
-/// The configuration with the root id.
-const CONFIGURATION: &str = "configuration.json";
 
 /// The files of one deployment, checked against each other and against its root id.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Backup {
     files: BTreeMap<String, Vec<u8>>,
     ceremony: Ceremony,
+    configuration: Configuration,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -89,8 +83,21 @@ impl BackupError {
 }
 
 impl Backup {
+    /// The file with the transcript and its evidence.
+    pub const GENESIS: &'static str = "genesis.json";
+    /// The file with the root descriptor.
+    pub const DESCRIPTOR: &'static str = "descriptor.bin";
+    /// The file with the wrapped root key; only with KMS.
+    pub const WRAPPED: &'static str = "wrapped.bin";
+    /// The file with the configuration, root id included.
+    pub const CONFIGURATION: &'static str = "configuration.json";
     /// The names of the files of a deployment, needed or not.
-    pub const NAMES: [&'static str; 4] = [GENESIS, DESCRIPTOR, WRAPPED, CONFIGURATION];
+    pub const NAMES: [&'static str; 4] = [
+        Self::GENESIS,
+        Self::DESCRIPTOR,
+        Self::WRAPPED,
+        Self::CONFIGURATION,
+    ];
 
     /// Checks a deployment's files by name.
     ///
@@ -105,33 +112,72 @@ impl Backup {
             return Err(BackupError::Unknown(name.clone()));
         }
         let file = |name| files.get(name).ok_or(BackupError::Missing(name));
-        let genesis = GenesisFile::read(file(GENESIS)?)?;
+        let genesis = GenesisFile::read(file(Self::GENESIS)?)?;
         let ceremony = Ceremony::pinned(&genesis, root_id)?;
-        if file(DESCRIPTOR)? != ceremony.descriptor_bytes() {
-            return Err(BackupError::Foreign(DESCRIPTOR));
+        if file(Self::DESCRIPTOR)? != ceremony.descriptor_bytes() {
+            return Err(BackupError::Foreign(Self::DESCRIPTOR));
         }
-        let wrapped = match files.get(WRAPPED) {
+        let wrapped = match files.get(Self::WRAPPED) {
             None => None,
             Some(bytes) => Some(
-                cbor::decode::<WrappedRoot>(bytes).map_err(|_| BackupError::Foreign(WRAPPED))?,
+                cbor::decode::<WrappedRoot>(bytes)
+                    .map_err(|_| BackupError::Foreign(Self::WRAPPED))?,
             ),
         };
         match (wrapped, ceremony.wrapped()) {
-            (None, Some(_)) => return Err(BackupError::Missing(WRAPPED)),
+            (None, Some(_)) => return Err(BackupError::Missing(Self::WRAPPED)),
             (wrapped, expected) if wrapped.as_ref() != expected => {
-                return Err(BackupError::Foreign(WRAPPED));
+                return Err(BackupError::Foreign(Self::WRAPPED));
             }
             _ => {}
         }
-        let configuration = file(CONFIGURATION)?;
-        let configuration =
-            openkey_verifier::configuration::Configuration::from_json(configuration)
-                .map_err(|error| BackupError::File(error.to_string()))?;
+        let configuration = file(Self::CONFIGURATION)?;
+        let configuration = Configuration::from_json(configuration)
+            .map_err(|error| BackupError::File(error.to_string()))?;
         if configuration.root_id != Some(*root_id) {
-            return Err(BackupError::Foreign(CONFIGURATION));
+            return Err(BackupError::Foreign(Self::CONFIGURATION));
         }
         ceremony.check_configuration(&configuration)?;
-        Ok(Self { files, ceremony })
+        Ok(Self {
+            files,
+            ceremony,
+            configuration,
+        })
+    }
+
+    /// The files that a genesis leaves behind: its own, and the configuration it took place with,
+    /// from now on with the root id.
+    ///
+    /// # Errors
+    ///
+    /// [`BackupError`], also if genesis and configuration do not belong together.
+    pub fn of_genesis(genesis: &Genesis, configuration: &[u8]) -> Result<Self, BackupError> {
+        let transcript = genesis.transcript.unverified();
+        let transcript = transcript.map_err(|error| BackupError::File(error.to_string()))?;
+        let root_id = transcript.root_id;
+        let malformed = |error: &dyn core::fmt::Display| BackupError::File(error.to_string());
+        let mut members: serde_json::Map<String, serde_json::Value> =
+            serde_json::from_slice(configuration).map_err(|error| malformed(&error))?;
+        members.insert("root_id".into(), root_id.to_string().into());
+        let mut configuration =
+            serde_json::to_vec_pretty(&members).map_err(|error| malformed(&error))?;
+        configuration.push(b'\n');
+        let mut files = BTreeMap::from([
+            (
+                Self::GENESIS.to_owned(),
+                GenesisFile::new(genesis).to_json().into_bytes(),
+            ),
+            (
+                Self::DESCRIPTOR.to_owned(),
+                transcript.descriptor.as_slice().to_vec(),
+            ),
+            (Self::CONFIGURATION.to_owned(), configuration),
+        ]);
+        if let Some(wrapped) = &transcript.wrapped {
+            let wrapped = cbor::encode(wrapped).map_err(|error| malformed(&error))?;
+            files.insert(Self::WRAPPED.to_owned(), wrapped);
+        }
+        Self::new(files, &root_id)
     }
 
     /// Reads and checks a backup.
@@ -191,6 +237,12 @@ impl Backup {
     #[must_use]
     pub const fn ceremony(&self) -> &Ceremony {
         &self.ceremony
+    }
+
+    /// The configuration, with the root id.
+    #[must_use]
+    pub const fn configuration(&self) -> &Configuration {
+        &self.configuration
     }
 
     /// The files, by name.

@@ -46,6 +46,8 @@ pub struct GenesisFile {
 
 /// An operator's own share, opened, and held to the descriptor's commitment.
 pub struct OpenedShare {
+    /// Of which root key.
+    pub root_id: Hash32,
     /// The operator's place, from 0.
     pub place: u32,
     /// The share. Secret.
@@ -297,6 +299,7 @@ impl Ceremony {
             return Err(CeremonyError::ShareCommitment);
         }
         Ok(OpenedShare {
+            root_id: self.root_id(),
             place: u32::from(index) - 1,
             share,
         })

@@ -4,6 +4,7 @@
 //! * [`OperatorKey`]: one seed, from which an operator's X25519 and Ed25519 keys are derived;
 //! * [`Ceremony`]: a genesis, every promise of it checked;
 //! * [`Backup`]: what a deployment needs to boot again, in one file;
+//! * [`Recipient`]: the boot of an enclave that a share or a secret is sealed to;
 //! * [`seal`]: HPKE to an operator or a boot key;
 //! * [`ReleaseKey`]: a maintainer's key.
 //!
@@ -20,10 +21,12 @@ mod backup;
 mod ceremony;
 mod hybrid;
 mod key;
+mod recipient;
 mod release_key;
 
 pub use backup::{Backup, BackupError, MAX_BACKUP_FILE};
 pub use ceremony::{Ceremony, CeremonyError, GenesisFile, MAX_GENESIS_FILE, OpenedShare, root_id};
 pub use hybrid::{HybridError, info, seal};
 pub use key::{KeyError, MAX_KEY_FILE, OPERATOR_LABEL, OperatorKey, PublicEntry};
+pub use recipient::{Recipient, RecipientError};
 pub use release_key::ReleaseKey;

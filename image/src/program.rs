@@ -31,8 +31,6 @@ pub const TARGET: &str = "x86_64-unknown-linux-musl";
 pub const PACKAGE: &str = "openkey-enclave";
 /// cargo's profile in the workspace's manifest.
 const PROFILE: &str = "image";
-/// cargo's feature that the binary needs.
-const FEATURES: &str = "image";
 /// Tells the build which release epoch the program is of.
 const EPOCH: &str = "OPENKEY_EPOCH";
 /// Raised when the flags below change.
@@ -166,13 +164,7 @@ fn cargo(options: Options<'_>, target_dir: &Path) -> Result<Command, Error> {
             "--package",
             PACKAGE,
         ])
-        .args([
-            "--bin",
-            PACKAGE,
-            "--no-default-features",
-            "--features",
-            FEATURES,
-        ])
+        .args(["--bin", PACKAGE])
         .args(["--target", TARGET, "--profile", PROFILE, "--target-dir"])
         .arg(target_dir)
         .current_dir(source)

@@ -10,6 +10,9 @@
 //!   store/             host-proxy's database of sealed records
 //!   policy.json        accepts exactly these enclaves; carries the simulated root
 //!   root.pem           the simulated root certificate
+//!   manifest.json      the release manifest of the image that runs, signed by the maintainers whom the
+//!                      simulator plays; release-keys.json: who they are; release-policy.json: accepts
+//!                      what they release
 //!   release.json       SHA-256 of every file of the page, for `openkey-verify page`
 //!   operators/         0700; keys of the operators and maintainers whom the simulator plays
 //!   kms/               0700; the key of the stand-in for AWS KMS
@@ -328,6 +331,24 @@ impl Dir {
     #[must_use]
     pub fn configuration(&self) -> PathBuf {
         self.0.join("configuration.json")
+    }
+
+    /// The signed release manifest of the image that runs.
+    #[must_use]
+    pub fn manifest(&self) -> PathBuf {
+        self.0.join("manifest.json")
+    }
+
+    /// The maintainers' public keys.
+    #[must_use]
+    pub fn release_keys(&self) -> PathBuf {
+        self.0.join("release-keys.json")
+    }
+
+    /// A policy file that accepts what the maintainers release.
+    #[must_use]
+    pub fn release_policy(&self) -> PathBuf {
+        self.0.join("release-policy.json")
     }
 
     /// What the host hands to an enclave in the place of its configuration, if there is such a file:

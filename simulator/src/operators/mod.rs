@@ -1,5 +1,6 @@
 //! The people around a deployment, played: three operators, two of whom make a quorum, and three
-//! maintainers, two of whom release an image. Their keys lie in files beside each other, so that
+//! maintainers, two of whom release an image. They do what `openkey` does, with its keys and files:
+//! everything here can be taken over by hand. Their keys lie in files beside each other, so that
 //! nothing here is shared between people.
 
 mod keys;
@@ -7,16 +8,15 @@ mod release;
 
 use std::path::{Path, PathBuf};
 
-use openkey_attestation::{Nonce, PolicyFile, UnixMillis, Verifier};
-use openkey_protocol::cbor;
-use openkey_protocol::message::{
-    Genesis, GenesisTranscript, Hash32, Key32, OperatorRequest, Request, Response, RootStatus,
+use openkey_attestation::{UnixMillis, Verifier};
+use openkey_cli::{
+    Backup, BackupError, Ceremony, CeremonyError, GenesisFile, OperatorKey, Recipient,
+    RecipientError, ReleaseKey,
 };
-use openkey_verifier::evidence;
+use openkey_protocol::message::{Hash32, OperatorRequest, Request, Response, RootStatus};
+use openkey_verifier::configuration::Configuration;
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 
-use self::keys::{Maintainers, OperatorKey};
 use crate::files;
 use crate::person::{PersonError, Site};
 
@@ -24,11 +24,9 @@ use crate::person::{PersonError, Site};
 const NAMES: [&str; 3] = ["anna", "ben", "cleo"];
 /// How many of them make a quorum.
 const THRESHOLD: usize = 2;
-
-/// Files that a genesis leaves behind.
-const TRANSCRIPT: &str = "genesis.cbor";
-pub(crate) const DESCRIPTOR: &str = "descriptor.cbor";
-pub(crate) const WRAPPED: &str = "wrapped.cbor";
+/// How many maintainers there are, and how many of them release.
+const MAINTAINERS: usize = 3;
+const RELEASE_THRESHOLD: usize = 2;
 
 /// What operators could not do.
 #[derive(Debug, thiserror::Error)]
@@ -45,8 +43,17 @@ pub enum StaffError {
     /// An enclave refused, or did not answer, or is not the right one.
     #[error(transparent)]
     Person(#[from] PersonError),
-    /// What an enclave answered does not hold.
-    #[error("the enclave's answer does not hold: {0}")]
+    /// A genesis does not hold.
+    #[error(transparent)]
+    Ceremony(#[from] CeremonyError),
+    /// The files of a genesis do not belong together.
+    #[error(transparent)]
+    Deployment(#[from] BackupError),
+    /// Nothing can be sealed to an enclave.
+    #[error(transparent)]
+    Recipient(#[from] RecipientError),
+    /// An enclave answered another question.
+    #[error("the enclave's answer is {0}")]
     Answer(&'static str),
     /// A release manifest cannot be made.
     #[error("release manifest: {0}")]
@@ -56,7 +63,7 @@ pub enum StaffError {
 /// Operators and maintainers with their keys.
 pub struct Staff {
     operators: Vec<OperatorKey>,
-    maintainers: Maintainers,
+    maintainers: Vec<ReleaseKey>,
 }
 
 impl Staff {
@@ -67,13 +74,11 @@ impl Staff {
     /// [`StaffError::File`]; a key is never made in the place of another.
     pub fn open(dir: &Path) -> Result<Self, StaffError> {
         files::private_dir(dir).map_err(|error| file(dir, &error))?;
-        let operators = NAMES
-            .into_iter()
-            .map(|name| OperatorKey::open(&dir.join(format!("{name}.json")), name))
-            .collect::<Result<_, _>>()?;
+        let operators = NAMES.into_iter().map(|name| keys::operator(dir, name));
+        let maintainers = (1..=MAINTAINERS).map(|number| keys::maintainer(dir, number));
         Ok(Self {
-            operators,
-            maintainers: Maintainers::open(&dir.join("maintainers.json"))?,
+            operators: operators.collect::<Result<_, _>>()?,
+            maintainers: maintainers.collect::<Result<_, _>>()?,
         })
     }
 
@@ -84,50 +89,52 @@ impl Staff {
     }
 
     /// `operators` of the measured configuration.
-    ///
-    /// # Errors
-    ///
-    /// Never in practice: what is signed always has an encoding.
-    pub fn operators_json(&self) -> Result<Value, StaffError> {
-        let keys: Result<Vec<Value>, _> = self.operators.iter().map(OperatorKey::public).collect();
-        Ok(json!({ "threshold": THRESHOLD, "keys": keys? }))
+    #[must_use]
+    pub fn operators_json(&self) -> Value {
+        let keys = self.operators.iter().map(OperatorKey::entry);
+        json!({ "threshold": THRESHOLD, "keys": keys.collect::<Vec<_>>() })
     }
 
     /// `release_keys` of the measured configuration.
     #[must_use]
     pub fn release_keys_json(&self) -> Value {
-        self.maintainers.public()
+        let keys = self.maintainers.iter().map(|key| key.public().to_string());
+        json!({ "threshold": RELEASE_THRESHOLD, "keys": keys.collect::<Vec<_>>() })
     }
 
-    /// The ceremony: asks an enclave that has no root key to make one, checks evidence and
-    /// transcript, and keeps what it published. Returns the root id.
+    /// The ceremony: asks an enclave that has no root key to make one, checks evidence, transcript,
+    /// configuration and every share, and keeps what it published. Returns the root id.
     ///
     /// # Errors
     ///
     /// [`StaffError`].
-    pub fn genesis(&self, site: &Site, keep: &Path) -> Result<Hash32, StaffError> {
+    pub fn genesis(
+        &self,
+        site: &Site,
+        configuration: &[u8],
+        keep: &Path,
+    ) -> Result<Hash32, StaffError> {
         let nonce = crate::person::nonce()?;
         let request = Request::Operator(OperatorRequest::Genesis {
             nonce: nonce.into(),
         });
         let Response::Genesis(genesis) = site.call(&request)? else {
-            return Err(StaffError::Answer("it is no genesis"));
+            return Err(StaffError::Answer("no genesis"));
         };
-        let transcript = checked(&genesis, site, &nonce)?;
-        files::private_dir(keep).map_err(|error| file(keep, &error))?;
-        let write = |name: &str, bytes: &[u8]| {
-            let path = keep.join(name);
-            files::write_public(&path, bytes).map_err(|error| file(&path, &error))
-        };
-        let encoded = |value: Result<Vec<u8>, cbor::EncodeError>| {
-            value.map_err(|_| StaffError::Answer("it has no encoding"))
-        };
-        write(TRANSCRIPT, &encoded(cbor::encode(&genesis))?)?;
-        write(DESCRIPTOR, transcript.descriptor.as_slice())?;
-        if let Some(wrapped) = &transcript.wrapped {
-            write(WRAPPED, &encoded(cbor::encode(wrapped))?)?;
+        let policy = site.policy();
+        let verifier = Verifier::new(policy.roots.clone());
+        let now = UnixMillis(crate::time::now_ms());
+        let (ceremony, _) = Ceremony::fresh(&genesis, &verifier, &policy.policy, &nonce, now)?;
+        for key in &self.operators {
+            ceremony.share(key)?;
         }
-        Ok(transcript.root_id)
+        let deployment = Backup::of_genesis(&genesis, configuration)?;
+        files::private_dir(keep).map_err(|error| file(keep, &error))?;
+        for (name, bytes) in deployment.files() {
+            let path = keep.join(name);
+            files::write_public(&path, bytes).map_err(|error| file(&path, &error))?;
+        }
+        Ok(ceremony.root_id())
     }
 
     /// One operator's share of the genesis kept in `kept`, posted to an enclave whose evidence
@@ -142,67 +149,31 @@ impl Staff {
         kept: &Path,
         operator: usize,
     ) -> Result<RootStatus, StaffError> {
-        let path = kept.join(TRANSCRIPT);
+        let path = kept.join(Backup::GENESIS);
         let bytes = std::fs::read(&path).map_err(|error| file(&path, &error))?;
-        let genesis: Genesis = cbor::decode(&bytes).map_err(|error| file(&path, &error))?;
-        // checked when it was kept
-        let transcript = genesis.transcript.unverified();
-        let transcript = transcript.map_err(|error| file(&path, &error))?;
-        let key = self.operators.get(operator);
-        let share = transcript.shares.get(operator);
-        let (Some(key), Some(share)) = (key, share) else {
-            return Err(StaffError::Answer("it has no share for this operator"));
-        };
-        let share = key
-            .open_share(transcript.root_id, share)
-            .ok_or(StaffError::Answer("the share does not open"))?;
-
+        let genesis = GenesisFile::read(&bytes)?;
         let evidence = site.evidence()?;
-        let boot_key: [u8; 32] = evidence
-            .claims()
-            .public_key
-            .as_deref()
-            .and_then(|key| key.try_into().ok())
-            .ok_or(StaffError::Answer("its evidence has no boot key"))?;
-        let identity = evidence.identity().as_bytes();
-        let sealed = keys::seal_share(Key32(boot_key), transcript.root_id, identity, &share)
-            .ok_or(StaffError::Answer("nothing can be sealed to its boot key"))?;
-        let request = Request::Operator(OperatorRequest::PostShare {
-            operator: u32::try_from(operator).unwrap_or(u32::MAX),
-            share: sealed,
-        });
-        match site.call(&request)? {
+        let root_id = evidence.binding().root_id.ok_or(CeremonyError::RootId)?;
+        let ceremony = Ceremony::pinned(&genesis, &root_id)?;
+        let key = self.operators.get(operator);
+        let opened = ceremony.share(key.ok_or(CeremonyError::NotAnOperator)?)?;
+        let request = Recipient::of(&evidence)?.share(&opened)?;
+        match site.call(&Request::Operator(request))? {
             Response::Root(status) => Ok(status),
-            _ => Err(StaffError::Answer("it is not where the root key stands")),
+            _ => Err(StaffError::Answer("not where the root key stands")),
         }
     }
 }
 
-fn checked(
-    genesis: &Genesis,
-    site: &Site,
-    nonce: &[u8; 32],
-) -> Result<GenesisTranscript, StaffError> {
-    let digest = Sha256::digest(genesis.transcript.body.as_slice());
-    let expected = Nonce::new(&digest).map_err(|_| StaffError::Answer("no nonce"))?;
-    let policy: &PolicyFile = site.policy();
-    let verifier = Verifier::new(policy.roots.clone());
-    let evidence = evidence::fresh(
-        &verifier,
-        genesis.document.as_slice(),
-        &policy.policy,
-        &expected,
-        UnixMillis(crate::time::now_ms()),
-    )
-    .map_err(PersonError::from)?;
-    let transcript = evidence
-        .identity()
-        .open(&genesis.transcript)
-        .map_err(|_| StaffError::Answer("the transcript is not signed by the attested key"))?;
-    if transcript.nonce.as_slice() != nonce {
-        return Err(StaffError::Answer("the transcript is of another ceremony"));
-    }
-    Ok(transcript)
+/// The root id of the genesis kept in a directory, by whomever it was held; `None` if there was none.
+pub(crate) fn root_id(kept: &Path) -> Result<Option<Hash32>, StaffError> {
+    let path = kept.join(Backup::CONFIGURATION);
+    let bytes = match std::fs::read(&path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        read => read.map_err(|error| file(&path, &error))?,
+    };
+    let configuration = Configuration::from_json(&bytes).map_err(|error| file(&path, &error))?;
+    Ok(configuration.root_id)
 }
 
 fn file(path: &Path, error: &dyn std::fmt::Display) -> StaffError {
@@ -223,15 +194,16 @@ mod tests {
         let dir = dir.path().join("operators");
         let first = Staff::open(&dir).unwrap();
         let again = Staff::open(&dir).unwrap();
-        assert_eq!(
-            first.operators_json().unwrap(),
-            again.operators_json().unwrap()
-        );
+        assert_eq!(first.operators_json(), again.operators_json());
         assert_eq!(first.release_keys_json(), again.release_keys_json());
-        for entry in std::fs::read_dir(&dir).unwrap() {
-            let mode = entry.unwrap().metadata().unwrap().permissions().mode();
+        let files: Vec<_> = std::fs::read_dir(&dir).unwrap().flatten().collect();
+        assert_eq!(files.len(), NAMES.len() + MAINTAINERS);
+        for entry in files {
+            let mode = entry.metadata().unwrap().permissions().mode();
             assert_eq!(mode & 0o777, 0o600);
         }
+        std::fs::copy(dir.join("anna.json"), dir.join("ben.json")).unwrap();
+        assert!(matches!(Staff::open(&dir), Err(StaffError::File { .. })));
         std::fs::write(dir.join("ben.json"), "{}").unwrap();
         assert!(matches!(Staff::open(&dir), Err(StaffError::File { .. })));
     }

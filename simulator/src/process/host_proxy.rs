@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::Context;
 use openkey_attestation::PolicyFile;
+use openkey_cli::Backup;
 use openkey_host_proxy::config::{BootPaths, Peer};
 use openkey_host_proxy::{Clock, Config, EnclaveConfig, Parts, ServicesConfig};
 use openkey_protocol::transport::Address;
@@ -15,7 +16,6 @@ use super::{MEMBER, ProcessOptions, enclave_id, life};
 use crate::dir::{Dir, RootKind};
 use crate::fault::{Board, FaultyStore};
 use crate::kms::{Action, KeyPolicy, KmsStandIn, Statement};
-use crate::operators::{DESCRIPTOR, WRAPPED};
 use crate::vm::Machine;
 
 /// For requests in flight when told to stop. Everything ends within two seconds of Ctrl-C.
@@ -147,8 +147,8 @@ impl Seat {
             } else {
                 dir.configuration()
             }),
-            descriptor: Some(dir.genesis().join(DESCRIPTOR)),
-            wrapped: Some(dir.genesis().join(WRAPPED)),
+            descriptor: Some(dir.genesis().join(Backup::DESCRIPTOR)),
+            wrapped: Some(dir.genesis().join(Backup::WRAPPED)),
             manifest: Some(dir.machine_manifest(self.number)),
         };
         let others = all.iter().filter(|other| other.number != self.number);

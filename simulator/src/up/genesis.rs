@@ -44,7 +44,8 @@ impl Supervisor {
                 std::thread::sleep(PAUSE);
             }
             let staff = Staff::open(&dir.operators())?;
-            anyhow::Ok(staff.genesis(&site, &dir.genesis())?)
+            let configuration = kept.configuration_json();
+            anyhow::Ok(staff.genesis(&site, &configuration, &dir.genesis())?)
         });
         let made = self
             .drive(async { job.await.context("the genesis broke")?.context("genesis") })

@@ -49,7 +49,7 @@ pub struct UpOptions {
     pub replicas: u8,
     /// Where the root key comes from; `None`: as kept, or the default for images or processes.
     pub root: Option<RootKind>,
-    /// Post the operators' shares to enclaves that wait for them.
+    /// Hold the genesis, and post the operators' shares to enclaves that wait for them.
     pub play_operators: bool,
     /// The faults, which begin when everything answers.
     pub faults: Faults,

@@ -15,7 +15,7 @@ use crate::dir::{Dir, FIRST_PORT, Kept, KeptImage, RootKind};
 use crate::fault::Faults;
 use crate::kms::KmsStandIn;
 use crate::nsm::measure::Measurement;
-use crate::operators::Staff;
+use crate::operators::{self, Staff};
 use crate::time::now_ms;
 use crate::vm::{Image, Machine, Rig};
 
@@ -114,7 +114,7 @@ pub(super) fn plan(dir: &Dir, options: &UpOptions) -> anyhow::Result<Plan> {
             };
             kept.provision(
                 root,
-                staff.operators_json()?,
+                staff.operators_json(),
                 staff.release_keys_json(),
                 kms,
                 UPGRADE_DELAY_SECONDS,
@@ -134,6 +134,12 @@ pub(super) fn plan(dir: &Dir, options: &UpOptions) -> anyhow::Result<Plan> {
                  another --dir",
                 dir.path().display()
             );
+        }
+    }
+    if kept.root != RootKind::Development && kept.root_id().is_none() {
+        // held by hand while the operators were not played
+        if let Some(root_id) = operators::root_id(&dir.genesis())? {
+            kept.measure("root_id", json!(root_id.to_string()));
         }
     }
     let machines = machines(dir, &mut kept, options)?;
@@ -213,8 +219,10 @@ pub(super) fn files(dir: &Dir, plan: &Plan) -> anyhow::Result<()> {
     dir.write_text(&dir.configuration(), &configuration)?;
     dir.write_text(&dir.root_certificate(), &authority.root_pem()?)?;
     dir.write_json(&dir.release(), &openkey_host_proxy::release_file())?;
-    let measurement = plan.measurement()?;
-    policy(dir, &plan.kept, &[measurement])
+    if let (Some(machines), Some(_)) = (&plan.machines, plan.kept.root_id()) {
+        release(dir, &plan.kept, &machines.image)?;
+    }
+    policy(dir, &plan.kept, &[plan.measurement()?])
 }
 
 impl Plan {
@@ -252,6 +260,28 @@ pub(super) fn policy(dir: &Dir, kept: &Kept, programs: &[Measurement]) -> anyhow
         roots: Roots::custom([authority.root_certificate()?])?,
     };
     dir.write_text(&dir.policy(), &policy.to_json()?)?;
+    Ok(())
+}
+
+/// Lets the maintainers release the image that runs: its manifest, their keys, and a policy file that
+/// accepts whatever they release. There is none for processes.
+pub(super) fn release(dir: &Dir, kept: &Kept, image: &Image) -> anyhow::Result<()> {
+    let staff = Staff::open(&dir.operators())?;
+    let manifest = staff.sign_release(image, kept.configuration()?.hash())?;
+    let keys = staff.release_keys_json();
+    let authority = Authority::open(&dir.ca(), now_ms())?;
+    dir.write_text(&dir.manifest(), std::str::from_utf8(&manifest)?)?;
+    dir.write_json(&dir.release_keys(), &keys)?;
+    let manifest = dir.manifest();
+    let policy = json!({
+        "version": 1,
+        "releases": [manifest.file_name().and_then(|name| name.to_str())],
+        "release_keys": keys,
+        "roots": [authority.root_pem()?],
+        "root_id": kept.root_id(),
+        "simulator": true,
+    });
+    dir.write_json(&dir.release_policy(), &policy)?;
     Ok(())
 }
 

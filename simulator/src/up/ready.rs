@@ -24,6 +24,9 @@ pub struct Ready {
     pub root_certificate: PathBuf,
     /// A policy file that accepts exactly these enclaves.
     pub policy: PathBuf,
+    /// A policy file that accepts whatever the played maintainers release; absent if the enclaves are
+    /// processes, which nobody releases.
+    pub release_policy: Option<PathBuf>,
     /// Where the enclaves get their root key.
     pub root: RootKind,
     /// Commitment to the root key and the operators (hex); absent with a development root key.
@@ -87,6 +90,9 @@ impl fmt::Display for Ready {
         }
         row("directory", &self.dir.display())?;
         row("policy", &self.policy.display())?;
+        if let Some(policy) = &self.release_policy {
+            row("release policy", &policy.display())?;
+        }
         row("root certificate", &self.root_certificate.display())?;
         row("page release", &self.dir.join("release.json").display())?;
         row("logs", &self.dir.join("logs").display())
@@ -115,6 +121,7 @@ mod tests {
             dir: "/d".into(),
             root_certificate: "/d/root.pem".into(),
             policy: "/d/policy.json".into(),
+            release_policy: Some("/d/release-policy.json".into()),
             root: RootKind::Operators,
             root_id: Some("ef".into()),
             image: None,
@@ -137,7 +144,7 @@ mod tests {
         let json = serde_json::to_string(&ready()).unwrap();
         assert_eq!(
             json,
-            r#"{"page":"http://localhost:7100","api":"http://localhost:7100/api/v1","node":null,"dir":"/d","root_certificate":"/d/root.pem","policy":"/d/policy.json","root":"operators","root_id":"ef","image":null,"enclaves":[{"id":"e1","member":"m1","api":"http://localhost:7100/api/v1/enclaves/e1","measurements":{"0":"ab","16":"cd"},"root_source":"hand_over"}],"processes":[{"name":"enclave","pid":7}]}"#
+            r#"{"page":"http://localhost:7100","api":"http://localhost:7100/api/v1","node":null,"dir":"/d","root_certificate":"/d/root.pem","policy":"/d/policy.json","release_policy":"/d/release-policy.json","root":"operators","root_id":"ef","image":null,"enclaves":[{"id":"e1","member":"m1","api":"http://localhost:7100/api/v1/enclaves/e1","measurements":{"0":"ab","16":"cd"},"root_source":"hand_over"}],"processes":[{"name":"enclave","pid":7}]}"#
         );
         assert_eq!(serde_json::from_str::<Ready>(&json).unwrap(), ready());
     }

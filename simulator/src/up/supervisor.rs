@@ -6,6 +6,7 @@ use std::pin::pin;
 use std::time::Duration;
 
 use anyhow::Context;
+use openkey_cli::Backup;
 
 use super::fleet::Fleet;
 use super::keeper::Told;
@@ -62,7 +63,8 @@ impl Supervisor {
 
     /// Everything, until told to stop.
     pub(super) async fn run(&mut self) -> anyhow::Result<()> {
-        if self.plan.needs_genesis() && self.genesis().await?.is_none() {
+        let awaits_genesis = self.plan.needs_genesis() && !self.options.play_operators;
+        if self.plan.needs_genesis() && !awaits_genesis && self.genesis().await?.is_none() {
             return Ok(());
         }
         prepare::files(&self.dir, &self.plan)?;
@@ -84,8 +86,18 @@ impl Supervisor {
             let Some(()) = self.wait_until_ready().await? else {
                 return Ok(());
             };
+        } else if awaits_genesis {
+            eprintln!(
+                "the operators are not played: enclaves wait for a genesis (openkey operator \
+                 genesis --out {}), after which to start again",
+                self.dir.genesis().display()
+            );
         } else {
-            eprintln!("the operators are not played: enclaves wait for their shares");
+            eprintln!(
+                "the operators are not played: enclaves wait for shares (openkey operator \
+                 post-share --genesis {})",
+                self.dir.genesis().join(Backup::GENESIS).display()
+            );
         }
         if let Some(successor) = successor {
             let Some(()) = self.upgrade(&successor).await? else {
@@ -211,6 +223,8 @@ fn ready(dir: &Dir, kept: &Kept, programs: &[Measurement]) -> anyhow::Result<Rea
         dir: dir.path().to_owned(),
         root_certificate: dir.root_certificate(),
         policy: dir.policy(),
+        release_policy: (kept.image.is_some() && kept.root_id().is_some())
+            .then(|| dir.release_policy()),
         root: kept.root,
         root_id: kept.root_id().map(str::to_owned),
         image: kept.image.as_ref().map(|image| image.dir(dir)),

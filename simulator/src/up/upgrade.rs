@@ -123,6 +123,7 @@ impl Supervisor {
             successor: true,
         });
         self.dir.keep(&self.plan.kept)?;
+        prepare::release(&self.dir, &self.plan.kept, successor)?;
         prepare::policy(&self.dir, &self.plan.kept, &[new])?;
         self.describe(&programs)?;
         self.wait_until_ready().await

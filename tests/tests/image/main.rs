@@ -8,6 +8,7 @@
     clippy::panic
 )] // a test may stop at once
 
+mod contents;
 mod kills;
 mod measurements;
 mod upgrades;

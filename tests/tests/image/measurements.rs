@@ -3,7 +3,7 @@
 use std::fs;
 
 use openkey_simulator::dir::RootKind;
-use openkey_simulator::simulation::{Options, SimulationError};
+use openkey_simulator::simulation::{Options, Simulation, SimulationError};
 use openkey_tests::{program, provisioned, said, start, template, verify};
 
 use crate::image;
@@ -38,9 +38,35 @@ fn from_nothing_to_a_signature() {
     let receipt = ada.sign_up("Ada").unwrap().receipt;
     let signed = ada.sign_text("from a virtual machine").unwrap();
     assert_eq!(signed.address, receipt.keys[0].address);
-    let policy = simulation.policy().to_str().unwrap();
-    let output = verify(&["host", simulation.page(), "--policy", policy]);
-    assert!(output.status.success(), "{}", said(&output));
+    // clients that compare measurements, and clients that go by what the maintainers signed
+    let by_measurement = simulation.policy().to_str().unwrap();
+    let by_release = release_policy(&simulation);
+    for policy in [by_measurement, &by_release] {
+        let output = verify(&["host", simulation.page(), "--policy", policy]);
+        assert!(output.status.success(), "{}", said(&output));
+    }
+}
+
+/// Accepts what the maintainers released, and nothing else.
+fn release_policy(simulation: &Simulation) -> String {
+    let policy = simulation.ready.release_policy.as_ref().unwrap();
+    policy.to_str().unwrap().to_owned()
+}
+
+#[test]
+fn e7_the_genuine_image_with_another_configuration_is_not_the_release() {
+    let (_temporary, dir) = template::copy(RootKind::Operators);
+    let mut configuration: serde_json::Value =
+        serde_json::from_slice(&dir.kept().unwrap().unwrap().configuration_json()).unwrap();
+    configuration["rp_name"] = "somebody else's".into();
+    fs::write(dir.other_configuration(1), configuration.to_string()).unwrap();
+    let options = Options::new(program("openkey-sim")).dir(dir.path());
+    let simulation = start(options.no_operators()).unwrap();
+    simulation.status(1).unwrap();
+    let policy = release_policy(&simulation);
+    let output = verify(&["host", simulation.page(), "--policy", &policy]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(said(&output).contains("PCR16"), "{}", said(&output));
 }
 
 #[test]
@@ -64,9 +90,11 @@ fn e7_an_image_that_differs_by_one_byte_is_refused() {
     let simulation = start(options.no_operators()).unwrap();
     simulation.status(1).unwrap();
     let policy = simulation.policy().to_str().unwrap();
-    let output = verify(&["host", simulation.page(), "--policy", policy]);
-    assert_eq!(output.status.code(), Some(1));
-    assert!(said(&output).contains("PCR0"), "{}", said(&output));
+    for policy in [policy, &release_policy(&simulation)] {
+        let output = verify(&["host", simulation.page(), "--policy", policy]);
+        assert_eq!(output.status.code(), Some(1));
+        assert!(said(&output).contains("PCR0"), "{}", said(&output));
+    }
     // no operator gives it a share
     let policy = fs::read(policy).unwrap();
     match simulation.post_share(1, 0, &policy) {

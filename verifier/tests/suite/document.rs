@@ -301,6 +301,7 @@ fn measurements_are_compared() {
     assert!(ran.stderr.contains("PCR1"), "{ran:?}");
     // A PCR that the document does not have is no match.
     let absent = pcr(20, &[0; 48]);
-    case.judge(&document, &[&at[..], &["--pcr", &absent]].concat())
+    let flags = ["--pcr", &right, "--pcr", &absent];
+    case.judge(&document, &[&at[..], &flags].concat())
         .refused("measurement_mismatch");
 }

@@ -1,7 +1,8 @@
 //! One enclave behind a host, asked who it is before anything is given to it.
 
 use openkey_attestation::{Policy, Verifier};
-use openkey_protocol::message::{Key32, OperatorRequest, Request, Response, RootStatus, Status};
+use openkey_cli::Recipient;
+use openkey_protocol::message::{OperatorRequest, Request, Response, RootStatus, Status};
 use openkey_verifier::{
     client::{Client, ClientError, Host},
     command::{Accept, ask},
@@ -66,23 +67,6 @@ impl Session {
     pub(crate) fn recipient(&self, accept: Accept) -> Result<Recipient, Stop> {
         let verifier = Verifier::new(accept.roots);
         let fresh = self.evidence(&verifier, &accept.policy)?;
-        let boot_key = fresh
-            .claims()
-            .public_key
-            .as_deref()
-            .and_then(|bytes| <[u8; 32]>::try_from(bytes).ok())
-            .ok_or_else(|| {
-                Stop::refused("boot_key", "the evidence names no boot key of 32 bytes")
-            })?;
-        Ok(Recipient {
-            boot_key: Key32(boot_key),
-            identity: Key32(*fresh.identity().as_bytes()),
-        })
+        Ok(Recipient::of(&fresh)?)
     }
-}
-
-/// Whom a secret is sealed to: out of accepted evidence, never from anywhere else.
-pub(crate) struct Recipient {
-    pub(crate) boot_key: Key32,
-    pub(crate) identity: Key32,
 }

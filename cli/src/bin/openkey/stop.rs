@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use openkey_cli::{BackupError, CeremonyError, HybridError, KeyError};
+use openkey_cli::{BackupError, CeremonyError, KeyError, RecipientError};
 use openkey_verifier::{
     client::ClientError,
     command::{Failure, NOT_JUDGED, REFUSED, Unaccepted},
@@ -107,8 +107,13 @@ impl From<KeyError> for Stop {
     }
 }
 
-impl From<HybridError> for Stop {
-    fn from(error: HybridError) -> Self {
-        Self::failed("seal", error.to_string())
+impl From<RecipientError> for Stop {
+    fn from(error: RecipientError) -> Self {
+        let refusal = error == RecipientError::BootKey;
+        Self {
+            rule: error.rule(),
+            message: error.to_string(),
+            refusal,
+        }
     }
 }

@@ -90,7 +90,8 @@ pub(crate) struct Up {
     /// stand-in for AWS KMS. Further enclaves get it by hand-over. Kept in DIR
     #[arg(long, value_name = "SOURCE")]
     pub(crate) root: Option<RootKind>,
-    /// Do not post the operators' shares: enclaves wait until somebody does
+    /// Do not play the operators: enclaves wait until somebody holds the genesis and posts shares
+    /// (`openkey operator`, with the keys in DIR/operators)
     #[arg(long)]
     pub(crate) no_operators: bool,
     /// A fault from the moment everything answers; may be repeated
@@ -135,8 +136,8 @@ CHANCE is 0.25, 25% or always; DELAY is 250ms or 2s@0.1; OFFSET is +2h or -90s. 
 
 Faults of the NSM, of frames and of connections are faults of enclaves that are processes.
 
-With --json the object has: page, api, node (null), dir, root_certificate, policy, root, root_id,
-image, enclaves (id, member, api, measurements, root_source) and processes (name, pid). Progress goes
+With --json the object has: page, api, node (null), dir, root_certificate, policy, release_policy,
+root, root_id, image, enclaves (id, member, api, measurements, root_source) and processes (name, pid). Progress goes
 to standard error.";
 
 /// On or off.

@@ -1,18 +1,15 @@
 //! `openkey operator genesis` and `check-genesis`.
 
 use openkey_attestation::Verifier;
-use openkey_cli::{Ceremony, GenesisFile};
-use openkey_protocol::{
-    cbor,
-    message::{Hash32, OperatorRequest, Request, Response},
-};
+use openkey_cli::{Backup, Ceremony};
+use openkey_protocol::message::{Hash32, OperatorRequest, Request, Response};
 use openkey_verifier::{
     attestation::Document,
     client::ClientError,
     command::{AcceptArgs, When, output, source},
     configuration::{self, Configuration},
 };
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::{
     args::{CheckGenesis, Genesis},
@@ -32,7 +29,7 @@ pub(super) fn hold(args: &Genesis) -> Result<(), Stop> {
     let session = Session::open(&args.target.host, args.target.enclave.as_deref())?;
     // A place for the files first: a genesis happens once.
     files::directory(&args.out)?;
-    if args.out.join("genesis.json").exists() {
+    if args.out.join(Backup::GENESIS).exists() {
         return Err(Stop::failed(
             "cannot_write",
             format!("{} holds a genesis already", args.out.display()),
@@ -76,18 +73,13 @@ pub(super) fn hold(args: &Genesis) -> Result<(), Stop> {
         ));
     }
 
-    let file = |name| args.out.join(name);
-    let genesis_file = GenesisFile::new(&genesis).to_json();
-    files::write_new(&file("genesis.json"), genesis_file.as_bytes())?;
-    files::write_new(&file("descriptor.bin"), ceremony.descriptor_bytes())?;
-    if let Some(wrapped) = ceremony.wrapped() {
-        let bytes =
-            cbor::encode(wrapped).map_err(|error| Stop::failed("encoding", error.to_string()))?;
-        files::write_new(&file("wrapped.bin"), &bytes)?;
+    let changed = || Stop::failed("configuration", "it changed while the genesis took place");
+    let before = args.accept.configuration_bytes()?.ok_or_else(changed)?;
+    let files = Backup::of_genesis(&genesis, &before)?;
+    for (name, bytes) in files.files() {
+        files::write_new(&args.out.join(name), bytes)?;
     }
-    let (production, hash) = production(&args.accept, &ceremony)?;
-    files::write_new(&file("configuration.json"), production.as_bytes())?;
-    report(args.json, &ceremony, own, Some(hash));
+    report(args.json, &ceremony, own, files.configuration().hash());
     if !args.json {
         output::text(&next(args, &ceremony));
     }
@@ -111,7 +103,7 @@ pub(super) fn check(args: &CheckGenesis) -> Result<(), Stop> {
         None => None,
     };
     let hash = configuration.with_root_id(ceremony.root_id()).hash();
-    report(args.json, &ceremony, own, Some(hash));
+    report(args.json, &ceremony, own, hash);
     Ok(())
 }
 
@@ -138,21 +130,7 @@ fn before(accept: &AcceptArgs) -> Result<Configuration, Stop> {
     Ok(configuration)
 }
 
-/// The same configuration with the root id, and its hash.
-fn production(accept: &AcceptArgs, ceremony: &Ceremony) -> Result<(String, Hash32), Stop> {
-    let failed = || Stop::failed("configuration", "it changed while the genesis took place");
-    let bytes = accept.configuration_bytes()?.ok_or_else(failed)?;
-    let mut file: Value = serde_json::from_slice(&bytes).map_err(|_| failed())?;
-    file.as_object_mut()
-        .ok_or_else(failed)?
-        .insert("root_id".into(), json!(ceremony.root_id().to_string()));
-    let text = serde_json::to_string_pretty(&file).map_err(|_| failed())? + "\n";
-    let configuration = Configuration::from_json(text.as_bytes()).map_err(|_| failed())?;
-    ceremony.check_configuration(&configuration)?;
-    Ok((text, configuration.hash()))
-}
-
-fn report(as_json: bool, ceremony: &Ceremony, own: Option<u32>, production: Option<Hash32>) {
+fn report(as_json: bool, ceremony: &Ceremony, own: Option<u32>, production: Hash32) {
     let descriptor = ceremony.descriptor();
     let names: Vec<_> = descriptor
         .operators
@@ -167,8 +145,8 @@ fn report(as_json: bool, ceremony: &Ceremony, own: Option<u32>, production: Opti
             "epoch": descriptor.epoch,
             "wrapped": ceremony.wrapped().is_some(),
             "own_share": own,
-            "configuration": production.map(|hash| hash.to_string()),
-            "configuration_pcr": production.map(|hash| configuration::pcr(hash).to_string()),
+            "configuration": production.to_string(),
+            "configuration_pcr": configuration::pcr(production).to_string(),
         }));
         return;
     }
@@ -198,10 +176,8 @@ fn report(as_json: bool, ceremony: &Ceremony, own: Option<u32>, production: Opti
             None => "not checked: give --key",
         },
     );
-    if let Some(hash) = production {
-        table.row("configuration", format!("{hash} from now on"));
-        table.row("PCR16", configuration::pcr(hash).to_string());
-    }
+    table.row("configuration", format!("{production} from now on"));
+    table.row("PCR16", configuration::pcr(production).to_string());
     output::text(&format!("accepted: a genesis\n\n{}", table.render()));
 }
 

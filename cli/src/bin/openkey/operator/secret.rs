@@ -1,7 +1,6 @@
 //! `openkey operator set-secret`.
 
-use openkey_cli::{info, seal};
-use openkey_protocol::message::{MAX_SECRET, OperatorRequest, SECRET_INFO, SecretOrder};
+use openkey_protocol::message::MAX_SECRET;
 use openkey_verifier::command::{When, source};
 
 use crate::{args::SetSecret, files, operator::report, session::Session, stop::Stop};
@@ -53,20 +52,9 @@ pub(super) fn set(args: &SetSecret) -> Result<(), Stop> {
         .find(|known| known.name == args.name)
         .map_or(0, |known| known.version);
     let recipient = session.recipient(accept)?;
-    let info = info(SECRET_INFO, &[recipient.identity.as_bytes()]);
-    let order = SecretOrder {
-        name: args.name.clone(),
-        version: version.saturating_add(1),
-        secret: seal(&recipient.boot_key, &info, &secret)?,
-        identity: recipient.identity,
-    };
-    let order = key
-        .sign(&order)
-        .map_err(|error| Stop::failed("encoding", error.to_string()))?;
-    let status = session.order(OperatorRequest::SetSecret {
-        operator: place,
-        order,
-    })?;
+    let version = version.saturating_add(1);
+    let order = recipient.secret(&key, place, &args.name, version, &secret)?;
+    let status = session.order(order)?;
     report::root(args.json, &status, "the secret was kept");
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! `openkey operator post-share`.
 
-use openkey_cli::{Ceremony, info, seal};
-use openkey_protocol::message::{Hash32, OperatorRequest, POST_SHARE_INFO};
+use openkey_cli::Ceremony;
+use openkey_protocol::message::Hash32;
 use openkey_verifier::command::{When, source};
 
 use crate::{args::PostShare, files, operator::report, session::Session, stop::Stop};
@@ -46,15 +46,7 @@ pub(super) fn post(args: &PostShare) -> Result<(), Stop> {
 
     let session = Session::open(&args.target.host, args.target.enclave.as_deref())?;
     let recipient = session.recipient(accept)?;
-    let info = info(
-        POST_SHARE_INFO,
-        &[root_id.as_bytes(), recipient.identity.as_bytes()],
-    );
-    let share = seal(&recipient.boot_key, &info, &opened.share)?;
-    let status = session.order(OperatorRequest::PostShare {
-        operator: opened.place,
-        share,
-    })?;
+    let status = session.order(recipient.share(&opened)?)?;
     report::root(args.json, &status, "the share was taken");
     Ok(())
 }

@@ -16,7 +16,7 @@ use openkey_protocol::{
 };
 use tokio::runtime::Builder;
 
-use crate::{end::Fatal, events, heartbeat, host, machine::Machine, release};
+use crate::init::{end::Fatal, events, heartbeat, host, machine::Machine, release};
 
 /// Where the enclave takes requests.
 const REQUESTS: u32 = 7000;

@@ -18,7 +18,7 @@ use rustix::{
     rand::{GetRandomFlags, getrandom},
 };
 
-use crate::{
+use crate::init::{
     capacity,
     checks::{self, ClockSource},
     end::Fatal,

@@ -4,7 +4,7 @@
 //! it other devices, clocks and parameters than the measured ones; these checks refuse what would
 //! weaken the enclave.
 
-use crate::end::Fatal;
+use crate::init::end::Fatal;
 
 /// The context id of an enclave's parent on AWS.
 pub(crate) const PARENT: u32 = 3;
