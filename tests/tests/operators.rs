@@ -68,6 +68,7 @@ impl Deployment {
             options = options.image(image);
         }
         let simulation = start(options).unwrap();
+        simulation.status(1).unwrap();
         self.page = simulation.page().to_owned();
         // accepts the image with any configuration, which --configuration names
         let mut policy: Value = read(simulation.policy());
