@@ -132,7 +132,7 @@ export class Shell {
     const development = report !== undefined && (report.simulator || report.binding.root_source === 'development');
     this.ribbon.hidden = !development;
     if (development && !this.ribbon.firstChild) {
-      fill(this.ribbon, h('strong', {}, 'Development enclave: it protects nothing.'), ' Its root key is a file. Use it to try things out, never for real keys.');
+      fill(this.ribbon, h('strong', {}, 'Development enclave: it protects nothing.'), ' Use it to try things out, never for real keys.');
     }
   }
 

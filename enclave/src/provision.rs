@@ -291,7 +291,9 @@ impl<S: RecordStore> Shared<S> {
             },
             root_id: self.platform.configuration().root_id(),
             epoch: self.platform.epoch(),
-            sources: self.waiting.statuses(&self.platform),
+            sources: self
+                .waiting
+                .statuses(&self.platform, self.platform.root_source()),
             upgrades,
             secrets,
         }

@@ -1,4 +1,4 @@
-// Runs the tests of this directory: `node run.js [unit|e2e]...`, all of them by default.
+// Runs the tests of this directory: `node run.js [unit|e2e|FILE]...`, all of them by default.
 //
 // Playwright needs Node.js 20; where the system's is older (Debian 12), the tests run under the
 // `node` package of npm instead.
@@ -14,10 +14,12 @@ const NODE = 20;
 const here = fileURLToPath(new URL('.', import.meta.url));
 const parts = process.argv.slice(2);
 const files = (parts.length > 0 ? parts : ['unit', 'e2e']).flatMap((part) =>
-  readdirSync(join(here, part))
-    .filter((name) => name.endsWith('.test.js'))
-    .sort()
-    .map((name) => join(part, name)),
+  part.endsWith('.test.js')
+    ? [part]
+    : readdirSync(join(here, part))
+        .filter((name) => name.endsWith('.test.js'))
+        .sort()
+        .map((name) => join(part, name)),
 );
 const recent = Number(process.versions.node.split('.')[0]) >= NODE;
 const [command, ...args] = recent ? [process.execPath] : ['npx', '--yes', `node@${NODE}`];

@@ -268,6 +268,9 @@ fn k9_p1_by_hand_from_keys_to_a_serving_deployment_and_its_successor() {
     // evidence beside the status
     let state = done(deployment.at_enclave(&["status"], after));
     assert_eq!(state["state"], "ready");
+    let operators = &state["sources"][1];
+    assert_eq!(operators["source"], "operators");
+    assert_eq!(operators["explanation"], "The root key came from here.");
     assert_eq!(state["evidence"]["binding"]["root_id"], json!(root_id));
 
     // a successor, which takes enough maintainers

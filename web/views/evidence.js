@@ -28,7 +28,7 @@ export function evidenceFacts(vouched, brief = false) {
     { class: 'stack' },
     h('p', {}, h('span', { class: 'badge good' }, icon('check'), 'Every rule of the policy holds')),
     development || report.simulator
-      ? notice('warn', 'Development: protects nothing', h('p', {}, `${report.simulator ? 'The document comes from a simulator, not from hardware. ' : ''}The root key’s source is “${binding.root_source}”: a file that anyone at that machine can read.`))
+      ? notice('warn', 'Development: protects nothing', h('p', {}, report.simulator && 'The document comes from a simulator, not from hardware: whoever runs that machine can read every key. ', development && 'The root key’s source is “development”, which is a file.'))
       : null,
     report.debug ? notice('bad', 'Debug mode', h('p', {}, 'The host can read this enclave’s console and memory.')) : null,
     facts(

@@ -277,11 +277,21 @@ impl Waiting {
     }
 
     /// What came of each source, in the configured order.
-    pub(crate) fn statuses(&self, platform: &Platform) -> Vec<SourceStatus> {
+    ///
+    /// `taken`: where the root key came from, once it is there.
+    pub(crate) fn statuses(
+        &self,
+        platform: &Platform,
+        taken: Option<RootSource>,
+    ) -> Vec<SourceStatus> {
         let explanations = lock(&self.explanations).clone();
         let explain = |source: &RootSource| SourceStatus {
             source: *source,
-            explanation: self.explain(*source, &explanations),
+            explanation: match taken {
+                Some(taken) if taken == *source => "The root key came from here.".to_owned(),
+                Some(_) if *source == RootSource::Operators => "Not needed.".to_owned(),
+                _ => self.explain(*source, &explanations),
+            },
         };
         match &self.awaited {
             Awaited::Development => Vec::new(),

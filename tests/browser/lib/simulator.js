@@ -43,7 +43,10 @@ export class Simulator {
     // To work on the page without building it in.
     const pageDir = process.env['OPENKEY_PAGE_DIR'];
     const page = pageDir ? ['--page-dir', pageDir] : [];
-    const child = spawn(program, ['up', '--dir', dir, '--port', '0', '--json', ...page, ...more], { stdio: ['ignore', 'pipe', 'pipe'], detached: true });
+    // The enclave image, in the place of a process.
+    const imageDir = process.env['OPENKEY_TEST_IMAGE'];
+    const image = imageDir ? ['--image', imageDir] : [];
+    const child = spawn(program, ['up', '--dir', dir, '--port', '0', '--json', ...page, ...image, ...more], { stdio: ['ignore', 'pipe', 'pipe'], detached: true });
     let errors = '';
     child.stderr.on('data', (data) => {
       errors = (errors + data).slice(-4000);
