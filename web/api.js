@@ -97,7 +97,9 @@ export class Api {
     } catch (cause) {
       throw networkFailure(cause);
     }
-    if (response.status === 200) return response;
+    // A 503 of the enclave itself is a reply, too: it awaits its root key.
+    const awaits = response.status === 503 && response.headers.get('content-type') === 'application/cbor';
+    if (response.status === 200 || awaits) return response;
     const after = response.headers.get('retry-after');
     const words = await response.json().catch(() => ({}));
     throw hostFailure(response.status, words ?? {}, after !== null && /^\d+$/.test(after) ? Number(after) : null);

@@ -55,6 +55,10 @@ const ENCLAVE = {
   too_many: { title: 'Too many in too short a time', advice: 'Wait a minute and try again.', retry: true },
   full: { title: 'No room for another account', advice: 'This deployment is full. Tell the operator.' },
   conflict: { title: 'Another change came first', advice: 'Start the step again.' },
+  awaiting_root_key: { title: 'The enclave waits for its root key', advice: 'It was started just now. Its operators or another enclave bring the key; try again in a moment.', retry: true },
+  operator_refused: { title: 'What an operator brought does not fit', advice: 'It was refused, and nothing changed. `openkey operator` says what is wrong.' },
+  hand_over_refused: { title: 'The root key does not move there', advice: 'The other enclave is not one that may have it. Nothing changed.' },
+  manifest_refused: { title: 'The release manifest is refused', advice: 'It is not signed by enough maintainers, or not acceptable here. Nothing changed.' },
   unavailable: { title: 'A part of the service does not answer', advice: 'Nothing changed. Try again in a moment.', retry: true },
   internal: { title: 'The enclave stopped itself', advice: 'It failed its own check and released nothing. Tell the operator.' },
 };

@@ -37,6 +37,6 @@ function isAway(error) {
   return (
     error instanceof Failure &&
     error.retry &&
-    (error.party === 'host' || error.party === 'network' || (error.party === 'enclave' && error.code === 'unavailable'))
+    (error.party === 'host' || error.party === 'network' || (error.party === 'enclave' && ['unavailable', 'awaiting_root_key'].includes(error.code)))
   );
 }

@@ -35,7 +35,7 @@ export function evidenceFacts(vouched, brief = false) {
       ['Module', h('span', { class: 'mono' }, report.module_id)],
       ['Release', `${binding.release}, epoch ${binding.epoch}`],
       ['Document made', when(report.timestamp_ms)],
-      ['Root key source', SOURCES.get(binding.root_source) ?? binding.root_source],
+      ['Root key source', binding.root_source === null ? 'none yet: the enclave waits for its root key' : SOURCES.get(binding.root_source) ?? binding.root_source],
       ['Policy', source === 'host' ? 'the one this host serves' : 'your own, pasted in this browser'],
       !brief && ['Root id', binding.root_id ? copyable(binding.root_id, 'root id') : 'none: no ceremony made one'],
       !brief && ['Configuration', copyable(binding.configuration, 'configuration hash')],

@@ -77,6 +77,20 @@ test('no network, no answer, and answers that are no replies', async () => {
   assert.equal((await send(() => cbor({ ok: { account: {} } }))).code, 'wrong_answer');
 });
 
+test('an enclave that awaits its root key says so under status 503, and is asked again', async () => {
+  let attempts = 0;
+  const error = { code: 'awaiting_root_key', message: 'waiting for root key: 1 of 2 shares', advice: 'a' };
+  const waiting = () => new Response(encode({ error }), { status: 503, headers: { 'content-type': 'application/cbor', 'retry-after': '1' } });
+  const seldom = api(() => {
+    attempts += 1;
+    return attempts < 2 ? waiting() : cbor({ ok: { evidence: { document: nonce } } });
+  });
+  const seen = await failure(api(waiting).send({ evidence: { nonce } }, 'evidence'));
+  assert.deepEqual([seen.party, seen.code, seen.message, seen.retry], ['enclave', error.code, error.message, true]);
+  await patiently(() => seldom.send({ evidence: { nonce } }, 'evidence'), { lost: () => {} });
+  assert.equal(attempts, 2);
+});
+
 test('a request is repeated while the enclave is away, and only then', async () => {
   let attempts = 0;
   let lost = 0;
