@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use openkey_image::eif::HEADER;
 use openkey_simulator::dir::RootKind;
 use openkey_simulator::simulation::{Options, Simulation, SimulationError};
 use openkey_tests::{program, provisioned, said, start, template, verify};
@@ -105,23 +106,12 @@ fn e7_an_image_that_differs_by_one_byte_is_refused() {
     }
 }
 
-/// Puts the checksum of an image file right: CRC-32 of everything but the field itself, which ends
-/// the header.
-fn reseal(eif: &mut [u8]) {
-    const FIELD: std::ops::Range<usize> = 544..548;
-    let mut crc = u32::MAX;
-    for (at, byte) in eif.iter().enumerate() {
-        if FIELD.contains(&at) {
-            continue;
-        }
-        crc ^= u32::from(*byte);
-        for _ in 0..8 {
-            crc = if crc & 1 == 1 {
-                (crc >> 1) ^ 0xedb8_8320
-            } else {
-                crc >> 1
-            };
-        }
-    }
-    eif[FIELD].copy_from_slice(&(!crc).to_be_bytes());
+/// Puts the checksum of an image file right, which ends the header.
+fn reseal(file: &mut [u8]) {
+    let (header, body) = file.split_at_mut(HEADER);
+    let (header, field) = header.split_at_mut(HEADER - 4);
+    let mut checksum = crc32fast::Hasher::new();
+    checksum.update(header);
+    checksum.update(body);
+    field.copy_from_slice(&checksum.finalize().to_be_bytes());
 }

@@ -1,0 +1,48 @@
+//! Any bytes as a file that operators, maintainers and clients read: the fuzz target's body, also
+//! run on its corpus by the tests.
+
+use openkey_cli::{Backup, GenesisFile, OperatorKey, ReleaseKey};
+use openkey_protocol::message::Hash32;
+use openkey_verifier::configuration::Configuration;
+use openkey_verifier::epochs::Epochs;
+use openkey_verifier::release::{ReleaseFile, ReleaseKeys};
+
+/// Which of the readers took it.
+pub(crate) fn run(input: &[u8]) -> Vec<&'static str> {
+    let mut took = Vec::new();
+    let mut note = |name, taken| {
+        if taken {
+            took.push(name);
+        }
+    };
+    note("genesis", GenesisFile::read(input).is_ok());
+    note("backup", Backup::from_json(input, &Hash32([0; 32])).is_ok());
+    note("epochs", Epochs::from_json(input).is_ok());
+    if let Ok(key) = OperatorKey::from_json(input) {
+        let again = OperatorKey::from_json(key.to_json().as_bytes());
+        assert!(again.is_ok_and(|again| again.public() == key.public()));
+        note("operator key", true);
+    }
+    if let Ok(key) = ReleaseKey::from_json(input) {
+        let again = ReleaseKey::from_json(key.to_json().as_bytes());
+        assert!(again.is_ok_and(|again| again.public() == key.public()));
+        note("release key", true);
+    }
+    if let Ok(keys) = ReleaseKeys::from_json(input) {
+        assert!(ReleaseKeys::from_json(keys.to_json().as_bytes()) == Ok(keys));
+        note("release keys", true);
+    }
+    if let Ok(file) = ReleaseFile::from_json(input) {
+        let text = file.to_json();
+        assert!(text.is_ok_and(|text| ReleaseFile::from_json(text.as_bytes()) == Ok(file)));
+        note("manifest", true);
+    }
+    // Whoever takes a configuration gives it the same hash.
+    let enclave = openkey_enclave::Configuration::from_json(input);
+    let client = Configuration::from_json(input);
+    if let (Ok(enclave), Ok(client)) = (&enclave, &client) {
+        assert!(enclave.hash() == client.hash());
+    }
+    note("configuration", enclave.is_ok() && client.is_ok());
+    took
+}
