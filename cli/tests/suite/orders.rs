@@ -76,6 +76,18 @@ fn f10_an_enclave_with_another_configuration_gets_no_secret() {
     assert!(running.orders.lock().unwrap().is_empty());
 }
 
+#[test]
+fn k9_a_strangers_key_under_an_operators_name_signs_no_secret() {
+    let deployment = Deployment::provisioned();
+    let running = deployment.run(Play::default());
+    let eve = deployment.path("eve.key");
+    verify(["operator", "keygen", "--name", "ben", "--out", &eve]).accepted();
+    deployment
+        .operator_stdin(&running, "set-secret", &["name", "--key", &eve], b"x")
+        .not_judged("not_an_operator");
+    assert!(running.orders.lock().unwrap().is_empty());
+}
+
 fn manifest(epoch: u32, configuration: Value, signer: u8) -> String {
     let text: Text = serde_json::from_value(json!({
         "version": 1, "name": "openkey-enclave", "release": "2.0.0", "epoch": epoch,
