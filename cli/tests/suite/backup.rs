@@ -116,3 +116,61 @@ fn a_damaged_or_mixed_backup_is_refused() {
     ];
     verify(make).refused("backup_file");
 }
+
+#[test]
+fn k9_every_file_of_a_backup_is_held_to_the_root_id() {
+    let deployment = Deployment::provisioned_with_kms();
+    let root_id = deployment.root_id();
+    let dir = deployment.path("g");
+    let out = deployment.path("backup.json");
+    let make = || {
+        verify([
+            "operator",
+            "backup",
+            "--dir",
+            &dir,
+            "--out",
+            &out,
+            "--root-id",
+            &root_id,
+        ])
+    };
+    let good = deployment.genesis_files();
+    let put = |name: &str, bytes: &[u8]| deployment.files.write(&format!("g/{name}"), bytes);
+    // Somebody else's wrapped root key, or none.
+    let wrapped = &good["wrapped.bin"];
+    let mut foreign = wrapped.clone();
+    *foreign.last_mut().unwrap() ^= 1;
+    put("wrapped.bin", &foreign);
+    make().refused("backup_foreign");
+    std::fs::remove_file(deployment.files.path("g/wrapped.bin")).unwrap();
+    make().refused("backup_missing");
+    put("wrapped.bin", wrapped);
+    // A configuration for another root key, for none, or of other operators.
+    let configuration = |change: &dyn Fn(&mut Value)| {
+        let mut changed = deployment.configuration.clone();
+        change(&mut changed);
+        put("configuration.json", changed.to_string().as_bytes());
+        make()
+    };
+    configuration(&|c| c["root_id"] = json!("17".repeat(32))).refused("backup_foreign");
+    configuration(&|c| c["root_id"] = Value::Null).refused("backup_foreign");
+    configuration(&|c| c["operators"]["threshold"] = json!(1)).refused("operators");
+    put("configuration.json", &good["configuration.json"]);
+    make().accepted();
+    // And the backup as a whole.
+    let mut backup: Value = serde_json::from_slice(&std::fs::read(&out).unwrap()).unwrap();
+    backup["root_id"] = json!("17".repeat(32));
+    let file = deployment.files.write("bad.json", backup.to_string());
+    let again = deployment.path("again");
+    verify([
+        "operator",
+        "restore",
+        &file,
+        "--dir",
+        &again,
+        "--root-id",
+        &root_id,
+    ])
+    .refused("root_id");
+}

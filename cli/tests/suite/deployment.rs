@@ -5,8 +5,9 @@ use std::{
     sync::{Arc, Mutex},
 };
 
+use ed25519_dalek::SigningKey;
 use openkey_attestation::{Measurements, Pcr, Policy, PolicyFile};
-use openkey_cli::{OperatorKey, info, root_id, seal};
+use openkey_cli::{GenesisFile, OperatorKey, info, root_id, seal};
 use openkey_protocol::{
     cbor,
     message::{
@@ -47,6 +48,10 @@ pub(crate) struct Running {
 pub(crate) struct Play {
     pub(crate) bend: Bend,
     pub(crate) swap: Swap,
+    /// Whether it is another boot once it has held a genesis.
+    pub(crate) reboots: bool,
+    /// Whether it lists another successor than the one announced.
+    pub(crate) lists_another: bool,
 }
 
 impl Default for Play {
@@ -54,6 +59,8 @@ impl Default for Play {
         Self {
             bend: |_, _| (),
             swap: |_, _| (),
+            reboots: false,
+            lists_another: false,
         }
     }
 }
@@ -172,7 +179,23 @@ impl Deployment {
 
     /// Holds the genesis and boots with its root id; `g` holds its files.
     pub(crate) fn provisioned() -> Self {
+        Self::new().provision()
+    }
+
+    /// The same with a KMS key that wraps the root key.
+    pub(crate) fn provisioned_with_kms() -> Self {
         let mut deployment = Self::new();
+        deployment.configuration["kms"] = json!({
+            "key_arn": "arn:aws:kms:eu-central-1:123456789012:key/ours",
+            "region": "eu-central-1",
+        });
+        deployment.live.configuration = hash(&deployment.configuration);
+        deployment.write_policy();
+        deployment.provision()
+    }
+
+    fn provision(self) -> Self {
+        let mut deployment = self;
         let running = deployment.run(Play::default());
         let out = deployment.path("g");
         let ada = deployment.path("ada.key");
@@ -190,6 +213,23 @@ impl Deployment {
 
     pub(crate) fn root_id(&self) -> String {
         self.configuration["root_id"].as_str().unwrap().to_owned()
+    }
+
+    /// `genesis.json` after the enclave has changed it and signed it again.
+    pub(crate) fn bent_genesis(&self, bend: Bend) -> Genesis {
+        let genesis = GenesisFile::read(&self.genesis_files()["genesis.json"]).unwrap();
+        let mut transcript = genesis.transcript.unverified().unwrap();
+        let mut descriptor = cbor::decode(transcript.descriptor.as_slice()).unwrap();
+        bend(&mut transcript, &mut descriptor);
+        let bytes = cbor::encode(&descriptor).unwrap();
+        transcript.root_id = root_id(&bytes);
+        transcript.descriptor = bytes.into();
+        let signed = self.live.sign(&transcript);
+        let over = Sha256::digest(signed.body.as_slice());
+        Genesis {
+            document: self.live.document(&over).into(),
+            transcript: signed,
+        }
     }
 
     /// The files of the genesis by name.
@@ -215,9 +255,15 @@ struct Enclave {
 impl Enclave {
     fn answer(&self, request: Request) -> Reply {
         Reply::Ok(match request {
-            Request::Evidence { nonce } => Response::Evidence(Evidence {
-                document: self.live.document(nonce.as_slice()).into(),
-            }),
+            Request::Evidence { nonce } => {
+                let mut live = self.live.clone();
+                if self.play.reboots && !self.orders.lock().unwrap().is_empty() {
+                    live.identity = SigningKey::from_bytes(&[0x43; 32]);
+                }
+                Response::Evidence(Evidence {
+                    document: live.document(nonce.as_slice()).into(),
+                })
+            }
             Request::Status => Response::Status(self.status()),
             Request::Operator(order) => {
                 self.orders.lock().unwrap().push(order.clone());
@@ -230,10 +276,14 @@ impl Enclave {
                             openkey_verifier::release::ReleaseFile::from_json(manifest.as_slice())
                                 .unwrap();
                         let mut status = self.root_status();
+                        let body = match self.play.lists_another {
+                            true => Vec::new(),
+                            false => file.body().unwrap(),
+                        };
                         status.upgrades.push(UpgradeStatus {
                             release: file.unverified().release.clone(),
                             epoch: file.unverified().epoch,
-                            manifest: Hash32(Sha256::digest(file.body().unwrap()).into()),
+                            manifest: Hash32(Sha256::digest(body).into()),
                             announced_at: now().0,
                             allowed_from: now().0 + 500,
                         });

@@ -115,6 +115,89 @@ fn k9_a_substituted_operator_set_is_refused() {
 }
 
 #[test]
+fn k9_a_descriptor_of_another_version_epoch_or_number_of_shares_is_refused() {
+    let bent = |bend, rule| {
+        let play = Play {
+            bend,
+            ..Play::default()
+        };
+        refused(play, rule);
+    };
+    bent(|_, descriptor| descriptor.version += 1, "descriptor");
+    bent(|_, descriptor| descriptor.epoch += 1, "epoch");
+    bent(|_, descriptor| descriptor.shares.truncate(2), "descriptor");
+    bent(
+        |_, descriptor| descriptor.shares.push(Hash32([1; 32])),
+        "descriptor",
+    );
+}
+
+#[test]
+fn k9_one_boot_answers_all_of_a_genesis() {
+    let another_boot = Play {
+        swap: |genesis, live| {
+            use sha2::{Digest, Sha256};
+            let mut other = live.clone();
+            other.identity = ed25519_dalek::SigningKey::from_bytes(&[7; 32]);
+            let transcript = genesis.transcript.unverified().unwrap();
+            genesis.transcript = other.sign(&transcript);
+            let over = Sha256::digest(genesis.transcript.body.as_slice());
+            genesis.document = other.document(&over).into();
+        },
+        ..Play::default()
+    };
+    refused(another_boot, "identity_key");
+    let gone_after = Play {
+        reboots: true,
+        ..Play::default()
+    };
+    refused(gone_after, "identity_key");
+}
+
+#[test]
+fn k9_an_enclave_that_has_a_root_key_is_asked_for_no_genesis() {
+    let mut deployment = Deployment::new();
+    deployment.live.root_id = Some(Hash32([6; 32]));
+    let running = deployment.run(Play::default());
+    let out = deployment.path("g");
+    deployment
+        .operator(&running, "genesis", &["--out", &out])
+        .refused("root_id");
+    assert!(running.orders.lock().unwrap().is_empty());
+}
+
+#[test]
+fn k9_who_checks_a_genesis_later_sees_what_was_substituted() {
+    let deployment = Deployment::new();
+    hold(&deployment, Play::default()).accepted();
+    let [policy, configuration] =
+        ["policy.json", "configuration.json"].map(|name| deployment.path(name));
+    let check = |genesis: &openkey_protocol::message::Genesis| {
+        let text = openkey_cli::GenesisFile::new(genesis).to_json();
+        let file = deployment.files.write("bent.json", text);
+        verify([
+            "operator",
+            "check-genesis",
+            "--genesis",
+            &file,
+            "--policy",
+            &policy,
+            "--configuration",
+            &configuration,
+        ])
+    };
+    let mut genesis = deployment.bent_genesis(|_, _| ());
+    check(&genesis).accepted();
+    // Evidence of the same enclave, made for something else.
+    genesis.document = deployment.live.document(&[5; 32]).into();
+    check(&genesis).refused("nonce_mismatch");
+    let operators = |_: &mut _, descriptor: &mut openkey_protocol::message::RootDescriptor| {
+        descriptor.operators[1].encryption = Key32([9; 32]);
+    };
+    check(&deployment.bent_genesis(operators)).refused("operators");
+}
+
+#[test]
 fn k9_a_host_cannot_answer_with_a_genesis_of_its_own() {
     let swapped = |swap| Play {
         swap,
@@ -184,6 +267,18 @@ fn k9_a_wrapped_key_belongs_to_a_kms_key_and_the_reverse() {
         ..Play::default()
     };
     refused(play, "wrapped_root");
+    let mut deployment = Deployment::new();
+    deployment.configuration["kms"] = json!({
+        "key_arn": "arn:aws:kms:eu-central-1:123456789012:key/ours",
+        "region": "eu-central-1",
+    });
+    deployment.live.configuration = hash(&deployment.configuration);
+    deployment.write_policy();
+    let play = Play {
+        bend: |transcript, _| transcript.wrapped = None,
+        ..Play::default()
+    };
+    hold(&deployment, play).refused("wrapped_root");
 }
 
 #[test]

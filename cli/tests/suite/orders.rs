@@ -76,13 +76,29 @@ fn f10_an_enclave_with_another_configuration_gets_no_secret() {
     assert!(running.orders.lock().unwrap().is_empty());
 }
 
+#[test]
+fn k9_a_strangers_key_under_an_operators_name_signs_no_secret() {
+    let deployment = Deployment::provisioned();
+    let running = deployment.run(Play::default());
+    let eve = deployment.path("eve.key");
+    verify(["operator", "keygen", "--name", "ben", "--out", &eve]).accepted();
+    deployment
+        .operator_stdin(&running, "set-secret", &["name", "--key", &eve], b"x")
+        .not_judged("not_an_operator");
+    assert!(running.orders.lock().unwrap().is_empty());
+}
+
 fn manifest(epoch: u32, configuration: Value, signer: u8) -> String {
+    manifest_until("2999-01-01T00:00:00Z", epoch, configuration, signer)
+}
+
+fn manifest_until(not_after: &str, epoch: u32, configuration: Value, signer: u8) -> String {
     let text: Text = serde_json::from_value(json!({
         "version": 1, "name": "openkey-enclave", "release": "2.0.0", "epoch": epoch,
         "source_commit": "0".repeat(40), "cargo_lock_sha256": "0".repeat(64), "toolchain": {},
         "measurements": { "0": "a".repeat(96), "1": "b".repeat(96), "2": "c".repeat(96) },
         "configuration": configuration, "page": null,
-        "not_before": "2020-01-01T00:00:00Z", "not_after": "2999-01-01T00:00:00Z",
+        "not_before": "2020-01-01T00:00:00Z", "not_after": not_after,
     }))
     .unwrap();
     let mut file = ReleaseFile::unsigned(text).unwrap();
@@ -111,6 +127,9 @@ fn e8_only_a_signed_successor_is_announced() {
     upgrade(manifest(3, configuration.clone(), 4), &[]).refused("release_signatures");
     upgrade(manifest(1, configuration.clone(), 3), &[]).refused("epoch_too_old");
     upgrade(manifest(3, Value::Null, 3), &[]).refused("configuration_missing");
+    // One that is over.
+    let over = manifest_until("2021-01-01T00:00:00Z", 3, configuration.clone(), 3);
+    upgrade(over, &[]).refused("release_expired");
     assert!(running.orders.lock().unwrap().is_empty());
     let ran = upgrade(manifest(3, configuration.clone(), 3), &[]).accepted();
     assert!(ran.stdout.contains("allowed from"), "{ran:?}");
@@ -119,4 +138,22 @@ fn e8_only_a_signed_successor_is_announced() {
         .json();
     assert_eq!(json["epoch"], 3);
     assert_eq!(running.orders.lock().unwrap().len(), 2);
+}
+
+#[test]
+fn e8_an_enclave_that_lists_another_successor_did_not_take_this_one() {
+    let mut deployment = Deployment::provisioned();
+    let release = ReleaseKey::from_seed(&[3; 32]).public().to_string();
+    deployment.configuration["release_keys"] = json!({ "threshold": 1, "keys": [release] });
+    deployment.live.configuration = hash(&deployment.configuration);
+    deployment.write_policy();
+    let running = deployment.run(Play {
+        lists_another: true,
+        ..Play::default()
+    });
+    let text = manifest(3, json!("5".repeat(64)), 3);
+    let file = deployment.files.write("manifest.json", text);
+    deployment
+        .operator(&running, "upgrade", &["--manifest", &file])
+        .refused("upgrade");
 }

@@ -85,6 +85,41 @@ fn k9_a_strangers_genesis_is_refused_by_who_pins_the_root_id() {
 }
 
 #[test]
+fn f10_k9_an_enclave_configured_for_other_operators_gets_no_share() {
+    let mut deployment = Deployment::provisioned();
+    // The right root id in a configuration that was not the genesis's, and that is measured.
+    deployment.configuration["operators"]["threshold"] = json!(1);
+    deployment.live.configuration = hash(&deployment.configuration);
+    deployment.write_policy();
+    let running = deployment.run(Play::default());
+    post(&deployment, &running, &[]).refused("operators");
+    nothing_given(&running);
+}
+
+#[test]
+fn f10_a_share_is_given_for_one_root_id() {
+    let deployment = Deployment::provisioned();
+    let running = deployment.run(Play::default());
+    let other = "17".repeat(32);
+    post(&deployment, &running, &["--root-id", &other]).not_judged("root_id");
+    nothing_given(&running);
+    // Whoever uses the library is told so, too.
+    let genesis = openkey_cli::GenesisFile::read(&deployment.genesis_files()["genesis.json"]);
+    let root_id = deployment.root_id().parse().unwrap();
+    let ceremony = openkey_cli::Ceremony::pinned(&genesis.unwrap(), &root_id).unwrap();
+    let held = |root_id: &str| {
+        let mut configuration = deployment.configuration.clone();
+        configuration["root_id"] = json!(root_id);
+        let text = configuration.to_string();
+        let configuration =
+            openkey_verifier::configuration::Configuration::from_json(text.as_bytes());
+        ceremony.check_configuration(&configuration.unwrap())
+    };
+    assert!(held(&deployment.root_id()).is_ok());
+    assert_eq!(held(&other).unwrap_err().rule(), "configuration");
+}
+
+#[test]
 fn k9_a_descriptor_with_another_commitment_is_another_root_id() {
     let deployment = Deployment::provisioned();
     let running = deployment.run(Play::default());

@@ -26,6 +26,7 @@ use openkey_verifier::channel::ChannelPolicy;
 use serde::Serialize;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
+use tokio::sync::Notify;
 
 use crate::{
     enclaves::Enclave,
@@ -163,6 +164,14 @@ impl Deployment {
         giver
     }
 
+    /// An enclave that gets it when it is told so.
+    pub(crate) async fn waiting(&self) -> (Running, Arc<Notify>) {
+        let told = Arc::new(Notify::new());
+        let later = Box::new(Later(Arc::clone(&told)));
+        let waiting = self.boot(IMAGE, 1, BootFiles::default(), later).await;
+        (waiting, told)
+    }
+
     /// An enclave that asks this one for it.
     pub(crate) async fn asker(
         &self,
@@ -274,6 +283,21 @@ impl RootKeySource for Known {
 
     fn obtain<'a>(&'a self, _: &'a Platform) -> Obtaining<'a, RootKey> {
         Box::pin(async { Ok(RootKey::new(&self.0)) })
+    }
+}
+
+struct Later(Arc<Notify>);
+
+impl RootKeySource for Later {
+    fn source(&self) -> RootSource {
+        RootSource::HandOver
+    }
+
+    fn obtain<'a>(&'a self, _: &'a Platform) -> Obtaining<'a, RootKey> {
+        Box::pin(async {
+            self.0.notified().await;
+            Ok(RootKey::new(&ROOT))
+        })
     }
 }
 

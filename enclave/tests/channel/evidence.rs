@@ -26,6 +26,7 @@ use tokio_rustls::TlsAcceptor;
 use crate::{
     deployment::{Deployment, IMAGE},
     enclaves::Enclave,
+    nsm::SigningNsm,
 };
 
 async fn connect(
@@ -46,7 +47,7 @@ pub(crate) fn tls_key(key: &KeyPair) -> Hash32 {
     Hash32(Sha256::digest(key.subject_public_key_info()).into())
 }
 
-fn binding(deployment: &Deployment, tls_key: Option<Hash32>) -> EvidenceBinding {
+pub(crate) fn binding(deployment: &Deployment, tls_key: Option<Hash32>) -> EvidenceBinding {
     EvidenceBinding {
         version: EVIDENCE_BINDING_VERSION,
         identity: [0x22; 32].to_vec().into(),
@@ -66,12 +67,21 @@ pub(crate) fn document(
     tls_key: Option<Hash32>,
     nonce: Option<&[u8]>,
 ) -> Vec<u8> {
-    use openkey_enclave::nsm::{Nsm, NsmRequest};
     let nsm = deployment.nsm(IMAGE);
+    document_by(&nsm, deployment, binding(deployment, tls_key), nonce)
+}
+
+/// A document of this machine for this binding, whose identity key is another one.
+pub(crate) fn document_by(
+    nsm: &SigningNsm,
+    deployment: &Deployment,
+    mut binding: EvidenceBinding,
+    nonce: Option<&[u8]>,
+) -> Vec<u8> {
+    use openkey_enclave::nsm::{Nsm, NsmRequest};
     let data = deployment.configuration().hash().0.to_vec();
     nsm.call(NsmRequest::ExtendPcr { index: 16, data }).unwrap();
     nsm.call(NsmRequest::LockPcr { index: 16 }).unwrap();
-    let mut binding = binding(deployment, tls_key);
     let identity = ed25519_dalek::SigningKey::from_bytes(&[7; 32]).verifying_key();
     binding.identity = identity.to_bytes().to_vec().into();
     let user_data = cbor::encode(&binding).unwrap();
@@ -101,15 +111,25 @@ pub(crate) fn certificate(
 /// A server with this key and these extensions, whoever it is. Gives the client's end.
 fn present(key: &KeyPair, extensions: Vec<CustomExtension>) -> Stream {
     let (certificate, secret) = certificate(key, extensions);
+    present_as(vec![certificate], secret, ALPN)
+}
+
+fn present_as(
+    chain: Vec<CertificateDer<'static>>,
+    secret: PrivateKeyDer<'static>,
+    protocol: &[u8],
+) -> Stream {
     // Past the checks that the library makes of one's own certificate.
     let secret = provider().key_provider.load_private_key(secret).unwrap();
-    let certified = CertifiedKey::new(vec![certificate], secret);
+    let certified = CertifiedKey::new(chain, secret);
     let mut config = ServerConfig::builder_with_provider(provider())
         .with_protocol_versions(&[&TLS13])
         .unwrap()
         .with_no_client_auth()
         .with_cert_resolver(Arc::new(SingleCertAndKey::from(certified)));
-    config.alpn_protocols = vec![ALPN.to_vec()];
+    config
+        .alpn_protocols
+        .extend((!protocol.is_empty()).then(|| protocol.to_vec()));
     let (here, there) = tokio::io::duplex(1 << 16);
     tokio::spawn(async move {
         let accepted = TlsAcceptor::from(Arc::new(config)).accept(there).await;
@@ -138,6 +158,67 @@ async fn f7_evidence_of_one_enclave_does_not_hold_on_the_connection_of_another()
     let asked = document(&deployment, Some(tls_key(&own)), Some(&[1; 32]));
     let refused = EvidenceError::Refused(Refusal::NoncePresent);
     assert_eq!(judged(asked).await, Err(ChannelError::Evidence(refused)));
+}
+
+/// The genuine certificate, presented by somebody who does not hold its key.
+#[tokio::test]
+async fn f7_a_genuine_certificate_without_its_key_is_refused() {
+    let deployment = Deployment::new();
+    let (genuine, own) = (KeyPair::generate().unwrap(), KeyPair::generate().unwrap());
+    let document = document(&deployment, Some(tls_key(&genuine)), None);
+    let (stolen, _) = certificate(&genuine, vec![extension(&document)]);
+    let (_, secret) = certificate(&own, vec![]);
+    let stream = present_as(vec![stolen], secret, ALPN);
+    let refused = connect(&deployment, deployment.policy(), stream).await;
+    assert!(matches!(refused, Err(ChannelError::Tls(_))), "{refused:?}");
+}
+
+#[tokio::test]
+async fn f7_evidence_stands_in_a_certificate_that_stands_alone() {
+    let deployment = Deployment::new();
+    let key = KeyPair::generate().unwrap();
+    let evidence = document(&deployment, Some(tls_key(&key)), None);
+    let (good, secret) = certificate(&key, vec![extension(&evidence)]);
+    let (other, _) = certificate(&KeyPair::generate().unwrap(), vec![]);
+    let stream = present_as(vec![good, other], secret, ALPN);
+    let refused = connect(&deployment, deployment.policy(), stream).await;
+    assert_eq!(refused, Err(ChannelError::Chain));
+}
+
+/// What is served under another protocol is no channel, whoever holds the key.
+#[tokio::test]
+async fn f7_a_server_that_speaks_another_protocol_is_refused() {
+    let deployment = Deployment::new();
+    let key = KeyPair::generate().unwrap();
+    let evidence = document(&deployment, Some(tls_key(&key)), None);
+    let (good, secret) = certificate(&key, vec![extension(&evidence)]);
+    let stream = present_as(vec![good], secret, b"");
+    let refused = connect(&deployment, deployment.policy(), stream).await;
+    assert_eq!(refused, Err(ChannelError::Protocol));
+}
+
+#[tokio::test]
+async fn f10_evidence_that_names_another_configuration_than_is_measured_is_refused() {
+    let deployment = Deployment::new();
+    let key = KeyPair::generate().unwrap();
+    let mut binding = binding(&deployment, Some(tls_key(&key)));
+    binding.configuration.0[0] ^= 1;
+    let evidence = document_by(&deployment.nsm(IMAGE), &deployment, binding, None);
+    let stream = present(&key, vec![extension(&evidence)]);
+    let refused = connect(&deployment, deployment.policy(), stream).await;
+    assert_eq!(refused, Err(ChannelError::ConfigurationPcr));
+}
+
+/// An enclave talks to no enclave whose console its host reads.
+#[tokio::test]
+async fn f3_enclaves_do_not_talk_to_one_in_debug_mode() {
+    let deployment = Deployment::new();
+    let key = KeyPair::generate().unwrap();
+    let binding = binding(&deployment, Some(tls_key(&key)));
+    let evidence = document_by(&deployment.nsm(0), &deployment, binding, None);
+    let stream = present(&key, vec![extension(&evidence)]);
+    let refused = connect(&deployment, deployment.policy(), stream).await;
+    assert_eq!(refused.unwrap_err().rule(), "debug_mode");
 }
 
 #[tokio::test]

@@ -1,19 +1,28 @@
 //! To whom the root key goes: K8, E8, P2, F10, and that it goes nowhere else.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use ed25519_dalek::{Signer, SigningKey};
 use openkey_protocol::{
     client::{Client, ClientOptions},
-    message::{Class, ErrorCode, HandOver, Key32, OperatorRequest, Reply, Request, RootSource},
+    message::{
+        Class, ErrorCode, HandOver, Hash32, Key32, OperatorRequest, Reply, Request, Response,
+        RootSource,
+    },
 };
 use openkey_verifier::{
-    channel::{Attested, Connector},
+    channel::{Attested, Connector, provider},
     release::{ReleaseFile, Text},
 };
+use rcgen::KeyPair;
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use serde_json::json;
 
-use crate::deployment::{DELAY_SECONDS, Deployment, IMAGE, maintainer};
+use crate::{
+    deployment::{DELAY_SECONDS, Deployment, IMAGE, Running, maintainer},
+    evidence::{binding, certificate, document_by, extension, tls_key},
+    nsm::SigningNsm,
+};
 
 #[tokio::test]
 async fn k8_an_equal_enclave_gets_the_root_key() {
@@ -95,6 +104,66 @@ async fn k8_without_evidence_there_is_no_root_key() {
         panic!("given to a stranger");
     };
     assert_eq!(refused.code, ErrorCode::HandOverRefused);
+}
+
+/// Asks for a root key with evidence that was made by hand.
+async fn ask_with(
+    deployment: &Deployment,
+    giver: &Running,
+    nsm: &SigningNsm,
+    of: Hash32,
+    asked: Hash32,
+) -> Reply {
+    let key = KeyPair::generate().unwrap();
+    let mut binding = binding(deployment, Some(tls_key(&key)));
+    binding.root_id = Some(of);
+    let document = document_by(nsm, deployment, binding, None);
+    let (certificate, secret) = certificate(&key, vec![extension(&document)]);
+    let secret = provider().key_provider.load_private_key(secret).unwrap();
+    let own = SingleCertAndKey::from(CertifiedKey::new(vec![certificate], secret));
+    let connector =
+        Connector::mutual(deployment.policy(), deployment.clock(), Arc::new(own)).unwrap();
+    let attested = Attested {
+        transport: giver.address.clone(),
+        connector,
+        peer: "giver".to_owned(),
+    };
+    let client = Client::new(attested, ClientOptions::default());
+    let request = Request::HandOver(HandOver {
+        root_id: asked,
+        manifest: None,
+    });
+    let body = openkey_protocol::cbor::encode(&request).unwrap();
+    let wait = std::time::Duration::from_secs(20);
+    let reply = client.call(Class::Request, body, wait).await.unwrap();
+    openkey_protocol::cbor::decode(&reply).unwrap()
+}
+
+#[tokio::test]
+async fn k8_every_register_and_both_root_ids_must_be_the_givers() {
+    let deployment = Deployment::new();
+    let giver = deployment.giver(1).await;
+    let (own, other) = (deployment.root_id, Hash32([1; 32]));
+    let equal = deployment.nsm(IMAGE);
+    let given = ask_with(&deployment, &giver, &equal, own, own).await;
+    assert!(
+        matches!(given, Reply::Ok(Response::HandedOver(_))),
+        "{given:?}"
+    );
+    let refused = |reply: Reply, why: &str| match reply {
+        Reply::Error(error) => assert!(error.message.contains(why), "{why}: {error:?}"),
+        Reply::Ok(_) => panic!("given in spite of {why}"),
+    };
+    for index in 0..3 {
+        let differs = deployment.nsm(IMAGE).with(index, IMAGE + 1);
+        let reply = ask_with(&deployment, &giver, &differs, own, own).await;
+        refused(reply, &format!("differs in PCR{index},"));
+    }
+    for (of, asked) in [(other, own), (own, other), (other, other)] {
+        let equal = deployment.nsm(IMAGE);
+        let reply = ask_with(&deployment, &giver, &equal, of, asked).await;
+        refused(reply, "another root_id");
+    }
 }
 
 const SUCCESSOR: u8 = 0xb2;

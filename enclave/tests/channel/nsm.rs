@@ -4,7 +4,7 @@ use std::{
     collections::BTreeSet,
     sync::{
         Arc, Mutex,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
 };
 
@@ -19,11 +19,16 @@ use crate::enclaves::{Enclave, NOW};
 
 /// What time it is, everywhere: moved by hand.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Time(Arc<AtomicU64>);
+pub(crate) struct Time(Arc<AtomicU64>, Arc<AtomicBool>);
 
 impl Time {
     pub(crate) fn pass(&self, ms: u64) {
         self.0.fetch_add(ms, Ordering::SeqCst);
+    }
+
+    /// From now on every NSM fails.
+    pub(crate) fn without_nsm(&self) {
+        self.1.store(true, Ordering::SeqCst);
     }
 
     pub(crate) fn now(&self) -> UnixMillis {
@@ -62,6 +67,12 @@ impl SigningNsm {
         }
     }
 
+    /// The same with another value in one register.
+    pub(crate) fn with(self, index: u8, byte: u8) -> Self {
+        self.state.lock().unwrap().0[usize::from(index)] = [byte; 48];
+        self
+    }
+
     pub(crate) fn attest(
         &self,
         nonce: Option<Vec<u8>>,
@@ -90,6 +101,9 @@ impl SigningNsm {
 impl Nsm for SigningNsm {
     fn call(&self, request: NsmRequest) -> Result<NsmResponse, NsmError> {
         static CALLS: AtomicU64 = AtomicU64::new(0);
+        if self.time.1.load(Ordering::SeqCst) {
+            return Err(NsmError::Unreachable);
+        }
         Ok(match request {
             NsmRequest::Describe => NsmResponse::Description(NsmDescription {
                 version: (1, 0, 0),

@@ -214,6 +214,33 @@ async fn f10_substituted_operators_or_descriptors_are_refused() {
     );
 }
 
+/// What the configuration pins is read strictly all the same: no share is counted against a list of
+/// another length, nor against rules of another version.
+#[tokio::test]
+async fn f10_a_pinned_descriptor_that_is_none_is_refused() {
+    let (deployment, _) = Deployment::provisioned().await;
+    let original = deployment.files.descriptor.clone().unwrap();
+    let descriptor: RootDescriptor = cbor::decode(original.as_slice()).unwrap();
+    let changes: [fn(&mut RootDescriptor); 3] = [
+        |descriptor| descriptor.version += 1,
+        |descriptor| descriptor.shares.truncate(1),
+        |descriptor| descriptor.shares.push(Hash32([7; 32])),
+    ];
+    for change in changes {
+        let mut changed = descriptor.clone();
+        change(&mut changed);
+        let bytes = cbor::encode(&changed).unwrap();
+        let id = Sha256::digest([ROOT_ID_LABEL.as_bytes(), &[0], &bytes].concat());
+        let (mut attacked, _) = Deployment::provisioned().await;
+        attacked.json = deployment.json.clone();
+        attacked.json["root_id"] = json!(hex::encode(id));
+        attacked.files.descriptor = Some(bytes.into());
+        let status = status(&attacked.boot().await).await;
+        let text = "The root descriptor is not one that this program reads.";
+        assert_eq!(status.sources[0].explanation, text);
+    }
+}
+
 #[tokio::test]
 async fn p2_a_root_key_of_a_newer_epoch_is_not_taken_by_an_older_program() {
     let mut deployment = Deployment::new();

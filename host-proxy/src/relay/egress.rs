@@ -132,5 +132,8 @@ mod tests {
         assert!(addresses(&["1.1.1.1:443", "[2600::1]:443"]).is_ok());
         assert!(addresses(&["1.1.1.1:443", "10.0.0.1:443"]).is_err());
         assert!(addresses(&["[::ffff:169.254.169.254]:443"]).is_err());
+        // A name with many addresses does not make this host try them all.
+        let many = addresses(&["1.1.1.1:443"; 100]).unwrap();
+        assert_eq!(many.len(), ATTEMPTS);
     }
 }

@@ -1,6 +1,7 @@
 use std::{net::SocketAddr, path::Path, time::Instant};
 
 use openkey_protocol::{
+    message::MAX_BOOT_FILE,
     relay::{Relay as _, RelayClient},
     transport::Address,
 };
@@ -102,6 +103,25 @@ async fn h5_a_permitted_name_does_not_lead_inside() {
     assert!(relay.open(&egress("169.254.169.254", 80)).await.is_err());
 }
 
+/// What says who is allowed is read within bounds, as it is for enclaves.
+#[tokio::test]
+async fn h1_a_configuration_that_no_enclave_takes_allows_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let to = loud().await;
+    let mut config = ServicesConfig::new(socket(dir.path(), "x"));
+    let path = dir.path().join("configuration.json");
+    config.files.configuration = Some(path.clone());
+    config
+        .egress_map
+        .insert("id.example.org:443".to_owned(), to);
+    let text = r#"{"identity_providers":["id.example.org"]}"#;
+    for (spaces, allowed) in [(0, true), (MAX_BOOT_FILE, false)] {
+        std::fs::write(&path, format!("{text}{}", " ".repeat(spaces))).unwrap();
+        let opened = open(&egress("id.example.org", 443), &config).await;
+        assert_eq!(opened.is_ok(), allowed, "{:?}", opened.err());
+    }
+}
+
 #[tokio::test]
 async fn peers_are_reached_by_number_on_this_host_and_others() {
     let dir = tempfile::tempdir().unwrap();
@@ -155,6 +175,32 @@ async fn h1_silent_connections_are_bounded() {
     timeout(WORD, opened).await.unwrap();
 }
 
+/// Whoever asks for nothing gives the place back.
+#[tokio::test]
+async fn h1_an_enclave_that_asks_for_nothing_is_let_go() {
+    let dir = tempfile::tempdir().unwrap();
+    let _relay = relay(&dir, |_| {});
+    let mut silent = socket(dir.path(), "relay.sock").connect().await.unwrap();
+    let ended = timeout(WORD * 2, silent.read(&mut [0])).await.unwrap();
+    assert!(matches!(ended, Ok(0) | Err(_)));
+}
+
+/// Half-open connections would take all places. Who speaks now and then stays.
+#[tokio::test(start_paused = true)]
+async fn h1_a_connection_on_which_nothing_comes_is_closed() {
+    let (mut one, here) = tokio::io::duplex(64);
+    let (there, mut other) = tokio::io::duplex(64);
+    let pump = tokio::spawn(pump::both(Box::new(here), Box::new(there)));
+    for _ in 0..10 {
+        sleep(Duration::from_secs(60)).await;
+        one.write_u8(1).await.unwrap();
+        assert_eq!(other.read_u8().await.unwrap(), 1);
+    }
+    let ended = timeout(Duration::from_secs(600), pump).await;
+    ended.unwrap().unwrap();
+    assert!(other.read_u8().await.is_err());
+}
+
 /// A peer that never takes what it is sent, and one that is cut in the middle: the others go on.
 #[tokio::test]
 async fn h2_a_stalled_and_a_cut_connection_hurt_nobody_else() {
@@ -203,6 +249,11 @@ async fn a_channel_is_carried_byte_for_byte() {
     wrote.unwrap();
     read.unwrap();
     assert!(sent == arrived);
+    // Also in pieces of one byte, whatever it is.
+    for byte in 0..=u8::MAX {
+        outside.write_all(&[byte]).await.unwrap();
+        assert_eq!(inside.read_u8().await.unwrap(), byte);
+    }
     inside.write_all(b"back").await.unwrap();
     drop(inside);
     let mut back = Vec::new();

@@ -2,11 +2,12 @@
 
 use std::{sync::atomic::Ordering, time::Duration};
 
+use openkey_host_proxy::config::Peer;
 use openkey_protocol::{
     cbor,
     client::{Client, ClientOptions},
     host::HostClient,
-    message::{EnclaveEvent, Error, ErrorCode, Reply, RootSource},
+    message::{EnclaveEvent, Error, ErrorCode, MAX_BOOT_FILE, MAX_PEERS, Reply, RootSource},
     transport::Address,
 };
 
@@ -45,6 +46,27 @@ async fn boot_files_are_handed_over_and_events_counted() {
     ] {
         assert!(metrics.contains(line), "{metrics}");
     }
+}
+
+#[tokio::test]
+async fn h1_what_is_handed_over_is_bounded() {
+    let files = tempfile::tempdir().unwrap();
+    let path = files.path().join("configuration.json");
+    std::fs::write(&path, "{}").unwrap();
+    let site = Site::with(|config| {
+        let services = &mut config.services[0];
+        services.files.configuration = Some(path.clone());
+        services.peers = vec![Peer::Remote("localhost:1".to_owned()); 100];
+    })
+    .await;
+    let host = client(&site);
+    let most = host.boot_files().await.unwrap().peers;
+    assert_eq!(most, MAX_PEERS);
+    std::fs::write(&path, vec![b' '; MAX_BOOT_FILE]).unwrap();
+    let handed = host.boot_files().await.unwrap();
+    assert_eq!(handed.configuration.as_slice().len(), MAX_BOOT_FILE);
+    std::fs::write(&path, vec![b' '; MAX_BOOT_FILE + 1]).unwrap();
+    assert!(host.boot_files().await.is_err());
 }
 
 #[tokio::test]

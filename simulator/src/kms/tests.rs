@@ -499,6 +499,16 @@ async fn k1_the_host_gets_nothing_without_a_recipient() {
 }
 
 #[tokio::test]
+async fn k2_a_request_for_another_kms_key_is_refused() {
+    let world = World::new().await;
+    let wrapped = world.genuine().wrap(&descriptor()).await.unwrap();
+    let document = world.genuine().document().await;
+    let mut body = decrypt(&world, &wrapped, Some(&document));
+    body["KeyId"] = json!(world.kms.identity().key_arn.replace("key/", "key/0"));
+    assert_eq!(world.raw("Decrypt", &body), Err(Rule::NoSuchKey));
+}
+
+#[tokio::test]
 async fn k3_a_recipient_key_is_taken_once() {
     let mut world = World::new().await;
     let wrapped = world.genuine().wrap(&descriptor()).await.unwrap();

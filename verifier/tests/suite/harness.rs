@@ -29,7 +29,7 @@ use tempfile::TempDir;
 
 use crate::{
     PROGRAM,
-    enclaves::{Drafts, Enclave, PCRS, SECOND, SIMULATOR_ID},
+    enclaves::{Drafts, Enclave, MODULE_ID, PCRS, SECOND, SIMULATOR_ID},
 };
 
 /// What a run of the command gave.
@@ -251,14 +251,23 @@ pub(crate) struct Live {
 
 impl Live {
     pub(crate) fn new() -> Self {
-        let mut drafts = Drafts::of(SIMULATOR_ID);
+        Self::of(SIMULATOR_ID)
+    }
+
+    /// One of hardware's kind, under its own root.
+    pub(crate) fn hardware() -> Self {
+        Self::of(MODULE_ID)
+    }
+
+    fn of(module_id: &str) -> Self {
+        let mut drafts = Drafts::of(module_id);
         let shift = i64::try_from(now().seconds()).unwrap() - SECOND - 60;
         for draft in &mut drafts.0 {
             draft.from += shift;
             draft.until += shift;
         }
         let mut enclave = drafts.issue();
-        enclave.module_id = SIMULATOR_ID.into();
+        enclave.module_id = module_id.into();
         Self {
             enclave,
             identity: SigningKey::from_bytes(&[0x42; 32]),

@@ -170,6 +170,19 @@ fn p6_a_role_or_an_instance_is_no_program() {
 }
 
 #[test]
+fn p6_one_of_two_sets_without_a_program_lets_any_program_in() {
+    let case = Case::new(live(|_| ()));
+    for first in [true, false] {
+        let one_of_two = |policy: &mut Value| {
+            let sets = policy["measurements"].as_array_mut().unwrap();
+            let only = json!({ "16": sets[0]["16"] });
+            sets.insert(usize::from(!first), only);
+        };
+        case.judge(one_of_two, &[]).not_judged("code_missing");
+    }
+}
+
+#[test]
 fn f10_the_genuine_image_with_another_configuration_is_refused() {
     let genuine = Case::new(live(|_| ()));
     genuine.with(&[]).accepted();
@@ -267,6 +280,64 @@ fn p2_an_older_epoch_than_seen_before_is_refused() {
     // A damaged memory is no empty one.
     files.write("epochs.json", "{}");
     older.with(&state).not_judged("epochs_file");
+}
+
+#[test]
+fn p2_a_memory_that_cannot_be_read_is_no_empty_one() {
+    let case = Case::new(live(|_| ()));
+    case.files.write("file", "");
+    let inside = case.files.path("file").join("epochs.json");
+    let inside = inside.to_str().unwrap();
+    case.with(&["--state", inside]).not_judged("cannot_open");
+}
+
+#[test]
+fn p2_documents_are_held_to_the_epochs_that_were_seen() {
+    let files = Files::new();
+    let state = files.path("epochs.json");
+    let judge = |epoch: u32| {
+        let live = live(|live| live.epoch = epoch);
+        let policy = files.write("policy.json", live.policy());
+        let document = files.write("document", live.document(&[9; 32]));
+        let nonce = "09".repeat(32);
+        let state = state.to_str().unwrap();
+        verify([
+            "document", &document, "--policy", &policy, "--nonce", &nonce, "--state", state,
+        ])
+    };
+    judge(7).accepted();
+    judge(6).refused("epoch_too_old");
+    judge(7).accepted();
+    judge(8).accepted();
+    judge(7).refused("epoch_too_old");
+}
+
+#[test]
+fn p2_the_releases_of_the_flags_set_the_lowest_epoch() {
+    let (signers, keys) = keys();
+    // Flags know no simulator: hardware's certificates, under a root of our own.
+    let case = Case::new(live(|live| live.enclave = Live::hardware().enclave));
+    let keys = case.files.write("keys.json", keys);
+    let configuration = "cf".repeat(32);
+    let judge = |epoch: u32| {
+        let text = release(epoch, &PCRS[0], "2999-01-01T00:00:00Z", &signers);
+        let file = case.files.write("release.json", text);
+        verify([
+            "host",
+            &case.server.url,
+            "--release",
+            &file,
+            "--keys",
+            &keys,
+            "--configuration",
+            &configuration,
+            "--root",
+            &case.root,
+        ])
+    };
+    judge(5).accepted();
+    // The same image under an older epoch than its release has: not that release.
+    judge(6).refused("epoch_too_old");
 }
 
 #[test]
