@@ -6,6 +6,9 @@
 //!   one.
 //! * [`address`]: Ethereum addresses as text (ERC-55).
 //! * [`did`]: `did:pkh` names of Ethereum accounts.
+//! * [`key`]: public keys as `did:key`.
+//! * [`ability`], [`attenuation`]: what a token grants.
+//! * [`cid`]: the names of tokens.
 //! * [`uri`]: RFC 3986 syntax checks.
 #![cfg_attr(
     test,
@@ -13,7 +16,11 @@
     allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)
 )]
 
+pub mod ability;
 pub mod address;
+pub mod attenuation;
+pub mod cid;
 pub mod did;
+pub mod key;
 pub mod siwe;
 pub mod uri;
