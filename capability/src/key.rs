@@ -58,8 +58,15 @@ impl PublicKey {
         };
         let is_point = match &key {
             Self::Ed25519(bytes) => VerifyingKey::from_bytes(bytes).is_ok_and(|key| !key.is_weak()),
-            Self::Secp256k1(bytes) => k256::ecdsa::VerifyingKey::from_sec1_bytes(bytes).is_ok(),
-            Self::P256(bytes) => p256::ecdsa::VerifyingKey::from_sec1_bytes(bytes).is_ok(),
+            // SEC 1 readers also take a form of this length without the sign, tag 5: it would be a
+            // second name of the key.
+            Self::Secp256k1(bytes @ [2 | 3, ..]) => {
+                k256::ecdsa::VerifyingKey::from_sec1_bytes(bytes).is_ok()
+            }
+            Self::P256(bytes @ [2 | 3, ..]) => {
+                p256::ecdsa::VerifyingKey::from_sec1_bytes(bytes).is_ok()
+            }
+            Self::Secp256k1(_) | Self::P256(_) => false,
         };
         is_point.then_some(key).ok_or(KeyError)
     }
@@ -145,6 +152,20 @@ mod tests {
             key.did(),
             "did:key:z6Mkon3Necd6NkkyfoGoHxid2znGc59LU3K7mubaRcFbLfLX"
         );
+    }
+
+    #[test]
+    fn a_key_has_no_second_name() {
+        for did in [
+            "did:key:zQ3shScWratmosu8R95gHDdPPypPdxht5hkJ16K2Pv7NWWW4m",
+            "did:key:zDnaeWA1DFehB4iXcQeiDJzcZK3x2cYW1DdJX97edtzfPCt75",
+        ] {
+            let mut key = PublicKey::from_did(did).unwrap();
+            if let PublicKey::Secp256k1(bytes) | PublicKey::P256(bytes) = &mut key {
+                bytes[0] = 5;
+            }
+            assert_eq!(PublicKey::from_did(&key.did()), Err(KeyError), "{did}");
+        }
     }
 
     #[test]

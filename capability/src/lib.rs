@@ -5,9 +5,10 @@
 //! * [`siwe`]: the ERC-4361 message, parsed and printed byte for byte, and what merely looks like
 //!   one.
 //! * [`address`]: Ethereum addresses as text (ERC-55).
-//! * [`did`]: `did:pkh` names of Ethereum accounts.
+//! * [`did`]: principals: accounts, keys, and others.
 //! * [`key`]: public keys as `did:key`.
 //! * [`ability`], [`attenuation`]: what a token grants.
+//! * [`resource`], [`caveat`]: on what, and how much of it.
 //! * [`cid`]: the names of tokens.
 //! * [`uri`]: RFC 3986 syntax checks.
 #![cfg_attr(
@@ -19,8 +20,10 @@
 pub mod ability;
 pub mod address;
 pub mod attenuation;
+pub mod caveat;
 pub mod cid;
 pub mod did;
 pub mod key;
+pub mod resource;
 pub mod siwe;
 pub mod uri;
