@@ -180,6 +180,8 @@ mod tests {
             "did:key:z6Mkon3Necd6NkkyfoGoHxid2znGc59LU3K7mubaRcFbLfL",
             "did:key:z6Mkon3Necd6NkkyfoGoHxid2znGc59LU3K7mubaRcFbLfLX#a",
             "did:key:f00",
+            // the session's, in base 16: a key has one name
+            "did:key:fed018a88e3dd7409f195fd52db2d3cba5d72ca6709bf1d94121bf3748801b40f6f5c",
             &weak,
             &no_point,
         ] {

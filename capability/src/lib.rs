@@ -10,6 +10,8 @@
 //! * [`ability`], [`attenuation`]: what a token grants.
 //! * [`resource`], [`caveat`]: on what, and how much of it.
 //! * [`cid`]: the names of tokens.
+//! * [`ucan`]: UCAN 0.10 JWTs, read, verified and written.
+//! * [`chain`]: delegations, invocations and revocations, held to what they rest on.
 //! * [`uri`]: RFC 3986 syntax checks.
 #![cfg_attr(
     test,
@@ -21,9 +23,11 @@ pub mod ability;
 pub mod address;
 pub mod attenuation;
 pub mod caveat;
+pub mod chain;
 pub mod cid;
 pub mod did;
 pub mod key;
 pub mod resource;
 pub mod siwe;
+pub mod ucan;
 pub mod uri;

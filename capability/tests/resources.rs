@@ -40,7 +40,6 @@ fn vectors() -> Vectors {
 const fn rule(error: ResourceError) -> &'static str {
     match error {
         ResourceError::Uri(_) => "Uri",
-        ResourceError::Scheme => "Scheme",
         ResourceError::Service => "Service",
         ResourceError::Space(_) => "Space",
         _ => "another",

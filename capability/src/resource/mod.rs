@@ -38,9 +38,6 @@ pub enum ResourceError {
     /// It is no URI at all.
     #[error("the resource is no URI: {0}")]
     Uri(#[from] UriError),
-    /// `tinycloud:` in other letters.
-    #[error("the scheme tinycloud is written in small letters")]
-    Scheme,
     /// A space alone: nothing is granted on a space but on its services.
     #[error("the resource names no service: write <space>/<service>")]
     Service,
@@ -63,8 +60,8 @@ pub enum Resource {
     Network(NetworkId),
     /// A token.
     Cid(Cid),
-    /// Any other URI, as it was written: foreign ones, and those of above that are not normalised. It
-    /// is never the same as one of above.
+    /// Any other URI, as it was written: foreign ones, and those that are nearly one of above but
+    /// name nothing, or are not normalised. It is never the same as one of above.
     Other(String),
 }
 
@@ -74,24 +71,19 @@ impl Resource {
     ///
     /// # Errors
     ///
-    /// [`ResourceError`]: no URI, or one of the scheme `tinycloud` that names nothing in a space,
-    /// although it is normalised.
+    /// [`ResourceError::Uri`], [`ResourceError::Length`].
     pub fn parse(text: &str) -> Result<Self, ResourceError> {
         if text.len() > MAX_RESOURCE {
             return Err(ResourceError::Length);
         }
         let uri = parse_uri(text)?;
-        let is_tinycloud = format!("{}:", uri.scheme).eq_ignore_ascii_case(space::SCHEME);
-        if is_tinycloud && !text.starts_with(space::SCHEME) {
-            return Err(ResourceError::Scheme);
-        }
         let other = || Self::Other(text.to_owned());
         if !uri.is_normalised() {
             // Two readers may differ about what it names, so it names nothing of ours.
             return Ok(other());
         }
-        if is_tinycloud {
-            return SpaceResource::from_uri(text, &uri).map(Self::Space);
+        if text.starts_with(space::SCHEME) {
+            return Ok(SpaceResource::from_uri(text, &uri).map_or_else(|_| other(), Self::Space));
         }
         if let Some(cid) = text.strip_prefix(CID) {
             return Ok(Cid::parse(cid).map_or_else(|_| other(), Self::Cid));
@@ -230,22 +222,33 @@ mod tests {
             (long.as_str(), ResourceError::Length),
             ("", ResourceError::Uri(UriError::Scheme)),
             ("tinycloud:a:b:c/kv/a b", ResourceError::Uri(UriError::Path)),
-            ("TINYCLOUD:a:b:c/kv", ResourceError::Scheme),
-            ("Tinycloud:a:b:c/kv/%61", ResourceError::Scheme),
+            (
+                "tinycloud://a:b:c/kv",
+                ResourceError::Uri(UriError::Authority),
+            ),
+        ] {
+            assert_eq!(Resource::parse(text), Err(error), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_nearly_names_something_of_ours_is_something_else() {
+        for (text, error) in [
             ("tinycloud:a:b:c", ResourceError::Service),
             ("tinycloud:a:b:c?d/e", ResourceError::Service),
             (
                 "tinycloud:a:c/kv",
                 SpaceIdError::Owner(crate::did::DidError::Syntax).into(),
             ),
-            (
-                "tinycloud://a:b:c/kv",
-                ResourceError::Uri(UriError::Authority),
-            ),
             ("tinycloud://a:1/kv", SpaceIdError::Shape.into()),
             ("tinycloud:a:b:/kv", SpaceIdError::Name.into()),
         ] {
-            assert_eq!(Resource::parse(text), Err(error), "{text}");
+            let uri = parse_uri(text).unwrap();
+            assert_eq!(SpaceResource::from_uri(text, &uri), Err(error), "{text}");
+            assert_eq!(read(text), Resource::Other(text.to_owned()));
+        }
+        for text in ["TINYCLOUD:a:b:c/kv", "Tinycloud:a:b:c/kv/%61"] {
+            assert_eq!(read(text), Resource::Other(text.to_owned()));
         }
     }
 }
