@@ -166,7 +166,7 @@ impl<'de> Deserialize<'de> for Object {
 }
 
 /// A JSON value in which nothing is named twice.
-struct Value(serde_json::Value);
+pub(crate) struct Value(pub(crate) serde_json::Value);
 
 impl<'de> Deserialize<'de> for Value {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

@@ -9,6 +9,8 @@
 //! * [`key`]: public keys as `did:key`.
 //! * [`ability`], [`attenuation`]: what a token grants.
 //! * [`cid`]: the names of tokens.
+//! * [`recap`]: what a sign-in grants beside the sign-in (ERC-5573).
+//! * [`cacao`]: sign-ins signed by a wallet, as tokens (CAIP-74).
 //! * [`uri`]: RFC 3986 syntax checks.
 #![cfg_attr(
     test,
@@ -19,8 +21,10 @@
 pub mod ability;
 pub mod address;
 pub mod attenuation;
+pub mod cacao;
 pub mod cid;
 pub mod did;
 pub mod key;
+pub mod recap;
 pub mod siwe;
 pub mod uri;
