@@ -1,4 +1,4 @@
-//! Who may do what: identifiers of Ethereum accounts and strict Sign-In with Ethereum text.
+//! Who may do what: names, tokens and chains of the capabilities that TinyCloud grants.
 //!
 //! Everything here is a pure function of its arguments: no I/O, no clock.
 //!
@@ -10,7 +10,10 @@
 //! * [`ability`], [`attenuation`]: what a token grants.
 //! * [`resource`], [`caveat`]: on what, and how much of it.
 //! * [`cid`]: the names of tokens.
+//! * [`recap`]: what a sign-in grants beside the sign-in (ERC-5573).
+//! * [`cacao`]: sign-ins signed by a wallet, as tokens (CAIP-74).
 //! * [`ucan`]: UCAN 0.10 JWTs, read, verified and written.
+//! * [`token`]: either of them, as a header carries it.
 //! * [`chain`]: delegations, invocations and revocations, held to what they rest on.
 //! * [`uri`]: RFC 3986 syntax checks.
 #![cfg_attr(
@@ -22,12 +25,15 @@
 pub mod ability;
 pub mod address;
 pub mod attenuation;
+pub mod cacao;
 pub mod caveat;
 pub mod chain;
 pub mod cid;
 pub mod did;
 pub mod key;
+pub mod recap;
 pub mod resource;
 pub mod siwe;
+pub mod token;
 pub mod ucan;
 pub mod uri;

@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::link::Coverage;
 use super::{Ancestors, Capability, ChainError, Window};
+use crate::cacao::Cacao;
 use crate::cid::Cid;
 use crate::did::Did;
 use crate::ucan::Ucan;
@@ -47,6 +48,34 @@ impl Delegation {
             capabilities: Capability::all(ucan.attenuation())?,
             proofs: ucan.proofs().to_vec(),
             terminal: ucan.facts().iter().any(is_terminal),
+        })
+    }
+
+    /// That of a wallet's CACAO, whose signature the caller has verified. What it grants is its ReCap;
+    /// without one it grants nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`ChainError::Did`], [`ChainError::Resource`], [`ChainError::Recap`].
+    pub fn from_cacao(cacao: &Cacao) -> Result<Self, ChainError> {
+        let recap = cacao.recap()?;
+        let (capabilities, proofs) = match &recap {
+            Some(recap) => (
+                Capability::all(recap.attenuation())?,
+                recap.proofs().to_vec(),
+            ),
+            None => (Vec::new(), Vec::new()),
+        };
+        Ok(Self {
+            cid: cacao.cid(),
+            statement: cacao.digest(),
+            delegator: cacao.issuer(),
+            delegatee: Did::parse(cacao.audience())?,
+            window: Window::of_cacao(cacao),
+            issued_ms: Some(cacao.issued_at().unix_ms()),
+            capabilities,
+            proofs,
+            terminal: false,
         })
     }
 

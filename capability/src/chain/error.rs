@@ -3,6 +3,7 @@
 use crate::ability::Ability;
 use crate::cid::Cid;
 use crate::did::{Did, DidError};
+use crate::recap::RecapError;
 use crate::resource::{Resource, ResourceError};
 
 /// Why a chain does not carry. The words are those that clients of present nodes look for.
@@ -15,6 +16,9 @@ pub enum ChainError {
     /// A resource cannot be read.
     #[error(transparent)]
     Resource(#[from] ResourceError),
+    /// A sign-in's grants cannot be read, or its words do not say them.
+    #[error(transparent)]
+    Recap(#[from] RecapError),
     /// A delegation that is not in its time.
     #[error("Delegation expired or not yet valid")]
     DelegationTime,

@@ -2,9 +2,11 @@
 
 use crate::ability::Ability;
 use crate::attenuation::{Attenuation, Caveats};
+use crate::cacao::Cacao;
 use crate::caveat;
 use crate::did::Did;
 use crate::resource::{Resource, ResourceError};
+use crate::siwe::Timestamp;
 
 /// One thing that may be done: resource, ability, caveats.
 #[derive(Clone, Debug, PartialEq)]
@@ -68,6 +70,14 @@ pub struct Window {
 }
 
 impl Window {
+    pub(super) fn of_cacao(cacao: &Cacao) -> Self {
+        Self {
+            not_before_ms: cacao.not_before().map(Timestamp::unix_ms),
+            after: true,
+            expires_ms: cacao.expires().map(Timestamp::unix_ms),
+        }
+    }
+
     /// Whether a moment lies in it.
     #[must_use]
     pub fn contains(&self, now_ms: i64) -> bool {

@@ -4,6 +4,7 @@ use super::link::Coverage;
 use super::{Ancestors, Capability, ChainError, Delegation, Window};
 use crate::ability::Ability;
 use crate::attenuation::Caveats;
+use crate::cacao::Cacao;
 use crate::cid::Cid;
 use crate::did::Did;
 use crate::resource::Resource;
@@ -49,6 +50,22 @@ impl Revocation {
                 expires_ms: Some(ucan.expires_ms()),
             },
             proofs: ucan.proofs().to_vec(),
+        })
+    }
+
+    /// That of a wallet's CACAO, whose signature the caller has verified: its URI is `ucan:<cid>`.
+    ///
+    /// # Errors
+    ///
+    /// [`ChainError::Target`], [`ChainError::Did`], [`ChainError::Recap`].
+    pub fn from_cacao(cacao: &Cacao) -> Result<Self, ChainError> {
+        let recap = cacao.recap()?;
+        Ok(Self {
+            cid: cacao.cid(),
+            revoker: cacao.issuer(),
+            target: cacao.revokes().ok_or(ChainError::Target)?,
+            window: Window::of_cacao(cacao),
+            proofs: recap.map_or_else(Vec::new, |recap| recap.proofs().to_vec()),
         })
     }
 
