@@ -1,4 +1,4 @@
-//! RFC 3986 syntax checks. Nothing is decoded or normalised: what was written is what counts.
+//! RFC 3986 syntax checks. Nothing is decoded or rewritten: what was written is what counts.
 
 use core::net::Ipv6Addr;
 
@@ -39,6 +39,54 @@ pub struct Uri<'a> {
     /// Present if the scheme is followed by `//` and a host; web address must have one (RFC 9110,
     /// section 4.2.1).
     pub authority: Option<Authority<'a>>,
+    /// What follows the scheme or the authority; may be empty.
+    pub path: &'a str,
+    /// What follows the first `?`, if there is one.
+    pub query: Option<&'a str>,
+    /// What follows the `#`, if there is one.
+    pub fragment: Option<&'a str>,
+}
+
+impl Uri<'_> {
+    /// Whether the URI has the one spelling that the rules for every scheme lead to (section 6.2.2):
+    /// scheme and host without capitals, no `.` and `..` among the segments of the path, and escapes
+    /// in capitals, only of what cannot stand for itself.
+    #[must_use]
+    pub fn is_normalised(&self) -> bool {
+        let parts = [
+            self.authority.and_then(|authority| authority.userinfo),
+            self.authority.map(|authority| authority.host),
+            Some(self.path),
+            self.query,
+            self.fragment,
+        ];
+        !has_capitals(self.scheme)
+            && !self.authority.is_some_and(|it| has_capitals(it.host))
+            && !self.path.split('/').any(|part| matches!(part, "." | ".."))
+            && parts.into_iter().flatten().all(escapes_are_normal)
+    }
+}
+
+/// True if a letter outside escapes is a capital.
+fn has_capitals(text: &str) -> bool {
+    text.split('%').enumerate().any(|(place, part)| {
+        let own = if place == 0 {
+            Some(part)
+        } else {
+            part.get(2..)
+        };
+        own.is_some_and(|own| own.bytes().any(|byte| byte.is_ascii_uppercase()))
+    })
+}
+
+/// True if escapes are in capitals and none is of an unreserved character.
+fn escapes_are_normal(text: &str) -> bool {
+    text.split('%').skip(1).all(|part| {
+        part.get(..2).is_some_and(|digits| {
+            !digits.bytes().any(|digit| digit.is_ascii_lowercase())
+                && u8::from_str_radix(digits, 16).is_ok_and(|byte| !is_unreserved(byte))
+        })
+    })
 }
 
 /// `unreserved` of RFC 3986, section 2.3.
@@ -149,9 +197,10 @@ pub fn parse_uri(text: &str) -> Result<Uri<'_>, UriError> {
     if !is_scheme(scheme) {
         return Err(UriError::Scheme);
     }
-    let (rest, fragment) = rest.split_once('#').unwrap_or((rest, ""));
-    let (hierarchy, query) = rest.split_once('?').unwrap_or((rest, ""));
-    if !is_made_of(query, b":@/?") || !is_made_of(fragment, b":@/?") {
+    let (rest, fragment) = cut(rest, '#');
+    let (hierarchy, query) = cut(rest, '?');
+    let is_tail = |tail: Option<&str>| tail.is_none_or(|tail| is_made_of(tail, b":@/?"));
+    if !is_tail(query) || !is_tail(fragment) {
         return Err(UriError::Tail);
     }
     let (authority, path) = match hierarchy.strip_prefix("//") {
@@ -170,7 +219,19 @@ pub fn parse_uri(text: &str) -> Result<Uri<'_>, UriError> {
     if !is_made_of(path, b":@/") {
         return Err(UriError::Path);
     }
-    Ok(Uri { scheme, authority })
+    Ok(Uri {
+        scheme,
+        authority,
+        path,
+        query,
+        fragment,
+    })
+}
+
+/// What is in front of a mark, and what follows it.
+fn cut(text: &str, mark: char) -> (&str, Option<&str>) {
+    text.split_once(mark)
+        .map_or((text, None), |(before, after)| (before, Some(after)))
 }
 
 #[cfg(test)]
@@ -220,6 +281,48 @@ mod tests {
             ("x:a#b#c", UriError::Tail),
         ] {
             assert_eq!(parse_uri(text), Err(error), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_tail_is_absent_or_empty() {
+        let parts = |text| {
+            let uri = parse_uri(text).unwrap();
+            (uri.path, uri.query, uri.fragment)
+        };
+        assert_eq!(parts("x:a/b"), ("a/b", None, None));
+        assert_eq!(parts("x://h/a?#"), ("/a", Some(""), Some("")));
+        assert_eq!(parts("x:?a?b#c?d"), ("", Some("a?b"), Some("c?d")));
+        assert_eq!(parts("x:a#b?c"), ("a", None, Some("b?c")));
+    }
+
+    #[test]
+    fn normalised_is_one_spelling() {
+        for text in [
+            "x:",
+            "x:a/b..c/...",
+            "x:A%2F%C3%A9",
+            "x://h%2F.example/%20?%5B#%5D",
+            "x://U@h:80/",
+        ] {
+            assert!(parse_uri(text).unwrap().is_normalised(), "{text}");
+        }
+        for text in [
+            "X:",
+            "x:a/./b",
+            "x:..",
+            "x:a/..",
+            "x:%2f",
+            "x:%C3%a9",
+            "x:%61",
+            "x:%7E",
+            "x:?%2e",
+            "x:#%2f",
+            "x://H/",
+            "x://h%2f/",
+            "x://%75@h/",
+        ] {
+            assert!(!parse_uri(text).unwrap().is_normalised(), "{text}");
         }
     }
 

@@ -5,7 +5,7 @@ use core::{fmt, num::NonZeroU64};
 use super::{Field, SiweError, Timestamp, mentions_recap, parse};
 use crate::{
     address::{AddressBytes, eip55},
-    did,
+    did::Did,
 };
 
 /// What follows the domain on the first line.
@@ -168,7 +168,7 @@ impl Message {
     /// The account that signs in, on the chain that the message names.
     #[must_use]
     pub fn account(&self) -> String {
-        did::pkh(self.fields.chain_id, &self.fields.address)
+        Did::pkh(self.fields.chain_id, &self.fields.address).into()
     }
 
     /// True if a resource or the URI is a ReCap (ERC-5573), in any case, or the text holds the

@@ -36,9 +36,7 @@ pub(super) fn parse(text: &str) -> Result<Message, SiweError> {
     }
     let chain_id = chain_id(values.required(Field::ChainId)?)?;
     let nonce = values.required(Field::Nonce)?;
-    let nonce_holds = (MIN_NONCE..=MAX_NONCE).contains(&nonce.len())
-        && nonce.bytes().all(|byte| byte.is_ascii_alphanumeric());
-    if !nonce_holds {
+    if !is_nonce(nonce) {
         return Err(SiweError::Nonce);
     }
     let issued_at = time(Field::IssuedAt, values.required(Field::IssuedAt)?)?;
@@ -144,6 +142,13 @@ fn statement(line: &str) -> Result<&str, SiweError> {
     Ok(line)
 }
 
+/// [`MIN_NONCE`] to [`MAX_NONCE`] letters and digits.
+pub(crate) fn is_nonce(text: &str) -> bool {
+    (MIN_NONCE..=MAX_NONCE).contains(&text.len())
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric())
+}
+
+/// A number from 1 to 2⁶⁴ − 1 in its one spelling.
 fn chain_id(text: &str) -> Result<NonZeroU64, SiweError> {
     // A sign or a leading zero is another text for the same number.
     if !text.starts_with(|first: char| matches!(first, '1'..='9')) {

@@ -1,0 +1,45 @@
+//! Signatures of accounts: ERC-191, <https://eips.ethereum.org/EIPS/eip-191>.
+
+use k256::ecdsa::{RecoveryId, Signature, VerifyingKey};
+use sha3::{Digest as _, Keccak256};
+
+use super::{CacaoError, SIGNATURE};
+use crate::address::AddressBytes;
+
+/// The Keccak-256 hash of a text under the ERC-191 prefix, version 0x45: what a wallet signs.
+#[must_use]
+pub fn eip191(text: &str) -> [u8; 32] {
+    Keccak256::new()
+        .chain_update(b"\x19Ethereum Signed Message:\n")
+        .chain_update(text.len().to_string())
+        .chain_update(text)
+        .finalize()
+        .into()
+}
+
+/// The address whose key made `r‖s‖v` over a hash.
+pub(super) fn recover(
+    digest: &[u8; 32],
+    signature: &[u8; SIGNATURE],
+) -> Result<AddressBytes, CacaoError> {
+    let [rs @ .., v] = signature;
+    // Wallets write 0 and 1, or 27 and 28.
+    let recovery = match v % 27 {
+        0 => RecoveryId::new(false, false),
+        1 => RecoveryId::new(true, false),
+        _ => return Err(CacaoError::RecoveryId),
+    };
+    let signature = Signature::from_slice(rs).map_err(|_| CacaoError::Signature)?;
+    // Of the two signs of `s` only one is Ethereum's: a second would be a second name.
+    if signature.normalize_s() != signature {
+        return Err(CacaoError::Signature);
+    }
+    let key = VerifyingKey::recover_from_prehash(digest, &signature, recovery)
+        .map_err(|_| CacaoError::Signature)?;
+    let point = key.to_sec1_point(false);
+    // without the byte that says that the point is not compressed
+    let coordinates = point.as_bytes().get(1..).ok_or(CacaoError::Signature)?;
+    let hash: [u8; 32] = Keccak256::digest(coordinates).into();
+    let address = hash.last_chunk().ok_or(CacaoError::Signature)?;
+    Ok(*address)
+}

@@ -1,0 +1,236 @@
+//! Delegations: what somebody lets somebody else do.
+
+use serde_json::Value;
+
+use super::link::Coverage;
+use super::{Ancestors, Capability, ChainError, Window};
+use crate::cacao::Cacao;
+use crate::cid::Cid;
+use crate::did::Did;
+use crate::ucan::Ucan;
+
+/// A fact by which a delegation says that it ends with its delegatee.
+const MODE_FACT: &str = "xyz.tinycloud.policy/delegationMode";
+const TERMINAL: &str = "terminal";
+
+/// A delegation, whichever token it came as.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Delegation {
+    cid: Cid,
+    statement: [u8; 32],
+    delegator: Did,
+    delegatee: Did,
+    window: Window,
+    issued_ms: Option<i64>,
+    capabilities: Vec<Capability>,
+    proofs: Vec<Cid>,
+    terminal: bool,
+}
+
+impl Delegation {
+    /// That of a UCAN, whose signature the caller has verified.
+    ///
+    /// # Errors
+    ///
+    /// [`ChainError::Did`], [`ChainError::Resource`].
+    pub fn from_ucan(ucan: &Ucan) -> Result<Self, ChainError> {
+        Ok(Self {
+            cid: ucan.cid(),
+            statement: ucan.statement(),
+            delegator: Did::parse(ucan.issuer())?,
+            delegatee: Did::parse(ucan.audience())?,
+            window: Window {
+                not_before_ms: ucan.not_before_ms(),
+                after: false,
+                expires_ms: Some(ucan.expires_ms()),
+            },
+            issued_ms: None,
+            capabilities: Capability::all(ucan.attenuation())?,
+            proofs: ucan.proofs().to_vec(),
+            terminal: ucan.facts().iter().any(is_terminal),
+        })
+    }
+
+    /// That of a wallet's CACAO, whose signature the caller has verified. What it grants is its ReCap;
+    /// without one it grants nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`ChainError::Did`], [`ChainError::Resource`], [`ChainError::Recap`].
+    pub fn from_cacao(cacao: &Cacao) -> Result<Self, ChainError> {
+        let recap = cacao.recap()?;
+        let (capabilities, proofs) = match &recap {
+            Some(recap) => (
+                Capability::all(recap.attenuation())?,
+                recap.proofs().to_vec(),
+            ),
+            None => (Vec::new(), Vec::new()),
+        };
+        Ok(Self {
+            cid: cacao.cid(),
+            statement: cacao.digest(),
+            delegator: cacao.issuer(),
+            delegatee: Did::parse(cacao.audience())?,
+            window: Window::of_cacao(cacao),
+            issued_ms: Some(cacao.issued_at().unix_ms()),
+            capabilities,
+            proofs,
+            terminal: false,
+        })
+    }
+
+    /// Its name.
+    #[must_use]
+    pub const fn cid(&self) -> Cid {
+        self.cid
+    }
+
+    /// What was signed, as a hash: the same for every token that says it. Names can be changed by
+    /// whoever has a token (another spelling of its signature is another name): what was
+    /// revoked once must be known by this.
+    #[must_use]
+    pub const fn statement(&self) -> &[u8; 32] {
+        &self.statement
+    }
+
+    /// Who lets somebody.
+    #[must_use]
+    pub const fn delegator(&self) -> &Did {
+        &self.delegator
+    }
+
+    /// Who may.
+    #[must_use]
+    pub const fn delegatee(&self) -> &Did {
+        &self.delegatee
+    }
+
+    /// When.
+    #[must_use]
+    pub const fn window(&self) -> &Window {
+        &self.window
+    }
+
+    /// When it was signed, as it says itself, in milliseconds of Unix time; UCANs do not say.
+    #[must_use]
+    pub const fn issued_ms(&self) -> Option<i64> {
+        self.issued_ms
+    }
+
+    /// What.
+    #[must_use]
+    pub fn capabilities(&self) -> &[Capability] {
+        &self.capabilities
+    }
+
+    /// What it rests on.
+    #[must_use]
+    pub fn proofs(&self) -> &[Cid] {
+        &self.proofs
+    }
+
+    /// Whether it may be accepted now: in its time, everything in it either the delegator's own or
+    /// covered by a delegation that it cites and that holds.
+    ///
+    /// `ancestors` must be those of its proofs, complete.
+    ///
+    /// # Errors
+    ///
+    /// [`ChainError`]: the first rule that it breaks.
+    pub fn check(&self, ancestors: &Ancestors, now_ms: i64) -> Result<(), ChainError> {
+        if !self.window.contains(now_ms) {
+            return Err(ChainError::DelegationTime);
+        }
+        let dependent = || {
+            let all = self.capabilities.iter();
+            all.filter(|capability| !capability.is_owned_by(&self.delegator))
+        };
+        if dependent().next().is_none() {
+            return Ok(());
+        }
+        let parents = self.parents(ancestors)?;
+        for capability in dependent() {
+            let coverages = parents.iter().flat_map(|parent| &parent.capabilities);
+            let best = coverages.map(|held| held.covers(capability));
+            match best.fold(Coverage::No, better) {
+                Coverage::Yes => {}
+                Coverage::Wider => {
+                    return Err(ChainError::ChildCaveats {
+                        resource: Box::new(capability.resource.clone()),
+                        ability: capability.ability.clone(),
+                    });
+                }
+                Coverage::No => {
+                    return Err(ChainError::Capability {
+                        resource: Box::new(capability.resource.clone()),
+                        ability: capability.ability.clone(),
+                    });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The cited delegations that this one may rest on. Each must be good; those that it outlives are
+    /// left away, and are an error only if nothing is left.
+    fn parents<'a>(&self, ancestors: &'a Ancestors) -> Result<Vec<&'a Self>, ChainError> {
+        let mut parents = Vec::new();
+        let mut outlived = None;
+        for cid in &self.proofs {
+            let node = ancestors.get(cid)?;
+            let parent = &*node.delegation;
+            if parent.delegatee != self.delegator {
+                return Err(ChainError::Delegator(self.delegator.clone()));
+            }
+            if node.revoked {
+                return Err(ChainError::ParentRevoked(*cid));
+            }
+            for (ancestor, above) in ancestors.above(cid)? {
+                if above.revoked {
+                    return Err(ChainError::ParentsAncestorRevoked {
+                        ancestor,
+                        parent: *cid,
+                    });
+                }
+            }
+            if parent.terminal {
+                return Err(ChainError::Terminal);
+            }
+            match self.within(parent) {
+                Ok(()) => parents.push(parent),
+                Err(error) => outlived = Some(error),
+            }
+        }
+        match outlived {
+            Some(error) if parents.is_empty() => Err(error),
+            _ => Ok(parents),
+        }
+    }
+
+    /// Whether its time lies in its parent's.
+    fn within(&self, parent: &Self) -> Result<(), ChainError> {
+        if let Some(end) = parent.window.expires_ms
+            && self.window.expires_ms.is_none_or(|own| own > end)
+        {
+            return Err(ChainError::Expiry);
+        }
+        if let Some(begin) = parent.window.not_before_ms
+            && self.window.not_before_ms.is_none_or(|own| own < begin)
+        {
+            return Err(ChainError::NotBefore);
+        }
+        Ok(())
+    }
+}
+
+pub(super) const fn better(one: Coverage, other: Coverage) -> Coverage {
+    match (one, other) {
+        (Coverage::Yes, _) | (_, Coverage::Yes) => Coverage::Yes,
+        (Coverage::Wider, _) | (_, Coverage::Wider) => Coverage::Wider,
+        _ => Coverage::No,
+    }
+}
+
+fn is_terminal(fact: &Value) -> bool {
+    fact.get(MODE_FACT).and_then(Value::as_str) == Some(TERMINAL)
+}

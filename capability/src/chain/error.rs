@@ -1,0 +1,118 @@
+//! Why a chain does not carry.
+
+use crate::ability::Ability;
+use crate::cid::Cid;
+use crate::did::{Did, DidError};
+use crate::recap::RecapError;
+use crate::resource::{Resource, ResourceError};
+
+/// Why a chain does not carry. The words are those that clients of present nodes look for.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ChainError {
+    /// Issuer or audience is no DID.
+    #[error(transparent)]
+    Did(#[from] DidError),
+    /// A resource cannot be read.
+    #[error(transparent)]
+    Resource(#[from] ResourceError),
+    /// A sign-in's grants cannot be read, or its words do not say them.
+    #[error(transparent)]
+    Recap(#[from] RecapError),
+    /// A delegation that is not in its time.
+    #[error("Delegation expired or not yet valid")]
+    DelegationTime,
+    /// An invocation that is not in its time.
+    #[error("Invocation expired or not yet valid")]
+    InvocationTime,
+    /// A revocation that is not in its time.
+    #[error("Revocation expired or not yet valid")]
+    RevocationTime,
+    /// A link of the chain that is not in its time.
+    #[error("Delegation expired or not yet valid: {0}")]
+    AncestorTime(Cid),
+    /// A cited delegation that nobody has, or one above it.
+    #[error("Cannot find parent delegation")]
+    Missing,
+    /// A delegation is cited twice.
+    #[error("A parent delegation is cited twice")]
+    Twice,
+    /// A cited delegation is for somebody else.
+    #[error("Unauthorized Delegator: {0}")]
+    Delegator(Did),
+    /// A cited delegation is for somebody else.
+    #[error("Unauthorized Invoker")]
+    Invoker,
+    /// Neither delegator nor delegatee nor owner.
+    #[error("Unauthorized Revoker")]
+    Revoker,
+    /// The parent was revoked.
+    #[error("delegation-parent-revoked: {0}")]
+    ParentRevoked(Cid),
+    /// Something above the parent was revoked.
+    #[error("delegation-ancestor-revoked: ancestor={ancestor} parent={parent}")]
+    ParentsAncestorRevoked {
+        /// What was revoked.
+        ancestor: Cid,
+        /// What was cited.
+        parent: Cid,
+    },
+    /// What is invoked was revoked.
+    #[error("delegation-revoked: {0}")]
+    InvokedRevoked(Cid),
+    /// Something above what is invoked was revoked.
+    #[error("delegation-ancestor-revoked: ancestor={ancestor} invoked={invoked}")]
+    InvokedsAncestorRevoked {
+        /// What was revoked.
+        ancestor: Cid,
+        /// What was cited.
+        invoked: Cid,
+    },
+    /// More links than are walked.
+    #[error("delegation-chain-traversal-limit-exceeded")]
+    TooLong,
+    /// The parent says that nobody may delegate it further.
+    #[error("terminal-parent-cannot-redelegate")]
+    Terminal,
+    /// Longer than the parent.
+    #[error("Child delegation expiry exceeds parent expiry")]
+    Expiry,
+    /// Earlier than the parent.
+    #[error("Child delegation not_before precedes parent not_before")]
+    NotBefore,
+    /// No parent grants this.
+    #[error("Unauthorized Capability: {resource}, {ability}")]
+    Capability {
+        /// On what.
+        resource: Box<Resource>,
+        /// What.
+        ability: Ability,
+    },
+    /// A parent grants it with caveats that the child widens.
+    #[error("child-caveats-not-subset-of-parent: {resource}, {ability}")]
+    ChildCaveats {
+        /// On what.
+        resource: Box<Resource>,
+        /// What.
+        ability: Ability,
+    },
+    /// Nobody granted this to the invoker.
+    #[error("Unauthorized Action: {resource} / {ability}")]
+    Action {
+        /// On what.
+        resource: Box<Resource>,
+        /// What.
+        ability: Ability,
+    },
+    /// The invocation widens the caveats it was granted with.
+    #[error("invocation-caveats-not-subset-of-chain: {resource}, {ability}")]
+    InvocationCaveats {
+        /// On what.
+        resource: Box<Resource>,
+        /// What.
+        ability: Ability,
+    },
+    /// A revocation that names nothing, or several things, to be revoked.
+    #[error("The revocation does not name one delegation")]
+    Target,
+}

@@ -1,0 +1,207 @@
+//! Invocations: somebody does what they may.
+
+use super::link::Coverage;
+use super::{Ancestors, Capability, ChainError, Window};
+use crate::attenuation::Caveats;
+use crate::cid::Cid;
+use crate::did::Did;
+use crate::ucan::Ucan;
+
+/// An invocation: a UCAN by whoever acts.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Invocation {
+    cid: Cid,
+    statement: [u8; 32],
+    invoker: Did,
+    window: Window,
+    capabilities: Vec<Capability>,
+    proofs: Vec<Cid>,
+}
+
+/// One thing that an invocation may do, and the bounds that it must be kept in.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Granted<'a> {
+    /// What was asked for.
+    pub capability: &'a Capability,
+    /// The caveats under which it was granted: **to be enforced by whoever carries it out**. None for
+    /// an owner, or where nobody in the chain set any.
+    pub caveats: &'a Caveats,
+}
+
+impl Invocation {
+    /// That of a UCAN, whose signature the caller has verified.
+    ///
+    /// # Errors
+    ///
+    /// [`ChainError::Did`], [`ChainError::Resource`].
+    pub fn from_ucan(ucan: &Ucan) -> Result<Self, ChainError> {
+        Ok(Self {
+            cid: ucan.cid(),
+            statement: ucan.statement(),
+            invoker: Did::parse(ucan.issuer())?,
+            window: Window {
+                not_before_ms: ucan.not_before_ms(),
+                after: false,
+                expires_ms: Some(ucan.expires_ms()),
+            },
+            capabilities: Capability::all(ucan.attenuation())?,
+            proofs: ucan.proofs().to_vec(),
+        })
+    }
+
+    /// Its name.
+    #[must_use]
+    pub const fn cid(&self) -> Cid {
+        self.cid
+    }
+
+    /// What was signed, as a hash: the same for every token that says it. Names can be changed by
+    /// whoever has a token (another spelling of its signature is another name): what was
+    /// used up must be known by this.
+    #[must_use]
+    pub const fn statement(&self) -> &[u8; 32] {
+        &self.statement
+    }
+
+    /// Who acts.
+    #[must_use]
+    pub const fn invoker(&self) -> &Did {
+        &self.invoker
+    }
+
+    /// When.
+    #[must_use]
+    pub const fn window(&self) -> &Window {
+        &self.window
+    }
+
+    /// What is asked for.
+    #[must_use]
+    pub fn capabilities(&self) -> &[Capability] {
+        &self.capabilities
+    }
+
+    /// What it rests on.
+    #[must_use]
+    pub fn proofs(&self) -> &[Cid] {
+        &self.proofs
+    }
+
+    /// Whether it may be carried out now: in its time, everything in it either the invoker's own or
+    /// covered by a delegation that it cites, which holds up to its root.
+    ///
+    /// `ancestors` must be those of its proofs, complete. An invocation that repeats no caveats
+    /// inherits those it was granted with.
+    ///
+    /// # Errors
+    ///
+    /// [`ChainError`]: the first rule that it breaks.
+    pub fn check<'a>(
+        &'a self,
+        ancestors: &'a Ancestors,
+        now_ms: i64,
+    ) -> Result<Vec<Granted<'a>>, ChainError> {
+        if !self.window.contains(now_ms) {
+            return Err(ChainError::InvocationTime);
+        }
+        let all_own = self
+            .capabilities
+            .iter()
+            .all(|it| it.is_owned_by(&self.invoker));
+        let held = if all_own {
+            Vec::new()
+        } else {
+            self.held(ancestors, now_ms)?
+        };
+        let granted = self
+            .capabilities
+            .iter()
+            .map(|capability| self.granted(capability, &held));
+        granted.collect()
+    }
+
+    /// What the cited delegations hold, each of them good up to its root.
+    fn held<'a>(
+        &self,
+        ancestors: &'a Ancestors,
+        now_ms: i64,
+    ) -> Result<Vec<&'a Capability>, ChainError> {
+        let mut held = Vec::new();
+        for (at, cid) in self.proofs.iter().enumerate() {
+            if self.proofs.iter().take(at).any(|earlier| earlier == cid) {
+                return Err(ChainError::Twice);
+            }
+            let node = ancestors.get(cid)?;
+            if node.delegation.delegatee() != &self.invoker {
+                return Err(ChainError::Invoker);
+            }
+            if node.revoked {
+                return Err(ChainError::InvokedRevoked(*cid));
+            }
+            let above = ancestors.above(cid)?;
+            if let Some((ancestor, _)) = above.iter().find(|(_, above)| above.revoked) {
+                return Err(ChainError::InvokedsAncestorRevoked {
+                    ancestor: *ancestor,
+                    invoked: *cid,
+                });
+            }
+            for (cid, node) in [(*cid, node)].into_iter().chain(above) {
+                if !node.delegation.window().contains(now_ms) {
+                    return Err(ChainError::AncestorTime(cid));
+                }
+            }
+            held.extend(node.delegation.capabilities());
+        }
+        Ok(held)
+    }
+
+    fn granted<'a>(
+        &self,
+        capability: &'a Capability,
+        held: &[&'a Capability],
+    ) -> Result<Granted<'a>, ChainError> {
+        if capability.is_owned_by(&self.invoker) {
+            let caveats = &capability.caveats;
+            return Ok(Granted {
+                capability,
+                caveats,
+            });
+        }
+        let mut wider = false;
+        let mut found: Option<&Capability> = None;
+        for held in held {
+            match held.covers(capability) {
+                Coverage::No => continue,
+                // It inherits what it does not repeat.
+                Coverage::Wider if !capability.caveats.is_none() => {
+                    wider = true;
+                    continue;
+                }
+                Coverage::Wider | Coverage::Yes => {}
+            }
+            // The freer one, if there are several.
+            if found.is_none_or(|found| !found.caveats.is_none() && held.caveats.is_none()) {
+                found = Some(held);
+            }
+        }
+        let (resource, ability) = (&capability.resource, &capability.ability);
+        match found {
+            Some(held) => Ok(Granted {
+                capability,
+                caveats: if capability.caveats.is_none() {
+                    &held.caveats
+                } else {
+                    &capability.caveats
+                },
+            }),
+            None if wider => Err(ChainError::InvocationCaveats {
+                resource: Box::new(resource.clone()),
+                ability: ability.clone(),
+            }),
+            None => Err(ChainError::Action {
+                resource: Box::new(resource.clone()),
+                ability: ability.clone(),
+            }),
+        }
+    }
+}

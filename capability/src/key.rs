@@ -1,0 +1,191 @@
+//! Public keys as `did:key` names: <https://w3c-ccg.github.io/did-method-key/>.
+
+use cid::multibase::{self, Base};
+use ed25519_dalek::VerifyingKey;
+
+/// Multicodec prefixes (varint) of the keys that are read.
+const ED25519: [u8; 2] = [0xed, 0x01];
+const SECP256K1: [u8; 2] = [0xe7, 0x01];
+const P256: [u8; 2] = [0x80, 0x24];
+const METHOD: &str = "did:key:";
+
+/// A public key that a `did:key` names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum PublicKey {
+    /// Ed25519 (RFC 8032).
+    Ed25519([u8; 32]),
+    /// secp256k1, compressed (SEC 1).
+    Secp256k1([u8; 33]),
+    /// P-256, compressed (SEC 1).
+    P256([u8; 33]),
+}
+
+/// A text names no key that can be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not a did:key of an Ed25519, secp256k1 or P-256 key")]
+pub struct KeyError;
+
+/// A signature does not hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the signature does not hold")]
+pub struct SignatureError;
+
+impl PublicKey {
+    /// Reads `did:key:z…`, without a fragment.
+    ///
+    /// # Errors
+    ///
+    /// [`KeyError`]: another method, base or kind of key, or no point of its curve.
+    pub fn from_did(did: &str) -> Result<Self, KeyError> {
+        let text = did.strip_prefix(METHOD).ok_or(KeyError)?;
+        // The longest is P-256's, 35 bytes: 48 digits of base 58 and the base's own letter.
+        if text.len() > 64 {
+            return Err(KeyError);
+        }
+        let (base, bytes) = multibase::decode(text).map_err(|_| KeyError)?;
+        if base != Base::Base58Btc {
+            return Err(KeyError);
+        }
+        let key = match bytes.split_at_checked(2) {
+            Some((kind, key)) if kind == ED25519 => {
+                Self::Ed25519(key.try_into().map_err(|_| KeyError)?)
+            }
+            Some((kind, key)) if kind == SECP256K1 => {
+                Self::Secp256k1(key.try_into().map_err(|_| KeyError)?)
+            }
+            Some((kind, key)) if kind == P256 => Self::P256(key.try_into().map_err(|_| KeyError)?),
+            _ => return Err(KeyError),
+        };
+        let is_point = match &key {
+            Self::Ed25519(bytes) => VerifyingKey::from_bytes(bytes).is_ok_and(|key| !key.is_weak()),
+            // SEC 1 readers also take a form of this length without the sign, tag 5: it would be a
+            // second name of the key.
+            Self::Secp256k1(bytes @ [2 | 3, ..]) => {
+                k256::ecdsa::VerifyingKey::from_sec1_bytes(bytes).is_ok()
+            }
+            Self::P256(bytes @ [2 | 3, ..]) => {
+                p256::ecdsa::VerifyingKey::from_sec1_bytes(bytes).is_ok()
+            }
+            Self::Secp256k1(_) | Self::P256(_) => false,
+        };
+        is_point.then_some(key).ok_or(KeyError)
+    }
+
+    /// `did:key:z…`.
+    #[must_use]
+    pub fn did(&self) -> String {
+        let (kind, key): (_, &[u8]) = match self {
+            Self::Ed25519(key) => (ED25519, key),
+            Self::Secp256k1(key) => (SECP256K1, key),
+            Self::P256(key) => (P256, key),
+        };
+        format!(
+            "{METHOD}{}",
+            multibase::encode(Base::Base58Btc, [&kind[..], key].concat())
+        )
+    }
+
+    /// `did:key:z…#z…`: the DID URL of the one key in it.
+    #[must_use]
+    pub fn did_url(&self) -> String {
+        let did = self.did();
+        let key = did.strip_prefix(METHOD).unwrap_or_default().to_owned();
+        format!("{did}#{key}")
+    }
+
+    /// Checks a signature over a message, of 64 bytes: Ed25519, or ECDSA with SHA-256 (`r‖s`).
+    ///
+    /// # Errors
+    ///
+    /// [`SignatureError`].
+    pub fn verify(&self, message: &[u8], signature: &[u8]) -> Result<(), SignatureError> {
+        let held = match self {
+            Self::Ed25519(key) => VerifyingKey::from_bytes(key)
+                .and_then(|key| {
+                    let signature = ed25519_dalek::Signature::from_slice(signature)?;
+                    key.verify_strict(message, &signature)
+                })
+                .is_ok(),
+            Self::Secp256k1(key) => {
+                use k256::ecdsa::signature::Verifier as _;
+                k256::ecdsa::VerifyingKey::from_sec1_bytes(key)
+                    .and_then(|key| {
+                        let signature = k256::ecdsa::Signature::from_slice(signature)?;
+                        // Both signs of `s` are the same statement; libraries write either.
+                        key.verify(message, &signature.normalize_s())
+                    })
+                    .is_ok()
+            }
+            Self::P256(key) => {
+                use p256::ecdsa::signature::Verifier as _;
+                p256::ecdsa::VerifyingKey::from_sec1_bytes(key)
+                    .and_then(|key| {
+                        let signature = p256::ecdsa::Signature::from_slice(signature)?;
+                        key.verify(message, &signature)
+                    })
+                    .is_ok()
+            }
+        };
+        held.then_some(()).ok_or(SignatureError)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_have_their_published_names() {
+        for did in [
+            "did:key:z6Mkon3Necd6NkkyfoGoHxid2znGc59LU3K7mubaRcFbLfLX",
+            "did:key:zQ3shScWratmosu8R95gHDdPPypPdxht5hkJ16K2Pv7NWWW4m",
+            "did:key:zDnaeWA1DFehB4iXcQeiDJzcZK3x2cYW1DdJX97edtzfPCt75",
+        ] {
+            let key = PublicKey::from_did(did).unwrap();
+            assert_eq!(key.did(), did);
+            let name = did.strip_prefix("did:key:").unwrap();
+            assert_eq!(key.did_url(), format!("{did}#{name}"));
+        }
+        let session = ed25519_dalek::SigningKey::from_bytes(&[1; 32]);
+        let key = PublicKey::Ed25519(session.verifying_key().to_bytes());
+        assert_eq!(
+            key.did(),
+            "did:key:z6Mkon3Necd6NkkyfoGoHxid2znGc59LU3K7mubaRcFbLfLX"
+        );
+    }
+
+    #[test]
+    fn a_key_has_no_second_name() {
+        for did in [
+            "did:key:zQ3shScWratmosu8R95gHDdPPypPdxht5hkJ16K2Pv7NWWW4m",
+            "did:key:zDnaeWA1DFehB4iXcQeiDJzcZK3x2cYW1DdJX97edtzfPCt75",
+        ] {
+            let mut key = PublicKey::from_did(did).unwrap();
+            if let PublicKey::Secp256k1(bytes) | PublicKey::P256(bytes) = &mut key {
+                bytes[0] = 5;
+            }
+            assert_eq!(PublicKey::from_did(&key.did()), Err(KeyError), "{did}");
+        }
+    }
+
+    #[test]
+    fn whatever_names_no_usable_key_is_refused() {
+        let weak = PublicKey::Ed25519([0; 32]).did();
+        let no_point = PublicKey::Secp256k1([7; 33]).did();
+        for did in [
+            "",
+            "did:key:",
+            "did:key:z",
+            "did:web:example.org",
+            "did:key:z6Mkon3Necd6NkkyfoGoHxid2znGc59LU3K7mubaRcFbLfL",
+            "did:key:z6Mkon3Necd6NkkyfoGoHxid2znGc59LU3K7mubaRcFbLfLX#a",
+            "did:key:f00",
+            // the session's, in base 16: a key has one name
+            "did:key:fed018a88e3dd7409f195fd52db2d3cba5d72ca6709bf1d94121bf3748801b40f6f5c",
+            &weak,
+            &no_point,
+        ] {
+            assert_eq!(PublicKey::from_did(did), Err(KeyError), "{did}");
+        }
+    }
+}

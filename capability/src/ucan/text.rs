@@ -1,0 +1,146 @@
+//! The JSON inside a token.
+
+use base64ct::{Base64UrlUnpadded, Encoding};
+use serde::{Deserialize, Serialize};
+use serde_json::Number;
+
+use super::key::{Algorithm, Jwk};
+use super::{MAX_FACTS, MAX_PROOFS, UcanError};
+use crate::attenuation::{Attenuation, Value};
+
+const TYPE: &str = "JWT";
+const VERSION: &str = "0.10.0";
+
+/// What a header says, in the order in which clients write it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Header {
+    pub(super) alg: Algorithm,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) jwk: Option<Jwk>,
+    typ: String,
+    ucv: String,
+}
+
+/// What a payload says, in the order in which clients write it. Other members are not read.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Payload {
+    pub(super) iss: String,
+    pub(super) aud: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) nbf: Option<Seconds>,
+    pub(super) exp: Seconds,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) nnc: Option<String>,
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "facts"
+    )]
+    pub(super) fct: Option<Vec<serde_json::Value>>,
+    pub(super) prf: Vec<String>,
+    pub(super) att: Attenuation,
+}
+
+/// Unix time in seconds, perhaps with a fraction.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub(super) struct Seconds(Number);
+
+impl Seconds {
+    pub(super) const fn new(number: Number) -> Self {
+        Self(number)
+    }
+
+    /// In milliseconds, a fraction of one left away.
+    pub(super) fn floor_seconds(&self) -> f64 {
+        (self.as_f64() * 1000.0).floor()
+    }
+
+    /// In milliseconds, a fraction of one counted whole.
+    pub(super) fn ceil_seconds(&self) -> f64 {
+        (self.as_f64() * 1000.0).ceil()
+    }
+
+    fn as_f64(&self) -> f64 {
+        // Integers beyond 2^53 round, which is some hundred million years away.
+        self.0.as_f64().unwrap_or_default()
+    }
+}
+
+/// Milliseconds as a whole number; what is out of its range becomes its end.
+pub(super) const fn milliseconds(milliseconds: f64) -> i64 {
+    // `as` saturates, and JSON has no NaN
+    milliseconds as i64
+}
+
+impl Header {
+    pub(super) fn new(alg: Algorithm, jwk: Option<Jwk>) -> Self {
+        Self {
+            alg,
+            jwk,
+            typ: TYPE.into(),
+            ucv: VERSION.into(),
+        }
+    }
+
+    pub(super) fn read(json: &[u8]) -> Result<Self, UcanError> {
+        let header: Self = serde_json::from_slice(json).map_err(|_| UcanError::Header)?;
+        if header.typ == TYPE && header.ucv == VERSION {
+            Ok(header)
+        } else {
+            Err(UcanError::Header)
+        }
+    }
+}
+
+impl Payload {
+    pub(super) fn read(json: &[u8]) -> Result<Self, UcanError> {
+        let payload: Self = serde_json::from_slice(json).map_err(|_| UcanError::Payload)?;
+        let facts = payload.fct.as_ref().map_or(0, Vec::len);
+        if payload.prf.len() > MAX_PROOFS || facts > MAX_FACTS {
+            return Err(UcanError::TooMany);
+        }
+        if !payload.aud.starts_with("did:") || payload.aud.contains('#') {
+            return Err(UcanError::Audience);
+        }
+        if !payload.iss.starts_with("did:") {
+            return Err(UcanError::Issuer);
+        }
+        Ok(payload)
+    }
+}
+
+/// Nothing in a fact is named twice.
+fn facts<'de, D: serde::Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Vec<serde_json::Value>>, D::Error> {
+    let facts: Option<Vec<Value>> = Option::deserialize(deserializer)?;
+    Ok(facts.map(|facts| facts.into_iter().map(|Value(fact)| fact).collect()))
+}
+
+/// A part of a token.
+pub(super) fn part(text: &str) -> Result<Vec<u8>, UcanError> {
+    Base64UrlUnpadded::decode_vec(text).map_err(|_| UcanError::Base64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lives_are_never_rounded_up() {
+        let seconds = |json: &str| serde_json::from_str::<Seconds>(json).unwrap();
+        let whole = seconds("1893369600");
+        assert_eq!(milliseconds(whole.floor_seconds()), 1_893_369_600_000);
+        let part = seconds("10.0004999");
+        assert_eq!(milliseconds(part.floor_seconds()), 10_000);
+        assert_eq!(milliseconds(part.ceil_seconds()), 10_001);
+        for (json, expected) in [("1e300", i64::MAX), ("-1e300", i64::MIN), ("-1.5", -1500)] {
+            assert_eq!(
+                milliseconds(seconds(json).floor_seconds()),
+                expected,
+                "{json}"
+            );
+        }
+    }
+}

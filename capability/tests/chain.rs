@@ -1,0 +1,151 @@
+//! A wallet's sign-in, a delegation by its session key, an invocation, a revocation by the wallet: as
+//! present clients send them.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)] // a test may stop at once
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use ed25519_dalek::{Signer, SigningKey};
+use openkey_capability::ability::Ability;
+use openkey_capability::attenuation::Attenuation;
+use openkey_capability::chain::{Ancestors, ChainError, Delegation, Invocation, Node};
+use openkey_capability::cid::Cid;
+use openkey_capability::key::PublicKey;
+use openkey_capability::token::Token;
+use openkey_capability::ucan::{Builder, Ucan};
+use serde_json::Value;
+
+/// A moment at which all of them live.
+const NOW_MS: i64 = 1_893_360_000_000;
+const DOCS: &str =
+    "tinycloud:pkh:eip155:1:0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266:default/kv/docs";
+
+fn header(file: &str, name: &str) -> String {
+    let vectors: Vec<Value> = serde_json::from_str(file).unwrap();
+    let vector = vectors
+        .iter()
+        .find(|vector| vector["name"] == name)
+        .unwrap();
+    let text = vector
+        .get("header")
+        .or_else(|| vector.get("token"))
+        .unwrap();
+    text.as_str().unwrap().to_owned()
+}
+
+fn wallet(name: &str) -> Token {
+    Token::from_header(&header(include_str!("data/cacao.json"), name)).unwrap()
+}
+
+fn key(name: &str) -> Token {
+    Token::from_header(&header(include_str!("data/ucan.json"), name)).unwrap()
+}
+
+struct Store(BTreeMap<Cid, Node>);
+
+impl Store {
+    fn accept(&mut self, token: &Token) -> Result<Cid, ChainError> {
+        token.verify().unwrap();
+        let delegation = token.delegation()?;
+        delegation.check(&self.ancestors(delegation.proofs()), NOW_MS)?;
+        let cid = delegation.cid();
+        let node = Node {
+            delegation: Arc::new(delegation),
+            revoked: false,
+        };
+        self.0.insert(cid, node);
+        Ok(cid)
+    }
+
+    fn ancestors(&self, proofs: &[Cid]) -> Ancestors {
+        let mut ancestors = Ancestors::of(proofs).unwrap();
+        while let [cid, ..] = ancestors.wanted()[..] {
+            ancestors.add(cid, self.0.get(&cid).cloned()).unwrap();
+        }
+        ancestors
+    }
+
+    fn invoke(&self, ucan: &Ucan) -> Result<(), ChainError> {
+        ucan.verify().unwrap();
+        let invocation = Invocation::from_ucan(ucan)?;
+        let ancestors = self.ancestors(invocation.proofs());
+        invocation.check(&ancestors, NOW_MS).map(drop)
+    }
+}
+
+fn by(seed: u8, resource: &str, ability: &str, proof: &Cid) -> Ucan {
+    let key = SigningKey::from_bytes(&[seed; 32]);
+    let public = PublicKey::Ed25519(key.verifying_key().to_bytes());
+    Builder::new(public, &public.did(), NOW_MS / 1000 + 60)
+        .proof(proof)
+        .grant(Attenuation::new().with(resource, Ability::parse(ability).unwrap()))
+        .sign(|input| key.sign(input).to_bytes())
+        .unwrap()
+}
+
+#[test]
+fn from_a_wallet_to_an_invocation_and_back() {
+    let mut store = Store(BTreeMap::new());
+    let (delegation, invocation) = (
+        key("a session key delegates to another DID"),
+        key("that DID invokes"),
+    );
+    // not before the session is known
+    assert_eq!(store.accept(&delegation), Err(ChainError::Missing));
+    for name in ["host", "session"] {
+        store.accept(&wallet(name)).unwrap();
+    }
+    let shared = store.accept(&delegation).unwrap();
+    let Token::Ucan(invocation) = invocation else {
+        panic!()
+    };
+    store.invoke(&invocation).unwrap();
+
+    // a neighbour of what was shared, another verb, another hand
+    let action = |error| matches!(error, Err(ChainError::Action { .. }));
+    let [next, inside] = ["sharedX", "shared/a.txt"].map(|path| format!("{DOCS}/{path}"));
+    assert!(action(store.invoke(&by(
+        2,
+        &next,
+        "tinycloud.kv/get",
+        &shared
+    ))));
+    assert!(action(store.invoke(&by(
+        2,
+        &inside,
+        "tinycloud.kv/put",
+        &shared
+    ))));
+    let other = store.invoke(&by(1, &inside, "tinycloud.kv/get", &shared));
+    assert_eq!(other, Err(ChainError::Invoker));
+
+    // the wallet takes it back
+    let revocation = wallet("revocation");
+    revocation.verify().unwrap();
+    let revocation = revocation.revocation().unwrap();
+    assert_eq!(revocation.target(), shared);
+    let target: &Delegation = &store.0[&shared].delegation;
+    revocation
+        .check(target, &Ancestors::of(&[]).unwrap(), NOW_MS)
+        .unwrap();
+    store.0.get_mut(&shared).unwrap().revoked = true;
+    let gone = store.invoke(&invocation);
+    assert_eq!(gone, Err(ChainError::InvokedRevoked(shared)));
+}
+
+#[test]
+fn a_header_may_say_bearer() {
+    for text in [
+        header(include_str!("data/cacao.json"), "session"),
+        header(include_str!("data/ucan.json"), "that DID invokes"),
+    ] {
+        let token = Token::from_header(&text).unwrap();
+        let again = Token::from_header(&format!("Bearer {text}")).unwrap();
+        assert_eq!(again.cid(), token.cid());
+        assert_eq!(Cid::of(token.as_bytes()), token.cid());
+    }
+    for garbage in ["", ".", "..", "Bearer ", "a", "a.b", "\u{e9}"] {
+        assert!(Token::from_header(garbage).is_err(), "{garbage}");
+    }
+}

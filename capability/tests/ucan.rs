@@ -1,0 +1,280 @@
+//! UCAN tokens of present clients, and everything that is nearly one.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)] // a test may stop at once
+
+use std::fs;
+use std::path::Path;
+
+use base64ct::{Base64UrlUnpadded, Encoding};
+use ed25519_dalek::{Signer, SigningKey};
+use openkey_capability::ability::Ability;
+use openkey_capability::attenuation::Attenuation;
+use openkey_capability::cid::Cid;
+use openkey_capability::key::PublicKey;
+use openkey_capability::ucan::{Builder, MAX_TOKEN, Ucan, UcanError};
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+#[path = "common/fuzz_ucan.rs"]
+mod fuzz_ucan;
+
+const BOB: &str = "did:key:z6Mko9hTggMwjSTEaJaPUfE6tqcy2xvU6BnNq3e3o8qVBiyH";
+
+fn vectors() -> Vec<Value> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/ucan.json");
+    serde_json::from_slice(&fs::read(path).unwrap()).unwrap()
+}
+
+fn session() -> SigningKey {
+    SigningKey::from_bytes(&[1; 32])
+}
+
+fn public(key: &SigningKey) -> PublicKey {
+    PublicKey::Ed25519(key.verifying_key().to_bytes())
+}
+
+#[test]
+fn tokens_of_present_clients_are_read_and_written() {
+    for vector in vectors() {
+        let text = |member: &str| vector[member].as_str().unwrap();
+        let ucan = Ucan::decode(text("token")).unwrap();
+        ucan.verify().unwrap();
+        assert_eq!(ucan.cid().to_string(), text("cid"));
+        assert_eq!(ucan.audience(), text("audience"));
+        assert_eq!(ucan.nonce(), Some(text("nonce")));
+        let expires = vector["expires"].as_i64().unwrap();
+        assert_eq!(
+            (ucan.expires_ms(), ucan.not_before_ms()),
+            (expires * 1000, None)
+        );
+        let proof = Cid::parse(text("proof")).unwrap();
+        assert_eq!(ucan.proofs(), [proof]);
+        assert!(!format!("{ucan:?}").contains("eyJ"));
+
+        let key = SigningKey::from_bytes(&[vector["seed"].as_u64().unwrap() as u8; 32]);
+        assert_eq!(ucan.issuer(), public(&key).did_url());
+        let grant =
+            Attenuation::new().with(text("resource"), Ability::parse(text("ability")).unwrap());
+        assert_eq!(ucan.attenuation(), &grant);
+        let written = Builder::new(public(&key), text("audience"), expires)
+            .nonce(text("nonce"))
+            .proof(&proof)
+            .grant(grant);
+        let written = written.sign(|input| key.sign(input).to_bytes()).unwrap();
+        assert_eq!(written.token(), text("token"), "{}", text("name"));
+    }
+}
+
+/// A good header and payload, changed, and signed by the session key as they are.
+fn token(header: impl FnOnce(&mut Value), payload: impl FnOnce(&mut Value)) -> String {
+    let mut head = json!({"alg": "EdDSA", "typ": "JWT", "ucv": "0.10.0"});
+    let mut body = json!({
+        "iss": public(&session()).did(), "aud": BOB, "exp": 1_893_369_600, "prf": [],
+        "att": {"a:b": {"x/y": [{}]}},
+    });
+    header(&mut head);
+    payload(&mut body);
+    signed(&head.to_string(), &body.to_string())
+}
+
+fn signed(header: &str, payload: &str) -> String {
+    let part = |text: &str| Base64UrlUnpadded::encode_string(text.as_bytes());
+    let input = format!("{}.{}", part(header), part(payload));
+    let signature = session().sign(input.as_bytes()).to_bytes();
+    format!("{input}.{}", Base64UrlUnpadded::encode_string(&signature))
+}
+
+fn set(member: &str, value: Value) -> impl FnOnce(&mut Value) {
+    let member = member.to_owned();
+    move |object| object[&member] = value
+}
+
+fn removed(member: &str) -> impl FnOnce(&mut Value) {
+    let member = member.to_owned();
+    move |object| drop(object.as_object_mut().unwrap().remove(&member))
+}
+
+fn same(_: &mut Value) {}
+
+fn judged(token: &str) -> Result<(), UcanError> {
+    Ucan::decode(token)?.verify()
+}
+
+#[test]
+fn what_present_clients_may_write_is_accepted() {
+    let url = public(&session()).did_url();
+    for token in [
+        token(same, same),
+        token(same, set("iss", json!(url))),
+        token(same, set("iss", json!(format!("{url}#again")))),
+        token(same, set("extra", json!({"a": 1}))),
+        token(set("kid", json!("x")), same),
+        token(same, set("fct", json!(null))),
+        token(same, set("fct", json!([{"a": 1}, "b"]))),
+        token(same, set("nnc", json!(null))),
+        token(same, set("nbf", json!(0.25))),
+        token(same, set("exp", json!(1_893_369_600_000_u64))),
+        token(same, set("att", json!({"a:b": {}}))),
+        token(
+            same,
+            set(
+                "att",
+                json!({"a:b": {"tinycloud.sql/*": [{"a": 1}, {"b": 2}]}}),
+            ),
+        ),
+        token(same, set("aud", json!("did:tinycloud:policy:x"))),
+        token(
+            same,
+            set(
+                "prf",
+                json!(["zb38SAN7DVy4hx1yP12F8r4Up2q5cbdPKra6GXXHKhA28Vzas"]),
+            ),
+        ),
+        // another key in the header of a did:key is not looked at
+        token(
+            set("jwk", json!({"kty": "OKP", "crv": "Ed25519", "x": "AA"})),
+            same,
+        ),
+    ] {
+        assert_eq!(judged(&token), Ok(()), "{token}");
+    }
+}
+
+#[test]
+fn nearly_tokens_are_refused() {
+    use UcanError as E;
+    let good = token(same, same);
+    let padded = format!("{good}=");
+    let long = format!("{good}{}", "A".repeat(MAX_TOKEN));
+    let (input, _) = good.rsplit_once('.').unwrap();
+    let unsigned = format!("{input}.");
+    let header = r#"{"alg":"EdDSA","typ":"JWT","ucv":"0.10.0"}"#;
+    let body = format!(
+        r#"{{"iss":"{}","aud":"{BOB}","exp":1,"exp":2,"prf":[],"att":{{}}}}"#,
+        public(&session()).did()
+    );
+    for (token, expected) in [
+        (signed(header, &body), E::Payload),
+        (padded, E::Base64),
+        (long, E::TooLong),
+        (unsigned, E::Signature),
+        (input.to_owned(), E::Parts),
+        (format!("{good}.AA"), E::Parts),
+        (String::new(), E::Parts),
+        (token(set("ucv", json!("0.9.0")), same), E::Header),
+        (token(removed("ucv"), same), E::Header),
+        (token(removed("typ"), same), E::Header),
+        (token(set("typ", json!("jwt")), same), E::Header),
+        (token(set("alg", json!("Ed25519")), same), E::Header),
+        (token(set("alg", json!("none")), same), E::Header),
+        (token(set("alg", json!("HS256")), same), E::Header),
+        (token(set("alg", json!("ES256K")), same), E::Algorithm),
+        (token(set("alg", json!("ES256")), same), E::Algorithm),
+        (token(same, set("fct", json!({}))), E::Payload),
+        (token(same, removed("prf")), E::Payload),
+        (token(same, removed("exp")), E::Payload),
+        (token(same, removed("att")), E::Payload),
+        (token(same, set("exp", json!(null))), E::Payload),
+        (token(same, set("exp", json!("1"))), E::Payload),
+        (
+            token(same, set("aud", json!(format!("{BOB}#a")))),
+            E::Audience,
+        ),
+        (token(same, set("aud", json!("z6Mk"))), E::Audience),
+        (token(same, set("iss", json!("z6Mk"))), E::Issuer),
+        (
+            token(same, set("iss", json!("did:web:example.org"))),
+            E::Issuer,
+        ),
+        (token(same, set("prf", json!(["bafy"]))), E::Proof),
+        (token(same, set("prf", json!(vec!["x"; 17]))), E::TooMany),
+        (token(same, set("fct", json!(vec![1; 17]))), E::TooMany),
+        (
+            token(same, set("att", json!({"a:b": {"x/y": []}}))),
+            E::Payload,
+        ),
+        (
+            token(same, set("att", json!({"a:b": {"x/y": {}}}))),
+            E::Payload,
+        ),
+        (
+            token(same, set("att", json!({"a:b": {"xy": [{}]}}))),
+            E::Payload,
+        ),
+        (
+            token(same, set("att", json!({"a b": {"x/y": [{}]}}))),
+            E::Payload,
+        ),
+        // signed by the session key, in another one's name
+        (token(same, set("iss", json!(BOB))), E::Signature),
+    ] {
+        assert_eq!(judged(&token), Err(expected), "{token}");
+    }
+}
+
+#[test]
+fn other_curves_verify() {
+    use k256::ecdsa::signature::Signer as _;
+    let secp256k1 = k256::ecdsa::SigningKey::from_slice(&[2; 32]).unwrap();
+    let point = secp256k1.verifying_key().to_sec1_point(true);
+    let key = PublicKey::Secp256k1(point.as_bytes().try_into().unwrap());
+    assert_eq!(
+        key.did(),
+        "did:key:zQ3shScWratmosu8R95gHDdPPypPdxht5hkJ16K2Pv7NWWW4m"
+    );
+    let sign = |input: &[u8]| -> [u8; 64] {
+        let signature: k256::ecdsa::Signature = secp256k1.sign(input);
+        signature.to_bytes().into()
+    };
+    Builder::new(key, BOB, 1).sign(sign).unwrap();
+
+    let p256 = p256::ecdsa::SigningKey::from_slice(&[2; 32]).unwrap();
+    let point = p256.verifying_key().to_sec1_point(true);
+    let key = PublicKey::P256(point.as_bytes().try_into().unwrap());
+    assert_eq!(
+        key.did(),
+        "did:key:zDnaeWA1DFehB4iXcQeiDJzcZK3x2cYW1DdJX97edtzfPCt75"
+    );
+    let sign = |input: &[u8]| -> [u8; 64] {
+        let signature: p256::ecdsa::Signature = p256.sign(input);
+        signature.to_bytes().into()
+    };
+    Builder::new(key, BOB, 1).sign(sign).unwrap();
+    // a signature that is not the issuer's makes no token
+    let made = Builder::new(key, BOB, 1).sign(|_| [1; 64]);
+    assert_eq!(made, Err(UcanError::Signature));
+}
+
+#[test]
+fn the_fuzz_corpus_is_judged() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/corpus/ucan");
+    let verified = fs::read_dir(folder)
+        .unwrap()
+        .filter(|entry| fuzz_ucan::run(&fs::read(entry.as_ref().unwrap().path()).unwrap()))
+        .count();
+    assert!(verified >= 2, "only {verified} verify");
+}
+
+proptest! {
+    #[test]
+    fn a_changed_character_is_noticed(at in 0_usize..700, to in "[A-Za-z0-9_.-]") {
+        let good = vectors()[0]["token"].as_str().unwrap().to_owned();
+        let at = at % good.len();
+        let mut changed = good.clone();
+        changed.replace_range(at..=at, &to);
+        if changed != good {
+            prop_assert!(judged(&changed).is_err());
+        }
+    }
+
+    #[test]
+    fn what_is_written_is_read(nonce in ".{0,40}", expires in any::<i64>(), key in any::<[u8; 32]>()) {
+        let key = SigningKey::from_bytes(&key);
+        let fact = json!({"nonce": nonce});
+        let written = Builder::new(public(&key), BOB, expires).nonce(nonce.clone()).fact(fact.clone());
+        let ucan = written.sign(|input| key.sign(input).to_bytes()).unwrap();
+        prop_assert_eq!(ucan.nonce(), Some(nonce.as_str()));
+        prop_assert_eq!(ucan.facts(), [fact]);
+        prop_assert_eq!(Ucan::decode(ucan.token()).unwrap(), ucan);
+    }
+}
