@@ -1,5 +1,6 @@
 //! Ethereum addresses as text: ERC-55, <https://eips.ethereum.org/EIPS/eip-55>.
 
+use k256::ecdsa::VerifyingKey;
 use sha3::{Digest as _, Keccak256};
 
 /// The 20 bytes of an Ethereum address.
@@ -24,6 +25,16 @@ pub enum Capitals {
     Checked,
     /// The ERC-55 text, or lower case throughout, which carries no checksum.
     CheckedOrLower,
+}
+
+/// The account of a key: the end of the Keccak-256 hash of its point (Ethereum yellow paper,
+/// appendix F).
+pub(crate) fn of_key(key: &VerifyingKey) -> AddressBytes {
+    let point = key.to_sec1_point(false);
+    // without the byte that says that the point is not compressed
+    let coordinates = point.as_bytes().get(1..).unwrap_or_default();
+    let hash: [u8; 32] = Keccak256::digest(coordinates).into();
+    hash.last_chunk().copied().unwrap_or_default()
 }
 
 /// The ERC-55 text of an address.

@@ -4,7 +4,7 @@ use k256::ecdsa::{RecoveryId, Signature, VerifyingKey};
 use sha3::{Digest as _, Keccak256};
 
 use super::{CacaoError, SIGNATURE};
-use crate::address::AddressBytes;
+use crate::address::{AddressBytes, of_key};
 
 /// The Keccak-256 hash of a text under the ERC-191 prefix, version 0x45: what a wallet signs.
 #[must_use]
@@ -36,10 +36,5 @@ pub(super) fn recover(
     }
     let key = VerifyingKey::recover_from_prehash(digest, &signature, recovery)
         .map_err(|_| CacaoError::Signature)?;
-    let point = key.to_sec1_point(false);
-    // without the byte that says that the point is not compressed
-    let coordinates = point.as_bytes().get(1..).ok_or(CacaoError::Signature)?;
-    let hash: [u8; 32] = Keccak256::digest(coordinates).into();
-    let address = hash.last_chunk().ok_or(CacaoError::Signature)?;
-    Ok(*address)
+    Ok(of_key(&key))
 }

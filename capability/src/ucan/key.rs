@@ -3,10 +3,9 @@
 use base64ct::{Base64UrlUnpadded, Encoding};
 use k256::ecdsa::VerifyingKey;
 use serde::{Deserialize, Serialize};
-use sha3::{Digest, Keccak256};
 
 use super::UcanError;
-use crate::address::{Capitals, parse_address};
+use crate::address::{Capitals, of_key, parse_address};
 use crate::key::PublicKey;
 
 /// The algorithms there are keys for (RFC 7518, RFC 8037, RFC 8812).
@@ -91,24 +90,12 @@ pub(super) fn of(principal: &str, jwk: Option<&Jwk>) -> Result<PublicKey, UcanEr
     };
     let lower = account.to_ascii_lowercase();
     let account = parse_address(&lower, Capitals::CheckedOrLower).map_err(|_| UcanError::Issuer)?;
-    if address(&key) != account {
+    if of_key(&key) != account {
         return Err(UcanError::Issuer);
     }
     let point = key.to_sec1_point(true);
     let point = point.as_bytes().try_into();
     Ok(PublicKey::Secp256k1(point.map_err(|_| UcanError::Issuer)?))
-}
-
-/// The account of a key (Ethereum yellow paper, §4.2 and appendix F).
-fn address(key: &VerifyingKey) -> [u8; 20] {
-    let point = key.to_sec1_point(false);
-    let coordinates = point.as_bytes().get(1..).unwrap_or_default();
-    let hash: [u8; 32] = Keccak256::digest(coordinates).into();
-    let mut address = [0; 20];
-    for (to, from) in address.iter_mut().zip(hash.iter().skip(12)) {
-        *to = *from;
-    }
-    address
 }
 
 #[cfg(test)]
@@ -130,7 +117,7 @@ mod tests {
         };
         let did = format!(
             "did:pkh:eip155:1:{}",
-            eip55(&address(secret.verifying_key()))
+            eip55(&of_key(secret.verifying_key()))
         );
         for spelling in [
             did.clone(),

@@ -16,7 +16,6 @@ mod word;
 mod words;
 
 use openkey_protocol::message::{Address, Error, Payload, PromptKind, Summary};
-use sha3::{Digest as _, Keccak256};
 
 /// Largest payload, in bytes: far more than a person reads, and a prompt over it with every field
 /// listed still fits a frame.
@@ -52,16 +51,6 @@ pub fn read_payload(
         Payload::Siwe(text) => siwe::read(text, signer, now_ms),
         Payload::TypedData(json) => typed_data::read(json, signer, now_ms),
     }
-}
-
-/// The digest of a text under the EIP-191 prefix, version 0x45 (`personal_sign`).
-fn eip191(text: &str) -> [u8; 32] {
-    Keccak256::new()
-        .chain_update(b"\x19Ethereum Signed Message:\n")
-        .chain_update(text.len().to_string())
-        .chain_update(text)
-        .finalize()
-        .into()
 }
 
 /// The ERC-55 text of an address.

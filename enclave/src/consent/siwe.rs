@@ -1,6 +1,7 @@
 //! Sign-In with Ethereum: ERC-4361 under the EIP-191 prefix.
 
 use openkey_capability::{
+    cacao::eip191,
     siwe::{Message, mentions_recap},
     uri::parse_uri,
 };
@@ -9,7 +10,7 @@ use openkey_protocol::message::{
 };
 
 use super::{
-    SigningRequest, address_text, chains, eip191,
+    SigningRequest, address_text, chains,
     refusal::{check_size, refuse},
     words::{line, moment, quoted, shown, warning},
 };

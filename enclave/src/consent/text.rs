@@ -1,12 +1,13 @@
 //! Texts: `personal_sign`, EIP-191 version 0x45.
 
+use openkey_capability::cacao::eip191;
 use openkey_capability::siwe::looks_like_siwe;
 use openkey_protocol::message::{
     Address, Error, ErrorCode, PromptKind, Severity, Summary, Warning,
 };
 
 use super::{
-    SigningRequest, address_text, eip191,
+    SigningRequest, address_text,
     refusal::{check_size, hidden, refuse},
     visible::first_hidden,
     words::{line, warning},
