@@ -1,0 +1,1 @@
+//! One SQLite database, one thread that writes, many writes in one sync.
