@@ -59,7 +59,7 @@ impl Quota {
     }
 
     /// As the limiter wants it; `None`: too many to count, which is no limit.
-    pub(crate) fn governed(self) -> Option<governor::Quota> {
+    pub(super) fn governed(self) -> Option<governor::Quota> {
         governor::Quota::with_period(self.period.row().1 / self.count.get())
             .map(|quota| quota.allow_burst(self.count))
     }
