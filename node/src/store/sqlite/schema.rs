@@ -92,9 +92,6 @@ pub(super) const LAYOUT: Layout = Layout {
             name  TEXT NOT NULL,
             bytes INTEGER NOT NULL,
             PRIMARY KEY (space, name)
-         ) STRICT, WITHOUT ROWID;
-
-         CREATE TABLE probe (one INTEGER PRIMARY KEY CHECK (one = 1), count INTEGER NOT NULL) STRICT;
-         INSERT INTO probe VALUES (1, 0);",
+         ) STRICT, WITHOUT ROWID;",
     ],
 };
