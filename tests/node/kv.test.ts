@@ -110,7 +110,7 @@ scenario('a batch put is refused whole, saying which part is wrong', async () =>
   const part = (path: string) => ({ path, value: path });
   expect(await put(['w/a', 'w/b'], 'no multipart'), 400, /KV batch put requires multipart\/form-data/);
   expect(await put(['w/a', 'w/b'], multipart([part('w/a')])), 400, /w\/b/);
-  expect(await put(['w/a', 'w/b'], multipart([part('w/a'), part('w/b'), part('w/c')])), 400, /w\/c/);
+  expect(await put(['w/a', 'w/b'], multipart([part('w/a'), part('w/b'), part('w/c')])), 400, /w(\/|%2F)c/);
   expect(await put(['w/a', 'w/b'], multipart([part('w/a'), part('w/b'), part('w/b')])), 400, /w\/b/);
   expect(await put(['w/a', 'w/b'], '--x\r\nbroken', { 'Content-Type': 'multipart/form-data; boundary=x' }), 400);
   expect(await put(['w/a', 'w/b'], 'a', { 'Content-Type': 'multipart/form-data' }), 400);

@@ -10,7 +10,7 @@ import { host, signIn } from './client/session.js';
 import { now } from './client/ucan.js';
 import { get, publicPath } from './client/urls.js';
 import { Wallet } from './client/wallet.js';
-import { Fleet } from './lib/fleet.js';
+import { Fleet, UNLIMITED } from './lib/fleet.js';
 import { raw } from './lib/raw.js';
 import { expect, ownScenario } from './lib/scenario.js';
 
@@ -28,7 +28,7 @@ const withFlags = async (flags: readonly string[], work: (fleet: Fleet) => Promi
 };
 
 ownScenario('a value over the limit is refused, not cut', () =>
-  withFlags(['--rate', 'off', '--max-value-bytes', '1000'], async (fleet) => {
+  withFlags([...UNLIMITED, '--max-value-bytes', '1000'], async (fleet) => {
     const session = await signIn(fleet, new Wallet());
     const kv = session.kv();
     expect(await kv.put('a', 'x'.repeat(1000)), 200);
@@ -47,7 +47,7 @@ ownScenario('a value over the limit is refused, not cut', () =>
   }));
 
 ownScenario('a space holds no more than its quota', () =>
-  withFlags(['--rate', 'off', '--quota-bytes', '10000'], async (fleet) => {
+  withFlags([...UNLIMITED, '--quota-bytes', '10000'], async (fleet) => {
     const kv = (await signIn(fleet, new Wallet())).kv();
     expect(await kv.put('a', 'x'.repeat(6000)), 200);
     const larger = expect(await kv.put('b', 'x'.repeat(6000)), 413);
@@ -67,7 +67,7 @@ ownScenario('a space holds no more than its quota', () =>
   }));
 
 ownScenario('databases count towards the quota', () =>
-  withFlags(['--rate', 'off', '--quota-bytes', '100000'], async (fleet) => {
+  withFlags([...UNLIMITED, '--quota-bytes', '100000'], async (fleet) => {
     const sql = (await signIn(fleet, new Wallet())).sql();
     expect(await sql.execute('CREATE TABLE t (b BLOB)'), 200);
     let last = 200;
@@ -80,7 +80,7 @@ ownScenario('databases count towards the quota', () =>
   }));
 
 ownScenario('a public space has a quota of its own', () =>
-  withFlags(['--rate', 'off', '--public-quota-bytes', '1000'], async (fleet) => {
+  withFlags([...UNLIMITED, '--public-quota-bytes', '1000'], async (fleet) => {
     const session = await signIn(fleet, new Wallet());
     expect(await host(fleet, session.wallet, session.wallet.space('public')), 200);
     const open = (await signIn(fleet, session.wallet, { att: grants({ [`${session.wallet.space('public')}/kv`]: ['tinycloud.kv/put'] }) })).kv('public');
@@ -92,7 +92,7 @@ ownScenario('the administrator sets quotas, and nobody else does', async () => {
   const file = join(secrets, 'admin');
   await writeFile(file, 'correct horse battery staple\n');
   await chmod(file, 0o600);
-  await withFlags(['--rate', 'off', '--admin-secret-file', file], async (fleet) => {
+  await withFlags([...UNLIMITED, '--admin-secret-file', file], async (fleet) => {
     const session = await signIn(fleet, new Wallet());
     const admin = (method: string, path: string, secret: string | undefined, body?: string) =>
       fleet.send(() => ({ method, path, headers: { ...(secret === undefined ? {} : { Authorization: secret }), 'Content-Type': 'application/json' }, ...(body === undefined ? {} : { body }) }));
@@ -126,14 +126,14 @@ ownScenario('the administrator sets quotas, and nobody else does', async () => {
 });
 
 ownScenario('without a secret nobody is the administrator', () =>
-  withFlags(['--rate', 'off'], async (fleet) => {
+  withFlags(UNLIMITED, async (fleet) => {
     for (const path of ['/admin/quota', '/admin/usage']) {
       for (const Authorization of ['', 'Bearer ', 'Bearer x']) expect(await get(fleet, path, { Authorization }), 503);
     }
   }));
 
 ownScenario('an invocation lives no longer than the operator allows', () =>
-  withFlags(['--rate', 'off', '--max-invocation-seconds', '3600'], async (fleet) => {
+  withFlags([...UNLIMITED, '--max-invocation-seconds', '3600'], async (fleet) => {
     const session = await signIn(fleet, new Wallet());
     const put = (seconds: number) => session.one(session.kv().resource('a'), 'tinycloud.kv/put', { body: 'x', claims: { exp: now() + seconds } });
     expect(await put(3500), 200);

@@ -12,13 +12,13 @@ import { grants } from './client/recap.js';
 import { hosting, signIn, type Session } from './client/session.js';
 import { Sql, type Rows } from './client/sql.js';
 import { Wallet } from './client/wallet.js';
-import { Fleet } from './lib/fleet.js';
+import { Fleet, UNLIMITED } from './lib/fleet.js';
 import { expect, ownScenario } from './lib/scenario.js';
 
 /** Two processes for one scenario, and somebody signed in. */
 const race = (name: string, work: (fleet: Fleet, alice: Session) => Promise<void>): void =>
   ownScenario(name, async () => {
-    const fleet = await Fleet.start(['--rate', 'off'], 'two');
+    const fleet = await Fleet.start(UNLIMITED, 'two');
     try {
       await work(fleet, await signIn(fleet, new Wallet()));
     } finally {

@@ -16,6 +16,9 @@ const PATIENCE = 20_000;
 /** Between two kills, in milliseconds: enough requests pass, enough kills hit one of them. */
 const PEACE = { least: 20, most: 400 };
 
+/** No limits by address: all tests come from one. */
+export const UNLIMITED: readonly string[] = ['--rate', 'off', '--public-rate', 'off'];
+
 /** The mode that the environment asks for. */
 export const asked = (): Mode => {
   const mode = process.env['OPENKEY_NODE_MODE'] ?? 'one';
@@ -57,7 +60,7 @@ export class Fleet implements Transport {
   }
 
   /** Starts the processes of this mode on a directory of their own. */
-  static async start(flags: readonly string[] = ['--rate', 'off'], mode: Mode = asked()): Promise<Fleet> {
+  static async start(flags: readonly string[] = UNLIMITED, mode: Mode = asked()): Promise<Fleet> {
     const dir = await mkdtemp(join(tmpdir(), 'openkey-node-'));
     if (!ownProcesses) return new Fleet(mode, dir, []);
     const program = process.env['OPENKEY_NODE'];
