@@ -13,10 +13,23 @@ use super::Kind;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "ack", rename_all = "snake_case", deny_unknown_fields)]
 pub(super) enum Ack {
-    Value { client: usize, key: String, value: String },
-    Row { client: usize, id: String },
-    Delegation { client: usize, cid: String },
-    Revocation { client: usize, cid: String },
+    Value {
+        client: usize,
+        key: String,
+        value: String,
+    },
+    Row {
+        client: usize,
+        id: String,
+    },
+    Delegation {
+        client: usize,
+        cid: String,
+    },
+    Revocation {
+        client: usize,
+        cid: String,
+    },
 }
 
 impl Ack {
@@ -55,7 +68,9 @@ impl Acks {
         };
         let mut line = serde_json::to_vec(ack)?;
         line.push(b'\n');
-        file.lock().unwrap_or_else(PoisonError::into_inner).write_all(&line)
+        file.lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .write_all(&line)
     }
 }
 

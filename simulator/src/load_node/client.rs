@@ -39,7 +39,9 @@ fn public(key: &SigningKey) -> PublicKey {
 }
 
 fn now() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
     i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
 }
 
@@ -61,7 +63,10 @@ impl Client {
         Ok(Self {
             agent: Agent::new_with_config(config),
             url: url.trim_end_matches('/').to_owned(),
-            space: format!("tinycloud:{}:load", did.strip_prefix("did:").unwrap_or(&did)),
+            space: format!(
+                "tinycloud:{}:load",
+                did.strip_prefix("did:").unwrap_or(&did)
+            ),
             owner,
             session: key("session"),
             delegation: None,
@@ -76,7 +81,11 @@ impl Client {
 
     /// Hosts the space and delegates to the session. Doing it twice changes nothing.
     pub(super) fn set_up(&mut self) -> Result<(), LoadNodeError> {
-        let peer = format!("{}/peer/generate/{}", self.url, self.space.replace(':', "%3A"));
+        let peer = format!(
+            "{}/peer/generate/{}",
+            self.url,
+            self.space.replace(':', "%3A")
+        );
         let mut answer = self.agent.get(&peer).call()?;
         let host = answer.body_mut().read_to_string()?;
         let hosting = grant(&[(self.resource("space"), &["tinycloud.space/host"])])?;
@@ -85,13 +94,28 @@ impl Client {
         let session = grant(&[
             (
                 self.resource("kv"),
-                &["tinycloud.kv/get", "tinycloud.kv/put", "tinycloud.kv/list", "tinycloud.kv/del"],
+                &[
+                    "tinycloud.kv/get",
+                    "tinycloud.kv/put",
+                    "tinycloud.kv/list",
+                    "tinycloud.kv/del",
+                ],
             ),
-            (self.resource("sql"), &["tinycloud.sql/read", "tinycloud.sql/write"]),
+            (
+                self.resource("sql"),
+                &["tinycloud.sql/read", "tinycloud.sql/write"],
+            ),
         ])?;
         // the same bytes in every process of a day: posting it again changes nothing
         let until = (now() / 86_400 + 8) * 86_400;
-        let session = Self::token(&self.owner, &public(&self.session).did(), session, None, until, 0)?;
+        let session = Self::token(
+            &self.owner,
+            &public(&self.session).did(),
+            session,
+            None,
+            until,
+            0,
+        )?;
         self.expect(self.post("/delegate", session.token(), "")?)?;
         self.delegation = Some(session.cid());
         Ok(())
@@ -102,7 +126,14 @@ impl Client {
         let granted = grant(&[(resource.to_owned(), &[ability])])?;
         let nonce = self.nonce();
         let did = public(&self.session).did();
-        let token = Self::token(&self.session, &did, granted, self.delegation, now() + INVOCATION, nonce)?;
+        let token = Self::token(
+            &self.session,
+            &did,
+            granted,
+            self.delegation,
+            now() + INVOCATION,
+            nonce,
+        )?;
         self.post("/invoke", token.token(), body)
     }
 
@@ -112,7 +143,14 @@ impl Client {
         let nonce = self.nonce();
         let somebody = SigningKey::from_bytes(Cid::of(&nonce.to_be_bytes()).digest());
         let did = public(&somebody).did();
-        let token = Self::token(&self.session, &did, granted, self.delegation, now() + 3600, nonce)?;
+        let token = Self::token(
+            &self.session,
+            &did,
+            granted,
+            self.delegation,
+            now() + 3600,
+            nonce,
+        )?;
         let (status, body) = self.post("/delegate", token.token(), "")?;
         Ok((status, body, token.cid()))
     }
@@ -126,13 +164,24 @@ impl Client {
     /// How a delegation stands.
     pub(super) fn status(&self, cid: &Cid) -> Answer {
         let token = self.about(cid, "tinycloud.delegation/status")?;
-        self.post("/delegation/status", token.token(), &format!("{{\"cid\":\"{cid}\"}}"))
+        self.post(
+            "/delegation/status",
+            token.token(),
+            &format!("{{\"cid\":\"{cid}\"}}"),
+        )
     }
 
     fn about(&self, cid: &Cid, ability: &'static str) -> Result<Ucan, LoadNodeError> {
         let granted = grant(&[(format!("urn:cid:{cid}"), &[ability])])?;
         let did = public(&self.owner).did();
-        Self::token(&self.owner, &did, granted, None, now() + INVOCATION, self.nonce())
+        Self::token(
+            &self.owner,
+            &did,
+            granted,
+            None,
+            now() + INVOCATION,
+            self.nonce(),
+        )
     }
 
     fn nonce(&self) -> u64 {
@@ -158,7 +207,10 @@ impl Client {
     }
 
     fn post(&self, path: &str, token: &str, body: &str) -> Answer {
-        let request = self.agent.post(format!("{}{path}", self.url)).header("authorization", token);
+        let request = self
+            .agent
+            .post(format!("{}{path}", self.url))
+            .header("authorization", token);
         let mut answer = request.content_type("text/plain").send(body)?;
         let status = answer.status().as_u16();
         Ok((status, answer.body_mut().read_to_string()?))

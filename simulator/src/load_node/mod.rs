@@ -142,11 +142,17 @@ pub fn run(options: &LoadNodeOptions) -> Result<NodeReport, LoadNodeError> {
             scope.spawn(move || work(options, number, client, until, &acks))
         };
         let threads: Vec<_> = clients.iter().enumerate().map(work).collect();
-        threads.into_iter().map(joined).collect::<Result<Vec<_>, _>>()
+        threads
+            .into_iter()
+            .map(joined)
+            .collect::<Result<Vec<_>, _>>()
     })?;
     let seconds = began.elapsed().as_secs_f64();
     let after = cpu::used_us(pids());
-    let used: f64 = after.iter().filter_map(|(process, used)| Some(used - before.get(process)?)).sum();
+    let used: f64 = after
+        .iter()
+        .filter_map(|(process, used)| Some(used - before.get(process)?))
+        .sum();
     let mut all = Tally::default();
     for tally in tallies {
         all.took_us.extend(tally.took_us);
@@ -158,10 +164,19 @@ pub fn run(options: &LoadNodeOptions) -> Result<NodeReport, LoadNodeError> {
         }
     }
     all.took_us.sort_unstable();
-    Ok(NodeReport::new(options, &all.took_us, all.kinds, all.errors, seconds, used))
+    Ok(NodeReport::new(
+        options,
+        &all.took_us,
+        all.kinds,
+        all.errors,
+        seconds,
+        used,
+    ))
 }
 
-fn joined<T>(thread: std::thread::ScopedJoinHandle<'_, Result<T, LoadNodeError>>) -> Result<T, LoadNodeError> {
+fn joined<T>(
+    thread: std::thread::ScopedJoinHandle<'_, Result<T, LoadNodeError>>,
+) -> Result<T, LoadNodeError> {
     let ended = thread.join();
     ended.unwrap_or_else(|_| Err(LoadNodeError::Broken("it panicked".to_owned())))
 }
@@ -172,21 +187,29 @@ fn each<T: Send>(
 ) -> Result<Vec<T>, LoadNodeError> {
     std::thread::scope(|scope| {
         let work = &work;
-        let threads: Vec<_> = (0..count).map(|number| scope.spawn(move || work(number))).collect();
+        let threads: Vec<_> = (0..count)
+            .map(|number| scope.spawn(move || work(number)))
+            .collect();
         threads.into_iter().map(joined).collect()
     })
 }
 
 fn ready(options: &LoadNodeOptions, number: usize) -> Result<Client, LoadNodeError> {
     let urls = options.urls.as_slice();
-    let url = urls.get(number % urls.len().max(1)).map_or("", String::as_str);
+    let url = urls
+        .get(number % urls.len().max(1))
+        .map_or("", String::as_str);
     let mut client = Client::new(url, &options.seed, number)?;
     client.set_up()?;
     Ok(client)
 }
 
 fn value(number: usize, n: usize) -> String {
-    format!("{number}/{n}/").chars().cycle().take(VALUE).collect()
+    format!("{number}/{n}/")
+        .chars()
+        .cycle()
+        .take(VALUE)
+        .collect()
 }
 
 /// What must be there before it can be read.
@@ -208,7 +231,12 @@ fn prepare(options: &LoadNodeOptions, client: &Client) -> Result<(), LoadNodeErr
                 "INSERT INTO t (n, text) WITH RECURSIVE c (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c LIMIT {ROWS}) \
                  SELECT n, 'row ' || n FROM c ON CONFLICT DO NOTHING"
             );
-            sql(client, "CREATE TABLE IF NOT EXISTS t (n INTEGER PRIMARY KEY, text TEXT)", "write").and_then(|it| ok(Ok(it)))?;
+            sql(
+                client,
+                "CREATE TABLE IF NOT EXISTS t (n INTEGER PRIMARY KEY, text TEXT)",
+                "write",
+            )
+            .and_then(|it| ok(Ok(it)))?;
             ok(sql(client, &fill, "write"))
         }
         What::Insert | What::Mixed => ok(sql(
@@ -246,7 +274,9 @@ fn work(
         let done = once(options, number, client, (run, n), &mut revocable);
         match done {
             Ok((200, kind, ack)) => {
-                tally.took_us.push(u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX));
+                tally
+                    .took_us
+                    .push(u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX));
                 acks.write(&ack)?;
                 *tally.kinds.entry(kind).or_default() += 1;
             }
@@ -289,12 +319,20 @@ fn once(
             Ok((status, Kind::Delegate, None))
         }
         What::Select => {
-            let (status, _) = sql(client, &format!("SELECT n, text FROM t WHERE n > {key} LIMIT 10"), "read")?;
+            let (status, _) = sql(
+                client,
+                &format!("SELECT n, text FROM t WHERE n > {key} LIMIT 10"),
+                "read",
+            )?;
             Ok((status, Kind::Select, None))
         }
         What::Insert => {
             let id = format!("{run:08x}-{n}");
-            let (status, _) = sql(client, &format!("INSERT INTO log VALUES ('{id}', 'x')"), "write")?;
+            let (status, _) = sql(
+                client,
+                &format!("INSERT INTO log VALUES ('{id}', 'x')"),
+                "write",
+            )?;
             Ok((status, Kind::Insert, None))
         }
         What::Mixed => mixed(number, client, (run, n), revocable),
@@ -312,23 +350,60 @@ fn mixed(
     Ok(match (n % 4, revoked) {
         (1, _) => {
             let text = value(number, n);
-            let (status, _) = client.invoke(&client.resource(&format!("kv/{name}")), "tinycloud.kv/put", &text)?;
-            (status, Kind::Put, Some(Ack::Value { client: number, key: name, value: text }))
+            let (status, _) = client.invoke(
+                &client.resource(&format!("kv/{name}")),
+                "tinycloud.kv/put",
+                &text,
+            )?;
+            (
+                status,
+                Kind::Put,
+                Some(Ack::Value {
+                    client: number,
+                    key: name,
+                    value: text,
+                }),
+            )
         }
         (2, _) => {
             let (status, _, cid) = client.delegate(&format!("kv/{name}"))?;
             if status == 200 {
                 *revocable = Some(cid);
             }
-            (status, Kind::Delegate, Some(Ack::Delegation { client: number, cid: cid.to_string() }))
+            (
+                status,
+                Kind::Delegate,
+                Some(Ack::Delegation {
+                    client: number,
+                    cid: cid.to_string(),
+                }),
+            )
         }
         (3, Some(cid)) => {
             let (status, _) = client.revoke(&cid)?;
-            (status, Kind::Revoke, Some(Ack::Revocation { client: number, cid: cid.to_string() }))
+            (
+                status,
+                Kind::Revoke,
+                Some(Ack::Revocation {
+                    client: number,
+                    cid: cid.to_string(),
+                }),
+            )
         }
         _ => {
-            let (status, _) = sql(client, &format!("INSERT INTO log VALUES ('{name}', 'x')"), "write")?;
-            (status, Kind::Insert, Some(Ack::Row { client: number, id: name }))
+            let (status, _) = sql(
+                client,
+                &format!("INSERT INTO log VALUES ('{name}', 'x')"),
+                "write",
+            )?;
+            (
+                status,
+                Kind::Insert,
+                Some(Ack::Row {
+                    client: number,
+                    id: name,
+                }),
+            )
         }
     })
 }
@@ -360,7 +435,11 @@ pub fn read_back(options: &LoadNodeOptions, file: &Path) -> Result<NodeReadBack,
                     client.invoke(&resource, "tinycloud.kv/get", "")? == (200, value.clone())
                 }
                 Ack::Row { id, .. } => {
-                    let answer = sql(&client, &format!("SELECT count(*) FROM log WHERE id = '{id}'"), "read")?;
+                    let answer = sql(
+                        &client,
+                        &format!("SELECT count(*) FROM log WHERE id = '{id}'"),
+                        "read",
+                    )?;
                     answer.0 == 200 && answer.1.contains("[[1]]")
                 }
                 Ack::Delegation { cid, .. } | Ack::Revocation { cid, .. } => {

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use openkey_simulator::dir::{DEFAULT_DIR, RootKind};
+use openkey_simulator::load_node::What;
 use openkey_simulator::up::MAX_REPLICAS;
 
 const ABOUT: &str = "\
@@ -231,7 +232,11 @@ pub(crate) struct Load {
 #[derive(Debug, Args)]
 pub(crate) struct LoadNode {
     /// Where the node listens; repeatable for several nodes of one directory
-    #[arg(long = "url", value_name = "URL", default_value = "http://127.0.0.1:8000")]
+    #[arg(
+        long = "url",
+        value_name = "URL",
+        default_value = "http://127.0.0.1:8000"
+    )]
     pub(crate) urls: Vec<String>,
     /// What clients do: get, put, delegate, select, insert, or mixed
     #[arg(long, value_name = "WHAT", default_value = "mixed")]

@@ -1,0 +1,81 @@
+//! Databases of a space's owner, and what may be done in them.
+//!
+//! Nothing here knows of HTTP or of tokens. Whoever calls has checked an invocation, and says in an
+//! [`Access`] what it may do; a [`Request`] is what it asks for. [`Databases`] answers it, or says
+//! with which status and text it does not ([`SqlError`]).
+//!
+//! * `id`: which database a resource names.
+//! * `request`, `value`: what is asked for, strictly read.
+//! * `access`, `limited`: what abilities allow, and what caveats leave of that.
+//! * `statement`: one statement per text.
+//! * [`local`]: databases as SQLite files of one directory.
+
+mod access;
+mod error;
+mod id;
+mod limited;
+pub mod local;
+mod request;
+mod statement;
+mod value;
+
+use std::fs::File;
+
+pub use access::Access;
+pub use error::{Constraint, SqlError};
+pub use id::{DatabaseId, DatabaseIdError};
+pub use local::{LocalDatabases, SqlLimits};
+pub use request::{Bounds, Command, MAX_REQUEST, MAX_RESPONSE_ASKED, MAX_ROWS, Request};
+pub use value::Value;
+
+/// What comes back.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Response {
+    /// A JSON object, `application/json`.
+    Json(Vec<u8>),
+    /// A database, `application/x-sqlite3`.
+    Export(Export),
+}
+
+/// A database as of one moment.
+#[derive(Debug)]
+pub struct Export {
+    /// What it holds, from the beginning. The file has no name any more: it is gone when closed.
+    pub file: File,
+    /// Its length in bytes.
+    pub bytes: u64,
+}
+
+/// Databases, by name.
+///
+/// A response to a request that writes is given when what was written is durable. One that is not
+/// answered, by an error or because nobody waits any more, was done as a whole or not at all.
+#[async_trait::async_trait]
+pub trait Databases: Send + Sync {
+    /// Answers a request. A database that was never written is empty.
+    ///
+    /// # Errors
+    ///
+    /// [`SqlError`]: nothing was written.
+    async fn run(
+        &self,
+        database: &DatabaseId,
+        access: &Access,
+        request: Request,
+    ) -> Result<Response, SqlError>;
+
+    /// The database as a file, without asking who may have it.
+    ///
+    /// # Errors
+    ///
+    /// [`SqlError::NotFound`]: it was never written. [`SqlError::Internal`].
+    async fn export(&self, database: &DatabaseId) -> Result<Export, SqlError>;
+
+    /// How large it is, in bytes; 0 if it was never made.
+    ///
+    /// # Errors
+    ///
+    /// [`SqlError::Internal`].
+    async fn size(&self, database: &DatabaseId) -> Result<u64, SqlError>;
+}
