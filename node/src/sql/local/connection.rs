@@ -84,7 +84,22 @@ impl Session {
     /// A connection that only reads.
     pub(super) fn reader(path: &Path) -> rusqlite::Result<Self> {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        Self::new(Connection::open_with_flags(path, flags)?)
+        let open = || {
+            let connection = Connection::open_with_flags(path, flags)?;
+            connection.busy_timeout(BUSY)?;
+            connection.pragma_query_value(None, "schema_version", |_| Ok(()))?;
+            Ok(connection)
+        };
+        let connection = match open() {
+            // Who was killed while it made the database left a journal, which is undone only by who
+            // may write.
+            Err(error) if is_read_only(&error) => {
+                drop(Self::writer(path)?);
+                open()?
+            }
+            opened => opened?,
+        };
+        Self::new(connection)
     }
 
     /// A connection that writes the file, which is there but may be empty.
@@ -290,6 +305,10 @@ impl<'a> DerefMut for Prepared<'a> {
             Self::Once(statement) => statement,
         }
     }
+}
+
+fn is_read_only(error: &rusqlite::Error) -> bool {
+    error.sqlite_error_code() == Some(ErrorCode::ReadOnly)
 }
 
 /// What SQLite reports, as an answer to whoever wrote the statement, or as a failure of the machine.
