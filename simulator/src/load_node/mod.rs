@@ -229,7 +229,7 @@ fn prepare(options: &LoadNodeOptions, client: &Client) -> Result<(), LoadNodeErr
         What::Select => {
             let fill = format!(
                 "INSERT INTO t (n, text) WITH RECURSIVE c (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c LIMIT {ROWS}) \
-                 SELECT n, 'row ' || n FROM c ON CONFLICT DO NOTHING"
+                 SELECT n, 'row ' || n FROM c WHERE true ON CONFLICT DO NOTHING"
             );
             sql(
                 client,
