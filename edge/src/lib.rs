@@ -1,5 +1,8 @@
 //! What the servers share at their edges: none of it knows what is served.
 //!
+//! * [`listen`]: connections, how many and how slow; [`client`]: whose they are.
+//! * [`rate`]: who may ask how often; [`body`]: how much memory bodies may take.
+//! * [`request_id`] and [`mod@log`]: what happened, by name.
 //! * [`sqlite`]: one SQLite database, one thread that writes, many writes in one sync.
 //! * [`turnstile`]: processes that write one file take turns.
 #![cfg_attr(
@@ -8,5 +11,11 @@
     allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)
 )]
 
+pub mod body;
+pub mod client;
+pub mod listen;
+pub mod log;
+pub mod rate;
+pub mod request_id;
 pub mod sqlite;
 pub mod turnstile;

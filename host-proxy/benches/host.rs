@@ -12,7 +12,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use openkey_host_proxy::{SqliteStore, StoreOptions};
+use openkey_host_proxy::SqliteStore;
 use openkey_protocol::{
     message::{Class, RecordId, Write},
     server::{self, Handler, Instant as Deadline, ServerOptions},
@@ -160,7 +160,7 @@ async fn carry(connections: usize) {
 
 async fn commit(writers: u32) {
     let dir = tempfile::tempdir().unwrap();
-    let store = SqliteStore::open(dir.path(), StoreOptions::default()).unwrap();
+    let store = SqliteStore::open(dir.path(), Default::default()).unwrap();
     let started = Instant::now();
     let tasks: Vec<_> = (0..writers)
         .map(|writer| {

@@ -19,8 +19,6 @@
 pub mod config;
 mod http;
 mod limits;
-mod listen;
-pub mod log;
 mod metrics;
 mod page;
 mod parts;
@@ -34,4 +32,4 @@ pub use config::{Config, EnclaveConfig, ServicesConfig};
 pub use page::{page_manifest, release_file};
 pub use parts::{Clock, MakeClient, Parts};
 pub use serve::{HostProxy, StartError, run};
-pub use store::{OpenError, SqliteStore, StoreObserver, StoreOptions};
+pub use store::SqliteStore;

@@ -9,10 +9,14 @@ use metrics::{Counter, Gauge, Histogram, counter, gauge, histogram, with_local_r
 use metrics_exporter_prometheus::{
     BuildError, Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder,
 };
-use openkey_protocol::{client::CallError, message::EnclaveEvent, store::StoreError};
+use openkey_edge::{
+    listen,
+    sqlite::{self, DatabaseError},
+};
+use openkey_protocol::{client::CallError, message::EnclaveEvent};
 use rustix::time::{ClockId, clock_gettime};
 
-use crate::{http::Route, store::StoreObserver};
+use crate::http::Route;
 
 const REQUESTS: &str = "openkey_http_requests_total";
 const REQUEST_SECONDS: &str = "openkey_http_request_seconds";
@@ -76,8 +80,8 @@ pub(crate) struct Metrics {
     handle: PrometheusHandle,
     routes: Vec<RouteMetrics>,
     pub(crate) in_flight: Gauge,
-    pub(crate) connections: Gauge,
-    pub(crate) connections_refused: Counter,
+    connections: Gauge,
+    connections_refused: Counter,
     store_seconds: Histogram,
     store_batch: Histogram,
     store_failures: Counter,
@@ -201,15 +205,29 @@ impl Metrics {
     }
 }
 
-impl StoreObserver for Metrics {
-    fn committed(&self, requests: usize, took: Duration) {
-        self.store_batch.record(count(requests));
+impl listen::Observer for Metrics {
+    fn opened(&self) {
+        self.connections.increment(1);
+    }
+
+    fn closed(&self) {
+        self.connections.decrement(1);
+    }
+
+    fn refused(&self) {
+        self.connections_refused.increment(1);
+    }
+}
+
+impl sqlite::Observer for Metrics {
+    fn committed(&self, writes: usize, took: Duration) {
+        self.store_batch.record(count(writes));
         self.store_seconds.record(took);
     }
 
-    fn failed(&self, error: &StoreError) {
+    fn failed(&self, error: &DatabaseError) {
         self.store_failures.increment(1);
-        tracing::error!(%error, "a commit failed; nothing of it was written");
+        tracing::error!(%error, "a commit failed");
     }
 }
 
@@ -253,6 +271,8 @@ fn resident_bytes() -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
+    use openkey_edge::sqlite::Observer as _;
+
     use super::*;
 
     #[test]

@@ -8,25 +8,26 @@ use std::{
     time::{Duration, Instant},
 };
 
+use openkey_edge::{
+    listen,
+    request_id::RequestIds,
+    sqlite::{Observer, OpenError, Options},
+};
 use openkey_protocol::{client::ClientOptions, store::RecordStore, transport::Address};
-use tokio::net::{TcpListener, TcpSocket};
+use tokio::net::TcpListener;
 
 use crate::{
     config::{ChannelListen, Config, Limits},
-    http::{App, BodyBudget, Guard, Readiness, RequestIds, router},
+    http::{App, Guard, Readiness, answer, body_budget, router},
     limits::Rates,
-    listen,
     metrics::Metrics,
     page::Page,
     parts::Parts,
     relay,
     services::{self, Servers, Services},
-    store::{OpenError, SqliteStore, StoreObserver, StoreOptions},
+    store::SqliteStore,
     upstream::Upstream,
 };
-
-/// Connections the system keeps until they are accepted.
-const BACKLOG: u32 = 1024;
 
 /// Connections to one enclave: each carries many requests, and the enclave allows few.
 const MAX_POOL: usize = 4;
@@ -120,10 +121,10 @@ impl HostProxy {
         let metrics = Arc::new(metrics);
         let store = SqliteStore::open(
             &config.dir,
-            StoreOptions {
+            Options {
                 now_ms: parts.clock.now_ms(),
-                observer: Arc::clone(&metrics) as Arc<dyn StoreObserver>,
-                max_pages: None,
+                observer: Arc::clone(&metrics) as Arc<dyn Observer>,
+                ..Options::default()
             },
         )?;
         let served = (parts.store)(store.clone());
@@ -142,8 +143,8 @@ impl HostProxy {
         let app = Arc::new(App {
             guard: Guard::new(&config),
             upstreams,
-            rates: Rates::new(&config.limits, &Default::default()),
-            bodies: BodyBudget::new(),
+            rates: Rates::new(&config.limits),
+            bodies: body_budget(),
             page,
             store,
             metrics,
@@ -177,7 +178,16 @@ impl HostProxy {
         } = self;
         let tidy = tokio::spawn(tidy(Arc::clone(&app)));
         let router = router(Arc::clone(&app));
-        listen::serve(listener, Arc::clone(&app), router, stop).await;
+        let limits = connection_limits(&app.config);
+        let observer = Arc::clone(&app.metrics) as Arc<dyn listen::Observer>;
+        let handler = {
+            let app = Arc::clone(&app);
+            move |peer, request| {
+                let (app, router) = (Arc::clone(&app), router.clone());
+                async move { answer(&app, &router, peer, request).await }
+            }
+        };
+        listen::serve(listener, limits, observer, handler, stop).await;
         tidy.abort();
         // only now: requests that were in flight may have needed it
         servers.stop().await;
@@ -263,18 +273,21 @@ fn client_options(limits: &Limits) -> ClientOptions {
     }
 }
 
+fn connection_limits(config: &Config) -> listen::Limits {
+    let limits = &config.limits;
+    listen::Limits {
+        connections: limits.connections,
+        connections_per_client: limits.connections_per_address,
+        trusted_proxy: config.trusted_proxy,
+        header_timeout: limits.header_timeout,
+        write_timeout: limits.write_timeout,
+        drain: limits.drain,
+        ..listen::Limits::default()
+    }
+}
+
 fn bind(address: SocketAddr) -> Result<TcpListener, StartError> {
-    let listen = || {
-        let socket = match address {
-            SocketAddr::V4(_) => TcpSocket::new_v4(),
-            SocketAddr::V6(_) => TcpSocket::new_v6(),
-        }?;
-        // a port that was left a moment ago may be taken again at once
-        socket.set_reuseaddr(true)?;
-        socket.bind(address)?;
-        socket.listen(BACKLOG)
-    };
-    listen().map_err(|error| match error.kind() {
+    listen::bind(address).map_err(|error| match error.kind() {
         io::ErrorKind::AddrInUse => StartError::Taken(address),
         _ => StartError::Listen { address, error },
     })

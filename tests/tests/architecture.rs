@@ -63,7 +63,9 @@ fn arrows_point_one_way() {
                 "openkey-verifier",
             ],
         ),
-        ("openkey-host-proxy", &["openkey-protocol"]),
+        ("openkey-edge", &[]),
+        ("openkey-host-proxy", &["openkey-edge", "openkey-protocol"]),
+        ("openkey-node", &["openkey-capability", "openkey-edge"]),
         (
             "openkey-cli",
             &[

@@ -2,7 +2,6 @@
 
 mod limits;
 mod origin;
-mod quota;
 mod services;
 
 use std::{net::SocketAddr, path::PathBuf, str::FromStr};
@@ -10,8 +9,8 @@ use std::{net::SocketAddr, path::PathBuf, str::FromStr};
 use openkey_protocol::transport::Address;
 
 pub use limits::Limits;
+pub use openkey_edge::rate::{Quota, QuotaError};
 pub use origin::{Origin, OriginError};
-pub use quota::{Quota, QuotaError};
 pub use services::{
     BootPaths, ChannelListen, EgressEntry, MetadataService, Peer, ServicesConfig, ServicesError,
 };

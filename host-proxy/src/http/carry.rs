@@ -13,17 +13,15 @@ use hyper::{
     Request, StatusCode,
     header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER},
 };
-use openkey_protocol::{client::CallError, message::Class};
-use tokio::{
-    sync::{Semaphore, SemaphorePermit},
-    time::timeout,
+use openkey_edge::{
+    body::BodyBudget,
+    client::{ClientKey, client_address},
 };
+use openkey_protocol::{client::CallError, message::Class};
+use tokio::time::timeout;
 
 use super::{App, Peer, failure::Failure, guard, route};
-use crate::{
-    limits::{ClientKey, client_address},
-    upstream::{Upstream, awaits_root_key},
-};
+use crate::upstream::{Upstream, awaits_root_key};
 
 /// Bodies up to this size are read without asking: as many as there may be connections fit in
 /// memory, and nearly every request is one.
@@ -43,21 +41,8 @@ const UNREACHABLE_RETRY: Duration = Duration::from_secs(2);
 const ROOT_KEY_RETRY: Duration = Duration::from_secs(10);
 
 /// Memory for bodies that are larger than most.
-pub(crate) struct BodyBudget(Semaphore);
-
-impl BodyBudget {
-    pub(crate) fn new() -> Self {
-        Self(Semaphore::new(LARGE_BODIES))
-    }
-
-    /// Room for a body of this size, or `None` when there is no more.
-    fn take(&self, size: usize) -> Option<Option<SemaphorePermit<'_>>> {
-        if size <= SMALL_BODY {
-            return Some(None);
-        }
-        let size = u32::try_from(size).ok()?;
-        self.0.try_acquire_many(size).ok().map(Some)
-    }
+pub(crate) fn body_budget() -> BodyBudget {
+    BodyBudget::new(SMALL_BODY, LARGE_BODIES)
 }
 
 /// Carries a request to the enclave of the path, under the class of the path.
@@ -159,22 +144,4 @@ fn failure(error: CallError) -> Failure {
 
 fn busy() -> Failure {
     Failure::busy().retry_after(BUSY_RETRY)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn h1_large_bodies_share_a_bounded_memory_and_small_ones_need_none() {
-        let budget = BodyBudget::new();
-        let size = 256 * 1024;
-        let taken: Vec<_> = std::iter::from_fn(|| budget.take(size))
-            .take(1000)
-            .collect();
-        assert_eq!(taken.len(), LARGE_BODIES / size);
-        assert!(budget.take(SMALL_BODY).is_some());
-        drop(taken);
-        assert!(budget.take(size).is_some());
-    }
 }

@@ -11,10 +11,7 @@ mod route;
 
 use std::{
     net::IpAddr,
-    sync::{
-        Arc,
-        atomic::{AtomicU32, Ordering},
-    },
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -24,10 +21,10 @@ use axum::{
     response::Response,
     routing::{get, post},
 };
-use hyper::{
-    Request,
-    body::Incoming,
-    header::{HeaderName, HeaderValue},
+use hyper::{Request, body::Incoming, header::HeaderValue};
+use openkey_edge::{
+    body::BodyBudget,
+    request_id::{RequestIds, X_REQUEST_ID},
 };
 use tower::Service as _;
 
@@ -39,11 +36,8 @@ use crate::{
     config::Config, limits::Rates, metrics::Metrics, page::Page, parts::Clock, store::SqliteStore,
     upstream::Upstream,
 };
-pub(crate) use carry::BodyBudget;
+pub(crate) use carry::body_budget;
 use failure::Failure;
-
-/// Names a request in the log; always this server's own, never the client's.
-const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// What every handler sees.
 pub(crate) struct App {
@@ -161,50 +155,5 @@ impl<'a> InFlight<'a> {
 impl Drop for InFlight<'_> {
     fn drop(&mut self) {
         self.0.in_flight.decrement(1);
-    }
-}
-
-/// Makes request ids: this start's random half and a count.
-pub(crate) struct RequestIds {
-    start: u32,
-    count: AtomicU32,
-}
-
-/// Sixteen hex digits.
-struct RequestId([u8; 16]);
-
-impl RequestId {
-    fn as_str(&self) -> &str {
-        std::str::from_utf8(&self.0).unwrap_or_default()
-    }
-}
-
-impl RequestIds {
-    pub(crate) const fn new(start: u32) -> Self {
-        Self {
-            start,
-            count: AtomicU32::new(0),
-        }
-    }
-
-    fn next(&self) -> RequestId {
-        let count = self.count.fetch_add(1, Ordering::Relaxed);
-        let number = (u64::from(self.start) << 32) | u64::from(count);
-        let mut digits = [0; 16];
-        // eight bytes are sixteen digits
-        let _ = hex::encode_to_slice(number.to_be_bytes(), &mut digits);
-        RequestId(digits)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn request_ids_differ_within_and_between_starts() {
-        let ids = RequestIds::new(0xabcd_0123);
-        assert_eq!(ids.next().as_str(), "abcd012300000000");
-        assert_eq!(ids.next().as_str(), "abcd012300000001");
     }
 }

@@ -1,191 +1,62 @@
 //! The sealed-record store on SQLite.
 //!
-//! One thread writes, a few read. Everything that waits for the writer while a transaction is
-//! being synced to disk goes into the next one together (group commit), each request in its own
-//! savepoint: acknowledged means synced, and one sync serves many.
-//!
 //! The store is trusted with nothing. Its compare-and-swap settles races and crashes; whether a
-//! record is the right one is for the enclave to find out.
+//! record is the right one is for the enclave to find out. How it becomes durable is
+//! [`openkey_edge::sqlite`]'s business.
 
-mod reader;
-mod schema;
-mod writer;
+use std::{fmt, io, path::Path, path::PathBuf, sync::Arc};
 
-use std::{
-    fmt, io,
-    path::{Path, PathBuf},
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
-    time::Duration,
+use openkey_edge::sqlite::{
+    Database, DatabaseError, Durability, Layout, Observer, OpenError, Options,
 };
-
 use openkey_protocol::{
-    message::{Record, RecordId, Write},
+    message::{Bytes, Record, RecordId, Write},
     store::{RecordStore, StoreError, check_commit, check_get},
 };
-use tokio::sync::{mpsc, oneshot};
+use rusqlite::{Connection, OptionalExtension as _};
 
-/// Name of the database in the store's directory.
-pub(crate) const FILE_NAME: &str = "records.sqlite3";
-
-/// Requests that may wait for a store thread; more wait at the sender.
-const QUEUE: usize = 1024;
-
-/// Threads that read. Reads are short and mostly from memory.
-const READERS: usize = 2;
-
-/// Why the store cannot be opened or copied.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum OpenError {
-    /// The directory or file cannot be used.
-    #[error("cannot use {path}: {reason}")]
-    File {
-        /// Which.
-        path: PathBuf,
-        /// What the system said.
-        reason: String,
-    },
-    /// The file is a database of some other program.
-    #[error("{0} is not a record store: it belongs to another program; choose another directory")]
-    Foreign(PathBuf),
-    /// A newer program has changed the file's layout.
-    #[error(
-        "the record store has layout {found}, this program knows up to {known}: use a newer one"
-    )]
-    Newer {
-        /// The file's.
-        found: u32,
-        /// This program's.
-        known: u32,
-    },
-    /// The file is damaged.
-    #[error("{path} is damaged ({detail}): restore a backup")]
-    Damaged {
-        /// Which.
-        path: PathBuf,
-        /// The first finding.
-        detail: String,
-    },
-    /// Anything else SQLite reports.
-    #[error("database: {0}")]
-    Database(String),
-}
-
-impl From<rusqlite::Error> for OpenError {
-    fn from(error: rusqlite::Error) -> Self {
-        Self::Database(error.to_string())
-    }
-}
-
-/// What SQLite reports while it serves, in the words of [`RecordStore`]: nothing was written.
-fn failed(error: &rusqlite::Error) -> StoreError {
-    let reason = match error.sqlite_error_code() {
-        Some(rusqlite::ErrorCode::DiskFull) => "the disk is full".to_owned(),
-        Some(rusqlite::ErrorCode::DatabaseBusy | rusqlite::ErrorCode::DatabaseLocked) => {
-            "another process holds the database".to_owned()
-        }
-        _ => error.to_string(),
-    };
-    StoreError::Failed { reason }
-}
-
-fn closed() -> StoreError {
-    StoreError::Failed {
-        reason: "the store is closed".to_owned(),
-    }
-}
-
-/// Is told how the store fares.
-pub trait StoreObserver: Send + Sync + 'static {
-    /// A transaction of `requests` commits ended after `took`, the sync included.
-    fn committed(&self, requests: usize, took: Duration);
-
-    /// A commit failed.
-    fn failed(&self, error: &StoreError);
-}
-
-/// Tells nobody.
-impl StoreObserver for () {
-    fn committed(&self, _: usize, _: Duration) {}
-    fn failed(&self, _: &StoreError) {}
-}
-
-/// What a store is told when it opens.
-pub struct StoreOptions {
-    /// Milliseconds since 1970, for the migration table.
-    pub now_ms: u64,
-    /// Is told how the store fares.
-    pub observer: Arc<dyn StoreObserver>,
-    /// Most pages of the database; `None`: as many as the disk holds. For tests of a full disk.
-    pub max_pages: Option<u32>,
-}
-
-impl Default for StoreOptions {
-    fn default() -> Self {
-        Self {
-            now_ms: 0,
-            observer: Arc::new(()),
-            max_pages: None,
-        }
-    }
-}
+const LAYOUT: Layout = Layout {
+    file_name: "records.sqlite3",
+    // "OKRS"
+    application_id: 0x4f4b_5253,
+    migrations: &[
+        // A rowid table: new records go to the end of the file, and only the index is random.
+        "CREATE TABLE record (
+            id       BLOB NOT NULL UNIQUE CHECK (length(id) = 32),
+            revision INTEGER NOT NULL CHECK (revision > 0),
+            blob     BLOB NOT NULL
+         ) STRICT;",
+    ],
+    what: "record store",
+};
 
 /// The sealed-record store. Clones share it; it closes with the last one, or by
 /// [`SqliteStore::close`].
 #[derive(Clone)]
 pub struct SqliteStore {
-    shared: Arc<Shared>,
-}
-
-struct Shared {
-    path: PathBuf,
-    writer: mpsc::Sender<writer::Job>,
-    readers: Vec<mpsc::Sender<reader::Job>>,
-    turn: AtomicUsize,
+    database: Database,
+    observer: Arc<dyn Observer>,
 }
 
 impl fmt::Debug for SqliteStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "SqliteStore({})", self.shared.path.display())
+        write!(f, "SqliteStore({:?})", self.database)
     }
 }
 
 impl SqliteStore {
     /// Opens the store in `dir`, making both if they are missing (modes 0700 and 0600), brings
-    /// its layout up to date and checks its integrity.
+    /// its layout up to date and checks its integrity. The observer is told every failure, also
+    /// that of one commit alone.
     ///
     /// # Errors
     ///
     /// [`OpenError`], saying what to do.
-    pub fn open(dir: &Path, options: StoreOptions) -> Result<Self, OpenError> {
-        let path = dir.join(FILE_NAME);
-        let connection = schema::open(dir, &path, &options)?;
-        let (writer, jobs) = mpsc::channel(QUEUE);
-        let observer = options.observer;
-        spawn("store-writer", &path, move || {
-            let asked = writer::run(&connection, jobs, observer.as_ref());
-            end(connection, asked);
-        })?;
-        let mut readers = Vec::with_capacity(READERS);
-        for _ in 0..READERS {
-            let connection = schema::open_reader(&path)?;
-            let (reader, jobs) = mpsc::channel(QUEUE);
-            spawn("store-reader", &path, move || {
-                let asked = reader::run(&connection, jobs);
-                end(connection, asked);
-            })?;
-            readers.push(reader);
-        }
+    pub fn open(dir: &Path, options: Options) -> Result<Self, OpenError> {
+        let observer = Arc::clone(&options.observer);
         Ok(Self {
-            shared: Arc::new(Shared {
-                path,
-                writer,
-                readers,
-                turn: AtomicUsize::new(0),
-            }),
+            database: Database::open(dir, &LAYOUT, options)?,
+            observer,
         })
     }
 
@@ -195,7 +66,7 @@ impl SqliteStore {
     ///
     /// [`StoreError::Failed`], as a commit would meet it.
     pub async fn probe(&self) -> Result<(), StoreError> {
-        ask(&self.shared.writer, |answer| writer::Job::Probe { answer }).await
+        Ok(self.database.probe().await.map_err(Error::from)?)
     }
 
     /// Copies the store, as of one moment and while it is in use, into a new file.
@@ -204,7 +75,7 @@ impl SqliteStore {
     ///
     /// [`StoreError::Failed`]; an existing file is not overwritten.
     pub async fn backup(&self, to: PathBuf) -> Result<(), StoreError> {
-        ask(self.reader()?, |answer| reader::Job::Backup { to, answer }).await
+        Ok(self.database.backup(to).await.map_err(Error::from)?)
     }
 
     /// Bytes on disk, the log of recent writes included.
@@ -213,33 +84,23 @@ impl SqliteStore {
     ///
     /// [`io::Error`] when the file is gone.
     pub fn size(&self) -> io::Result<u64> {
-        let main = std::fs::metadata(&self.shared.path)?.len();
-        let mut log = self.shared.path.clone().into_os_string();
-        log.push("-wal");
-        Ok(main + std::fs::metadata(log).map_or(0, |m| m.len()))
+        self.database.size()
     }
 
-    /// Ends the threads after what they are doing and folds the log into the database.
+    /// Ends what the store is doing and folds the log into the database.
     pub async fn close(&self) {
-        for reader in &self.shared.readers {
-            // a thread that has ended already is as closed as can be
-            let _ = ask(reader, |answer| reader::Job::Close { answer }).await;
-        }
-        let _ = ask(&self.shared.writer, |answer| writer::Job::Close { answer }).await;
-    }
-
-    /// The readers take turns.
-    fn reader(&self) -> Result<&mpsc::Sender<reader::Job>, StoreError> {
-        let turn = self.shared.turn.fetch_add(1, Ordering::Relaxed);
-        let readers = &self.shared.readers;
-        readers.get(turn % READERS).ok_or_else(closed)
+        self.database.close().await;
     }
 }
 
 impl RecordStore for SqliteStore {
     async fn get(&self, ids: Vec<RecordId>) -> Result<Vec<Option<Record>>, StoreError> {
         check_get(&ids)?;
-        ask(self.reader()?, |answer| reader::Job::Get { ids, answer }).await
+        let records = self.database.read(move |connection| {
+            let records = get(connection, &ids).map_err(DatabaseError::from)?;
+            Ok::<_, Error>(records)
+        });
+        Ok(records.await?)
     }
 
     async fn commit(&self, writes: Vec<Write>) -> Result<(), StoreError> {
@@ -247,48 +108,92 @@ impl RecordStore for SqliteStore {
         if writes.is_empty() {
             return Ok(());
         }
-        ask(&self.shared.writer, |answer| writer::Job::Commit {
-            writes,
-            answer,
+        let observer = Arc::clone(&self.observer);
+        let commit = move |connection: &Connection| match apply(connection, &writes) {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(Error(StoreError::Conflict)),
+            Err(error) => {
+                let error = DatabaseError::from(error);
+                observer.failed(&error);
+                Err(error.into())
+            }
+        };
+        Ok(self.database.write(Durability::Synced, commit).await?)
+    }
+}
+
+/// A failure of the database in the words of [`RecordStore`].
+struct Error(StoreError);
+
+impl From<DatabaseError> for Error {
+    fn from(error: DatabaseError) -> Self {
+        Self(match error {
+            DatabaseError::Failed { reason } => StoreError::Failed { reason },
+            DatabaseError::Unknown { reason } => StoreError::Unknown { reason },
         })
-        .await
     }
 }
 
-type Answer<T> = oneshot::Sender<Result<T, StoreError>>;
-
-async fn ask<J, T>(
-    queue: &mpsc::Sender<J>,
-    job: impl FnOnce(Answer<T>) -> J,
-) -> Result<T, StoreError> {
-    let (answer, answered) = oneshot::channel();
-    queue.send(job(answer)).await.map_err(|_| closed())?;
-    answered.await.map_err(|_| StoreError::Unknown {
-        reason: "the store ended meanwhile".to_owned(),
-    })?
-}
-
-/// Closes a thread's connection, and only then tells whoever asked for it: the last one to close
-/// removes the log.
-fn end(connection: rusqlite::Connection, asked: Option<Answer<()>>) {
-    if let Err((_, error)) = connection.close() {
-        tracing::warn!(%error, "the record store did not close cleanly");
-    }
-    if let Some(answer) = asked {
-        // whoever asked may have left
-        let _ = answer.send(Ok(()));
+impl From<Error> for StoreError {
+    fn from(error: Error) -> Self {
+        error.0
     }
 }
 
-fn spawn(name: &str, path: &Path, work: impl FnOnce() + Send + 'static) -> Result<(), OpenError> {
-    std::thread::Builder::new()
-        .name(name.to_owned())
-        .spawn(work)
-        .map(drop)
-        .map_err(|e| OpenError::File {
-            path: path.to_owned(),
-            reason: e.to_string(),
+/// All records as of one moment.
+fn get(connection: &Connection, ids: &[RecordId]) -> rusqlite::Result<Vec<Option<Record>>> {
+    let moment = match ids {
+        [_] => None,
+        _ => Some(connection.unchecked_transaction()?),
+    };
+    let mut select =
+        connection.prepare_cached("SELECT revision, blob FROM record WHERE id = ?1")?;
+    let records = ids
+        .iter()
+        .map(|id| {
+            select
+                .query_row([id.as_bytes()], |row| {
+                    let revision: i64 = row.get(0)?;
+                    Ok(Record {
+                        revision: u64::try_from(revision)
+                            .map_err(|_| rusqlite::Error::IntegralValueOutOfRange(0, revision))?,
+                        blob: Bytes(row.get(1)?),
+                    })
+                })
+                .optional()
         })
+        .collect();
+    drop(select);
+    if let Some(moment) = moment {
+        moment.commit()?;
+    }
+    records
+}
+
+/// False: a record is not at the expected revision.
+fn apply(connection: &Connection, writes: &[Write]) -> rusqlite::Result<bool> {
+    for write in writes {
+        let changed = match write.expected.map(i64::try_from) {
+            None => connection
+                .prepare_cached(
+                    "INSERT INTO record (id, revision, blob) VALUES (?1, 1, ?2)
+                     ON CONFLICT (id) DO NOTHING",
+                )?
+                .execute((write.id.as_bytes(), write.blob.as_slice()))?,
+            Some(Ok(expected)) => connection
+                .prepare_cached(
+                    "UPDATE record SET revision = revision + 1, blob = ?3
+                     WHERE id = ?1 AND revision = ?2",
+                )?
+                .execute((write.id.as_bytes(), expected, write.blob.as_slice()))?,
+            // no record has been written that often
+            Some(Err(_)) => 0,
+        };
+        if changed != 1 {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 #[cfg(test)]

@@ -104,7 +104,7 @@ impl Process {
     ///
     /// Whatever keeps it from starting.
     pub fn run(self, dir: &Path, options: &ProcessOptions) -> anyhow::Result<()> {
-        openkey_host_proxy::log::init(openkey_host_proxy::log::LogFormat::Text, &options.log)?;
+        openkey_edge::log::init(openkey_edge::log::LogFormat::Text, &options.log)?;
         let dir = Dir::open(dir)?;
         if machine::is_one(&dir, self)? {
             return machine::become_it(&dir, self);

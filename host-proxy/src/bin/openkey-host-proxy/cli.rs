@@ -5,10 +5,10 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 use anyhow::{Context as _, bail};
 use clap::Parser;
 use ipnet::IpNet;
+use openkey_edge::log::LogFormat;
 use openkey_host_proxy::{
     Config, EnclaveConfig,
     config::{Limits, Origin, Quota},
-    log::LogFormat,
 };
 
 use super::side::Side;

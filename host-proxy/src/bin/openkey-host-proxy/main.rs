@@ -6,7 +6,8 @@ mod side;
 use std::process::ExitCode;
 
 use clap::Parser as _;
-use openkey_host_proxy::{Parts, log, run};
+use openkey_edge::log;
+use openkey_host_proxy::{Parts, run};
 use tokio::signal::unix::{SignalKind, signal};
 
 /// Exit status for a wrong flag or file, as clap's own.

@@ -11,10 +11,12 @@ const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 /// Clients are told apart by IPv4 address, and by the /64 of an IPv6 address: whoever has one has
 /// all of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct ClientKey(IpAddr);
+pub struct ClientKey(IpAddr);
 
 impl ClientKey {
-    pub(crate) fn of(address: IpAddr) -> Self {
+    /// Whose address it is.
+    #[must_use]
+    pub fn of(address: IpAddr) -> Self {
         match address.to_canonical() {
             IpAddr::V6(v6) => {
                 const NETWORK: u128 = !0 << 64;
@@ -28,11 +30,8 @@ impl ClientKey {
 /// The client's address: the peer's, unless the peer is the one trusted proxy. That proxy appends
 /// the address it saw to `X-Forwarded-For`; everything before the last entry was written by
 /// someone else. A trusted proxy that says nothing sensible counts as the client.
-pub(crate) fn client_address(
-    peer: IpAddr,
-    trusted_proxy: Option<&IpNet>,
-    headers: &HeaderMap,
-) -> IpAddr {
+#[must_use]
+pub fn client_address(peer: IpAddr, trusted_proxy: Option<&IpNet>, headers: &HeaderMap) -> IpAddr {
     let peer = peer.to_canonical();
     if !trusted_proxy.is_some_and(|net| net.contains(&peer)) {
         return peer;

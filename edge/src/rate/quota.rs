@@ -7,6 +7,8 @@ use std::{fmt, num::NonZeroU32, str::FromStr, time::Duration};
 pub struct Quota {
     count: NonZeroU32,
     period: Period,
+    /// How many at once, if not as many as in a whole period.
+    burst: Option<NonZeroU32>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,6 +39,7 @@ impl Quota {
         Self {
             count,
             period: Period::Second,
+            burst: None,
         }
     }
 
@@ -46,6 +49,7 @@ impl Quota {
         Self {
             count,
             period: Period::Minute,
+            burst: None,
         }
     }
 
@@ -55,13 +59,23 @@ impl Quota {
         Self {
             count,
             period: Period::Hour,
+            burst: None,
+        }
+    }
+
+    /// The same, of which only so many may come at once. Its text is that of the rate alone.
+    #[must_use]
+    pub const fn with_burst(self, burst: NonZeroU32) -> Self {
+        Self {
+            burst: Some(burst),
+            ..self
         }
     }
 
     /// As the limiter wants it; `None`: too many to count, which is no limit.
-    pub(crate) fn governed(self) -> Option<governor::Quota> {
+    pub(super) fn governed(self) -> Option<governor::Quota> {
         governor::Quota::with_period(self.period.row().1 / self.count.get())
-            .map(|quota| quota.allow_burst(self.count))
+            .map(|quota| quota.allow_burst(self.burst.unwrap_or(self.count)))
     }
 }
 
@@ -81,7 +95,11 @@ impl FromStr for Quota {
             .find(|row| period.chars().eq([row.1]))
             .ok_or(QuotaError)?
             .0;
-        Ok(Self { count, period })
+        Ok(Self {
+            count,
+            period,
+            burst: None,
+        })
     }
 }
 
@@ -111,5 +129,9 @@ mod tests {
         assert_eq!(quota.burst_size().get(), 60);
         assert_eq!(quota.replenish_interval(), Duration::from_secs(1));
         assert!(Quota::per_second(NonZeroU32::MAX).governed().is_none());
+        let few = "60/m".parse::<Quota>().unwrap().with_burst(NonZeroU32::MIN);
+        let few = few.governed().unwrap();
+        assert_eq!(few.burst_size(), NonZeroU32::MIN);
+        assert_eq!(few.replenish_interval(), Duration::from_secs(1));
     }
 }

@@ -1,8 +1,8 @@
-//! Where the rate limiter keeps its state: a bounded number of addresses.
+//! Where a rate keeps its state: a bounded number of keys.
 
 use std::{
     collections::HashMap,
-    hash::{BuildHasher, RandomState},
+    hash::{BuildHasher, Hash, RandomState},
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
@@ -11,55 +11,60 @@ use governor::{
     state::{StateStore, keyed::ShrinkableKeyedStateStore},
 };
 
-use super::address::ClientKey;
-
 /// Locks, so that requests on different cores seldom meet.
 const SHARDS: usize = 16;
 
-/// Buckets for addresses that find no room: many strangers share one, and the memory stays what
-/// it is.
+/// Buckets for keys that find no room: many strangers share one, and the memory stays what it is.
 const SHARED: usize = 1024;
 
-/// Keeps up to a number of addresses apart; further ones share buckets by their hash. An address
-/// that is known keeps its own state.
-pub(super) struct BoundedStore {
+/// Keeps up to a number of keys apart; further ones share buckets by their hash. A key that is
+/// known keeps its own state.
+pub(super) struct BoundedStore<K> {
     hasher: RandomState,
-    shards: Vec<Mutex<Shard>>,
+    shards: Vec<Mutex<Shard<K>>>,
     per_shard: usize,
 }
 
-#[derive(Default)]
-struct Shard {
-    own: HashMap<ClientKey, Nanos>,
+struct Shard<K> {
+    own: HashMap<K, Nanos>,
     shared: HashMap<u64, Nanos>,
 }
 
-impl BoundedStore {
-    pub(super) fn new(addresses: usize) -> Self {
+impl<K> Default for Shard<K> {
+    fn default() -> Self {
+        Self {
+            own: HashMap::new(),
+            shared: HashMap::new(),
+        }
+    }
+}
+
+impl<K> BoundedStore<K> {
+    pub(super) fn new(keys: usize) -> Self {
         Self {
             hasher: RandomState::new(),
             shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
-            per_shard: addresses.div_ceil(SHARDS),
+            per_shard: keys.div_ceil(SHARDS),
         }
     }
 
-    fn shard(&self, hash: u64) -> Option<MutexGuard<'_, Shard>> {
+    fn shard(&self, hash: u64) -> Option<MutexGuard<'_, Shard<K>>> {
         let index = usize::try_from(hash % SHARDS as u64).unwrap_or_default();
         let shard = self.shards.get(index)?;
         Some(shard.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    fn all(&self) -> impl Iterator<Item = MutexGuard<'_, Shard>> {
+    fn all(&self) -> impl Iterator<Item = MutexGuard<'_, Shard<K>>> {
         self.shards
             .iter()
             .map(|shard| shard.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
-impl StateStore for BoundedStore {
-    type Key = ClientKey;
+impl<K: Clone + Eq + Hash> StateStore for BoundedStore<K> {
+    type Key = K;
 
-    fn measure_and_replace<T, F, E>(&self, key: &ClientKey, f: F) -> Result<T, E>
+    fn measure_and_replace<T, F, E>(&self, key: &K, f: F) -> Result<T, E>
     where
         F: Fn(Option<Nanos>) -> Result<(T, Nanos), E>,
     {
@@ -75,7 +80,7 @@ impl StateStore for BoundedStore {
         }
         if shard.own.len() < self.per_shard {
             let (outcome, new) = f(None)?;
-            shard.own.insert(*key, new);
+            shard.own.insert(key.clone(), new);
             return Ok(outcome);
         }
         let bucket = (hash / SHARDS as u64) % (SHARED / SHARDS) as u64;
@@ -86,7 +91,7 @@ impl StateStore for BoundedStore {
     }
 }
 
-impl ShrinkableKeyedStateStore<ClientKey> for BoundedStore {
+impl<K: Clone + Eq + Hash> ShrinkableKeyedStateStore<K> for BoundedStore<K> {
     fn retain_recent(&self, drop_below: Nanos) {
         for mut shard in self.all() {
             shard.own.retain(|_, state| *state > drop_below);

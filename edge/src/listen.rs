@@ -1,0 +1,272 @@
+//! Accepting connections: how many, from whom, and how slow they may be.
+
+use std::{
+    collections::HashMap,
+    convert::Infallible,
+    error::Error,
+    io,
+    net::{IpAddr, SocketAddr},
+    pin::Pin,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use hyper::{
+    Request, Response,
+    body::{Body, Incoming},
+    server::conn::http1,
+    service::service_fn,
+};
+use hyper_util::{
+    rt::{TokioIo, TokioTimer},
+    server::graceful::GracefulShutdown,
+};
+use ipnet::IpNet;
+use tokio::{
+    net::{TcpListener, TcpSocket, TcpStream},
+    task::JoinSet,
+};
+use tokio_io_timeout::TimeoutStream;
+
+use crate::client::ClientKey;
+
+/// Connections the system keeps until they are accepted.
+const BACKLOG: u32 = 1024;
+
+/// Pause after a failed `accept`: it fails when file descriptors are short, and some come back.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// What a connection too many is told, before it has asked anything.
+const FULL: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\n\
+    connection: close\r\ncontent-length: 0\r\n\r\n";
+
+/// The least a connection can buffer: hyper knows nothing smaller.
+const MIN_HEAD: usize = 8 * 1024;
+
+/// How many connections, and how slow they may be. For a request's body its handler sets bounds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Open connections: each costs a few tens of KiB, and up to `head_bytes`.
+    pub connections: usize,
+    /// Open connections of one [`ClientKey`], so that one client cannot take them all. A trusted
+    /// proxy is not counted.
+    pub connections_per_client: usize,
+    /// The one proxy hop that speaks for others.
+    pub trusted_proxy: Option<IpNet>,
+    /// Largest head of a request in bytes, and what a connection buffers; at least 8 KiB. A larger
+    /// one is answered with status 431 (RFC 6585).
+    pub head_bytes: usize,
+    /// Most headers of a request.
+    pub headers: usize,
+    /// For a request's head, and for an idle connection to ask again.
+    pub header_timeout: Duration,
+    /// For a client to take some of a response.
+    pub write_timeout: Duration,
+    /// For requests in flight when told to stop.
+    pub drain: Duration,
+}
+
+impl Default for Limits {
+    /// For one machine with two cores and 1 GiB.
+    fn default() -> Self {
+        Self {
+            connections: 4096,
+            connections_per_client: 512,
+            trusted_proxy: None,
+            head_bytes: 16 * 1024,
+            // browsers send two dozen, proxies add a few
+            headers: 64,
+            header_timeout: Duration::from_secs(30),
+            write_timeout: Duration::from_secs(15),
+            drain: Duration::from_millis(1500),
+        }
+    }
+}
+
+/// Is told how many connections there are.
+pub trait Observer: Send + Sync + 'static {
+    /// A connection was accepted; `closed` will be told once.
+    fn opened(&self);
+
+    /// A connection that was accepted has ended.
+    fn closed(&self);
+
+    /// A connection was refused: there were enough.
+    fn refused(&self);
+}
+
+/// Tells nobody.
+impl Observer for () {
+    fn opened(&self) {}
+    fn closed(&self) {}
+    fn refused(&self) {}
+}
+
+/// Listens there; port 0 takes a free one. A port that was left a moment ago may be taken again at
+/// once. Must be called inside a tokio runtime.
+///
+/// # Errors
+///
+/// [`io::Error`], of the kind [`io::ErrorKind::AddrInUse`] if something else listens there.
+pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = match address {
+        SocketAddr::V4(_) => TcpSocket::new_v4(),
+        SocketAddr::V6(_) => TcpSocket::new_v6(),
+    }?;
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}
+
+/// Serves HTTP/1.1 connections until told to stop; then lets requests in flight end. `handler` is
+/// given each request with the address of whoever holds the other end of its connection.
+pub async fn serve<H, F, B>(
+    listener: TcpListener,
+    limits: Limits,
+    observer: Arc<dyn Observer>,
+    handler: H,
+    stop: impl Future<Output = ()>,
+) where
+    H: Fn(IpAddr, Request<Incoming>) -> F + Clone + Send + 'static,
+    F: Future<Output = Response<B>> + Send + 'static,
+    B: Body<Data: Send, Error: Into<Box<dyn Error + Send + Sync>>> + Send + 'static,
+{
+    let mut stop = std::pin::pin!(stop);
+    let graceful = GracefulShutdown::new();
+    let http = http(&limits);
+    let open = Arc::new(Open {
+        limits,
+        observer,
+        counts: Mutex::default(),
+    });
+    let mut tasks = JoinSet::new();
+    loop {
+        let (stream, peer) = tokio::select! {
+            biased;
+            () = &mut stop => break,
+            Some(_) = tasks.join_next() => continue,
+            accepted = listener.accept() => match accepted {
+                Ok((stream, peer)) => (stream, peer.ip().to_canonical()),
+                Err(error) => {
+                    tracing::warn!(%error, "a connection could not be accepted");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                    continue;
+                }
+            },
+        };
+        let Some(place) = Open::enter(&open, peer) else {
+            open.observer.refused();
+            // best effort, never waiting: whoever floods need not be told
+            let _ = stream.try_write(FULL);
+            continue;
+        };
+        let handler = handler.clone();
+        let stream = prepared(stream, open.limits.write_timeout);
+        let service = service_fn(move |request: Request<Incoming>| {
+            let answered = handler(peer, request);
+            async move { Ok::<_, Infallible>(answered.await) }
+        });
+        let connection = graceful.watch(http.serve_connection(TokioIo::new(stream), service));
+        tasks.spawn(async move {
+            let _place = place;
+            if let Err(error) = connection.await {
+                tracing::debug!(%error, "a connection ended early");
+            }
+        });
+    }
+    drop(listener);
+    let ended = tokio::time::timeout(open.limits.drain, graceful.shutdown()).await;
+    if ended.is_err() {
+        tracing::warn!("some requests did not end in time and were cut off");
+    }
+    tasks.shutdown().await;
+}
+
+fn http(limits: &Limits) -> http1::Builder {
+    let head = limits.head_bytes.max(MIN_HEAD);
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new())
+        .header_read_timeout(limits.header_timeout)
+        .max_headers(limits.headers)
+        .max_header_size(head)
+        .max_buf_size(head)
+        .half_close(false)
+        .keep_alive(true);
+    http
+}
+
+/// A stream that gives up on a peer who takes nothing.
+fn prepared(stream: TcpStream, write_timeout: Duration) -> Pin<Box<TimeoutStream<TcpStream>>> {
+    // answers are written whole; without this they would wait for acknowledgements
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%error, "no TCP_NODELAY");
+    }
+    let mut stream = TimeoutStream::new(stream);
+    stream.set_write_timeout(Some(write_timeout));
+    Box::pin(stream)
+}
+
+/// Open connections, in all and by client.
+struct Open {
+    limits: Limits,
+    observer: Arc<dyn Observer>,
+    counts: Mutex<Counts>,
+}
+
+#[derive(Default)]
+struct Counts {
+    all: usize,
+    by_client: HashMap<ClientKey, usize>,
+}
+
+/// A connection's place; given back when dropped.
+struct OpenPlace {
+    open: Arc<Open>,
+    key: Option<ClientKey>,
+}
+
+impl Open {
+    /// A place for a connection of this peer, unless all, or all of its own, are taken.
+    fn enter(open: &Arc<Self>, peer: IpAddr) -> Option<OpenPlace> {
+        let limits = &open.limits;
+        let proxy = limits.trusted_proxy.as_ref();
+        let key = (!proxy.is_some_and(|net| net.contains(&peer))).then(|| ClientKey::of(peer));
+        let mut counts = open.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        if counts.all >= limits.connections {
+            return None;
+        }
+        if let Some(key) = key {
+            let own = counts.by_client.entry(key).or_default();
+            if *own >= limits.connections_per_client {
+                return None;
+            }
+            *own += 1;
+        }
+        counts.all += 1;
+        open.observer.opened();
+        Some(OpenPlace {
+            open: Arc::clone(open),
+            key,
+        })
+    }
+}
+
+impl Drop for OpenPlace {
+    fn drop(&mut self) {
+        self.open.observer.closed();
+        let counts = &self.open.counts;
+        let mut counts = counts.lock().unwrap_or_else(PoisonError::into_inner);
+        counts.all -= 1;
+        if let Some(key) = self.key
+            && let Some(own) = counts.by_client.get_mut(&key)
+        {
+            *own -= 1;
+            if *own == 0 {
+                counts.by_client.remove(&key);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,190 @@
+use std::sync::atomic::{AtomicIsize, AtomicUsize, Ordering};
+
+use http_body_util::BodyExt as _;
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    sync::oneshot,
+    task::JoinHandle,
+};
+
+use super::*;
+
+#[derive(Default)]
+struct Seen {
+    open: AtomicIsize,
+    refused: AtomicUsize,
+}
+
+impl Observer for Seen {
+    fn opened(&self) {
+        self.open.fetch_add(1, Ordering::SeqCst);
+    }
+
+    fn closed(&self) {
+        self.open.fetch_sub(1, Ordering::SeqCst);
+    }
+
+    fn refused(&self) {
+        self.refused.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+struct Server {
+    address: SocketAddr,
+    seen: Arc<Seen>,
+    stop: oneshot::Sender<()>,
+    served: JoinHandle<()>,
+}
+
+/// Answers how long the body was; a request for `/slow` half a second later.
+async fn answer(peer: IpAddr, request: Request<Incoming>) -> Response<String> {
+    if request.uri().path() == "/slow" {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
+    let mut body = request.into_body();
+    let mut length = 0;
+    while let Some(Ok(frame)) = body.frame().await {
+        length += frame.data_ref().map_or(0, |data| data.len());
+    }
+    Response::new(format!("{peer} {length}"))
+}
+
+fn start(limits: Limits) -> Server {
+    let listener = bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let address = listener.local_addr().unwrap();
+    let seen = Arc::new(Seen::default());
+    let observer = Arc::clone(&seen) as Arc<dyn Observer>;
+    let (stop, stopped) = oneshot::channel();
+    let served = tokio::spawn(serve(listener, limits, observer, answer, async {
+        let _ = stopped.await;
+    }));
+    Server {
+        address,
+        seen,
+        stop,
+        served,
+    }
+}
+
+async fn all(stream: &mut TcpStream) -> String {
+    let mut answer = Vec::new();
+    // a connection that is reset says what it said before
+    let _ = stream.read_to_end(&mut answer).await;
+    String::from_utf8(answer).unwrap()
+}
+
+async fn ask(address: SocketAddr, request: &str) -> String {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    // a server that refuses does not read to the end
+    let _ = stream.write_all(request.as_bytes()).await;
+    all(&mut stream).await
+}
+
+const GET: &str = "GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n";
+
+#[tokio::test]
+async fn a_request_is_answered_with_its_peer_known() {
+    let server = start(Limits::default());
+    let answer = ask(server.address, GET).await;
+    assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
+    assert!(answer.ends_with("\r\n\r\n127.0.0.1 0"), "{answer}");
+    let chunked = "PUT / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\
+        transfer-encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n";
+    let answer = ask(server.address, chunked).await;
+    assert!(answer.ends_with("\r\n\r\n127.0.0.1 5"), "{answer}");
+    server.stop.send(()).unwrap();
+    server.served.await.unwrap();
+    assert_eq!(server.seen.open.load(Ordering::SeqCst), 0);
+}
+
+#[tokio::test]
+async fn h1_a_head_may_be_as_large_as_told_and_no_larger() {
+    let large = |size: usize| {
+        let token = "t".repeat(size);
+        format!("GET / HTTP/1.1\r\nhost: a\r\nauthorization: {token}\r\nconnection: close\r\n\r\n")
+    };
+    let status = async |server: &Server, size| {
+        let answer = ask(server.address, &large(size)).await;
+        answer.get(..12).unwrap_or_default().to_owned()
+    };
+    let server = start(Limits::default());
+    assert_eq!(status(&server, 8 * 1024).await, "HTTP/1.1 200");
+    assert_eq!(status(&server, 17 * 1024).await, "HTTP/1.1 431");
+    let server = start(Limits {
+        head_bytes: 160 * 1024,
+        ..Limits::default()
+    });
+    assert_eq!(status(&server, 64 * 1024).await, "HTTP/1.1 200");
+    assert_eq!(status(&server, 150 * 1024).await, "HTTP/1.1 200");
+    assert_eq!(status(&server, 170 * 1024).await, "HTTP/1.1 431");
+}
+
+#[tokio::test]
+async fn h1_one_client_cannot_take_every_connection_but_the_trusted_proxy_can() {
+    let limits = Limits {
+        connections: 4,
+        connections_per_client: 2,
+        ..Limits::default()
+    };
+    let trusting = Limits {
+        trusted_proxy: Some("127.0.0.0/8".parse().unwrap()),
+        ..limits.clone()
+    };
+    for (limits, places) in [(limits, 2), (trusting, 4)] {
+        let server = start(limits);
+        let mut held = Vec::new();
+        for n in 0..places {
+            let stream = TcpStream::connect(server.address).await.unwrap();
+            held.push(stream);
+            while server.seen.open.load(Ordering::SeqCst) <= n {
+                tokio::task::yield_now().await;
+            }
+        }
+        let answer = ask(server.address, GET).await;
+        assert!(answer.starts_with("HTTP/1.1 503 "), "{answer}");
+        assert_eq!(server.seen.refused.load(Ordering::SeqCst), 1);
+        drop(held.pop());
+        while server.seen.open.load(Ordering::SeqCst) == places {
+            tokio::task::yield_now().await;
+        }
+        let answer = ask(server.address, GET).await;
+        assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn h1_who_is_slow_to_ask_is_left() {
+    let server = start(Limits {
+        header_timeout: Duration::from_millis(100),
+        ..Limits::default()
+    });
+    let mut stream = TcpStream::connect(server.address).await.unwrap();
+    stream.write_all(b"GET / HTTP/1.1\r\n").await.unwrap();
+    let ended = tokio::time::timeout(Duration::from_secs(10), all(&mut stream)).await;
+    assert!(!ended.unwrap().contains("200"));
+    while server.seen.open.load(Ordering::SeqCst) > 0 {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn a_stop_lets_requests_in_flight_end_but_not_for_ever() {
+    for (drain, expected) in [(2000, "HTTP/1.1 200"), (50, "")] {
+        let server = start(Limits {
+            drain: Duration::from_millis(drain),
+            ..Limits::default()
+        });
+        let mut stream = TcpStream::connect(server.address).await.unwrap();
+        let slow = GET.replace("/ ", "/slow ");
+        stream.write_all(slow.as_bytes()).await.unwrap();
+        // an idle connection does not hold it up
+        let _idle = TcpStream::connect(server.address).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        server.stop.send(()).unwrap();
+        let answer = all(&mut stream).await;
+        assert_eq!(answer.get(..12).unwrap_or_default(), expected);
+        server.served.await.unwrap();
+        assert_eq!(server.seen.open.load(Ordering::SeqCst), 0);
+        assert!(TcpStream::connect(server.address).await.is_err());
+    }
+}

@@ -1,1 +1,0 @@
-//! One SQLite database, one thread that writes, many writes in one sync.

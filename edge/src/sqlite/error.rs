@@ -1,0 +1,100 @@
+//! Why a database cannot be opened, or does not do what it is asked.
+
+use std::path::PathBuf;
+
+use rusqlite::ErrorCode;
+
+/// Why a database does not do what it is asked.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum DatabaseError {
+    /// Nothing was written.
+    #[error("{reason}")]
+    Failed {
+        /// What went wrong.
+        reason: String,
+    },
+    /// It may or may not have been written.
+    #[error("{reason}; it may or may not have been written")]
+    Unknown {
+        /// What went wrong.
+        reason: String,
+    },
+}
+
+/// For what SQLite reports of anything but a `COMMIT`: nothing was written.
+impl From<rusqlite::Error> for DatabaseError {
+    fn from(error: rusqlite::Error) -> Self {
+        let reason = match error.sqlite_error_code() {
+            Some(ErrorCode::DiskFull) => "the disk is full".to_owned(),
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
+                "another process holds the database".to_owned()
+            }
+            _ => error.to_string(),
+        };
+        Self::Failed { reason }
+    }
+}
+
+impl DatabaseError {
+    /// What a failed `COMMIT` means. Without room or without the lock nothing was begun; after any
+    /// other failure the transaction may yet be found on disk when the log is read again.
+    pub(super) fn of_commit(error: rusqlite::Error) -> Self {
+        match error.sqlite_error_code() {
+            Some(ErrorCode::DiskFull | ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
+                error.into()
+            }
+            _ => Self::Unknown {
+                reason: error.to_string(),
+            },
+        }
+    }
+}
+
+/// Why a database cannot be opened.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// The directory or file cannot be used.
+    #[error("cannot use {path}: {reason}")]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// What the system said.
+        reason: String,
+    },
+    /// The file is a database of some other program.
+    #[error("{path} is not a {what}: it belongs to another program; choose another directory")]
+    Foreign {
+        /// Which.
+        path: PathBuf,
+        /// What it should be.
+        what: &'static str,
+    },
+    /// A newer program has changed the file's layout.
+    #[error("the {what} has layout {found}, this program knows up to {known}: use a newer one")]
+    Newer {
+        /// What the file is.
+        what: &'static str,
+        /// The file's layout.
+        found: u32,
+        /// This program's.
+        known: u32,
+    },
+    /// The file is damaged.
+    #[error("{path} is damaged ({detail}): restore a backup")]
+    Damaged {
+        /// Which.
+        path: PathBuf,
+        /// The first finding.
+        detail: String,
+    },
+    /// Anything else SQLite reports.
+    #[error("database: {0}")]
+    Database(String),
+}
+
+impl From<rusqlite::Error> for OpenError {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Database(error.to_string())
+    }
+}

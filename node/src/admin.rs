@@ -1,0 +1,136 @@
+//! Quotas, for who runs the node.
+
+use axum::http::HeaderMap;
+use axum::http::header::AUTHORIZATION;
+use openkey_capability::resource::SpaceId;
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+use crate::error::Error;
+use crate::node::Node;
+use crate::store::Page;
+
+/// Spaces read from the store at once.
+const PAGE: u32 = 1000;
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Body {
+    limit_bytes: u64,
+}
+
+/// Lets through who shows the secret.
+///
+/// # Errors
+///
+/// [`Error::Unavailable`] if there is none, [`Error::Unauthorized`].
+pub fn check(node: &Node, headers: &HeaderMap) -> Result<(), Error> {
+    let secret = node.config.admin_secret.as_ref();
+    let secret = secret.ok_or_else(|| {
+        Error::Unavailable(
+            "This node has no admin secret: start it with --admin-secret-file".to_owned(),
+        )
+    })?;
+    let shown = headers
+        .get(AUTHORIZATION)
+        .and_then(|value| value.as_bytes().strip_prefix(b"Bearer "));
+    if shown.is_some_and(|shown| secret.is(shown)) {
+        Ok(())
+    } else {
+        Err(Error::Unauthorized(
+            "The admin secret is missing or wrong".to_owned(),
+        ))
+    }
+}
+
+/// The bound of one space.
+///
+/// # Errors
+///
+/// [`Error`].
+pub async fn get(node: &Node, space: &str) -> Result<Value, Error> {
+    view(node, &parse(space)?).await
+}
+
+/// Sets the bound of one space.
+///
+/// # Errors
+///
+/// [`Error`].
+pub async fn put(node: &Node, space: &str, body: &[u8]) -> Result<Value, Error> {
+    let space = parse(space)?;
+    let body: Body = serde_json::from_slice(body)
+        .map_err(|error| Error::Bad(format!("Invalid request: {error}")))?;
+    node.store.bound(&space, Some(body.limit_bytes)).await?;
+    view(node, &space).await
+}
+
+/// Removes the bound of one space, so that the default holds again.
+///
+/// # Errors
+///
+/// [`Error`].
+pub async fn delete(node: &Node, space: &str) -> Result<Value, Error> {
+    let space = parse(space)?;
+    node.store.bound(&space, None).await?;
+    view(node, &space).await
+}
+
+/// All bounds that were set.
+///
+/// # Errors
+///
+/// [`Error`].
+pub async fn bounds(node: &Node) -> Result<Value, Error> {
+    let mut overrides = Map::new();
+    for (space, usage) in all(node).await? {
+        if let Some(bound) = usage.bound {
+            overrides.insert(space, bound.into());
+        }
+    }
+    Ok(json!({ "overrides": overrides, "default_limit_bytes": node.config.quota_bytes }))
+}
+
+/// What every space holds.
+///
+/// # Errors
+///
+/// [`Error`].
+pub async fn usage(node: &Node) -> Result<Value, Error> {
+    let all = all(node).await?;
+    let hosted = all.into_iter().filter(|(_, usage)| usage.hosted);
+    let spaces: Vec<Value> = hosted
+        .map(|(space, usage)| json!({ "space_id": space, "usage_bytes": usage.bytes }))
+        .collect();
+    Ok(json!({ "count": spaces.len(), "spaces": spaces }))
+}
+
+async fn all(node: &Node) -> Result<Vec<(String, crate::store::Usage)>, Error> {
+    let mut page = Page {
+        after: None,
+        limit: PAGE,
+    };
+    let mut all = Vec::new();
+    loop {
+        let part = node.store.usages(page.clone()).await?;
+        let Some((last, _)) = part.last() else {
+            return Ok(all);
+        };
+        page.after = Some(last.clone());
+        all.extend(part);
+    }
+}
+
+async fn view(node: &Node, space: &SpaceId) -> Result<Value, Error> {
+    let usage = node.store.usage(space).await?;
+    Ok(json!({
+        "space_id": space.to_string(),
+        "override_bytes": usage.bound,
+        "effective_limit_bytes": usage.bound.or(node.config.default_bound(space)),
+        "current_usage_bytes": usage.bytes,
+    }))
+}
+
+fn parse(space: &str) -> Result<SpaceId, Error> {
+    SpaceId::parse(space).map_err(|_| Error::Bad("Invalid space ID".to_owned()))
+}

@@ -1,0 +1,156 @@
+//! Invocations: the checks that each must pass before anything is done, in their order.
+
+use std::sync::Arc;
+
+use axum::http::HeaderMap;
+use axum::http::header::AUTHORIZATION;
+use openkey_capability::attenuation::Caveats;
+use openkey_capability::chain::{Capability, ChainError, Invocation};
+use openkey_capability::cid::Cid;
+use openkey_capability::did::Did;
+use openkey_capability::token::Token;
+use openkey_capability::ucan::Ucan;
+
+use crate::authority::{Authority, Revocations};
+use crate::error::Error;
+use crate::store::{Admission, Store, StoreError};
+
+/// How much longer than it is valid an invocation is remembered, in milliseconds: replicas' clocks
+/// differ a little.
+const REMEMBERED_MS: i64 = 60_000;
+
+/// The token of a request.
+///
+/// # Errors
+///
+/// [`Error::NoToken`], [`Error::TwoTokens`], [`Error::Token`].
+pub fn token(headers: &HeaderMap) -> Result<Token, Error> {
+    let mut values = headers.get_all(AUTHORIZATION).iter();
+    let value = values.next().ok_or(Error::NoToken)?;
+    if values.next().is_some() {
+        return Err(Error::TwoTokens);
+    }
+    let text = value.to_str().map_err(|_| Error::NoToken)?;
+    Token::from_header(text).map_err(Error::Token)
+}
+
+/// An invocation that is in its time, and signed by who it says. What it may do is not known yet.
+#[derive(Debug)]
+pub struct Signed {
+    /// As it was received.
+    pub ucan: Box<Ucan>,
+    /// What it says.
+    pub invocation: Invocation,
+}
+
+/// Reads the invocation of a request and checks what can be checked without the store.
+///
+/// # Errors
+///
+/// [`Error`]: the first rule that it breaks.
+pub fn signed(headers: &HeaderMap, now_ms: i64, longest_ms: i64) -> Result<Signed, Error> {
+    let Token::Ucan(ucan) = token(headers)? else {
+        return Err(Error::NotInvocation);
+    };
+    let invocation = Invocation::from_ucan(&ucan)?;
+    let begun = ucan.not_before_ms().is_none_or(|begin| begin <= now_ms);
+    if !begun || ucan.expires_ms() < now_ms {
+        return Err(ChainError::InvocationTime.into());
+    }
+    ucan.verify().map_err(|_| Error::Signature)?;
+    if ucan.expires_ms() > now_ms.saturating_add(longest_ms) {
+        return Err(Error::Lifetime);
+    }
+    Ok(Signed { ucan, invocation })
+}
+
+/// One thing that may be done.
+#[derive(Clone, Debug)]
+pub struct Allowed {
+    /// What.
+    pub capability: Capability,
+    /// Under which caveats: whoever does it keeps to them.
+    pub caveats: Caveats,
+}
+
+/// An invocation that its chain carries, to be used up by what is done with it.
+#[derive(Debug)]
+pub struct Authorised {
+    /// Its name.
+    pub cid: Cid,
+    /// Who acts.
+    pub invoker: Did,
+    /// What may be done, in the order of the token.
+    pub allowed: Vec<Allowed>,
+    /// What uses it up.
+    pub admission: Admission,
+    /// When it and everything that it rests on has ended at the latest, in milliseconds of Unix time.
+    pub expires_ms: i64,
+}
+
+/// Holds an invocation to what it rests on. Whether that was revoked is asked again by the transaction
+/// that uses it up.
+///
+/// # Errors
+///
+/// [`Error::Chain`], [`Error::Store`].
+pub async fn authorise(
+    authority: &Authority,
+    signed: &Signed,
+    revocations: Revocations,
+    now_ms: i64,
+) -> Result<Authorised, Error> {
+    let invocation = &signed.invocation;
+    let invoker = invocation.invoker();
+    let is_own = |capability: &Capability| capability.resource.owner() == Some(invoker);
+    let proofs = if invocation.capabilities().iter().all(is_own) {
+        &[]
+    } else {
+        invocation.proofs()
+    };
+    let chain = authority.chain(proofs, revocations).await?;
+    let granted = invocation.check(&chain.ancestors, now_ms)?;
+    let allowed = granted.into_iter().map(|granted| Allowed {
+        capability: granted.capability.clone(),
+        caveats: granted.caveats.clone(),
+    });
+    Ok(Authorised {
+        cid: invocation.cid(),
+        invoker: invoker.clone(),
+        allowed: allowed.collect(),
+        admission: Admission {
+            statement: *invocation.statement(),
+            until_ms: signed.ucan.expires_ms().saturating_add(REMEMBERED_MS),
+            chain: chain.statements,
+        },
+        expires_ms: chain
+            .expires_ms
+            .unwrap_or(i64::MAX)
+            .min(signed.ucan.expires_ms()),
+    })
+}
+
+/// Says which link was revoked, when a transaction has found that one was.
+pub async fn explain_revoked(
+    authority: &Authority,
+    signed: &Signed,
+    now_ms: i64,
+    error: Error,
+) -> Error {
+    if !matches!(error, Error::Store(StoreError::Revoked(_))) {
+        return error;
+    }
+    match authorise(authority, signed, Revocations::Asked, now_ms).await {
+        Err(explained) => explained,
+        Ok(_) => error,
+    }
+}
+
+/// Uses up an invocation that only reads.
+///
+/// # Errors
+///
+/// [`Error::Store`]: it was used before, or what it rests on was revoked.
+pub async fn admit(store: &Arc<dyn Store>, authorised: &Authorised) -> Result<(), Error> {
+    Ok(store.admit(authorised.admission.clone()).await?)
+}

@@ -1,0 +1,244 @@
+//! Flags and their environment variables.
+
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+use clap::{Parser, Subcommand};
+use ipnet::IpNet;
+use openkey_capability::did::Did;
+use openkey_edge::log::LogFormat;
+use openkey_edge::rate::Quota;
+use openkey_node::config::{
+    AdminSecret, Config, LONGEST_INVOCATION, MAX_VALUE_BYTES, PUBLIC_QUOTA_BYTES,
+};
+use openkey_node::server::Serving;
+
+/// A TinyCloud node: keeps spaces of data for their owners, and checks at every call that the chain of
+/// delegations leads back to the owner.
+///
+/// `openkey-node --dir DIR` is all a first start needs. Put a TLS-terminating proxy in front of it for
+/// anything but a laptop, and name that proxy with --trusted-proxy.
+#[derive(Debug, Parser)]
+#[command(
+    name = "openkey-node",
+    version,
+    args_conflicts_with_subcommands = false
+)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) action: Option<Action>,
+
+    /// A TOML file with these settings by the names of their flags; flags and variables come before it
+    #[arg(long, env = "OPENKEY_NODE_CONFIG", value_name = "FILE", global = true)]
+    pub(crate) config: Option<PathBuf>,
+
+    /// Directory of everything that is kept; made if missing
+    #[arg(long, env = "OPENKEY_NODE_DIR", value_name = "DIR", global = true)]
+    dir: Option<PathBuf>,
+
+    /// Where HTTP listens; port 0 takes a free one and prints it
+    #[arg(
+        long,
+        env = "OPENKEY_NODE_LISTEN",
+        value_name = "IP:PORT",
+        default_value = "127.0.0.1:8000"
+    )]
+    listen: SocketAddr,
+
+    /// Print what is printed as JSON
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+
+    /// Host only spaces of this owner (a DID); repeatable; without it anybody's
+    #[arg(
+        long = "owner",
+        env = "OPENKEY_NODE_OWNERS",
+        value_name = "DID",
+        value_delimiter = ','
+    )]
+    owners: Vec<String>,
+
+    /// The one proxy in front whose X-Forwarded-For counts, as address or network; without it the header is ignored
+    #[arg(long, env = "OPENKEY_NODE_TRUSTED_PROXY", value_name = "IP[/BITS]", value_parser = network)]
+    trusted_proxy: Option<IpNet>,
+
+    /// File with the secret that /admin/quota asks for; without it nobody may set quotas over HTTP
+    #[arg(long, env = "OPENKEY_NODE_ADMIN_SECRET_FILE", value_name = "FILE")]
+    admin_secret_file: Option<PathBuf>,
+
+    /// Where clients ask how much they may keep; told by /info
+    #[arg(long, env = "OPENKEY_NODE_QUOTA_URL", value_name = "URL")]
+    quota_url: Option<String>,
+
+    /// Most bytes of one value
+    #[arg(long, env = "OPENKEY_NODE_MAX_VALUE_BYTES", value_name = "N", help_heading = "Limits", default_value_t = MAX_VALUE_BYTES)]
+    max_value_bytes: u64,
+
+    /// Most bytes of a space's values and databases; without it any number
+    #[arg(
+        long,
+        env = "OPENKEY_NODE_QUOTA_BYTES",
+        value_name = "N",
+        help_heading = "Limits"
+    )]
+    quota_bytes: Option<u64>,
+
+    /// Most bytes of a public space
+    #[arg(long, env = "OPENKEY_NODE_PUBLIC_QUOTA_BYTES", value_name = "N", help_heading = "Limits", default_value_t = PUBLIC_QUOTA_BYTES)]
+    public_quota_bytes: u64,
+
+    /// How far ahead the end of an invocation may lie, in seconds
+    #[arg(long, env = "OPENKEY_NODE_MAX_INVOCATION_SECONDS", value_name = "S", help_heading = "Limits", default_value_t = LONGEST_INVOCATION.as_secs())]
+    max_invocation_seconds: u64,
+
+    /// Requests of one client address: COUNT/s, /m or /h, or off
+    #[arg(
+        long,
+        env = "OPENKEY_NODE_RATE",
+        value_name = "RATE",
+        help_heading = "Limits",
+        default_value = "200/s"
+    )]
+    rate: String,
+
+    /// Requests of one client address to public spaces: COUNT/s, /m or /h, or off
+    #[arg(
+        long,
+        env = "OPENKEY_NODE_PUBLIC_RATE",
+        value_name = "RATE",
+        help_heading = "Limits",
+        default_value = "60/m"
+    )]
+    public_rate: String,
+
+    /// Open connections
+    #[arg(
+        long,
+        env = "OPENKEY_NODE_MAX_CONNECTIONS",
+        value_name = "N",
+        help_heading = "Limits",
+        default_value_t = 4096
+    )]
+    max_connections: usize,
+
+    /// Open connections of one client address
+    #[arg(
+        long,
+        env = "OPENKEY_NODE_MAX_CONNECTIONS_PER_ADDRESS",
+        value_name = "N",
+        help_heading = "Limits",
+        default_value_t = 512
+    )]
+    max_connections_per_address: usize,
+
+    /// How log lines look: text or json
+    #[arg(long, env = "OPENKEY_NODE_LOG_FORMAT", value_name = "FORMAT", default_value_t = LogFormat::Text, global = true)]
+    pub(crate) log_format: LogFormat,
+
+    /// Which log lines: a level, or TARGET=LEVEL, separated by commas
+    #[arg(
+        long,
+        env = "OPENKEY_NODE_LOG",
+        value_name = "FILTER",
+        default_value = "info",
+        global = true
+    )]
+    pub(crate) log: String,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Action {
+    /// Check that everything that is kept is whole, also while the node serves
+    Check,
+    /// Copy everything, as of now and while the node serves, into a new directory
+    Backup {
+        /// Where to; it must not exist
+        #[arg(value_name = "DIR")]
+        to: PathBuf,
+    },
+    /// Take what a backup holds into an empty directory, --dir
+    Restore {
+        /// What `backup` made
+        #[arg(value_name = "BACKUP")]
+        from: PathBuf,
+    },
+}
+
+/// Bursts of public requests: a page with a few pictures.
+const PUBLIC_BURST: u32 = 10;
+
+impl Cli {
+    pub(crate) fn dir(&self) -> anyhow::Result<PathBuf> {
+        self.dir
+            .clone()
+            .context("name the node's directory with --dir DIR")
+    }
+
+    pub(crate) fn config(&self) -> anyhow::Result<Config> {
+        let owners = self.owners.iter().map(|text| {
+            Did::parse(text).map_err(|error| anyhow::anyhow!("--owner {text}: {error}"))
+        });
+        let owners: BTreeSet<Did> = owners.collect::<anyhow::Result<_>>()?;
+        if self.max_invocation_seconds == 0 {
+            bail!("--max-invocation-seconds must not be 0: no invocation would be short enough");
+        }
+        let admin_secret = match &self.admin_secret_file {
+            None => None,
+            Some(path) => {
+                let secret = std::fs::read(path).with_context(|| path.display().to_string())?;
+                let secret = secret.trim_ascii();
+                if secret.len() < 16 {
+                    bail!(
+                        "{}: the admin secret must have at least 16 characters",
+                        path.display()
+                    );
+                }
+                Some(AdminSecret::new(secret))
+            }
+        };
+        Ok(Config {
+            max_value_bytes: self.max_value_bytes,
+            quota_bytes: self.quota_bytes,
+            public_quota_bytes: Some(self.public_quota_bytes),
+            longest_invocation: Duration::from_secs(self.max_invocation_seconds),
+            owners: (!owners.is_empty()).then_some(owners),
+            quota_url: self.quota_url.clone(),
+            admin_secret,
+            ..Config::new(self.dir()?)
+        })
+    }
+
+    pub(crate) fn serving(&self) -> anyhow::Result<Serving> {
+        let mut serving = Serving::new(self.listen);
+        serving.limits.connections = self.max_connections;
+        serving.limits.connections_per_client = self.max_connections_per_address;
+        serving.limits.trusted_proxy = self.trusted_proxy;
+        serving.rate = quota("--rate", &self.rate)?;
+        serving.public_rate = quota("--public-rate", &self.public_rate)?.map(|quota| {
+            quota.with_burst(
+                std::num::NonZeroU32::new(PUBLIC_BURST).unwrap_or(std::num::NonZeroU32::MIN),
+            )
+        });
+        Ok(serving)
+    }
+}
+
+fn quota(flag: &str, text: &str) -> anyhow::Result<Option<Quota>> {
+    match text {
+        "off" => Ok(None),
+        text => {
+            Ok(Some(text.parse().map_err(|error| {
+                anyhow::anyhow!("{flag}: {error}, or off")
+            })?))
+        }
+    }
+}
+
+fn network(text: &str) -> Result<IpNet, String> {
+    let address = text.parse::<std::net::IpAddr>().map(IpNet::from).ok();
+    let network = address.or_else(|| text.parse().ok());
+    network.ok_or_else(|| "expected an address, or a network such as 10.0.0.0/8".to_owned())
+}

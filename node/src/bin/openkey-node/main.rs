@@ -1,0 +1,103 @@
+//! `openkey-node`: a TinyCloud node.
+
+mod cli;
+mod file;
+mod upkeep;
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::{CommandFactory as _, FromArgMatches as _};
+use openkey_edge::log;
+use openkey_node::clock::SystemClock;
+use openkey_node::server::Server;
+use tokio::signal::unix::{SignalKind, signal};
+
+use cli::{Action, Cli};
+
+/// Exit status for a wrong flag or file, as clap's own.
+const USAGE: u8 = 2;
+
+fn main() -> ExitCode {
+    let cli = match read() {
+        Ok(cli) => cli,
+        Err(code) => return code,
+    };
+    if let Err(error) = log::init(cli.log_format, &cli.log) {
+        return fail(USAGE, &format!("--log: {error}"));
+    }
+    let runtime = match tokio::runtime::Runtime::new() {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(1, &format!("no threads to work with: {error}")),
+    };
+    let ended = runtime.block_on(async {
+        match &cli.action {
+            None => serve(&cli).await,
+            Some(Action::Check) => upkeep::check(&cli.dir()?, cli.json).await,
+            Some(Action::Backup { to }) => upkeep::backup(&cli.dir()?, to, cli.json).await,
+            Some(Action::Restore { from }) => upkeep::restore(&cli.dir()?, from, cli.json),
+        }
+    });
+    match ended {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(1, &format!("{error:#}")),
+    }
+}
+
+/// Flags before variables before the file.
+fn read() -> Result<Cli, ExitCode> {
+    let told = |error: clap::Error| {
+        // clap prints help to standard output, and errors to standard error
+        let _ = error.print();
+        ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(USAGE))
+    };
+    let first = Cli::command()
+        .try_get_matches()
+        .and_then(|matches| Cli::from_arg_matches(&matches));
+    let first = first.map_err(told)?;
+    let Some(path) = &first.config else {
+        return Ok(first);
+    };
+    let command = file::defaults(Cli::command(), path);
+    let command =
+        command.map_err(|error| fail(USAGE, &format!("{}: {error:#}", path.display())))?;
+    let matches = command
+        .try_get_matches()
+        .and_then(|matches| Cli::from_arg_matches(&matches));
+    matches.map_err(told)
+}
+
+async fn serve(cli: &Cli) -> anyhow::Result<()> {
+    let stop = stop_signal()?;
+    let server = Server::start(cli.config()?, cli.serving()?, Arc::new(SystemClock))?;
+    let (address, node_id) = (server.address(), server.node_id());
+    tracing::info!(%address, node_id, "listening");
+    if cli.json {
+        println!(
+            "{}",
+            serde_json::json!({ "url": format!("http://{address}"), "nodeId": node_id })
+        );
+    } else {
+        println!("TinyCloud node {node_id}\nlistening on http://{address}");
+    }
+    server.serve(stop).await;
+    Ok(())
+}
+
+/// Ends when the process is asked to stop.
+fn stop_signal() -> std::io::Result<impl Future<Output = ()>> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        tracing::info!("stopping");
+    })
+}
+
+fn fail(code: u8, message: &str) -> ExitCode {
+    eprintln!("error: {message}");
+    ExitCode::from(code)
+}

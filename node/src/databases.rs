@@ -1,0 +1,122 @@
+//! Invocations of databases: `tinycloud.sql/*`.
+
+use axum::body::Body;
+use axum::http::HeaderValue;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::Response;
+use openkey_capability::resource::{Resource, SpaceResource};
+use serde_json::Value;
+use tokio::fs::File;
+use tokio_util::io::ReaderStream;
+
+use crate::admission::{Authorised, admit};
+use crate::error::Error;
+use crate::node::Node;
+use crate::sql::{self, Access, Request};
+use crate::store::StoreError;
+
+/// The service of databases in resources.
+pub const SERVICE: &str = "sql";
+/// What abilities for it begin with.
+pub const ABILITIES: &str = "tinycloud.sql/";
+/// The fact by which an invoker restricts itself.
+const CAVEATS: &str = "sqlCaveats";
+
+/// Carries out an invocation of a database.
+///
+/// # Errors
+///
+/// [`Error`].
+pub async fn invoke(
+    node: &Node,
+    authorised: &Authorised,
+    facts: &[Value],
+    body: &[u8],
+) -> Result<Response, Error> {
+    let resource = target(authorised)?;
+    let request = Request::parse(body)?;
+    let own = facts
+        .iter()
+        .find_map(|fact| fact.get(CAVEATS))
+        .filter(|fact| !fact.is_null());
+    let granted = authorised
+        .allowed
+        .iter()
+        .map(|it| (&it.capability.ability, &it.caveats));
+    let access = Access::new(resource, granted, own)?;
+    // before the work: whoever is answered an error does not know whether it was done
+    admit(&node.store, authorised).await?;
+    let space = resource.space();
+    let usage = node.store.usage(space).await?;
+    if !usage.hosted {
+        return Err(StoreError::NoSpace.into());
+    }
+    let id = access.database();
+    let before = node.databases.size(&id).await?;
+    let default = node.config.default_bound(space);
+    let mut access = access.may_create(true);
+    if let (false, Some(limit), Some(room)) = (
+        access.only_reads(),
+        usage.bound.or(default),
+        usage.room(default),
+    ) {
+        let writes = !matches!(request, Request::Query(..) | Request::Export);
+        if room == 0 && writes {
+            let used = usage.bytes;
+            return Err(StoreError::Full { used, limit }.into());
+        }
+        access = access.max_bytes(before.saturating_add(room));
+    }
+    let response = node.databases.run(&id, &access, request).await?;
+    let after = node.databases.size(&id).await?;
+    if after != before {
+        node.store
+            .sized(space, resource.path().unwrap_or_default(), after)
+            .await?;
+    }
+    answer(response)
+}
+
+/// The one database that an invocation is about.
+fn target(authorised: &Authorised) -> Result<&SpaceResource, Error> {
+    let bad = |what: &str| Error::Bad(what.to_owned());
+    let mut target: Option<&SpaceResource> = None;
+    for allowed in &authorised.allowed {
+        let Resource::Space(resource) = &allowed.capability.resource else {
+            return Err(bad("An invocation of a database is about nothing else"));
+        };
+        let is_sql = resource.service() == SERVICE
+            && allowed.capability.ability.as_str().starts_with(ABILITIES);
+        if !is_sql {
+            return Err(bad("An invocation of a database is about nothing else"));
+        }
+        match target {
+            Some(other) if other.space() != resource.space() => {
+                return Err(bad("Ambiguous sql capabilities span multiple spaces"));
+            }
+            Some(other) if other.path() != resource.path() => {
+                return Err(bad("Ambiguous sql capabilities span multiple paths"));
+            }
+            _ => target = Some(resource),
+        }
+    }
+    target.ok_or_else(|| bad("The invocation names no database"))
+}
+
+fn answer(response: sql::Response) -> Result<Response, Error> {
+    let (kind, body) = match response {
+        sql::Response::Json(text) => ("application/json", Body::from(text)),
+        sql::Response::Export(export) => {
+            let file = File::from_std(export.file);
+            (
+                "application/x-sqlite3",
+                Body::from_stream(ReaderStream::new(file)),
+            )
+        }
+    };
+    let mut response = Response::new(body);
+    response
+        .headers_mut()
+        .insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+    Ok(response)
+}

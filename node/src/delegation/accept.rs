@@ -1,0 +1,130 @@
+//! `POST /delegate`: a delegation is checked and kept, and hosts spaces if it says so.
+
+use std::collections::BTreeSet;
+
+use axum::http::HeaderMap;
+use openkey_capability::chain::{Capability, ChainError, Delegation};
+use openkey_capability::resource::{Resource, SpaceId};
+use serde::Serialize;
+
+use crate::admission::token;
+use crate::authority::Revocations;
+use crate::error::Error;
+use crate::node::Node;
+use crate::store::{NewDelegation, StoreError};
+
+/// What hosts a space.
+const HOST: &str = "tinycloud.space/host";
+/// The service it is granted on.
+const SPACE: &str = "space";
+
+/// The answer of `POST /delegate`.
+#[derive(Debug, Serialize)]
+pub struct Delegated {
+    cid: String,
+    activated: Vec<String>,
+    skipped: Vec<String>,
+}
+
+/// Checks the delegation of a request and keeps it. Keeping it twice changes nothing.
+///
+/// # Errors
+///
+/// [`Error`]: the first rule that it breaks.
+pub async fn delegate(node: &Node, headers: &HeaderMap) -> Result<Delegated, Error> {
+    let now_ms = node.now_ms();
+    let token = token(headers)?;
+    let delegation = token.delegation()?;
+    if !delegation.window().contains(now_ms) {
+        return Err(ChainError::DelegationTime.into());
+    }
+    token.verify().map_err(|_| Error::Signature)?;
+    let hosts = hosted(node, &delegation)?;
+    let is_own =
+        |capability: &Capability| capability.resource.owner() == Some(delegation.delegator());
+    let proofs = if delegation.capabilities().iter().all(is_own) {
+        &[]
+    } else {
+        delegation.proofs()
+    };
+    let chain = node.authority.chain(proofs, Revocations::Asked).await?;
+    delegation.check(&chain.ancestors, now_ms)?;
+    let own_revoked = node.store.revocations(&[*delegation.statement()]).await?;
+    let known = node.store.tokens(&[delegation.cid()]).await?;
+    // what is there already stays as it is, revoked or not; under another name it is not let in again
+    if own_revoked.iter().any(Option::is_some) && known.iter().all(Option::is_none) {
+        return Err(ChainError::InvokedRevoked(delegation.cid()).into());
+    }
+    let resources = delegation.capabilities().iter().map(|it| &it.resource);
+    let spaces: BTreeSet<SpaceId> = resources
+        .clone()
+        .filter_map(Resource::space)
+        .cloned()
+        .collect();
+    let owners: BTreeSet<_> = resources.filter_map(Resource::owner).cloned().collect();
+    let accepted = node
+        .store
+        .accept(NewDelegation {
+            cid: delegation.cid(),
+            statement: *delegation.statement(),
+            token: token.as_bytes().to_vec(),
+            delegator: delegation.delegator().clone(),
+            delegatee: delegation.delegatee().clone(),
+            issued_ms: delegation.issued_ms(),
+            chain: chain.statements,
+            owners: owners.into_iter().collect(),
+            spaces: spaces.into_iter().collect(),
+            hosts,
+            now_ms,
+        })
+        .await;
+    let accepted = match accepted {
+        // between the check and the keeping: the check says which one it was
+        Err(StoreError::Revoked(revoked)) => {
+            let chain = node.authority.chain(proofs, Revocations::Asked).await?;
+            delegation.check(&chain.ancestors, now_ms)?;
+            return Err(StoreError::Revoked(revoked).into());
+        }
+        other => other?,
+    };
+    let texts = |spaces: Vec<SpaceId>| spaces.iter().map(ToString::to_string).collect();
+    Ok(Delegated {
+        cid: delegation.cid().to_string(),
+        activated: texts(accepted.activated),
+        skipped: texts(accepted.skipped),
+    })
+}
+
+/// The spaces that a delegation hosts here. Their owner named this node's key for each of them: what
+/// was signed for another node hosts nothing here.
+fn hosted(node: &Node, delegation: &Delegation) -> Result<Vec<SpaceId>, Error> {
+    let mut hosts = Vec::new();
+    for capability in delegation.capabilities() {
+        let Resource::Space(resource) = &capability.resource else {
+            continue;
+        };
+        let is_host = capability.ability.as_str() == HOST
+            && resource.service() == SPACE
+            && resource.path().is_none()
+            && resource.query().is_none()
+            && resource.fragment().is_none();
+        if !is_host {
+            continue;
+        }
+        let space = resource.space();
+        let host = node.keys.host(space);
+        if delegation.delegatee() != &host {
+            return Err(Error::Unauthorized(format!(
+                "Hosting {space} here must be granted to {host}, which GET /peer/generate/<space> answers"
+            )));
+        }
+        if !node.config.may_host(space.owner()) {
+            return Err(Error::Forbidden(format!(
+                "This node hosts no spaces of {}",
+                space.owner()
+            )));
+        }
+        hosts.push(space.clone());
+    }
+    Ok(hosts)
+}

@@ -1,0 +1,17 @@
+//! Delegations: accepted, taken back, asked after.
+
+mod accept;
+mod query;
+mod revoke;
+mod standing;
+mod status;
+mod view;
+
+pub(crate) use self::view::iso;
+
+pub use self::accept::{Delegated, delegate};
+pub use self::query::query;
+pub use self::revoke::{RevokedCid, revoke};
+pub use self::standing::Standing;
+pub use self::status::status;
+pub use self::view::{capabilities, chain_of, in_space};

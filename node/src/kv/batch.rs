@@ -1,0 +1,199 @@
+//! Several values at once.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use axum::Json;
+use axum::body::Body;
+use axum::http::HeaderMap;
+use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use axum::response::{IntoResponse as _, Response};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use futures_util::{StreamExt as _, TryStreamExt as _};
+use multer::Multipart;
+use percent_encoding::percent_decode_str;
+use serde_json::{Map, Value, json};
+
+use super::put::{check_room, receive, write};
+use super::{Action, Call, ETag, replayed};
+use crate::admission::admit;
+use crate::error::Error;
+use crate::store::{Change, Condition, Content, StoredValue};
+
+/// Most values read at once.
+const MAX_READ: usize = 100;
+/// Most values written at once: as many resources as a token names.
+const MAX_WRITTEN: usize = 256;
+/// Most bytes of all values of one answer: they are in memory together.
+const MAX_ANSWER: u64 = 16 * 1024 * 1024;
+
+pub(super) fn is_multipart(headers: &HeaderMap) -> bool {
+    let kind = headers
+        .get(CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok());
+    kind.is_some_and(|kind| {
+        kind.trim_start()
+            .to_ascii_lowercase()
+            .starts_with("multipart/")
+    })
+}
+
+pub(super) async fn batch(
+    call: &Call<'_>,
+    targets: &[(Action, String)],
+    body: Body,
+) -> Result<Response, Error> {
+    let actions: BTreeSet<u8> = targets.iter().map(|(action, _)| *action as u8).collect();
+    let first = targets.first().map(|(action, _)| *action);
+    let keys = || {
+        targets
+            .iter()
+            .map(|(_, key)| key.clone())
+            .collect::<Vec<_>>()
+    };
+    match first {
+        Some(Action::Put) if actions.len() == 1 => put(call, keys(), body).await,
+        Some(Action::Get) if actions.len() == 1 => read(call, keys(), true).await,
+        Some(Action::Metadata) if actions.len() == 1 => read(call, keys(), false).await,
+        _ if targets
+            .iter()
+            .all(|(it, _)| matches!(it, Action::Get | Action::Metadata)) =>
+        {
+            Err(Error::NotImplemented(
+                "KV batch read takes kv/get or kv/metadata, not both".to_owned(),
+            ))
+        }
+        _ => Err(Error::Bad(
+            "KV batch takes several kv/put, or several kv/get, or several kv/metadata".to_owned(),
+        )),
+    }
+}
+
+async fn put(call: &Call<'_>, keys: Vec<String>, body: Body) -> Result<Response, Error> {
+    super::etag::check_unconditional(call.headers)?;
+    let bad = |text: String| Error::Bad(text);
+    if !is_multipart(call.headers) {
+        return Err(bad("KV batch put requires multipart/form-data".to_owned()));
+    }
+    if keys.len() > MAX_WRITTEN {
+        return Err(bad(format!(
+            "KV batch put takes at most {MAX_WRITTEN} keys"
+        )));
+    }
+    let announced = call
+        .headers
+        .get(CONTENT_LENGTH)
+        .and_then(|it| it.to_str().ok()?.parse().ok());
+    check_room(
+        call,
+        announced.unwrap_or(0).min(call.node.config.max_value_bytes),
+    )
+    .await?;
+    let kind = call
+        .headers
+        .get(CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok());
+    let boundary = kind.and_then(|kind| multer::parse_boundary(kind).ok());
+    let boundary =
+        boundary.ok_or_else(|| bad("KV batch put requires multipart/form-data".to_owned()))?;
+    let signed: BTreeSet<&str> = keys.iter().map(String::as_str).collect();
+    let mut parts = Multipart::new(body.into_data_stream(), boundary);
+    let mut received: BTreeMap<String, StoredValue> = BTreeMap::new();
+    while let Some(part) = parts
+        .next_field()
+        .await
+        .map_err(|error| malformed(&error))?
+    {
+        let name = part
+            .name()
+            .ok_or_else(|| bad("KV batch put: a part without a name".to_owned()))?;
+        let key = percent_decode_str(name).decode_utf8();
+        let key = key.map_err(|_| {
+            bad(format!(
+                "KV batch put: the name of a part is not UTF-8: {name}"
+            ))
+        })?;
+        // clients escape what a part's name cannot hold; a key that holds escapes itself comes as it is
+        let key = [name, &*key]
+            .into_iter()
+            .find(|key| signed.contains(key))
+            .map(str::to_owned);
+        let key =
+            key.ok_or_else(|| bad(format!("KV batch put: a part that was not signed: {name}")))?;
+        if received.contains_key(&key) {
+            return Err(bad(format!("KV batch put: a part twice: {key}")));
+        }
+        let headers = super::headers::kept(part.headers())?;
+        let pieces = part.map_err(|error| malformed(&error));
+        let value = receive(call.node, Box::pin(pieces), headers).await?;
+        received.insert(key, value);
+    }
+    if let Some(missing) = keys.iter().find(|key| !received.contains_key(*key)) {
+        return Err(bad(format!("KV batch put: no part for {missing}")));
+    }
+    let changes = received
+        .into_iter()
+        .map(|(key, value)| (key, Condition::Any, Change::Put(value)));
+    write(call, changes.collect()).await?;
+    Ok(Json(json!({ "written": keys, "count": keys.len() })).into_response())
+}
+
+fn malformed(error: &multer::Error) -> Error {
+    match error {
+        multer::Error::StreamReadFailed(_) | multer::Error::IncompleteStream => Error::Body,
+        error => Error::Bad(format!("KV batch put: {error}")),
+    }
+}
+
+async fn read(call: &Call<'_>, keys: Vec<String>, whole: bool) -> Result<Response, Error> {
+    super::etag::check_unconditional(call.headers)?;
+    if keys.len() > MAX_READ {
+        return Err(Error::Bad(format!(
+            "KV batch read takes at most {MAX_READ} keys"
+        )));
+    }
+    admit(&call.node.store, call.authorised).await?;
+    let values = call.node.store.values(call.space, &keys).await?;
+    let sizes = values.iter().flatten().map(|value| value.size);
+    if whole && sizes.fold(0_u64, u64::saturating_add) > MAX_ANSWER {
+        return Err(Error::TooLarge(format!(
+            "The values have more than {MAX_ANSWER} bytes: get them one by one"
+        )));
+    }
+    let mut results = Vec::with_capacity(keys.len());
+    for (key, value) in keys.iter().zip(values) {
+        results.push(match value {
+            Some(value) => item(call, key, value, whole).await?,
+            None => json!({
+                "key": key,
+                "ok": false,
+                "error": { "code": "KV_NOT_FOUND", "message": format!("Key not found: {key}") },
+            }),
+        });
+    }
+    Ok(Json(json!({ "results": results })).into_response())
+}
+
+async fn item(call: &Call<'_>, key: &str, value: StoredValue, whole: bool) -> Result<Value, Error> {
+    let mut headers = Map::new();
+    for (name, value) in &replayed(&value.headers)? {
+        headers.insert(name.to_string(), value.to_str().unwrap_or_default().into());
+    }
+    headers.insert("etag".to_owned(), ETag(value.hash).to_string().into());
+    if !whole {
+        return Ok(json!({ "key": key, "ok": true, "headers": headers }));
+    }
+    headers.insert("content-length".to_owned(), value.size.to_string().into());
+    let bytes = match value.content {
+        Content::Inline(bytes) => bytes.to_vec(),
+        Content::Blob(name) => {
+            let mut pieces = call.node.blobs.read(&name, 0..value.size).await?;
+            let mut all = Vec::new();
+            while let Some(piece) = pieces.next().await {
+                all.extend_from_slice(&piece?);
+            }
+            all
+        }
+    };
+    Ok(json!({ "key": key, "ok": true, "dataBase64": STANDARD.encode(bytes), "headers": headers }))
+}

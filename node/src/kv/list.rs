@@ -1,0 +1,180 @@
+//! Listing keys by prefix, page by page.
+
+use axum::body::Body;
+use axum::http::header::CONTENT_TYPE;
+use axum::http::{HeaderMap, HeaderValue};
+use axum::response::Response;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use bytes::Bytes;
+use futures_util::stream::{self, StreamExt as _};
+
+use super::Call;
+use crate::admission::admit;
+use crate::error::Error;
+use crate::store::Page;
+
+const LIMIT: &str = "x-tinycloud-limit";
+const CURSOR: &str = "x-tinycloud-cursor";
+const TRUNCATED: &str = "x-tinycloud-truncated";
+const NEXT: &str = "x-tinycloud-next-cursor";
+const MAX_LIMIT: u32 = 1000;
+const MAX_CURSOR: usize = 4096;
+/// Bytes of a cursor that say whose it is.
+const TAG: usize = 16;
+/// Keys read at once when all are wanted: the answer is written as it is read.
+const PAGE: u32 = 2000;
+
+pub(super) async fn list(call: &Call<'_>, prefix: &str) -> Result<Response, Error> {
+    super::etag::check_unconditional(call.headers)?;
+    let limit = limit(call.headers)?;
+    let after = match call.headers.get(CURSOR) {
+        None => None,
+        Some(cursor) => Some(read_cursor(call, prefix, limit, cursor)?),
+    };
+    admit(&call.node.store, call.authorised).await?;
+    match limit {
+        Some(limit) => page(call, prefix, limit, after).await,
+        None => whole(call, prefix, after).await,
+    }
+}
+
+async fn page(
+    call: &Call<'_>,
+    prefix: &str,
+    limit: u32,
+    after: Option<String>,
+) -> Result<Response, Error> {
+    let page = Page {
+        after,
+        limit: limit + 1,
+    };
+    let mut keys = call.node.store.keys(call.space, prefix, page).await?;
+    let wanted = usize::try_from(limit).unwrap_or(usize::MAX);
+    let truncated = keys.len() > wanted;
+    keys.truncate(wanted);
+    let text = serde_json::to_vec(&keys).map_err(std::io::Error::other)?;
+    let mut response = json(Body::from(text), truncated);
+    if let (true, Some(last)) = (truncated, keys.last()) {
+        let cursor = cursor(call, prefix, limit, last);
+        let value = HeaderValue::try_from(cursor).map_err(std::io::Error::other)?;
+        response.headers_mut().insert(NEXT, value);
+    }
+    Ok(response)
+}
+
+/// All keys, however many: written while they are read, so that no list fills the memory.
+async fn whole(call: &Call<'_>, prefix: &str, after: Option<String>) -> Result<Response, Error> {
+    let first = Page { after, limit: PAGE };
+    let keys = call.node.store.keys(call.space, prefix, first).await?;
+    if keys.len() < PAGE as usize {
+        let text = serde_json::to_vec(&keys).map_err(std::io::Error::other)?;
+        return Ok(json(Body::from(text), false));
+    }
+    let state = Some((keys, true));
+    let (store, space, prefix) = (
+        call.node.store.clone(),
+        call.space.clone(),
+        prefix.to_owned(),
+    );
+    let pieces = stream::try_unfold(state, move |state| {
+        let (store, space, prefix) = (store.clone(), space.clone(), prefix.clone());
+        async move {
+            let Some((keys, is_first)) = state else {
+                return Ok::<_, std::io::Error>(None);
+            };
+            let mut text = serde_json::to_string(&keys).map_err(std::io::Error::other)?;
+            text.pop();
+            if !is_first {
+                text.replace_range(..1, ",");
+            }
+            let next = Page {
+                after: keys.last().cloned(),
+                limit: PAGE,
+            };
+            let more = store
+                .keys(&space, &prefix, next)
+                .await
+                .map_err(std::io::Error::other)?;
+            if more.is_empty() {
+                text.push(']');
+                return Ok(Some((Bytes::from(text), None)));
+            }
+            Ok(Some((Bytes::from(text), Some((more, false)))))
+        }
+    });
+    Ok(json(Body::from_stream(pieces.boxed()), false))
+}
+
+fn json(body: Body, truncated: bool) -> Response {
+    let mut response = Response::new(body);
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    let truncated = if truncated { "true" } else { "false" };
+    headers.insert(TRUNCATED, HeaderValue::from_static(truncated));
+    response
+}
+
+fn limit(headers: &HeaderMap) -> Result<Option<u32>, Error> {
+    let Some(value) = headers.get(LIMIT) else {
+        return Ok(None);
+    };
+    let number = value.to_str().ok().and_then(|text| text.parse().ok());
+    match number.filter(|limit| (1..=MAX_LIMIT).contains(limit)) {
+        Some(limit) => Ok(Some(limit)),
+        None => Err(Error::Bad(format!("{LIMIT} must be 1 to {MAX_LIMIT}"))),
+    }
+}
+
+/// The last key of a page, tagged for whom and what the page was: nobody learns anything from a cursor,
+/// but one that went astray must not look as if it worked.
+fn cursor(call: &Call<'_>, prefix: &str, limit: u32, last: &str) -> String {
+    let mut bytes = tag(call, prefix, limit, last).to_vec();
+    bytes.extend_from_slice(last.as_bytes());
+    URL_SAFE_NO_PAD.encode(bytes)
+}
+
+fn read_cursor(
+    call: &Call<'_>,
+    prefix: &str,
+    limit: Option<u32>,
+    value: &HeaderValue,
+) -> Result<String, Error> {
+    let bad = || Error::Bad("Invalid KV list cursor".to_owned());
+    let limit = limit.ok_or_else(bad)?;
+    let text = value
+        .to_str()
+        .ok()
+        .filter(|text| text.len() <= MAX_CURSOR)
+        .ok_or_else(bad)?;
+    let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| bad())?;
+    let (own, last) = bytes.split_first_chunk::<TAG>().ok_or_else(bad)?;
+    let last = std::str::from_utf8(last).map_err(|_| bad())?;
+    // the tag guards against mistakes, not secrets: time tells nothing that the holder does not know
+    if *own == tag(call, prefix, limit, last) {
+        Ok(last.to_owned())
+    } else {
+        Err(bad())
+    }
+}
+
+fn tag(call: &Call<'_>, prefix: &str, limit: u32, last: &str) -> [u8; TAG] {
+    // each part with its length before it: no two lists of parts are the same bytes
+    let mut bytes = Vec::new();
+    let space = call.space.to_string();
+    for part in [
+        call.authorised.invoker.as_str(),
+        &space,
+        prefix,
+        &limit.to_string(),
+        last,
+    ] {
+        bytes.extend_from_slice(&(part.len() as u64).to_be_bytes());
+        bytes.extend_from_slice(part.as_bytes());
+    }
+    let mut tag = [0; TAG];
+    for (to, from) in tag.iter_mut().zip(call.node.keys.cursor_tag(&bytes)) {
+        *to = from;
+    }
+    tag
+}

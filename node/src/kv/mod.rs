@@ -1,0 +1,157 @@
+//! Values by key: `tinycloud.kv/*`.
+
+mod batch;
+mod etag;
+mod get;
+mod headers;
+mod list;
+mod put;
+mod range;
+
+use axum::body::Body;
+use axum::http::HeaderMap;
+use axum::response::Response;
+use openkey_capability::resource::{Resource, SpaceId};
+
+pub use self::etag::{ETag, IfNoneMatch};
+pub(crate) use self::get::not_modified;
+pub use self::get::{Reading, content};
+pub use self::headers::replayed;
+pub(crate) use self::range::{Wanted, wanted};
+
+use crate::admission::{Allowed, Authorised};
+use crate::error::Error;
+use crate::node::Node;
+
+/// The service of values in resources.
+pub const SERVICE: &str = "kv";
+
+/// What is done with values.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Action {
+    Get,
+    Metadata,
+    List,
+    Put,
+    Delete,
+}
+
+impl Action {
+    fn of(ability: &str) -> Option<Self> {
+        Some(match ability {
+            "tinycloud.kv/get" => Self::Get,
+            "tinycloud.kv/metadata" => Self::Metadata,
+            "tinycloud.kv/list" => Self::List,
+            "tinycloud.kv/put" => Self::Put,
+            "tinycloud.kv/del" => Self::Delete,
+            _ => return None,
+        })
+    }
+}
+
+/// Carries out an invocation of values.
+///
+/// # Errors
+///
+/// [`Error`].
+pub async fn invoke(
+    node: &Node,
+    authorised: &Authorised,
+    headers: &HeaderMap,
+    body: Body,
+) -> Result<Response, Error> {
+    let (space, targets) = targets(&authorised.allowed)?;
+    let call = Call {
+        node,
+        authorised,
+        headers,
+        space,
+    };
+    match targets.as_slice() {
+        [(Action::Get, key)] => get::get(&call, key).await,
+        [(Action::Metadata, key)] => get::metadata(&call, key).await,
+        [(Action::List, prefix)] => list::list(&call, prefix).await,
+        [(Action::Put, key)] if !batch::is_multipart(headers) => put::put(&call, key, body).await,
+        [(Action::Delete, key)] => put::delete(&call, key).await,
+        several => batch::batch(&call, several, body).await,
+    }
+}
+
+/// One invocation of values.
+struct Call<'a> {
+    node: &'a Node,
+    authorised: &'a Authorised,
+    headers: &'a HeaderMap,
+    space: &'a SpaceId,
+}
+
+/// Which keys, and what happens to each. All are in one space, and carry no caveat: what a caveat means
+/// for a value nobody has said, so one that is there denies.
+fn targets(allowed: &[Allowed]) -> Result<(&SpaceId, Vec<(Action, String)>), Error> {
+    let mut space = None;
+    let mut targets = Vec::with_capacity(allowed.len());
+    for Allowed {
+        capability,
+        caveats,
+    } in allowed
+    {
+        let Resource::Space(resource) = &capability.resource else {
+            return Err(Error::Bad(format!("{} is no value", capability.resource)));
+        };
+        if *space.get_or_insert(resource.space()) != resource.space() {
+            return Err(Error::Bad(
+                "Ambiguous kv capabilities span multiple spaces".to_owned(),
+            ));
+        }
+        let action = Action::of(capability.ability.canonical());
+        let action = action
+            .filter(|_| resource.service() == SERVICE)
+            .ok_or_else(|| {
+                Error::NotImplemented(format!(
+                    "{} on {resource} is not something this node does",
+                    capability.ability
+                ))
+            })?;
+        caveats::check(caveats, resource.path())?;
+        let path = resource
+            .path()
+            .filter(|path| !path.is_empty() || action == Action::List);
+        let path = path.ok_or_else(|| {
+            Error::Bad(format!(
+                "{} needs a key behind <space>/kv/",
+                capability.ability
+            ))
+        })?;
+        if resource.query().is_some() || resource.fragment().is_some() {
+            return Err(Error::Bad(
+                "The key of a value has no query and no fragment".to_owned(),
+            ));
+        }
+        targets.push((action, path.to_owned()));
+    }
+    let space =
+        space.ok_or_else(|| Error::Bad("The invocation names nothing to be done".to_owned()))?;
+    Ok((space, targets))
+}
+
+/// What caveats let through.
+pub(crate) mod caveats {
+    use openkey_capability::attenuation::Caveats;
+    use openkey_capability::caveat::{ResourceSelector, Restriction};
+
+    use crate::error::Error;
+
+    /// Resource selectors are kept to: one of those that there are must select the path. Any other caveat
+    /// on something that is no database lets nothing through: what it means nobody has said.
+    pub(crate) fn check(caveats: &Caveats, path: Option<&str>) -> Result<(), Error> {
+        let selects = |selector: &ResourceSelector| path.is_some_and(|path| selector.selects(path));
+        let lets = |caveat| matches!(Restriction::read(caveat), Ok(Restriction::Selector(it)) if selects(&it));
+        if caveats.is_none() || caveats.as_slice().iter().any(lets) {
+            Ok(())
+        } else {
+            Err(Error::Forbidden(
+                "A caveat of the delegation does not allow this".to_owned(),
+            ))
+        }
+    }
+}

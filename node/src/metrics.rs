@@ -1,0 +1,97 @@
+//! What a monitoring system may know: how many, how long. Never who or what.
+
+use std::time::Duration;
+
+use axum::http::StatusCode;
+use metrics::{Label, counter, gauge, histogram, with_local_recorder};
+use metrics_exporter_prometheus::{
+    BuildError, Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder,
+};
+use openkey_edge::{listen, sqlite};
+
+const BATCH: &str = "openkey_node_store_batch_writes";
+/// Bounds of latencies, in seconds.
+const SECONDS: &[f64] = &[
+    0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0,
+    10.0,
+];
+/// Bounds of the number of writes in one transaction.
+const WRITES: &[f64] = &[1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0];
+
+/// All there is to count.
+pub(crate) struct Metrics {
+    recorder: PrometheusRecorder,
+    handle: PrometheusHandle,
+}
+
+impl Metrics {
+    /// # Errors
+    ///
+    /// [`BuildError`] if a histogram had no bounds.
+    pub(crate) fn new() -> Result<Self, BuildError> {
+        let recorder = PrometheusBuilder::new()
+            .set_buckets(SECONDS)?
+            .set_buckets_for_metric(Matcher::Full(BATCH.to_owned()), WRITES)?
+            .build_recorder();
+        Ok(Self {
+            handle: recorder.handle(),
+            recorder,
+        })
+    }
+
+    pub(crate) fn answered(&self, route: &'static str, status: StatusCode, took: Duration) {
+        let labels = vec![
+            Label::from_static_parts("route", route),
+            Label::new("status", status.as_u16().to_string()),
+        ];
+        with_local_recorder(&self.recorder, || {
+            counter!("openkey_node_requests_total", labels).increment(1);
+            histogram!("openkey_node_request_seconds", "route" => route).record(took.as_secs_f64());
+        });
+    }
+
+    /// As Prometheus reads it.
+    pub(crate) fn render(&self) -> String {
+        self.handle.render()
+    }
+
+    /// Folds what was counted, to be called every few seconds.
+    pub(crate) fn tidy(&self) {
+        self.handle.run_upkeep();
+    }
+
+    fn count(&self, name: &'static str) {
+        with_local_recorder(&self.recorder, || counter!(name).increment(1));
+    }
+}
+
+impl sqlite::Observer for Metrics {
+    fn committed(&self, writes: usize, took: Duration) {
+        with_local_recorder(&self.recorder, || {
+            histogram!("openkey_node_store_commit_seconds").record(took.as_secs_f64());
+            histogram!(BATCH).record(u32::try_from(writes).map_or(f64::INFINITY, f64::from));
+        });
+    }
+
+    fn failed(&self, _: &sqlite::DatabaseError) {
+        self.count("openkey_node_store_failures_total");
+    }
+}
+
+impl listen::Observer for Metrics {
+    fn opened(&self) {
+        with_local_recorder(&self.recorder, || {
+            gauge!("openkey_node_connections").increment(1)
+        });
+    }
+
+    fn closed(&self) {
+        with_local_recorder(&self.recorder, || {
+            gauge!("openkey_node_connections").decrement(1)
+        });
+    }
+
+    fn refused(&self) {
+        self.count("openkey_node_connections_refused_total");
+    }
+}

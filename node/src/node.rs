@@ -1,0 +1,151 @@
+//! A node: its parts, and what it does on its own.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use openkey_edge::sqlite::{OpenError, Options};
+
+use crate::authority::Authority;
+use crate::blobs::{Blobs, LocalBlobs};
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::keys::{KeysError, NodeKeys};
+use crate::sql::{Databases, LocalDatabases, SqlLimits};
+use crate::store::sqlite::SqliteStore;
+use crate::store::{Store, StoreError};
+
+/// The directory of blobs in a node's.
+pub const BLOBS: &str = "blobs";
+/// The directory of databases in a node's.
+pub const DATABASES: &str = "sql";
+
+/// How long an upload may take: a blob that is no value's by then is tidied away.
+const UPLOAD_MS: i64 = 6 * 3_600_000;
+/// Blobs removed at once.
+const REMOVED: u32 = 200;
+/// How often the node tidies.
+const TIDY_EVERY: Duration = Duration::from_secs(20);
+
+/// A node.
+pub struct Node {
+    /// What it was told.
+    pub config: Config,
+    /// What it is known by.
+    pub keys: NodeKeys,
+    /// What it remembers.
+    pub store: Arc<dyn Store>,
+    /// Where large values are.
+    pub blobs: Arc<dyn Blobs>,
+    /// Databases of spaces.
+    pub databases: Arc<dyn Databases>,
+    /// What tokens rest on.
+    pub authority: Authority,
+    clock: Arc<dyn Clock>,
+}
+
+/// Why a node cannot start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OpenNodeError {
+    /// The directory is not its own.
+    #[error("cannot use {path}: {error}")]
+    Directory {
+        /// Which.
+        path: std::path::PathBuf,
+        /// What the system said.
+        error: std::io::Error,
+    },
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] OpenError),
+    /// The secret.
+    #[error(transparent)]
+    Keys(#[from] KeysError),
+    /// Databases.
+    #[error("databases: {0}")]
+    Databases(String),
+}
+
+impl Node {
+    /// Opens what is in the directory, and makes what is not.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenNodeError`], saying what to do.
+    pub fn open(
+        config: Config,
+        clock: Arc<dyn Clock>,
+        options: Options,
+    ) -> Result<Self, OpenNodeError> {
+        make_private(&config.dir).map_err(|error| OpenNodeError::Directory {
+            path: config.dir.clone(),
+            error,
+        })?;
+        let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&config.dir, options)?);
+        let keys = NodeKeys::open(&config.dir)?;
+        let databases = LocalDatabases::open(&config.dir.join(DATABASES), SqlLimits::default())
+            .map_err(|error| OpenNodeError::Databases(error.to_string()))?;
+        Ok(Self {
+            keys,
+            blobs: Arc::new(LocalBlobs::new(&config.dir.join(BLOBS))),
+            databases: Arc::new(databases),
+            authority: Authority::new(Arc::clone(&store)),
+            store,
+            config,
+            clock,
+        })
+    }
+
+    /// Now, in milliseconds of Unix time.
+    #[must_use]
+    pub fn now_ms(&self) -> i64 {
+        self.clock.now_ms()
+    }
+
+    /// Forgets what is of no use any more, again and again.
+    pub async fn keep_tidy(&self) {
+        let mut ticks = tokio::time::interval(TIDY_EVERY);
+        loop {
+            ticks.tick().await;
+            if let Err(error) = self.tidy().await {
+                tracing::warn!(%error, "tidying failed; it is tried again");
+            }
+        }
+    }
+
+    /// Forgets what is of no use any more, once.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn tidy(&self) -> Result<(), StoreError> {
+        let now_ms = self.now_ms();
+        self.store.tidy(now_ms).await?;
+        let claimed = self
+            .store
+            .claim_garbage(now_ms.saturating_sub(UPLOAD_MS), REMOVED)
+            .await?;
+        if claimed.is_empty() {
+            return Ok(());
+        }
+        let mut removed = Vec::with_capacity(claimed.len());
+        for name in claimed {
+            match self.blobs.remove(&name).await {
+                Ok(()) => removed.push(name),
+                Err(error) => {
+                    tracing::warn!(%error, "a blob that is no value's could not be removed")
+                }
+            }
+        }
+        self.store.removed(removed).await
+    }
+}
+
+fn make_private(dir: &Path) -> std::io::Result<()> {
+    use std::os::unix::fs::DirBuilderExt as _;
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(dir)
+}

@@ -1,0 +1,279 @@
+//! Which endpoint a path is.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode, Uri};
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::{any, get, post, put};
+use axum::{Json, Router};
+use openkey_capability::resource::SpaceId;
+use percent_encoding::percent_decode_str;
+use serde_json::json;
+
+use crate::error::Error;
+use crate::server::App;
+use crate::{admin, body, delegation, invoke, public, signed};
+
+type Node = State<Arc<App>>;
+type Answer = Result<Response, Error>;
+
+/// Endpoints, as logs and metrics name them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Route {
+    Info,
+    Health,
+    Metrics,
+    Peer,
+    Delegate,
+    Revoke,
+    Delegation,
+    Invoke,
+    Signed,
+    Public,
+    Encryption,
+    Admin,
+    Other,
+}
+
+impl Route {
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Info => "info",
+            Self::Health => "health",
+            Self::Metrics => "metrics",
+            Self::Peer => "peer",
+            Self::Delegate => "delegate",
+            Self::Revoke => "revoke",
+            Self::Delegation => "delegation",
+            Self::Invoke => "invoke",
+            Self::Signed => "signed",
+            Self::Public => "public",
+            Self::Encryption => "encryption",
+            Self::Admin => "admin",
+            Self::Other => "other",
+        }
+    }
+}
+
+/// The endpoint of a path.
+pub(crate) fn route(path: &str) -> Route {
+    let mut segments = path.split('/').skip(1);
+    match segments.next().unwrap_or("") {
+        "info" | "version" | "attestation" | ".well-known" => Route::Info,
+        "healthz" | "health" | "readyz" => Route::Health,
+        "metrics" => Route::Metrics,
+        "peer" => Route::Peer,
+        "delegate" => Route::Delegate,
+        "revoke" => Route::Revoke,
+        "delegation" => Route::Delegation,
+        "invoke" => Route::Invoke,
+        "signed" => Route::Signed,
+        "public" => Route::Public,
+        "encryption" => Route::Encryption,
+        "admin" => Route::Admin,
+        _ => Route::Other,
+    }
+}
+
+/// Every route there is.
+pub(crate) fn router(app: Arc<App>) -> Router {
+    Router::new()
+        .route("/info", get(info))
+        .route("/version", get(info))
+        .route("/healthz", get(healthz))
+        .route("/health", get(healthz))
+        .route("/readyz", get(readyz))
+        .route("/metrics", get(metrics))
+        .route("/attestation", get(attestation))
+        .route("/.well-known/tinycloud/node-keys", get(node_keys))
+        .route("/peer/generate/{space}", get(peer))
+        .route("/delegate", post(delegate))
+        .route("/revoke", post(revoke))
+        .route("/delegation/status", post(status))
+        .route("/delegation/query", post(query))
+        .route("/invoke", post(invoked))
+        .route("/signed/kv", post(sign))
+        .route("/signed/kv/{ticket}", get(read_signed))
+        .route("/public/{space}/kv/{*key}", get(read_public))
+        .route("/public/{space}/kv", get(list_public))
+        .route("/encryption/{*rest}", any(no_networks))
+        .route("/.well-known/encryption/{*rest}", any(no_networks))
+        .route("/hooks/{*rest}", any(no_hooks))
+        .route("/admin/quota", get(bounds))
+        .route(
+            "/admin/quota/{space}",
+            put(set_bound).get(bound).delete(remove_bound),
+        )
+        .route("/admin/usage", get(usage))
+        .fallback(nothing)
+        .method_not_allowed_fallback(wrong_method)
+        .with_state(app)
+}
+
+async fn info(State(app): Node) -> Response {
+    let mut info = json!({
+        "protocol": 1,
+        "version": env!("CARGO_PKG_VERSION"),
+        "features": ["kv", "delegation", "sharing", "sql", "signed-urls"],
+        "nodeId": app.node.keys.node_id().as_str(),
+        "inTEE": false,
+    });
+    if let (Some(info), Some(url)) = (info.as_object_mut(), &app.node.config.quota_url) {
+        info.insert("quota_url".to_owned(), url.as_str().into());
+    }
+    Json(info).into_response()
+}
+
+async fn healthz() -> StatusCode {
+    StatusCode::OK
+}
+
+async fn readyz(State(app): Node) -> Response {
+    match app.node.store.probe().await {
+        Ok(()) => StatusCode::OK.into_response(),
+        Err(error) => {
+            tracing::warn!(%error, "not ready");
+            (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "The store cannot be written",
+            )
+                .into_response()
+        }
+    }
+}
+
+async fn metrics(State(app): Node) -> Response {
+    app.metrics.render().into_response()
+}
+
+async fn attestation() -> Response {
+    Json(json!({ "mode": "classic", "message": "This node does not run in an enclave" }))
+        .into_response()
+}
+
+async fn node_keys(State(app): Node) -> Response {
+    Json(json!({ "nodeDid": app.node.keys.node_id().as_str() })).into_response()
+}
+
+async fn peer(State(app): Node, uri: Uri) -> Answer {
+    let space = segment(&uri, "/peer/generate/")?;
+    let space = SpaceId::parse(&space).map_err(|_| Error::Bad("Invalid space ID".to_owned()))?;
+    Ok(app.node.keys.host(&space).to_string().into_response())
+}
+
+async fn delegate(State(app): Node, headers: HeaderMap) -> Answer {
+    Ok(Json(delegation::delegate(&app.node, &headers).await?).into_response())
+}
+
+async fn revoke(State(app): Node, headers: HeaderMap) -> Answer {
+    Ok(Json(delegation::revoke(&app.node, &headers).await?).into_response())
+}
+
+async fn status(State(app): Node, headers: HeaderMap, body: Body) -> Answer {
+    let body = body::read(body, body::SMALL).await?;
+    let (status, answer) = delegation::status(&app.node, &headers, &body).await?;
+    Ok((status, Json(answer)).into_response())
+}
+
+async fn query(State(app): Node, headers: HeaderMap, body: Body) -> Answer {
+    let body = body::read(body, body::SMALL).await?;
+    Ok(Json(delegation::query(&app.node, &headers, &body).await?).into_response())
+}
+
+async fn invoked(State(app): Node, headers: HeaderMap, body: Body) -> Answer {
+    invoke::invoke(&app.node, &headers, body).await
+}
+
+async fn sign(State(app): Node, headers: HeaderMap, body: Body) -> Answer {
+    let body = body::read(body, body::SMALL).await?;
+    Ok(Json(signed::issue(&app.node, &headers, &body).await?).into_response())
+}
+
+async fn read_signed(State(app): Node, uri: Uri, headers: HeaderMap) -> Answer {
+    let ticket = uri.path().strip_prefix("/signed/kv/").unwrap_or("");
+    signed::read(&app.node, ticket, &headers).await
+}
+
+async fn read_public(State(app): Node, uri: Uri, headers: HeaderMap) -> Answer {
+    let rest = uri.path().strip_prefix("/public/").unwrap_or("");
+    let (space, key) = rest.split_once("/kv/").unwrap_or((rest, ""));
+    public::get(&app.node, &decoded(space)?, key, &headers).await
+}
+
+async fn list_public(State(app): Node, uri: Uri) -> Answer {
+    let rest = uri.path().strip_prefix("/public/").unwrap_or("");
+    let space = rest.strip_suffix("/kv").unwrap_or(rest);
+    let pairs = uri
+        .query()
+        .unwrap_or("")
+        .split('&')
+        .filter_map(|pair| pair.split_once('='));
+    let prefix = pairs
+        .filter(|(name, _)| *name == "prefix")
+        .map(|(_, value)| value)
+        .next();
+    public::list(&app.node, &decoded(space)?, &decoded(prefix.unwrap_or(""))?).await
+}
+
+async fn no_networks() -> Error {
+    Error::NotImplemented(invoke::NO_NETWORKS.to_owned())
+}
+
+async fn no_hooks() -> Error {
+    Error::NotImplemented("Hooks are not served by this node".to_owned())
+}
+
+async fn bounds(State(app): Node, headers: HeaderMap) -> Answer {
+    admin::check(&app.node, &headers)?;
+    Ok(Json(admin::bounds(&app.node).await?).into_response())
+}
+
+async fn usage(State(app): Node, headers: HeaderMap) -> Answer {
+    admin::check(&app.node, &headers)?;
+    Ok(Json(admin::usage(&app.node).await?).into_response())
+}
+
+async fn bound(State(app): Node, uri: Uri, headers: HeaderMap) -> Answer {
+    admin::check(&app.node, &headers)?;
+    let space = segment(&uri, "/admin/quota/")?;
+    Ok(Json(admin::get(&app.node, &space).await?).into_response())
+}
+
+async fn set_bound(State(app): Node, uri: Uri, headers: HeaderMap, body: Body) -> Answer {
+    admin::check(&app.node, &headers)?;
+    let space = segment(&uri, "/admin/quota/")?;
+    let body = body::read(body, body::SMALL).await?;
+    Ok(Json(admin::put(&app.node, &space, &body).await?).into_response())
+}
+
+async fn remove_bound(State(app): Node, uri: Uri, headers: HeaderMap) -> Answer {
+    admin::check(&app.node, &headers)?;
+    let space = segment(&uri, "/admin/quota/")?;
+    Ok(Json(admin::delete(&app.node, &space).await?).into_response())
+}
+
+async fn nothing() -> Error {
+    Error::NotFound("There is nothing at this path".to_owned())
+}
+
+async fn wrong_method() -> Response {
+    (
+        StatusCode::METHOD_NOT_ALLOWED,
+        "This path is not asked with this method",
+    )
+        .into_response()
+}
+
+/// What stands behind a prefix, decoded once.
+fn segment(uri: &Uri, prefix: &str) -> Result<String, Error> {
+    decoded(uri.path().strip_prefix(prefix).unwrap_or(""))
+}
+
+fn decoded(text: &str) -> Result<String, Error> {
+    let text = percent_decode_str(text).decode_utf8();
+    Ok(text
+        .map_err(|_| Error::Bad("Invalid escapes in the path".to_owned()))?
+        .into_owned())
+}

@@ -1,0 +1,281 @@
+//! A node that listens.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use axum::Router;
+use axum::http::header::{CONTENT_LENGTH, RETRY_AFTER, TRANSFER_ENCODING};
+use axum::http::{HeaderValue, Method, Request, StatusCode};
+use axum::response::{IntoResponse as _, Response};
+use hyper::body::Incoming;
+use openkey_edge::client::{ClientKey, client_address};
+use openkey_edge::listen::{self, Limits};
+use openkey_edge::rate::{Quota, Rate};
+use openkey_edge::request_id::{RequestIds, X_REQUEST_ID};
+use openkey_edge::sqlite::Options;
+use tokio::net::TcpListener;
+use tower::Service as _;
+
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::metrics::Metrics;
+use crate::node::{Node, OpenNodeError};
+use crate::paced::Paced;
+use crate::routes::{Route, router};
+use crate::{cors, routes};
+
+/// Tokens are in a header: the largest that are read, and the rest of a request's head.
+const HEAD_BYTES: usize = 160 * 1024;
+/// Clients whose rates are kept apart; further ones share.
+const CLIENTS: usize = 65_536;
+/// How often counters are folded and clients forgotten.
+const TIDY_EVERY: Duration = Duration::from_secs(5);
+
+/// How a node is reached, and by how many.
+#[derive(Clone, Debug)]
+pub struct Serving {
+    /// Where it listens.
+    pub listen: SocketAddr,
+    /// How many connections, and how slow.
+    pub limits: Limits,
+    /// Requests of one client; `None`: any number.
+    pub rate: Option<Quota>,
+    /// Requests of one client for what needs no token.
+    pub public_rate: Option<Quota>,
+}
+
+impl Serving {
+    /// The defaults, at this address.
+    #[must_use]
+    pub fn new(listen: SocketAddr) -> Self {
+        let few = |count| std::num::NonZeroU32::new(count).unwrap_or(std::num::NonZeroU32::MIN);
+        Self {
+            listen,
+            limits: Limits {
+                head_bytes: HEAD_BYTES,
+                ..Limits::default()
+            },
+            rate: Some(Quota::per_second(few(200))),
+            public_rate: Some(Quota::per_minute(few(60)).with_burst(few(10))),
+        }
+    }
+}
+
+/// Why a node cannot start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// Something else listens there.
+    #[error("{0} is taken: stop what listens there, or choose another port with --listen")]
+    Taken(SocketAddr),
+    /// The address cannot be listened on.
+    #[error("cannot listen on {address}: {error}")]
+    Listen {
+        /// Which.
+        address: SocketAddr,
+        /// What the system said.
+        error: std::io::Error,
+    },
+    /// The directory.
+    #[error(transparent)]
+    Open(#[from] OpenNodeError),
+    /// Anything else.
+    #[error("{0}")]
+    Other(String),
+}
+
+/// What every request sees.
+pub(crate) struct App {
+    pub(crate) node: Node,
+    pub(crate) metrics: Arc<Metrics>,
+    limits: Limits,
+    rate: Option<Rate>,
+    public_rate: Option<Rate>,
+    request_ids: RequestIds,
+}
+
+/// A node that holds its address.
+pub struct Server {
+    listener: TcpListener,
+    address: SocketAddr,
+    app: Arc<App>,
+}
+
+impl Server {
+    /// Opens the node and binds its address, which is not served yet. Must be called inside a tokio
+    /// runtime.
+    ///
+    /// # Errors
+    ///
+    /// [`StartError`], saying what to do.
+    pub fn start(
+        config: Config,
+        serving: Serving,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, StartError> {
+        let told = |error: std::io::Error| match error.kind() {
+            std::io::ErrorKind::AddrInUse => StartError::Taken(serving.listen),
+            _ => StartError::Listen {
+                address: serving.listen,
+                error,
+            },
+        };
+        let listener = listen::bind(serving.listen).map_err(told)?;
+        let address = listener.local_addr().map_err(told)?;
+        let metrics =
+            Arc::new(Metrics::new().map_err(|error| StartError::Other(error.to_string()))?);
+        let options = Options {
+            now_ms: u64::try_from(clock.now_ms()).unwrap_or(0),
+            observer: Arc::clone(&metrics) as Arc<_>,
+            ..Options::default()
+        };
+        let start = getrandom::u32().map_err(|error| StartError::Other(error.to_string()))?;
+        let rate = |quota: Option<Quota>| quota.map(|quota| Rate::new(quota, CLIENTS));
+        let app = Arc::new(App {
+            node: Node::open(config, clock, options)?,
+            metrics,
+            rate: rate(serving.rate),
+            public_rate: rate(serving.public_rate),
+            limits: serving.limits,
+            request_ids: RequestIds::new(start),
+        });
+        Ok(Self {
+            listener,
+            address,
+            app,
+        })
+    }
+
+    /// Where it is served; the port is the real one.
+    #[must_use]
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The node's DID.
+    #[must_use]
+    pub fn node_id(&self) -> String {
+        self.app.node.keys.node_id().to_string()
+    }
+
+    /// Serves until `stop` ends, then lets requests in flight end and closes the store.
+    pub async fn serve(self, stop: impl Future<Output = ()>) {
+        let Self { listener, app, .. } = self;
+        let router = router(Arc::clone(&app));
+        let (tidied, counted) = (Arc::clone(&app), Arc::clone(&app));
+        let tidy = tokio::spawn(async move { tidied.node.keep_tidy().await });
+        let count = tokio::spawn(async move { counted.keep_counting().await });
+        let handler = {
+            let app = Arc::clone(&app);
+            move |peer: IpAddr, request: Request<Incoming>| {
+                let (app, router) = (Arc::clone(&app), router.clone());
+                async move { answer(&app, router, peer, request).await }
+            }
+        };
+        let observer = Arc::clone(&app.metrics) as Arc<_>;
+        listen::serve(listener, app.limits.clone(), observer, handler, stop).await;
+        tidy.abort();
+        count.abort();
+        // only now: requests that were in flight may have needed it
+        app.node.store.close().await;
+    }
+}
+
+impl App {
+    async fn keep_counting(&self) {
+        let mut ticks = tokio::time::interval(TIDY_EVERY);
+        loop {
+            ticks.tick().await;
+            self.metrics.tidy();
+            for rate in [&self.rate, &self.public_rate].into_iter().flatten() {
+                rate.tidy();
+            }
+        }
+    }
+
+    /// Whether a client may ask once more, or how long it should wait.
+    fn check_rate(&self, route: Route, client: IpAddr) -> Result<(), Duration> {
+        let rate = match route {
+            // whoever watches the node must not be told that others ask too much
+            Route::Health | Route::Metrics => return Ok(()),
+            Route::Public => &self.public_rate,
+            _ => &self.rate,
+        };
+        match rate {
+            Some(rate) => rate.check(&ClientKey::of(client)),
+            None => Ok(()),
+        }
+    }
+}
+
+/// One request, from its first check to its line in the log.
+async fn answer(
+    app: &Arc<App>,
+    mut router: Router,
+    peer: IpAddr,
+    request: Request<Incoming>,
+) -> Response {
+    let began = Instant::now();
+    let id = app.request_ids.next();
+    let route = routes::route(request.uri().path());
+    let method = request.method().clone();
+    let client = client_address(peer, app.limits.trusted_proxy.as_ref(), request.headers());
+    let mut response = match refused(app, route, client, &request) {
+        Some(refused) => refused,
+        None if method == Method::OPTIONS => cors::preflight(route == Route::Public),
+        None => {
+            let request = request.map(Paced::new);
+            match router.call(request).await {
+                Ok(response) => response,
+                Err(never) => match never {},
+            }
+        }
+    };
+    cors::allow(response.headers_mut(), &method, route == Route::Public);
+    if let Ok(value) = HeaderValue::from_str(id.as_str()) {
+        response.headers_mut().insert(X_REQUEST_ID, value);
+    }
+    let (status, took) = (response.status(), began.elapsed());
+    app.metrics.answered(route.name(), status, took);
+    // the route, not the path: a signed URL's path is a secret, and keys are its owner's business
+    if status.is_server_error() && status != StatusCode::NOT_IMPLEMENTED {
+        tracing::warn!(
+            id = id.as_str(),
+            route = route.name(),
+            status = status.as_u16(),
+            ?took,
+            "failed"
+        );
+    } else {
+        tracing::debug!(
+            id = id.as_str(),
+            route = route.name(),
+            status = status.as_u16(),
+            ?took,
+            "answered"
+        );
+    }
+    response
+}
+
+/// What is refused before anything looks at what it asks.
+fn refused(
+    app: &App,
+    route: Route,
+    client: IpAddr,
+    request: &Request<Incoming>,
+) -> Option<Response> {
+    let headers = request.headers();
+    // a front proxy and this server must never read one byte stream as two different requests
+    if request.uri().authority().is_some()
+        || (headers.contains_key(TRANSFER_ENCODING) && headers.contains_key(CONTENT_LENGTH))
+    {
+        return Some((StatusCode::BAD_REQUEST, "A request with two readings").into_response());
+    }
+    let wait = app.check_rate(route, client).err()?;
+    let mut response = (StatusCode::TOO_MANY_REQUESTS, "Rate limit exceeded").into_response();
+    let seconds = HeaderValue::from(wait.as_secs().saturating_add(1));
+    response.headers_mut().insert(RETRY_AFTER, seconds);
+    Some(response)
+}

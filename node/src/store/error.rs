@@ -1,0 +1,71 @@
+//! Why a store did not do what was asked.
+
+use openkey_edge::sqlite::DatabaseError;
+
+use super::types::Statement;
+
+/// Why a store did not do what was asked. Nothing was changed, except with [`Self::Unknown`].
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// The invocation was used before.
+    #[error("duplicate invocation")]
+    Duplicate,
+    /// Somebody revoked what it rests on.
+    #[error("what this rests on was revoked")]
+    Revoked(Vec<Statement>),
+    /// The space is not hosted here.
+    #[error("Space not found")]
+    NoSpace,
+    /// A value is not what the condition says.
+    #[error("KV precondition failed")]
+    Precondition,
+    /// There is no value to delete.
+    #[error("No Such Key: {0}")]
+    NoKey(String),
+    /// The space holds all it may.
+    #[error("Storage quota exceeded. Used: {used} bytes, Limit: {limit} bytes")]
+    Full {
+        /// Bytes.
+        used: u64,
+        /// Bytes.
+        limit: u64,
+    },
+    /// The space has not enough room left.
+    #[error("Write exceeds remaining storage. Used: {used} bytes, Limit: {limit} bytes")]
+    Room {
+        /// Bytes.
+        used: u64,
+        /// Bytes.
+        limit: u64,
+    },
+    /// The store failed; nothing was changed.
+    #[error("{reason}")]
+    Failed {
+        /// What it said.
+        reason: String,
+    },
+    /// The store failed, and may or may not have changed something.
+    #[error("{reason}")]
+    Unknown {
+        /// What it said.
+        reason: String,
+    },
+}
+
+impl From<DatabaseError> for StoreError {
+    fn from(error: DatabaseError) -> Self {
+        match error {
+            DatabaseError::Unknown { reason } => Self::Unknown { reason },
+            other => Self::Failed {
+                reason: other.to_string(),
+            },
+        }
+    }
+}
+
+impl From<rusqlite::Error> for StoreError {
+    fn from(error: rusqlite::Error) -> Self {
+        DatabaseError::from(error).into()
+    }
+}

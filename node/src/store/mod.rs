@@ -1,0 +1,130 @@
+//! What a node remembers: spaces, delegations, revocations, invocations that were used, values.
+//!
+//! [`Store`] says what every store must do, in terms that a database of any kind can keep: each
+//! method is one transaction, and what it acknowledges is durable. Several processes may use one
+//! store at once; nothing that decides anything is kept in their memory.
+
+mod error;
+pub mod sqlite;
+mod types;
+
+use async_trait::async_trait;
+use openkey_capability::{cid::Cid, did::Did, resource::SpaceId};
+
+pub use self::error::StoreError;
+pub use self::types::{
+    Accepted, Admission, Change, Condition, Content, DelegationRow, DelegationsOf, Direction,
+    NewDelegation, NewRevocation, Outcome, Page, Revoked, Space, Statement, StoredValue, Ticket,
+    Usage, ValueWrite,
+};
+
+/// What a node remembers.
+#[async_trait]
+pub trait Store: Send + Sync + 'static {
+    /// A hosted space; `None`: it is not hosted here.
+    async fn space(&self, id: &SpaceId) -> Result<Option<Space>, StoreError>;
+
+    /// Every hosted space of an owner, by name.
+    async fn spaces_of(&self, owner: &Did) -> Result<Vec<(SpaceId, Space)>, StoreError>;
+
+    /// Hosts a space and uses up an invocation. False: it was hosted before.
+    async fn host(
+        &self,
+        admission: Admission,
+        id: &SpaceId,
+        now_ms: i64,
+    ) -> Result<bool, StoreError>;
+
+    /// The tokens of delegations that were accepted, as they were received.
+    async fn tokens(&self, cids: &[Cid]) -> Result<Vec<Option<Vec<u8>>>, StoreError>;
+
+    /// Whether and how each of these was revoked.
+    async fn revocations(
+        &self,
+        statements: &[Statement],
+    ) -> Result<Vec<Option<Revoked>>, StoreError>;
+
+    /// Keeps a delegation that was checked, and hosts the spaces that it says. Nothing changes if one
+    /// of its ancestors was revoked meanwhile ([`StoreError::Revoked`]); a delegation that is there
+    /// already stays as it is.
+    async fn accept(&self, delegation: NewDelegation) -> Result<Accepted, StoreError>;
+
+    /// Keeps a revocation that was checked. Revoking twice changes nothing.
+    async fn revoke(&self, revocation: NewRevocation) -> Result<(), StoreError>;
+
+    /// Delegations that somebody granted or received, newest first.
+    async fn delegations_of(&self, query: DelegationsOf) -> Result<Vec<DelegationRow>, StoreError>;
+
+    /// Delegations that concern a space, in the order in which they were accepted, behind a place.
+    async fn delegations_in(
+        &self,
+        space: &SpaceId,
+        page: Page<i64>,
+    ) -> Result<Vec<DelegationRow>, StoreError>;
+
+    /// Uses up an invocation that only reads.
+    ///
+    /// [`StoreError::Duplicate`] if it was used before, [`StoreError::Revoked`] if what it rests on was
+    /// revoked. It survives the process at once, and a power cut with the next write: a reading that
+    /// is repeated after one shows nothing that was not shown before.
+    async fn admit(&self, admission: Admission) -> Result<(), StoreError>;
+
+    /// One value.
+    async fn value(&self, space: &SpaceId, key: &str) -> Result<Option<StoredValue>, StoreError>;
+
+    /// Several values as of one moment.
+    async fn values(
+        &self,
+        space: &SpaceId,
+        keys: &[String],
+    ) -> Result<Vec<Option<StoredValue>>, StoreError>;
+
+    /// Keys that begin with `prefix`, bytewise ascending.
+    async fn keys(
+        &self,
+        space: &SpaceId,
+        prefix: &str,
+        page: Page<String>,
+    ) -> Result<Vec<String>, StoreError>;
+
+    /// Writes values, all or none, and uses up the invocation in the same transaction.
+    async fn write(&self, write: ValueWrite) -> Result<Vec<Outcome>, StoreError>;
+
+    /// Says that a blob of this name is about to be written: if it is not part of a value by then,
+    /// [`Self::claim_garbage`] gives it out later.
+    async fn stage(&self, blob: &str, now_ms: i64) -> Result<(), StoreError>;
+
+    /// Takes blobs that were part of no value since before `before_ms`: they never will be, and whoever
+    /// called removes them. What nobody then says is [`Self::removed`] is given out again.
+    async fn claim_garbage(&self, before_ms: i64, limit: u32) -> Result<Vec<String>, StoreError>;
+
+    /// These blobs are gone.
+    async fn removed(&self, blobs: Vec<String>) -> Result<(), StoreError>;
+
+    /// Keeps a ticket and uses up nothing.
+    async fn issue(&self, ticket: Ticket) -> Result<(), StoreError>;
+
+    /// The ticket with this hash.
+    async fn ticket(&self, id: &[u8; 32]) -> Result<Option<Ticket>, StoreError>;
+
+    /// How large a database of a space is now.
+    async fn sized(&self, space: &SpaceId, database: &str, bytes: u64) -> Result<(), StoreError>;
+
+    /// What a space holds, and the bound that somebody set for it.
+    async fn usage(&self, space: &SpaceId) -> Result<Usage, StoreError>;
+
+    /// All hosted spaces, and all bounds that were set, by name.
+    async fn usages(&self, page: Page<String>) -> Result<Vec<(String, Usage)>, StoreError>;
+
+    /// Sets the bound of a space, or removes it.
+    async fn bound(&self, space: &SpaceId, bytes: Option<u64>) -> Result<(), StoreError>;
+
+    /// Forgets what is of no use any more: invocations and tickets past their time.
+    async fn tidy(&self, now_ms: i64) -> Result<(), StoreError>;
+
+    /// Writes something of no meaning, to learn whether writing works.
+    async fn probe(&self) -> Result<(), StoreError>;
+
+    /// Ends after what is under way.
+    async fn close(&self);
+}

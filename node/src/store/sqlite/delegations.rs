@@ -1,0 +1,171 @@
+//! Delegations and what revoked them.
+
+use openkey_capability::{cid::Cid, did::Did};
+use rusqlite::{Connection, OptionalExtension as _, Row};
+
+use super::{damaged, spaces, uses};
+use crate::store::StoreError;
+use crate::store::types::{
+    Accepted, DelegationRow, DelegationsOf, Direction, NewDelegation, NewRevocation, Page, Revoked,
+    Statement,
+};
+
+const GRANTED: i64 = 0;
+const RECEIVED: i64 = 1;
+
+pub(super) fn tokens(c: &Connection, cids: &[Cid]) -> Result<Vec<Option<Vec<u8>>>, StoreError> {
+    let mut select = c.prepare_cached("SELECT token FROM delegation WHERE cid = ?1")?;
+    let one = |cid: &Cid| {
+        Ok(select
+            .query_row([cid.digest()], |row| row.get(0))
+            .optional()?)
+    };
+    cids.iter().map(one).collect()
+}
+
+pub(super) fn revocations(
+    c: &Connection,
+    statements: &[Statement],
+) -> Result<Vec<Option<Revoked>>, StoreError> {
+    let mut select =
+        c.prepare_cached("SELECT revoked_ms, revoker FROM revocation WHERE target = ?1")?;
+    let one = |statement: &Statement| {
+        let row = select.query_row([statement], |row| Ok((row.get(0)?, row.get(1)?)));
+        let row: Option<(i64, String)> = row.optional()?;
+        row.map(|(at_ms, by)| {
+            let by = Did::parse(&by).map_err(|_| damaged("who revoked"))?;
+            Ok(Revoked { at_ms, by })
+        })
+        .transpose()
+    };
+    statements.iter().map(one).collect()
+}
+
+pub(super) fn accept(c: &Connection, new: &NewDelegation) -> Result<Accepted, StoreError> {
+    uses::check_unrevoked(c, &new.chain)?;
+    for space in &new.hosts {
+        spaces::host(c, space, new.now_ms)?;
+    }
+    let mut insert = c.prepare_cached(
+        "INSERT INTO delegation (cid, statement, token) VALUES (?1, ?2, ?3) ON CONFLICT (cid) DO NOTHING",
+    )?;
+    if insert.execute((new.cid.digest(), &new.statement, &new.token))? == 1 {
+        let id = c.last_insert_rowid();
+        insert_parties(c, new, id)?;
+        let mut insert =
+            c.prepare_cached("INSERT INTO delegation_space (space, delegation) VALUES (?1, ?2)")?;
+        for space in &new.spaces {
+            insert.execute((space.to_string(), id))?;
+        }
+    }
+    let mut accepted = Accepted::default();
+    for space in &new.spaces {
+        match spaces::get(c, &space.to_string())? {
+            Some(_) => accepted.activated.push(space.clone()),
+            None => accepted.skipped.push(space.clone()),
+        }
+    }
+    Ok(accepted)
+}
+
+/// Whose lists a delegation is in: that of who signed it, of the owners of what it is about, and of who
+/// may.
+fn insert_parties(c: &Connection, new: &NewDelegation, id: i64) -> Result<(), StoreError> {
+    let mut insert = c.prepare_cached(
+        "INSERT INTO delegation_party (principal, direction, issued_ms, delegation) VALUES (?1, ?2, ?3, ?4)
+         ON CONFLICT DO NOTHING",
+    )?;
+    let issued = new.issued_ms.unwrap_or(i64::MIN);
+    for granter in new.owners.iter().chain([&new.delegator]) {
+        insert.execute((granter.as_str(), GRANTED, issued, id))?;
+    }
+    insert.execute((new.delegatee.as_str(), RECEIVED, issued, id))?;
+    Ok(())
+}
+
+pub(super) fn revoke(c: &Connection, new: &NewRevocation) -> Result<(), StoreError> {
+    uses::check_unrevoked(c, &new.chain)?;
+    c.prepare_cached(
+        "INSERT INTO revocation (target, revoker, revoked_ms, token) VALUES (?1, ?2, ?3, ?4)
+         ON CONFLICT (target) DO NOTHING",
+    )?
+    .execute((&new.target, new.revoker.as_str(), new.now_ms, &new.token))?;
+    Ok(())
+}
+
+pub(super) fn of_principal(
+    c: &Connection,
+    query: &DelegationsOf,
+) -> Result<Vec<DelegationRow>, StoreError> {
+    let moment = c.unchecked_transaction()?;
+    let after = match &query.after {
+        None => (i64::MAX, i64::MAX),
+        Some(cid) => place_of(&moment, query.principal.as_str(), cid)?
+            .ok_or(StoreError::NoKey(cid.to_string()))?,
+    };
+    let wanted = query.direction.map(|direction| match direction {
+        Direction::Granted => GRANTED,
+        Direction::Received => RECEIVED,
+    });
+    // Who grants to themselves is on both sides: the delegation is listed once, as granted.
+    let mut select = moment.prepare_cached(
+        "SELECT d.id, d.cid, d.token, min(p.direction), p.issued_ms
+         FROM delegation_party AS p JOIN delegation AS d ON d.id = p.delegation
+         WHERE p.principal = ?1 AND (p.issued_ms, p.delegation) < (?2, ?3)
+           AND (?4 IS NULL OR p.direction = ?4)
+           AND (?5 IS NULL OR EXISTS (SELECT 1 FROM delegation_space AS s WHERE s.space = ?5 AND s.delegation = d.id))
+         GROUP BY p.issued_ms, p.delegation
+         ORDER BY p.issued_ms DESC, p.delegation DESC LIMIT ?6",
+    )?;
+    let space = query.space.as_ref().map(ToString::to_string);
+    let rows = select.query_map(
+        (
+            query.principal.as_str(),
+            after.0,
+            after.1,
+            wanted,
+            space,
+            query.limit,
+        ),
+        row,
+    )?;
+    let rows = rows.collect::<rusqlite::Result<_>>()?;
+    Ok(rows)
+}
+
+fn place_of(c: &Connection, principal: &str, cid: &Cid) -> Result<Option<(i64, i64)>, StoreError> {
+    let mut select = c.prepare_cached(
+        "SELECT p.issued_ms, p.delegation FROM delegation AS d JOIN delegation_party AS p ON p.delegation = d.id
+         WHERE d.cid = ?1 AND p.principal = ?2 LIMIT 1",
+    )?;
+    let place = select.query_row((cid.digest(), principal), |row| {
+        Ok((row.get(0)?, row.get(1)?))
+    });
+    Ok(place.optional()?)
+}
+
+pub(super) fn in_space(
+    c: &Connection,
+    space: &str,
+    page: &Page<i64>,
+) -> Result<Vec<DelegationRow>, StoreError> {
+    let mut select = c.prepare_cached(
+        "SELECT d.id, d.cid, d.token, 0 FROM delegation_space AS s JOIN delegation AS d ON d.id = s.delegation
+         WHERE s.space = ?1 AND s.delegation > ?2 ORDER BY s.delegation LIMIT ?3",
+    )?;
+    let rows = select.query_map((space, page.after.unwrap_or(i64::MIN), page.limit), row)?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+fn row(row: &Row<'_>) -> rusqlite::Result<DelegationRow> {
+    let direction: i64 = row.get(3)?;
+    Ok(DelegationRow {
+        place: row.get(0)?,
+        cid: Cid::from_digest(row.get(1)?),
+        token: row.get(2)?,
+        direction: match direction {
+            RECEIVED => Direction::Received,
+            _ => Direction::Granted,
+        },
+    })
+}

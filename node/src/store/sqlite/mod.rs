@@ -1,0 +1,285 @@
+//! The store on one SQLite file.
+
+mod delegations;
+mod schema;
+mod spaces;
+mod tickets;
+mod uses;
+mod values;
+
+use std::path::{Path, PathBuf};
+
+use async_trait::async_trait;
+use openkey_capability::{cid::Cid, did::Did, resource::SpaceId};
+use openkey_edge::sqlite::{Database, DatabaseError, Durability, OpenError, Options};
+use rusqlite::Connection;
+
+use super::types::{
+    Accepted, Admission, DelegationRow, DelegationsOf, NewDelegation, NewRevocation, Outcome, Page,
+    Revoked, Space, Statement, StoredValue, Ticket, Usage, ValueWrite,
+};
+use super::{Store, StoreError};
+
+/// The store on one SQLite file. Clones share it.
+#[derive(Clone, Debug)]
+pub struct SqliteStore {
+    database: Database,
+}
+
+impl SqliteStore {
+    /// Opens the store in `dir`, making both if they are missing.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError`], saying what to do.
+    pub fn open(dir: &Path, options: Options) -> Result<Self, OpenError> {
+        Ok(Self {
+            database: Database::open(dir, &schema::LAYOUT, options)?,
+        })
+    }
+
+    /// Checks the whole file, also while somebody serves it.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError::Damaged`] and others.
+    pub fn check(dir: &Path) -> Result<(), OpenError> {
+        Database::check(dir, &schema::LAYOUT)
+    }
+
+    /// Copies the store, as of one moment and while it is in use, into a new directory's file.
+    ///
+    /// # Errors
+    ///
+    /// [`DatabaseError`]; an existing file is not overwritten.
+    pub async fn backup(&self, to: PathBuf) -> Result<(), DatabaseError> {
+        self.database
+            .backup(to.join(schema::LAYOUT.file_name))
+            .await
+    }
+
+    /// Names of blobs that values are in, behind one, in order.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn blobs(&self, page: Page<String>) -> Result<Vec<values::BlobRow>, StoreError> {
+        self.read(move |c| values::blobs(c, &page)).await
+    }
+
+    async fn read<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        self.database.read(work).await
+    }
+
+    async fn write_synced<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        self.database.write(Durability::Synced, work).await
+    }
+
+    async fn write_soon<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        self.database.write(Durability::Process, work).await
+    }
+}
+
+pub use self::values::BlobRow;
+
+#[async_trait]
+impl Store for SqliteStore {
+    async fn space(&self, id: &SpaceId) -> Result<Option<Space>, StoreError> {
+        let id = id.to_string();
+        self.read(move |c| spaces::get(c, &id)).await
+    }
+
+    async fn spaces_of(&self, owner: &Did) -> Result<Vec<(SpaceId, Space)>, StoreError> {
+        let owner = owner.to_string();
+        self.read(move |c| spaces::of_owner(c, &owner)).await
+    }
+
+    async fn host(
+        &self,
+        admission: Admission,
+        id: &SpaceId,
+        now_ms: i64,
+    ) -> Result<bool, StoreError> {
+        let id = id.clone();
+        self.write_synced(move |c| {
+            uses::admit(c, &admission)?;
+            spaces::host(c, &id, now_ms)
+        })
+        .await
+    }
+
+    async fn tokens(&self, cids: &[Cid]) -> Result<Vec<Option<Vec<u8>>>, StoreError> {
+        let cids = cids.to_vec();
+        self.read(move |c| delegations::tokens(c, &cids)).await
+    }
+
+    async fn revocations(
+        &self,
+        statements: &[Statement],
+    ) -> Result<Vec<Option<Revoked>>, StoreError> {
+        let statements = statements.to_vec();
+        self.read(move |c| delegations::revocations(c, &statements))
+            .await
+    }
+
+    async fn accept(&self, delegation: NewDelegation) -> Result<Accepted, StoreError> {
+        self.write_synced(move |c| delegations::accept(c, &delegation))
+            .await
+    }
+
+    async fn revoke(&self, revocation: NewRevocation) -> Result<(), StoreError> {
+        self.write_synced(move |c| delegations::revoke(c, &revocation))
+            .await
+    }
+
+    async fn delegations_of(&self, query: DelegationsOf) -> Result<Vec<DelegationRow>, StoreError> {
+        self.read(move |c| delegations::of_principal(c, &query))
+            .await
+    }
+
+    async fn delegations_in(
+        &self,
+        space: &SpaceId,
+        page: Page<i64>,
+    ) -> Result<Vec<DelegationRow>, StoreError> {
+        let space = space.to_string();
+        self.read(move |c| delegations::in_space(c, &space, &page))
+            .await
+    }
+
+    async fn admit(&self, admission: Admission) -> Result<(), StoreError> {
+        self.write_soon(move |c| uses::admit(c, &admission)).await
+    }
+
+    async fn value(&self, space: &SpaceId, key: &str) -> Result<Option<StoredValue>, StoreError> {
+        let (space, key) = (space.to_string(), key.to_owned());
+        self.read(move |c| {
+            let space = spaces::id(c, &space)?;
+            values::get(c, space, &key)
+        })
+        .await
+    }
+
+    async fn values(
+        &self,
+        space: &SpaceId,
+        keys: &[String],
+    ) -> Result<Vec<Option<StoredValue>>, StoreError> {
+        let (space, keys) = (space.to_string(), keys.to_vec());
+        self.read(move |c| {
+            let moment = c.unchecked_transaction()?;
+            let space = spaces::id(&moment, &space)?;
+            let all = keys.iter().map(|key| values::get(&moment, space, key));
+            all.collect()
+        })
+        .await
+    }
+
+    async fn keys(
+        &self,
+        space: &SpaceId,
+        prefix: &str,
+        page: Page<String>,
+    ) -> Result<Vec<String>, StoreError> {
+        let (space, prefix) = (space.to_string(), prefix.to_owned());
+        self.read(move |c| {
+            let space = spaces::id(c, &space)?;
+            values::keys(c, space, &prefix, &page)
+        })
+        .await
+    }
+
+    async fn write(&self, write: ValueWrite) -> Result<Vec<Outcome>, StoreError> {
+        self.write_synced(move |c| {
+            uses::admit(c, &write.admission)?;
+            values::write(c, &write)
+        })
+        .await
+    }
+
+    async fn stage(&self, blob: &str, now_ms: i64) -> Result<(), StoreError> {
+        let blob = blob.to_owned();
+        self.write_soon(move |c| values::stage(c, &blob, now_ms))
+            .await
+    }
+
+    async fn claim_garbage(&self, before_ms: i64, limit: u32) -> Result<Vec<String>, StoreError> {
+        self.write_synced(move |c| values::claim(c, before_ms, limit))
+            .await
+    }
+
+    async fn removed(&self, blobs: Vec<String>) -> Result<(), StoreError> {
+        self.write_soon(move |c| values::removed(c, &blobs)).await
+    }
+
+    async fn issue(&self, ticket: Ticket) -> Result<(), StoreError> {
+        self.write_synced(move |c| tickets::issue(c, &ticket)).await
+    }
+
+    async fn ticket(&self, id: &[u8; 32]) -> Result<Option<Ticket>, StoreError> {
+        let id = *id;
+        self.read(move |c| tickets::get(c, &id)).await
+    }
+
+    async fn sized(&self, space: &SpaceId, database: &str, bytes: u64) -> Result<(), StoreError> {
+        let (space, database) = (space.to_string(), database.to_owned());
+        self.write_soon(move |c| spaces::sized(c, &space, &database, bytes))
+            .await
+    }
+
+    async fn usage(&self, space: &SpaceId) -> Result<Usage, StoreError> {
+        let space = space.to_string();
+        self.read(move |c| spaces::usage(c, &space)).await
+    }
+
+    async fn usages(&self, page: Page<String>) -> Result<Vec<(String, Usage)>, StoreError> {
+        self.read(move |c| spaces::usages(c, &page)).await
+    }
+
+    async fn bound(&self, space: &SpaceId, bytes: Option<u64>) -> Result<(), StoreError> {
+        let space = space.to_string();
+        self.write_synced(move |c| spaces::bound(c, &space, bytes))
+            .await
+    }
+
+    async fn tidy(&self, now_ms: i64) -> Result<(), StoreError> {
+        self.write_soon(move |c| {
+            uses::tidy(c, now_ms)?;
+            tickets::tidy(c, now_ms)
+        })
+        .await
+    }
+
+    async fn probe(&self) -> Result<(), StoreError> {
+        self.database.probe().await.map_err(StoreError::from)
+    }
+
+    async fn close(&self) {
+        self.database.close().await;
+    }
+}
+
+/// What a column that must hold something of a fixed shape holds instead.
+fn damaged(what: &str) -> StoreError {
+    StoreError::Failed {
+        reason: format!("the store is damaged: {what}; run `openkey-node check`"),
+    }
+}
+
+/// A length that fits SQLite's integers.
+fn integer(bytes: u64) -> i64 {
+    i64::try_from(bytes).unwrap_or(i64::MAX)
+}
+
+fn bytes(column: i64) -> u64 {
+    u64::try_from(column).unwrap_or(0)
+}

@@ -1,0 +1,97 @@
+//! The layout of the file.
+
+use openkey_edge::sqlite::Layout;
+
+/// "OKND" in the file's header: a database of another program is not touched.
+const APPLICATION_ID: i32 = 0x4f4b_4e44;
+
+/// Every layout there ever was, in order.
+pub(super) const LAYOUT: Layout = Layout {
+    file_name: "node.sqlite3",
+    application_id: APPLICATION_ID,
+    what: "node's store",
+    migrations: &[
+        // Tables with a row id grow at their end; what is looked up has an index. Principals, names
+        // of spaces and keys are compared bytewise.
+        "CREATE TABLE space (
+            id             INTEGER PRIMARY KEY,
+            name           TEXT NOT NULL UNIQUE,
+            owner          TEXT NOT NULL,
+            created_ms     INTEGER NOT NULL,
+            value_bytes    INTEGER NOT NULL DEFAULT 0 CHECK (value_bytes >= 0),
+            database_bytes INTEGER NOT NULL DEFAULT 0 CHECK (database_bytes >= 0)
+         ) STRICT;
+         CREATE INDEX space_owner ON space (owner, name);
+
+         CREATE TABLE bound (space TEXT PRIMARY KEY, bytes INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+
+         CREATE TABLE delegation (
+            id        INTEGER PRIMARY KEY,
+            cid       BLOB NOT NULL UNIQUE CHECK (length(cid) = 32),
+            statement BLOB NOT NULL CHECK (length(statement) = 32),
+            token     BLOB NOT NULL
+         ) STRICT;
+
+         CREATE TABLE delegation_party (
+            principal  TEXT NOT NULL,
+            direction  INTEGER NOT NULL CHECK (direction IN (0, 1)),
+            issued_ms  INTEGER NOT NULL,
+            delegation INTEGER NOT NULL REFERENCES delegation (id),
+            PRIMARY KEY (principal, issued_ms DESC, delegation DESC, direction)
+         ) STRICT, WITHOUT ROWID;
+
+         CREATE TABLE delegation_space (
+            space      TEXT NOT NULL,
+            delegation INTEGER NOT NULL REFERENCES delegation (id),
+            PRIMARY KEY (space, delegation)
+         ) STRICT, WITHOUT ROWID;
+
+         CREATE TABLE revocation (
+            target     BLOB PRIMARY KEY CHECK (length(target) = 32),
+            revoker    TEXT NOT NULL,
+            revoked_ms INTEGER NOT NULL,
+            token      BLOB NOT NULL
+         ) STRICT;
+
+         CREATE TABLE invocation (
+            statement BLOB PRIMARY KEY CHECK (length(statement) = 32),
+            until_ms  INTEGER NOT NULL
+         ) STRICT, WITHOUT ROWID;
+         CREATE INDEX invocation_until ON invocation (until_ms);
+
+         CREATE TABLE value (
+            id      INTEGER PRIMARY KEY,
+            space   INTEGER NOT NULL REFERENCES space (id),
+            key     TEXT NOT NULL,
+            hash    BLOB NOT NULL CHECK (length(hash) = 32),
+            size    INTEGER NOT NULL CHECK (size >= 0),
+            headers TEXT NOT NULL,
+            blob    TEXT,
+            inline  BLOB,
+            changed_ms INTEGER NOT NULL,
+            CHECK ((blob IS NULL) <> (inline IS NULL))
+         ) STRICT;
+         CREATE UNIQUE INDEX value_key ON value (space, key);
+         CREATE UNIQUE INDEX value_blob ON value (blob) WHERE blob IS NOT NULL;
+
+         CREATE TABLE garbage (blob TEXT PRIMARY KEY, since_ms INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+         CREATE INDEX garbage_since ON garbage (since_ms);
+
+         CREATE TABLE ticket (
+            id       BLOB PRIMARY KEY CHECK (length(id) = 32),
+            space    TEXT NOT NULL,
+            key      TEXT NOT NULL,
+            hash     BLOB NOT NULL CHECK (length(hash) = 32),
+            until_ms INTEGER NOT NULL,
+            chain    BLOB NOT NULL CHECK (length(chain) % 32 = 0)
+         ) STRICT, WITHOUT ROWID;
+         CREATE INDEX ticket_until ON ticket (until_ms);
+
+         CREATE TABLE sql_database (
+            space INTEGER NOT NULL REFERENCES space (id),
+            name  TEXT NOT NULL,
+            bytes INTEGER NOT NULL,
+            PRIMARY KEY (space, name)
+         ) STRICT, WITHOUT ROWID;",
+    ],
+};

@@ -1,0 +1,118 @@
+//! Spaces and what they hold.
+
+use openkey_capability::resource::SpaceId;
+use rusqlite::{Connection, OptionalExtension as _};
+
+use super::{bytes, damaged, integer};
+use crate::store::StoreError;
+use crate::store::types::{Page, Space, Usage};
+
+/// The row of a hosted space.
+pub(super) fn id(c: &Connection, name: &str) -> Result<i64, StoreError> {
+    let mut select = c.prepare_cached("SELECT id FROM space WHERE name = ?1")?;
+    let id = select.query_row([name], |row| row.get(0)).optional()?;
+    id.ok_or(StoreError::NoSpace)
+}
+
+pub(super) fn get(c: &Connection, name: &str) -> Result<Option<Space>, StoreError> {
+    let mut select = c.prepare_cached("SELECT created_ms FROM space WHERE name = ?1")?;
+    let space = select.query_row([name], |row| {
+        Ok(Space {
+            created_ms: row.get(0)?,
+        })
+    });
+    Ok(space.optional()?)
+}
+
+pub(super) fn of_owner(c: &Connection, owner: &str) -> Result<Vec<(SpaceId, Space)>, StoreError> {
+    let mut select =
+        c.prepare_cached("SELECT name, created_ms FROM space WHERE owner = ?1 ORDER BY name")?;
+    let rows = select.query_map([owner], |row| Ok((row.get::<_, String>(0)?, row.get(1)?)))?;
+    let read = |row: rusqlite::Result<(String, i64)>| {
+        let (name, created_ms) = row?;
+        let id = SpaceId::parse(&name).map_err(|_| damaged("the name of a space"))?;
+        Ok((id, Space { created_ms }))
+    };
+    rows.map(read).collect()
+}
+
+/// False: it was hosted before.
+pub(super) fn host(c: &Connection, id: &SpaceId, now_ms: i64) -> Result<bool, StoreError> {
+    let mut insert = c.prepare_cached(
+        "INSERT INTO space (name, owner, created_ms) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING",
+    )?;
+    Ok(insert.execute((id.to_string(), id.owner().as_str(), now_ms))? == 1)
+}
+
+pub(super) fn sized(
+    c: &Connection,
+    name: &str,
+    database: &str,
+    size: u64,
+) -> Result<(), StoreError> {
+    let space = id(c, name)?;
+    c.prepare_cached(
+        "INSERT INTO sql_database (space, name, bytes) VALUES (?1, ?2, ?3)
+         ON CONFLICT (space, name) DO UPDATE SET bytes = excluded.bytes",
+    )?
+    .execute((space, database, integer(size)))?;
+    c.prepare_cached(
+        "UPDATE space SET database_bytes = (SELECT coalesce(sum(bytes), 0) FROM sql_database WHERE space = ?1)
+         WHERE id = ?1",
+    )?
+    .execute([space])?;
+    Ok(())
+}
+
+pub(super) fn usage(c: &Connection, name: &str) -> Result<Usage, StoreError> {
+    let mut select =
+        c.prepare_cached("SELECT value_bytes + database_bytes FROM space WHERE name = ?1")?;
+    let held: Option<i64> = select.query_row([name], |row| row.get(0)).optional()?;
+    let mut select = c.prepare_cached("SELECT bytes FROM bound WHERE space = ?1")?;
+    let bound: Option<i64> = select.query_row([name], |row| row.get(0)).optional()?;
+    Ok(Usage {
+        hosted: held.is_some(),
+        bytes: held.map_or(0, bytes),
+        bound: bound.map(bytes),
+    })
+}
+
+pub(super) fn usages(
+    c: &Connection,
+    page: &Page<String>,
+) -> Result<Vec<(String, Usage)>, StoreError> {
+    let mut select = c.prepare_cached(
+        "SELECT name, value_bytes + database_bytes, bytes FROM space LEFT JOIN bound ON bound.space = name
+         WHERE name > ?1
+         UNION ALL
+         SELECT bound.space, NULL, bytes FROM bound
+         WHERE bound.space > ?1 AND NOT EXISTS (SELECT 1 FROM space WHERE name = bound.space)
+         ORDER BY 1 LIMIT ?2",
+    )?;
+    let after = page.after.as_deref().unwrap_or("");
+    let rows = select.query_map((after, page.limit), |row| {
+        let (held, bound): (Option<i64>, Option<i64>) = (row.get(1)?, row.get(2)?);
+        let usage = Usage {
+            hosted: held.is_some(),
+            bytes: held.map_or(0, bytes),
+            bound: bound.map(bytes),
+        };
+        Ok((row.get(0)?, usage))
+    })?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+pub(super) fn bound(c: &Connection, name: &str, limit: Option<u64>) -> Result<(), StoreError> {
+    match limit {
+        Some(limit) => c
+            .prepare_cached(
+                "INSERT INTO bound (space, bytes) VALUES (?1, ?2)
+                 ON CONFLICT (space) DO UPDATE SET bytes = excluded.bytes",
+            )?
+            .execute((name, integer(limit)))?,
+        None => c
+            .prepare_cached("DELETE FROM bound WHERE space = ?1")?
+            .execute([name])?,
+    };
+    Ok(())
+}

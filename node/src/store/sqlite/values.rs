@@ -1,0 +1,236 @@
+//! Values, and blobs that are part of none.
+
+use bytes::Bytes;
+use rusqlite::{Connection, OptionalExtension as _};
+
+use super::{bytes, integer, spaces};
+use crate::store::StoreError;
+use crate::store::types::{Change, Condition, Content, Outcome, Page, StoredValue, ValueWrite};
+
+/// Sorts behind every character that a key can hold: keys are what a URI's path is made of.
+const BEHIND: &str = "\u{7f}";
+
+/// Stands for "since when" of a blob that is being removed.
+const CLAIMED: i64 = i64::MIN;
+
+/// A blob that a value is in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BlobRow {
+    /// Its name.
+    pub name: String,
+    /// BLAKE3 of what is in it.
+    pub hash: [u8; 32],
+    /// Its length in bytes.
+    pub size: u64,
+}
+
+pub(super) fn get(
+    c: &Connection,
+    space: i64,
+    key: &str,
+) -> Result<Option<StoredValue>, StoreError> {
+    let mut select = c.prepare_cached(
+        "SELECT hash, size, headers, blob, inline FROM value WHERE space = ?1 AND key = ?2",
+    )?;
+    let value = select.query_row((space, key), |row| {
+        let (blob, inline): (Option<String>, Option<Vec<u8>>) = (row.get(3)?, row.get(4)?);
+        Ok(StoredValue {
+            hash: row.get(0)?,
+            size: bytes(row.get(1)?),
+            headers: row.get(2)?,
+            content: match blob {
+                Some(name) => Content::Blob(name),
+                None => Content::Inline(Bytes::from(inline.unwrap_or_default())),
+            },
+        })
+    });
+    Ok(value.optional()?)
+}
+
+pub(super) fn keys(
+    c: &Connection,
+    space: i64,
+    prefix: &str,
+    page: &Page<String>,
+) -> Result<Vec<String>, StoreError> {
+    // Whoever goes on behind a key is at or behind the prefix already; whoever begins may find the
+    // prefix itself, which can be a key.
+    let (from, comparison) = match &page.after {
+        Some(after) => (after.as_str().max(prefix), ">"),
+        None => (prefix, ">="),
+    };
+    let mut select = c.prepare_cached(&format!(
+        "SELECT key FROM value WHERE space = ?1 AND key {comparison} ?2 AND key < ?3 ORDER BY key LIMIT ?4"
+    ))?;
+    let behind = format!("{prefix}{BEHIND}");
+    let rows = select.query_map((space, from, behind, page.limit), |row| row.get(0))?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// What is known of a key before it changes.
+struct Before {
+    row: i64,
+    hash: [u8; 32],
+    size: i64,
+    blob: Option<String>,
+}
+
+pub(super) fn write(c: &Connection, write: &ValueWrite) -> Result<Vec<Outcome>, StoreError> {
+    let name = write.space.to_string();
+    let space = spaces::id(c, &name)?;
+    let (mut grown, mut outcomes) = (0_i64, Vec::with_capacity(write.changes.len()));
+    for (key, condition, change) in &write.changes {
+        let before = before(c, space, key)?;
+        let holds = match (condition, &before) {
+            (Condition::Any, _) | (Condition::Absent, None) => true,
+            (Condition::Match(hash), Some(before)) => *hash == before.hash,
+            _ => false,
+        };
+        if !holds {
+            return Err(StoreError::Precondition);
+        }
+        let hash = match change {
+            Change::Put(value) => {
+                put(c, space, key, value, before.as_ref(), write.now_ms)?;
+                grown += integer(value.size);
+                value.hash
+            }
+            Change::Delete => {
+                let Some(before) = &before else {
+                    return Err(StoreError::NoKey(key.clone()));
+                };
+                c.prepare_cached("DELETE FROM value WHERE id = ?1")?
+                    .execute([before.row])?;
+                before.hash
+            }
+        };
+        if let Some(before) = before {
+            grown -= before.size;
+            if let Some(blob) = before.blob {
+                stage(c, &blob, write.now_ms)?;
+            }
+        }
+        outcomes.push(Outcome { hash });
+    }
+    grow(c, space, &name, grown, write.default_bound)?;
+    Ok(outcomes)
+}
+
+fn before(c: &Connection, space: i64, key: &str) -> Result<Option<Before>, StoreError> {
+    let mut select =
+        c.prepare_cached("SELECT id, hash, size, blob FROM value WHERE space = ?1 AND key = ?2")?;
+    let before = select.query_row((space, key), |row| {
+        Ok(Before {
+            row: row.get(0)?,
+            hash: row.get(1)?,
+            size: row.get(2)?,
+            blob: row.get(3)?,
+        })
+    });
+    Ok(before.optional()?)
+}
+
+fn put(
+    c: &Connection,
+    space: i64,
+    key: &str,
+    value: &StoredValue,
+    before: Option<&Before>,
+    now_ms: i64,
+) -> Result<(), StoreError> {
+    let (blob, inline) = match &value.content {
+        Content::Blob(name) => (Some(name.as_str()), None),
+        Content::Inline(bytes) => (None, Some(&**bytes)),
+    };
+    if let Some(blob) = blob {
+        let staged = c
+            .prepare_cached("DELETE FROM garbage WHERE blob = ?1 AND since_ms <> ?2")?
+            .execute((blob, CLAIMED))?;
+        if staged == 0 {
+            return Err(StoreError::Failed {
+                reason: "the upload took longer than uploads may, and was tidied away".to_owned(),
+            });
+        }
+    }
+    let size = integer(value.size);
+    match before {
+        Some(before) => c
+            .prepare_cached(
+                "UPDATE value SET hash = ?2, size = ?3, headers = ?4, blob = ?5, inline = ?6, changed_ms = ?7
+                 WHERE id = ?1",
+            )?
+            .execute((before.row, &value.hash, size, &value.headers, blob, inline, now_ms))?,
+        None => c
+            .prepare_cached(
+                "INSERT INTO value (space, key, hash, size, headers, blob, inline, changed_ms)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+            )?
+            .execute((space, key, &value.hash, size, &value.headers, blob, inline, now_ms))?,
+    };
+    Ok(())
+}
+
+/// Counts what a space holds, and refuses what is too much. What makes a space smaller is never too much.
+fn grow(
+    c: &Connection,
+    space: i64,
+    name: &str,
+    grown: i64,
+    default_bound: Option<u64>,
+) -> Result<(), StoreError> {
+    if grown > 0 {
+        let usage = spaces::usage(c, name)?;
+        let used = usage.bytes;
+        if let Some(limit) = usage.bound.or(default_bound) {
+            if used >= limit {
+                return Err(StoreError::Full { used, limit });
+            }
+            if used.saturating_add(bytes(grown)) > limit {
+                return Err(StoreError::Room { used, limit });
+            }
+        }
+    }
+    c.prepare_cached("UPDATE space SET value_bytes = value_bytes + ?2 WHERE id = ?1")?
+        .execute((space, grown))?;
+    Ok(())
+}
+
+pub(super) fn stage(c: &Connection, blob: &str, now_ms: i64) -> Result<(), StoreError> {
+    c.prepare_cached("INSERT INTO garbage (blob, since_ms) VALUES (?1, ?2)")?
+        .execute((blob, now_ms))?;
+    Ok(())
+}
+
+/// Takes what nobody will use any more: from now on no value can become of it.
+pub(super) fn claim(c: &Connection, before_ms: i64, limit: u32) -> Result<Vec<String>, StoreError> {
+    c.prepare_cached(
+        "UPDATE garbage SET since_ms = ?3 WHERE blob IN
+            (SELECT blob FROM garbage WHERE since_ms < ?1 ORDER BY since_ms LIMIT ?2)",
+    )?
+    .execute((before_ms, limit, CLAIMED))?;
+    let mut select = c.prepare_cached("SELECT blob FROM garbage WHERE since_ms = ?1 LIMIT ?2")?;
+    let rows = select.query_map((CLAIMED, limit), |row| row.get(0))?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+pub(super) fn removed(c: &Connection, blobs: &[String]) -> Result<(), StoreError> {
+    let mut delete = c.prepare_cached("DELETE FROM garbage WHERE blob = ?1")?;
+    for blob in blobs {
+        delete.execute([blob])?;
+    }
+    Ok(())
+}
+
+pub(super) fn blobs(c: &Connection, page: &Page<String>) -> Result<Vec<BlobRow>, StoreError> {
+    let mut select = c.prepare_cached(
+        "SELECT blob, hash, size FROM value WHERE blob > ?1 ORDER BY blob LIMIT ?2",
+    )?;
+    let rows = select.query_map((page.after.as_deref().unwrap_or(""), page.limit), |row| {
+        Ok(BlobRow {
+            name: row.get(0)?,
+            hash: row.get(1)?,
+            size: bytes(row.get(2)?),
+        })
+    })?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}

@@ -1,0 +1,235 @@
+//! What crosses the boundary of a store.
+
+use bytes::Bytes;
+use openkey_capability::{cid::Cid, did::Did, resource::SpaceId};
+
+/// What was signed, as a hash: the same for every token that says it.
+pub type Statement = [u8; 32];
+
+/// An invocation that is to be used up.
+#[derive(Clone, Debug)]
+pub struct Admission {
+    /// What was signed.
+    pub statement: Statement,
+    /// Until when it must be remembered, in milliseconds of Unix time.
+    pub until_ms: i64,
+    /// Everything that it rests on.
+    pub chain: Vec<Statement>,
+}
+
+/// A hosted space.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Space {
+    /// Since when, in milliseconds of Unix time.
+    pub created_ms: i64,
+}
+
+/// A part of a sorted list: behind `after`, at most `limit`.
+#[derive(Clone, Debug)]
+pub struct Page<T> {
+    /// The last of the part before.
+    pub after: Option<T>,
+    /// At most so many.
+    pub limit: u32,
+}
+
+/// A delegation that was checked.
+#[derive(Clone, Debug)]
+pub struct NewDelegation {
+    /// Its name.
+    pub cid: Cid,
+    /// What was signed.
+    pub statement: Statement,
+    /// As it was received.
+    pub token: Vec<u8>,
+    /// Who grants.
+    pub delegator: Did,
+    /// Who may.
+    pub delegatee: Did,
+    /// As it says itself, in milliseconds of Unix time.
+    pub issued_ms: Option<i64>,
+    /// Everything that it rests on.
+    pub chain: Vec<Statement>,
+    /// Whose it is about: owners of its spaces and networks.
+    pub owners: Vec<Did>,
+    /// Spaces that it names, each once.
+    pub spaces: Vec<SpaceId>,
+    /// Those that it hosts.
+    pub hosts: Vec<SpaceId>,
+    /// Now, in milliseconds of Unix time.
+    pub now_ms: i64,
+}
+
+/// What became of a delegation.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Accepted {
+    /// Spaces it names that are hosted here.
+    pub activated: Vec<SpaceId>,
+    /// Those that are not.
+    pub skipped: Vec<SpaceId>,
+}
+
+/// A revocation that was checked.
+#[derive(Clone, Debug)]
+pub struct NewRevocation {
+    /// What was signed in that which is revoked.
+    pub target: Statement,
+    /// The revocation, as it was received.
+    pub token: Vec<u8>,
+    /// Who revokes.
+    pub revoker: Did,
+    /// What the revocation itself rests on.
+    pub chain: Vec<Statement>,
+    /// Now, in milliseconds of Unix time.
+    pub now_ms: i64,
+}
+
+/// That something was revoked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Revoked {
+    /// When, in milliseconds of Unix time.
+    pub at_ms: i64,
+    /// By whom.
+    pub by: Did,
+}
+
+/// Which side of a delegation somebody is on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    /// It is theirs: they signed it, or it is about a space or network of theirs.
+    Granted,
+    /// It is for them.
+    Received,
+}
+
+/// Which delegations of somebody.
+#[derive(Clone, Debug)]
+pub struct DelegationsOf {
+    /// Whose.
+    pub principal: Did,
+    /// On which side; `None`: on either.
+    pub direction: Option<Direction>,
+    /// Only those that name this space.
+    pub space: Option<SpaceId>,
+    /// Behind this one.
+    pub after: Option<Cid>,
+    /// At most so many.
+    pub limit: u32,
+}
+
+/// A stored delegation.
+#[derive(Clone, Debug)]
+pub struct DelegationRow {
+    /// Its place in the order of acceptance.
+    pub place: i64,
+    /// Its name.
+    pub cid: Cid,
+    /// As it was received.
+    pub token: Vec<u8>,
+    /// On which side the one who asked is.
+    pub direction: Direction,
+}
+
+/// A value as it is stored.
+#[derive(Clone, Debug)]
+pub struct StoredValue {
+    /// BLAKE3 of it.
+    pub hash: [u8; 32],
+    /// Its length in bytes.
+    pub size: u64,
+    /// Headers that were stored with it, as JSON.
+    pub headers: String,
+    /// Where it is.
+    pub content: Content,
+}
+
+/// Where a value is.
+#[derive(Clone, Debug)]
+pub enum Content {
+    /// Here.
+    Inline(Bytes),
+    /// In a blob of this name.
+    Blob(String),
+}
+
+/// What must be true of a key for a change to happen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Condition {
+    /// Nothing.
+    Any,
+    /// It has no value.
+    Absent,
+    /// Its value has this hash.
+    Match([u8; 32]),
+}
+
+/// One change of one key.
+#[derive(Clone, Debug)]
+pub enum Change {
+    /// It gets a value.
+    Put(StoredValue),
+    /// It has none any more.
+    Delete,
+}
+
+/// What became of one change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Outcome {
+    /// The hash of the value that was written, or deleted.
+    pub hash: [u8; 32],
+}
+
+/// Changes that belong together.
+#[derive(Clone, Debug)]
+pub struct ValueWrite {
+    /// What is used up by it.
+    pub admission: Admission,
+    /// Where.
+    pub space: SpaceId,
+    /// Which keys, each once, and what happens to them.
+    pub changes: Vec<(String, Condition, Change)>,
+    /// The bound of bytes where nobody set another.
+    pub default_bound: Option<u64>,
+    /// Now, in milliseconds of Unix time.
+    pub now_ms: i64,
+}
+
+/// The right to read one value for some time, for whoever has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ticket {
+    /// The hash of what the holder shows.
+    pub id: [u8; 32],
+    /// Where.
+    pub space: SpaceId,
+    /// Which value.
+    pub key: String,
+    /// Only while it has this hash.
+    pub hash: [u8; 32],
+    /// Until then, in milliseconds of Unix time.
+    pub until_ms: i64,
+    /// Everything that it rests on.
+    pub chain: Vec<Statement>,
+}
+
+/// What a space holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// Whether it is hosted.
+    pub hosted: bool,
+    /// Bytes of its values and databases.
+    pub bytes: u64,
+    /// The bound that somebody set.
+    pub bound: Option<u64>,
+}
+
+impl Usage {
+    /// How many bytes there is room for, under this bound if nobody set another.
+    ///
+    /// `None`: without end.
+    #[must_use]
+    pub fn room(&self, default_bound: Option<u64>) -> Option<u64> {
+        self.bound
+            .or(default_bound)
+            .map(|limit| limit.saturating_sub(self.bytes))
+    }
+}

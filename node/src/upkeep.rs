@@ -1,0 +1,328 @@
+//! Checking, copying and taking back everything that a node keeps.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use openkey_edge::sqlite::{DatabaseError, OpenError, Options};
+use serde::Serialize;
+
+use crate::blobs::LocalBlobs;
+use crate::keys::{self, KeysError, NodeKeys};
+use crate::node::{BLOBS, DATABASES};
+use crate::sql::{LocalDatabases, SqlLimits};
+use crate::store::sqlite::{BlobRow, SqliteStore};
+use crate::store::{Page, StoreError};
+
+/// Blobs looked at between two words of progress.
+const PAGE: u32 = 500;
+/// What a backup is known by.
+const MARK: &str = "openkey-node-backup";
+
+/// Is told how far long work is.
+pub trait Progress {
+    /// So many of them are done.
+    fn at(&self, what: &str, done: u64);
+}
+
+/// Tells nobody.
+impl Progress for () {
+    fn at(&self, _: &str, _: u64) {}
+}
+
+/// What a check found.
+#[derive(Debug, Default, Serialize)]
+pub struct Checked {
+    /// Blobs that were read.
+    pub blobs: u64,
+    /// Their bytes.
+    pub blob_bytes: u64,
+    /// Databases that were read.
+    pub databases: u64,
+    /// What is not whole, each in a sentence.
+    pub findings: Vec<String>,
+}
+
+/// What was copied.
+#[derive(Debug, Default, Serialize)]
+pub struct Copied {
+    /// Blobs.
+    pub blobs: u64,
+    /// Databases.
+    pub databases: u64,
+}
+
+/// Why upkeep did not end.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum UpkeepError {
+    /// There is no node in a directory.
+    #[error("{0} holds no node: name its directory with --dir")]
+    NoNode(PathBuf),
+    /// A directory is not empty.
+    #[error("{0} is not empty: name one that is not there yet")]
+    NotEmpty(PathBuf),
+    /// It is no backup, or one that did not end.
+    #[error("{0} is no backup that was finished")]
+    NoBackup(PathBuf),
+    /// A file.
+    #[error("{path}: {error}")]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// What the system said.
+        error: io::Error,
+    },
+    /// The store.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The store.
+    #[error(transparent)]
+    Database(#[from] DatabaseError),
+    /// The secret.
+    #[error(transparent)]
+    Keys(#[from] KeysError),
+    /// Databases.
+    #[error("databases: {0}")]
+    Databases(String),
+}
+
+fn file(path: &Path) -> impl FnOnce(io::Error) -> UpkeepError {
+    let path = path.to_owned();
+    move |error| UpkeepError::File { path, error }
+}
+
+fn databases(error: impl std::fmt::Display) -> UpkeepError {
+    UpkeepError::Databases(error.to_string())
+}
+
+/// Reads everything that is kept and says what is not whole. The node may serve meanwhile.
+///
+/// # Errors
+///
+/// [`UpkeepError`] if it could not be read at all.
+pub async fn check(dir: &Path, progress: &dyn Progress) -> Result<Checked, UpkeepError> {
+    let mut checked = Checked::default();
+    if !dir.join(keys::FILE_NAME).exists() {
+        return Err(UpkeepError::NoNode(dir.to_owned()));
+    }
+    if let Err(error) = NodeKeys::open(dir) {
+        checked.findings.push(error.to_string());
+    }
+    match SqliteStore::check(dir) {
+        Err(OpenError::Damaged { path, detail }) => {
+            checked
+                .findings
+                .push(format!("{} is damaged: {detail}", path.display()));
+            return Ok(checked);
+        }
+        other => other?,
+    }
+    let store = SqliteStore::open(dir, Options::default())?;
+    let blobs = LocalBlobs::new(&dir.join(BLOBS));
+    each_blob(&store, async |row| {
+        if let Some(finding) = check_blob(&blobs, &row) {
+            // a value that was replaced meanwhile takes its blob with it, after some hours
+            checked.findings.push(finding);
+        }
+        checked.blobs += 1;
+        checked.blob_bytes += row.size;
+        if checked.blobs.is_multiple_of(u64::from(PAGE)) {
+            progress.at("blobs", checked.blobs);
+        }
+        Ok(())
+    })
+    .await?;
+    let sql = dir.join(DATABASES);
+    if sql.exists() {
+        let local = LocalDatabases::open(&sql, SqlLimits::default()).map_err(databases)?;
+        let (count, findings) = local
+            .check(&|done| progress.at("databases", done))
+            .map_err(databases)?;
+        checked.databases = count;
+        checked.findings.extend(findings);
+    }
+    Ok(checked)
+}
+
+fn check_blob(blobs: &LocalBlobs, row: &BlobRow) -> Option<String> {
+    let read = || -> io::Result<blake3::Hash> {
+        let mut hasher = blake3::Hasher::new();
+        io::copy(&mut fs::File::open(blobs.path(&row.name)?)?, &mut hasher)?;
+        Ok(hasher.finalize())
+    };
+    match read() {
+        Ok(hash) if *hash.as_bytes() == row.hash => None,
+        Ok(_) => Some(format!(
+            "blob {} does not hold the value that was written",
+            row.name
+        )),
+        Err(error) => Some(format!("blob {} cannot be read: {error}", row.name)),
+    }
+}
+
+async fn each_blob(
+    store: &SqliteStore,
+    mut work: impl AsyncFnMut(BlobRow) -> Result<(), UpkeepError>,
+) -> Result<(), UpkeepError> {
+    let mut page = Page {
+        after: None,
+        limit: PAGE,
+    };
+    loop {
+        let rows = store.blobs(page.clone()).await?;
+        let Some(last) = rows.last() else {
+            return Ok(());
+        };
+        page.after = Some(last.name.clone());
+        for row in rows {
+            work(row).await?;
+        }
+    }
+}
+
+/// Copies everything as of about now. The store is copied as of one moment; a blob of it is there for
+/// hours after its value was replaced, so that what the copy names can be copied; a database is copied
+/// as of the moment that its turn comes.
+///
+/// # Errors
+///
+/// [`UpkeepError`].
+pub async fn backup(dir: &Path, to: &Path, progress: &dyn Progress) -> Result<Copied, UpkeepError> {
+    let key = dir.join(keys::FILE_NAME);
+    if !key.exists() {
+        return Err(UpkeepError::NoNode(dir.to_owned()));
+    }
+    if to.exists() {
+        return Err(UpkeepError::NotEmpty(to.to_owned()));
+    }
+    make_dir(to)?;
+    let mut copied = Copied::default();
+    SqliteStore::open(dir, Options::default())?
+        .backup(to.to_owned())
+        .await?;
+    let copy = SqliteStore::open(to, Options::default())?;
+    let (from_blobs, to_blobs) = (
+        LocalBlobs::new(&dir.join(BLOBS)),
+        LocalBlobs::new(&to.join(BLOBS)),
+    );
+    each_blob(&copy, async |row| {
+        let (from, to) = (from_blobs.path(&row.name), to_blobs.path(&row.name));
+        let (Ok(from), Ok(to)) = (from, to) else {
+            return Err(StoreError::Failed {
+                reason: format!("the store names a blob {}", row.name),
+            }
+            .into());
+        };
+        make_dir(to.parent().unwrap_or(&to))?;
+        fs::copy(&from, &to).map_err(file(&from))?;
+        copied.blobs += 1;
+        if copied.blobs.is_multiple_of(u64::from(PAGE)) {
+            progress.at("blobs", copied.blobs);
+        }
+        Ok(())
+    })
+    .await?;
+    crate::store::Store::close(&copy).await;
+    let sql = dir.join(DATABASES);
+    if sql.exists() {
+        let local = LocalDatabases::open(&sql, SqlLimits::default()).map_err(databases)?;
+        copied.databases = local.backup(&to.join(DATABASES)).map_err(databases)?;
+    }
+    fs::copy(&key, to.join(keys::FILE_NAME)).map_err(file(&key))?;
+    // last: what does not bear it did not end
+    fs::write(to.join(MARK), b"1\n").map_err(file(to))?;
+    sync_all(to)?;
+    Ok(copied)
+}
+
+/// Takes what a backup holds into a directory that is empty or not there.
+///
+/// # Errors
+///
+/// [`UpkeepError`].
+pub fn restore(dir: &Path, from: &Path, progress: &dyn Progress) -> Result<Copied, UpkeepError> {
+    if !from.join(MARK).exists() {
+        return Err(UpkeepError::NoBackup(from.to_owned()));
+    }
+    let is_empty = match fs::read_dir(dir) {
+        Ok(mut entries) => entries.next().is_none(),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => true,
+        Err(error) => return Err(file(dir)(error)),
+    };
+    if !is_empty {
+        return Err(UpkeepError::NotEmpty(dir.to_owned()));
+    }
+    make_dir(dir)?;
+    let mut copied = Copied::default();
+    copy_tree(from, dir, &mut |path| {
+        if path.starts_with(BLOBS) {
+            copied.blobs += 1;
+            if copied.blobs.is_multiple_of(u64::from(PAGE)) {
+                progress.at("blobs", copied.blobs);
+            }
+        } else if path.starts_with(DATABASES) {
+            copied.databases += 1;
+        }
+    })?;
+    sync_all(dir)?;
+    Ok(copied)
+}
+
+/// Copies everything but the mark, and the secret last: a directory without it is no node.
+fn copy_tree(from: &Path, to: &Path, copied: &mut dyn FnMut(&Path)) -> Result<(), UpkeepError> {
+    for (name, path) in tree(from)? {
+        if name == Path::new(MARK) || name == Path::new(keys::FILE_NAME) {
+            continue;
+        }
+        let target = to.join(&name);
+        make_dir(target.parent().unwrap_or(to))?;
+        fs::copy(&path, &target).map_err(file(&path))?;
+        copied(&name);
+    }
+    let key = from.join(keys::FILE_NAME);
+    fs::copy(&key, to.join(keys::FILE_NAME)).map_err(file(&key))?;
+    Ok(())
+}
+
+/// Every file below a directory: its name from there, and its path.
+fn tree(dir: &Path) -> Result<Vec<(PathBuf, PathBuf)>, UpkeepError> {
+    let mut files = Vec::new();
+    let mut dirs = vec![PathBuf::new()];
+    while let Some(below) = dirs.pop() {
+        let here = dir.join(&below);
+        for entry in fs::read_dir(&here).map_err(file(&here))? {
+            let entry = entry.map_err(file(&here))?;
+            let name = below.join(entry.file_name());
+            if entry.file_type().map_err(file(&here))?.is_dir() {
+                dirs.push(name);
+            } else {
+                files.push((name, entry.path()));
+            }
+        }
+    }
+    Ok(files)
+}
+
+fn sync_all(dir: &Path) -> Result<(), UpkeepError> {
+    for (_, path) in tree(dir)? {
+        fs::File::open(&path)
+            .and_then(|it| it.sync_all())
+            .map_err(file(&path))?;
+    }
+    fs::File::open(dir)
+        .and_then(|it| it.sync_all())
+        .map_err(file(dir))
+}
+
+fn make_dir(dir: &Path) -> Result<(), UpkeepError> {
+    use std::os::unix::fs::DirBuilderExt as _;
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(dir)
+        .map_err(file(dir))
+}
