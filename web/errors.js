@@ -1,6 +1,6 @@
 // Every failure a person can meet: which rule, what happened, what to do.
 
-/** @typedef {'enclave' | 'host' | 'network' | 'passkey' | 'evidence' | 'page'} Party who refused */
+/** @typedef {'enclave' | 'host' | 'network' | 'passkey' | 'evidence' | 'page' | 'node'} Party who refused */
 
 /** A failure in words for a person. */
 export class Failure extends Error {
