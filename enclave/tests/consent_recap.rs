@@ -315,6 +315,17 @@ fn own_words_other_resources_and_proofs_are_told() {
     assert_eq!(summary.text, Some(text));
 }
 
+#[test]
+fn a_revocation_says_what_it_takes_back() {
+    let summary = vector("revocation").summary;
+    assert_eq!(summary.title, "Take back a permission");
+    assert!(
+        line(&summary, "Takes back")
+            .contains("bafkr4ibd36zpr4fthqrancc6xvtfgl5zyuvwhmi32rk2xr7zd72wtlpxji")
+    );
+    assert!(summary.grants.is_empty());
+}
+
 /// A5, A6, A7: whatever differs is another digest, or is refused.
 #[test]
 fn a7_every_line_is_in_the_digest() {

@@ -2,6 +2,7 @@
 
 use openkey_capability::{
     cacao::eip191,
+    cid::Cid,
     recap::ReCap,
     siwe::{Message, mentions_recap},
     uri::parse_uri,
@@ -55,6 +56,17 @@ pub(super) fn read(text: &str, signer: &Address, now_ms: i64) -> Result<SigningR
     let mut warnings = warnings(&message, recap.is_some(), &span, now_ms);
     let mut title = format!("Sign in to {}", shown(&fields.domain, MAX_TITLE));
     let mut grants = Vec::new();
+    if let Some(cid) = revoked(&fields.uri).filter(|_| recap.is_none()) {
+        // The signed message is all that a node needs to end it.
+        "Take back a permission".clone_into(&mut title);
+        lines.insert(
+            2,
+            line(
+                "Takes back",
+                format!("the permission {cid}, and all that was handed on from it"),
+            ),
+        );
+    }
     if let Some(recap) = &recap {
         let granted = recap::explain(&message, recap)?;
         title = granted.title;
@@ -78,6 +90,11 @@ pub(super) fn read(text: &str, signer: &Address, now_ms: i64) -> Result<SigningR
             confirm,
         },
     })
+}
+
+/// The token that a message takes back: who signs it for `ucan:<cid>` revokes.
+fn revoked(uri: &str) -> Option<Cid> {
+    Cid::parse(uri.strip_prefix("ucan:")?).ok()
 }
 
 /// From when until when a sign-in holds, in milliseconds since 1970.
