@@ -27,7 +27,21 @@ async fn insert(
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn writers_of_two_instances_take_turns_and_readers_run_beside_them() {
     let dir = tempfile::tempdir().unwrap();
-    let (one, two) = (open(dir.path()), open(dir.path()));
+    serve(open(dir.path()), open(dir.path())).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn so_they_do_when_every_connection_is_closed_after_use() {
+    let dir = tempfile::tempdir().unwrap();
+    let limits = SqlLimits {
+        connections: 0,
+        ..SqlLimits::default()
+    };
+    let open = || LocalDatabases::open(dir.path(), limits).unwrap();
+    serve(open(), open()).await;
+}
+
+async fn serve(one: LocalDatabases, two: LocalDatabases) {
     let mut tasks = tokio::task::JoinSet::new();
     for writer in 0..16 {
         let databases = if writer % 2 == 0 {
@@ -139,7 +153,7 @@ async fn h1_who_would_wait_too_long_is_told_at_once() {
     insert(&databases, &all, "a", 0).await.unwrap();
     let many = (0..50).map(|n| insert(&databases, &all, "a", n));
     let done = futures_util::future::join_all(many).await;
-    assert!(done.iter().any(|done| *done == Err(SqlError::Busy)));
+    assert!(done.contains(&Err(SqlError::Busy)));
     let accepted = done.iter().filter(|done| done.is_ok()).count();
     assert!(accepted >= 4);
     assert_eq!(

@@ -31,10 +31,9 @@ pub(super) fn one(sql: &str) -> Result<&str, NotOne> {
     if sql.contains('\0') {
         return Err(NotOne::Nul);
     }
-    let mut tokens = Tokens { sql, at: 0 };
     let mut words = Vec::new();
     let (mut begin, mut end, mut ended, mut several) = (None, 0, false, false);
-    while let Some((from, token)) = tokens.next() {
+    for (from, token) in (Tokens { sql, at: 0 }) {
         if token == ";" {
             ended = begin.is_some();
             continue;
