@@ -170,6 +170,10 @@ fn d17_hosting_is_a_kind_of_its_own_and_its_node_is_shown_as_it_is_named() {
     assert!(
         line(summary, "To").contains("did:key:z6MkwJZvUcdFomr1peSoTBjwYEGwKDjLxrDXcMkp1bHAzui6")
     );
+    assert_eq!(
+        line(summary, "What"),
+        "Let a node keep a space of yours: store it whole, and serve it"
+    );
     warns(summary, Severity::Attention, "knows no nodes");
     warns(summary, Severity::Attention, "at any time");
     let [grant] = summary.grants.as_slice() else {
@@ -320,7 +324,7 @@ fn a_revocation_says_what_it_takes_back() {
     let summary = vector("revocation").summary;
     assert_eq!(summary.title, "Take back a permission");
     assert!(
-        line(&summary, "Takes back")
+        line(&summary, "What")
             .contains("bafkr4ibd36zpr4fthqrancc6xvtfgl5zyuvwhmi32rk2xr7zd72wtlpxji")
     );
     assert!(summary.grants.is_empty());

@@ -2,7 +2,7 @@
 // space as something of its own.
 
 import { h, icon } from '../dom.js';
-import { facts, notice } from '../ui.js';
+import { facts } from '../ui.js';
 
 /** @import { SummaryGrant, GrantedAbility } from '../verifier.js' */
 
@@ -21,11 +21,7 @@ function hosting(grant) {
   return h(
     'section',
     { class: 'grants hosting', 'data-grants': 'hosting', 'aria-label': 'Where your space is kept' },
-    notice(
-      'plain',
-      'A node is to keep your space',
-      h('p', {}, 'This lets the node below store the space and serve it. It is no permission to sign, and no app gets anything by it.'),
-    ),
+    h('h3', {}, 'Where your space is kept'),
     facts(
       ['Space', h('span', { 'data-grant': grant.resource }, grant.scope)],
       ['Whose', grant.owner],

@@ -56,27 +56,24 @@ pub(super) fn read(text: &str, signer: &Address, now_ms: i64) -> Result<SigningR
     let mut warnings = warnings(&message, recap.is_some(), &span, now_ms);
     let mut title = format!("Sign in to {}", shown(&fields.domain, MAX_TITLE));
     let mut grants = Vec::new();
-    if let Some(cid) = revoked(&fields.uri).filter(|_| recap.is_none()) {
-        // The signed message is all that a node needs to end it.
-        "Take back a permission".clone_into(&mut title);
-        lines.insert(
-            2,
-            line(
-                "Takes back",
-                format!("the permission {cid}, and all that was handed on from it"),
-            ),
-        );
-    }
-    if let Some(recap) = &recap {
+    let what = if let Some(recap) = &recap {
         let granted = recap::explain(&message, recap)?;
         title = granted.title;
         grants = granted.grants;
-        // After who asks and for what.
-        let rest = lines.split_off(2);
-        lines.extend(granted.lines);
-        lines.extend(rest);
         warnings.extend(granted.warnings);
-    }
+        granted.lines
+    } else if let Some(cid) = revoked(&fields.uri) {
+        // The signed message is all that a node needs to end it.
+        "Take back a permission".clone_into(&mut title);
+        vec![line(
+            "What",
+            format!("Take back the permission {cid}, and all that was handed on from it"),
+        )]
+    } else {
+        vec![line("What", "Sign in as you, with the address below")]
+    };
+    // After who asks.
+    lines.splice(1..1, what);
     let confirm = warnings.iter().any(|it| it.severity == Severity::Danger);
     Ok(SigningRequest {
         kind: PromptKind::SignSiwe,
@@ -132,16 +129,11 @@ impl Span {
 
 fn lines(message: &Message, recap: Option<&ReCap>, span: &Span, now_ms: i64) -> Vec<Line> {
     let fields = message.fields();
-    let what = if recap.is_some() {
-        "Sign in as you, with the permissions below"
-    } else {
-        "Sign in as you, with the address below"
-    };
     let origin = fields.scheme.as_ref().map_or_else(
         || fields.domain.clone(),
         |scheme| format!("{scheme}://{}", fields.domain),
     );
-    let mut lines = vec![line("Who asks", origin), line("What", what)];
+    let mut lines = vec![line("Who asks", origin)];
     // The generated sentence is told permission by permission.
     let own = fields
         .statement

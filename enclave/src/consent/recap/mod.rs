@@ -38,7 +38,12 @@ pub(super) fn explain(message: &Message, recap: &ReCap) -> Result<Granted, Error
     let audience = audience::Audience::of(&fields.uri, &signer, is_hosting);
     let mut warnings = audience.warnings;
     warnings.append(&mut granted.warnings);
-    let mut lines = vec![line("To", audience.who)];
+    let what = if is_hosting {
+        "Let a node keep a space of yours: store it whole, and serve it"
+    } else {
+        "Sign in as you, with the permissions below"
+    };
+    let mut lines = vec![line("What", what), line("To", audience.who)];
     if let Some(end) = no_end(message, is_hosting) {
         warnings.push(end);
     }
