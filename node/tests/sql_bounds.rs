@@ -17,11 +17,6 @@ async fn bounded(statements: &[&str]) {
             let begin = Instant::now();
             let done = run(&databases, &all, json!({"action": action, "sql": sql})).await;
             let took = begin.elapsed();
-            eprintln!(
-                "{took:?} {action} {:.60}: {:.100}",
-                sql,
-                format!("{done:?}")
-            );
             assert!(took < BOUND, "{took:?} {sql:.100}");
             assert!(done.is_err() || took < TIME * 4, "{sql:.100}");
             works(&databases, &all).await;
