@@ -20,7 +20,7 @@ use crate::sql::statement::NotOne;
 
 /// How long SQLite waits for a lock of another process: one that opens or closes the database. Who
 /// writes it is decided by turns, not by waiting here.
-const BUSY: Duration = Duration::from_secs(10);
+const BUSY: Duration = Duration::from_secs(5);
 /// Compiled statements kept by a connection.
 const STATEMENTS: usize = 64;
 /// Pages kept in memory by a connection, in KiB.
