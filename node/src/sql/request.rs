@@ -85,8 +85,7 @@ impl Request {
     ///
     /// # Errors
     ///
-    /// [`SqlError::Parse`] says what is wrong; [`SqlError::TooLarge`] is never one of them, as a
-    /// request that is too large is none.
+    /// [`SqlError::Parse`] says what is wrong, also with a request that is too large.
     pub fn parse(body: &[u8]) -> Result<Self, SqlError> {
         if body.len() > MAX_REQUEST {
             return Err(parse("the request is larger than 1 MiB"));

@@ -20,7 +20,7 @@ use crate::sql::statement::NotOne;
 
 /// How long SQLite waits for a lock of another process: one that opens or closes the database. Who
 /// writes it is decided by turns, not by waiting here.
-const BUSY: Duration = Duration::from_secs(10);
+const BUSY: Duration = Duration::from_secs(5);
 /// Compiled statements kept by a connection.
 const STATEMENTS: usize = 64;
 /// Pages kept in memory by a connection, in KiB.
@@ -343,4 +343,29 @@ fn modules(connection: &Connection) -> rusqlite::Result<&'static BTreeSet<String
     });
     let names = names.collect::<rusqlite::Result<_>>()?;
     Ok(ALL.get_or_init(|| names))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// No test can take the power away, so this looks at the switch.
+    #[test]
+    fn h2_acknowledged_means_synced() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("one");
+        std::fs::File::create(&path).unwrap();
+        let session = Session::writer(&path).unwrap();
+        let ask = |name: &str| -> String {
+            let ask = format!("SELECT CAST({name} AS TEXT) FROM pragma_{name}");
+            session
+                .connection
+                .query_row(&ask, [], |row| row.get(0))
+                .unwrap()
+        };
+        assert_eq!(
+            (ask("synchronous"), ask("journal_mode")),
+            ("2".into(), "wal".into())
+        );
+    }
 }
