@@ -41,7 +41,7 @@ impl fmt::Display for LogFormat {
 }
 
 /// Sends this process's log to standard error. `filter` is a list of levels such as
-/// `info,openkey_host_proxy=debug`.
+/// `info,openkey_edge=debug`.
 ///
 /// # Errors
 ///

@@ -122,6 +122,7 @@ pub async fn check(dir: &Path, progress: &dyn Progress) -> Result<Checked, Upkee
         other => other?,
     }
     let store = SqliteStore::open(dir, Options::default())?;
+    checked.findings.extend(store.miscounted().await?);
     let blobs = LocalBlobs::new(&dir.join(BLOBS));
     each_blob(&store, async |row| {
         if let Some(finding) = check_blob(&blobs, &row) {
@@ -139,11 +140,15 @@ pub async fn check(dir: &Path, progress: &dyn Progress) -> Result<Checked, Upkee
     let sql = dir.join(DATABASES);
     if sql.exists() {
         let local = LocalDatabases::open(&sql, SqlLimits::default()).map_err(databases)?;
-        let (count, findings) = local
-            .check(&|done| progress.at("databases", done))
-            .map_err(databases)?;
-        checked.databases = count;
-        checked.findings.extend(findings);
+        let findings = local.check(&mut |done, _| {
+            checked.databases = done;
+            progress.at("databases", done);
+        });
+        let findings = findings.map_err(databases)?;
+        let told = findings
+            .iter()
+            .map(|it| format!("{} is damaged: {}", it.path.display(), it.detail));
+        checked.findings.extend(told);
     }
     Ok(checked)
 }
@@ -230,7 +235,11 @@ pub async fn backup(dir: &Path, to: &Path, progress: &dyn Progress) -> Result<Co
     let sql = dir.join(DATABASES);
     if sql.exists() {
         let local = LocalDatabases::open(&sql, SqlLimits::default()).map_err(databases)?;
-        copied.databases = local.backup(&to.join(DATABASES)).map_err(databases)?;
+        let copying = local.backup(&to.join(DATABASES), &mut |done, _| {
+            copied.databases = done;
+            progress.at("databases", done);
+        });
+        copying.map_err(databases)?;
     }
     fs::copy(&key, to.join(keys::FILE_NAME)).map_err(file(&key))?;
     // last: what does not bear it did not end

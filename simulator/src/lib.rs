@@ -30,6 +30,7 @@ mod files;
 mod kept;
 pub mod kms;
 pub mod load;
+pub mod load_node;
 pub mod nsm;
 pub mod operators;
 pub mod person;

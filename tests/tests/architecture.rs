@@ -177,7 +177,10 @@ fn every_listed_threat_has_a_test_of_its_name() {
                 if name != "target" && name != "node_modules" && !name.starts_with('.') {
                     sources(&path, text);
                 }
-            } else if name.ends_with(".rs") || name.ends_with(".test.js") {
+            } else if [".rs", ".test.js", ".test.ts"]
+                .iter()
+                .any(|end| name.ends_with(end))
+            {
                 text.push_str(&std::fs::read_to_string(&path).unwrap());
             }
         }

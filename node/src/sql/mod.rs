@@ -1,84 +1,92 @@
-//! stub
-#![allow(missing_docs, clippy::all)]
-use openkey_capability::{ability::Ability, attenuation::Caveats, resource::SpaceResource};
-use std::path::Path;
-pub const MAX_REQUEST: usize = 1 << 20;
-#[derive(Debug, thiserror::Error)]
-#[error("x")]
-pub struct SqlError;
-impl SqlError {
-    pub fn status(&self) -> u16 {
-        400
-    }
-}
-#[derive(Clone, Copy)]
-pub struct DatabaseId;
+//! Databases of a space's owner, and what may be done in them.
+//!
+//! Nothing here knows of HTTP or of tokens. Whoever calls has checked an invocation, and says in an
+//! [`Access`] what it may do; a [`Request`] is what it asks for. [`Databases`] answers it, or says
+//! with which status and text it does not ([`SqlError`]).
+//!
+//! * `id`: which database a resource names.
+//! * `request`, `value`: what is asked for, strictly read.
+//! * `access`, `limited`: what abilities allow, and what caveats leave of that.
+//! * `statement`: one statement per text.
+//! * [`local`]: databases as SQLite files of one directory.
+
+mod access;
+mod error;
+mod id;
+mod limited;
+pub mod local;
+mod request;
+mod statement;
+mod value;
+
+use std::fs::File;
+
+pub use access::Access;
+pub use error::{Constraint, SqlError};
+pub use id::{DatabaseId, DatabaseIdError};
+pub use local::{LocalDatabases, SqlLimits};
+pub use request::{Bounds, Command, MAX_REQUEST, MAX_RESPONSE_ASKED, MAX_ROWS, Request};
+pub use value::Value;
+
+/// What comes back.
 #[derive(Debug)]
-pub enum Request {
-    Query(u8, u8),
-    Export,
-    Other,
-}
-impl Request {
-    pub fn parse(_: &[u8]) -> Result<Self, SqlError> {
-        Err(SqlError)
-    }
-}
-pub struct Access;
-impl Access {
-    pub fn new<'a>(
-        _: &SpaceResource,
-        _: impl IntoIterator<Item = (&'a Ability, &'a Caveats)>,
-        _: Option<&serde_json::Value>,
-    ) -> Result<Self, SqlError> {
-        Err(SqlError)
-    }
-    pub fn may_create(self, _: bool) -> Self {
-        self
-    }
-    pub fn max_bytes(self, _: u64) -> Self {
-        self
-    }
-    pub fn database(&self) -> DatabaseId {
-        DatabaseId
-    }
-    pub fn only_reads(&self) -> bool {
-        true
-    }
-}
-pub struct Export {
-    pub file: std::fs::File,
-    pub bytes: u64,
-}
+#[non_exhaustive]
 pub enum Response {
+    /// A JSON object, `application/json`.
     Json(Vec<u8>),
+    /// A database, `application/x-sqlite3`.
     Export(Export),
 }
+
+impl Response {
+    /// Its media type.
+    #[must_use]
+    pub const fn content_type(&self) -> &'static str {
+        match self {
+            Self::Json(_) => "application/json",
+            Self::Export(_) => "application/x-sqlite3",
+        }
+    }
+}
+
+/// A database as of one moment.
+#[derive(Debug)]
+pub struct Export {
+    /// What it holds, from the beginning. The file has no name any more: it is gone when closed.
+    pub file: File,
+    /// Its length in bytes.
+    pub bytes: u64,
+}
+
+/// Databases, by name.
+///
+/// A response to a request that writes is given when what was written is durable. One that is not
+/// answered, by an error or because nobody waits any more, was done as a whole or not at all.
 #[async_trait::async_trait]
 pub trait Databases: Send + Sync {
-    async fn run(&self, d: &DatabaseId, a: &Access, r: Request) -> Result<Response, SqlError>;
-    async fn size(&self, d: &DatabaseId) -> Result<u64, SqlError>;
-}
-#[derive(Default)]
-pub struct SqlLimits;
-pub struct LocalDatabases;
-impl LocalDatabases {
-    pub fn open(_: &Path, _: SqlLimits) -> Result<Self, SqlError> {
-        Ok(Self)
-    }
-    pub fn check(&self, _: &dyn Fn(u64)) -> Result<(u64, Vec<String>), SqlError> {
-        Ok((0, vec![]))
-    }
-    pub fn backup(&self, _: &Path) -> Result<u64, SqlError> {
-        Ok(0)
-    }
-}
-#[async_trait::async_trait]
-impl Databases for LocalDatabases {
-    async fn run(&self, _: &DatabaseId, _: &Access, _: Request) -> Result<Response, SqlError> {
-        Err(SqlError)
-    }
-    async fn size(&self, _: &DatabaseId) -> Result<u64, SqlError> {
-        Ok(0)
-    }
+    /// Answers a request. A database that was never written is empty.
+    ///
+    /// # Errors
+    ///
+    /// [`SqlError`]: nothing was written.
+    async fn run(
+        &self,
+        database: &DatabaseId,
+        access: &Access,
+        request: Request,
+    ) -> Result<Response, SqlError>;
+
+    /// The database as a file, without asking who may have it.
+    ///
+    /// # Errors
+    ///
+    /// [`SqlError::NotFound`]: it was never written. [`SqlError::Internal`].
+    async fn export(&self, database: &DatabaseId) -> Result<Export, SqlError>;
+
+    /// How large it is, in bytes; 0 if it was never made.
+    ///
+    /// # Errors
+    ///
+    /// [`SqlError::Internal`].
+    async fn size(&self, database: &DatabaseId) -> Result<u64, SqlError>;
 }

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 const TICKS_PER_SECOND: f64 = 100.0;
 
 /// CPU time by process id, in microseconds.
-pub(super) fn used_us(pids: impl Iterator<Item = (String, u32)>) -> BTreeMap<(String, u32), f64> {
+pub(crate) fn used_us(pids: impl Iterator<Item = (String, u32)>) -> BTreeMap<(String, u32), f64> {
     pids.filter_map(|(name, pid)| {
         let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
         Some(((name, pid), parse(&stat)?))

@@ -6,7 +6,7 @@
 //! acknowledgements, if there is one. It survives a kill of either process.
 
 mod acks;
-mod cpu;
+pub(crate) mod cpu;
 mod report;
 
 use std::collections::BTreeMap;
@@ -21,7 +21,7 @@ use openkey_protocol::message::{AccountId, Bytes};
 use openkey_verifier::client::ClientError;
 
 use self::acks::{Ack, AckFile, Acknowledged};
-use self::report::percentile_ms;
+pub(crate) use self::report::percentile_ms;
 pub use self::report::{ReadBack, Report};
 use crate::authenticator::Passkey;
 use crate::person::{Person, PersonError, Site};

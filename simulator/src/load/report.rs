@@ -98,7 +98,7 @@ impl fmt::Display for ReadBack {
 }
 
 /// The value below which `share` of a sorted list lies, in milliseconds.
-pub(super) fn percentile_ms(sorted_us: &[u64], share: f64) -> f64 {
+pub(crate) fn percentile_ms(sorted_us: &[u64], share: f64) -> f64 {
     let last = sorted_us.len().saturating_sub(1);
     // A share of a length: it fits, and it is not negative.
     let at = (last as f64 * share).round() as usize;

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use openkey_simulator::dir::{DEFAULT_DIR, RootKind};
+use openkey_simulator::load_node::What;
 use openkey_simulator::up::MAX_REPLICAS;
 
 const ABOUT: &str = "\
@@ -49,6 +50,8 @@ pub(crate) enum Command {
     Fault(Fault),
     /// Sign up accounts and sign with them through host-proxy, or read acknowledgements back
     Load(Load),
+    /// Let many clients work with a TinyCloud node and say how fast it is
+    LoadNode(LoadNode),
     #[command(name = "__process", hide = true)]
     Process(Process),
 }
@@ -229,6 +232,45 @@ pub(crate) struct Load {
         conflicts_with = "acks"
     )]
     pub(crate) verify: Option<PathBuf>,
+    /// Print one JSON object on one line
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Load on a node.
+#[derive(Debug, Args)]
+pub(crate) struct LoadNode {
+    /// Where the node listens; repeatable for several nodes of one directory
+    #[arg(
+        long = "url",
+        value_name = "URL",
+        default_value = "http://127.0.0.1:8000"
+    )]
+    pub(crate) urls: Vec<String>,
+    /// What clients do: get, put, delegate, select, insert, or mixed
+    #[arg(long, value_name = "WHAT", default_value = "mixed")]
+    pub(crate) what: What,
+    /// Clients at once, each with a space of its own
+    #[arg(long, value_name = "N", default_value_t = 16)]
+    pub(crate) connections: usize,
+    /// How long
+    #[arg(long, value_name = "N", default_value_t = 10)]
+    pub(crate) seconds: u64,
+    /// Keys that each client reads and writes
+    #[arg(long, value_name = "N", default_value_t = 100)]
+    pub(crate) keys: usize,
+    /// A node's process, to report its CPU; repeatable
+    #[arg(long = "pid", value_name = "PID")]
+    pub(crate) pids: Vec<u32>,
+    /// Who the clients are: the same seed, the same people
+    #[arg(long, value_name = "TEXT", default_value = "load")]
+    pub(crate) seed: String,
+    /// Write every acknowledgement of `mixed` to this file before it is counted, and ask a node that does not answer again
+    #[arg(long, value_name = "FILE")]
+    pub(crate) acks: Option<PathBuf>,
+    /// Instead: read every line of such a file back
+    #[arg(long, value_name = "FILE", conflicts_with = "acks")]
+    pub(crate) read_back: Option<PathBuf>,
     /// Print one JSON object on one line
     #[arg(long)]
     pub(crate) json: bool,

@@ -1,10 +1,11 @@
-//! `openkey-sim load`.
+//! `openkey-sim load` and `load-node`.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
 use openkey_simulator::load::{LoadOptions, read_back, run};
+use openkey_simulator::load_node::{self, LoadNodeOptions};
 use openkey_simulator::person::Site;
 use openkey_simulator::up::running::Running;
 use openkey_verifier::client::Host;
@@ -45,6 +46,34 @@ pub(crate) fn load(load: cli::Load) -> anyhow::Result<()> {
     print(&report, load.json)?;
     if report.errors.contains_key("status_429") {
         eprintln!("host-proxy limited the rate: start it with `openkey-sim up --rate-limit off`");
+    }
+    Ok(())
+}
+
+pub(crate) fn load_node(load: cli::LoadNode) -> anyhow::Result<()> {
+    let options = LoadNodeOptions {
+        urls: load.urls,
+        what: load.what,
+        connections: load.connections,
+        duration: Duration::from_secs(load.seconds),
+        keys: load.keys,
+        pids: load.pids,
+        patient: load.acks.is_some(),
+        acks: load.acks,
+        seed: load.seed,
+    };
+    if let Some(file) = &load.read_back {
+        let found = load_node::read_back(&options, file)?;
+        print(&found, load.json)?;
+        if !found.missing.is_empty() {
+            bail!("{} acknowledgements were lost", found.missing.len());
+        }
+        return Ok(());
+    }
+    let report = load_node::run(&options)?;
+    print(&report, load.json)?;
+    if report.errors.contains_key("status_429") {
+        eprintln!("the node limited the rate: start it with --rate off");
     }
     Ok(())
 }

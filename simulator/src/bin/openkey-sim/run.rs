@@ -19,6 +19,7 @@ pub(crate) fn run(command: Command) -> anyhow::Result<()> {
         Command::Status(status) => show(&status),
         Command::Fault(fault) => change(fault),
         Command::Load(load) => crate::load::load(load),
+        Command::LoadNode(load) => crate::load::load_node(load),
         Command::Process(process) => be(process),
     }
 }

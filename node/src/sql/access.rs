@@ -1,0 +1,160 @@
+//! What may be done in a database, from what an invocation was granted.
+
+use openkey_capability::ability::Ability;
+use openkey_capability::attenuation::Caveats;
+use openkey_capability::resource::SpaceResource;
+use serde_json::Value;
+
+use super::limited::{Named, Narrowed};
+use super::{DatabaseId, SqlError};
+
+/// What the abilities of an invocation let it do.
+///
+/// Abilities add up: an invocation with several may do what one of them allows.
+///
+/// | ability | rows | tables and so on | pragmas |
+/// |---|---|---|---|
+/// | `read`, `select` | reads | | |
+/// | `write` | reads, writes | defines | |
+/// | `schema` | | defines | |
+/// | `admin` | | defines | asks |
+/// | `*` | reads, writes | defines | asks |
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Can {
+    pub(super) read: bool,
+    pub(super) write: bool,
+    pub(super) define: bool,
+    pub(super) pragma: bool,
+}
+
+impl Can {
+    /// What one who only reads can do.
+    pub(super) const READ: Self = Self {
+        read: true,
+        write: false,
+        define: false,
+        pragma: false,
+    };
+
+    fn of(ability: &str) -> Self {
+        let (read, write, define, pragma) = match ability {
+            "tinycloud.sql/read" => (true, false, false, false),
+            "tinycloud.sql/write" => (true, true, true, false),
+            "tinycloud.sql/schema" => (false, false, true, false),
+            "tinycloud.sql/admin" => (false, false, true, true),
+            "tinycloud.sql/*" => (true, true, true, true),
+            _ => (false, false, false, false),
+        };
+        Self {
+            read,
+            write,
+            define,
+            pragma,
+        }
+    }
+
+    const fn or(self, other: Self) -> Self {
+        Self {
+            read: self.read || other.read,
+            write: self.write || other.write,
+            define: self.define || other.define,
+            pragma: self.pragma || other.pragma,
+        }
+    }
+
+    /// Whether nothing is allowed that writes.
+    pub(super) const fn only_reads(self) -> bool {
+        !self.write && !self.define
+    }
+}
+
+/// What may be done in one database, and how large it may become.
+#[derive(Clone, Debug)]
+pub struct Access {
+    pub(super) database: DatabaseId,
+    pub(super) resource: String,
+    pub(super) can: Can,
+    pub(super) named: Named,
+    /// What the invoker's own fact leaves of it.
+    pub(super) narrowed: Narrowed,
+    pub(super) may_create: bool,
+    pub(super) max_bytes: Option<u64>,
+}
+
+impl Access {
+    /// What an invocation may do in the database that `resource` names.
+    ///
+    /// `granted` are its abilities for this resource, each with the caveats that it was granted
+    /// under; `own` is what the invoker's fact `sqlCaveats` says, if there is one. It may not make
+    /// the database ([`Access::may_create`]), which may become as large as any
+    /// ([`Access::max_bytes`]).
+    ///
+    /// A caveat that allows nothing here refuses the whole, not only its ability: no request is
+    /// answered for one of which not all is granted.
+    ///
+    /// # Errors
+    ///
+    /// [`SqlError::Permission`]: a caveat is unknown, cannot be read, contradicts another or selects
+    /// another path; or the fact cannot be read. [`SqlError::Parse`]: the resource names no database.
+    pub fn new<'a>(
+        resource: &SpaceResource,
+        granted: impl IntoIterator<Item = (&'a Ability, &'a Caveats)>,
+        own: Option<&Value>,
+    ) -> Result<Self, SqlError> {
+        let database = DatabaseId::new(resource);
+        let database = database.map_err(|error| SqlError::Parse(error.to_string()))?;
+        let path = resource.path().unwrap_or_default();
+        let mut can = Can::default();
+        let mut constrained = None;
+        for (ability, caveats) in granted {
+            can = can.or(Can::of(ability.canonical()));
+            super::limited::constrain(&mut constrained, caveats, path)?;
+        }
+        let (named, narrowed) = match constrained {
+            Some(statements) => (Named::Constrained(statements), Narrowed::default()),
+            None => super::limited::own(own)?,
+        };
+        if narrowed.read_only {
+            can = Can {
+                read: can.read,
+                ..Can::default()
+            };
+        }
+        Ok(Self {
+            database,
+            resource: resource.to_string(),
+            can,
+            named,
+            narrowed,
+            may_create: false,
+            max_bytes: None,
+        })
+    }
+
+    /// Whether the database is made by the first request that would write it. Otherwise that finds
+    /// no database ([`SqlError::NotFound`]).
+    #[must_use]
+    pub const fn may_create(mut self, may: bool) -> Self {
+        self.may_create = may;
+        self
+    }
+
+    /// How large the database may become, in bytes, if that is less than any may.
+    #[must_use]
+    pub const fn max_bytes(mut self, bytes: u64) -> Self {
+        self.max_bytes = Some(bytes);
+        self
+    }
+
+    /// The database.
+    #[must_use]
+    pub const fn database(&self) -> DatabaseId {
+        self.database
+    }
+
+    /// Whether no request under it can write, so that nobody needs to be asked for room.
+    #[must_use]
+    pub const fn only_reads(&self) -> bool {
+        self.can.only_reads() || matches!(self.named, Named::Constrained(_))
+    }
+}

@@ -1,0 +1,376 @@
+//! What a statement may do, decided while SQLite compiles it: what is not listed here is refused.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use rusqlite::hooks::{AuthAction, AuthContext};
+
+use super::allowed::{FUNCTIONS, INTERNAL_FUNCTIONS, PRAGMAS, PRAGMAS_OF, PRAGMAS_SET};
+use crate::sql::access::{Access, Can};
+use crate::sql::limited::Named;
+use crate::sql::{Constraint, SqlError};
+
+/// Where SQLite keeps the last number of tables that count their rows.
+const SEQUENCE: &str = "sqlite_sequence";
+
+/// What the statements of a request may do.
+#[derive(Clone, Debug)]
+pub(super) struct Policy {
+    pub(super) can: Can,
+    tables: Option<Arc<BTreeSet<String>>>,
+    columns: Option<Arc<BTreeSet<String>>>,
+    constrained: bool,
+    resource: String,
+}
+
+/// Why a statement was refused.
+#[derive(Clone, Debug)]
+pub(super) enum Denial {
+    /// It writes, and only reading is allowed.
+    Write,
+    /// It needs the ability `admin`.
+    Pragma,
+    /// Anything else, in words.
+    Other(String),
+}
+
+/// What a statement does, learnt while it is compiled.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Seen {
+    /// The table that it makes, changes or drops, or whose index or trigger, in small letters. What
+    /// it reads and deletes there is part of that.
+    defines: Option<String>,
+    /// It drops a table. Such a statement has no words of its caller's beside a name: what else it
+    /// reads and changes is what foreign keys ask for.
+    drops: bool,
+    /// It selects.
+    selects: bool,
+    /// It does something else.
+    other: bool,
+}
+
+impl Seen {
+    /// Whether the statement defines, or finds that there is nothing to define.
+    pub(super) const fn defines(&self) -> bool {
+        self.defines.is_some() || !(self.selects || self.other)
+    }
+
+    /// Whether what it defines is this table.
+    fn is_on(&self, table: &str) -> bool {
+        let defines = self.defines.as_ref();
+        defines.is_some_and(|defines| defines.eq_ignore_ascii_case(table))
+    }
+}
+
+impl Policy {
+    pub(super) fn new(access: &Access) -> Self {
+        let constrained = matches!(access.named, Named::Constrained(_));
+        Self {
+            can: if constrained && access.can.read {
+                Can::READ
+            } else {
+                access.can
+            },
+            tables: access.narrowed.tables.clone(),
+            columns: access.narrowed.columns.clone(),
+            constrained,
+            resource: access.resource.clone(),
+        }
+    }
+
+    /// Whether a statement that was compiled under it is allowed to everybody who can do the same.
+    pub(super) const fn is_common(&self) -> bool {
+        self.tables.is_none() && self.columns.is_none()
+    }
+
+    pub(super) fn error(&self, denial: &Denial) -> SqlError {
+        match denial {
+            Denial::Write if self.constrained => SqlError::Constrained(Constraint::Write),
+            _ if self.constrained => SqlError::Constrained(Constraint::Escape),
+            Denial::Write => SqlError::ReadOnly,
+            Denial::Pragma => SqlError::Unauthorized {
+                resource: self.resource.clone(),
+                ability: "admin",
+            },
+            Denial::Other(what) => SqlError::Permission(what.clone()),
+        }
+    }
+
+    /// Whether one thing may be done.
+    pub(super) fn allows(
+        &self,
+        context: &AuthContext<'_>,
+        seen: &mut Seen,
+        modules: &BTreeSet<String>,
+    ) -> Result<(), Denial> {
+        seen.selects |= context.action == AuthAction::Select;
+        seen.other |= matches!(
+            context.action,
+            AuthAction::Insert { .. }
+                | AuthAction::Update { .. }
+                | AuthAction::Delete { .. }
+                | AuthAction::Pragma { .. }
+        );
+        if context.database_name == Some("temp") {
+            // Definitions look whether something temporary depends on what they change.
+            let looks = match context.action {
+                AuthAction::Read { .. } => true,
+                AuthAction::Update { .. } => seen.defines.is_some(),
+                _ => false,
+            };
+            if !looks {
+                return other("temporary tables, indexes, views, triggers");
+            }
+        }
+        match context.action {
+            AuthAction::Select | AuthAction::Recursive => self.select(),
+            AuthAction::Read {
+                table_name,
+                column_name,
+            } => self.read(table_name, column_name, seen, modules),
+            AuthAction::Insert { table_name } => {
+                self.change(table_name, seen)?;
+                self.whole_rows(table_name, seen)
+            }
+            AuthAction::Delete { table_name } => {
+                if seen.is_on(table_name) {
+                    return Ok(());
+                }
+                self.change(table_name, seen)?;
+                self.whole_rows(table_name, seen)
+            }
+            AuthAction::Update {
+                table_name,
+                column_name,
+            } => {
+                self.change(table_name, seen)?;
+                if is_schema(table_name) {
+                    return Ok(());
+                }
+                self.sees(table_name, Some(column_name), seen)
+            }
+            AuthAction::CreateTable { table_name } => self.define(table_name, seen, modules),
+            AuthAction::CreateView { view_name } => self.define(view_name, seen, modules),
+            AuthAction::CreateIndex { table_name, .. }
+            | AuthAction::CreateTrigger { table_name, .. }
+            | AuthAction::DropIndex { table_name, .. }
+            | AuthAction::DropTrigger { table_name, .. }
+            | AuthAction::AlterTable { table_name, .. } => self.define(table_name, seen, modules),
+            AuthAction::DropTable { table_name } => {
+                self.define(table_name, seen, modules)?;
+                seen.drops = true;
+                Ok(())
+            }
+            AuthAction::DropView { view_name } => self.define(view_name, seen, modules),
+            AuthAction::Reindex { .. } => self.define("", seen, modules),
+            AuthAction::Function { function_name } => self.function(function_name, seen),
+            AuthAction::Pragma {
+                pragma_name,
+                pragma_value,
+            } => self.pragma(pragma_name, pragma_value, seen),
+            AuthAction::Attach { .. } => other("ATTACH and VACUUM"),
+            AuthAction::Detach { .. } => other("DETACH"),
+            AuthAction::Analyze { .. } => other("ANALYZE"),
+            AuthAction::CreateVtable { .. } | AuthAction::DropVtable { .. } => {
+                other("virtual tables")
+            }
+            AuthAction::CreateTempTable { .. }
+            | AuthAction::CreateTempIndex { .. }
+            | AuthAction::CreateTempTrigger { .. }
+            | AuthAction::CreateTempView { .. }
+            | AuthAction::DropTempTable { .. }
+            | AuthAction::DropTempIndex { .. }
+            | AuthAction::DropTempTrigger { .. }
+            | AuthAction::DropTempView { .. } => {
+                other("temporary tables, indexes, views, triggers")
+            }
+            AuthAction::Transaction { .. } | AuthAction::Savepoint { .. } => {
+                other("transactions: a batch is one")
+            }
+            _ => other("this kind of statement"),
+        }
+    }
+
+    /// Whether a compiled statement may be run.
+    pub(super) fn allows_whole(&self, seen: &Seen, reads: bool) -> Result<(), Denial> {
+        if !reads && self.can.only_reads() {
+            // also what finds that there is nothing to define
+            return Err(Denial::Write);
+        }
+        // `SELECT 1` reads nothing that would have been asked for.
+        if self.can.read || self.can.pragma || seen.defines() {
+            return Ok(());
+        }
+        other("this access only defines: CREATE, ALTER, DROP")
+    }
+
+    fn select(&self) -> Result<(), Denial> {
+        // What a definition selects comes before it is known to be one.
+        if self.can.read || self.can.pragma || self.can.define {
+            return Ok(());
+        }
+        other("no ability of the invocation reads")
+    }
+
+    fn read(
+        &self,
+        table: &str,
+        column: &str,
+        seen: &Seen,
+        modules: &BTreeSet<String>,
+    ) -> Result<(), Denial> {
+        let table = &*table.to_ascii_lowercase();
+        if let Some(pragma) = table.strip_prefix("pragma_") {
+            return self.pragma(pragma, None, seen);
+        }
+        if modules.contains(table) {
+            return other(format!("the virtual table {table}"));
+        }
+        let is_own = is_schema(table) || table == SEQUENCE;
+        if seen.is_on(table) || (is_own && seen.defines.is_some()) {
+            return Ok(());
+        }
+        if !self.can.read && !seen.drops {
+            // Whoever defines may read only what SQLite reads of the schema.
+            return if is_schema(table) && self.can.define {
+                Ok(())
+            } else {
+                other("no ability of the invocation reads")
+            };
+        }
+        self.sees(table, (!column.is_empty()).then_some(column), seen)
+    }
+
+    /// Whether rows of a table may be changed.
+    fn change(&self, table: &str, seen: &Seen) -> Result<(), Denial> {
+        let table = table.to_ascii_lowercase();
+        if table.starts_with("sqlite_") {
+            // Definitions write here. SQLite lets nobody else write the schema itself.
+            return if self.can.define && (seen.defines.is_some() || is_schema(&table)) {
+                Ok(())
+            } else if self.can.only_reads() {
+                Err(Denial::Write)
+            } else {
+                other(format!("writing to {table}"))
+            };
+        }
+        if self.can.write || seen.drops {
+            Ok(())
+        } else if self.can.define {
+            other("this access only defines: CREATE, ALTER, DROP")
+        } else {
+            Err(Denial::Write)
+        }
+    }
+
+    fn define(
+        &self,
+        table: &str,
+        seen: &mut Seen,
+        modules: &BTreeSet<String>,
+    ) -> Result<(), Denial> {
+        if !self.can.define {
+            return Err(Denial::Write);
+        }
+        let small = table.to_ascii_lowercase();
+        if small == SEQUENCE && seen.defines.is_some() {
+            // A table that counts its rows is being made, and is the first one that does.
+            return Ok(());
+        }
+        if small.starts_with("sqlite_") || small.starts_with("pragma_") || modules.contains(&small)
+        {
+            return other(format!("the name {table}"));
+        }
+        if self.columns.is_some() {
+            return other("definitions where columns are restricted");
+        }
+        seen.defines = Some(small.clone());
+        if self
+            .tables
+            .as_ref()
+            .is_some_and(|tables| !tables.contains(&small))
+        {
+            return other(format!("the table {table}"));
+        }
+        Ok(())
+    }
+
+    /// Whether the invoker's own fact lets a column be seen, or something of a table.
+    fn sees(&self, table: &str, column: Option<&str>, seen: &Seen) -> Result<(), Denial> {
+        let table = table.to_ascii_lowercase();
+        if table.starts_with("sqlite_") && seen.defines.is_some() {
+            return Ok(());
+        }
+        if self
+            .tables
+            .as_ref()
+            .is_some_and(|tables| !tables.contains(&table))
+        {
+            return other(format!("the table {table}"));
+        }
+        if let (Some(columns), Some(column)) = (&self.columns, column) {
+            let column = column.to_ascii_lowercase();
+            if !columns.contains(&column) && !columns.contains(&format!("{table}.{column}")) {
+                return other(format!("the column {table}.{column}"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether whole rows come or go, which have every column.
+    fn whole_rows(&self, table: &str, seen: &Seen) -> Result<(), Denial> {
+        if is_schema(table) {
+            return Ok(());
+        }
+        if self.columns.is_some() {
+            return other("inserting and deleting where columns are restricted");
+        }
+        self.sees(table, None, seen)
+    }
+
+    fn function(&self, name: &str, seen: &Seen) -> Result<(), Denial> {
+        let name = name.to_ascii_lowercase();
+        let is = |names: &[&str]| names.binary_search(&&*name).is_ok();
+        // SQLite itself lets only definitions call the internal ones.
+        if is(FUNCTIONS) || (seen.defines.is_some() && is(INTERNAL_FUNCTIONS)) {
+            Ok(())
+        } else {
+            other(format!("the function {name}"))
+        }
+    }
+
+    fn pragma(&self, name: &str, value: Option<&str>, seen: &Seen) -> Result<(), Denial> {
+        if name == "quick_check" && seen.defines.is_some() {
+            // ALTER TABLE checks what it has changed.
+            return Ok(());
+        }
+        if !self.can.pragma {
+            return Err(Denial::Pragma);
+        }
+        let name = name.to_ascii_lowercase();
+        let is = |names: &[&str]| names.contains(&&*name);
+        let allowed = match value {
+            None => is(PRAGMAS) || is(PRAGMAS_OF),
+            Some(_) => is(PRAGMAS_OF) || (is(PRAGMAS_SET) && !self.can.only_reads()),
+        };
+        if !allowed {
+            return other(format!("the pragma {name}"));
+        }
+        if !self.is_common() {
+            return other("pragmas where tables or columns are restricted");
+        }
+        Ok(())
+    }
+}
+
+/// The table that holds the schema, by one of its names, and that of temporary ones, which is empty.
+fn is_schema(table: &str) -> bool {
+    matches!(
+        table,
+        "sqlite_master" | "sqlite_schema" | "sqlite_temp_master" | "sqlite_temp_schema"
+    )
+}
+
+fn other<T>(what: impl Into<String>) -> Result<T, Denial> {
+    Err(Denial::Other(what.into()))
+}

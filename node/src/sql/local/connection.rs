@@ -1,0 +1,346 @@
+//! How connections are set up, and what watches over their statements.
+
+use std::collections::BTreeSet;
+use std::ops::{Deref, DerefMut};
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
+
+use rusqlite::config::DbConfig;
+use rusqlite::hooks::{Action, Authorization};
+use rusqlite::limits::Limit;
+use rusqlite::{CachedStatement, Connection, ErrorCode, OpenFlags, Statement};
+
+use super::allowed::MODULES;
+use super::authorizer::{Denial, Policy, Seen};
+use super::functions;
+use crate::sql::SqlError;
+use crate::sql::statement::NotOne;
+
+/// How long SQLite waits for a lock of another process: one that opens or closes the database. Who
+/// writes it is decided by turns, not by waiting here.
+const BUSY: Duration = Duration::from_secs(10);
+/// Compiled statements kept by a connection.
+const STATEMENTS: usize = 64;
+/// Pages kept in memory by a connection, in KiB.
+const CACHE_KIB: i64 = 1024;
+/// Steps between two looks at the clock: some tens of microseconds.
+const STEPS: i32 = 1000;
+/// Writes a copy of the database, to a file that it can name.
+const VACUUM: &str = "VACUUM";
+/// Bytes of the log that stay when it is over.
+const LOG_BYTES: i64 = 4 << 20;
+
+/// Limits of statements. None of them is met by what people write, and each bounds a way to make
+/// SQLite work long, deep or wide between two looks at the clock.
+const LIMITS: [(Limit, i32); 13] = [
+    (Limit::SQLITE_LIMIT_LENGTH, functions::MAX_VALUE as i32),
+    (Limit::SQLITE_LIMIT_SQL_LENGTH, 1 << 20),
+    (Limit::SQLITE_LIMIT_COLUMN, 500),
+    (Limit::SQLITE_LIMIT_EXPR_DEPTH, 500),
+    (Limit::SQLITE_LIMIT_COMPOUND_SELECT, 100),
+    (Limit::SQLITE_LIMIT_VDBE_OP, 1_000_000),
+    (Limit::SQLITE_LIMIT_FUNCTION_ARG, 100),
+    (Limit::SQLITE_LIMIT_ATTACHED, 0),
+    (Limit::SQLITE_LIMIT_LIKE_PATTERN_LENGTH, 256),
+    (Limit::SQLITE_LIMIT_VARIABLE_NUMBER, 32_766),
+    (Limit::SQLITE_LIMIT_TRIGGER_DEPTH, 16),
+    (Limit::SQLITE_LIMIT_WORKER_THREADS, 0),
+    (Limit::SQLITE_LIMIT_PARSER_DEPTH, 500),
+];
+
+/// A connection, and what watches over its statements.
+pub(super) struct Session {
+    connection: Connection,
+    watch: Arc<Watch>,
+    /// Pages that the database may have, as last set.
+    pages: Option<u64>,
+}
+
+/// Shared with SQLite's hooks.
+struct Watch {
+    state: Mutex<State>,
+    since: Instant,
+    /// When to stop, in microseconds after `since`.
+    end: AtomicU64,
+    inserted: AtomicBool,
+    modules: &'static BTreeSet<String>,
+}
+
+#[derive(Default)]
+struct State {
+    /// Under which the present request is; without one, the statements are ours.
+    policy: Option<Policy>,
+    seen: Seen,
+    denial: Option<Denial>,
+}
+
+impl Watch {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Session {
+    /// A connection that only reads.
+    pub(super) fn reader(path: &Path) -> rusqlite::Result<Self> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        Self::new(Connection::open_with_flags(path, flags)?)
+    }
+
+    /// A connection that writes the file, which is there but may be empty.
+    pub(super) fn writer(path: &Path) -> rusqlite::Result<Self> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(path, flags)?;
+        connection.busy_timeout(BUSY)?;
+        // What is deleted gives its room back. It has no effect when there is a table.
+        connection.pragma_update(None, "auto_vacuum", "FULL")?;
+        connection.pragma_update(None, "journal_mode", "WAL")?;
+        // Acknowledged means synced.
+        connection.pragma_update(None, "synchronous", "FULL")?;
+        connection.pragma_update(None, "journal_size_limit", LOG_BYTES)?;
+        Self::new(connection)
+    }
+
+    /// An empty database that only this connection has.
+    pub(super) fn empty() -> rusqlite::Result<Self> {
+        let session = Self::new(Connection::open_in_memory()?)?;
+        session.connection.pragma_update(None, "query_only", true)?;
+        Ok(session)
+    }
+
+    fn new(mut connection: Connection) -> rusqlite::Result<Self> {
+        connection.busy_timeout(BUSY)?;
+        for (config, on) in [
+            (DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true),
+            (DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false),
+            (DbConfig::SQLITE_DBCONFIG_WRITABLE_SCHEMA, false),
+            (DbConfig::SQLITE_DBCONFIG_ENABLE_FKEY, true),
+            (DbConfig::SQLITE_DBCONFIG_ENABLE_FTS3_TOKENIZER, false),
+            (DbConfig::SQLITE_DBCONFIG_ENABLE_ATTACH_CREATE, false),
+            (DbConfig::SQLITE_DBCONFIG_ENABLE_ATTACH_WRITE, false),
+        ] {
+            connection.set_db_config(config, on)?;
+        }
+        connection.pragma_update(None, "cell_size_check", true)?;
+        connection.pragma_update(None, "mmap_size", 0)?;
+        connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
+        connection.pragma_update(None, "temp_store", "MEMORY")?;
+        functions::install(&connection)?;
+        for (limit, most) in LIMITS {
+            connection.set_limit(limit, most)?;
+        }
+        connection.set_prepared_statement_cache_capacity(STATEMENTS);
+        let watch = Arc::new(Watch {
+            state: Mutex::default(),
+            since: Instant::now(),
+            end: AtomicU64::new(u64::MAX),
+            inserted: AtomicBool::new(false),
+            modules: modules(&connection)?,
+        });
+        let clock = Arc::clone(&watch);
+        connection.progress_handler(
+            STEPS,
+            Some(move || clock.micros(Instant::now()) >= clock.end.load(Ordering::Relaxed)),
+        )?;
+        let inserts = Arc::clone(&watch);
+        connection.update_hook(Some(move |action, _: &str, _: &str, _| {
+            if action == Action::SQLITE_INSERT {
+                inserts.inserted.store(true, Ordering::Relaxed);
+            }
+        }))?;
+        let asked = Arc::clone(&watch);
+        connection.authorizer(Some(move |context: rusqlite::hooks::AuthContext<'_>| {
+            let state = &mut *asked.state();
+            let Some(policy) = &state.policy else {
+                return Authorization::Allow;
+            };
+            match policy.allows(&context, &mut state.seen, asked.modules) {
+                Ok(()) => Authorization::Allow,
+                Err(denial) => {
+                    state.denial.get_or_insert(denial);
+                    Authorization::Deny
+                }
+            }
+        }))?;
+        Ok(Self {
+            connection,
+            watch,
+            pages: None,
+        })
+    }
+
+    /// The connection, for statements of ours.
+    pub(super) const fn connection(&self) -> &Connection {
+        &self.connection
+    }
+
+    /// Sets how many pages the database may have.
+    pub(super) fn limit_pages(&mut self, pages: u64) -> rusqlite::Result<()> {
+        if self.pages != Some(pages) {
+            self.pages = None;
+            let pages = i64::try_from(pages).unwrap_or(i64::MAX);
+            self.connection
+                .pragma_update(None, "max_page_count", pages)?;
+        }
+        self.pages = Some(pages);
+        Ok(())
+    }
+
+    /// Lets `work` run statements under `policy` until `end`.
+    pub(super) fn under<T>(&self, policy: &Policy, end: Instant, work: impl FnOnce() -> T) -> T {
+        self.watch.state().policy = Some(policy.clone());
+        self.watch
+            .end
+            .store(self.watch.micros(end), Ordering::Relaxed);
+        let done = work();
+        self.watch.end.store(u64::MAX, Ordering::Relaxed);
+        self.watch.state().policy = None;
+        done
+    }
+
+    /// Compiles one statement under the policy, or finds it compiled.
+    ///
+    /// The connection is used only by those who can do the same, so what was compiled once need not
+    /// be asked for again; SQLite asks again when the schema has changed.
+    pub(super) fn prepare(&self, sql: &str, policy: &Policy) -> Result<Prepared<'_>, SqlError> {
+        self.begin_statement();
+        // The only statement that SQLite does not ask for while it compiles it.
+        if sql
+            .get(..VACUUM.len())
+            .is_some_and(|word| word.eq_ignore_ascii_case(VACUUM))
+        {
+            return Err(policy.error(&Denial::Other(VACUUM.to_owned())));
+        }
+        let prepared = if policy.is_common() && policy.can.read {
+            self.connection.prepare_cached(sql).map(Prepared::Cached)
+        } else {
+            self.connection.prepare(sql).map(Prepared::Once)
+        };
+        let prepared = prepared.map_err(|error| self.error(policy, &error))?;
+        let allowed = policy.allows_whole(&self.watch.state().seen, prepared.readonly());
+        allowed.map_err(|denial| policy.error(&denial))?;
+        Ok(prepared)
+    }
+
+    /// Compiles one statement that must define.
+    pub(super) fn prepare_definition(
+        &self,
+        sql: &str,
+        policy: &Policy,
+    ) -> Result<Prepared<'_>, SqlError> {
+        self.begin_statement();
+        let prepared = self.connection.prepare(sql).map(Prepared::Once);
+        let prepared = prepared.map_err(|error| self.error(policy, &error))?;
+        if prepared.readonly() {
+            return Err(SqlError::Schema("only CREATE, ALTER and DROP define"));
+        }
+        let allowed = policy.allows_whole(&self.watch.state().seen, false);
+        allowed.map_err(|denial| policy.error(&denial))?;
+        if self.watch.state().seen.defines() {
+            Ok(prepared)
+        } else {
+            Err(SqlError::Schema("only CREATE, ALTER and DROP define"))
+        }
+    }
+
+    /// Whether a row was inserted since the statement was compiled.
+    pub(super) fn has_inserted(&self) -> bool {
+        self.watch.inserted.load(Ordering::Relaxed)
+    }
+
+    fn begin_statement(&self) {
+        let mut state = self.watch.state();
+        state.seen = Seen::default();
+        state.denial = None;
+        self.watch.inserted.store(false, Ordering::Relaxed);
+    }
+
+    /// What an error of a statement means.
+    pub(super) fn error(&self, policy: &Policy, error: &rusqlite::Error) -> SqlError {
+        if let Some(denial) = &self.watch.state().denial {
+            return policy.error(denial);
+        }
+        translate(error)
+    }
+}
+
+impl Watch {
+    fn micros(&self, at: Instant) -> u64 {
+        let micros = at.saturating_duration_since(self.since).as_micros();
+        u64::try_from(micros).unwrap_or(u64::MAX)
+    }
+}
+
+/// A compiled statement.
+pub(super) enum Prepared<'a> {
+    /// To be found again.
+    Cached(CachedStatement<'a>),
+    /// For this time.
+    Once(Statement<'a>),
+}
+
+impl<'a> Deref for Prepared<'a> {
+    type Target = Statement<'a>;
+
+    fn deref(&self) -> &Statement<'a> {
+        match self {
+            Self::Cached(statement) => statement,
+            Self::Once(statement) => statement,
+        }
+    }
+}
+
+impl<'a> DerefMut for Prepared<'a> {
+    fn deref_mut(&mut self) -> &mut Statement<'a> {
+        match self {
+            Self::Cached(statement) => statement,
+            Self::Once(statement) => statement,
+        }
+    }
+}
+
+/// What SQLite reports, as an answer to whoever wrote the statement, or as a failure of the machine.
+pub(super) fn translate(error: &rusqlite::Error) -> SqlError {
+    match error.sqlite_error_code() {
+        Some(ErrorCode::OperationInterrupted) => SqlError::Time,
+        Some(ErrorCode::OutOfMemory) => SqlError::Memory,
+        Some(ErrorCode::DiskFull) => SqlError::Quota,
+        Some(
+            ErrorCode::SystemIoFailure
+            | ErrorCode::DatabaseCorrupt
+            | ErrorCode::NotADatabase
+            | ErrorCode::CannotOpen
+            | ErrorCode::FileLockingProtocolFailed
+            | ErrorCode::DatabaseBusy
+            | ErrorCode::PermissionDenied
+            | ErrorCode::NoLargeFileSupport
+            | ErrorCode::InternalMalfunction
+            | ErrorCode::ApiMisuse,
+        ) => SqlError::Internal(error.to_string()),
+        _ => match error {
+            rusqlite::Error::MultipleStatement => NotOne::Several.into(),
+            rusqlite::Error::SqlInputError { msg, .. } => SqlError::Sqlite(msg.clone()),
+            rusqlite::Error::SqliteFailure(_, Some(message)) => SqlError::Sqlite(message.clone()),
+            error => SqlError::Sqlite(error.to_string()),
+        },
+    }
+}
+
+/// The virtual tables that SQLite has, but for those that only compute: the same for every
+/// connection of the process.
+fn modules(connection: &Connection) -> rusqlite::Result<&'static BTreeSet<String>> {
+    static ALL: OnceLock<BTreeSet<String>> = OnceLock::new();
+    if let Some(all) = ALL.get() {
+        return Ok(all);
+    }
+    let mut statement = connection.prepare("SELECT lower(name) FROM pragma_module_list")?;
+    let names = statement.query_map([], |row| row.get::<_, String>(0))?;
+    let names = names.filter(|name| {
+        let allowed = |name: &String| MODULES.contains(&name.as_str());
+        !name.as_ref().is_ok_and(allowed)
+    });
+    let names = names.collect::<rusqlite::Result<_>>()?;
+    Ok(ALL.get_or_init(|| names))
+}

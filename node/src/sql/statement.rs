@@ -1,0 +1,140 @@
+//! One statement per text.
+
+use super::SqlError;
+
+/// What keeps a text from being one statement.
+pub(super) enum NotOne {
+    /// There is none.
+    None,
+    /// There are several.
+    Several,
+    /// There is a NUL, where SQLite would stop reading.
+    Nul,
+}
+
+impl From<NotOne> for SqlError {
+    fn from(not_one: NotOne) -> Self {
+        let what = match not_one {
+            NotOne::None => "no statement",
+            NotOne::Several => "more than one statement: send a batch",
+            NotOne::Nul => "a statement cannot contain NUL",
+        };
+        Self::Parse(what.to_owned())
+    }
+}
+
+/// The one statement of a text, without what may follow it: `;`, white space, comments.
+///
+/// A trigger holds statements, so a text that defines one is only trimmed: SQLite says whether
+/// something follows it.
+pub(super) fn one(sql: &str) -> Result<&str, NotOne> {
+    if sql.contains('\0') {
+        return Err(NotOne::Nul);
+    }
+    let mut words = Vec::new();
+    let (mut begin, mut end, mut ended, mut several) = (None, 0, false, false);
+    for (from, token) in (Tokens { sql, at: 0 }) {
+        if token == ";" {
+            ended = begin.is_some();
+            continue;
+        }
+        several |= ended;
+        begin.get_or_insert(from);
+        end = from + token.len();
+        // EXPLAIN QUERY PLAN CREATE TEMPORARY TRIGGER
+        if words.len() < 6 {
+            words.push(token);
+        }
+    }
+    let statement = sql.get(begin.ok_or(NotOne::None)?..end).unwrap_or_default();
+    let is = |word: &&str| word.eq_ignore_ascii_case("trigger");
+    let mut leading = words.iter();
+    let creates = leading.any(|word| word.eq_ignore_ascii_case("create"));
+    if several && !(creates && leading.any(is)) {
+        return Err(NotOne::Several);
+    }
+    Ok(statement)
+}
+
+/// What a text consists of, without white space and comments: quoted text, words, single characters.
+struct Tokens<'a> {
+    sql: &'a str,
+    at: usize,
+}
+
+impl<'a> Iterator for Tokens<'a> {
+    type Item = (usize, &'a str);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            let rest = self.sql.get(self.at..)?;
+            let first = rest.chars().next()?;
+            let (length, is_token) = match first {
+                ' ' | '\t' | '\n' | '\r' | '\u{c}' => (1, false),
+                '-' if rest.starts_with("--") => (rest.find('\n').unwrap_or(rest.len()), false),
+                '/' if rest.starts_with("/*") => {
+                    let end = rest.get(2..).and_then(|rest| rest.find("*/"));
+                    (end.map_or(rest.len(), |end| end + 4), false)
+                }
+                // A doubled quote inside is the end of one text and the begin of the next.
+                '\'' | '"' | '`' | '[' => {
+                    let close = if first == '[' { ']' } else { first };
+                    let end = rest.get(1..).and_then(|rest| rest.find(close));
+                    (end.map_or(rest.len(), |end| end + 2), true)
+                }
+                _ => {
+                    let word = |c: char| c.is_ascii_alphanumeric() || c == '_' || !c.is_ascii();
+                    let end = rest.find(|c| !word(c)).unwrap_or(rest.len());
+                    (end.max(first.len_utf8()), true)
+                }
+            };
+            let from = self.at;
+            self.at += length;
+            if is_token {
+                return Some((from, rest.get(..length)?));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_is_one_statement() {
+        for (sql, statement) in [
+            ("SELECT 1", "SELECT 1"),
+            (" SELECT 1 ; ; -- one\n /* and; */ ;", "SELECT 1"),
+            (
+                "-- first; second\nSELECT ';' /* ; */ \";\"",
+                "SELECT ';' /* ; */ \";\"",
+            ),
+            ("SELECT [;], `;`, 'it''s;'", "SELECT [;], `;`, 'it''s;'"),
+            (";SELECT 1", "SELECT 1"),
+            ("SELECT 'open", "SELECT 'open"),
+            ("SELECT 1 /* open", "SELECT 1"),
+            ("SELECT 'é;' AS é;", "SELECT 'é;' AS é"),
+            (
+                "create temp TRIGGER t AFTER INSERT ON a BEGIN DELETE FROM b; END;",
+                "create temp TRIGGER t AFTER INSERT ON a BEGIN DELETE FROM b; END",
+            ),
+        ] {
+            assert!(one(sql).is_ok_and(|it| it == statement), "{sql}");
+        }
+        for sql in ["", " ", ";", "-- one", "/* one", "/**/;"] {
+            assert!(matches!(one(sql), Err(NotOne::None)), "{sql}");
+        }
+        for sql in [
+            "SELECT 1; SELECT 2",
+            "SELECT 1;x",
+            "CREATE TABLE trigger_(a);x",
+            "a;b;",
+        ] {
+            assert!(matches!(one(sql), Err(NotOne::Several)), "{sql}");
+        }
+        assert!(matches!(one("SELECT 1\0; x"), Err(NotOne::Nul)));
+        let many = format!("SELECT 1{}", "; -- x\n".repeat(100_000));
+        assert!(one(&many).is_ok_and(|it| it == "SELECT 1"));
+    }
+}

@@ -1,0 +1,137 @@
+//! What the tests of databases share.
+#![allow(dead_code, unreachable_pub)]
+
+use std::time::Duration;
+
+use openkey_capability::ability::Ability;
+use openkey_capability::attenuation::Caveats;
+use openkey_capability::resource::{Resource, SpaceResource};
+use openkey_node::sql::{
+    Access, DatabaseId, Databases, LocalDatabases, Request, Response, SqlError, SqlLimits,
+};
+use serde_json::{Value, json};
+
+pub fn resource(path: &str) -> SpaceResource {
+    match Resource::parse(&format!("tinycloud:a:b:c/sql/{path}")).unwrap() {
+        Resource::Space(resource) => resource,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// The access that these abilities give, each with its caveats.
+pub fn granted(
+    path: &str,
+    abilities: &[(&str, Value)],
+    own: Option<&Value>,
+) -> Result<Access, SqlError> {
+    let abilities: Vec<(Ability, Caveats)> = abilities
+        .iter()
+        .map(|(name, caveats)| {
+            let ability = Ability::parse(&format!("tinycloud.sql/{name}")).unwrap();
+            (ability, serde_json::from_value(caveats.clone()).unwrap())
+        })
+        .collect();
+    let pairs = abilities
+        .iter()
+        .map(|(ability, caveats)| (ability, caveats));
+    Access::new(&resource(path), pairs, own).map(|access| access.may_create(true))
+}
+
+/// The access to `main` that these abilities give, separated by spaces.
+pub fn access(abilities: &str) -> Access {
+    let all = abilities.split_whitespace();
+    let all: Vec<_> = all.map(|name| (name, json!([{}]))).collect();
+    granted("main", &all, None).unwrap()
+}
+
+pub fn open(dir: &std::path::Path) -> LocalDatabases {
+    LocalDatabases::open(dir, SqlLimits::default()).unwrap()
+}
+
+pub async fn run(
+    databases: &LocalDatabases,
+    access: &Access,
+    request: Value,
+) -> Result<Value, SqlError> {
+    let request = Request::parse(request.to_string().as_bytes())?;
+    match databases.run(&access.database(), access, request).await? {
+        Response::Json(json) => Ok(serde_json::from_slice(&json).unwrap()),
+        Response::Export(export) => Ok(json!({"export": export.bytes})),
+        other => panic!("{other:?}"),
+    }
+}
+
+pub async fn query(
+    databases: &LocalDatabases,
+    access: &Access,
+    sql: &str,
+) -> Result<Value, SqlError> {
+    run(databases, access, json!({"action": "query", "sql": sql})).await
+}
+
+pub async fn execute(
+    databases: &LocalDatabases,
+    access: &Access,
+    sql: &str,
+) -> Result<Value, SqlError> {
+    run(databases, access, json!({"action": "execute", "sql": sql})).await
+}
+
+/// The first value of the first row.
+pub async fn value(databases: &LocalDatabases, access: &Access, sql: &str) -> Value {
+    query(databases, access, sql).await.unwrap()["rows"][0][0].clone()
+}
+
+pub fn id(path: &str) -> DatabaseId {
+    DatabaseId::new(&resource(path)).unwrap()
+}
+
+/// Status and text of an error.
+pub fn told<T: std::fmt::Debug>(result: Result<T, SqlError>) -> (u16, String) {
+    let error = result.unwrap_err();
+    (error.status(), error.to_string())
+}
+
+pub const SCHEMA: &str = "CREATE TABLE t (id INTEGER PRIMARY KEY, a, b UNIQUE)";
+
+/// A database with that table and two rows, and who may do everything.
+pub async fn with_table() -> (tempfile::TempDir, LocalDatabases, Access) {
+    let dir = tempfile::tempdir().unwrap();
+    let databases = open(dir.path());
+    let all = access("*");
+    execute(&databases, &all, SCHEMA).await.unwrap();
+    execute(
+        &databases,
+        &all,
+        "INSERT INTO t VALUES (1, 'one', 1), (2, 'two', 2)",
+    )
+    .await
+    .unwrap();
+    (dir, databases, all)
+}
+
+/// Longest time of a request in these tests, and what else they may take on a busy machine.
+pub const TIME: Duration = Duration::from_millis(500);
+pub const BOUND: Duration = Duration::from_secs(8);
+
+/// A database to attack, and who may do everything in it.
+pub async fn target() -> (tempfile::TempDir, LocalDatabases, Access) {
+    let dir = tempfile::tempdir().unwrap();
+    let limits = SqlLimits {
+        time: TIME,
+        heap_bytes: 256 << 20,
+        ..SqlLimits::default()
+    };
+    let databases = LocalDatabases::open(dir.path(), limits).unwrap();
+    let all = access("*");
+    for sql in ["CREATE TABLE t (a)", "INSERT INTO t VALUES (1), (2)"] {
+        execute(&databases, &all, sql).await.unwrap();
+    }
+    (dir, databases, all)
+}
+
+/// The database is as it was.
+pub async fn works(databases: &LocalDatabases, all: &Access) {
+    assert_eq!(value(databases, all, "SELECT count(*) FROM t").await, 2);
+    execute(databases, all, "UPDATE t SET a = a").await.unwrap();
+}
