@@ -9,7 +9,11 @@ mod random;
 use core::num::NonZeroU64;
 
 use openkey_capability::{
-    ability::Ability, attenuation::Attenuation, cacao::Unsigned, cid::Cid, recap::ReCap,
+    ability::Ability,
+    attenuation::Attenuation,
+    cacao::Unsigned,
+    cid::Cid,
+    recap::ReCap,
     siwe::{Fields, Message},
 };
 use openkey_enclave::consent::{SigningRequest, read_payload};
