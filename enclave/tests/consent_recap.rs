@@ -9,8 +9,12 @@ mod random;
 use core::num::NonZeroU64;
 
 use openkey_capability::{
-    ability::Ability, attenuation::Attenuation, cacao::Unsigned, cid::Cid, recap::ReCap,
-    siwe::Fields,
+    ability::Ability,
+    attenuation::Attenuation,
+    cacao::Unsigned,
+    cid::Cid,
+    recap::ReCap,
+    siwe::{Fields, Message},
 };
 use openkey_enclave::consent::{SigningRequest, read_payload};
 use openkey_protocol::message::{
@@ -101,6 +105,7 @@ fn words(grant: &Grant) -> String {
 struct Vector {
     name: String,
     text: String,
+    signature: String,
 }
 
 /// Vectors of the tokens themselves: what was signed by others is told, too.
@@ -111,7 +116,13 @@ fn vector(name: &str) -> SigningRequest {
     );
     let vectors: Vec<Vector> = serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap();
     let found = vectors.into_iter().find(|it| it.name == name).unwrap();
-    read(&found.text).unwrap_or_else(|error| panic!("{name}: {error:?}"))
+    let request = read(&found.text).unwrap_or_else(|error| panic!("{name}: {error:?}"));
+    // The digest is the one that a wallet signed, by the signature itself.
+    let unsigned = Unsigned::try_from(&Message::parse(&found.text).unwrap()).unwrap();
+    assert_eq!(request.digest, unsigned.digest(), "{name}");
+    let signature = hex::decode(found.signature).unwrap();
+    unsigned.sign(&signature.try_into().unwrap()).unwrap();
+    request
 }
 
 #[test]

@@ -243,7 +243,10 @@ fn a_node_moves_where_its_port_is_taken_unless_the_port_was_asked_for() {
     assert_eq!(output.status.code(), Some(1));
     let stderr = String::from_utf8(output.stderr).unwrap();
     let told = format!("error: {address} is taken");
-    assert!(stderr.contains(&told) && stderr.contains("--node-listen"), "{stderr}");
+    assert!(
+        stderr.contains(&told) && stderr.contains("--node-listen"),
+        "{stderr}"
+    );
     drop(taken);
 
     let first = Simulation::start(Options::new(BINARY).dir(&dir).node()).unwrap();
