@@ -34,6 +34,14 @@ export function toBase64(bytes) {
 }
 
 /**
+ * @param {Uint8Array} bytes
+ * @returns {string} base64url without padding (RFC 4648, section 5)
+ */
+export function toBase64Url(bytes) {
+  return toBase64(bytes).replaceAll('+', '-').replaceAll('/', '_').replace(/=+$/, '');
+}
+
+/**
  * @param {string} base64
  * @returns {Uint8Array<ArrayBuffer>}
  */

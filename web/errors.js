@@ -1,6 +1,6 @@
 // Every failure a person can meet: which rule, what happened, what to do.
 
-/** @typedef {'enclave' | 'host' | 'network' | 'passkey' | 'evidence' | 'page'} Party who refused */
+/** @typedef {'enclave' | 'host' | 'network' | 'passkey' | 'evidence' | 'page' | 'node'} Party who refused */
 
 /** A failure in words for a person. */
 export class Failure extends Error {
@@ -49,7 +49,7 @@ const ENCLAVE = {
   credential_refused: { title: 'The enclave refused the new passkey', advice: 'Try again, or use another device for the passkey.' },
   confirmation_needed: { title: 'A second confirmation is needed', advice: 'Read the warnings and tick the confirmation.' },
   siwe_refused: { title: 'This is not a valid sign-in message', advice: 'It looks like Sign-In with Ethereum but does not follow EIP-4361 exactly. Ask the application for a correct one.' },
-  siwe_unsupported: { title: 'This sign-in message cannot be signed here', advice: 'It is for another address, or grants something the enclave cannot explain yet.' },
+  siwe_unsupported: { title: 'This sign-in message cannot be signed here', advice: 'It is for another address, has expired, or hands out what cannot be granted. Ask the application for another one.' },
   typed_data_refused: { title: 'The typed data cannot be read', advice: 'It must be the JSON of eth_signTypedData_v4, without unknown or missing fields.' },
   text_refused: { title: 'The text holds characters you cannot see', advice: 'Remove control and direction characters and try again.' },
   too_many: { title: 'Too many in too short a time', advice: 'Wait a minute and try again.', retry: true },

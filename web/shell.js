@@ -9,6 +9,7 @@ import { verify } from './views/verify.js';
 import { keys } from './views/keys.js';
 import { passkeys } from './views/passkeys.js';
 import { sign } from './views/sign.js';
+import { connect } from './views/connect.js';
 import { history } from './views/history.js';
 import { unconfirmed } from './views/unconfirmed.js';
 
@@ -16,13 +17,14 @@ import { unconfirmed } from './views/unconfirmed.js';
 
 /** @typedef {(app: App, signal: AbortSignal) => HTMLElement} View `signal` ends when another view takes the place */
 
-/** @type {Record<string, { title: string, view: View, account: boolean }>} */
+/** @type {Record<string, { title: string, short?: string, view: View, account: boolean }>} */
 const ROUTES = {
   '': { title: 'Welcome', view: landing, account: false },
   create: { title: 'Create an account', view: signUp, account: false },
   verify: { title: 'Verify', view: verify, account: false },
   keys: { title: 'Keys', view: keys, account: true },
   sign: { title: 'Sign', view: sign, account: true },
+  connect: { title: 'Connect to a node', short: 'Node', view: connect, account: true },
   passkeys: { title: 'Passkeys', view: passkeys, account: true },
   history: { title: 'History', view: history, account: true },
 };
@@ -117,8 +119,8 @@ export class Shell {
     this.nav.hidden = !app.session;
     fill(
       this.nav,
-      ['keys', 'sign', 'passkeys', 'history'].map((name) =>
-        h('a', { href: `#/${name}`, 'aria-current': path === name ? 'page' : null }, ROUTES[name]?.title),
+      ['keys', 'sign', 'connect', 'passkeys', 'history'].map((name) =>
+        h('a', { href: `#/${name}`, 'aria-current': path === name ? 'page' : null }, ROUTES[name]?.short ?? ROUTES[name]?.title),
       ),
     );
     fill(

@@ -64,6 +64,7 @@ function partyName(party) {
     passkey: 'the passkey',
     evidence: 'checked in this browser',
     page: 'checked in this page',
+    node: 'the node',
   };
   return names[party];
 }

@@ -21,7 +21,9 @@ import { adviceFor } from './rules.js';
 
 /** @typedef {{ label: string, value: string }} SummaryLine */
 /** @typedef {{ severity: 'notice' | 'attention' | 'danger', text: string }} SummaryWarning */
-/** @typedef {{ title: string, lines: SummaryLine[], warnings: SummaryWarning[], text: string | null, confirm: boolean }} Summary */
+/** @typedef {{ ability: string, words: string, severity: SummaryWarning['severity'] | null, within: number | null }} GrantedAbility */
+/** @typedef {{ kind: 'data' | 'network' | 'token' | 'hosting' | 'unknown', resource: string, owner: string, scope: string, abilities: GrantedAbility[], reaches_secrets: boolean }} SummaryGrant */
+/** @typedef {{ title: string, lines: SummaryLine[], grants: SummaryGrant[], warnings: SummaryWarning[], text: string | null, confirm: boolean }} Summary */
 
 /**
  * @typedef {object} CheckedPrompt a prompt whose signature, request hash, nonce, origin and expiry held; bytes as hex

@@ -18,7 +18,7 @@ use tokio::net::TcpListener;
 
 use crate::{
     config::{ChannelListen, Config, Limits},
-    http::{App, Guard, Readiness, answer, body_budget, router},
+    http::{App, Guard, Readiness, answer, body_budget, page_policy, router},
     limits::Rates,
     metrics::Metrics,
     page::Page,
@@ -140,12 +140,15 @@ impl HostProxy {
             })
             .collect();
         let start = getrandom::u32().map_err(|e| StartError::Other(e.to_string()))?;
+        let page_policy = page_policy(config.node.as_ref())
+            .ok_or_else(|| StartError::Other("the node's origin fits no header".to_owned()))?;
         let app = Arc::new(App {
             guard: Guard::new(&config),
             upstreams,
             rates: Rates::new(&config.limits),
             bodies: body_budget(),
             page,
+            page_policy,
             store,
             metrics,
             readiness: Readiness::new(),

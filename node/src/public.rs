@@ -35,16 +35,24 @@ pub async fn get(
     headers: &HeaderMap,
 ) -> Result<Response, Error> {
     let space = public(space)?;
-    let invalid = || Error::Bad("Invalid key".to_owned());
-    let resource =
-        SpaceResource::new(space.clone(), kv::SERVICE, Some(key)).map_err(|_| invalid())?;
-    if key.is_empty() || resource.path() != Some(key) {
-        return Err(invalid());
+    if key.is_empty() || SpaceResource::new(space.clone(), kv::SERVICE, Some(key)).is_err() {
+        return Err(Error::Bad("Invalid key".to_owned()));
     }
-    let value = match node.store.value(&space, key).await {
-        Err(StoreError::NoSpace) => None,
-        other => other?,
-    };
+    // Keys are stored as they stand in resources. Who writes URLs may escape more than that, so what
+    // is not there as it stands is looked for as resources write it.
+    let mut value = None;
+    for key in [Some(key.to_owned()), as_in_resources(key)]
+        .into_iter()
+        .flatten()
+    {
+        value = match node.store.value(&space, &key).await {
+            Err(StoreError::NoSpace) => None,
+            other => other?,
+        };
+        if value.is_some() {
+            break;
+        }
+    }
     let value = value.ok_or_else(|| Error::NotFound("Key not found".to_owned()))?;
     let etag = ETag(value.hash);
     let had = headers.get(header::IF_NONE_MATCH);
@@ -93,11 +101,60 @@ pub async fn list(node: &Node, space: &str, prefix: &str) -> Result<Response, Er
     Ok(response)
 }
 
+/// A path without the escapes that it does not need; `None` if it has none of them. What an escape
+/// stands for is never a separator: `%2F` stays.
+fn as_in_resources(path: &str) -> Option<String> {
+    let mut plain = String::with_capacity(path.len());
+    let mut rest = path;
+    while let Some((before, after)) = rest.split_once('%') {
+        plain.push_str(before);
+        let escape = after.get(..2)?;
+        let byte = u8::from_str_radix(escape, 16).ok()?;
+        if byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:@".contains(&byte) {
+            plain.push(char::from(byte));
+        } else {
+            plain.push('%');
+            plain.push_str(&escape.to_ascii_uppercase());
+        }
+        rest = after.get(2..)?;
+    }
+    plain.push_str(rest);
+    let is_plain = plain
+        .split('/')
+        .all(|segment| !matches!(segment, "." | ".."));
+    (is_plain && plain != path).then_some(plain)
+}
+
 fn public(space: &str) -> Result<SpaceId, Error> {
     let space = SpaceId::parse(space).map_err(|_| Error::Bad("Invalid space ID".to_owned()))?;
     if space.is_public() {
         Ok(space)
     } else {
         Err(Error::Forbidden("Not a public space".to_owned()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn h6_needless_escapes_are_one_reading_and_separators_never_appear() {
+        for (path, plain) in [
+            ("a%3Ab", Some("a:b")),
+            ("a%20b%27", Some("a%20b'")),
+            ("a%c3%a9", Some("a%C3%A9")),
+            ("a%2fb", Some("a%2Fb")),
+            ("a%2Fb", None),
+            ("a/b", None),
+            ("%2e%2e/etc", None),
+            ("a/%2E/b", None),
+            ("a%2", None),
+            ("a%", None),
+            ("a%zz", None),
+            ("a%é", None),
+        ] {
+            assert_eq!(as_in_resources(path).as_deref(), plain, "{path}");
+        }
     }
 }

@@ -122,6 +122,7 @@ pub async fn check(dir: &Path, progress: &dyn Progress) -> Result<Checked, Upkee
         other => other?,
     }
     let store = SqliteStore::open(dir, Options::default())?;
+    checked.findings.extend(store.miscounted().await?);
     let blobs = LocalBlobs::new(&dir.join(BLOBS));
     each_blob(&store, async |row| {
         if let Some(finding) = check_blob(&blobs, &row) {

@@ -8,6 +8,7 @@
 //!   configuration.json the measured configuration, as host-proxy hands it to enclaves
 //!   root-key           0600; the development root key
 //!   store/             host-proxy's database of sealed records
+//!   node/              0700; what the TinyCloud node keeps, and its secret
 //!   policy.json        accepts exactly these enclaves; carries the simulated root
 //!   root.pem           the simulated root certificate
 //!   manifest.json      the release manifest of the image that runs, signed by the maintainers whom the
@@ -43,6 +44,8 @@ pub use crate::kept::{Kept, KeptImage, RootKind};
 pub const DEFAULT_DIR: &str = ".openkey";
 /// The port of a new simulation unless told otherwise.
 pub const FIRST_PORT: u16 = 7100;
+/// The port of a new simulation's node: where clients look for one on this machine.
+pub const FIRST_NODE_PORT: u16 = 8000;
 
 /// Longest path of a directory, in bytes. A socket's path ends at 107 bytes, and this is the longest
 /// in it (they are made as `run/.PID-NN/s`, which is shorter).
@@ -237,6 +240,12 @@ impl Dir {
     #[must_use]
     pub fn store(&self) -> PathBuf {
         self.0.join("store")
+    }
+
+    /// What the node keeps.
+    #[must_use]
+    pub fn node(&self) -> PathBuf {
+        self.0.join("node")
     }
 
     /// Logs.

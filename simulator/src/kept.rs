@@ -113,6 +113,9 @@ pub struct Kept {
     /// The image that the enclaves run; absent if they are processes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image: Option<KeptImage>,
+    /// Where the node listens. It is not measured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub node: Option<u16>,
 }
 
 fn is_development(root: &RootKind) -> bool {
@@ -134,6 +137,7 @@ impl Kept {
             root: RootKind::Development,
             measured: Map::new(),
             image: None,
+            node: None,
         }
     }
 

@@ -200,6 +200,65 @@ fn a_simulation_ends_with_the_program_that_started_it() {
 }
 
 #[test]
+fn a_node_runs_beside_the_rest_and_keeps_its_port_and_its_name() {
+    let temporary = tempfile::tempdir().unwrap();
+    let dir = temporary.path().join("sim");
+    let info = |ready: &Ready| {
+        let node = Host::new(ready.node.as_ref().unwrap()).unwrap();
+        let answer = node.get("info", 1 << 16).unwrap();
+        assert_eq!(answer.status, 200);
+        serde_json::from_slice::<serde_json::Value>(&answer.body).unwrap()
+    };
+    let mut first = Simulation::start(Options::new(BINARY).dir(&dir).node()).unwrap();
+    let names = first.ready.processes.iter().map(|it| it.name.as_str());
+    assert_eq!(names.collect::<Vec<_>>(), ["enclave", "host-proxy", "node"]);
+    let (url, before) = (first.ready.node.clone().unwrap(), info(&first.ready));
+    let config = Host::new(first.page()).unwrap().get("config.json", 1 << 20);
+    let config: serde_json::Value = serde_json::from_slice(&config.unwrap().body).unwrap();
+    assert_eq!(config["node"], *url);
+    // It is kept alive like everything else.
+    let killed = first.kill("node").unwrap();
+    first.wait_for_another("node", killed).unwrap();
+    let pids = pids(&first);
+    first.end(Signal::INT).unwrap();
+    wait_until_gone(&pids);
+
+    let second = Simulation::start(Options::new(BINARY).dir(&dir).node()).unwrap();
+    assert_eq!(second.ready.node, Some(url));
+    assert_eq!(info(&second.ready)["nodeId"], before["nodeId"]);
+}
+
+#[test]
+fn a_node_moves_where_its_port_is_taken_unless_the_port_was_asked_for() {
+    let taken = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let address = taken.local_addr().unwrap();
+    let temporary = tempfile::tempdir().unwrap();
+    let dir = temporary.path().join("sim");
+    let asked = format!("--node-listen={address}");
+    let output = Command::new(BINARY)
+        .args(["up", "--port=0", &asked, "--dir"])
+        .arg(&dir)
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    let told = format!("error: {address} is taken");
+    assert!(
+        stderr.contains(&told) && stderr.contains("--node-listen"),
+        "{stderr}"
+    );
+    drop(taken);
+
+    let first = Simulation::start(Options::new(BINARY).dir(&dir).node()).unwrap();
+    let url = first.ready.node.clone().unwrap();
+    drop(first);
+    let port = url.rsplit(':').next().unwrap().parse::<u16>().unwrap();
+    let _taken = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).unwrap();
+    let second = Simulation::start(Options::new(BINARY).dir(&dir).node()).unwrap();
+    assert_ne!(second.ready.node, Some(url));
+}
+
+#[test]
 fn a_taken_port_names_the_flag() {
     let taken = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let port = taken.local_addr().unwrap().port();

@@ -6,6 +6,7 @@ import { fill, h, icon } from '../dom.js';
 import { asFailure } from '../errors.js';
 import { failureNotice, facts, notice, when } from '../ui.js';
 import { openDialog } from './dialog.js';
+import { grantsView } from './grants.js';
 
 /** @import { Prepared } from '../consent.js' */
 /** @import { Approved } from '../messages.js' */
@@ -109,6 +110,7 @@ class Approval {
       this.content,
       vouchedBy(this.app),
       bySeverity(summary.warnings).map(warning),
+      grantsView(summary.grants),
       facts(...summary.lines.map((line) => /** @type {[string, string]} */ ([line.label, line.value]))),
       summary.text !== null && [
         h('h3', {}, prompt.kind.startsWith('sign_') && prompt.kind !== 'sign_in' ? 'Exactly this is signed' : 'Exactly this'),

@@ -1,16 +1,14 @@
 // Signing: a text, a sign-in message, or typed data, with one of the account's keys.
 
-import { toHex } from '../bytes.js';
 import { propose, prove } from '../consent.js';
 import { fill, h, icon } from '../dom.js';
-import { Failure } from '../errors.js';
+import { released } from '../released.js';
 import { busy, copyable, fail, facts, field, heading, notice, say, when } from '../ui.js';
 import { ask } from './prompt.js';
 import { siweHelper } from './siwe.js';
 
-/** @import { HistoryEntry, Outcome, Payload } from '../messages.js' */
+/** @import { Payload } from '../messages.js' */
 /** @import { App } from '../state.js' */
-/** @import { Consented } from './prompt.js' */
 
 /** @typedef {'text' | 'siwe' | 'typed_data'} Kind */
 
@@ -162,41 +160,6 @@ export function sign(app, signal) {
     ),
     result,
   );
-}
-
-/**
- * The signature that an approval released. If only the answer was lost on the way, the account's
- * history still has it.
- *
- * @param {App} app
- * @param {Consented} consented
- * @returns {Promise<{ signature: string, digest: string, address: string }>}
- */
-async function released(app, { approved, prompt }) {
-  /** @type {Outcome | undefined} */
-  const outcome = approved?.outcome;
-  const address = prompt.key?.address ?? '';
-  if (outcome && typeof outcome !== 'string' && 'signature' in outcome) {
-    const { signature, digest } = outcome.signature;
-    if (toHex(digest) === prompt.digest) return { signature: `0x${toHex(signature)}`, digest: `0x${prompt.digest}`, address };
-  } else if (approved === null) {
-    const { entries } = await app.history(null, 20);
-    const entry = entries.find((one) => mine(one, prompt));
-    if (entry?.signature) return { signature: `0x${toHex(entry.signature)}`, digest: `0x${prompt.digest}`, address };
-  }
-  throw new Failure('page', 'no_signature', {
-    title: 'The signature did not come with the answer',
-    message: 'The enclave’s answer is not a signature of the digest you approved.',
-    advice: 'Look at the history before you sign again.',
-  });
-}
-
-/**
- * @param {HistoryEntry} entry
- * @param {Consented['prompt']} prompt
- */
-function mine(entry, prompt) {
-  return toHex(entry.digest) === prompt.digest && entry.key === prompt.key?.key && entry.at >= prompt.issued_at;
 }
 
 /** @param {{ signature: string, digest: string, address: string }} signed */

@@ -36,6 +36,18 @@ struct Server {
     served: JoinHandle<()>,
 }
 
+impl Server {
+    async fn until_open(&self, count: isize) {
+        let reached = async {
+            while self.seen.open.load(Ordering::SeqCst) != count {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        let reached = tokio::time::timeout(Duration::from_secs(10), reached).await;
+        assert!(reached.is_ok(), "there are never {count} connections");
+    }
+}
+
 /// Answers how long the body was; a request for `/slow` half a second later.
 async fn answer(peer: IpAddr, request: Request<Incoming>) -> Response<String> {
     if request.uri().path() == "/slow" {
@@ -136,17 +148,13 @@ async fn h1_one_client_cannot_take_every_connection_but_the_trusted_proxy_can() 
         for n in 0..places {
             let stream = TcpStream::connect(server.address).await.unwrap();
             held.push(stream);
-            while server.seen.open.load(Ordering::SeqCst) <= n {
-                tokio::task::yield_now().await;
-            }
+            server.until_open(n + 1).await;
         }
         let answer = ask(server.address, GET).await;
         assert!(answer.starts_with("HTTP/1.1 503 "), "{answer}");
         assert_eq!(server.seen.refused.load(Ordering::SeqCst), 1);
         drop(held.pop());
-        while server.seen.open.load(Ordering::SeqCst) == places {
-            tokio::task::yield_now().await;
-        }
+        server.until_open(places - 1).await;
         let answer = ask(server.address, GET).await;
         assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
     }
@@ -162,9 +170,7 @@ async fn h1_who_is_slow_to_ask_is_left() {
     stream.write_all(b"GET / HTTP/1.1\r\n").await.unwrap();
     let ended = tokio::time::timeout(Duration::from_secs(10), all(&mut stream)).await;
     assert!(!ended.unwrap().contains("200"));
-    while server.seen.open.load(Ordering::SeqCst) > 0 {
-        tokio::task::yield_now().await;
-    }
+    server.until_open(0).await;
 }
 
 #[tokio::test]

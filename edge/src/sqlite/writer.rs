@@ -184,12 +184,8 @@ fn prepare(
     synced: bool,
 ) -> Result<(), Failure> {
     // NORMAL leaves the sync of the log to the next transaction that is FULL
-    let mode = if synced {
-        "PRAGMA synchronous = FULL"
-    } else {
-        "PRAGMA synchronous = NORMAL"
-    };
-    execute(connection, mode)?;
+    let mode = if synced { "full" } else { "normal" };
+    connection.pragma_update(None, "synchronous", mode)?;
     execute(connection, "BEGIN IMMEDIATE")?;
     for (index, task) in tasks.iter_mut().enumerate() {
         execute(connection, "SAVEPOINT write_of_one")?;
@@ -214,7 +210,7 @@ fn prepare(
 }
 
 fn probe(connection: &Connection) -> Result<(), DatabaseError> {
-    execute(connection, "PRAGMA synchronous = FULL")?;
+    connection.pragma_update(None, "synchronous", "full")?;
     execute(connection, "UPDATE probe SET count = count + 1")?;
     Ok(())
 }

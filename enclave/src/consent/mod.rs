@@ -7,6 +7,7 @@
 
 mod chains;
 mod danger;
+mod recap;
 mod refusal;
 mod siwe;
 mod text;

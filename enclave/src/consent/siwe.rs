@@ -2,6 +2,8 @@
 
 use openkey_capability::{
     cacao::eip191,
+    cid::Cid,
+    recap::ReCap,
     siwe::{Message, mentions_recap},
     uri::parse_uri,
 };
@@ -10,7 +12,7 @@ use openkey_protocol::message::{
 };
 
 use super::{
-    SigningRequest, address_text, chains,
+    SigningRequest, address_text, chains, recap,
     refusal::{check_size, refuse},
     words::{line, moment, quoted, shown, warning},
 };
@@ -25,20 +27,17 @@ const SKEW: i64 = 5 * 60_000;
 /// Reads a sign-in message.
 pub(super) fn read(text: &str, signer: &Address, now_ms: i64) -> Result<SigningRequest, Error> {
     check_size(text)?;
-    // Before the grammar: a ReCap that does not parse must not be called something else.
-    if mentions_recap(text) {
-        return Err(refuse(
-            ErrorCode::SiweUnsupported,
-            "recap",
-            "This sign-in also hands out permissions (a ReCap), which cannot be explained yet.",
-            "Ask the app for a plain sign-in without permissions.",
-        ));
-    }
     let message = Message::parse(text).map_err(|error| {
+        // A ReCap that does not parse must not be called something else.
+        let what = if mentions_recap(text) {
+            "This sign-in hands out permissions, but it is not in its exact form"
+        } else {
+            "This is not a sign-in message in its exact form"
+        };
         refuse(
             ErrorCode::SiweRefused,
             error.rule(),
-            &format!("This is not a sign-in message in its exact form: {error}."),
+            &format!("{what}: {error}."),
             "Tell the app's maker; nothing was signed.",
         )
     })?;
@@ -52,17 +51,47 @@ pub(super) fn read(text: &str, signer: &Address, now_ms: i64) -> Result<SigningR
         ));
     }
     let span = Span::of(&message, now_ms)?;
+    let recap = recap::read(&message)?;
+    let mut lines = lines(&message, recap.as_ref(), &span, now_ms);
+    let mut warnings = warnings(&message, recap.is_some(), &span, now_ms);
+    let mut title = format!("Sign in to {}", shown(&fields.domain, MAX_TITLE));
+    let mut grants = Vec::new();
+    let what = if let Some(recap) = &recap {
+        let granted = recap::explain(&message, recap)?;
+        title = granted.title;
+        grants = granted.grants;
+        warnings.extend(granted.warnings);
+        granted.lines
+    } else if let Some(cid) = revoked(&fields.uri) {
+        // The signed message is all that a node needs to end it.
+        "Take back a permission".clone_into(&mut title);
+        vec![line(
+            "What",
+            format!("Take back the permission {cid}, and all that was handed on from it"),
+        )]
+    } else {
+        vec![line("What", "Sign in as you, with the address below")]
+    };
+    // After who asks.
+    lines.splice(1..1, what);
+    let confirm = warnings.iter().any(|it| it.severity == Severity::Danger);
     Ok(SigningRequest {
         kind: PromptKind::SignSiwe,
         digest: eip191(text),
         summary: Summary {
-            title: format!("Sign in to {}", shown(&fields.domain, MAX_TITLE)),
-            lines: lines(&message, &span, now_ms),
-            warnings: warnings(&message, &span, now_ms),
+            title,
+            lines,
+            grants,
+            warnings,
             text: Some(text.to_owned()),
-            confirm: false,
+            confirm,
         },
     })
+}
+
+/// The token that a message takes back: who signs it for `ucan:<cid>` revokes.
+fn revoked(uri: &str) -> Option<Cid> {
+    Cid::parse(uri.strip_prefix("ucan:")?).ok()
 }
 
 /// From when until when a sign-in holds, in milliseconds since 1970.
@@ -98,17 +127,22 @@ impl Span {
     }
 }
 
-fn lines(message: &Message, span: &Span, now_ms: i64) -> Vec<Line> {
+fn lines(message: &Message, recap: Option<&ReCap>, span: &Span, now_ms: i64) -> Vec<Line> {
     let fields = message.fields();
     let origin = fields.scheme.as_ref().map_or_else(
         || fields.domain.clone(),
         |scheme| format!("{scheme}://{}", fields.domain),
     );
-    let mut lines = vec![
-        line("Who asks", origin),
-        line("What", "Sign in as you, with the address below"),
-    ];
-    if let Some(statement) = &fields.statement {
+    let mut lines = vec![line("Who asks", origin)];
+    // The generated sentence is told permission by permission.
+    let own = fields
+        .statement
+        .as_deref()
+        .and_then(|statement| match recap {
+            Some(recap) => recap::own_words(statement, recap).filter(|own| !own.is_empty()),
+            None => Some(statement),
+        });
+    if let Some(statement) = own {
         lines.push(line("They say", quoted(statement)));
     }
     lines.push(line("For", &fields.uri));
@@ -123,7 +157,9 @@ fn lines(message: &Message, span: &Span, now_ms: i64) -> Vec<Line> {
     lines.push(line("Chain", chains::name(fields.chain_id.get())));
     lines.push(line("Key", address_text(&Address(fields.address))));
     lines.push(line("Account", message.account()));
-    let resources = fields.resources.iter().flatten();
+    let resources = fields.resources.as_deref().unwrap_or_default();
+    let others = resources.len() - usize::from(recap.is_some());
+    let resources = resources.iter().take(others);
     for (resource, number) in resources.zip(1..) {
         lines.push(line(format!("Resource {number}"), resource));
     }
@@ -135,11 +171,13 @@ fn lines(message: &Message, span: &Span, now_ms: i64) -> Vec<Line> {
     lines
 }
 
-fn warnings(message: &Message, span: &Span, now_ms: i64) -> Vec<Warning> {
+fn warnings(message: &Message, has_recap: bool, span: &Span, now_ms: i64) -> Vec<Warning> {
     let fields = message.fields();
     let mut warnings = Vec::new();
     let mut add = |severity, text: &str| warnings.push(warning(severity, text));
     match span.ends {
+        // Worse than a sign-in without an end, and told with the permissions.
+        None if has_recap => {}
         None => add(
             Severity::Attention,
             "This sign-in has no end of its own: it holds until the app forgets it.",
@@ -163,6 +201,7 @@ fn warnings(message: &Message, span: &Span, now_ms: i64) -> Vec<Warning> {
         );
     }
     match parse_uri(&fields.uri).ok().filter(|uri| is_web(uri.scheme)) {
+        None if has_recap => {}
         None => add(
             Severity::Notice,
             "This sign-in is for something other than a web page.",

@@ -44,6 +44,7 @@ pub(super) fn read(text: &str, signer: &Address) -> Result<SigningRequest, Error
             ),
         ],
         warnings,
+        grants: Vec::new(),
         text: Some(text.to_owned()),
         confirm,
     };

@@ -10,6 +10,7 @@ mod boot;
 mod consent;
 mod crash;
 mod genesis;
+mod grants;
 mod measuring;
 mod passkeys;
 mod requests;

@@ -43,6 +43,8 @@ pub struct Config {
     /// The policy file as served to the page in `/config.json`, for a page served by someone the
     /// person trusts with it; `None` leaves the choice to the page.
     pub policy: Option<serde_json::Value>,
+    /// The one node that the page may talk to, and proposes to people; `None`: no node.
+    pub node: Option<Origin>,
     /// The one proxy hop whose `X-Forwarded-For` counts. Nobody's by default.
     pub trusted_proxy: Option<ipnet::IpNet>,
     /// Serve the page from this directory instead of the embedded one (development).
@@ -71,6 +73,7 @@ impl Config {
             channels: Vec::new(),
             dir,
             policy: None,
+            node: None,
             trusted_proxy: None,
             page_dir: None,
             limits: Limits::default(),

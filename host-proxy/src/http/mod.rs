@@ -38,6 +38,7 @@ use crate::{
 };
 pub(crate) use carry::body_budget;
 use failure::Failure;
+pub(crate) use headers::page_policy;
 
 /// What every handler sees.
 pub(crate) struct App {
@@ -47,6 +48,8 @@ pub(crate) struct App {
     pub(crate) rates: Rates,
     pub(crate) bodies: BodyBudget,
     pub(crate) page: Page,
+    /// The content-security policy of the page.
+    pub(crate) page_policy: HeaderValue,
     pub(crate) store: SqliteStore,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) readiness: Readiness,
@@ -105,7 +108,7 @@ pub(crate) async fn answer(
             response.headers_mut().insert(hyper::header::ALLOW, allow);
         }
     }
-    headers::complete(&mut response, route, app.config.origin.is_https());
+    headers::complete(&mut response, route, app);
     if let Ok(value) = HeaderValue::from_str(id.as_str()) {
         response.headers_mut().insert(X_REQUEST_ID, value);
     }

@@ -17,6 +17,7 @@ use serde::Serialize;
 use tokio::{sync::Mutex, task::JoinSet, time::Instant};
 
 use super::{App, failure::Failure};
+use crate::config::Origin;
 
 /// How long an answer about readiness holds: asking often must not become a way to keep the store
 /// and the enclaves busy.
@@ -54,6 +55,8 @@ pub(super) struct PageConfig<'a> {
     enclave: Option<&'a str>,
     /// The policy file the operator suggests.
     policy: Option<&'a serde_json::Value>,
+    /// The origin of the node the page may talk to.
+    node: Option<&'a str>,
 }
 
 /// The answer to `GET /healthz`.
@@ -150,6 +153,7 @@ pub(super) async fn config(State(app): State<Arc<App>>) -> Response {
         origin: app.config.origin.as_str(),
         enclave: app.upstreams.first().map(|upstream| upstream.id()),
         policy: app.config.policy.as_ref(),
+        node: app.config.node.as_ref().map(Origin::as_str),
     })
     .into_response()
 }

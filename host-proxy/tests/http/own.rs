@@ -74,7 +74,7 @@ async fn the_page_is_told_what_it_needs() {
     let site = Site::with(|config| config.policy = Some(policy.clone())).await;
     assert_eq!(
         site.get("/config.json").await.json(),
-        json!({ "version": 1, "origin": ORIGIN, "enclave": "e1", "policy": policy })
+        json!({ "version": 1, "origin": ORIGIN, "enclave": "e1", "policy": policy, "node": null })
     );
     let site = Site::new().await;
     assert_eq!(site.get("/config.json").await.json()["policy"], Value::Null);

@@ -141,3 +141,39 @@ async fn browsers_are_told_to_trust_nothing_else() {
     assert_eq!(answer.status, 200);
     assert_eq!(answer.header("strict-transport-security"), None);
 }
+
+#[tokio::test]
+async fn the_page_may_talk_to_the_node_it_is_told_of_and_to_no_other() {
+    let node = "https://node.example.org:8443";
+    let site = Site::with(|config| config.node = Some(node.parse().unwrap())).await;
+    let allowed = POLICY.replace("connect-src 'self'", &format!("connect-src 'self' {node}"));
+    assert_ne!(allowed, POLICY);
+    for path in ["/", "/index.html", "/app.js"] {
+        let answer = site.get(path).await;
+        assert_eq!(
+            answer.header("content-security-policy"),
+            Some(allowed.as_str())
+        );
+    }
+    let config = site.get("/config.json").await;
+    assert_eq!(config.json()["node"], node);
+    // What runs no script needs nobody.
+    for path in ["/config.json", "/docs"] {
+        let answer = site.get(path).await;
+        let policy = answer.header("content-security-policy").unwrap();
+        assert!(!policy.contains("node"), "{path}: {policy}");
+    }
+    for odd in [
+        "https://node.example.org/",
+        "https://node.example.org; script-src *",
+        "https://node.example.org https://other.example.org",
+        "https://*.example.org",
+        "http://node.example.org",
+        "*",
+    ] {
+        assert!(
+            odd.parse::<openkey_host_proxy::config::Origin>().is_err(),
+            "{odd}"
+        );
+    }
+}

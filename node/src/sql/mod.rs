@@ -38,6 +38,17 @@ pub enum Response {
     Export(Export),
 }
 
+impl Response {
+    /// Its media type.
+    #[must_use]
+    pub const fn content_type(&self) -> &'static str {
+        match self {
+            Self::Json(_) => "application/json",
+            Self::Export(_) => "application/x-sqlite3",
+        }
+    }
+}
+
 /// A database as of one moment.
 #[derive(Debug)]
 pub struct Export {

@@ -60,7 +60,7 @@ impl Value {
     /// As [`Value::read`], of a value of a caveat.
     pub(super) fn from_json(json: &serde_json::Value) -> Result<Self, SqlError> {
         let raw = RawValue::from_string(json.to_string());
-        Self::read(&*raw.map_err(|error| SqlError::Parse(error.to_string()))?)
+        Self::read(&raw.map_err(|error| SqlError::Parse(error.to_string()))?)
     }
 }
 

@@ -1,6 +1,8 @@
 //! What the tests of databases share.
 #![allow(dead_code, unreachable_pub)]
 
+use std::time::Duration;
+
 use openkey_capability::ability::Ability;
 use openkey_capability::attenuation::Caveats;
 use openkey_capability::resource::{Resource, SpaceResource};
@@ -88,4 +90,48 @@ pub fn id(path: &str) -> DatabaseId {
 pub fn told<T: std::fmt::Debug>(result: Result<T, SqlError>) -> (u16, String) {
     let error = result.unwrap_err();
     (error.status(), error.to_string())
+}
+
+pub const SCHEMA: &str = "CREATE TABLE t (id INTEGER PRIMARY KEY, a, b UNIQUE)";
+
+/// A database with that table and two rows, and who may do everything.
+pub async fn with_table() -> (tempfile::TempDir, LocalDatabases, Access) {
+    let dir = tempfile::tempdir().unwrap();
+    let databases = open(dir.path());
+    let all = access("*");
+    execute(&databases, &all, SCHEMA).await.unwrap();
+    execute(
+        &databases,
+        &all,
+        "INSERT INTO t VALUES (1, 'one', 1), (2, 'two', 2)",
+    )
+    .await
+    .unwrap();
+    (dir, databases, all)
+}
+
+/// Longest time of a request in these tests, and what else they may take on a busy machine.
+pub const TIME: Duration = Duration::from_millis(500);
+pub const BOUND: Duration = Duration::from_secs(8);
+
+/// A database to attack, and who may do everything in it.
+pub async fn target() -> (tempfile::TempDir, LocalDatabases, Access) {
+    let dir = tempfile::tempdir().unwrap();
+    let limits = SqlLimits {
+        time: TIME,
+        heap_bytes: 256 << 20,
+        ..SqlLimits::default()
+    };
+    let databases = LocalDatabases::open(dir.path(), limits).unwrap();
+    let all = access("*");
+    for sql in ["CREATE TABLE t (a)", "INSERT INTO t VALUES (1), (2)"] {
+        execute(&databases, &all, sql).await.unwrap();
+    }
+    (dir, databases, all)
+}
+
+/// The database is as it was.
+pub async fn works(databases: &LocalDatabases, all: &Access) {
+    assert_eq!(value(databases, all, "SELECT count(*) FROM t").await, 2);
+    execute(databases, all, "UPDATE t SET a = a").await.unwrap();
 }

@@ -69,8 +69,7 @@ pub enum ErrorCode {
     ConfirmationNeeded,
     /// The text looks like SIWE or a SIWE-ReCap but does not parse canonically.
     SiweRefused,
-    /// The SIWE message is for another address, has expired, or carries grants that cannot be
-    /// explained yet.
+    /// The SIWE message is for another address, has expired, or hands out what cannot be granted.
     SiweUnsupported,
     /// The typed data cannot be read without ambiguity.
     TypedDataRefused,

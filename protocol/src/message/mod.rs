@@ -8,6 +8,7 @@ mod action;
 mod bytes;
 mod error;
 mod evidence;
+mod grant;
 mod host;
 mod ids;
 mod reply;
@@ -22,6 +23,7 @@ pub use action::{Action, Payload};
 pub use bytes::Bytes;
 pub use error::{Error, ErrorCode};
 pub use evidence::{EVIDENCE_BINDING_VERSION, EvidenceBinding, RollbackProtection, RootSource};
+pub use grant::{Grant, GrantKind, GrantedAbility};
 pub use host::{
     BootFiles, EnclaveEvent, HostReply, HostRequest, MAX_BOOT_FILE, MAX_EVENTS, MAX_PEERS,
     MAX_RELAY_WORD, RelayReply, RelayRequest,

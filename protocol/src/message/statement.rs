@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{AccountId, Address, Bytes, Hash32, KeyId, Statement};
+use super::{AccountId, Address, Bytes, Grant, Hash32, KeyId, Statement};
 
 /// Where an account stands. Clients keep the newest they saw and send it with every request: an
 /// older or missing record is then refused as `rolled_back`.
@@ -148,6 +148,8 @@ pub struct Summary {
     pub title: String,
     /// Who asks, what moves or is granted, until when, on which chain.
     pub lines: Vec<Line>,
+    /// What the signature hands out, in the order of the signed text; empty if nothing is.
+    pub grants: Vec<Grant>,
     /// What a careful friend would point out.
     pub warnings: Vec<Warning>,
     /// The exact text that is signed, shown whole.

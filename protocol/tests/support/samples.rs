@@ -237,6 +237,19 @@ pub(crate) fn statements() -> (AccountHead, AccountReceipt, Prompt, EvidenceBind
                 label: "Who asks".into(),
                 value: "openkey.example".into(),
             }],
+            grants: vec![Grant {
+                kind: GrantKind::Data,
+                resource: "tinycloud:key:z6Mk:notes/kv/a".into(),
+                owner: "Yours".into(),
+                scope: "Values".into(),
+                abilities: vec![GrantedAbility {
+                    ability: "tinycloud.kv/get".into(),
+                    words: "Read values".into(),
+                    severity: Some(Severity::Attention),
+                    within: Some(0),
+                }],
+                reaches_secrets: true,
+            }],
             warnings: vec![Warning {
                 severity: Severity::Notice,
                 text: "Read it.".into(),

@@ -12,7 +12,7 @@ use openkey_host_proxy::config::{BootPaths, Peer};
 use openkey_host_proxy::{Clock, Config, EnclaveConfig, Parts, ServicesConfig};
 use openkey_protocol::transport::Address;
 
-use super::{MEMBER, ProcessOptions, enclave_id, life};
+use super::{MEMBER, ProcessOptions, enclave_id, life, node_url};
 use crate::dir::{Dir, RootKind};
 use crate::fault::{Board, FaultyStore};
 use crate::kms::{Action, KeyPolicy, KmsStandIn, Statement};
@@ -61,6 +61,10 @@ pub(super) async fn run(
         .collect();
     config.policy = Some(serde_json::from_slice(&policy).context("policy.json")?);
     config.page_dir.clone_from(&options.page_dir);
+    config.node = options
+        .node
+        .map(|node| node_url(node).parse())
+        .transpose()?;
     config.limits.drain = DRAIN;
     if options.no_rate_limits {
         config.limits = config.limits.without_rates();

@@ -5,9 +5,11 @@ mod enclave;
 mod host_proxy;
 pub(crate) mod life;
 mod machine;
+mod node;
 
 use std::borrow::Cow;
 use std::ffi::OsString;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -26,6 +28,12 @@ pub fn enclave_id(number: u8) -> String {
     format!("e{number}")
 }
 
+/// Where people and pages find the node that listens here.
+#[must_use]
+pub fn node_url(listen: SocketAddr) -> String {
+    format!("http://localhost:{}", listen.port())
+}
+
 /// What a process is told, beside the directory.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ProcessOptions {
@@ -35,6 +43,8 @@ pub struct ProcessOptions {
     pub page_dir: Option<PathBuf>,
     /// How many enclaves host-proxy serves.
     pub enclaves: u8,
+    /// Where the node listens; `None`: there is none.
+    pub node: Option<SocketAddr>,
     /// Which log lines, such as `info` or `debug`.
     pub log: String,
 }
@@ -48,6 +58,8 @@ pub enum Process {
     Enclave(u8),
     /// The untrusted half; with it the stand-in for AWS KMS, where the root key comes from there.
     HostProxy,
+    /// The TinyCloud node, where people's data is.
+    Node,
 }
 
 impl Process {
@@ -60,6 +72,7 @@ impl Process {
             Self::Enclave(1) => "enclave".into(),
             Self::Enclave(number) => format!("enclave-{number}").into(),
             Self::HostProxy => "host-proxy".into(),
+            Self::Node => "node".into(),
         }
     }
 
@@ -70,6 +83,7 @@ impl Process {
             "vsock" => return Some(Self::Vsock(1)),
             "enclave" => return Some(Self::Enclave(1)),
             "host-proxy" => return Some(Self::HostProxy),
+            "node" => return Some(Self::Node),
             _ => {}
         }
         let (kind, number) = name.rsplit_once('-')?;
@@ -91,6 +105,9 @@ impl Process {
         arguments.extend(["--enclaves".into(), options.enclaves.to_string().into()]);
         if options.no_rate_limits {
             arguments.push("--no-rate-limits".into());
+        }
+        if let Some(node) = options.node {
+            arguments.extend(["--node-listen".into(), node.to_string().into()]);
         }
         if let Some(page_dir) = &options.page_dir {
             arguments.extend(["--page-dir".into(), page_dir.into()]);
@@ -114,6 +131,7 @@ impl Process {
         let result = match self {
             Self::Enclave(number) => runtime.block_on(enclave::run(&dir, number, board)),
             Self::HostProxy => runtime.block_on(host_proxy::run(&dir, options, board)),
+            Self::Node => runtime.block_on(node::run(&dir, options)),
             Self::Vsock(_) => Err(anyhow::anyhow!("{} cannot run here", self.name())),
         };
         // What hangs here has been told to stop; the process ends all the same.
@@ -134,6 +152,7 @@ mod tests {
             Process::Enclave(1),
             Process::Enclave(12),
             Process::HostProxy,
+            Process::Node,
         ] {
             assert_eq!(Process::of_name(&process.name()), Some(process));
         }

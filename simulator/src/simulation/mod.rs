@@ -117,6 +117,9 @@ impl Simulation {
         {
             command.arg("--rate-limit=off");
         }
+        if !options.arguments.iter().any(|it| it.starts_with("--node")) {
+            command.arg("--no-node");
+        }
         let mut supervisor = command
             .args(&options.arguments)
             .stdin(Stdio::piped())

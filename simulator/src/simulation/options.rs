@@ -15,7 +15,7 @@ pub struct Options {
 
 impl Options {
     /// The program, in a new directory that ends with the simulation, on any free port, without
-    /// rate limits.
+    /// rate limits, and without a node.
     pub fn new(binary: impl Into<PathBuf>) -> Self {
         Self {
             binary: binary.into(),
@@ -50,6 +50,12 @@ impl Options {
     #[must_use]
     pub fn no_restart(self) -> Self {
         self.argument("--no-restart")
+    }
+
+    /// With a TinyCloud node, on any free port.
+    #[must_use]
+    pub fn node(self) -> Self {
+        self.argument("--node-listen=127.0.0.1:0")
     }
 
     /// With host-proxy's rate limits.

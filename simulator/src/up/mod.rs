@@ -14,9 +14,10 @@ mod signals;
 mod supervisor;
 mod upgrade;
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
-pub use self::prepare::PortTaken;
+pub use self::prepare::{NodePortTaken, PortTaken};
 pub use self::ready::{Ready, ReadyEnclave, ReadyProcess};
 
 use self::signals::Signals;
@@ -49,6 +50,10 @@ pub struct UpOptions {
     pub replicas: u8,
     /// Where the root key comes from; `None`: as kept, or the default for images or processes.
     pub root: Option<RootKind>,
+    /// Where the node listens; `None`: where it did, or port 8000, or any free one.
+    pub node_listen: Option<SocketAddr>,
+    /// Start a node beside the rest.
+    pub node: bool,
     /// Hold the genesis, and post the operators' shares to enclaves that wait for them.
     pub play_operators: bool,
     /// The faults, which begin when everything answers.
@@ -67,6 +72,8 @@ pub async fn up(options: UpOptions) -> anyhow::Result<()> {
     let dir = Dir::create(&options.dir)?;
     let _lock = dir.lock()?;
     let plan = prepare::plan(&dir, &options)?;
+    let mut options = options;
+    options.processes.node = plan.node;
     eprintln!("preparing {}", dir.path().display());
     let mut supervisor = Supervisor::new(&dir, plan, options, signals)?;
     let result = supervisor.run().await;

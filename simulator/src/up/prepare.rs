@@ -1,7 +1,7 @@
 //! What is in place before the first process starts.
 
 use std::collections::BTreeMap;
-use std::net::{Ipv4Addr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 
 use anyhow::{Context, bail};
 use base64ct::{Base64, Encoding as _};
@@ -11,7 +11,7 @@ use serde_json::json;
 
 use super::{MAX_REPLICAS, UpOptions};
 use crate::ca::Authority;
-use crate::dir::{Dir, FIRST_PORT, Kept, KeptImage, RootKind};
+use crate::dir::{Dir, FIRST_NODE_PORT, FIRST_PORT, Kept, KeptImage, RootKind};
 use crate::fault::Faults;
 use crate::kms::KmsStandIn;
 use crate::nsm::measure::Measurement;
@@ -30,6 +30,14 @@ const UPGRADE_DELAY_SECONDS: u64 = 1;
 )]
 pub struct PortTaken(pub u16);
 
+/// Another program has the node's port.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "{0} is taken: stop what listens there, or choose another with --node-listen (port 0 picks a \
+     free one and keeps it)"
+)]
+pub struct NodePortTaken(pub SocketAddr);
+
 /// What is to be run.
 #[derive(Clone, Debug)]
 pub(super) struct Plan {
@@ -37,6 +45,8 @@ pub(super) struct Plan {
     pub(super) replicas: u8,
     /// Where the enclaves are virtual machines.
     pub(super) machines: Option<Machines>,
+    /// Where the node listens.
+    pub(super) node: Option<SocketAddr>,
 }
 
 /// Enclaves that are virtual machines.
@@ -76,6 +86,38 @@ pub(super) fn port(dir: &Dir, asked: Option<u16>) -> anyhow::Result<(Kept, Optio
     };
     kept.configuration().context("config.json")?;
     Ok((kept, moved))
+}
+
+/// Decides where the node listens, finds it free, and keeps the port. Nothing measures it, so it moves
+/// where it was not asked for and is taken.
+fn node(kept: &mut Kept, options: &UpOptions) -> anyhow::Result<Option<SocketAddr>> {
+    if !options.node {
+        return Ok(None);
+    }
+    let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+    let mut wanted = options.node_listen.unwrap_or(any);
+    let asked = wanted.port() != 0;
+    if !asked {
+        let first = match (options.node_listen, options.port) {
+            (Some(_), _) | (_, Some(0)) => 0,
+            _ => FIRST_NODE_PORT,
+        };
+        wanted.set_port(kept.node.unwrap_or(first));
+    }
+    let free = |address: SocketAddr| TcpListener::bind(address)?.local_addr();
+    let found = match free(wanted) {
+        Err(e) if e.kind() == std::io::ErrorKind::AddrInUse && asked => {
+            return Err(NodePortTaken(wanted).into());
+        }
+        Err(e) if e.kind() == std::io::ErrorKind::AddrInUse => {
+            let found = free(SocketAddr::new(wanted.ip(), 0))?;
+            eprintln!("{wanted} is taken, so the node listens on {found}");
+            found
+        }
+        other => other.with_context(|| format!("--node-listen {wanted}"))?,
+    };
+    kept.node = Some(found.port());
+    Ok(Some(found))
 }
 
 /// Decides what runs, and keeps it.
@@ -150,9 +192,11 @@ pub(super) fn plan(dir: &Dir, options: &UpOptions) -> anyhow::Result<Plan> {
             options.replicas
         );
     }
+    let node = node(&mut kept, options)?;
     kept.configuration().context("config.json")?;
     dir.keep(&kept)?;
     Ok(Plan {
+        node,
         kept,
         replicas: options.replicas,
         machines,
@@ -353,6 +397,7 @@ mod tests {
             kept,
             replicas: 1,
             machines: None,
+            node: None,
         }
     }
 

@@ -86,6 +86,13 @@ pub(super) fn ask(policy: &Path, ready: &mut Ready) -> anyhow::Result<()> {
     if let Some(reason) = word.awaited(ready) {
         bail!("host-proxy is not ready: {reason}");
     }
+    if let Some(node) = &ready.node {
+        let answer = Host::new(node)?.get("healthz", MAX_READY);
+        let status = answer.context("the node")?.status;
+        if status != 200 {
+            bail!("the node is not ready (status {status})");
+        }
+    }
     let policy = std::fs::read(policy)?;
     for enclave in &mut ready.enclaves {
         let site = Site::new(&enclave.api, &ready.page, &policy)?;

@@ -16,7 +16,7 @@ pub struct Ready {
     pub page: String,
     /// The API's base.
     pub api: String,
-    /// The data node; there is none yet.
+    /// The TinyCloud node; absent with `--no-node`.
     pub node: Option<String>,
     /// The directory, absolute.
     pub dir: PathBuf,
@@ -57,7 +57,7 @@ pub struct ReadyEnclave {
 /// One process.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReadyProcess {
-    /// `enclave`, `enclave-2`, …, `host-proxy`; `vsock`, `vsock-2`, … with virtual machines.
+    /// `enclave`, `enclave-2`, …, `host-proxy`, `node`; `vsock`, `vsock-2`, … with virtual machines.
     pub name: String,
     /// Its process id.
     pub pid: u32,
@@ -70,6 +70,9 @@ impl fmt::Display for Ready {
         row("page", &self.page)?;
         row("API", &self.api)?;
         row("API description", &format_args!("{}/docs", self.page))?;
+        if let Some(node) = &self.node {
+            row("node", node)?;
+        }
         if let Some(image) = &self.image {
             row("image", &image.display())?;
         }
@@ -117,7 +120,7 @@ mod tests {
         Ready {
             page: "http://localhost:7100".into(),
             api: "http://localhost:7100/api/v1".into(),
-            node: None,
+            node: Some("http://localhost:8000".into()),
             dir: "/d".into(),
             root_certificate: "/d/root.pem".into(),
             policy: "/d/policy.json".into(),
@@ -144,7 +147,7 @@ mod tests {
         let json = serde_json::to_string(&ready()).unwrap();
         assert_eq!(
             json,
-            r#"{"page":"http://localhost:7100","api":"http://localhost:7100/api/v1","node":null,"dir":"/d","root_certificate":"/d/root.pem","policy":"/d/policy.json","release_policy":"/d/release-policy.json","root":"operators","root_id":"ef","image":null,"enclaves":[{"id":"e1","member":"m1","api":"http://localhost:7100/api/v1/enclaves/e1","measurements":{"0":"ab","16":"cd"},"root_source":"hand_over"}],"processes":[{"name":"enclave","pid":7}]}"#
+            r#"{"page":"http://localhost:7100","api":"http://localhost:7100/api/v1","node":"http://localhost:8000","dir":"/d","root_certificate":"/d/root.pem","policy":"/d/policy.json","release_policy":"/d/release-policy.json","root":"operators","root_id":"ef","image":null,"enclaves":[{"id":"e1","member":"m1","api":"http://localhost:7100/api/v1/enclaves/e1","measurements":{"0":"ab","16":"cd"},"root_source":"hand_over"}],"processes":[{"name":"enclave","pid":7}]}"#
         );
         assert_eq!(serde_json::from_str::<Ready>(&json).unwrap(), ready());
     }

@@ -18,7 +18,7 @@ use super::signals::Signals;
 use super::{Ready, ReadyEnclave, UpOptions, probe};
 use crate::dir::{Dir, Kept, RootKind};
 use crate::nsm::measure::Measurement;
-use crate::process::{MEMBER, Process, enclave_id};
+use crate::process::{MEMBER, Process, enclave_id, node_url};
 use crate::vm;
 
 /// How long everything may take to answer for the first time, on a machine that has other things to
@@ -48,7 +48,7 @@ impl Supervisor {
         signals: Signals,
     ) -> anyhow::Result<Self> {
         let programs = vec![plan.measurement()?; usize::from(plan.replicas)];
-        let ready = ready(dir, &plan.kept, &programs)?;
+        let ready = ready(dir, &plan, &programs)?;
         Ok(Self {
             running: Running::new(ready, options.restart),
             fleet: Fleet::new(dir, &options),
@@ -80,8 +80,11 @@ impl Supervisor {
             self.start_enclave(number);
         }
         self.fleet.start(&[Process::HostProxy]);
+        if self.plan.node.is_some() {
+            self.fleet.start(&[Process::Node]);
+        }
         let programs = vec![self.plan.measurement()?; usize::from(self.plan.replicas)];
-        self.running.ready = ready(&self.dir, &self.plan.kept, &programs)?;
+        self.running.ready = ready(&self.dir, &self.plan, &programs)?;
         if self.options.play_operators || self.plan.kept.root == RootKind::Development {
             let Some(()) = self.wait_until_ready().await? else {
                 return Ok(());
@@ -154,7 +157,7 @@ impl Supervisor {
 
     /// What is said about the enclaves from now on: these programs run.
     pub(super) fn describe(&mut self, programs: &[Measurement]) -> anyhow::Result<()> {
-        self.running.ready = ready(&self.dir, &self.plan.kept, programs)?;
+        self.running.ready = ready(&self.dir, &self.plan, programs)?;
         Ok(())
     }
 
@@ -206,7 +209,8 @@ pub(super) fn enclave_api(kept: &Kept, number: u8) -> String {
     format!("{}/enclaves/{}", api(kept), enclave_id(number))
 }
 
-fn ready(dir: &Dir, kept: &Kept, programs: &[Measurement]) -> anyhow::Result<Ready> {
+fn ready(dir: &Dir, plan: &Plan, programs: &[Measurement]) -> anyhow::Result<Ready> {
+    let kept = &plan.kept;
     let mut enclaves = Vec::new();
     for (number, program) in (1_u8..).zip(programs) {
         enclaves.push(ReadyEnclave {
@@ -219,7 +223,7 @@ fn ready(dir: &Dir, kept: &Kept, programs: &[Measurement]) -> anyhow::Result<Rea
     }
     Ok(Ready {
         page: kept.origin().to_owned(),
-        node: None,
+        node: plan.node.map(node_url),
         dir: dir.path().to_owned(),
         root_certificate: dir.root_certificate(),
         policy: dir.policy(),

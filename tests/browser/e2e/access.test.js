@@ -87,6 +87,26 @@ scenario('every_view_passes_axe_dark_and_light_on_phone_and_desk', async () => {
   await audit(page, 'sign-failure');
   await person.dialog().getByRole('button', { name: 'Close' }).click();
 
+  await person.open('connect');
+  await page.getByRole('heading', { level: 1, name: 'Connect to a node' }).waitFor();
+  await audit(page, 'connect');
+  await page.getByLabel('Folder').fill('');
+  await person.button('Connect').click();
+  await person.prompt();
+  await audit(page, 'connect-permissions');
+  await person.dialog().getByRole('checkbox').check();
+  await person.approve();
+  await person.dialog().locator('[data-grants="hosting"]').waitFor();
+  await audit(page, 'connect-hosting');
+  await person.approved();
+  await person.button('Write and read back').click();
+  await page.locator('[data-read]').waitFor();
+  await audit(page, 'connect-done');
+  await page.getByLabel('Folder').fill('a b');
+  await person.button('Connect').click();
+  await person.failed('folder');
+  await audit(page, 'connect-failure');
+
   await person.view('Passkeys');
   await page.locator('[data-passkey]').waitFor();
   await audit(page, 'passkeys');

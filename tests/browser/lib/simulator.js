@@ -13,6 +13,7 @@ const START = 60_000;
 /**
  * @typedef {object} Ready what `--json` prints
  * @property {string} page
+ * @property {string | null} node
  * @property {string} api
  * @property {string} dir
  * @property {string} root_certificate

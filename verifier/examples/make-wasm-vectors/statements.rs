@@ -4,9 +4,9 @@ use ed25519_dalek::{Signer, SigningKey};
 use openkey_protocol::{
     cbor,
     message::{
-        AccountHead, AccountId, AccountReceipt, Action, Address, Hash32, KeyId, Line, Payload,
-        Prompt, PromptKind, Propose, ReceiptCredential, ReceiptKey, Request, Severity, Signed,
-        Statement, Summary, Warning,
+        AccountHead, AccountId, AccountReceipt, Action, Address, Grant, GrantKind, GrantedAbility,
+        Hash32, KeyId, Line, Payload, Prompt, PromptKind, Propose, ReceiptCredential, ReceiptKey,
+        Request, Severity, Signed, Statement, Summary, Warning,
     },
 };
 use serde_json::{Value, json};
@@ -100,6 +100,19 @@ pub(crate) fn prompts(cases: &mut Cases) {
                 label: "Who asks".into(),
                 value: ORIGIN.into(),
             }],
+            grants: vec![Grant {
+                kind: GrantKind::Hosting,
+                resource: "tinycloud:key:z6Mk:notes/space".into(),
+                owner: "Yours".into(),
+                scope: "Your space “notes”".into(),
+                abilities: vec![GrantedAbility {
+                    ability: "tinycloud.space/host".into(),
+                    words: "Keep the space".into(),
+                    severity: None,
+                    within: None,
+                }],
+                reaches_secrets: false,
+            }],
             warnings: vec![Warning {
                 severity: Severity::Notice,
                 text: "Read it.".into(),
@@ -132,6 +145,19 @@ pub(crate) fn prompts(cases: &mut Cases) {
         "summary": {
             "title": "Sign a text",
             "lines": [{ "label": "Who asks", "value": ORIGIN }],
+            "grants": [{
+                "kind": "hosting",
+                "resource": "tinycloud:key:z6Mk:notes/space",
+                "owner": "Yours",
+                "scope": "Your space “notes”",
+                "abilities": [{
+                    "ability": "tinycloud.space/host",
+                    "words": "Keep the space",
+                    "severity": null,
+                    "within": null,
+                }],
+                "reaches_secrets": false,
+            }],
             "warnings": [{ "severity": "notice", "text": "Read it." }],
             "text": TEXT,
             "confirm": false,

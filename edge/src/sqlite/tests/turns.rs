@@ -52,3 +52,29 @@ async fn many_may_open_and_close_one_directory_at_once() {
         std::fs::remove_dir_all(&inner).unwrap();
     }
 }
+
+#[tokio::test]
+async fn h2_whoever_is_not_in_turn_waits_instead_of_failing() {
+    const SOON: Duration = Duration::from_millis(200);
+    let dir = tempfile::tempdir().unwrap();
+    let database = open(&dir);
+    let path = dir.path().join(LAYOUT.file_name);
+    let mut other = Turnstile::open(&path).unwrap();
+
+    let turn = other.enter().unwrap();
+    let words = add(vec![(1, b"a".to_vec())]);
+    let mut written = queued(&database, Durability::Synced, words).await;
+    assert!(tokio::time::timeout(SOON, &mut written).await.is_err());
+    // who reads needs no turn
+    assert_eq!(word(&database, 1).await, None);
+    drop(turn);
+    written.await.unwrap().unwrap();
+
+    let turn = other.enter().unwrap();
+    let at = dir.path().to_owned();
+    let mut opened = tokio::task::spawn_blocking(move || open_at(&at));
+    assert!(tokio::time::timeout(SOON, &mut opened).await.is_err());
+    drop(turn);
+    let opened = opened.await.unwrap().unwrap();
+    assert_eq!(count(&opened).await, 1);
+}

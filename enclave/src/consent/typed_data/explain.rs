@@ -77,6 +77,7 @@ pub(super) fn summary(
         title,
         lines,
         warnings,
+        grants: Vec::new(),
         text: Some(json.to_owned()),
         confirm,
     }

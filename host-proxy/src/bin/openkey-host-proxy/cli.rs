@@ -64,6 +64,10 @@ pub(crate) struct Cli {
     #[arg(long, env = "OPENKEY_POLICY", value_name = "FILE")]
     policy: Option<PathBuf>,
 
+    /// The origin of the node that the page may talk to, such as https://node.example.org
+    #[arg(long, env = "OPENKEY_NODE", value_name = "ORIGIN")]
+    node: Option<Origin>,
+
     /// The one proxy in front whose X-Forwarded-For counts, as address or network; without it the header is ignored
     #[arg(long, env = "OPENKEY_TRUSTED_PROXY", value_name = "IP[/BITS]", value_parser = network)]
     trusted_proxy: Option<IpNet>,
@@ -147,6 +151,7 @@ impl Cli {
             channels: self.side.channels(),
             hosts: self.hosts.clone(),
             policy: policy.transpose()?,
+            node: self.node.clone(),
             trusted_proxy: self.trusted_proxy,
             page_dir: self.page_dir.clone(),
             limits: Limits {

@@ -10,6 +10,9 @@ use crate::sql::access::{Access, Can};
 use crate::sql::limited::Named;
 use crate::sql::{Constraint, SqlError};
 
+/// Where SQLite keeps the last number of tables that count their rows.
+const SEQUENCE: &str = "sqlite_sequence";
+
 /// What the statements of a request may do.
 #[derive(Clone, Debug)]
 pub(super) struct Policy {
@@ -37,6 +40,9 @@ pub(super) struct Seen {
     /// The table that it makes, changes or drops, or whose index or trigger, in small letters. What
     /// it reads and deletes there is part of that.
     defines: Option<String>,
+    /// It drops a table. Such a statement has no words of its caller's beside a name: what else it
+    /// reads and changes is what foreign keys ask for.
+    drops: bool,
     /// It selects.
     selects: bool,
     /// It does something else.
@@ -105,6 +111,17 @@ impl Policy {
                 | AuthAction::Delete { .. }
                 | AuthAction::Pragma { .. }
         );
+        if context.database_name == Some("temp") {
+            // Definitions look whether something temporary depends on what they change.
+            let looks = match context.action {
+                AuthAction::Read { .. } => true,
+                AuthAction::Update { .. } => seen.defines.is_some(),
+                _ => false,
+            };
+            if !looks {
+                return other("temporary tables, indexes, views, triggers");
+            }
+        }
         match context.action {
             AuthAction::Select | AuthAction::Recursive => self.select(),
             AuthAction::Read {
@@ -127,6 +144,9 @@ impl Policy {
                 column_name,
             } => {
                 self.change(table_name, seen)?;
+                if is_schema(table_name) {
+                    return Ok(());
+                }
                 self.sees(table_name, Some(column_name), seen)
             }
             AuthAction::CreateTable { table_name } => self.define(table_name, seen, modules),
@@ -136,14 +156,18 @@ impl Policy {
             | AuthAction::DropIndex { table_name, .. }
             | AuthAction::DropTrigger { table_name, .. }
             | AuthAction::AlterTable { table_name, .. } => self.define(table_name, seen, modules),
-            AuthAction::DropTable { table_name } => self.define(table_name, seen, modules),
+            AuthAction::DropTable { table_name } => {
+                self.define(table_name, seen, modules)?;
+                seen.drops = true;
+                Ok(())
+            }
             AuthAction::DropView { view_name } => self.define(view_name, seen, modules),
             AuthAction::Reindex { .. } => self.define("", seen, modules),
             AuthAction::Function { function_name } => self.function(function_name, seen),
             AuthAction::Pragma {
                 pragma_name,
                 pragma_value,
-            } => self.pragma(pragma_name, pragma_value),
+            } => self.pragma(pragma_name, pragma_value, seen),
             AuthAction::Attach { .. } => other("ATTACH and VACUUM"),
             AuthAction::Detach { .. } => other("DETACH"),
             AuthAction::Analyze { .. } => other("ANALYZE"),
@@ -197,21 +221,16 @@ impl Policy {
     ) -> Result<(), Denial> {
         let table = &*table.to_ascii_lowercase();
         if let Some(pragma) = table.strip_prefix("pragma_") {
-            // ALTER TABLE checks what it has changed.
-            let checks = pragma == "quick_check" && seen.defines.is_some();
-            return if checks {
-                Ok(())
-            } else {
-                self.pragma(pragma, None)
-            };
+            return self.pragma(pragma, None, seen);
         }
         if modules.contains(table) {
             return other(format!("the virtual table {table}"));
         }
-        if seen.is_on(table) || (is_schema(table) && seen.defines.is_some()) {
+        let is_own = is_schema(table) || table == SEQUENCE;
+        if seen.is_on(table) || (is_own && seen.defines.is_some()) {
             return Ok(());
         }
-        if !self.can.read {
+        if !self.can.read && !seen.drops {
             // Whoever defines may read only what SQLite reads of the schema.
             return if is_schema(table) && self.can.define {
                 Ok(())
@@ -235,7 +254,7 @@ impl Policy {
                 other(format!("writing to {table}"))
             };
         }
-        if self.can.write {
+        if self.can.write || seen.drops {
             Ok(())
         } else if self.can.define {
             other("this access only defines: CREATE, ALTER, DROP")
@@ -254,6 +273,10 @@ impl Policy {
             return Err(Denial::Write);
         }
         let small = table.to_ascii_lowercase();
+        if small == SEQUENCE && seen.defines.is_some() {
+            // A table that counts its rows is being made, and is the first one that does.
+            return Ok(());
+        }
         if small.starts_with("sqlite_") || small.starts_with("pragma_") || modules.contains(&small)
         {
             return other(format!("the name {table}"));
@@ -296,6 +319,9 @@ impl Policy {
 
     /// Whether whole rows come or go, which have every column.
     fn whole_rows(&self, table: &str, seen: &Seen) -> Result<(), Denial> {
+        if is_schema(table) {
+            return Ok(());
+        }
         if self.columns.is_some() {
             return other("inserting and deleting where columns are restricted");
         }
@@ -313,7 +339,11 @@ impl Policy {
         }
     }
 
-    fn pragma(&self, name: &str, value: Option<&str>) -> Result<(), Denial> {
+    fn pragma(&self, name: &str, value: Option<&str>, seen: &Seen) -> Result<(), Denial> {
+        if name == "quick_check" && seen.defines.is_some() {
+            // ALTER TABLE checks what it has changed.
+            return Ok(());
+        }
         if !self.can.pragma {
             return Err(Denial::Pragma);
         }
@@ -333,9 +363,12 @@ impl Policy {
     }
 }
 
-/// The table that holds the schema, by one of its names.
+/// The table that holds the schema, by one of its names, and that of temporary ones, which is empty.
 fn is_schema(table: &str) -> bool {
-    matches!(table, "sqlite_master" | "sqlite_schema")
+    matches!(
+        table,
+        "sqlite_master" | "sqlite_schema" | "sqlite_temp_master" | "sqlite_temp_schema"
+    )
 }
 
 fn other<T>(what: impl Into<String>) -> Result<T, Denial> {

@@ -18,6 +18,7 @@ const MOST: usize = 256;
 pub(super) struct Doors {
     doors: Mutex<HashMap<DatabaseId, Arc<Door>>>,
     all: Arc<Semaphore>,
+    exports: Arc<Semaphore>,
     readers: usize,
     waiting: usize,
 }
@@ -68,6 +69,7 @@ impl Doors {
         Self {
             doors: Mutex::default(),
             all: Arc::new(Semaphore::new(limits.threads)),
+            exports: Arc::new(Semaphore::new(limits.exports)),
             readers: limits.readers,
             waiting: limits.waiting,
         }
@@ -109,6 +111,11 @@ impl Doors {
             _one: permit(&door.readers).await?,
             _all: permit(&self.all).await?,
         })
+    }
+
+    /// Waits until there is room for one more export.
+    pub(super) async fn export(&self) -> Result<OwnedSemaphorePermit, SqlError> {
+        permit(&self.exports).await
     }
 
     /// Waits until it is this one's turn to write.

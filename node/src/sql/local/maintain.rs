@@ -4,15 +4,19 @@ use std::fs::{File, OpenOptions};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
 use super::connection::translate;
-use super::{LocalDatabases, SUFFIX, Shared};
+use super::{LocalDatabases, SUFFIX, Shared, functions};
 use crate::sql::{DatabaseId, Export, SqlError};
 
 /// Where exports are made: names that nobody needs after a crash.
 const EXPORT: &str = ".export";
+/// Age of an export that nobody makes any more. Its process died.
+const OLD: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// What is wrong with a database.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -82,7 +86,7 @@ impl LocalDatabases {
         made.map_err(|error| MaintainError::new(to, &error))?;
         self.each(progress, |path| {
             let name = path.file_name().unwrap_or_default();
-            let copied = copy(path, &to.join(name));
+            let copied = copy(path, &to.join(name)).and_then(|copy| Ok(copy.sync_all()?));
             copied.map_err(|error| MaintainError::new(path, &error))
         })?;
         let parent = to.parent().filter(|parent| !parent.as_os_str().is_empty());
@@ -138,7 +142,7 @@ impl Shared {
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
         let name = format!("{id}.{}.{count}{EXPORT}", std::process::id());
         let to = self.dir.join(name);
-        let copied = copy(&path, &to).and_then(|()| Ok(File::open(&to)?));
+        let copied = copy(&path, &to);
         let removed = std::fs::remove_file(&to);
         let failed = |error: &dyn core::fmt::Display| SqlError::Internal(error.to_string());
         let file = copied.map_err(|error| failed(&error))?;
@@ -148,18 +152,37 @@ impl Shared {
     }
 }
 
-/// A connection for what operators do, without what bounds the statements of others.
+/// Removes what processes that died while they exported have left.
+pub(super) fn remove_old_exports(dir: &Path) -> std::io::Result<()> {
+    for entry in std::fs::read_dir(dir)? {
+        let entry = entry?;
+        let is_export = entry.file_name().to_string_lossy().ends_with(EXPORT);
+        let since = entry.metadata().and_then(|metadata| metadata.modified());
+        let age = since.map(|since| since.elapsed().unwrap_or_default());
+        // One that is gone meanwhile was removed by whoever made it.
+        if is_export && age.is_ok_and(|age| age > OLD) {
+            std::fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
+}
+
+/// A connection for what operators do. Checking and copying can call what definitions do.
 fn open(path: &Path) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    Connection::open_with_flags(path, flags)
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
+    functions::install(&connection)?;
+    Ok(connection)
 }
 
 /// Copies a database, as of one moment, into a new file, for its owner alone.
-fn copy(from: &Path, to: &Path) -> Result<(), Box<dyn std::error::Error>> {
+fn copy(from: &Path, to: &Path) -> Result<File, Box<dyn std::error::Error>> {
     // SQLite fills an empty file, and refuses any other.
     let mut options = OpenOptions::new();
-    let file = options.write(true).create_new(true).mode(0o600).open(to)?;
+    let options = options.read(true).write(true).create_new(true);
+    let file = options.mode(0o600).open(to)?;
     let name = to.to_str().ok_or("the name is not UTF-8")?;
     open(from)?.execute("VACUUM INTO ?1", [name])?;
-    Ok(file.sync_all()?)
+    Ok(file)
 }

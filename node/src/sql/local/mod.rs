@@ -58,8 +58,10 @@ pub struct SqlLimits {
     pub threads: usize,
     /// Requests that read one database at a time.
     pub readers: usize,
-    /// Requests that may wait to write one database.
+    /// Requests that may wait for one database.
     pub waiting: usize,
+    /// Exports at a time.
+    pub exports: usize,
     /// Open connections that nobody uses.
     pub connections: usize,
     /// How long an open connection is kept without use.
@@ -76,6 +78,7 @@ impl Default for SqlLimits {
             threads: 16,
             readers: 8,
             waiting: 256,
+            exports: 2,
             connections: 256,
             idle: Duration::from_secs(60),
         }
@@ -112,7 +115,9 @@ impl LocalDatabases {
         let mut builder = std::fs::DirBuilder::new();
         let made = builder.recursive(true).mode(0o700).create(dir);
         made.map_err(|error| MaintainError::new(dir, &error))?;
-        // SQLite keeps one bound for the whole process.
+        let removed = maintain::remove_old_exports(dir);
+        removed.map_err(|error| MaintainError::new(dir, &error))?;
+        // SQLite keeps one bound for the whole process, the lowest that was ever set.
         let heap = rusqlite::Connection::open_in_memory().and_then(|connection| {
             let bytes = i64::try_from(limits.heap_bytes).unwrap_or(i64::MAX);
             connection.pragma_update(None, "hard_heap_limit", bytes)
@@ -158,7 +163,8 @@ impl LocalDatabases {
         work: &Arc<Work>,
     ) -> Result<Vec<u8>, SqlError> {
         let policy = Arc::new(Policy::new(access));
-        if matches!(**work, Work::Rows { .. }) {
+        // Who may not write neither makes a database nor waits for those who write it.
+        if matches!(**work, Work::Rows { .. }) || policy.can.only_reads() {
             let permit = self.0.doors.read(id).await?;
             let (work, policy) = (Arc::clone(work), Arc::clone(&policy));
             let read = self.blocking(move |shared| {
@@ -214,9 +220,11 @@ impl Databases for LocalDatabases {
 
     async fn export(&self, database: &DatabaseId) -> Result<Export, SqlError> {
         let id = *database;
+        // Each takes as much of the disk as the database.
+        let export = self.0.doors.export().await?;
         let permit = self.0.doors.read(id).await?;
         self.blocking(move |shared| {
-            let _permit = permit;
+            let _permits = (permit, export);
             shared.export(id)
         })
         .await
@@ -272,8 +280,13 @@ impl Shared {
     fn read(&self, id: DatabaseId, work: &Work, policy: &Policy) -> Result<Read, SqlError> {
         let end = Instant::now() + self.limits.time;
         let most = self.limits.response_bytes;
-        let read =
-            |session: &mut Session| session.under(policy, end, || work.read(session, policy, most));
+        let read = |session: &mut Session| {
+            if matches!(work, Work::Changes { .. }) {
+                let done = work.whole(session, policy, end, most);
+                return done.map(Read::Done);
+            }
+            session.under(policy, end, || work.read(session, policy, most))
+        };
         if !Self::exists(&self.path(id)) {
             let session = Session::empty();
             return read(&mut session.map_err(|error| translate(&error))?);
@@ -315,7 +328,7 @@ impl Shared {
             let limited = session.limit_pages((bytes / PAGE).max(1));
             limited.map_err(|error| translate(&error))?;
             let end = Instant::now() + self.limits.time;
-            work.write(session, policy, end, self.limits.response_bytes)
+            work.whole(session, policy, end, self.limits.response_bytes)
         })
     }
 

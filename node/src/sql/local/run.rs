@@ -89,8 +89,8 @@ impl Work {
         self.rows(session, policy, statement, most).map(Read::Done)
     }
 
-    /// Does it on a connection that writes, in one transaction: durable when it returns.
-    pub(super) fn write(
+    /// Does it in one transaction: durable when it returns.
+    pub(super) fn whole(
         &self,
         session: &Session,
         policy: &Policy,
@@ -102,7 +102,11 @@ impl Work {
             let done = session.connection().execute_batch(sql);
             done.map_err(|error| super::connection::translate(&error))
         };
-        own("BEGIN IMMEDIATE")?;
+        own(if policy.can.only_reads() {
+            "BEGIN"
+        } else {
+            "BEGIN IMMEDIATE"
+        })?;
         let done = session.under(policy, end, || match self {
             Self::Rows { sql, .. } => {
                 let statement = session.prepare(sql, policy)?;
@@ -229,7 +233,7 @@ fn write_rows(
 /// Writes the begin of a response, to where its rows begin.
 fn names(statement: &Statement<'_>, out: &mut Vec<u8>) -> Result<(), SqlError> {
     out.extend_from_slice(b"{\"columns\":[");
-    for (at, name) in statement.column_names().into_iter().enumerate() {
+    for (at, name) in statement.column_names().enumerate() {
         if at > 0 {
             out.push(b',');
         }

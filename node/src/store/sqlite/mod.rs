@@ -67,6 +67,15 @@ impl SqliteStore {
         self.read(move |c| values::blobs(c, &page)).await
     }
 
+    /// Spaces whose count of bytes is not what they hold, each in a sentence.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn miscounted(&self) -> Result<Vec<String>, StoreError> {
+        self.read(spaces::miscounted).await
+    }
+
     async fn read<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,

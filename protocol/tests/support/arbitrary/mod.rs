@@ -105,8 +105,37 @@ fn kind() -> BoxedStrategy<PromptKind> {
     ])
 }
 
+fn severity() -> BoxedStrategy<Severity> {
+    one_of(&[Severity::Notice, Severity::Attention, Severity::Danger])
+}
+
+fn grant() -> BoxedStrategy<Grant> {
+    make!(Grant {
+        kind: one_of(&[
+            GrantKind::Data,
+            GrantKind::Network,
+            GrantKind::Token,
+            GrantKind::Hosting,
+            GrantKind::Unknown,
+        ]),
+        resource: text(),
+        owner: text(),
+        scope: text(),
+        abilities: vec(
+            make!(GrantedAbility {
+                ability: text(),
+                words: text(),
+                severity: of(severity()),
+                within: of(any::<u32>()),
+            }),
+            0..3
+        ),
+        reaches_secrets: any::<bool>(),
+    })
+}
+
 fn summary() -> BoxedStrategy<Summary> {
-    let severity = one_of(&[Severity::Notice, Severity::Attention, Severity::Danger]);
+    let severity = severity();
     make!(Summary {
         title: text(),
         lines: vec(
@@ -116,6 +145,7 @@ fn summary() -> BoxedStrategy<Summary> {
             }),
             0..5
         ),
+        grants: vec(grant(), 0..3),
         warnings: vec(
             make!(Warning {
                 severity,

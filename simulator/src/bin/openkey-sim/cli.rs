@@ -1,5 +1,6 @@
 //! What can be said on the command line.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -9,7 +10,7 @@ use openkey_simulator::up::MAX_REPLICAS;
 
 const ABOUT: &str = "\
 The whole system on this machine, in one command: a simulated enclave (its own process, a software
-NSM with its own CA), the host-proxy with its database, and the page. Nothing here protects
+NSM with its own CA), the host-proxy with its database, the page, and a TinyCloud node. Nothing here protects
 anything, and evidence from it never passes a default policy.";
 
 const EXAMPLES: &str = "\
@@ -97,6 +98,13 @@ pub(crate) struct Up {
     /// (`openkey operator`, with the keys in DIR/operators)
     #[arg(long)]
     pub(crate) no_operators: bool,
+    /// Where the node listens; the page finds it at http://localhost:PORT. Without it: where it was,
+    /// or port 8000, or any free one
+    #[arg(long, value_name = "IP:PORT", conflicts_with = "no_node")]
+    pub(crate) node_listen: Option<SocketAddr>,
+    /// Start no TinyCloud node
+    #[arg(long)]
+    pub(crate) no_node: bool,
     /// A fault from the moment everything answers; may be repeated
     #[arg(long = "fault", value_name = "NAME=VALUE")]
     pub(crate) faults: Vec<String>,
@@ -139,7 +147,8 @@ CHANCE is 0.25, 25% or always; DELAY is 250ms or 2s@0.1; OFFSET is +2h or -90s. 
 
 Faults of the NSM, of frames and of connections are faults of enclaves that are processes.
 
-With --json the object has: page, api, node (null), dir, root_certificate, policy, release_policy,
+With --json the object has: page, api, node (null with
+--no-node), dir, root_certificate, policy, release_policy,
 root, root_id, image, enclaves (id, member, api, measurements, root_source) and processes (name, pid). Progress goes
 to standard error.";
 
@@ -281,6 +290,8 @@ pub(crate) struct Process {
     pub(crate) no_rate_limits: bool,
     #[arg(long)]
     pub(crate) page_dir: Option<PathBuf>,
+    #[arg(long)]
+    pub(crate) node_listen: Option<SocketAddr>,
 }
 
 #[cfg(test)]

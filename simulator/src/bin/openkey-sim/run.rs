@@ -46,12 +46,15 @@ fn start(up: cli::Up) -> anyhow::Result<()> {
         image: up.image,
         replicas: up.replicas,
         root: up.root,
+        node_listen: up.node_listen,
+        node: !up.no_node,
         play_operators: !up.no_operators,
         faults,
         processes: ProcessOptions {
             no_rate_limits: up.rate_limit == cli::Switch::Off,
             page_dir,
             enclaves: up.replicas,
+            node: None,
             log: up.log,
         },
     };
@@ -111,6 +114,7 @@ fn be(process: cli::Process) -> anyhow::Result<()> {
         no_rate_limits: process.no_rate_limits,
         page_dir: process.page_dir,
         enclaves: process.enclaves,
+        node: process.node_listen,
         log: process.log,
     };
     it.run(&process.dir, &options)

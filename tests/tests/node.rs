@@ -1,0 +1,106 @@
+//! Nodes that are killed while many clients write.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)] // a test may stop at once
+
+use std::io::{BufRead as _, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use openkey_simulator::load_node::{Kind, LoadNodeOptions, What, read_back, run};
+
+/// Kills of a run.
+const KILLS: u32 = 20;
+/// Longest time between two of them, in milliseconds.
+const BETWEEN: u32 = 900;
+
+struct Node {
+    process: Child,
+    url: String,
+}
+
+impl Node {
+    /// On a port of its own, or on that of a node that was killed.
+    fn start(dir: &Path, listen: &str) -> Self {
+        let mut process = Command::new(openkey_tests::program("openkey-node"))
+            .args(["--dir", dir.to_str().unwrap(), "--listen", listen])
+            .args(["--rate", "off", "--json", "--log", "warn"])
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        let stdout = process.stdout.take().unwrap();
+        BufReader::new(stdout).read_line(&mut line).unwrap();
+        let ready: serde_json::Value =
+            serde_json::from_str(&line).expect("a node that starts says where");
+        Self {
+            process,
+            url: ready["url"].as_str().unwrap().to_owned(),
+        }
+    }
+
+    fn kill(mut self) -> String {
+        self.process.kill().unwrap();
+        self.process.wait().unwrap();
+        self.url.strip_prefix("http://").unwrap().to_owned()
+    }
+}
+
+fn options(nodes: &[Node], dir: &Path) -> LoadNodeOptions {
+    LoadNodeOptions {
+        urls: nodes.iter().map(|node| node.url.clone()).collect(),
+        what: What::Mixed,
+        connections: 8,
+        duration: Duration::from_millis(u64::from(KILLS * BETWEEN / 2) + 1500),
+        keys: 100,
+        pids: Vec::new(),
+        acks: Some(dir.join("acks")),
+        seed: "kills".to_owned(),
+        patient: true,
+    }
+}
+
+/// Two processes on one directory, one of them killed twenty times: what clients were told is done, is
+/// done, in full, and the store counts what it holds.
+#[test]
+fn h2_kill_9_under_load_loses_nothing_that_was_acknowledged() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("node");
+    let mut nodes = vec![
+        Node::start(&data, "127.0.0.1:0"),
+        Node::start(&data, "127.0.0.1:0"),
+    ];
+    let options = options(&nodes, dir.path());
+    let report = std::thread::scope(|scope| {
+        let load = scope.spawn(|| run(&options));
+        for kill in 0..KILLS {
+            let wait = getrandom::u32().unwrap() % BETWEEN;
+            std::thread::sleep(Duration::from_millis(u64::from(wait)));
+            // in turns: each process is the one that recovers, and the one that goes on
+            let place = usize::try_from(kill % 2).unwrap();
+            let address = nodes.remove(place).kill();
+            nodes.insert(place, Node::start(&data, &address));
+        }
+        load.join().unwrap().unwrap()
+    });
+    for kind in [Kind::Put, Kind::Insert, Kind::Delegate, Kind::Revoke] {
+        assert!(report.requests[&kind] > 50, "{report}");
+    }
+    assert!(report.errors.contains_key("unreachable"), "{report}");
+    assert!(
+        report.errors.keys().all(|error| error == "unreachable"),
+        "{report}"
+    );
+    let found = read_back(&options, &dir.path().join("acks")).unwrap();
+    assert_eq!(found.missing, Vec::<String>::new());
+    assert_eq!(found.there[&Kind::Put], report.requests[&Kind::Put]);
+    let check = Command::new(openkey_tests::program("openkey-node"))
+        .args(["check", "--json", "--dir", data.to_str().unwrap()])
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&check.stdout).into_owned();
+    assert!(check.status.success(), "{said}");
+    for node in nodes {
+        node.kill();
+    }
+}
