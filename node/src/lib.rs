@@ -7,7 +7,7 @@
 //! * [`delegation`]: delegations accepted, revoked, asked after.
 //! * [`invoke`]: invocations, of [`kv`] (values), [`databases`] over [`sql`], and [`spaces`].
 //! * [`signed`], [`public`]: values without a token.
-//! * [`admin`]: quotas.
+//! * [`mod@admin`] keeps quotas.
 //! * [`store`], [`blobs`]: what is kept, behind traits.
 //! * [`upkeep`]: check, backup, restore.
 //! * [`node`], [`config`], [`keys`], [`clock`]: what a node is made of.

@@ -288,3 +288,37 @@ async fn errors_have_their_status_and_text() {
     let unknown = run(&databases, &all, json!({"action": "drop"})).await;
     assert_eq!(told(unknown), (400, "Parse error: unknown action".into()));
 }
+
+#[tokio::test]
+async fn what_people_write_works() {
+    let (_dir, databases, _) = with_table().await;
+    let chain: String = (1..30)
+        .map(|n| format!(", c{n} AS (SELECT a FROM c{})", n - 1))
+        .collect();
+    let chain = format!("WITH c0 AS (SELECT a FROM t){chain} SELECT count(*) FROM c29");
+    let either = vec!["id = 1"; 300].join(" OR ");
+    let rows = vec!["(NULL)"; 2000].join(", ");
+    for sql in [
+        "INSERT INTO t (b) VALUES (1) ON CONFLICT (b) DO UPDATE SET a = excluded.a RETURNING *",
+        "CREATE TABLE s (id INTEGER PRIMARY KEY, at TEXT DEFAULT CURRENT_TIMESTAMP, j TEXT CHECK (json_valid(j))) STRICT",
+        "INSERT INTO s (j) VALUES (json_object('a', json_array(1, 2.5, NULL)))",
+        "SELECT j ->> '$.a[1]', json_extract(j, '$.a'), date(at, '+1 day'), strftime('%s', 'now') FROM s",
+        "SELECT a, row_number() OVER (PARTITION BY b ORDER BY id), sum(b) OVER () FROM t",
+        "SELECT group_concat(a, ';'), count(DISTINCT a), total(b) FROM t GROUP BY b HAVING count(*) > 0",
+        "SELECT t.a, x.value FROM t LEFT JOIN json_each('[1]') AS x ON x.value = t.b",
+        "SELECT coalesce(a, 'x') || upper(a), substr(a, 1, 2), length(a), hex(randomblob(4)) FROM t",
+        "SELECT * FROM t WHERE a LIKE '%o%' AND b IN (SELECT b FROM t) ORDER BY a COLLATE NOCASE LIMIT 1 OFFSET 1",
+        "SELECT name, sql FROM sqlite_master WHERE type = 'table'",
+        "EXPLAIN QUERY PLAN SELECT * FROM t WHERE b = 1",
+        "VALUES (1, 'a'), (2, 'b')",
+        "UPDATE t SET a = (SELECT max(id) FROM t) WHERE EXISTS (SELECT 1 FROM s)",
+        "CREATE TABLE IF NOT EXISTS __tinycloud_sql_migrations (id TEXT PRIMARY KEY, applied_at TEXT NOT NULL)",
+        "INSERT OR REPLACE INTO __tinycloud_sql_migrations VALUES ('one', datetime('now'))",
+        &chain,
+        &format!("SELECT * FROM t WHERE {either}"),
+        &format!("INSERT INTO t (a) VALUES {rows}"),
+    ] {
+        let done = query(&databases, &access("write"), sql).await;
+        assert!(done.is_ok(), "{sql:.200}: {done:?}");
+    }
+}

@@ -3,9 +3,9 @@
 
 mod sql_common;
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use openkey_node::sql::SqlError;
+use openkey_node::sql::{LocalDatabases, SqlError, SqlLimits};
 use serde_json::json;
 use sql_common::*;
 
@@ -17,11 +17,6 @@ async fn bounded(statements: &[&str]) {
             let begin = Instant::now();
             let done = run(&databases, &all, json!({"action": action, "sql": sql})).await;
             let took = begin.elapsed();
-            eprintln!(
-                "{took:?} {action} {:.60}: {:.100}",
-                sql,
-                format!("{done:?}")
-            );
             assert!(took < BOUND, "{took:?} {sql:.100}");
             assert!(done.is_err() || took < TIME * 4, "{sql:.100}");
             works(&databases, &all).await;
@@ -201,4 +196,28 @@ async fn h4_time_is_up_for_a_whole_request() {
     assert_eq!(done, Err(SqlError::Time));
     assert!(begin.elapsed() < BOUND);
     works(&databases, &all).await;
+}
+
+#[tokio::test]
+async fn h4_what_needs_a_gigabyte_fails_long_before_its_time() {
+    let dir = tempfile::tempdir().unwrap();
+    let limits = SqlLimits {
+        heap_bytes: 256 << 20,
+        time: Duration::from_secs(60),
+        ..SqlLimits::default()
+    };
+    let databases = LocalDatabases::open(dir.path(), limits).unwrap();
+    let all = access("*");
+    let sorted = "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c LIMIT 1000)
+        SELECT x, length(z) FROM (SELECT x, randomblob(1000000) AS z FROM c ORDER BY 2)";
+    let begin = Instant::now();
+    assert_eq!(query(&databases, &all, sorted).await, Err(SqlError::Memory));
+    assert!(begin.elapsed() < Duration::from_secs(30));
+    let long = query(&databases, &all, "SELECT length(zeroblob(4194305))").await;
+    assert_eq!(
+        told(long),
+        (400, "SQLite error: string or blob too big".into())
+    );
+    let longest = value(&databases, &all, "SELECT length(zeroblob(4194304))").await;
+    assert_eq!(longest, 4_194_304);
 }

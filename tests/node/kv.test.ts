@@ -128,6 +128,12 @@ scenario('a batch put of which one key is not allowed writes nothing', async () 
   expect(await kv.get('mine/a'), 404);
 });
 
+scenario('the name of a part is a key that was escaped once', async () => {
+  const keys = ['esc/a%20b', 'esc/a%2520b', 'esc/a+b'];
+  expect(await kv.batchPut(keys.map((path) => ({ path, value: path }))), 200);
+  for (const key of keys) expect(await kv.get(key), 200, key);
+});
+
 scenario('one part of a batch is a batch', async () => {
   const answer = expect(await kv.batchPut([{ path: 'single', value: 'x' }]), 200);
   assert.deepEqual(answer.json(), { written: ['single'], count: 1 });

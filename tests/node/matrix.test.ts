@@ -164,6 +164,26 @@ for (const endpoint of endpoints) {
   });
 }
 
+scenario('what was refused for what is there now is used up as well', async () => {
+  const put = grants({ [`${on.space}/kv/refused`]: ['tinycloud.kv/put'] });
+  const del = grants({ [`${on.space}/kv/refused`]: ['tinycloud.kv/del'] });
+  const [condition, absent, write] = [on.alice.token(put), on.alice.token(del), on.alice.token(grants({ [`${on.space}/sql/docs`]: ['tinycloud.sql/write'] }))];
+  const unless = { body: 'x', headers: { 'If-None-Match': '*' } };
+  const broken = { body: JSON.stringify({ action: 'execute', sql: 'INSERT INTO later VALUES (1)', params: [] }) };
+  expect(await on.alice.present(absent), 404);
+  expect(await on.alice.kv().put('refused', 'value'), 200);
+  expect(await on.alice.present(condition, unless), 412);
+  expect(await on.alice.present(write, broken), 400);
+  // now they would succeed
+  expect(await on.alice.present(absent), 409, 'duplicate invocation');
+  expect(await on.alice.kv().get('refused'), 200, 'value');
+  expect(await on.alice.kv().del('refused'), 200);
+  expect(await on.alice.present(condition, unless), 409, 'duplicate invocation');
+  expect(await on.alice.kv().get('refused'), 404);
+  expect(await on.alice.sql('docs').execute('CREATE TABLE later (a)'), 200);
+  expect(await on.alice.present(write, broken), 409, 'duplicate invocation');
+});
+
 scenario('revoke: a good token is accepted, twice', async () => {
   const endpoint = endpoints.find(({ name }) => name === 'revoke');
   assert.ok(endpoint);

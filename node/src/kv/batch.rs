@@ -113,8 +113,9 @@ async fn put(call: &Call<'_>, keys: Vec<String>, body: Body) -> Result<Response,
                 "KV batch put: the name of a part is not UTF-8: {name}"
             ))
         })?;
-        // clients escape what a part's name cannot hold; a key that holds escapes itself comes as it is
-        let key = [name, &*key]
+        // clients escape what a part's name cannot hold, escapes included; who does not is understood
+        // where there is no doubt
+        let key = [&*key, name]
             .into_iter()
             .find(|key| signed.contains(key))
             .map(str::to_owned);
@@ -140,7 +141,7 @@ async fn put(call: &Call<'_>, keys: Vec<String>, body: Body) -> Result<Response,
 
 fn malformed(error: &multer::Error) -> Error {
     match error {
-        multer::Error::StreamReadFailed(_) | multer::Error::IncompleteStream => Error::Body,
+        multer::Error::StreamReadFailed(_) => Error::Body,
         error => Error::Bad(format!("KV batch put: {error}")),
     }
 }

@@ -49,6 +49,9 @@ impl Action {
     }
 }
 
+/// A key, and what happens to it.
+type Target = (Action, String);
+
 /// Carries out an invocation of values.
 ///
 /// # Errors
@@ -87,7 +90,7 @@ struct Call<'a> {
 
 /// Which keys, and what happens to each. All are in one space, and carry no caveat: what a caveat means
 /// for a value nobody has said, so one that is there denies.
-fn targets(allowed: &[Allowed]) -> Result<(&SpaceId, Vec<(Action, String)>), Error> {
+fn targets(allowed: &[Allowed]) -> Result<(&SpaceId, Vec<Target>), Error> {
     let mut space = None;
     let mut targets = Vec::with_capacity(allowed.len());
     for Allowed {

@@ -72,7 +72,7 @@ impl<'a> Iterator for Tokens<'a> {
             let (length, is_token) = match first {
                 ' ' | '\t' | '\n' | '\r' | '\u{c}' => (1, false),
                 '-' if rest.starts_with("--") => (rest.find('\n').unwrap_or(rest.len()), false),
-                '/' if rest.starts_with("/*") => {
+                '/' if rest.starts_with("/*") && rest.len() > 2 => {
                     let end = rest.get(2..).and_then(|rest| rest.find("*/"));
                     (end.map_or(rest.len(), |end| end + 4), false)
                 }
@@ -99,7 +99,39 @@ impl<'a> Iterator for Tokens<'a> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+    use rusqlite::{Connection, Error};
+
     use super::*;
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(5000))]
+        #[test]
+        fn sqlite_agrees_whether_it_is_one(parts in prop::collection::vec(prop::sample::select(vec![
+            "SELECT 1", "SELECT ", ";", "--", "\n", "/*", "*/", "'", "\"", "[", "]", "`", " ", "a", "1",
+            ",", "\u{a0}", "é", "$a", "@", "#", "x'", "\\", "/", "-", "*", "CREATE TRIGGER ",
+        ]), 0..12)) {
+            let sql = parts.concat();
+            let connection = Connection::open_in_memory().unwrap();
+            let theirs = connection.prepare(&sql);
+            match one(&sql) {
+                // What is cut off is nothing to SQLite.
+                Ok(it) => {
+                    let is_one = !matches!(theirs, Err(Error::MultipleStatement));
+                    prop_assert!(is_one || sql.contains("TRIGGER"), "{sql:?}");
+                    prop_assert_eq!(theirs.is_ok(), connection.prepare(it).is_ok(), "{:?}", sql);
+                }
+                Err(NotOne::Several) => {
+                    let first = theirs.is_ok_and(|theirs| theirs.column_count() > 0);
+                    prop_assert!(!first, "{:?}", sql);
+                }
+                Err(_) => {
+                    let rows = theirs.is_ok_and(|theirs| theirs.column_count() > 0);
+                    prop_assert!(!rows, "{:?}", sql);
+                }
+            }
+        }
+    }
 
     #[test]
     fn a_text_is_one_statement() {

@@ -53,8 +53,11 @@ export interface Transport {
   send(mint: () => Request): Promise<Answer>;
 }
 
+/** Longest wait for an answer, in milliseconds: longer than any statement may run. */
+const PATIENCE = 60_000;
+
 /** Sends one request to the node at this address. */
 export const exchange = async (url: string, { method, path, headers = {}, body }: Request): Promise<Answer> => {
-  const response = await fetch(url + path, { method, headers, redirect: 'manual', ...(body === undefined ? {} : { body }) });
+  const response = await fetch(url + path, { method, headers, redirect: 'manual', signal: AbortSignal.timeout(PATIENCE), ...(body === undefined ? {} : { body }) });
   return new Answer(response.status, response.headers, new Uint8Array(await response.arrayBuffer()));
 };

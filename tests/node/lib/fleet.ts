@@ -78,7 +78,12 @@ export class Fleet implements Transport {
       await fleet.stop();
       throw error;
     }
-    if (mode === 'killed') fleet.#startKilling();
+    if (mode === 'killed') {
+      // Node's `fetch` prepares itself during its first request, and waits for ever if the server
+      // ends meanwhile.
+      await fleet.send(() => ({ method: 'GET', path: '/healthz' }));
+      fleet.#startKilling();
+    }
     return fleet;
   }
 

@@ -14,6 +14,13 @@ interface Ready {
   nodeId: string;
 }
 
+/** Processes that run now; they end with this one, however that ends. */
+const children = new Set<ChildProcess>();
+process.once('exit', () => {
+  for (const child of children) child.kill('SIGKILL');
+});
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1));
+
 /** A process that can be killed and started again on its directory. */
 export class NodeProcess {
   readonly #command: readonly string[];
@@ -54,6 +61,8 @@ export class NodeProcess {
     const log = createWriteStream(this.#log, { flags: 'a' });
     const child = spawn(program, flags, { stdio: ['ignore', 'pipe', 'pipe'] });
     child.stderr.pipe(log);
+    children.add(child);
+    child.once('exit', () => children.delete(child));
     this.#child = child;
     const timer = new AbortController();
     const line = await Promise.race([

@@ -20,7 +20,7 @@ use crate::sql::statement::NotOne;
 
 /// How long SQLite waits for a lock of another process: one that opens or closes the database. Who
 /// writes it is decided by turns, not by waiting here.
-const BUSY: Duration = Duration::from_secs(10);
+const BUSY: Duration = Duration::from_secs(5);
 /// Compiled statements kept by a connection.
 const STATEMENTS: usize = 64;
 /// Pages kept in memory by a connection, in KiB.
@@ -86,7 +86,22 @@ impl Session {
     /// A connection that only reads.
     pub(super) fn reader(path: &Path) -> rusqlite::Result<Self> {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        Self::new(Connection::open_with_flags(path, flags)?)
+        let open = || {
+            let connection = Connection::open_with_flags(path, flags)?;
+            connection.busy_timeout(BUSY)?;
+            connection.pragma_query_value(None, "schema_version", |_| Ok(()))?;
+            Ok(connection)
+        };
+        let connection = match open() {
+            // Who was killed while it made the database left a journal, which is undone only by who
+            // may write.
+            Err(error) if is_read_only(&error) => {
+                drop(Self::writer(path)?);
+                open()?
+            }
+            opened => opened?,
+        };
+        Self::new(connection)
     }
 
     /// A connection that writes the file, which is there but may be empty.
@@ -301,6 +316,10 @@ impl<'a> DerefMut for Prepared<'a> {
     }
 }
 
+fn is_read_only(error: &rusqlite::Error) -> bool {
+    error.sqlite_error_code() == Some(ErrorCode::ReadOnly)
+}
+
 /// What SQLite reports, as an answer to whoever wrote the statement, or as a failure of the machine.
 pub(super) fn translate(error: &rusqlite::Error) -> SqlError {
     match error.sqlite_error_code() {
@@ -343,4 +362,29 @@ fn modules(connection: &Connection) -> rusqlite::Result<&'static BTreeSet<String
     });
     let names = names.collect::<rusqlite::Result<_>>()?;
     Ok(ALL.get_or_init(|| names))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// No test can take the power away, so this looks at the switch.
+    #[test]
+    fn h2_acknowledged_means_synced() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("one");
+        std::fs::File::create(&path).unwrap();
+        let session = Session::writer(&path).unwrap();
+        let ask = |name: &str| -> String {
+            let ask = format!("SELECT CAST({name} AS TEXT) FROM pragma_{name}");
+            session
+                .connection
+                .query_row(&ask, [], |row| row.get(0))
+                .unwrap()
+        };
+        assert_eq!(
+            (ask("synchronous"), ask("journal_mode")),
+            ("2".into(), "wal".into())
+        );
+    }
 }

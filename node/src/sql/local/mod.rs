@@ -58,7 +58,7 @@ pub struct SqlLimits {
     pub threads: usize,
     /// Requests that read one database at a time.
     pub readers: usize,
-    /// Requests that may wait to write one database.
+    /// Requests that may wait for one database.
     pub waiting: usize,
     /// Exports at a time.
     pub exports: usize,
