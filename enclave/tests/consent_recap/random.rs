@@ -145,6 +145,32 @@ proptest! {
     }
 }
 
+/// The most that is accepted still fits a frame several times over.
+#[test]
+fn the_longest_prompt_fits_a_frame() {
+    let pairs: Vec<_> = (0..64)
+        .flat_map(|at| {
+            let resource = format!("default/kv/{at}/{}", "x".repeat(80));
+            (0..4).map(move |n| {
+                (
+                    resource.clone(),
+                    format!("tinycloud.kv/{n}{}", "y".repeat(12)),
+                )
+            })
+        })
+        .collect();
+    let pairs: Vec<_> = pairs
+        .iter()
+        .map(|(it, ability)| (it.as_str(), ability.as_str()))
+        .collect();
+    let text = message(fields(), &pairs, Vec::new());
+    let summary = read(&text).unwrap().summary;
+    let told: usize = summary.grants.iter().map(|it| it.abilities.len()).sum();
+    assert_eq!(told, 256);
+    let size = openkey_protocol::cbor::encode(&summary).unwrap().len();
+    assert!(size < openkey_protocol::frame::MAX_BODY / 4, "{size}");
+}
+
 /// What the fuzzer found worth keeping, judged on every run.
 #[test]
 fn the_fuzz_corpus_is_judged() {

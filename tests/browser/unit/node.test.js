@@ -61,6 +61,16 @@ test('sign-ins and their tokens are those of the vectors, byte for byte', async 
   assert.ok(made >= 2);
 });
 
+test('a token is base64url with padding, whatever is in it', () => {
+  const it = { domain: 'a', address: '0xA', chain: 1, audience: 'did:key:z', nonce: '12345678', issued: '', grants: {} };
+  const headers = ['ffffff', 'fbefbe', 'efbefb', 'befbef'].map((bytes) => cacaoHeader(it, bytes.repeat(22).slice(0, 130)));
+  for (const header of headers) {
+    assert.match(header, /^[A-Za-z0-9_-]+=*$/);
+    assert.equal(header.length % 4, 0);
+  }
+  assert.ok(headers.join('').includes('__') && headers.join('').includes('--'));
+});
+
 test('resources, namespaces and names stand in order', () => {
   const grants = { 'b:1': ['b/y', 'a/z', 'a/x'], 'B:1': ['c/d'] };
   assert.equal(recapStatement(grants).split('behalf:')[1], " (1) 'c': 'd' for 'B:1'. (2) 'a': 'x', 'z' for 'b:1'. (3) 'b': 'y' for 'b:1'.");
