@@ -173,6 +173,16 @@ scenario('a list in pages loses and repeats nothing, with inserts in between', a
   assert.deepEqual(expect(await kv.list('page/', { ...limit, 'x-tinycloud-cursor': cursor }), 200).json(), second.json());
 });
 
+scenario('a list without a limit is whole, however long', async () => {
+  const keys = Array.from({ length: 4100 }, (_, i) => `long/${String(i).padStart(5, '0')}`);
+  for (let i = 0; i < keys.length; i += 250) {
+    expect(await kv.batchPut(keys.slice(i, i + 250).map((path) => ({ path, value: '' }))), 200);
+  }
+  const answer = expect(await kv.list('long/'), 200);
+  assert.deepEqual(answer.json(), keys);
+  assert.equal(answer.header('x-tinycloud-truncated'), 'false');
+});
+
 scenario('a page that ends with the last key is not truncated', async () => {
   for (const key of ['exact/a', 'exact/b']) expect(await kv.put(key, 'x'), 200);
   const answer = expect(await kv.list('exact/', { 'x-tinycloud-limit': '2' }), 200);
