@@ -129,7 +129,7 @@ scenario('a batch put of which one key is not allowed writes nothing', async () 
 });
 
 scenario('the name of a part is a key that was escaped once', async () => {
-  const keys = ['esc/a%20b', 'esc/a%2520b', 'esc/a+b'];
+  const keys = ['esc-a%20b', 'esc-a%2520b', 'esc-a+b'];
   expect(await kv.batchPut(keys.map((path) => ({ path, value: path }))), 200);
   for (const key of keys) expect(await kv.get(key), 200, key);
 });
