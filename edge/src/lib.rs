@@ -2,7 +2,7 @@
 //!
 //! * [`listen`]: connections, how many and how slow; [`client`]: whose they are.
 //! * [`rate`]: who may ask how often; [`body`]: how much memory bodies may take.
-//! * [`request_id`] and [`mod@log`]: what happened, by name.
+//! * [`request_id`] and [`mod@log`]: what happened, by name; [`stop`]: being asked to.
 //! * [`sqlite`]: one SQLite database, one thread that writes, many writes in one sync.
 //! * [`turnstile`]: processes that write one file take turns.
 #![cfg_attr(
@@ -18,4 +18,5 @@ pub mod log;
 pub mod rate;
 pub mod request_id;
 pub mod sqlite;
+pub mod stop;
 pub mod turnstile;

@@ -47,7 +47,7 @@ type Failure = Box<dyn std::error::Error + Send + Sync>;
 struct TooSlow;
 
 impl Paced {
-    pub(crate) fn new(body: Incoming) -> Body {
+    pub(crate) fn body(body: Incoming) -> Body {
         if body.is_end_stream() {
             return Body::empty();
         }

@@ -225,7 +225,7 @@ async fn answer(
         Some(refused) => refused,
         None if method == Method::OPTIONS => cors::preflight(route == Route::Public),
         None => {
-            let request = request.map(Paced::new);
+            let request = request.map(Paced::body);
             match router.call(request).await {
                 Ok(response) => response,
                 Err(never) => match never {},

@@ -87,7 +87,9 @@ pub trait Store: Send + Sync + 'static {
         page: Page<String>,
     ) -> Result<Vec<String>, StoreError>;
 
-    /// Writes values, all or none, and uses up the invocation in the same transaction.
+    /// Writes values, all or none, and uses up the invocation in the same transaction. What is refused
+    /// (a condition that does not hold, no room, no such key) uses it up as well: it must not be done
+    /// later, when somebody else repeats it.
     async fn write(&self, write: ValueWrite) -> Result<Vec<Outcome>, StoreError>;
 
     /// Says that a blob of this name is about to be written: if it is not part of a value by then,

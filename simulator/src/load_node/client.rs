@@ -20,6 +20,10 @@ const SESSION: i64 = 7 * 86_400;
 /// For an answer.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+const PUT: &[&str] = &["tinycloud.kv/put"];
+/// Between the parts of a body; no value holds it.
+const BOUNDARY: &str = "load-9f3c";
+
 /// An answer's status and body.
 pub(super) type Answer = Result<(u16, String), LoadNodeError>;
 
@@ -137,6 +141,28 @@ impl Client {
         self.post("/invoke", token.token(), body)
     }
 
+    /// Writes several values at once.
+    pub(super) fn put_all(&self, values: &[(String, String)]) -> Answer {
+        let keys = values
+            .iter()
+            .map(|(key, _)| self.resource(&format!("kv/{key}")));
+        let granted: Vec<(String, &[&'static str])> = keys.map(|it| (it, PUT)).collect();
+        let did = public(&self.session).did();
+        let until = now() + INVOCATION;
+        let (granted, nonce) = (grant(&granted)?, self.nonce());
+        let token = Self::token(&self.session, &did, granted, self.delegation, until, nonce)?;
+        let mut body = String::new();
+        for (key, value) in values {
+            let name = key.replace('/', "%2F");
+            body += &format!(
+                "--{BOUNDARY}\r\ncontent-disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n"
+            );
+        }
+        body += &format!("--{BOUNDARY}--\r\n");
+        let kind = format!("multipart/form-data; boundary={BOUNDARY}");
+        self.send("/invoke", token.token(), &kind, &body)
+    }
+
     /// Delegates reading of one path to nobody in particular; answers the delegation's name.
     pub(super) fn delegate(&self, path: &str) -> Result<(u16, String, Cid), LoadNodeError> {
         let granted = grant(&[(self.resource(path), &["tinycloud.kv/get"])])?;
@@ -207,11 +233,13 @@ impl Client {
     }
 
     fn post(&self, path: &str, token: &str, body: &str) -> Answer {
-        let request = self
-            .agent
-            .post(format!("{}{path}", self.url))
-            .header("authorization", token);
-        let mut answer = request.content_type("text/plain").send(body)?;
+        self.send(path, token, "text/plain", body)
+    }
+
+    fn send(&self, path: &str, token: &str, kind: &str, body: &str) -> Answer {
+        let request = self.agent.post(format!("{}{path}", self.url));
+        let request = request.header("authorization", token).content_type(kind);
+        let mut answer = request.send(body)?;
         let status = answer.status().as_u16();
         Ok((status, answer.body_mut().read_to_string()?))
     }

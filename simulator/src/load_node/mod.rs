@@ -24,6 +24,8 @@ pub use self::report::{Kind, NodeReadBack, NodeReport};
 use self::request::{once, sql, value};
 use crate::load::cpu;
 
+/// Values written at once before they are read.
+const AT_ONCE: usize = 200;
 /// Rows of the table that is read.
 const ROWS: usize = 100;
 /// After a failure: long enough for a process to come back, short enough not to wait for it.
@@ -212,9 +214,11 @@ fn prepare(options: &LoadNodeOptions, client: &Client) -> Result<(), LoadNodeErr
     };
     match options.what {
         What::Get => {
-            for n in 0..options.keys {
-                let resource = client.resource(&format!("kv/load/{n}"));
-                ok(client.invoke(&resource, "tinycloud.kv/put", &value(0, n)))?;
+            let keys: Vec<usize> = (0..options.keys).collect();
+            for some in keys.chunks(AT_ONCE) {
+                let values = some.iter().map(|n| (format!("load/{n}"), value(0, *n)));
+                let values: Vec<_> = values.collect();
+                ok(client.put_all(&values))?;
             }
             Ok(())
         }

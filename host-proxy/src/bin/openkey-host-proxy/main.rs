@@ -6,9 +6,8 @@ mod side;
 use std::process::ExitCode;
 
 use clap::Parser as _;
-use openkey_edge::log;
+use openkey_edge::{log, stop};
 use openkey_host_proxy::{Parts, run};
-use tokio::signal::unix::{SignalKind, signal};
 
 /// Exit status for a wrong flag or file, as clap's own.
 const USAGE: u8 = 2;
@@ -27,7 +26,7 @@ fn main() -> ExitCode {
         Err(error) => return fail(1, &format!("no threads to work with: {error}")),
     };
     let ended = runtime.block_on(async {
-        let stop = stop_signal()?;
+        let stop = stop::asked()?;
         let announce = |address| tracing::info!(%address, "listening");
         run(config, Parts::default(), stop, announce).await?;
         Ok::<_, anyhow::Error>(())
@@ -36,19 +35,6 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail(1, &format!("{error:#}")),
     }
-}
-
-/// Ends when the process is asked to stop.
-fn stop_signal() -> std::io::Result<impl Future<Output = ()>> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    Ok(async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
-        tracing::info!("stopping");
-    })
 }
 
 fn fail(code: u8, message: &str) -> ExitCode {

@@ -8,10 +8,9 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::{CommandFactory as _, FromArgMatches as _};
-use openkey_edge::log;
+use openkey_edge::{log, stop};
 use openkey_node::clock::SystemClock;
 use openkey_node::server::Server;
-use tokio::signal::unix::{SignalKind, signal};
 
 use cli::{Action, Cli};
 
@@ -68,7 +67,7 @@ fn read() -> Result<Cli, ExitCode> {
 }
 
 async fn serve(cli: &Cli) -> anyhow::Result<()> {
-    let stop = stop_signal()?;
+    let stop = stop::asked()?;
     let server = Server::start(cli.config()?, cli.serving()?, Arc::new(SystemClock))?;
     let (address, node_id) = (server.address(), server.node_id());
     tracing::info!(%address, node_id, "listening");
@@ -82,19 +81,6 @@ async fn serve(cli: &Cli) -> anyhow::Result<()> {
     }
     server.serve(stop).await;
     Ok(())
-}
-
-/// Ends when the process is asked to stop.
-fn stop_signal() -> std::io::Result<impl Future<Output = ()>> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    Ok(async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
-        tracing::info!("stopping");
-    })
 }
 
 fn fail(code: u8, message: &str) -> ExitCode {
