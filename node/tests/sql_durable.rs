@@ -270,3 +270,28 @@ async fn h2_what_a_killed_process_acknowledged_is_there() {
         assert_eq!(databases.check(&mut |_, _| {}), Ok(vec![]));
     }
 }
+
+#[tokio::test]
+async fn h2_a_database_whose_maker_was_killed_is_read_at_once() {
+    let dir = tempfile::tempdir().unwrap();
+    // Copied in the midst of a transaction, which is what a kill leaves: a journal to be undone.
+    let source = dir.path().join("source");
+    let connection = rusqlite::Connection::open(&source).unwrap();
+    let made = "PRAGMA journal_mode = DELETE; CREATE TABLE t (a); INSERT INTO t VALUES ('kept');
+        BEGIN; UPDATE t SET a = 'lost'; CREATE TABLE u (a);";
+    connection.execute_batch(made).unwrap();
+    connection.cache_flush().unwrap();
+    let path = dir.path().join(format!("{}.sqlite3", id("main")));
+    std::fs::copy(&source, &path).unwrap();
+    let journal = |path: &Path| {
+        let mut name = path.as_os_str().to_owned();
+        name.push("-journal");
+        name
+    };
+    std::fs::copy(journal(&source), journal(&path)).unwrap();
+    drop(connection);
+
+    let databases = open(dir.path());
+    let found = value(&databases, &access("read"), "SELECT a FROM t").await;
+    assert_eq!(found, "kept");
+}

@@ -3,13 +3,15 @@
 import assert from 'node:assert/strict';
 import { after } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { cacao, iso, type Token } from './client/cacao.js';
+import { fromHex } from './client/bytes.js';
+import { cacao, encodeCacao, iso, payload, tokenOf, type Token } from './client/cacao.js';
 import { revokeByWallet } from './client/delegations.js';
 import { delegate, Invoker } from './client/invoker.js';
 import { Key } from './client/keys.js';
 import { Kv } from './client/kv.js';
 import { grants } from './client/recap.js';
 import { signIn } from './client/session.js';
+import { message } from './client/siwe.js';
 import { now } from './client/ucan.js';
 import { Wallet } from './client/wallet.js';
 import { Fleet } from './lib/fleet.js';
@@ -87,6 +89,25 @@ scenario('g5_a_revoked_link_anywhere_ends_the_chain', async () => {
   expect(await revokeByWallet(fleet, alice.wallet, person.root.cid), 200);
   expect(await read(links[0]?.next ?? alice), 401, /^delegation-ancestor-revoked: /);
   expect(await read(person), 401, /^delegation-revoked: /);
+});
+
+scenario('g5_a_revoked_sign_in_does_not_come_back_with_another_form_of_its_signature', async () => {
+  const key = Key.generate();
+  const fields = payload(alice.wallet, { audience: key.url, att: wanted, expires: iso(Date.now() + 3600_000) });
+  const signature = fromHex(await alice.wallet.sign(message(fields)));
+  const forms = [0, 27, 54].map((offset) => {
+    const v = ((signature[64] ?? 27) - 27) % 27;
+    return tokenOf(encodeCacao(fields, Uint8Array.from([...signature.slice(0, 64), v + offset])));
+  });
+  const [first, ...others] = forms;
+  assert.ok(first);
+  expect(await delegate(fleet, first), 200);
+  expect(await read(new Invoker(fleet, key, [first.cid])), 200, 'value');
+  expect(await revokeByWallet(fleet, alice.wallet, first.cid), 200);
+  for (const token of others) {
+    await delegate(fleet, token);
+    expect(await read(new Invoker(fleet, key, [token.cid])), 401);
+  }
 });
 
 scenario('g5_an_expired_link_anywhere_ends_the_chain', async () => {
