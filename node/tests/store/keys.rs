@@ -1,7 +1,7 @@
 //! Keys by prefix.
 
 use openkey_capability::resource::SpaceId;
-use openkey_node::store::Store;
+use openkey_node::store::{Page, Store};
 
 use super::common::{first, hosted, put, value, write};
 
@@ -49,6 +49,26 @@ pub(crate) async fn pages_have_no_gap_and_no_repetition(store: &dyn Store) {
                 all,
                 expected.copied().collect::<Vec<_>>(),
                 "{prefix} {limit}"
+            );
+        }
+    }
+}
+
+pub(crate) async fn a_page_begins_behind_any_key(store: &dyn Store) {
+    let id = filled(store).await;
+    for prefix in ["", "a", "a/", "b"] {
+        for after in ["", "%", "A", "a", "a.", "a/", "a/0", "a/~z", "b", "z", "~~"] {
+            let page = Page {
+                after: Some(after.to_owned()),
+                limit: 100,
+            };
+            let listed = store.keys(&id, prefix, page).await.unwrap();
+            let behind = |key: &&&str| key.starts_with(prefix) && **key > after;
+            let expected = KEYS.iter().filter(behind);
+            assert_eq!(
+                listed,
+                expected.copied().collect::<Vec<_>>(),
+                "{prefix} {after}"
             );
         }
     }

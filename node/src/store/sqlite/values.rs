@@ -53,11 +53,10 @@ pub(super) fn keys(
     prefix: &str,
     page: &Page<String>,
 ) -> Result<Vec<String>, StoreError> {
-    // Whoever goes on behind a key is at or behind the prefix already; whoever begins may find the
-    // prefix itself, which can be a key.
+    // The prefix itself can be a key: it is left out only for who has seen it.
     let (from, comparison) = match &page.after {
-        Some(after) => (after.as_str().max(prefix), ">"),
-        None => (prefix, ">="),
+        Some(after) if after.as_str() >= prefix => (after.as_str(), ">"),
+        _ => (prefix, ">="),
     };
     let mut select = c.prepare_cached(&format!(
         "SELECT key FROM value WHERE space = ?1 AND key {comparison} ?2 AND key < ?3 ORDER BY key LIMIT ?4"
