@@ -87,3 +87,24 @@ pub(crate) async fn the_blob_of_an_overwritten_value_is_claimed_after_its_time(s
     assert!(claim(NOW + 40).await.is_empty());
     assert_eq!(claim(NOW + 41).await, ["0d"]);
 }
+
+pub(crate) async fn blobs_that_cannot_be_removed_do_not_stop_the_others(store: &dyn Store) {
+    for name in ["0a", "0b", "0c", "0d"] {
+        store.stage(name, NOW).await.unwrap();
+    }
+    let stuck = store.claim_garbage(LATER, 2).await.unwrap();
+    assert_eq!(stuck.len(), 2);
+    // a file that cannot be removed is given out again and again; the others still have their turn
+    let (mut seen, mut rounds) = (stuck.clone(), 0);
+    while seen.len() < 4 && rounds < 10 {
+        for name in store.claim_garbage(LATER, 2).await.unwrap() {
+            if !stuck.contains(&name) {
+                store.removed(vec![name.clone()]).await.unwrap();
+                seen.push(name);
+            }
+        }
+        rounds += 1;
+    }
+    seen.sort();
+    assert_eq!(seen, ["0a", "0b", "0c", "0d"]);
+}

@@ -35,6 +35,7 @@ holds! {
     blobs::a_claimed_blob_never_becomes_a_value,
     blobs::a_blob_that_nobody_removed_is_given_out_again,
     blobs::the_blob_of_an_overwritten_value_is_claimed_after_its_time,
+    blobs::blobs_that_cannot_be_removed_do_not_stop_the_others,
     delegations::a_delegation_is_kept_once,
     delegations::a_delegation_is_activated_once_its_space_is_hosted,
     delegations::b6_nothing_is_accepted_on_what_was_revoked,
