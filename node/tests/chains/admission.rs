@@ -34,7 +34,7 @@ fn own<'a>() -> Says<'a> {
 }
 
 #[test]
-fn b2_an_invocation_lives_from_its_beginning_to_its_end_and_not_too_long() {
+fn g5_an_invocation_lives_from_its_beginning_to_its_end_and_not_too_long() {
     for (since, until, is_good) in [
         (None, NOW + 60, true),
         (None, NOW, true),
@@ -162,7 +162,7 @@ async fn h3_the_same_statement_under_another_signature_is_the_same() {
 }
 
 #[tokio::test]
-async fn b6_a_revocation_between_the_check_and_the_use_is_explained() {
+async fn g5_a_revocation_between_the_check_and_the_use_is_explained() {
     let dir = tempfile::tempdir().unwrap();
     let node = node(dir.path(), &Fixed::at(NOW));
     hosted(&node).await;
@@ -224,7 +224,7 @@ async fn what_a_chain_allows_ends_with_its_first_end() {
 }
 
 #[tokio::test]
-async fn b5_only_what_is_covered_is_allowed() {
+async fn g5_only_what_is_covered_is_allowed() {
     let dir = tempfile::tempdir().unwrap();
     let node = node(dir.path(), &Fixed::at(NOW));
     hosted(&node).await;

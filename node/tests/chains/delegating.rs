@@ -50,7 +50,7 @@ fn chain_error<T: std::fmt::Debug>(result: Result<T, Error>) -> ChainError {
 }
 
 #[tokio::test]
-async fn b3_a_space_is_hosted_for_whom_its_owner_named() {
+async fn d17_a_space_is_hosted_for_whom_its_owner_named() {
     let dir = tempfile::tempdir().unwrap();
     let node = node(dir.path(), &Fixed::at(NOW));
     let host = node.keys.host(&space());
@@ -115,7 +115,7 @@ async fn owners_that_a_node_does_not_serve_are_refused() {
 }
 
 #[tokio::test]
-async fn b1_only_what_is_signed_and_in_its_time_and_covered_is_kept() {
+async fn g5_only_what_is_signed_and_in_its_time_and_covered_is_kept() {
     let dir = tempfile::tempdir().unwrap();
     let node = node(dir.path(), &Fixed::at(NOW));
     let forged = Says {
@@ -148,7 +148,7 @@ async fn b1_only_what_is_signed_and_in_its_time_and_covered_is_kept() {
 }
 
 #[tokio::test]
-async fn b6_what_rests_on_a_revoked_delegation_can_neither_be_used_nor_passed_on() {
+async fn d8_what_rests_on_a_revoked_delegation_can_neither_be_used_nor_passed_on() {
     let dir = tempfile::tempdir().unwrap();
     let node = node(dir.path(), &Fixed::at(NOW));
     hosted(&node).await;
@@ -194,7 +194,7 @@ async fn b6_what_rests_on_a_revoked_delegation_can_neither_be_used_nor_passed_on
 }
 
 #[tokio::test]
-async fn b7_only_whom_it_concerns_takes_a_delegation_back() {
+async fn d10_only_whom_it_concerns_takes_a_delegation_back() {
     let dir = tempfile::tempdir().unwrap();
     let node = node(dir.path(), &Fixed::at(NOW));
     let root = delegated(&node, &Says::default()).await.unwrap();
@@ -232,7 +232,7 @@ async fn b7_only_whom_it_concerns_takes_a_delegation_back() {
 }
 
 #[tokio::test]
-async fn h3_a_revoked_statement_is_not_let_in_under_another_name() {
+async fn g5_a_revoked_statement_is_not_let_in_under_another_name() {
     let dir = tempfile::tempdir().unwrap();
     let node = node(dir.path(), &Fixed::at(NOW));
     hosted(&node).await;
@@ -251,7 +251,7 @@ async fn h3_a_revoked_statement_is_not_let_in_under_another_name() {
 }
 
 #[tokio::test]
-async fn an_ability_of_another_service_means_nothing() {
+async fn b4_an_ability_of_another_service_means_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let node = node(dir.path(), &Fixed::at(NOW));
     hosted(&node).await;

@@ -167,7 +167,7 @@ async fn tokens_of_present_clients_are_hosted_delegated_invoked_and_revoked() {
 }
 
 #[tokio::test]
-async fn b3_a_node_with_another_key_hosts_nothing() {
+async fn d17_a_node_with_another_key_hosts_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let node = node(dir.path(), &Fixed::at(NOW));
     let refused = delegate(&node, HOST).await.unwrap_err();
@@ -179,7 +179,7 @@ async fn b3_a_node_with_another_key_hosts_nothing() {
 }
 
 #[tokio::test]
-async fn b2_every_time_of_a_chain_is_kept() {
+async fn g5_every_time_of_a_chain_is_kept() {
     let dir = tempfile::tempdir().unwrap();
     let (node, clock) = start(dir.path(), NOW);
     for name in [HOST, SESSION, DELEGATION] {

@@ -48,7 +48,7 @@ pub(crate) async fn h3_a_change_uses_its_invocation_once(store: &dyn Store) {
     assert_eq!(store.admit(hosting).await, Err(StoreError::Duplicate));
 }
 
-pub(crate) async fn b6_nothing_is_admitted_on_what_was_revoked(store: &dyn Store) {
+pub(crate) async fn g5_nothing_is_admitted_on_what_was_revoked(store: &dyn Store) {
     let id = hosted(store, "revoked").await;
     let chain = [statement(), statement(), statement()];
     store.admit(resting(&chain)).await.unwrap();

@@ -53,7 +53,7 @@ pub(crate) async fn h3_of_many_at_once_one_uses_an_invocation(stores: &[&dyn Sto
     }
 }
 
-pub(crate) async fn h4_of_many_at_once_one_creates_a_value(stores: &[&dyn Store; 2]) {
+pub(crate) async fn h3_of_many_at_once_one_creates_a_value(stores: &[&dyn Store; 2]) {
     let id = hosted(stores[0], "created").await;
     for round in 0..5 {
         let key = format!("{round}");
@@ -72,7 +72,7 @@ pub(crate) async fn h4_of_many_at_once_one_creates_a_value(stores: &[&dyn Store;
     }
 }
 
-pub(crate) async fn h4_changes_on_one_condition_are_never_lost(stores: &[&dyn Store; 2]) {
+pub(crate) async fn h3_changes_on_one_condition_are_never_lost(stores: &[&dyn Store; 2]) {
     let id = hosted(stores[0], "counted").await;
     write(stores[0], &id, vec![put("n", value(b"0"))])
         .await
@@ -97,7 +97,7 @@ pub(crate) async fn h4_changes_on_one_condition_are_never_lost(stores: &[&dyn St
     assert_eq!(usage.bytes, counted.len() as u64);
 }
 
-pub(crate) async fn b6_what_one_revokes_the_other_does_not_admit(stores: &[&dyn Store; 2]) {
+pub(crate) async fn g5_what_one_revokes_the_other_does_not_admit(stores: &[&dyn Store; 2]) {
     for _ in 0..20 {
         let link = statement();
         stores[1].admit(resting(&[link])).await.unwrap();

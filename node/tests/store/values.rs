@@ -7,7 +7,7 @@ use super::common::{
 };
 use super::common::{NOW, did, space_of};
 
-pub(crate) async fn h4_conditions_hold_or_nothing_changes(store: &dyn Store) {
+pub(crate) async fn h3_conditions_hold_or_nothing_changes(store: &dyn Store) {
     let id = hosted(store, "conditions").await;
     let hash = |bytes: &[u8]| *blake3::hash(bytes).as_bytes();
     let change = async |key: &str, condition, change| {
@@ -123,7 +123,7 @@ pub(crate) async fn values_are_kept_as_they_were_given(store: &dyn Store) {
     assert_eq!(get(store, &id, "blob").await.unwrap(), b"small");
 }
 
-pub(crate) async fn h1_a_space_holds_its_own_values_only(store: &dyn Store) {
+pub(crate) async fn a_space_holds_its_own_values_only(store: &dyn Store) {
     let (a, b) = (hosted(store, "a").await, hosted(store, "b").await);
     let others = space_of(&did(2), "a");
     store.host(fresh(), &others, NOW).await.unwrap();
