@@ -4,5 +4,6 @@
 mod admission;
 mod authority;
 mod delegating;
+mod serving;
 mod tokens;
 mod vectors;
