@@ -11,7 +11,7 @@ use openkey_capability::token::Token;
 use crate::error::Error;
 use crate::store::{Statement, Store, StoreError};
 
-/// Bytes of tokens whose delegations are kept: a few thousand sessions.
+/// Bytes of tokens whose delegations are kept, unless somebody says otherwise: a few thousand sessions.
 const CACHE: usize = 4 * 1024 * 1024;
 
 /// Whether it is asked now what was revoked, or by the transaction that uses the chain.
@@ -46,17 +46,25 @@ pub struct Authority {
 struct Verified {
     links: LruCache<Cid, (Arc<Delegation>, usize)>,
     bytes: usize,
+    most: usize,
 }
 
 impl Authority {
     /// Over this store.
     #[must_use]
     pub fn new(store: Arc<dyn Store>) -> Self {
+        Self::with_cache(store, CACHE)
+    }
+
+    /// Over this store, with links of so many bytes of tokens kept.
+    #[must_use]
+    pub fn with_cache(store: Arc<dyn Store>, bytes: usize) -> Self {
         Self {
             store,
             verified: Mutex::new(Verified {
                 links: LruCache::unbounded(),
                 bytes: 0,
+                most: bytes,
             }),
         }
     }
@@ -160,7 +168,7 @@ impl Authority {
         if verified.links.put(cid, (Arc::clone(link), bytes)).is_none() {
             verified.bytes += bytes;
         }
-        while verified.bytes > CACHE
+        while verified.bytes > verified.most
             && let Some((_, (_, bytes))) = verified.links.pop_lru()
         {
             verified.bytes -= bytes;

@@ -6,9 +6,10 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use axum::BoxError;
 use axum::body::{Body, HttpBody};
 use bytes::Bytes;
-use hyper::body::{Frame, Incoming, SizeHint};
+use hyper::body::{Frame, SizeHint};
 use tokio::runtime::Handle;
 use tokio::time::{Instant, Sleep, sleep_until};
 
@@ -21,16 +22,25 @@ const PACE: u64 = 8 * 1024;
 /// connection ends never sees the answer; one that has more than this to say is cut off.
 const UNHEARD: u64 = 16 * 1024 * 1024;
 
-/// A body that fails when it is slower than that. What its handler leaves unread when it drops it is
-/// thrown away, up to a bound, so that the answer arrives.
-pub(crate) struct Paced {
-    /// Taken when dropped.
-    incoming: Option<Arriving>,
+/// A body on its way: it can be read in the background.
+pub(crate) trait Arrives:
+    HttpBody<Data = Bytes, Error: Into<BoxError>> + Send + Unpin + 'static
+{
 }
 
-/// A body on its way.
-struct Arriving {
-    body: Incoming,
+impl<B> Arrives for B where B: HttpBody<Data = Bytes, Error: Into<BoxError>> + Send + Unpin + 'static
+{}
+
+/// A body that fails when it is slower than that. What its handler leaves unread when it drops it is
+/// thrown away, up to a bound, so that the answer arrives.
+struct Paced<B: Arrives> {
+    /// Taken when dropped.
+    incoming: Option<Arriving<B>>,
+}
+
+/// What of it is still to come.
+struct Arriving<B> {
+    body: B,
     began: Instant,
     received: u64,
     deadline: Pin<Box<Sleep>>,
@@ -38,34 +48,30 @@ struct Arriving {
     ended: bool,
 }
 
-/// Why there is no more of a body.
-type Failure = Box<dyn std::error::Error + Send + Sync>;
-
 /// The body was too slow.
 #[derive(Debug, thiserror::Error)]
 #[error("the body arrives too slowly")]
 struct TooSlow;
 
-impl Paced {
-    pub(crate) fn body(body: Incoming) -> Body {
-        if body.is_end_stream() {
-            return Body::empty();
-        }
-        let began = Instant::now();
-        Body::new(Self {
-            incoming: Some(Arriving {
-                body,
-                began,
-                received: 0,
-                deadline: Box::pin(sleep_until(began + PATIENCE)),
-                ended: false,
-            }),
-        })
+/// Holds a body to its pace, from now on.
+pub(crate) fn paced<B: Arrives>(body: B) -> Body {
+    if body.is_end_stream() {
+        return Body::empty();
     }
+    let began = Instant::now();
+    Body::new(Paced {
+        incoming: Some(Arriving {
+            body,
+            began,
+            received: 0,
+            deadline: Box::pin(sleep_until(began + PATIENCE)),
+            ended: false,
+        }),
+    })
 }
 
-impl Arriving {
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Failure>>> {
+impl<B: Arrives> Arriving<B> {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         if let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(cx) {
             match &frame {
                 Some(Ok(frame)) => {
@@ -93,14 +99,14 @@ impl Arriving {
     }
 }
 
-impl HttpBody for Paced {
+impl<B: Arrives> HttpBody for Paced<B> {
     type Data = Bytes;
-    type Error = Failure;
+    type Error = BoxError;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         match &mut self.incoming {
             Some(incoming) => incoming.poll(cx),
             None => Poll::Ready(None),
@@ -118,16 +124,81 @@ impl HttpBody for Paced {
     }
 }
 
-impl Drop for Paced {
+impl<B: Arrives> Drop for Paced<B> {
     fn drop(&mut self) {
-        let unread = self
-            .incoming
-            .take()
-            .filter(|it| !it.ended && !it.body.is_end_stream());
+        let incoming = self.incoming.take();
+        let unread = incoming.filter(|it| !it.ended && !it.body.is_end_stream());
         if let Some(unread) = unread
             && let Ok(runtime) = Handle::try_current()
         {
             runtime.spawn(unread.throw_away());
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::stream::{self, Stream, StreamExt as _};
+    use tokio::time::sleep;
+
+    use super::*;
+
+    /// So many pieces of so many bytes, one in each of these times.
+    fn pieces(
+        count: u64,
+        bytes: usize,
+        every: Duration,
+    ) -> impl Stream<Item = std::io::Result<Bytes>> + Send {
+        stream::iter(0..count).then(move |_| async move {
+            sleep(every).await;
+            Ok(Bytes::from(vec![0; bytes]))
+        })
+    }
+
+    /// How many bytes of it arrive, how long that takes, and whether it ends well.
+    async fn read(
+        body: impl Stream<Item = std::io::Result<Bytes>> + Send + 'static,
+    ) -> (u64, Duration, bool) {
+        let began = Instant::now();
+        let mut body = paced(Body::from_stream(body)).into_data_stream();
+        let mut bytes = 0;
+        while let Some(piece) = body.next().await {
+            match piece {
+                Ok(piece) => bytes += piece.len() as u64,
+                Err(_) => return (bytes, began.elapsed(), false),
+            }
+        }
+        (bytes, began.elapsed(), true)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn h1_a_body_that_stops_is_not_waited_for() {
+        let (bytes, took, ended) = read(pieces(1, 1, Duration::from_secs(3600))).await;
+        assert_eq!((bytes, ended), (0, false));
+        assert!(took >= PATIENCE && took < PATIENCE * 2, "{took:?}");
+        // nor one that stops later
+        let stops = pieces(10, 8192, Duration::from_secs(1));
+        let never = pieces(1, 1, Duration::from_secs(3600));
+        let (bytes, took, ended) = read(stops.chain(never)).await;
+        assert_eq!((bytes, ended), (81_920, false));
+        assert!(took < PATIENCE * 2, "{took:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn h1_a_body_that_trickles_ends_soon() {
+        let (bytes, took, ended) = read(pieces(u64::MAX, 10, Duration::from_secs(1))).await;
+        assert!(!ended && bytes < 1000, "{bytes}");
+        assert!(took < PATIENCE * 2, "{took:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_at_its_pace_arrives_however_long_it_takes() {
+        let (bytes, took, ended) = read(pieces(1000, 8192, Duration::from_secs(1))).await;
+        assert!(ended);
+        assert_eq!((bytes, took.as_secs()), (8_192_000, 1000));
+        // and one that is small has some time
+        let (bytes, _, ended) = read(pieces(1, 1, Duration::from_secs(14))).await;
+        assert_eq!((bytes, ended), (1, true));
+        assert_eq!(read(pieces(0, 1, Duration::ZERO)).await.0, 0);
     }
 }

@@ -21,7 +21,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::metrics::Metrics;
 use crate::node::{Node, OpenNodeError};
-use crate::paced::Paced;
+use crate::paced::paced;
 use crate::routes::{Route, router};
 use crate::{cors, routes};
 
@@ -225,7 +225,7 @@ async fn answer(
         Some(refused) => refused,
         None if method == Method::OPTIONS => cors::preflight(route == Route::Public),
         None => {
-            let request = request.map(Paced::body);
+            let request = request.map(paced);
             match router.call(request).await {
                 Ok(response) => response,
                 Err(never) => match never {},

@@ -59,11 +59,14 @@ pub enum UpkeepError {
     /// There is no node in a directory.
     #[error("{0} holds no node: name its directory with --dir")]
     NoNode(PathBuf),
+    /// A directory is there already.
+    #[error("{0} exists: name a directory that is not there yet")]
+    Exists(PathBuf),
     /// A directory is not empty.
-    #[error("{0} is not empty: name one that is not there yet")]
+    #[error("{0} is not empty: name a directory that is empty or not there yet")]
     NotEmpty(PathBuf),
     /// It is no backup, or one that did not end.
-    #[error("{0} is no backup that was finished")]
+    #[error("{0} is no backup that was finished: name a directory that `openkey-node backup` made")]
     NoBackup(PathBuf),
     /// A file.
     #[error("{path}: {error}")]
@@ -117,6 +120,12 @@ pub async fn check(dir: &Path, progress: &dyn Progress) -> Result<Checked, Upkee
             checked
                 .findings
                 .push(format!("{} is damaged: {detail}", path.display()));
+            return Ok(checked);
+        }
+        Err(OpenError::Database(detail)) => {
+            let dir = dir.display();
+            let finding = format!("the store in {dir} cannot be read: {detail}");
+            checked.findings.push(finding);
             return Ok(checked);
         }
         other => other?,
@@ -198,11 +207,12 @@ async fn each_blob(
 /// [`UpkeepError`].
 pub async fn backup(dir: &Path, to: &Path, progress: &dyn Progress) -> Result<Copied, UpkeepError> {
     let key = dir.join(keys::FILE_NAME);
-    if !key.exists() {
+    // opening would make what is missing, and its copy would be one of nothing
+    if !key.exists() || !SqliteStore::is_in(dir) {
         return Err(UpkeepError::NoNode(dir.to_owned()));
     }
     if to.exists() {
-        return Err(UpkeepError::NotEmpty(to.to_owned()));
+        return Err(UpkeepError::Exists(to.to_owned()));
     }
     make_dir(to)?;
     let mut copied = Copied::default();

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::{Context as _, bail};
-use clap::Command;
+use clap::{ArgAction, Command};
 use toml::{Table, Value};
 
 /// Gives each flag that a file names the file's value as its default, so that variables and flags come
@@ -26,22 +26,28 @@ pub(crate) fn defaults(command: Command, path: &Path) -> anyhow::Result<Command>
             }
             _ => bail!("{name} is no setting: see openkey-node --help"),
         };
-        let values: Vec<String> = match value {
-            Value::Array(values) => values
-                .into_iter()
-                .map(text_of)
-                .collect::<anyhow::Result<_>>()?,
-            value => vec![text_of(value)?],
+        let values: Option<Vec<String>> = match value {
+            Value::Array(values) => values.into_iter().map(text_of).collect(),
+            value => text_of(value).map(|text| vec![text]),
         };
+        let Some(values) = values else {
+            bail!("{name} is neither a text nor a whole number");
+        };
+        let takes_many = command
+            .get_arguments()
+            .any(|arg| *arg.get_id() == id && matches!(arg.get_action(), ArgAction::Append));
+        if values.len() != 1 && !takes_many {
+            bail!("{name} takes one value");
+        }
         command = command.mut_arg(id, |arg| arg.default_values(values));
     }
     Ok(command)
 }
 
-fn text_of(value: Value) -> anyhow::Result<String> {
-    Ok(match value {
-        Value::String(text) => text,
-        Value::Integer(number) => number.to_string(),
-        _ => bail!("a value is neither a text nor a whole number"),
-    })
+fn text_of(value: Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text),
+        Value::Integer(number) => Some(number.to_string()),
+        _ => None,
+    }
 }

@@ -38,6 +38,12 @@ impl SqliteStore {
         })
     }
 
+    /// Whether there is a store in `dir`, of whatever shape.
+    #[must_use]
+    pub fn is_in(dir: &Path) -> bool {
+        dir.join(schema::LAYOUT.file_name).exists()
+    }
+
     /// Checks the whole file, also while somebody serves it.
     ///
     /// # Errors

@@ -119,16 +119,19 @@ pub(super) fn bound(c: &Connection, name: &str, limit: Option<u64>) -> Result<()
 
 /// Spaces whose count of bytes is not what they hold, each in a sentence.
 pub(super) fn miscounted(c: &Connection) -> Result<Vec<String>, StoreError> {
-    let moment = c.unchecked_transaction()?;
-    let mut select = moment.prepare(
-        "SELECT name, value_bytes, held FROM (
-            SELECT name, value_bytes,
+    let mut select = c.prepare(
+        "SELECT name, held, counted FROM (
+            SELECT name, value_bytes AS counted,
                 (SELECT coalesce(sum(size), 0) FROM value WHERE value.space = space.id) AS held
+            FROM space
+            UNION ALL
+            SELECT name, database_bytes,
+                (SELECT coalesce(sum(bytes), 0) FROM sql_database WHERE sql_database.space = space.id)
             FROM space)
-         WHERE value_bytes <> held",
+         WHERE counted <> held",
     )?;
     let rows = select.query_map([], |row| {
-        let (name, counted, held): (String, i64, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
+        let (name, held, counted): (String, i64, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
         Ok(format!("{name} holds {held} bytes, and counts {counted}"))
     })?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)

@@ -53,11 +53,10 @@ pub(super) fn keys(
     prefix: &str,
     page: &Page<String>,
 ) -> Result<Vec<String>, StoreError> {
-    // Whoever goes on behind a key is at or behind the prefix already; whoever begins may find the
-    // prefix itself, which can be a key.
+    // The prefix itself can be a key: it is left out only for who has seen it.
     let (from, comparison) = match &page.after {
-        Some(after) => (after.as_str().max(prefix), ">"),
-        None => (prefix, ">="),
+        Some(after) if after.as_str() >= prefix => (after.as_str(), ">"),
+        _ => (prefix, ">="),
     };
     let mut select = c.prepare_cached(&format!(
         "SELECT key FROM value WHERE space = ?1 AND key {comparison} ?2 AND key < ?3 ORDER BY key LIMIT ?4"
@@ -201,16 +200,27 @@ pub(super) fn stage(c: &Connection, blob: &str, now_ms: i64) -> Result<(), Store
     Ok(())
 }
 
-/// Takes what nobody will use any more: from now on no value can become of it.
+/// Takes what nobody will use any more: from now on no value can become of it. What was taken before and
+/// is still there comes after that, in any order: what cannot be removed must not be in the way.
 pub(super) fn claim(c: &Connection, before_ms: i64, limit: u32) -> Result<Vec<String>, StoreError> {
-    c.prepare_cached(
+    let mut take = c.prepare_cached(
         "UPDATE garbage SET since_ms = ?3 WHERE blob IN
-            (SELECT blob FROM garbage WHERE since_ms < ?1 ORDER BY since_ms LIMIT ?2)",
-    )?
-    .execute((before_ms, limit, CLAIMED))?;
-    let mut select = c.prepare_cached("SELECT blob FROM garbage WHERE since_ms = ?1 LIMIT ?2")?;
+            (SELECT blob FROM garbage WHERE since_ms < ?1 AND since_ms > ?3 ORDER BY since_ms LIMIT ?2)
+         RETURNING blob",
+    )?;
+    let rows = take.query_map((before_ms, limit, CLAIMED), |row| row.get(0))?;
+    let mut claimed: Vec<String> = rows.collect::<rusqlite::Result<_>>()?;
+    let mut select = c.prepare_cached(
+        "SELECT blob FROM garbage WHERE since_ms = ?1 ORDER BY random() LIMIT ?2",
+    )?;
     let rows = select.query_map((CLAIMED, limit), |row| row.get(0))?;
-    Ok(rows.collect::<rusqlite::Result<_>>()?)
+    for blob in rows {
+        let blob = blob?;
+        if claimed.len() < limit as usize && !claimed.contains(&blob) {
+            claimed.push(blob);
+        }
+    }
+    Ok(claimed)
 }
 
 pub(super) fn removed(c: &Connection, blobs: &[String]) -> Result<(), StoreError> {

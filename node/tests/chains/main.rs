@@ -1,0 +1,9 @@
+//! What tokens rest on, and what they must pass.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)] // a test may stop at once
+
+mod admission;
+mod authority;
+mod delegating;
+mod serving;
+mod tokens;
+mod vectors;

@@ -1,0 +1,85 @@
+//! Invocations are used once, and never on what was revoked.
+
+use openkey_node::store::{Store, StoreError};
+
+use super::common::{
+    NOW, fresh, get, hosted, put, resting, revocation, space, statement, value, writing,
+};
+
+pub(crate) async fn h3_an_invocation_is_used_once(store: &dyn Store) {
+    let admission = fresh();
+    store.admit(admission.clone()).await.unwrap();
+    assert_eq!(
+        store.admit(admission.clone()).await,
+        Err(StoreError::Duplicate)
+    );
+    let mut later = admission.clone();
+    later.until_ms += 1;
+    assert_eq!(store.admit(later).await, Err(StoreError::Duplicate));
+    // of whatever kind the first and the second use are
+    let id = hosted(store, "used").await;
+    let mut write = writing(&id, vec![put("a", value(b"1"))]);
+    write.admission = admission.clone();
+    assert_eq!(store.write(write).await.unwrap_err(), StoreError::Duplicate);
+    assert_eq!(get(store, &id, "a").await, None);
+    let other = space("other");
+    let again = store.host(admission, &other, NOW).await;
+    assert_eq!(again, Err(StoreError::Duplicate));
+    assert_eq!(store.space(&other).await.unwrap(), None);
+}
+
+pub(crate) async fn h3_a_change_uses_its_invocation_once(store: &dyn Store) {
+    let id = hosted(store, "changed").await;
+    let write = writing(&id, vec![put("a", value(b"1"))]);
+    store.write(write.clone()).await.unwrap();
+    let mut second = write.clone();
+    second.changes = vec![put("a", value(b"2"))];
+    assert_eq!(
+        store.write(second).await.unwrap_err(),
+        StoreError::Duplicate
+    );
+    assert_eq!(get(store, &id, "a").await.unwrap(), b"1");
+    assert_eq!(
+        store.admit(write.admission).await,
+        Err(StoreError::Duplicate)
+    );
+    let hosting = fresh();
+    assert!(store.host(hosting.clone(), &space("b"), NOW).await.unwrap());
+    assert_eq!(store.admit(hosting).await, Err(StoreError::Duplicate));
+}
+
+pub(crate) async fn g5_nothing_is_admitted_on_what_was_revoked(store: &dyn Store) {
+    let id = hosted(store, "revoked").await;
+    let chain = [statement(), statement(), statement()];
+    store.admit(resting(&chain)).await.unwrap();
+    for (place, target) in chain.iter().enumerate().rev() {
+        store.revoke(revocation(*target)).await.unwrap();
+        let expected = Err(StoreError::Revoked(chain[place..].to_vec()));
+        let admission = resting(&chain);
+        assert_eq!(store.admit(admission.clone()).await, expected);
+        let mut write = writing(&id, vec![put("a", value(b"1"))]);
+        write.admission = admission.clone();
+        assert_eq!(store.write(write).await.map(drop), expected);
+        let other = space("other");
+        let hosted = store.host(admission.clone(), &other, NOW).await;
+        assert_eq!(hosted.map(drop), expected);
+        assert_eq!(store.space(&other).await.unwrap(), None);
+        // what was refused is not used up
+        let mut free = admission;
+        free.chain.clear();
+        store.admit(free).await.unwrap();
+    }
+    assert_eq!(get(store, &id, "a").await, None);
+}
+
+pub(crate) async fn h3_an_invocation_is_forgotten_only_past_its_time(store: &dyn Store) {
+    let admission = fresh();
+    store.admit(admission.clone()).await.unwrap();
+    for now_ms in [0, NOW, admission.until_ms] {
+        store.tidy(now_ms).await.unwrap();
+        let again = store.admit(admission.clone()).await;
+        assert_eq!(again, Err(StoreError::Duplicate), "{now_ms}");
+    }
+    store.tidy(admission.until_ms + 1).await.unwrap();
+    store.admit(admission).await.unwrap();
+}
