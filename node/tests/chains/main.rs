@@ -2,8 +2,12 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)] // a test may stop at once
 
 mod admission;
+mod asking;
 mod authority;
+mod databases;
 mod delegating;
+mod home;
 mod serving;
+mod signed_urls;
 mod tokens;
 mod vectors;

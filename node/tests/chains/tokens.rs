@@ -97,12 +97,28 @@ impl Default for Says<'_> {
     }
 }
 
+/// A token that no other is, with these grants.
+pub(crate) fn raw(from: u8, to: &Did, until: i64, proofs: &[Cid], grant: Attenuation) -> String {
+    let mut builder = Builder::new(public(from), to.as_str(), until).grant(grant);
+    for proof in proofs {
+        builder = builder.proof(proof);
+    }
+    signed(builder, from)
+}
+
+/// With a nonce that no other has.
+fn signed(builder: Builder, by: u8) -> String {
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    let nonce = NEXT.fetch_add(1, Ordering::Relaxed).to_string();
+    let unsigned = builder.nonce(nonce).unsigned().unwrap();
+    let signature = key(by).sign(unsigned.as_bytes());
+    let text = std::str::from_utf8(unsigned.as_bytes()).unwrap();
+    format!("{text}.{}", base64url(&signature.to_bytes()))
+}
+
 impl Says<'_> {
     pub(crate) fn text(&self) -> String {
-        static NEXT: AtomicU64 = AtomicU64::new(0);
-        let nonce = NEXT.fetch_add(1, Ordering::Relaxed).to_string();
         let mut builder = Builder::new(public(self.from), self.to.as_str(), self.until);
-        builder = builder.nonce(nonce);
         if let Some(since) = self.since {
             builder = builder.not_before(since);
         }
@@ -112,10 +128,7 @@ impl Says<'_> {
         let resource = within(self.resource);
         let grants = self.abilities.iter().map(|it| Ability::parse(it).unwrap());
         let grants = grants.fold(Attenuation::new(), |all, it| all.with(&resource, it));
-        let unsigned = builder.grant(grants).unsigned().unwrap();
-        let signature = key(self.signed_by.unwrap_or(self.from)).sign(unsigned.as_bytes());
-        let text = std::str::from_utf8(unsigned.as_bytes()).unwrap();
-        format!("{text}.{}", base64url(&signature.to_bytes()))
+        signed(builder.grant(grants), self.signed_by.unwrap_or(self.from))
     }
 
     pub(crate) fn ucan(&self) -> Ucan {

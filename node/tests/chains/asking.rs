@@ -1,0 +1,175 @@
+//! How delegations stand, for whom they concern; and several values at once.
+
+use axum::body::Body;
+use axum::http::HeaderMap;
+use axum::http::header::CONTENT_TYPE;
+use openkey_capability::ability::Ability;
+use openkey_capability::attenuation::{Attenuation, Caveats};
+use openkey_capability::cid::Cid;
+use openkey_node::delegation::{delegate, revoke, status};
+use openkey_node::invoke::invoke;
+use openkey_node::node::Node;
+use openkey_node::store::Page;
+use serde_json::{Value, json};
+
+use super::delegating::delegated;
+use super::home::{GET, Home, home, own, put, status as code, text, with};
+use super::tokens::{NOW, Says, did, headers, raw, space, within};
+
+/// What somebody is told about a delegation.
+async fn asked(node: &Node, seed: u8, about: &Cid, named: &Cid) -> (u16, Value) {
+    let resource = format!("urn:cid:{about}");
+    let grant = Attenuation::new().with(
+        resource,
+        Ability::parse("tinycloud.delegation/status").unwrap(),
+    );
+    let token = raw(seed, &did(seed), NOW + 60, &[], grant);
+    let body = json!({ "cid": named.to_string() }).to_string();
+    match status(node, &headers(&token), body.as_bytes()).await {
+        Ok((code, status)) => (code.as_u16(), serde_json::to_value(status).unwrap()),
+        Err(error) => (error.status().as_u16(), Value::Null),
+    }
+}
+
+#[tokio::test]
+async fn a_delegation_is_told_to_whom_it_concerns() {
+    let Home { node, clock, .. } = &home().await;
+    let root = Says {
+        until: NOW + 30,
+        ..Says::default()
+    };
+    let root = delegated(node, &root).await.unwrap();
+    let proofs = [root.cid()];
+    let child = Says {
+        from: 2,
+        to: did(3),
+        until: NOW + 30,
+        proofs: &proofs,
+        ..Says::default()
+    };
+    let child = delegated(node, &child).await.unwrap();
+    for seed in [1, 2, 3] {
+        let (code, told) = asked(node, seed, &child.cid(), &child.cid()).await;
+        assert_eq!((code, &told["status"]), (200, &json!("active")), "{seed}");
+    }
+    // whom it does not concern is told the same as about one that is not there
+    let missing = Cid::of(b"missing");
+    let (code_missing, mut told_missing) = asked(node, 4, &missing, &missing).await;
+    told_missing["cid"] = child.cid().to_string().into();
+    let (code, told) = asked(node, 4, &child.cid(), &child.cid()).await;
+    assert_eq!((code, told), (code_missing, told_missing));
+    assert_eq!(code, 404);
+    assert_eq!(asked(node, 1, &root.cid(), &child.cid()).await.0, 403);
+
+    clock.set(NOW + 31);
+    let (_, told) = asked(node, 1, &child.cid(), &child.cid()).await;
+    assert_eq!(told["status"], "expired");
+    clock.set(NOW);
+    let path = format!("delegation/{}", root.cid());
+    let taken_back = own(&path, &["tinycloud.delegation/revoke"]);
+    revoke(node, &taken_back.headers()).await.unwrap();
+    let (_, told) = asked(node, 3, &child.cid(), &child.cid()).await;
+    assert_eq!(told["status"], "revoked");
+    assert_eq!(
+        (&told["active"], &told["exists"]),
+        (&json!(false), &json!(true))
+    );
+}
+
+/// A token of the owner for several keys.
+fn several(keys: &[&str], ability: &str) -> HeaderMap {
+    let ability = Ability::parse(ability).unwrap();
+    let grants = keys.iter().fold(Attenuation::new(), |all, key| {
+        all.with(within(&format!("kv/{key}")), ability.clone())
+    });
+    headers(&raw(1, &did(1), NOW + 60, &[], grants))
+}
+
+fn parts(names: &[&str]) -> Body {
+    let mut text = String::new();
+    for name in names {
+        text +=
+            &format!("--b\r\ncontent-disposition: form-data; name=\"{name}\"\r\n\r\nof {name}\r\n");
+    }
+    Body::from(text + "--b--\r\n")
+}
+
+#[tokio::test]
+async fn a_batch_writes_what_was_signed_and_all_of_it() {
+    let Home { node, .. } = &home().await;
+    let written = async |signed: &[&str], sent: &[&str]| {
+        let token = several(signed, "tinycloud.kv/put");
+        let token = with(token, &[(CONTENT_TYPE, "multipart/form-data; boundary=b")]);
+        invoke(node, &token, parts(sent)).await
+    };
+    for sent in [
+        &["a"][..],
+        &["a", "c"],
+        &["a", "b", "c"],
+        &["a", "b", "b"],
+        &[],
+    ] {
+        assert_eq!(code(written(&["a", "b"], sent).await), 400, "{sent:?}");
+    }
+    let all = Page {
+        after: None,
+        limit: 9,
+    };
+    let keys = node.store.keys(&space(), "", all).await.unwrap();
+    assert_eq!(keys, ["docs/a"]);
+    let answer = written(&["a", "b"], &["b", "a"]).await.unwrap();
+    let answer: Value = serde_json::from_str(&text(answer).await).unwrap();
+    assert_eq!(answer["count"], 2);
+}
+
+#[tokio::test]
+async fn h1_a_batch_reads_so_much_at_once() {
+    let Home { node, .. } = &home().await;
+    let keys: Vec<String> = (0..101).map(|place| format!("k{place}")).collect();
+    let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
+    let read = async |keys: &[&str]| {
+        let token = several(keys, "tinycloud.kv/get");
+        invoke(node, &token, Body::empty()).await
+    };
+    assert_eq!(code(read(&keys).await), 400);
+    let found = read(&keys[..100]).await.unwrap();
+    let found: Value = serde_json::from_str(&text(found).await).unwrap();
+    assert_eq!(found["results"].as_array().unwrap().len(), 100);
+    // 17 MiB
+    let large = "x".repeat(17 << 19);
+    put(node, "k0", &large, &[]).await;
+    put(node, "k1", &large, &[]).await;
+    assert_eq!(code(read(&["k0", "k1"]).await), 413);
+    assert_eq!(read(&["k0", "k2"]).await.unwrap().status(), 200);
+}
+
+#[tokio::test]
+async fn values_of_two_spaces_are_not_one_invocation() {
+    let Home { node, .. } = &home().await;
+    let get = Ability::parse("tinycloud.kv/get").unwrap();
+    let other = within("kv/a").replace(":s/", ":t/");
+    let grants = Attenuation::new()
+        .with(within("kv/a"), get.clone())
+        .with(other, get);
+    let token = headers(&raw(1, &did(1), NOW + 60, &[], grants));
+    assert_eq!(code(invoke(node, &token, Body::empty()).await), 400);
+}
+
+#[tokio::test]
+async fn a_caveat_that_nobody_knows_denies() {
+    let Home { node, .. } = &home().await;
+    let get = Ability::parse(GET[0]).unwrap();
+    let caveat = json!({ "onlyOn": "Mondays" }).as_object().unwrap().clone();
+    let caveats = Caveats::new(vec![caveat]).unwrap();
+    let grants = Attenuation::new().with_caveats(within("kv/docs/"), get, caveats);
+    let link = raw(1, &did(2), NOW + 60, &[], grants);
+    delegate(node, &headers(&link)).await.unwrap();
+    let proofs = [openkey_capability::ucan::Ucan::decode(&link).unwrap().cid()];
+    let theirs = Says {
+        from: 2,
+        proofs: &proofs,
+        ..own("kv/docs/a", GET)
+    };
+    let refused = invoke(node, &theirs.headers(), Body::empty()).await;
+    assert_eq!(code(refused), 403);
+}
