@@ -15,8 +15,8 @@ pub(crate) async fn h3_conditions_hold_or_nothing_changes(store: &dyn Store) {
         write.admission = fresh();
         let admission = write.admission.clone();
         let written = store.write(write).await;
-        // what fails leaves its invocation unused
-        assert_eq!(store.admit(admission).await.is_ok(), written.is_err());
+        // what fails uses its invocation up as well
+        assert_eq!(store.admit(admission).await, Err(StoreError::Duplicate));
         written.map(|outcomes| outcomes[0].hash)
     };
     let put = |bytes: &[u8]| Change::Put(value(bytes));
@@ -74,11 +74,19 @@ pub(crate) async fn a_write_happens_whole_or_not_at_all(store: &dyn Store) {
         let mut attempt = writing(&id, changes);
         attempt.default_bound = default_bound;
         let admission = attempt.admission.clone();
-        store.write(attempt).await.unwrap_err();
+        let error = store.write(attempt).await.unwrap_err();
         assert_eq!(get(store, &id, "new").await, None);
         assert_eq!(get(store, &id, "old").await.unwrap(), b"old");
         assert_eq!(store.usage(&id).await.unwrap(), usage);
-        store.admit(admission).await.unwrap();
+        // a refusal uses it up; a failure of the store leaves it
+        let again = store.admit(admission).await;
+        let failed = matches!(error, StoreError::Failed { .. });
+        let expected = if failed {
+            Ok(())
+        } else {
+            Err(StoreError::Duplicate)
+        };
+        assert_eq!(again, expected, "{error}");
     }
     // the blob is still staged
     write(store, &id, vec![put("blob", in_blob("staged", 3))])
@@ -149,7 +157,8 @@ pub(crate) async fn what_is_not_hosted_holds_nothing(store: &dyn Store) {
     let attempt = writing(&id, vec![put("a", value(b"1"))]);
     let admission = attempt.admission.clone();
     assert_eq!(store.write(attempt).await.unwrap_err(), no);
-    store.admit(admission).await.unwrap();
+    let again = store.admit(admission).await;
+    assert_eq!(again, Err(StoreError::Duplicate));
     assert_eq!(store.sized(&id, "main", 5).await.unwrap_err(), no);
     let usage = store.usage(&id).await.unwrap();
     assert_eq!((usage.hosted, usage.bytes), (false, 0));
