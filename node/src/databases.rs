@@ -9,7 +9,7 @@ use serde_json::Value;
 use tokio::fs::File;
 use tokio_util::io::ReaderStream;
 
-use crate::admission::{Authorised, admit};
+use crate::admission::Authorised;
 use crate::error::Error;
 use crate::node::Node;
 use crate::sql::{self, Access, Request};
@@ -45,21 +45,20 @@ pub async fn invoke(
         .map(|it| (&it.capability.ability, &it.caveats));
     let access = Access::new(resource, granted, own)?;
     // before the work: whoever is answered an error does not know whether it was done
-    admit(&node.store, authorised).await?;
     let space = resource.space();
-    let usage = node.store.usage(space).await?;
+    let admission = authorised.admission.clone();
+    let usage = node.store.enter(admission, space).await?;
     if !usage.hosted {
         return Err(StoreError::NoSpace.into());
     }
     let id = access.database();
+    if access.only_reads() {
+        return answer(node.databases.run(&id, &access, request).await?);
+    }
     let before = node.databases.size(&id).await?;
     let default = node.config.default_bound(space);
     let mut access = access.may_create(true);
-    if let (false, Some(limit), Some(room)) = (
-        access.only_reads(),
-        usage.bound.or(default),
-        usage.room(default),
-    ) {
+    if let (Some(limit), Some(room)) = (usage.bound.or(default), usage.room(default)) {
         let writes = !matches!(request, Request::Query(..) | Request::Export);
         if room == 0 && writes {
             let used = usage.bytes;
@@ -70,9 +69,8 @@ pub async fn invoke(
     let response = node.databases.run(&id, &access, request).await?;
     let after = node.databases.size(&id).await?;
     if after != before {
-        node.store
-            .sized(space, resource.path().unwrap_or_default(), after)
-            .await?;
+        let name = resource.path().unwrap_or_default();
+        node.store.sized(space, name, after).await?;
     }
     answer(response)
 }

@@ -47,14 +47,9 @@ pub async fn delegate(node: &Node, headers: &HeaderMap) -> Result<Delegated, Err
     } else {
         delegation.proofs()
     };
-    let chain = node.authority.chain(proofs, Revocations::Asked).await?;
+    // what was revoked is asked by the transaction that keeps it
+    let chain = node.authority.chain(proofs, Revocations::Later).await?;
     delegation.check(&chain.ancestors, now_ms)?;
-    let own_revoked = node.store.revocations(&[*delegation.statement()]).await?;
-    let known = node.store.tokens(&[delegation.cid()]).await?;
-    // what is there already stays as it is, revoked or not; under another name it is not let in again
-    if own_revoked.iter().any(Option::is_some) && known.iter().all(Option::is_none) {
-        return Err(ChainError::InvokedRevoked(delegation.cid()).into());
-    }
     let resources = delegation.capabilities().iter().map(|it| &it.resource);
     let spaces: BTreeSet<SpaceId> = resources
         .clone()
@@ -79,7 +74,10 @@ pub async fn delegate(node: &Node, headers: &HeaderMap) -> Result<Delegated, Err
         })
         .await;
     let accepted = match accepted {
-        // between the check and the keeping: the check says which one it was
+        Err(StoreError::Revoked(revoked)) if revoked == [*delegation.statement()] => {
+            return Err(ChainError::InvokedRevoked(delegation.cid()).into());
+        }
+        // the check says which one it was
         Err(StoreError::Revoked(revoked)) => {
             let chain = node.authority.chain(proofs, Revocations::Asked).await?;
             delegation.check(&chain.ancestors, now_ms)?;

@@ -7,7 +7,6 @@ use axum::response::Response;
 use bytes::Bytes;
 
 use super::{Call, ETag, IfNoneMatch, Wanted, replayed, wanted};
-use crate::admission::admit;
 use crate::error::Error;
 use crate::node::Node;
 use crate::store::{Content, StoredValue};
@@ -54,8 +53,8 @@ pub(super) async fn metadata(call: &Call<'_>, key: &str) -> Result<Response, Err
 }
 
 async fn read(call: &Call<'_>, key: &str) -> Result<StoredValue, Error> {
-    admit(&call.node.store, call.authorised).await?;
-    let value = call.node.store.value(call.space, key).await?;
+    let admission = call.authorised.admission.clone();
+    let value = call.node.store.take(admission, call.space, key).await?;
     value.ok_or_else(|| Error::NotFound("Key not found".to_owned()))
 }
 

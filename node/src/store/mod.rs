@@ -45,8 +45,8 @@ pub trait Store: Send + Sync + 'static {
     ) -> Result<Vec<Option<Revoked>>, StoreError>;
 
     /// Keeps a delegation that was checked, and hosts the spaces that it says. Nothing changes if one
-    /// of its ancestors was revoked meanwhile ([`StoreError::Revoked`]); a delegation that is there
-    /// already stays as it is.
+    /// of its ancestors was revoked, or what it says itself under another name
+    /// ([`StoreError::Revoked`]); a delegation that is there already stays as it is, revoked or not.
     async fn accept(&self, delegation: NewDelegation) -> Result<Accepted, StoreError>;
 
     /// Keeps a revocation that was checked. Revoking twice changes nothing.
@@ -68,6 +68,18 @@ pub trait Store: Send + Sync + 'static {
     /// revoked. It survives the process at once, and a power cut with the next write: a reading that
     /// is repeated after one shows nothing that was not shown before.
     async fn admit(&self, admission: Admission) -> Result<(), StoreError>;
+
+    /// Uses up an invocation that reads in a space, and says what that holds.
+    async fn enter(&self, admission: Admission, space: &SpaceId) -> Result<Usage, StoreError>;
+
+    /// Uses up an invocation that reads one value, and reads it: `None` if there is none. A space that is
+    /// not hosted is [`StoreError::NoSpace`], and uses it up as well.
+    async fn take(
+        &self,
+        admission: Admission,
+        space: &SpaceId,
+        key: &str,
+    ) -> Result<Option<StoredValue>, StoreError>;
 
     /// One value.
     async fn value(&self, space: &SpaceId, key: &str) -> Result<Option<StoredValue>, StoreError>;

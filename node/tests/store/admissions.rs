@@ -3,7 +3,7 @@
 use openkey_node::store::{Store, StoreError};
 
 use super::common::{
-    NOW, fresh, get, hosted, put, resting, revocation, space, statement, value, writing,
+    NOW, fresh, get, hosted, put, resting, revocation, space, statement, value, write, writing,
 };
 
 pub(crate) async fn h3_an_invocation_is_used_once(store: &dyn Store) {
@@ -82,4 +82,39 @@ pub(crate) async fn h3_an_invocation_is_forgotten_only_past_its_time(store: &dyn
     }
     store.tidy(admission.until_ms + 1).await.unwrap();
     store.admit(admission).await.unwrap();
+}
+
+pub(crate) async fn h3_a_reading_uses_its_invocation_once(store: &dyn Store) {
+    let id = hosted(store, "reading").await;
+    write(store, &id, vec![put("a", value(b"1"))])
+        .await
+        .unwrap();
+    for key in ["a", "missing"] {
+        let admission = fresh();
+        let taken = store.take(admission.clone(), &id, key).await.unwrap();
+        assert_eq!(taken.is_some(), key == "a");
+        let again = store.take(admission.clone(), &id, key).await;
+        assert_eq!(again.unwrap_err(), StoreError::Duplicate);
+        let entered = store.enter(admission, &id).await;
+        assert_eq!(entered.unwrap_err(), StoreError::Duplicate);
+    }
+    let admission = fresh();
+    let usage = store.enter(admission.clone(), &id).await.unwrap();
+    assert_eq!((usage.hosted, usage.bytes), (true, 1));
+    assert_eq!(store.admit(admission).await, Err(StoreError::Duplicate));
+    // where nothing is hosted it is used up as well
+    let (admission, nowhere) = (fresh(), space("nowhere"));
+    let taken = store.take(admission.clone(), &nowhere, "a").await;
+    assert_eq!(taken.unwrap_err(), StoreError::NoSpace);
+    let entered = store.enter(admission, &nowhere).await;
+    assert_eq!(entered.unwrap_err(), StoreError::Duplicate);
+    assert!(!store.enter(fresh(), &nowhere).await.unwrap().hosted);
+    // and nothing is read on what was revoked
+    let chain = [statement()];
+    store.revoke(revocation(chain[0])).await.unwrap();
+    let expected = StoreError::Revoked(chain.to_vec());
+    let taken = store.take(resting(&chain), &id, "a").await;
+    assert_eq!(taken.unwrap_err(), expected);
+    let entered = store.enter(resting(&chain), &id).await;
+    assert_eq!(entered.unwrap_err(), expected);
 }

@@ -29,6 +29,7 @@ macro_rules! holds {
 holds! {
     admissions::h3_an_invocation_is_used_once,
     admissions::h3_a_change_uses_its_invocation_once,
+    admissions::h3_a_reading_uses_its_invocation_once,
     admissions::g5_nothing_is_admitted_on_what_was_revoked,
     admissions::h3_an_invocation_is_forgotten_only_past_its_time,
     blobs::a_blob_that_became_a_value_is_never_claimed,

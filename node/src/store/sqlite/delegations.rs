@@ -43,6 +43,9 @@ pub(super) fn revocations(
 
 pub(super) fn accept(c: &Connection, new: &NewDelegation) -> Result<Accepted, StoreError> {
     uses::check_unrevoked(c, &new.chain)?;
+    if tokens(c, &[new.cid])?.iter().all(Option::is_none) {
+        uses::check_unrevoked(c, &[new.statement])?;
+    }
     for space in &new.hosts {
         spaces::host(c, space, new.now_ms)?;
     }

@@ -175,6 +175,32 @@ impl Store for SqliteStore {
         self.write_soon(move |c| uses::admit(c, &admission)).await
     }
 
+    async fn enter(&self, admission: Admission, space: &SpaceId) -> Result<Usage, StoreError> {
+        let space = space.to_string();
+        self.write_soon(move |c| {
+            uses::admit(c, &admission)?;
+            spaces::usage(c, &space)
+        })
+        .await
+    }
+
+    async fn take(
+        &self,
+        admission: Admission,
+        space: &SpaceId,
+        key: &str,
+    ) -> Result<Option<StoredValue>, StoreError> {
+        let (space, key) = (space.to_string(), key.to_owned());
+        let taken = self.write_soon(move |c| {
+            uses::admit(c, &admission)?;
+            match spaces::id(c, &space) {
+                Err(StoreError::NoSpace) => Ok(Err(StoreError::NoSpace)),
+                space => values::get(c, space?, &key).map(Ok),
+            }
+        });
+        taken.await?
+    }
+
     async fn value(&self, space: &SpaceId, key: &str) -> Result<Option<StoredValue>, StoreError> {
         let (space, key) = (space.to_string(), key.to_owned());
         self.read(move |c| {
