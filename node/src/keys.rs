@@ -44,6 +44,11 @@ pub enum KeysError {
         "{0} does not hold 64 hexadecimal digits: restore it from a backup; clients know this node by it"
     )]
     Content(PathBuf),
+    /// There is a store, and not the secret that goes with it.
+    #[error(
+        "{0} is missing beside a store: restore it from a backup; clients know this node by it"
+    )]
+    Missing(PathBuf),
     /// There is no randomness.
     #[error("no randomness for a new key: {0}")]
     Random(getrandom::Error),

@@ -10,7 +10,7 @@ use crate::authority::Authority;
 use crate::blobs::{Blobs, LocalBlobs};
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::keys::{KeysError, NodeKeys};
+use crate::keys::{self, KeysError, NodeKeys};
 use crate::sql::{Databases, LocalDatabases, SqlLimits};
 use crate::store::sqlite::SqliteStore;
 use crate::store::{Store, StoreError};
@@ -82,8 +82,15 @@ impl Node {
             path: config.dir.clone(),
             error,
         })?;
-        let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&config.dir, options)?);
+        // The secret is made before the store, so where a store is found there was one: its loss must
+        // not make another node of this one.
+        let has_store = SqliteStore::is_in(&config.dir);
+        let secret = config.dir.join(keys::FILE_NAME);
+        if has_store && !secret.exists() {
+            return Err(KeysError::Missing(secret).into());
+        }
         let keys = NodeKeys::open(&config.dir)?;
+        let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&config.dir, options)?);
         let databases = LocalDatabases::open(&config.dir.join(DATABASES), SqlLimits::default())
             .map_err(|error| OpenNodeError::Databases(error.to_string()))?;
         Ok(Self {

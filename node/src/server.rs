@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::Router;
-use axum::http::header::{CONNECTION, RETRY_AFTER, TRANSFER_ENCODING};
+use axum::http::header::{CONTENT_LENGTH, RETRY_AFTER, TRANSFER_ENCODING};
 use axum::http::{HeaderValue, Method, Request, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use hyper::body::Incoming;
@@ -220,9 +220,6 @@ async fn answer(
     let id = app.request_ids.next();
     let route = routes::route(request.uri().path());
     let method = request.method().clone();
-    // Where such a body ends is what a front proxy and this server could differ about, and a length
-    // beside it is not seen here: nothing that follows it is read as a request (RFC 9112, section 6.1).
-    let is_last = request.headers().contains_key(TRANSFER_ENCODING);
     let client = client_address(peer, app.limits.trusted_proxy.as_ref(), request.headers());
     let mut response = match refused(app, route, client, &request) {
         Some(refused) => refused,
@@ -236,10 +233,6 @@ async fn answer(
         }
     };
     cors::allow(response.headers_mut(), &method, route == Route::Public);
-    if is_last {
-        let close = HeaderValue::from_static("close");
-        response.headers_mut().insert(CONNECTION, close);
-    }
     if let Ok(value) = HeaderValue::from_str(id.as_str()) {
         response.headers_mut().insert(X_REQUEST_ID, value);
     }
@@ -273,8 +266,11 @@ fn refused(
     client: IpAddr,
     request: &Request<Incoming>,
 ) -> Option<Response> {
+    let headers = request.headers();
     // a front proxy and this server must never read one byte stream as two different requests
-    if request.uri().authority().is_some() {
+    if request.uri().authority().is_some()
+        || (headers.contains_key(TRANSFER_ENCODING) && headers.contains_key(CONTENT_LENGTH))
+    {
         return Some((StatusCode::BAD_REQUEST, "A request with two readings").into_response());
     }
     let wait = app.check_rate(route, client).err()?;

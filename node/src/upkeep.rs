@@ -1,5 +1,6 @@
 //! Checking, copying and taking back everything that a node keeps.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -252,9 +253,12 @@ pub async fn backup(dir: &Path, to: &Path, progress: &dyn Progress) -> Result<Co
         copying.map_err(databases)?;
     }
     fs::copy(&key, to.join(keys::FILE_NAME)).map_err(file(&key))?;
-    // last: what does not bear it did not end
-    fs::write(to.join(MARK), b"1\n").map_err(file(to))?;
     sync_all(to)?;
+    // last, also on the disk: what does not bear it did not end
+    let mark = to.join(MARK);
+    fs::write(&mark, b"1\n").map_err(file(&mark))?;
+    sync(&mark)?;
+    sync(to)?;
     Ok(copied)
 }
 
@@ -288,10 +292,15 @@ pub fn restore(dir: &Path, from: &Path, progress: &dyn Progress) -> Result<Copie
         }
     })?;
     sync_all(dir)?;
+    // last, also on the disk: a directory without it is no node
+    let (key, own) = (from.join(keys::FILE_NAME), dir.join(keys::FILE_NAME));
+    fs::copy(&key, &own).map_err(file(&key))?;
+    sync(&own)?;
+    sync(dir)?;
     Ok(copied)
 }
 
-/// Copies everything but the mark, and the secret last: a directory without it is no node.
+/// Copies everything but the mark and the secret.
 fn copy_tree(from: &Path, to: &Path, copied: &mut dyn FnMut(&Path)) -> Result<(), UpkeepError> {
     for (name, path) in tree(from)? {
         if name == Path::new(MARK) || name == Path::new(keys::FILE_NAME) {
@@ -302,8 +311,6 @@ fn copy_tree(from: &Path, to: &Path, copied: &mut dyn FnMut(&Path)) -> Result<()
         fs::copy(&path, &target).map_err(file(&path))?;
         copied(&name);
     }
-    let key = from.join(keys::FILE_NAME);
-    fs::copy(&key, to.join(keys::FILE_NAME)).map_err(file(&key))?;
     Ok(())
 }
 
@@ -326,15 +333,25 @@ fn tree(dir: &Path) -> Result<Vec<(PathBuf, PathBuf)>, UpkeepError> {
     Ok(files)
 }
 
+/// Every file below a directory, and every name on the way to it.
 fn sync_all(dir: &Path) -> Result<(), UpkeepError> {
+    let parent = dir.parent().filter(|it| !it.as_os_str().is_empty());
+    let mut dirs = BTreeSet::from([dir.to_owned(), parent.unwrap_or(Path::new(".")).to_owned()]);
     for (_, path) in tree(dir)? {
-        fs::File::open(&path)
-            .and_then(|it| it.sync_all())
-            .map_err(file(&path))?;
+        sync(&path)?;
+        let above = path.ancestors().skip(1);
+        dirs.extend(
+            above
+                .take_while(|it| it.starts_with(dir))
+                .map(Path::to_owned),
+        );
     }
-    fs::File::open(dir)
-        .and_then(|it| it.sync_all())
-        .map_err(file(dir))
+    dirs.iter().try_for_each(|dir| sync(dir))
+}
+
+fn sync(path: &Path) -> Result<(), UpkeepError> {
+    let synced = fs::File::open(path).and_then(|it| it.sync_all());
+    synced.map_err(file(path))
 }
 
 fn make_dir(dir: &Path) -> Result<(), UpkeepError> {

@@ -176,6 +176,40 @@ fn a_node_keeps_its_name() {
 }
 
 #[test]
+fn e2_a_node_that_lost_its_secret_does_not_become_another() {
+    let dir = tempfile::tempdir().unwrap();
+    let home = dir.path().to_str().unwrap();
+    let args = ["--listen", "127.0.0.1:0", "--dir", home];
+    started(program().args(args));
+    let secret = dir.path().join("node.key");
+    std::fs::remove_file(&secret).unwrap();
+    let (code, said) = told(program().args(args).args(["--log", "off"]));
+    let advice =
+        "is missing beside a store: restore it from a backup; clients know this node by it";
+    let expected = format!("error: {} {advice}\n", secret.display());
+    assert_eq!((code, said), (1, expected));
+    assert!(!secret.exists());
+}
+
+#[test]
+fn h3_nodes_that_start_at_once_are_one() {
+    for _ in 0..5 {
+        let dir = tempfile::tempdir().unwrap();
+        let home = dir.path().to_str().unwrap();
+        let start = || {
+            let mut command = program();
+            command.args(["--listen", "127.0.0.1:0", "--dir", home]);
+            started(&mut command)["nodeId"].clone()
+        };
+        let ids = std::thread::scope(|scope| {
+            let both = [scope.spawn(start), scope.spawn(start)];
+            both.map(|one| one.join().unwrap())
+        });
+        assert_eq!(ids[0], ids[1]);
+    }
+}
+
+#[test]
 fn a_file_names_settings_and_nothing_else() {
     for (text, said) in [
         (

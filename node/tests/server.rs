@@ -81,24 +81,6 @@ async fn h6_a_request_has_one_reading() {
 }
 
 #[tokio::test]
-async fn h6_nothing_follows_a_body_whose_end_could_be_disputed() {
-    let node = start(|_| ()).await;
-    let hidden = "GET /info HTTP/1.1\r\nhost: a\r\n\r\n";
-    let chunked = "transfer-encoding: chunked\r\n";
-    let length = format!("content-length: {}\r\n", hidden.len() + 5);
-    for headers in [
-        chunked.to_owned(),
-        format!("{length}{chunked}"),
-        format!("{chunked}{length}"),
-    ] {
-        let text = format!("POST /delegate HTTP/1.1\r\nhost: a\r\n{headers}\r\n0\r\n\r\n{hidden}");
-        let answer = raw(&node, &text).await;
-        assert_eq!(answer.matches("HTTP/1.1 ").count(), 1, "{answer}");
-        assert!(answer.contains("\r\nconnection: close\r\n"), "{answer}");
-    }
-}
-
-#[tokio::test]
 async fn h1_a_client_asks_so_often_and_the_health_of_a_node_always() {
     let node = start(|serving| {
         serving.rate = Some(Quota::per_minute(few(3)));

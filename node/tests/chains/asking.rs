@@ -153,6 +153,15 @@ async fn values_of_two_spaces_are_not_one_invocation() {
         .with(other, get);
     let token = headers(&raw(1, &did(1), NOW + 60, &[], grants));
     assert_eq!(code(invoke(node, &token, Body::empty()).await), 400);
+    // also where one of them is the invoker's own, and the other was granted: both are allowed
+    let link = delegated(node, &Says::default()).await.unwrap();
+    let get = Ability::parse("tinycloud.kv/get").unwrap();
+    let theirs = openkey_capability::resource::SpaceId::new(&did(2), "t").unwrap();
+    let grants = Attenuation::new()
+        .with(within("kv/a"), get.clone())
+        .with(format!("{theirs}/kv/a"), get);
+    let token = headers(&raw(2, &did(2), NOW + 60, &[link.cid()], grants));
+    assert_eq!(code(invoke(node, &token, Body::empty()).await), 400);
 }
 
 #[tokio::test]

@@ -43,6 +43,7 @@ pub(crate) async fn pages_have_no_gap_and_no_repetition(store: &dyn Store) {
                 let Some(last) = keys.last() else { break };
                 page.after = Some(last.clone());
                 all.extend(keys);
+                assert!(all.len() <= KEYS.len(), "{prefix} {limit}");
             }
             let expected = KEYS.iter().filter(|key| key.starts_with(prefix));
             assert_eq!(

@@ -45,6 +45,7 @@ async fn paged(store: &dyn Store, mut query: DelegationsOf, limit: u32) -> Vec<C
         let Some(last) = page.last() else { return all };
         query.after = Some(*last);
         all.extend(page);
+        assert!(all.len() <= 100, "a list without end");
     }
 }
 
@@ -171,6 +172,7 @@ pub(crate) async fn a_space_lists_its_delegations_in_the_order_of_acceptance(sto
                 limit,
             };
             all.extend(rows.iter().map(|row| row.cid));
+            assert!(all.len() <= cids.len(), "{limit}");
         }
         assert_eq!(all, cids, "{limit}");
     }

@@ -172,6 +172,7 @@ pub(crate) async fn usages_are_listed_page_by_page(store: &dyn Store) {
             let Some((last, _)) = part.last() else { break };
             page.after = Some(last.clone());
             all.extend(part);
+            assert!(all.len() <= expected.len(), "{limit}");
         }
         assert_eq!(all, expected, "{limit}");
     }
