@@ -78,7 +78,7 @@ impl Asked {
         if before != after {
             self.fixture.restore(self.statement(), &after);
         }
-        if self.times.get() % TIDY_EVERY == 0 {
+        if self.times.get().is_multiple_of(TIDY_EVERY) {
             let tidied = self.fixture.node.store.tidy(NOW_MS + 1);
             self.fixture.runtime.block_on(tidied).unwrap();
         }
