@@ -35,16 +35,12 @@ pub async fn get(
     headers: &HeaderMap,
 ) -> Result<Response, Error> {
     let space = public(space)?;
-    if key.is_empty() || SpaceResource::new(space.clone(), kv::SERVICE, Some(key)).is_err() {
+    let keys = stored_as(&space, key);
+    if keys.is_empty() {
         return Err(Error::Bad("Invalid key".to_owned()));
     }
-    // Keys are stored as they stand in resources. Who writes URLs may escape more than that, so what
-    // is not there as it stands is looked for as resources write it.
     let mut value = None;
-    for key in [Some(key.to_owned()), as_in_resources(key)]
-        .into_iter()
-        .flatten()
-    {
+    for key in keys {
         value = match node.store.value(&space, &key).await {
             Err(StoreError::NoSpace) => None,
             other => other?,
@@ -101,6 +97,16 @@ pub async fn list(node: &Node, space: &str, prefix: &str) -> Result<Response, Er
     Ok(response)
 }
 
+/// The keys that a path of a URL can mean. Keys are stored as they stand in resources. Who writes URLs may
+/// escape more than that, so what is not there as it stands is looked for as resources write it.
+fn stored_as(space: &SpaceId, path: &str) -> Vec<String> {
+    let is_key = |key: &String| {
+        !key.is_empty() && SpaceResource::new(space.clone(), kv::SERVICE, Some(key)).is_ok()
+    };
+    let keys = [Some(path.to_owned()), as_in_resources(path)];
+    keys.into_iter().flatten().filter(is_key).collect()
+}
+
 /// A path without the escapes that it does not need; `None` if it has none of them. What an escape
 /// stands for is never a separator: `%2F` stays.
 fn as_in_resources(path: &str) -> Option<String> {
@@ -155,6 +161,25 @@ mod tests {
             ("a%é", None),
         ] {
             assert_eq!(as_in_resources(path).as_deref(), plain, "{path}");
+        }
+    }
+
+    #[test]
+    fn whatever_a_url_escapes_a_path_means_what_can_be_a_key() {
+        let space = SpaceId::parse("tinycloud:a:b:public").unwrap();
+        for (path, keys) in [
+            ("a/b", &["a/b"][..]),
+            ("a%3Ab", &["a%3Ab", "a:b"]),
+            // no resource is written like these, but URLs are
+            ("%7Ea", &["~a"]),
+            ("%61%2fb", &["a%2Fb"]),
+            ("", &[]),
+            ("a b", &[]),
+            ("a?b", &[]),
+            ("a%+5", &[]),
+            ("%2e%2e/a", &[]),
+        ] {
+            assert_eq!(stored_as(&space, path), keys, "{path}");
         }
     }
 }

@@ -66,7 +66,7 @@ struct Body<'a> {
     params: Option<Vec<&'a RawValue>>,
     schema: Option<Vec<String>>,
     #[serde(borrow)]
-    statements: Option<Vec<BodyStatement<'a>>>,
+    statements: Option<Vec<&'a RawValue>>,
     name: Option<String>,
     max_rows: Option<u64>,
     max_bytes: Option<u64>,
@@ -90,8 +90,8 @@ impl Request {
         if body.len() > MAX_REQUEST {
             return Err(parse("the request is larger than 1 MiB"));
         }
-        let body: Body<'_> =
-            serde_json::from_slice(body).map_err(|error| SqlError::Parse(error.to_string()))?;
+        let body = str::from_utf8(body).map_err(|error| parse(&error.to_string()))?;
+        let body: Body<'_> = object(body)?;
         Ok(match body.action.as_str() {
             "query" => Self::Query(
                 command(body.sql, body.params)?,
@@ -107,7 +107,10 @@ impl Request {
             "batch" => {
                 let statements = body.statements.ok_or_else(|| missing("statements"))?;
                 let commands = statements.into_iter();
-                let commands = commands.map(|it| command(Some(it.sql), it.params));
+                let commands = commands.map(|it| {
+                    let it: BodyStatement<'_> = object(it.get())?;
+                    command(Some(it.sql), it.params)
+                });
                 Self::Batch(commands.collect::<Result<_, _>>()?)
             }
             "export" => Self::Export,
@@ -122,6 +125,14 @@ impl Request {
 
 fn parse(what: &str) -> SqlError {
     SqlError::Parse(what.to_owned())
+}
+
+/// Reads an object. Without this look, its members could also be a list, by position.
+fn object<'a, T: Deserialize<'a>>(json: &'a str) -> Result<T, SqlError> {
+    if json.trim_ascii_start().starts_with('[') {
+        return Err(parse("a list where an object must be"));
+    }
+    serde_json::from_str(json).map_err(|error| SqlError::Parse(error.to_string()))
 }
 
 fn missing(member: &str) -> SqlError {
@@ -249,6 +260,9 @@ mod tests {
             r#"{"action":"batch","statements":[{}]}"#,
             r#"{"action":"executeStatement"}"#,
             r#"{"action":"export"} x"#,
+            // members by position
+            r#" ["query","q",null,null,null,null,null,null]"#,
+            r#"{"action":"batch","statements":[["a",[1]]]}"#,
             &long,
             &deep,
         ] {
