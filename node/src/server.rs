@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::Router;
-use axum::http::header::{CONTENT_LENGTH, RETRY_AFTER, TRANSFER_ENCODING};
+use axum::http::header::RETRY_AFTER;
 use axum::http::{HeaderValue, Method, Request, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use hyper::body::Incoming;
@@ -266,12 +266,16 @@ fn refused(
     client: IpAddr,
     request: &Request<Incoming>,
 ) -> Option<Response> {
-    let headers = request.headers();
-    // a front proxy and this server must never read one byte stream as two different requests
-    if request.uri().authority().is_some()
-        || (headers.contains_key(TRANSFER_ENCODING) && headers.contains_key(CONTENT_LENGTH))
-    {
-        return Some((StatusCode::BAD_REQUEST, "A request with two readings").into_response());
+    // the name of another server, as only a proxy is asked; of a length beside chunks hyper takes the
+    // chunks (RFC 9112, section 6.3)
+    if request.uri().authority().is_some() {
+        return Some(
+            (
+                StatusCode::BAD_REQUEST,
+                "This server is no proxy: ask for a path",
+            )
+                .into_response(),
+        );
     }
     let wait = app.check_rate(route, client).err()?;
     let mut response = (StatusCode::TOO_MANY_REQUESTS, "Rate limit exceeded").into_response();

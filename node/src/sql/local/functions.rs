@@ -101,6 +101,8 @@ fn real(value: f64) -> String {
     if value.is_infinite() {
         return if value > 0.0 { "Inf" } else { "-Inf" }.to_owned();
     }
+    // of the two zeros there is one
+    let value = value + 0.0;
     let scientific = format!("{value:e}");
     let (digits, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));
     let exponent: i32 = exponent.parse().unwrap_or_default();
@@ -121,17 +123,46 @@ mod tests {
 
     use super::*;
 
+    /// Whether SQLite writes a value as we do: of some numbers it writes digits that they do not need.
+    fn is_written_alike(value: &Value) -> bool {
+        let Value::Real(number) = value else {
+            return true;
+        };
+        let connection = Connection::open_in_memory().unwrap();
+        let text = connection.query_row("SELECT CAST(?1 AS TEXT)", [number], |row| row.get(0));
+        real(*number) == text.unwrap_or_else(|_| String::new())
+    }
+
     fn values() -> impl Strategy<Value = Value> {
         prop_oneof![
             Just(Value::Null),
             any::<i64>().prop_map(Value::Integer),
-            // SQLite writes some of the digits that a number of 17 does not need.
             (any::<i32>(), -300i32..300)
                 .prop_map(|(n, e)| Value::Real(format!("{n}e{e}").parse().unwrap())),
             (-20_000_000i32..10_000_000).prop_map(|n| Value::Real(f64::from(n) / 1e6)),
             "[aäb.1]{0,6}".prop_map(Value::Text),
             "[aäb]{0,6}".prop_map(|text| Value::Blob(text.into_bytes())),
         ]
+        .prop_filter("SQLite writes it otherwise", is_written_alike)
+    }
+
+    #[test]
+    fn numbers_are_written_as_sqlite_writes_them() {
+        for number in [
+            0.0,
+            -0.0,
+            1.0,
+            -1.5,
+            0.1,
+            1e15,
+            1e17,
+            1.5e-5,
+            1e300,
+            f64::INFINITY,
+            -2.25e-7,
+        ] {
+            assert!(is_written_alike(&Value::Real(number)), "{number}");
+        }
     }
 
     proptest! {
