@@ -101,14 +101,7 @@ pub async fn authorise(
     now_ms: i64,
 ) -> Result<Authorised, Error> {
     let invocation = &signed.invocation;
-    let invoker = invocation.invoker();
-    let is_own = |capability: &Capability| capability.resource.owner() == Some(invoker);
-    let proofs = if invocation.capabilities().iter().all(is_own) {
-        &[]
-    } else {
-        invocation.proofs()
-    };
-    let chain = authority.chain(proofs, revocations).await?;
+    let chain = authority.chain(invocation.rests_on(), revocations).await?;
     let granted = invocation.check(&chain.ancestors, now_ms)?;
     let allowed = granted.into_iter().map(|granted| Allowed {
         capability: granted.capability.clone(),
@@ -116,7 +109,7 @@ pub async fn authorise(
     });
     Ok(Authorised {
         cid: invocation.cid(),
-        invoker: invoker.clone(),
+        invoker: invocation.invoker().clone(),
         allowed: allowed.collect(),
         admission: Admission {
             statement: *invocation.statement(),

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::link::Coverage;
+use super::link::{self, Coverage};
 use super::{Ancestors, Capability, ChainError, Window};
 use crate::cacao::Cacao;
 use crate::cid::Cid;
@@ -123,10 +123,16 @@ impl Delegation {
         &self.capabilities
     }
 
-    /// What it rests on.
+    /// What it cites.
     #[must_use]
     pub fn proofs(&self) -> &[Cid] {
         &self.proofs
+    }
+
+    /// What it rests on: what it cites, or nothing if all of it is its delegator's own.
+    #[must_use]
+    pub fn rests_on(&self) -> &[Cid] {
+        link::rests_on(&self.capabilities, &self.delegator, &self.proofs)
     }
 
     /// Whether it may be accepted now: in its time, everything in it either the delegator's own or

@@ -1,6 +1,6 @@
 //! Invocations: somebody does what they may.
 
-use super::link::Coverage;
+use super::link::{self, Coverage};
 use super::{Ancestors, Capability, ChainError, Window};
 use crate::attenuation::Caveats;
 use crate::cid::Cid;
@@ -81,10 +81,16 @@ impl Invocation {
         &self.capabilities
     }
 
-    /// What it rests on.
+    /// What it cites.
     #[must_use]
     pub fn proofs(&self) -> &[Cid] {
         &self.proofs
+    }
+
+    /// What it rests on: what it cites, or nothing if all of it is its invoker's own.
+    #[must_use]
+    pub fn rests_on(&self) -> &[Cid] {
+        link::rests_on(&self.capabilities, &self.invoker, &self.proofs)
     }
 
     /// Whether it may be carried out now: in its time, everything in it either the invoker's own or
@@ -104,15 +110,7 @@ impl Invocation {
         if !self.window.contains(now_ms) {
             return Err(ChainError::InvocationTime);
         }
-        let all_own = self
-            .capabilities
-            .iter()
-            .all(|it| it.is_owned_by(&self.invoker));
-        let held = if all_own {
-            Vec::new()
-        } else {
-            self.held(ancestors, now_ms)?
-        };
+        let held = self.held(ancestors, now_ms)?;
         let granted = self
             .capabilities
             .iter()
@@ -126,9 +124,9 @@ impl Invocation {
         ancestors: &'a Ancestors,
         now_ms: i64,
     ) -> Result<Vec<&'a Capability>, ChainError> {
-        let mut held = Vec::new();
-        for (at, cid) in self.proofs.iter().enumerate() {
-            if self.proofs.iter().take(at).any(|earlier| earlier == cid) {
+        let (mut held, proofs) = (Vec::new(), self.rests_on());
+        for (at, cid) in proofs.iter().enumerate() {
+            if proofs.iter().take(at).any(|earlier| earlier == cid) {
                 return Err(ChainError::Twice);
             }
             let node = ancestors.get(cid)?;

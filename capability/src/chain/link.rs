@@ -4,6 +4,7 @@ use crate::ability::Ability;
 use crate::attenuation::{Attenuation, Caveats};
 use crate::cacao::Cacao;
 use crate::caveat;
+use crate::cid::Cid;
 use crate::did::Did;
 use crate::resource::{Resource, ResourceError};
 use crate::siwe::Timestamp;
@@ -55,6 +56,19 @@ impl Capability {
         } else {
             Coverage::Wider
         }
+    }
+}
+
+/// What somebody who does or grants all of this rests on: nothing, if all of it is their own.
+pub(super) fn rests_on<'a>(
+    capabilities: &[Capability],
+    principal: &Did,
+    proofs: &'a [Cid],
+) -> &'a [Cid] {
+    if capabilities.iter().all(|it| it.is_owned_by(principal)) {
+        &[]
+    } else {
+        proofs
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use axum::http::HeaderMap;
-use openkey_capability::chain::{Capability, ChainError, Delegation};
+use openkey_capability::chain::{ChainError, Delegation};
 use openkey_capability::resource::{Resource, SpaceId};
 use serde::Serialize;
 
@@ -40,13 +40,7 @@ pub async fn delegate(node: &Node, headers: &HeaderMap) -> Result<Delegated, Err
     }
     token.verify().map_err(|_| Error::Signature)?;
     let hosts = hosted(node, &delegation)?;
-    let is_own =
-        |capability: &Capability| capability.resource.owner() == Some(delegation.delegator());
-    let proofs = if delegation.capabilities().iter().all(is_own) {
-        &[]
-    } else {
-        delegation.proofs()
-    };
+    let proofs = delegation.rests_on();
     // what was revoked is asked by the transaction that keeps it
     let chain = node.authority.chain(proofs, Revocations::Later).await?;
     delegation.check(&chain.ancestors, now_ms)?;

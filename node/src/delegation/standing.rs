@@ -72,7 +72,7 @@ pub(super) async fn walk(
     of: &Arc<Delegation>,
 ) -> Result<(Vec<Arc<Delegation>>, bool), Error> {
     let mut seen = BTreeSet::from([of.cid()]);
-    let mut queue: VecDeque<Cid> = needed(of).iter().copied().collect();
+    let mut queue: VecDeque<Cid> = of.rests_on().iter().copied().collect();
     let mut links = vec![Arc::clone(of)];
     let mut incomplete = false;
     while let Some(cid) = queue.pop_front() {
@@ -81,25 +81,11 @@ pub(super) async fn walk(
         }
         match node.authority.link(cid).await? {
             Some(link) if links.len() < MAX_NODES => {
-                queue.extend(needed(&link));
+                queue.extend(link.rests_on());
                 links.push(link);
             }
             _ => incomplete = true,
         }
     }
     Ok((links, incomplete))
-}
-
-/// What a delegation rests on: nothing, if all of it is its delegator's own.
-fn needed(link: &Delegation) -> &[Cid] {
-    let is_own = |resource: Option<_>| resource == Some(link.delegator());
-    if link
-        .capabilities()
-        .iter()
-        .all(|it| is_own(it.resource.owner()))
-    {
-        &[]
-    } else {
-        link.proofs()
-    }
 }
