@@ -149,7 +149,8 @@ impl Node {
     }
 }
 
-fn make_private(dir: &Path) -> std::io::Result<()> {
+/// Makes a directory for its owner alone, unless it is there.
+pub(crate) fn make_private(dir: &Path) -> std::io::Result<()> {
     use std::os::unix::fs::DirBuilderExt as _;
     std::fs::DirBuilder::new()
         .recursive(true)

@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use crate::blobs::LocalBlobs;
 use crate::keys::{self, KeysError, NodeKeys};
-use crate::node::{BLOBS, DATABASES};
+use crate::node::{BLOBS, DATABASES, make_private};
 use crate::sql::{LocalDatabases, SqlLimits};
 use crate::store::sqlite::{BlobRow, SqliteStore};
 use crate::store::{Page, StoreError};
@@ -355,10 +355,5 @@ fn sync(path: &Path) -> Result<(), UpkeepError> {
 }
 
 fn make_dir(dir: &Path) -> Result<(), UpkeepError> {
-    use std::os::unix::fs::DirBuilderExt as _;
-    fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(dir)
-        .map_err(file(dir))
+    make_private(dir).map_err(file(dir))
 }

@@ -242,25 +242,7 @@ impl Store for SqliteStore {
     async fn write(&self, write: ValueWrite) -> Result<Vec<Outcome>, StoreError> {
         let written = self.write_synced(move |c| {
             uses::admit(c, &write.admission)?;
-            // What is refused changes nothing and is used up all the same: otherwise whoever saw the
-            // token could repeat it when it is no longer refused.
-            c.execute_batch("SAVEPOINT refusable")?;
-            match values::write(c, &write) {
-                Err(
-                    refused @ (StoreError::NoSpace
-                    | StoreError::Precondition
-                    | StoreError::NoKey(_)
-                    | StoreError::Full { .. }
-                    | StoreError::Room { .. }),
-                ) => {
-                    c.execute_batch("ROLLBACK TO refusable; RELEASE refusable")?;
-                    Ok(Err(refused))
-                }
-                written => {
-                    c.execute_batch("RELEASE refusable")?;
-                    written.map(Ok)
-                }
-            }
+            values::write_or_refuse(c, &write)
         });
         written.await?
     }

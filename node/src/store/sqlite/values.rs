@@ -74,7 +74,34 @@ struct Before {
     blob: Option<String>,
 }
 
-pub(super) fn write(c: &Connection, write: &ValueWrite) -> Result<Vec<Outcome>, StoreError> {
+/// Writes, or refuses and changes nothing. The transaction goes on either way: an invocation that was
+/// refused is used up all the same, as otherwise whoever saw it could repeat it when it is no longer
+/// refused.
+pub(super) fn write_or_refuse(
+    c: &Connection,
+    changes: &ValueWrite,
+) -> Result<Result<Vec<Outcome>, StoreError>, StoreError> {
+    let run = |sql| c.prepare_cached(sql)?.execute([]).map(drop);
+    run("SAVEPOINT refusable")?;
+    let written = match write(c, changes) {
+        Err(
+            refused @ (StoreError::NoSpace
+            | StoreError::Precondition
+            | StoreError::NoKey(_)
+            | StoreError::Full { .. }
+            | StoreError::Room { .. }),
+        ) => {
+            run("ROLLBACK TO refusable")?;
+            Err(refused)
+        }
+        // a failure undoes more than this
+        written => Ok(written?),
+    };
+    run("RELEASE refusable")?;
+    Ok(written)
+}
+
+fn write(c: &Connection, write: &ValueWrite) -> Result<Vec<Outcome>, StoreError> {
     let name = write.space.to_string();
     let space = spaces::id(c, &name)?;
     let (mut grown, mut outcomes) = (0_i64, Vec::with_capacity(write.changes.len()));
