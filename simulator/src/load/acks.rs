@@ -7,6 +7,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 /// One line of the file.
@@ -37,10 +38,10 @@ pub(super) enum Ack {
 
 /// Writes acknowledgements, each handed to the system before it counts.
 #[derive(Debug, Default)]
-pub(super) struct AckFile(Option<Mutex<File>>);
+pub(crate) struct AckFile(Option<Mutex<File>>);
 
 impl AckFile {
-    pub(super) fn create(path: Option<&Path>) -> io::Result<Self> {
+    pub(crate) fn create(path: Option<&Path>) -> io::Result<Self> {
         let Some(path) = path else {
             return Ok(Self(None));
         };
@@ -54,7 +55,7 @@ impl AckFile {
     }
 
     /// One write of one line: a killed program leaves at most the last line short.
-    pub(super) fn write(&self, ack: &Ack) -> io::Result<()> {
+    pub(crate) fn write(&self, ack: &impl Serialize) -> io::Result<()> {
         let Some(file) = &self.0 else {
             return Ok(());
         };
@@ -76,17 +77,26 @@ pub(super) struct Acknowledged {
     pub(super) signatures: Vec<(String, String)>,
 }
 
-/// Reads a file back, by account. A last line without an end was never counted.
-pub(super) fn read(path: &Path) -> io::Result<BTreeMap<String, Acknowledged>> {
+fn broken(number: usize, why: &str) -> io::Error {
+    let line = number + 1;
+    io::Error::new(io::ErrorKind::InvalidData, format!("line {line}: {why}"))
+}
+
+/// Every line of a file. A last one without an end was never counted.
+pub(crate) fn lines<T: DeserializeOwned>(path: &Path) -> io::Result<Vec<T>> {
     let text = std::fs::read_to_string(path)?;
     let whole = text.rfind('\n').map_or(0, |end| end + 1);
-    let mut accounts: BTreeMap<String, Acknowledged> = BTreeMap::new();
-    let broken = |number: usize, why: &str| {
-        let line = number + 1;
-        io::Error::new(io::ErrorKind::InvalidData, format!("line {line}: {why}"))
+    let lines = text.get(..whole).unwrap_or_default().lines().enumerate();
+    let read = |(number, line)| {
+        serde_json::from_str(line).map_err(|error| broken(number, &error.to_string()))
     };
-    for (number, line) in text.get(..whole).unwrap_or_default().lines().enumerate() {
-        let ack = serde_json::from_str(line).map_err(|e| broken(number, &e.to_string()))?;
+    lines.map(read).collect()
+}
+
+/// Reads a file back, by account.
+pub(super) fn read(path: &Path) -> io::Result<BTreeMap<String, Acknowledged>> {
+    let mut accounts: BTreeMap<String, Acknowledged> = BTreeMap::new();
+    for (number, ack) in lines(path)?.into_iter().enumerate() {
         match ack {
             Ack::Account {
                 account,

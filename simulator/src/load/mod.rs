@@ -5,7 +5,7 @@
 //! again and counted by kind; nothing is counted twice, and nothing before it is in the file of
 //! acknowledgements, if there is one. It survives a kill of either process.
 
-mod acks;
+pub(crate) mod acks;
 pub(crate) mod cpu;
 mod report;
 

@@ -13,15 +13,15 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use openkey_capability::cid::Cid;
 
-use self::acks::{Ack, Acks};
+use self::acks::Ack;
 use self::client::{Answer, Client};
 pub use self::report::{Kind, NodeReadBack, NodeReport};
 use self::request::{once, sql, value};
+use crate::load::acks::{AckFile, lines};
 use crate::load::cpu;
 
 /// Values written at once before they are read.
@@ -128,7 +128,7 @@ struct Tally {
 ///
 /// [`LoadNodeError`].
 pub fn run(options: &LoadNodeOptions) -> Result<NodeReport, LoadNodeError> {
-    let acks = Arc::new(Acks::create(options.acks.as_deref())?);
+    let acks = AckFile::create(options.acks.as_deref())?;
     let clients = each(options.connections, |number| {
         let client = ready(options, number)?;
         prepare(options, &client)?;
@@ -140,8 +140,8 @@ pub fn run(options: &LoadNodeOptions) -> Result<NodeReport, LoadNodeError> {
     let until = began + options.duration;
     let tallies = std::thread::scope(|scope| {
         let work = |(number, client)| {
-            let acks = Arc::clone(&acks);
-            scope.spawn(move || work(options, number, client, until, &acks))
+            let acks = &acks;
+            scope.spawn(move || work(options, number, client, until, acks))
         };
         let threads: Vec<_> = clients.iter().enumerate().map(work).collect();
         threads
@@ -249,7 +249,7 @@ fn work(
     number: usize,
     client: &Client,
     until: Instant,
-    acks: &Acks,
+    acks: &AckFile,
 ) -> Result<Tally, LoadNodeError> {
     let mut tally = Tally::default();
     let mut n = 0;
@@ -264,7 +264,9 @@ fn work(
                 tally
                     .took_us
                     .push(u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX));
-                acks.write(&ack)?;
+                if let Some(ack) = ack {
+                    acks.write(&ack)?;
+                }
                 *tally.kinds.entry(kind).or_default() += 1;
             }
             Ok((status, _, _)) => {
@@ -288,7 +290,7 @@ fn work(
 /// [`LoadNodeError`]. What is missing is no error but a finding.
 pub fn read_back(options: &LoadNodeOptions, file: &Path) -> Result<NodeReadBack, LoadNodeError> {
     let mut by_client: BTreeMap<usize, Vec<Ack>> = BTreeMap::new();
-    for ack in acks::read(file)? {
+    for ack in lines::<Ack>(file)? {
         by_client.entry(ack.client()).or_default().push(ack);
     }
     let mut found = NodeReadBack::default();
