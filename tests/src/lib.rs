@@ -1,8 +1,8 @@
 //! End-to-end: attacks and scenarios against the running system.
 //!
 //! What the tests in `tests/tests` are written with, beside `openkey_simulator`: the programs as they
-//! were built, a relay that changes what passes, a database writer, and a look into the memory of a
-//! process. Nothing here is part of the product.
+//! were built, a relay that changes what passes, a database writer, load to do harm under, and a look
+//! into the memory of a process. Nothing here is part of the product.
 
 #![allow(
     clippy::unwrap_used,
@@ -12,6 +12,7 @@
 )] // a test may stop at once
 
 pub mod database;
+pub mod load;
 pub mod memory;
 pub mod relay;
 pub mod template;

@@ -7,12 +7,14 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use openkey_simulator::load::Stop;
 use openkey_simulator::load_node::{Kind, LoadNodeOptions, What, read_back, run};
+use openkey_tests::load::Acks;
 
 /// Kills of a run.
-const KILLS: u32 = 20;
-/// Longest time between two of them, in milliseconds.
-const BETWEEN: u32 = 900;
+const KILLS: usize = 20;
+/// Most acknowledgements between two of them.
+const BETWEEN: u32 = 600;
 
 struct Node {
     process: Child,
@@ -58,7 +60,8 @@ fn options(nodes: &[Node], dir: &Path) -> LoadNodeOptions {
         urls: nodes.iter().map(|node| node.url.clone()).collect(),
         what: What::Mixed,
         connections: 8,
-        duration: Duration::from_millis(u64::from(KILLS * BETWEEN / 2) + 1500),
+        duration: Duration::from_secs(600),
+        stop: Stop::default(),
         keys: 100,
         pids: Vec::new(),
         acks: Some(dir.join("acks")),
@@ -78,16 +81,17 @@ fn h2_kill_9_under_load_loses_nothing_that_was_acknowledged() {
         Node::start(&data, "127.0.0.1:0"),
     ];
     let options = options(&nodes, dir.path());
+    let acks = dir.path().join("acks");
     let report = std::thread::scope(|scope| {
         let load = scope.spawn(|| run(&options));
         for kill in 0..KILLS {
-            let wait = getrandom::u32().unwrap() % BETWEEN;
-            std::thread::sleep(Duration::from_millis(u64::from(wait)));
+            Acks::of(&acks).wait_for_some(BETWEEN);
             // in turns: each process is the one that recovers, and the one that goes on
-            let place = usize::try_from(kill % 2).unwrap();
-            let address = nodes.remove(place).kill();
-            nodes.insert(place, Node::start(&data, &address));
+            let address = nodes.remove(kill % 2).kill();
+            nodes.insert(kill % 2, Node::start(&data, &address));
         }
+        Acks::of(&acks).wait_for_some(BETWEEN);
+        options.stop.stop();
         load.join().unwrap().unwrap()
     });
     for kind in [Kind::Put, Kind::Insert, Kind::Delegate, Kind::Revoke] {
@@ -98,7 +102,7 @@ fn h2_kill_9_under_load_loses_nothing_that_was_acknowledged() {
         report.errors.keys().all(|error| error == "unreachable"),
         "{report}"
     );
-    let found = read_back(&options, &dir.path().join("acks")).unwrap();
+    let found = read_back(&options, &acks).unwrap();
     assert_eq!(found.missing, Vec::<String>::new());
     assert_eq!(found.there[&Kind::Put], report.requests[&Kind::Put]);
     let check = Command::new(openkey_tests::program("openkey-node"))

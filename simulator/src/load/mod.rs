@@ -8,6 +8,7 @@
 pub(crate) mod acks;
 pub(crate) mod cpu;
 mod report;
+pub(crate) mod until;
 
 use std::collections::BTreeMap;
 use std::io;
@@ -23,13 +24,10 @@ use openkey_verifier::client::ClientError;
 use self::acks::{Ack, AckFile, Acknowledged};
 pub(crate) use self::report::percentile_ms;
 pub use self::report::{ReadBack, Report};
+pub use self::until::Stop;
+use self::until::{GIVE_UP, PAUSE};
 use crate::authenticator::Passkey;
 use crate::person::{Person, PersonError, Site};
-
-/// After a failure: long enough for a process to come back, short enough not to wait for it.
-const PAUSE: Duration = Duration::from_millis(20);
-/// Failures without a success in between after which a client gives up.
-const GIVE_UP: Duration = Duration::from_secs(60);
 
 /// Why a load run ended early.
 #[derive(Debug, thiserror::Error)]
@@ -55,6 +53,8 @@ pub struct LoadOptions {
     pub connections: usize,
     /// How long to sign.
     pub duration: Duration,
+    /// Ends it earlier, with what was done until then.
+    pub stop: Stop,
     /// Where acknowledgements are written before they count.
     pub acks: Option<PathBuf>,
 }
@@ -77,7 +77,7 @@ pub fn run(
     let next = AtomicUsize::new(0);
     let crowds = each(options.connections, |_| {
         let mut crowd = Vec::new();
-        while next.fetch_add(1, Ordering::Relaxed) < options.accounts {
+        while !options.stop.is_asked() && next.fetch_add(1, Ordering::Relaxed) < options.accounts {
             crowd.push(sign_up(site, &acks)?);
         }
         Ok(crowd)
@@ -93,7 +93,8 @@ pub fn run(
             return Ok(Tally::default());
         };
         let mut crowd = crowd.lock().unwrap_or_else(PoisonError::into_inner);
-        sign(client, &mut crowd, began + options.duration, &acks)
+        let goes_on = || options.stop.goes_on(began + options.duration);
+        sign(client, &mut crowd, goes_on, &acks)
     })?;
     let seconds = began.elapsed().as_secs_f64();
     let after = cpu::used_us(processes().into_iter());
@@ -189,15 +190,8 @@ fn sign_up(site: &Arc<Site>, acks: &AckFile) -> Result<Person, LoadError> {
 }
 
 /// Tries until it works, or nothing has worked for a minute.
-fn persist<T>(mut attempt: impl FnMut() -> Result<T, PersonError>) -> Result<T, LoadError> {
-    let began = Instant::now();
-    loop {
-        match attempt() {
-            Ok(value) => return Ok(value),
-            Err(error) if began.elapsed() > GIVE_UP => return Err(LoadError::GaveUp(error)),
-            Err(_) => thread::sleep(PAUSE),
-        }
-    }
+fn persist<T>(attempt: impl FnMut() -> Result<T, PersonError>) -> Result<T, LoadError> {
+    until::persist(|_| true, attempt).map_err(LoadError::GaveUp)
 }
 
 /// What one client has seen.
@@ -221,7 +215,7 @@ impl Tally {
 fn sign(
     client: usize,
     crowd: &mut [Person],
-    until: Instant,
+    goes_on: impl Fn() -> bool,
     acks: &AckFile,
 ) -> Result<Tally, LoadError> {
     let mut tally = Tally::default();
@@ -232,7 +226,7 @@ fn sign(
         let Some(person) = crowd.get_mut(number % people.max(1)) else {
             break;
         };
-        if began >= until {
+        if !goes_on() {
             break;
         }
         match person.sign_text(&format!("message {number} of client {client}")) {

@@ -22,14 +22,13 @@ use self::client::{Answer, Client};
 pub use self::report::{Kind, NodeReadBack, NodeReport};
 use self::request::{once, sql, value};
 use crate::load::acks::{AckFile, lines};
-use crate::load::cpu;
+use crate::load::until::{PAUSE, persist};
+use crate::load::{Stop, cpu};
 
 /// Values written at once before they are read.
 const AT_ONCE: usize = 200;
 /// Rows of the table that is read.
 const ROWS: usize = 100;
-/// After a failure: long enough for a process to come back, short enough not to wait for it.
-const PAUSE: Duration = Duration::from_millis(20);
 
 /// Why a load run ended early.
 #[derive(Debug, thiserror::Error)]
@@ -103,6 +102,8 @@ pub struct LoadNodeOptions {
     pub connections: usize,
     /// How long.
     pub duration: Duration,
+    /// Ends it earlier, with what was done until then.
+    pub stop: Stop,
     /// Keys that a client reads and writes.
     pub keys: usize,
     /// Whose CPU is reported.
@@ -130,9 +131,15 @@ struct Tally {
 pub fn run(options: &LoadNodeOptions) -> Result<NodeReport, LoadNodeError> {
     let acks = AckFile::create(options.acks.as_deref())?;
     let clients = each(options.connections, |number| {
-        let client = ready(options, number)?;
-        prepare(options, &client)?;
-        Ok(client)
+        // doing it twice changes nothing
+        persist(
+            |error| options.patient && matches!(error, LoadNodeError::Http(_)),
+            || {
+                let client = ready(options, number)?;
+                prepare(options, &client)?;
+                Ok(client)
+            },
+        )
     })?;
     let pids = || options.pids.iter().map(|pid| ("node".to_owned(), *pid));
     let before = cpu::used_us(pids());
@@ -255,7 +262,7 @@ fn work(
     let mut n = 0;
     let run = getrandom::u32().map_err(|error| LoadNodeError::Broken(error.to_string()))?;
     let mut revocable: Option<Cid> = None;
-    while Instant::now() < until {
+    while options.stop.goes_on(until) {
         n += 1;
         let began = Instant::now();
         let done = once(options, number, client, (run, n), &mut revocable);

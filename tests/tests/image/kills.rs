@@ -4,8 +4,12 @@
 use std::time::Duration;
 
 use openkey_simulator::dir::RootKind;
-use openkey_simulator::load::{LoadOptions, read_back, run};
+use openkey_simulator::load::{LoadOptions, Stop, read_back, run};
+use openkey_tests::load::Acks;
 use openkey_tests::provisioned;
+
+/// Most acknowledgements between two kills.
+const BETWEEN: u32 = 20;
 
 #[test]
 fn h2_kills_under_load_lose_nothing_acknowledged() {
@@ -15,16 +19,20 @@ fn h2_kills_under_load_lose_nothing_acknowledged() {
     let options = LoadOptions {
         accounts: 10,
         connections: 4,
-        duration: Duration::from_secs(20),
+        duration: Duration::from_secs(600),
+        stop: Stop::default(),
         acks: Some(acks.clone()),
     };
     let report = std::thread::scope(|scope| {
         let load = scope.spawn(|| run(&site, &options, &Vec::new).unwrap());
         for name in ["enclave", "host-proxy", "vsock"] {
-            std::thread::sleep(Duration::from_secs(2));
+            Acks::of(&acks).wait_for_some(BETWEEN);
             let killed = simulation.kill(name).unwrap();
             simulation.wait_for_another(name, killed).unwrap();
         }
+        // signatures too, however long signing up has taken
+        Acks::of(&acks).wait_for(20);
+        options.stop.stop();
         load.join().unwrap()
     });
     assert!(report.signatures > 0);

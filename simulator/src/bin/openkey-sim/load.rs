@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use openkey_simulator::load::{LoadOptions, read_back, run};
+use openkey_simulator::load::{LoadOptions, Stop, read_back, run};
 use openkey_simulator::load_node::{self, LoadNodeOptions};
 use openkey_simulator::person::Site;
 use openkey_simulator::up::running::Running;
@@ -14,6 +14,8 @@ use crate::cli;
 
 /// The relying party of a simulation's passkeys.
 const RP_ID: &str = "localhost";
+/// Exit code of a program that Ctrl-C ended, as shells say it.
+const INTERRUPTED: i32 = 130;
 
 pub(crate) fn load(load: cli::Load) -> anyhow::Result<()> {
     let (site, local) = site(&load)?;
@@ -29,6 +31,7 @@ pub(crate) fn load(load: cli::Load) -> anyhow::Result<()> {
         accounts: load.accounts,
         connections: load.connections,
         duration: Duration::from_secs(load.seconds),
+        stop: interrupted()?,
         acks: load.acks,
     };
     eprintln!(
@@ -56,6 +59,7 @@ pub(crate) fn load_node(load: cli::LoadNode) -> anyhow::Result<()> {
         what: load.what,
         connections: load.connections,
         duration: Duration::from_secs(load.seconds),
+        stop: interrupted()?,
         keys: load.keys,
         pids: load.pids,
         patient: load.acks.is_some(),
@@ -76,6 +80,25 @@ pub(crate) fn load_node(load: cli::LoadNode) -> anyhow::Result<()> {
         eprintln!("the node limited the rate: start it with --rate off");
     }
     Ok(())
+}
+
+/// Ctrl-C ends a run with its report; a second one ends the program.
+fn interrupted() -> anyhow::Result<Stop> {
+    let stop = Stop::default();
+    let asked = stop.clone();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_io()
+        .build()?;
+    std::thread::spawn(move || {
+        runtime.block_on(async {
+            while tokio::signal::ctrl_c().await.is_ok() && !asked.is_asked() {
+                asked.stop();
+                eprintln!("ending; Ctrl-C once more to end without a report");
+            }
+        });
+        std::process::exit(INTERRUPTED);
+    });
+    Ok(stop)
 }
 
 /// Whom to ask, and whether it is the simulation in the directory.

@@ -1,55 +1,51 @@
 //! H2: kill -9 of any process at any moment loses nothing that was acknowledged.
 
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::time::Duration;
 
-use openkey_tests::{program, simulation};
+use openkey_simulator::load::{LoadOptions, Stop, run};
+use openkey_tests::load::Acks;
+use openkey_tests::{program, said, simulation};
+
+/// Most acknowledgements between two kills.
+const BETWEEN: u32 = 60;
 
 #[test]
 fn h2_ten_kills_under_load_lose_nothing_acknowledged() {
     let simulation = simulation(|it| it);
-    let dir = simulation.dir().path().to_str().unwrap().to_owned();
-    let acks = tempfile::NamedTempFile::new().unwrap();
-    let acks = acks.path().to_str().unwrap();
-    let mut load = Command::new(program("openkey-sim"))
-        .args([
-            "load",
-            "--dir",
-            &dir,
-            "--accounts",
-            "30",
-            "--connections",
-            "8",
-        ])
-        .args(["--seconds", "40", "--acks", acks, "--json"])
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-
-    let mut random = [0; 10];
-    getrandom::fill(&mut random).unwrap();
-    std::thread::sleep(Duration::from_secs(4));
-    for (i, byte) in random.into_iter().enumerate() {
-        std::thread::sleep(Duration::from_millis(500 + u64::from(byte) * 8));
-        let name = ["enclave", "host-proxy"][i % 2];
-        if let Ok(before) = simulation.kill(name) {
-            simulation.wait_for_another(name, before).unwrap();
+    let site = simulation.site().unwrap();
+    let acks = simulation.dir().path().join("acks");
+    let options = LoadOptions {
+        accounts: 30,
+        connections: 8,
+        duration: Duration::from_secs(600),
+        stop: Stop::default(),
+        acks: Some(acks.clone()),
+    };
+    let report = std::thread::scope(|scope| {
+        let load = scope.spawn(|| run(&site, &options, &Vec::new).unwrap());
+        for kill in 0..10 {
+            Acks::of(&acks).wait_for_some(BETWEEN);
+            let name = ["enclave", "host-proxy"][kill % 2];
+            let killed = simulation.kill(name).unwrap();
+            simulation.wait_for_another(name, killed).unwrap();
         }
-    }
-    assert!(load.wait().unwrap().success());
+        // signatures too, however long signing up has taken
+        Acks::of(&acks).wait_for(60);
+        options.stop.stop();
+        load.join().unwrap()
+    });
+    assert_eq!(report.accounts, 30);
+    assert!(report.signatures > 0);
 
-    let lines = std::fs::read_to_string(acks).unwrap().lines().count();
-    assert!(lines > 100, "{lines} acknowledgements");
+    let dir = simulation.dir().path().to_str().unwrap().to_owned();
     let verified = Command::new(program("openkey-sim"))
-        .args(["load", "--dir", &dir, "--verify", acks, "--json"])
+        .args(["load", "--dir", &dir, "--json", "--verify"])
+        .arg(&acks)
         .output()
         .unwrap();
-    assert!(
-        verified.status.success(),
-        "{}{}",
-        String::from_utf8_lossy(&verified.stdout),
-        String::from_utf8_lossy(&verified.stderr)
-    );
-    let after = std::fs::read_to_string(acks).unwrap().lines().count();
-    assert_eq!(after, lines);
+    assert!(verified.status.success(), "{}", said(&verified));
+    let found: serde_json::Value = serde_json::from_slice(&verified.stdout).unwrap();
+    assert_eq!(found["accounts"], 30);
+    assert_eq!(found["signatures"], report.signatures);
 }
