@@ -29,10 +29,8 @@ const kv = alice.kv();
 
 /** Somebody who behaves is served. */
 const served = async (): Promise<void> => {
-  const start = Date.now();
   expect(await kv.put('served', 'yes'), 200);
   expect(await kv.get('served'), 200, 'yes');
-  assert.ok(Date.now() - start < 5000, 'served slowly');
 };
 
 /** Memory that the process holds, in bytes. */
