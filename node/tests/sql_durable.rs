@@ -6,6 +6,7 @@ mod sql_common;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use openkey_node::sql::{Access, LocalDatabases, SqlError, SqlLimits};
@@ -127,18 +128,21 @@ async fn a_slow_writer_delays_others_and_fails_nobody() {
     let two = LocalDatabases::open(dir.path(), limits).unwrap();
     let all = access("*");
     insert(&one, &all, "a", 0).await.unwrap();
+    let ended = AtomicBool::new(false);
     let slow = "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) INSERT INTO t SELECT 'slow', x FROM c";
-    let writing = execute(&one, &all, slow);
+    let writing = async {
+        let slow = execute(&one, &all, slow).await;
+        ended.store(true, Ordering::SeqCst);
+        slow
+    };
     let waiting = async {
         tokio::time::sleep(Duration::from_millis(100)).await;
         assert_eq!(value(&two, &all, "SELECT count(*) FROM t").await, 1);
-        let begin = Instant::now();
+        assert!(!ended.load(Ordering::SeqCst));
         insert(&two, &all, "b", 0).await.unwrap();
-        begin.elapsed()
     };
-    let (slow, waited) = tokio::join!(writing, waiting);
+    let (slow, ()) = tokio::join!(writing, waiting);
     assert_eq!(slow, Err(SqlError::Time));
-    assert!(waited > Duration::from_secs(5), "{waited:?}");
     assert_eq!(value(&two, &all, "SELECT count(*) FROM t").await, 2);
 }
 
@@ -195,7 +199,7 @@ async fn h1_many_databases_are_served_with_few_open_files() {
     assert!(open() <= 8 * 3, "{}", open());
     let begin = Instant::now();
     while open() > 0 {
-        assert!(begin.elapsed() < Duration::from_secs(10));
+        assert!(begin.elapsed() < BOUND);
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     assert_eq!(value(&databases, &all(7), "SELECT n FROM t").await, 7);
@@ -251,10 +255,8 @@ async fn h2_what_a_killed_process_acknowledged_is_there() {
                 last = n.parse().unwrap();
             }
         }
-        let begin = Instant::now();
         insert(&databases, &all, "parent", mine).await.unwrap();
         mine += 1;
-        assert!(begin.elapsed() < Duration::from_secs(2));
         let count =
             format!("SELECT count(DISTINCT n) FROM t WHERE who = 'child {round}' AND n <= {last}");
         assert_eq!(value(&databases, &all, &count).await, last + 1);

@@ -110,9 +110,10 @@ pub async fn with_table() -> (tempfile::TempDir, LocalDatabases, Access) {
     (dir, databases, all)
 }
 
-/// Longest time of a request in these tests, and what else they may take on a busy machine.
+/// Longest time of a request in these tests.
 pub const TIME: Duration = Duration::from_millis(500);
-pub const BOUND: Duration = Duration::from_secs(8);
+/// What takes longer hangs: far above what a busy machine needs.
+pub const BOUND: Duration = Duration::from_secs(60);
 
 /// A database to attack, and who may do everything in it.
 pub async fn target() -> (tempfile::TempDir, LocalDatabases, Access) {

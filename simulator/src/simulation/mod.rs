@@ -317,20 +317,18 @@ impl Simulation {
         Ok(std::fs::read_to_string(&self.stderr)?)
     }
 
-    /// Sends the supervisor a signal and waits for its end: how it ended, how long it took, and what
-    /// else it had printed on standard output.
+    /// Sends the supervisor a signal and waits for its end: how it ended, and what else it had printed
+    /// on standard output.
     ///
     /// # Errors
     ///
     /// If it does not end.
-    pub fn end(&mut self, what: Signal) -> Result<(ExitStatus, Duration, String), SimulationError> {
-        let began = Instant::now();
+    pub fn end(&mut self, what: Signal) -> Result<(ExitStatus, String), SimulationError> {
         signal(self.supervisor.id(), what);
         let status = self.wait_for_end()?;
-        let took = began.elapsed();
         let mut rest = String::new();
         self.stdout.read_to_string(&mut rest)?;
-        Ok((status, took, rest))
+        Ok((status, rest))
     }
 
     fn wait_for_end(&mut self) -> Result<ExitStatus, SimulationError> {
