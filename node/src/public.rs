@@ -98,17 +98,22 @@ pub async fn list(node: &Node, space: &str, prefix: &str) -> Result<Response, Er
 }
 
 /// The keys that a path of a URL can mean. Keys are stored as they stand in resources. Who writes URLs may
-/// escape more than that, so what is not there as it stands is looked for as resources write it.
+/// escape more than that, so what is not there as it stands is looked for as resources write it, and
+/// then as the whole key in one segment, which present nodes take apart.
 fn stored_as(space: &SpaceId, path: &str) -> Vec<String> {
     let is_key = |key: &String| {
         !key.is_empty() && SpaceResource::new(space.clone(), kv::SERVICE, Some(key)).is_ok()
     };
-    let keys = [Some(path.to_owned()), as_in_resources(path)];
-    keys.into_iter().flatten().filter(is_key).collect()
+    let plain = as_in_resources(path);
+    let apart = plain.as_ref().map(|plain| plain.replace("%2F", "/"));
+    let mut keys = vec![path.to_owned()];
+    keys.extend(plain.into_iter().chain(apart));
+    keys.dedup();
+    keys.into_iter().filter(is_key).collect()
 }
 
-/// A path without the escapes that it does not need; `None` if it has none of them. What an escape
-/// stands for is never a separator: `%2F` stays.
+/// A path without the escapes that it does not need; `None` if it cannot be one. What an escape stands
+/// for is never a separator: `%2F` stays.
 fn as_in_resources(path: &str) -> Option<String> {
     let mut plain = String::with_capacity(path.len());
     let mut rest = path;
@@ -128,7 +133,7 @@ fn as_in_resources(path: &str) -> Option<String> {
     let is_plain = plain
         .split('/')
         .all(|segment| !matches!(segment, "." | ".."));
-    (is_plain && plain != path).then_some(plain)
+    is_plain.then_some(plain)
 }
 
 fn public(space: &str) -> Result<SpaceId, Error> {
@@ -151,14 +156,15 @@ mod tests {
             ("a%20b%27", Some("a%20b'")),
             ("a%c3%a9", Some("a%C3%A9")),
             ("a%2fb", Some("a%2Fb")),
-            ("a%2Fb", None),
-            ("a/b", None),
+            ("a%2Fb", Some("a%2Fb")),
+            ("a/b", Some("a/b")),
             ("%2e%2e/etc", None),
             ("a/%2E/b", None),
             ("a%2", None),
             ("a%", None),
             ("a%zz", None),
             ("a%é", None),
+            ("%2e%2e%2fa", Some("..%2Fa")),
         ] {
             assert_eq!(as_in_resources(path).as_deref(), plain, "{path}");
         }
@@ -170,9 +176,15 @@ mod tests {
         for (path, keys) in [
             ("a/b", &["a/b"][..]),
             ("a%3Ab", &["a%3Ab", "a:b"]),
+            // a key in one segment
+            ("a%2Fb", &["a%2Fb", "a/b"]),
+            (".a%2Fb%3Ac", &[".a%2Fb%3Ac", ".a%2Fb:c", ".a/b:c"]),
+            ("%2Fa%2F%2Fb", &["%2Fa%2F%2Fb", "/a//b"]),
             // no resource is written like these, but URLs are
             ("%7Ea", &["~a"]),
-            ("%61%2fb", &["a%2Fb"]),
+            ("%61%2fb", &["a%2Fb", "a/b"]),
+            ("..%2Fa", &["..%2Fa"]),
+            ("a%2F%2e", &["a%2F."]),
             ("", &[]),
             ("a b", &[]),
             ("a?b", &[]),

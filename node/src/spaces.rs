@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::response::{IntoResponse as _, Response};
 use openkey_capability::resource::{SpaceId, SpaceResource};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::admission::{Authorised, admit};
 use crate::delegation::iso;
@@ -48,13 +48,7 @@ pub async fn invoke(
                 false => None,
             };
             hosted.ok_or_else(|| Error::NotFound("Space not found".to_owned()))?;
-            let view = json!({
-                "id": id.to_string(),
-                "name": id.name(),
-                "owner": owner.as_str(),
-                "type": if id.is_public() { "public" } else { "owned" },
-            });
-            Ok(Json(view).into_response())
+            Ok(Json(view(&id)).into_response())
         }
         "tinycloud.space/create" => {
             let id = named(resource, path)?;
@@ -75,13 +69,17 @@ pub async fn invoke(
             if !made {
                 return Err(Error::Conflict(format!("The space exists: {id}")));
             }
-            let view = json!({ "id": id.to_string(), "name": id.name(), "owner": owner.as_str() });
-            Ok(Json(view).into_response())
+            Ok(Json(view(&id)).into_response())
         }
         other => Err(Error::NotImplemented(format!(
             "{other} is not something this node does"
         ))),
     }
+}
+
+/// A space as clients read it. What else they would take depends on who asks, and they do without it.
+fn view(id: &SpaceId) -> Value {
+    json!({ "id": id.to_string(), "name": id.name(), "owner": id.owner().as_str() })
 }
 
 /// The space that a path names: by its whole name, or by its owner's name for it.

@@ -135,6 +135,16 @@ scenario('a batch is written whole and read in the order of keys', async () => {
   assert.ok(heads.results.every(({ ok, dataBase64, headers }) => ok && dataBase64 === undefined && headers?.['content-length'] === undefined));
 });
 
+scenario('a value of a batch has the type of its part, and nothing else that forms say', async () => {
+  expect(await kv.batchPut([{ path: 'form/a', value: '{}', type: 'application/json' }, { path: 'form/b', value: 'b', type: 'text/plain' }]), 200);
+  for (const answer of [await kv.get('form/a'), await kv.head('form/a')]) {
+    assert.equal(expect(answer, 200).header('content-type'), 'application/json');
+    assert.equal(answer.header('content-disposition'), undefined);
+  }
+  const read = expect(await kv.batchGet(['form/a', 'form/b']), 200).json<{ results: BatchItem[] }>();
+  for (const item of read.results) assert.deepEqual(Object.keys(item.headers ?? {}).sort(), ['content-length', 'content-type', 'etag']);
+});
+
 scenario('a condition holds against what is there now', async () => {
   const etag = (text: string) => etagOf(utf8(text));
   expectOnce(await kv.put('if', 'one', { 'If-None-Match': '*' }), 200, 412);

@@ -128,6 +128,20 @@ scenario('a public space is read by anyone', async () => {
   expect(await get(fleet, publicPath(space, 'docs/a')), 404);
 });
 
+scenario('a public key is found however a client escapes it in its URL', async () => {
+  const { space, kv: open } = await publish();
+  const key = '.well-known/encryption/network/default';
+  expect(await open.put(key, 'network'), 200);
+  expect(await open.put('spaces/a:b@c', 'colon'), 200);
+  for (const written of [key, encodeURIComponent(key), key.replaceAll('/', '%2f')]) expect(await get(fleet, publicPath(space, written)), 200, 'network');
+  for (const written of ['spaces/a:b@c', 'spaces/a%3Ab%40c', encodeURIComponent('spaces/a:b@c')]) expect(await get(fleet, publicPath(space, written)), 200, 'colon');
+  // what is there as it stands comes first
+  expect(await open.put(encodeURIComponent('x/y'), 'one segment'), 200);
+  expect(await open.put('x/y', 'two segments'), 200);
+  expect(await get(fleet, publicPath(space, 'x%2Fy')), 200, 'one segment');
+  expect(await get(fleet, publicPath(space, 'x/y')), 200, 'two segments');
+});
+
 scenario('nothing else is public', async () => {
   expect(await get(fleet, publicPath(alice.space, 'file.txt')), 403, /Not a public space/);
   expect(await get(fleet, `/public/${encodeURIComponent(alice.space)}/kv`), 403, /Not a public space/);

@@ -24,12 +24,11 @@ const DEFAULT_LIMIT: u32 = 50;
 /// Delegations looked at for one answer: one that finds little says where to go on.
 const MAX_SCANNED: usize = 1000;
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Side {
     Granted,
     Received,
-    #[default]
     All,
 }
 
@@ -46,8 +45,7 @@ enum Status {
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Body {
-    #[serde(default)]
-    direction: Side,
+    direction: Option<Side>,
     status: Option<Status>,
     space: Option<String>,
     limit: Option<u32>,
@@ -115,9 +113,9 @@ pub async fn query(node: &Node, headers: &HeaderMap, body: &[u8]) -> Result<List
     let mut query = DelegationsOf {
         principal: account.owner().clone(),
         direction: match body.direction {
-            Side::Granted => Some(Direction::Granted),
-            Side::Received => Some(Direction::Received),
-            Side::All => None,
+            Some(Side::Granted) => Some(Direction::Granted),
+            Some(Side::Received) => Some(Direction::Received),
+            Some(Side::All) | None => None,
         },
         space: space.map_err(|_| bad("space is not the name of a space"))?,
         after: body.cursor.as_deref().map(read_cursor).transpose()?,

@@ -30,13 +30,8 @@ const MAX_LISTED: usize = 2000;
 #[derive(Debug, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
 enum Parameters {
-    List {
-        #[serde(default)]
-        filters: Filters,
-    },
-    Chain {
-        delegation_cid: String,
-    },
+    List { filters: Option<Filters> },
+    Chain { delegation_cid: String },
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -97,9 +92,7 @@ pub async fn capabilities(
     let bad = |error: serde_json::Error| Error::Bad(format!("Invalid {PARAMETERS}: {error}"));
     let parameters = facts.iter().find_map(|fact| fact.get(PARAMETERS));
     let parameters = match parameters {
-        None | Some(Value::Null) => Parameters::List {
-            filters: Filters::default(),
-        },
+        None | Some(Value::Null) => Parameters::List { filters: None },
         Some(value) => Parameters::deserialize(value).map_err(bad)?,
     };
     match parameters {
@@ -109,6 +102,7 @@ pub async fn capabilities(
             chain_of(node, space, cid).await.map(Value::Array)
         }
         Parameters::List { filters } => {
+            let filters = filters.unwrap_or_default();
             let all = in_space(node, space).await?;
             let listed = all
                 .into_iter()

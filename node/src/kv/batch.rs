@@ -124,7 +124,7 @@ async fn put(call: &Call<'_>, keys: Vec<String>, body: Body) -> Result<Response,
         if received.contains_key(&key) {
             return Err(bad(format!("KV batch put: a part twice: {key}")));
         }
-        let headers = super::headers::kept(part.headers())?;
+        let headers = super::headers::kept_of_part(part.headers())?;
         let pieces = part.map_err(|error| malformed(&error));
         let value = receive(call.node, Box::pin(pieces), headers).await?;
         received.insert(key, value);

@@ -1,6 +1,6 @@
 //! Headers that are stored with a value and given back with it.
 
-use axum::http::{HeaderMap, HeaderName, HeaderValue};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 
 use crate::error::Error;
 use crate::store::StoreError;
@@ -38,6 +38,14 @@ pub(super) fn kept(headers: &HeaderMap) -> Result<String, Error> {
         pairs.push((name, value));
     }
     serde_json::to_string(&pairs).map_err(|error| Error::Bad(error.to_string()))
+}
+
+/// The same of a part of a form, where `Content-Disposition` names the part and says nothing of the
+/// value (RFC 7578, section 4.2).
+pub(super) fn kept_of_part(part: &HeaderMap) -> Result<String, Error> {
+    let mut headers = part.clone();
+    headers.remove(header::CONTENT_DISPOSITION);
+    kept(&headers)
 }
 
 /// The headers that were stored with a value.

@@ -8,6 +8,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
 use futures_util::stream::{self, StreamExt as _};
+use openkey_capability::attenuation::MAX_RESOURCE;
 
 use super::Call;
 use crate::admission::admit;
@@ -19,9 +20,10 @@ const CURSOR: &str = "x-tinycloud-cursor";
 const TRUNCATED: &str = "x-tinycloud-truncated";
 const NEXT: &str = "x-tinycloud-next-cursor";
 const MAX_LIMIT: u32 = 1000;
-const MAX_CURSOR: usize = 4096;
 /// Bytes of a cursor that say whose it is.
 const TAG: usize = 16;
+/// Longest cursor that is read: that of the longest key, in Base64.
+const MAX_CURSOR: usize = (TAG + MAX_RESOURCE).div_ceil(3) * 4;
 /// Keys read at once when all are wanted: the answer is written as it is read.
 const PAGE: u32 = 2000;
 
