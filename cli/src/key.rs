@@ -10,18 +10,15 @@ use openkey_protocol::{
 };
 use serde::{Deserialize, Serialize};
 use sha2::Sha256;
-use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
+use zeroize::Zeroizing;
 
 use crate::hybrid::{self, HybridError, Private};
+use crate::key_file;
 
 /// In front of what an operator's proof signs, ended by a zero byte.
 pub const OPERATOR_LABEL: &str = "openkey/operator/v1";
-/// Longest key file, in bytes.
-pub const MAX_KEY_FILE: usize = 4096;
 /// HKDF's salt: what seeds are for.
 const SALT: &[u8] = b"openkey/operator-key/v1";
-/// The version of key files.
-const VERSION: u32 = 1;
 
 /// One operator's keys, derived from one seed: X25519, to which shares are sealed, and Ed25519,
 /// which signs orders. Wiped when dropped; never shown.
@@ -46,15 +43,6 @@ pub struct PublicEntry {
     /// Ed25519 over [`OPERATOR_LABEL`], a zero byte and the CBOR of name and encryption key: whoever
     /// names a key holds it.
     pub proof: String,
-}
-
-#[derive(Serialize, Deserialize, Zeroize, ZeroizeOnDrop)]
-#[serde(deny_unknown_fields)]
-struct File {
-    version: u32,
-    kind: String,
-    name: String,
-    seed: String,
 }
 
 /// What a key file says it is.
@@ -148,31 +136,14 @@ impl OperatorKey {
     ///
     /// [`KeyError`].
     pub fn from_json(json: &[u8]) -> Result<Self, KeyError> {
-        if json.len() > MAX_KEY_FILE {
-            return Err(KeyError::File);
-        }
-        let file: File = serde_json::from_slice(json).map_err(|_| KeyError::File)?;
-        if file.version != VERSION || file.kind != KIND {
-            return Err(KeyError::File);
-        }
-        let mut seed = Zeroizing::new([0; 32]);
-        hex::decode_to_slice(&file.seed, &mut *seed).map_err(|_| KeyError::File)?;
-        Self::from_seed(&file.name, seed)
+        let (name, seed) = key_file::read(KIND, json)?;
+        Self::from_seed(&name.ok_or(KeyError::File)?, seed)
     }
 
     /// The key file's text: **secret**.
     #[must_use]
     pub fn to_json(&self) -> Zeroizing<String> {
-        let file = File {
-            version: VERSION,
-            kind: KIND.to_owned(),
-            name: self.name.clone(),
-            seed: hex::encode(*self.seed),
-        };
-        // A number and texts always serialise.
-        let mut text = Zeroizing::new(serde_json::to_string_pretty(&file).unwrap_or_default());
-        text.push('\n');
-        text
+        key_file::write(KIND, Some(&self.name), &self.seed)
     }
 
     /// What the configuration names.

@@ -21,12 +21,14 @@ mod backup;
 mod ceremony;
 mod hybrid;
 mod key;
+mod key_file;
 mod recipient;
 mod release_key;
 
 pub use backup::{Backup, BackupError, MAX_BACKUP_FILE};
 pub use ceremony::{Ceremony, CeremonyError, GenesisFile, MAX_GENESIS_FILE, OpenedShare, root_id};
 pub use hybrid::{HybridError, info, seal};
-pub use key::{KeyError, MAX_KEY_FILE, OPERATOR_LABEL, OperatorKey, PublicEntry};
+pub use key::{KeyError, OPERATOR_LABEL, OperatorKey, PublicEntry};
+pub use key_file::MAX_KEY_FILE;
 pub use recipient::{Recipient, RecipientError};
 pub use release_key::ReleaseKey;

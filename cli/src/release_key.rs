@@ -5,24 +5,15 @@ use core::fmt;
 use ed25519_dalek::{Signer, SigningKey};
 use openkey_protocol::message::Key32;
 use openkey_verifier::release::{ReleaseError, ReleaseFile};
-use serde::{Deserialize, Serialize};
-use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
+use zeroize::Zeroizing;
 
-use crate::{KeyError, MAX_KEY_FILE};
+use crate::{KeyError, key_file};
 
-const VERSION: u32 = 1;
+/// What a key file says it is.
 const KIND: &str = "openkey release key: secret";
 
 /// An Ed25519 key that signs release manifests. Wiped when dropped; never shown.
 pub struct ReleaseKey(SigningKey);
-
-#[derive(Serialize, Deserialize, Zeroize, ZeroizeOnDrop)]
-#[serde(deny_unknown_fields)]
-struct File {
-    version: u32,
-    kind: String,
-    seed: String,
-}
 
 impl ReleaseKey {
     /// A new key of the operating system's randomness.
@@ -48,30 +39,16 @@ impl ReleaseKey {
     ///
     /// [`KeyError::File`].
     pub fn from_json(json: &[u8]) -> Result<Self, KeyError> {
-        if json.len() > MAX_KEY_FILE {
-            return Err(KeyError::File);
+        match key_file::read(KIND, json)? {
+            (None, seed) => Ok(Self::from_seed(&seed)),
+            (Some(_), _) => Err(KeyError::File),
         }
-        let file: File = serde_json::from_slice(json).map_err(|_| KeyError::File)?;
-        if file.version != VERSION || file.kind != KIND {
-            return Err(KeyError::File);
-        }
-        let mut seed = Zeroizing::new([0; 32]);
-        hex::decode_to_slice(&file.seed, &mut *seed).map_err(|_| KeyError::File)?;
-        Ok(Self::from_seed(&seed))
     }
 
     /// The key file's text: **secret**.
     #[must_use]
     pub fn to_json(&self) -> Zeroizing<String> {
-        let file = File {
-            version: VERSION,
-            kind: KIND.to_owned(),
-            seed: hex::encode(self.0.as_bytes()),
-        };
-        // A number and texts always serialise.
-        let mut text = Zeroizing::new(serde_json::to_string_pretty(&file).unwrap_or_default());
-        text.push('\n');
-        text
+        key_file::write(KIND, None, self.0.as_bytes())
     }
 
     /// The public key.

@@ -1,0 +1,78 @@
+//! The files in which people keep secret keys.
+
+use serde::{Deserialize, Serialize};
+use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
+
+use crate::KeyError;
+
+/// Longest key file, in bytes.
+pub const MAX_KEY_FILE: usize = 4096;
+/// The version of key files.
+const VERSION: u32 = 1;
+
+#[derive(Serialize, Deserialize, Zeroize, ZeroizeOnDrop)]
+#[serde(deny_unknown_fields)]
+struct File {
+    version: u32,
+    kind: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    name: Option<String>,
+    seed: String,
+}
+
+/// Reads a key file of this kind: whose it is, if it says so, and its seed.
+pub(crate) fn read(
+    kind: &str,
+    json: &[u8],
+) -> Result<(Option<String>, Zeroizing<[u8; 32]>), KeyError> {
+    if json.len() > MAX_KEY_FILE {
+        return Err(KeyError::File);
+    }
+    let mut file: File = serde_json::from_slice(json).map_err(|_| KeyError::File)?;
+    if file.version != VERSION || file.kind != kind {
+        return Err(KeyError::File);
+    }
+    let mut seed = Zeroizing::new([0; 32]);
+    hex::decode_to_slice(&file.seed, &mut *seed).map_err(|_| KeyError::File)?;
+    Ok((file.name.take(), seed))
+}
+
+/// A key file's text: **secret**.
+pub(crate) fn write(kind: &str, name: Option<&str>, seed: &[u8; 32]) -> Zeroizing<String> {
+    let file = File {
+        version: VERSION,
+        kind: kind.to_owned(),
+        name: name.map(str::to_owned),
+        seed: hex::encode(seed),
+    };
+    // A number and texts always serialise.
+    let mut text = Zeroizing::new(serde_json::to_string_pretty(&file).unwrap_or_default());
+    text.push('\n');
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_written_is_read_and_nothing_else() {
+        let text = write("a key: secret", Some("ada"), &[1; 32]);
+        let (name, seed) = read("a key: secret", text.as_bytes()).unwrap();
+        assert_eq!((name.as_deref(), *seed), (Some("ada"), [1; 32]));
+        let long = format!("{}{}", *text, " ".repeat(MAX_KEY_FILE));
+        for bad in [
+            "",
+            "{}",
+            &text.replace("\"version\": 1", "\"version\": 2"),
+            &text.replace("a key", "another key"),
+            &text.replace("0101", "01"),
+            &text.replace("\"name\"", "\"who\""),
+            &long,
+        ] {
+            let read = read("a key: secret", bad.as_bytes());
+            assert_eq!(read.err(), Some(KeyError::File), "{bad:.200}");
+        }
+        assert!(!write("k", None, &[1; 32]).contains("name"));
+    }
+}
