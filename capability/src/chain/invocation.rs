@@ -96,7 +96,7 @@ impl Invocation {
     /// Whether it may be carried out now: in its time, everything in it either the invoker's own or
     /// covered by a delegation that it cites, which holds up to its root.
     ///
-    /// `ancestors` must be those of its proofs, complete. An invocation that repeats no caveats
+    /// `ancestors` must be those of what it rests on, complete. An invocation that repeats no caveats
     /// inherits those it was granted with.
     ///
     /// # Errors

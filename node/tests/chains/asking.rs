@@ -76,6 +76,40 @@ async fn a_delegation_is_told_to_whom_it_concerns() {
     );
 }
 
+#[tokio::test]
+async fn a_delegation_that_is_told_to_be_active_can_be_used() {
+    let Home { node, .. } = &home().await;
+    let revoked = delegated(node, &Says::default()).await.unwrap();
+    let path = format!("delegation/{}", revoked.cid());
+    let taken_back = own(&path, &["tinycloud.delegation/revoke"]);
+    revoke(node, &taken_back.headers()).await.unwrap();
+    // the owner needs no leave: what is cited for what is one's own changes nothing
+    let cited = [revoked.cid(), Cid::of(b"missing")];
+    let root = Says {
+        proofs: &cited,
+        ..Says::default()
+    };
+    let root = [delegated(node, &root).await.unwrap().cid()];
+    let child = Says {
+        from: 2,
+        to: did(3),
+        proofs: &root,
+        ..Says::default()
+    };
+    let child = [delegated(node, &child).await.unwrap().cid()];
+    for (seed, proofs) in [(2, &root), (3, &child)] {
+        let (_, told) = asked(node, 1, &proofs[0], &proofs[0]).await;
+        assert_eq!(told["status"], "active");
+        let theirs = Says {
+            from: seed,
+            proofs,
+            ..own("kv/docs/a", GET)
+        };
+        let found = invoke(node, &theirs.headers(), Body::empty()).await;
+        assert_eq!(text(found.unwrap()).await, "of a");
+    }
+}
+
 /// A token of the owner for several keys.
 fn several(keys: &[&str], ability: &str) -> HeaderMap {
     let ability = Ability::parse(ability).unwrap();
