@@ -7,6 +7,7 @@ mod authority;
 mod databases;
 mod delegating;
 mod home;
+mod interposed;
 mod serving;
 mod signed_urls;
 mod tokens;
