@@ -1,7 +1,7 @@
-//! A store that stands before another, so that a test knows what is asked of it.
+//! A store that stands before another, so that a test knows and chooses what happens in it.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use openkey_capability::{cid::Cid, did::Did, resource::SpaceId};
@@ -17,6 +17,8 @@ pub(crate) struct Interposed {
     behind: Arc<dyn Store>,
     /// How often somebody asked what was revoked.
     asked: AtomicUsize,
+    /// What somebody else revokes just before the next transaction about a delegation.
+    before: Mutex<Option<NewRevocation>>,
 }
 
 impl Interposed {
@@ -25,6 +27,7 @@ impl Interposed {
         let store = Arc::new(Self {
             behind: Arc::clone(&node.store),
             asked: AtomicUsize::new(0),
+            before: Mutex::default(),
         });
         node.store = Arc::<Self>::clone(&store);
         node.authority = Authority::new(Arc::<Self>::clone(&store));
@@ -34,6 +37,19 @@ impl Interposed {
     /// How often somebody has asked what was revoked, since this was asked last.
     pub(crate) fn asked(&self) -> usize {
         self.asked.swap(0, Ordering::Relaxed)
+    }
+
+    /// Lets a revocation land after the next request has checked what it rests on, and before the
+    /// transaction that it ends in.
+    pub(crate) fn revoke_between(&self, revocation: NewRevocation) {
+        *self.before.lock().unwrap() = Some(revocation);
+    }
+
+    async fn interrupt(&self) {
+        let revocation = self.before.lock().unwrap().take();
+        if let Some(revocation) = revocation {
+            self.behind.revoke(revocation).await.unwrap();
+        }
     }
 }
 
@@ -48,10 +64,12 @@ impl Store for Interposed {
     }
 
     async fn accept(&self, delegation: NewDelegation) -> Result<Accepted, StoreError> {
+        self.interrupt().await;
         self.behind.accept(delegation).await
     }
 
     async fn revoke(&self, revocation: NewRevocation) -> Result<(), StoreError> {
+        self.interrupt().await;
         self.behind.revoke(revocation).await
     }
 
