@@ -8,9 +8,11 @@ use openkey_capability::{cid::Cid, did::Did, resource::SpaceId};
 use openkey_node::authority::Authority;
 use openkey_node::node::Node;
 use openkey_node::store::{
-    Accepted, Admission, DelegationRow, DelegationsOf, NewDelegation, NewRevocation, Outcome, Page,
-    Revoked, Space, Statement, Store, StoreError, StoredValue, Ticket, Usage, ValueWrite,
+    Accepted, Admission, DelegationRow, DelegationsOf, Entered, NewDelegation, NewRevocation,
+    Outcome, Page, Revoked, Space, Statement, Store, StoreError, StoredValue, Ticket, Usage,
+    ValueWrite,
 };
+use tokio::sync::oneshot::{Receiver, Sender, channel};
 
 /// A store that stands before another.
 pub(crate) struct Interposed {
@@ -19,6 +21,8 @@ pub(crate) struct Interposed {
     asked: AtomicUsize,
     /// What somebody else revokes just before the next transaction about a delegation.
     before: Mutex<Option<NewRevocation>>,
+    /// Whom the next one who enters tells so, and for whom they wait then.
+    entry: Mutex<Option<(Sender<()>, Receiver<()>)>>,
 }
 
 impl Interposed {
@@ -28,6 +32,7 @@ impl Interposed {
             behind: Arc::clone(&node.store),
             asked: AtomicUsize::new(0),
             before: Mutex::default(),
+            entry: Mutex::default(),
         });
         node.store = Arc::<Self>::clone(&store);
         node.authority = Authority::new(Arc::<Self>::clone(&store));
@@ -43,6 +48,14 @@ impl Interposed {
     /// transaction that it ends in.
     pub(crate) fn revoke_between(&self, revocation: NewRevocation) {
         *self.before.lock().unwrap() = Some(revocation);
+    }
+
+    /// Lets something happen after the next request has entered for a database, and before it goes on:
+    /// what is received says that it entered, and what is sent, or dropped, that it may go on.
+    pub(crate) fn stop_entry(&self) -> (Receiver<()>, Sender<()>) {
+        let ((entered, told), (go, wait)) = (channel(), channel());
+        *self.entry.lock().unwrap() = Some((entered, wait));
+        (told, go)
     }
 
     async fn interrupt(&self) {
@@ -110,8 +123,18 @@ impl Store for Interposed {
         self.behind.admit(admission).await
     }
 
-    async fn enter(&self, admission: Admission, space: &SpaceId) -> Result<Usage, StoreError> {
-        self.behind.enter(admission, space).await
+    async fn enter(
+        &self,
+        admission: Admission,
+        space: &SpaceId,
+        database: &str,
+    ) -> Result<Entered, StoreError> {
+        let entry = self.entry.lock().unwrap().take();
+        let entered = self.behind.enter(admission, space, database).await;
+        if let Some((told, wait)) = entry {
+            let _ = (told.send(()), wait.await);
+        }
+        entered
     }
 
     async fn take(
