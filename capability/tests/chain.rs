@@ -48,7 +48,7 @@ impl Store {
     fn accept(&mut self, token: &Token) -> Result<Cid, ChainError> {
         token.verify().unwrap();
         let delegation = token.delegation()?;
-        delegation.check(&self.ancestors(delegation.proofs()), NOW_MS)?;
+        delegation.check(&self.ancestors(delegation.rests_on()), NOW_MS)?;
         let cid = delegation.cid();
         let node = Node {
             delegation: Arc::new(delegation),
@@ -74,12 +74,22 @@ impl Store {
     }
 }
 
-fn by(seed: u8, resource: &str, ability: &str, proof: &Cid) -> Ucan {
+fn public(seed: u8) -> PublicKey {
     let key = SigningKey::from_bytes(&[seed; 32]);
-    let public = PublicKey::Ed25519(key.verifying_key().to_bytes());
-    Builder::new(public, &public.did(), NOW_MS / 1000 + 60)
-        .proof(proof)
-        .grant(Attenuation::new().with(resource, Ability::parse(ability).unwrap()))
+    PublicKey::Ed25519(key.verifying_key().to_bytes())
+}
+
+fn by(seed: u8, resource: &str, ability: &str, proof: &Cid) -> Ucan {
+    to(seed, seed, resource, ability, &[*proof])
+}
+
+fn to(from: u8, to: u8, resource: &str, ability: &str, proofs: &[Cid]) -> Ucan {
+    let key = SigningKey::from_bytes(&[from; 32]);
+    let builder = Builder::new(public(from), &public(to).did(), NOW_MS / 1000 + 60)
+        .grant(Attenuation::new().with(resource, Ability::parse(ability).unwrap()));
+    proofs
+        .iter()
+        .fold(builder, Builder::proof)
         .sign(|input| key.sign(input).to_bytes())
         .unwrap()
 }
@@ -147,5 +157,28 @@ fn a_header_may_say_bearer() {
     }
     for garbage in ["", ".", "..", "Bearer ", "a", "a.b", "\u{e9}"] {
         assert!(Token::from_header(garbage).is_err(), "{garbage}");
+    }
+}
+
+#[test]
+fn what_owners_cite_for_their_own_carries_nothing_and_takes_nothing_away() {
+    let mut store = Store(BTreeMap::new());
+    let key = format!("tinycloud:{}:s/kv/a", &public(1).did()["did:".len()..]);
+    let get = "tinycloud.kv/get";
+    let delegation = |ucan| Token::Ucan(Box::new(ucan));
+    let revoked = store.accept(&delegation(to(1, 2, &key, get, &[]))).unwrap();
+    store.0.get_mut(&revoked).unwrap().revoked = true;
+    let cited = [Cid::of(b"missing"), revoked];
+    let own = to(1, 2, &key, get, &cited);
+    assert_eq!(Delegation::from_ucan(&own).unwrap().rests_on(), []);
+    let own = store.accept(&delegation(own)).unwrap();
+    store.invoke(&by(2, &key, get, &own)).unwrap();
+    let passed_on = delegation(to(2, 3, &key, get, &[own]));
+    let passed_on = store.accept(&passed_on).unwrap();
+    store.invoke(&by(3, &key, get, &passed_on)).unwrap();
+    // whoever does not own it rests on what they cite
+    for cited in cited {
+        let theirs = delegation(to(2, 3, &key, get, &[own, cited]));
+        store.accept(&theirs).unwrap_err();
     }
 }

@@ -47,32 +47,34 @@ pub async fn invoke(
     // before the work: whoever is answered an error does not know whether it was done
     let space = resource.space();
     let admission = authorised.admission.clone();
-    let usage = node.store.enter(admission, space).await?;
+    let name = resource.path().unwrap_or_default();
+    let entered = node.store.enter(admission, space, name).await?;
+    let usage = entered.usage;
     if !usage.hosted {
         return Err(StoreError::NoSpace.into());
     }
     let id = access.database();
     if access.only_reads() {
-        return answer(node.databases.run(&id, &access, request).await?);
+        return answer(node.databases.run(&id, &access, request).await?.response);
     }
-    let before = node.databases.size(&id).await?;
     let default = node.config.default_bound(space);
     let mut access = access.may_create(true);
-    if let (Some(limit), Some(room)) = (usage.bound.or(default), usage.room(default)) {
+    if let (Some(limit), Some(most)) = (usage.bound.or(default), entered.most(default)) {
         let writes = !matches!(request, Request::Query(..) | Request::Export);
-        if room == 0 && writes {
+        if usage.bytes >= limit && writes {
             let used = usage.bytes;
             return Err(StoreError::Full { used, limit }.into());
         }
-        access = access.max_bytes(before.saturating_add(room));
+        access = access.max_bytes(most);
     }
-    let response = node.databases.run(&id, &access, request).await?;
-    let after = node.databases.size(&id).await?;
-    if after != before {
-        let name = resource.path().unwrap_or_default();
-        node.store.sized(space, name, after).await?;
+    let done = node.databases.run(&id, &access, request).await?;
+    if let Some(sizes) = done.sizes {
+        // also where it is counted wrongly: whoever changed it was stopped before it was counted
+        if sizes.after != sizes.before || sizes.after != entered.database_bytes {
+            node.store.sized(space, name, sizes.after).await?;
+        }
     }
-    answer(response)
+    answer(done.response)
 }
 
 /// The one database that an invocation is about.

@@ -3,9 +3,11 @@
 
 mod sql_common;
 
+use std::future::poll_fn;
 use std::io::Read as _;
+use std::task::Poll;
 
-use openkey_node::sql::{Databases, SqlError};
+use openkey_node::sql::{Databases, LocalDatabases, Sizes, SqlError, SqlLimits};
 use serde_json::{Value, json};
 use sql_common::*;
 
@@ -121,7 +123,6 @@ async fn a_database_that_was_never_written_is_empty_and_not_there() {
     );
     let not_found = (404, "Database not found".to_owned());
     assert_eq!(told(databases.export(&id("main")).await), not_found);
-    assert_eq!(databases.size(&id("main")).await, Ok(0));
     let reader = access("read");
     assert_eq!(told(execute(&databases, &reader, SCHEMA).await).0, 403);
     let nothing = json!({"changes": 0, "lastInsertRowId": null});
@@ -131,8 +132,7 @@ async fn a_database_that_was_never_written_is_empty_and_not_there() {
     assert_eq!(told(refused), not_found);
     assert_eq!(told(execute(&databases, &all, "nonsense").await).0, 400);
     assert_eq!(told(databases.export(&id("main")).await), not_found);
-    execute(&databases, &all, SCHEMA).await.unwrap();
-    let size = databases.size(&id("main")).await.unwrap();
+    let size = sizes(&databases, &all, SCHEMA).await.after;
     let mut export = databases.export(&id("main")).await.unwrap();
     let mut bytes = Vec::new();
     export.file.read_to_end(&mut bytes).unwrap();
@@ -173,12 +173,42 @@ async fn a_database_grows_to_its_bound_and_gives_room_back() {
     }
     assert_eq!(last.unwrap_err(), SqlError::Quota);
     assert_eq!(SqlError::Quota.status(), 429);
-    let full = databases.size(&id("main")).await.unwrap();
-    assert!(full <= 100 * 4096 && full > 60 * 4096, "{full}");
-    execute(&databases, &all, fill).await.unwrap();
-    execute(&databases, &small, "DELETE FROM t").await.unwrap();
-    assert!(databases.size(&id("main")).await.unwrap() < 10 * 4096);
-    execute(&databases, &small, fill).await.unwrap();
+    let Sizes { before, after, .. } = sizes(&databases, &all, fill).await;
+    assert!(before <= 100 * 4096 && before > 60 * 4096, "{before}");
+    assert!(after > before, "{after}");
+    let emptied = sizes(&databases, &small, "DELETE FROM t").await;
+    assert_eq!(emptied.before, after);
+    assert!(emptied.after < 10 * 4096);
+    let small_again = emptied.after;
+    drop(emptied);
+    let filled = sizes(&databases, &small, fill).await;
+    assert_eq!(filled.before, small_again);
+}
+
+#[tokio::test]
+async fn sizes_are_known_one_after_the_other() {
+    let dir = tempfile::tempdir().unwrap();
+    let limits = SqlLimits {
+        waiting: 1,
+        ..SqlLimits::default()
+    };
+    let databases = LocalDatabases::open(dir.path(), limits).unwrap();
+    let all = access("*");
+    let first = sizes(&databases, &all, SCHEMA).await;
+    assert_eq!(first.before, 0);
+    // while the first is not counted yet the second waits, and that is as many as may
+    let mut second = std::pin::pin!(sizes(&databases, &all, "INSERT INTO t (a) VALUES (1)"));
+    let begun = poll_fn(|context| Poll::Ready(second.as_mut().poll(context)));
+    assert!(begun.await.is_pending());
+    let third = execute(&databases, &all, "INSERT INTO t (a) VALUES (2)").await;
+    assert_eq!(third, Err(SqlError::Busy));
+    let made = first.after;
+    drop(first);
+    let second = second.await;
+    assert_eq!(second.before, made);
+    // what only reads waits for nobody
+    let reading = query(&databases, &all, "SELECT count(*) FROM t").await;
+    assert_eq!(reading.unwrap()["rows"][0][0], 1);
 }
 
 #[tokio::test]

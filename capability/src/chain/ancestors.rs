@@ -18,7 +18,8 @@ pub struct Node {
     pub revoked: bool,
 }
 
-/// The delegations that something rests on: those that it cites, those that these cite, and so on.
+/// The delegations that something rests on: those that it cites, what these rest on
+/// ([`Delegation::rests_on`]), and so on.
 ///
 /// A caller asks what is [`Self::wanted`], brings it with [`Self::add`], and asks again until nothing
 /// is: no more than [`MAX_NODES`] times in all, and every delegation once, however they cite each other.
@@ -58,7 +59,7 @@ impl Ancestors {
         let proofs = found.as_ref().map(|node| Arc::clone(&node.delegation));
         self.known.insert(cid, found);
         match proofs {
-            Some(delegation) => self.want(delegation.proofs()),
+            Some(delegation) => self.want(delegation.rests_on()),
             None => Ok(()),
         }
     }
@@ -87,7 +88,7 @@ impl Ancestors {
         let mut queue = VecDeque::from([*cid]);
         let mut above = Vec::new();
         while let Some(next) = queue.pop_front() {
-            for proof in self.get(&next)?.delegation.proofs() {
+            for proof in self.get(&next)?.delegation.rests_on() {
                 if seen.insert(*proof) {
                     above.push((*proof, self.get(proof)?));
                     queue.push_back(*proof);

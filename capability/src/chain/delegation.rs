@@ -129,7 +129,8 @@ impl Delegation {
         &self.proofs
     }
 
-    /// What it rests on: what it cites, or nothing if all of it is its delegator's own.
+    /// What it rests on: what it cites, or nothing if all of it is its delegator's own, who needs
+    /// nobody's leave. What it then cites may be unknown, over or revoked, and changes nothing.
     #[must_use]
     pub fn rests_on(&self) -> &[Cid] {
         link::rests_on(&self.capabilities, &self.delegator, &self.proofs)
@@ -138,7 +139,7 @@ impl Delegation {
     /// Whether it may be accepted now: in its time, everything in it either the delegator's own or
     /// covered by a delegation that it cites and that holds.
     ///
-    /// `ancestors` must be those of its proofs, complete.
+    /// `ancestors` must be those of what it rests on, complete.
     ///
     /// # Errors
     ///
@@ -182,7 +183,7 @@ impl Delegation {
     fn parents<'a>(&self, ancestors: &'a Ancestors) -> Result<Vec<&'a Self>, ChainError> {
         let mut parents = Vec::new();
         let mut outlived = None;
-        for cid in &self.proofs {
+        for cid in self.rests_on() {
             let node = ancestors.get(cid)?;
             let parent = &*node.delegation;
             if parent.delegatee != self.delegator {

@@ -1,7 +1,7 @@
 //! Invocations: somebody does what they may.
 
 use super::link::{self, Coverage};
-use super::{Ancestors, Capability, ChainError, Window};
+use super::{Ancestors, Capability, ChainError, Delegation, Window};
 use crate::attenuation::Caveats;
 use crate::cid::Cid;
 use crate::did::Did;
@@ -96,7 +96,7 @@ impl Invocation {
     /// Whether it may be carried out now: in its time, everything in it either the invoker's own or
     /// covered by a delegation that it cites, which holds up to its root.
     ///
-    /// `ancestors` must be those of its proofs, complete. An invocation that repeats no caveats
+    /// `ancestors` must be those of what it rests on, complete. An invocation that repeats no caveats
     /// inherits those it was granted with.
     ///
     /// # Errors
@@ -118,13 +118,45 @@ impl Invocation {
         granted.collect()
     }
 
-    /// What the cited delegations hold, each of them good up to its root.
+    /// In whose name it asks: who delegated what it rests on, up to the roots, nearest first. Nothing
+    /// says that they granted what it asks for.
+    ///
+    /// `ancestors` must be those of what it rests on, complete.
+    ///
+    /// # Errors
+    ///
+    /// [`ChainError`]: the first rule that something it rests on breaks.
+    pub fn delegators<'a>(
+        &self,
+        ancestors: &'a Ancestors,
+        now_ms: i64,
+    ) -> Result<Vec<&'a Did>, ChainError> {
+        let chains = self.chains(ancestors, now_ms)?;
+        Ok(chains
+            .concat()
+            .into_iter()
+            .map(Delegation::delegator)
+            .collect())
+    }
+
+    /// What the cited delegations hold.
     fn held<'a>(
         &self,
         ancestors: &'a Ancestors,
         now_ms: i64,
     ) -> Result<Vec<&'a Capability>, ChainError> {
-        let (mut held, proofs) = (Vec::new(), self.rests_on());
+        let chains = self.chains(ancestors, now_ms)?;
+        let cited = chains.iter().filter_map(|chain| chain.first());
+        Ok(cited.flat_map(|cited| cited.capabilities()).collect())
+    }
+
+    /// The cited delegations, each the first of all that it rests on, and each good up to its root.
+    fn chains<'a>(
+        &self,
+        ancestors: &'a Ancestors,
+        now_ms: i64,
+    ) -> Result<Vec<Vec<&'a Delegation>>, ChainError> {
+        let (mut chains, proofs) = (Vec::new(), self.rests_on());
         for (at, cid) in proofs.iter().enumerate() {
             if proofs.iter().take(at).any(|earlier| earlier == cid) {
                 return Err(ChainError::Twice);
@@ -143,14 +175,16 @@ impl Invocation {
                     invoked: *cid,
                 });
             }
+            let mut chain = Vec::with_capacity(1 + above.len());
             for (cid, node) in [(*cid, node)].into_iter().chain(above) {
                 if !node.delegation.window().contains(now_ms) {
                     return Err(ChainError::AncestorTime(cid));
                 }
+                chain.push(&*node.delegation);
             }
-            held.extend(node.delegation.capabilities());
+            chains.push(chain);
         }
-        Ok(held)
+        Ok(chains)
     }
 
     fn granted<'a>(

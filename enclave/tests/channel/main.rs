@@ -12,4 +12,5 @@ mod deployment;
 mod evidence;
 mod hand_over;
 mod nsm;
+mod places;
 mod resumption;

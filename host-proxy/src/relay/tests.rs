@@ -8,7 +8,7 @@ use openkey_protocol::{
 use tempfile::TempDir;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
-    net::TcpListener,
+    net::{TcpListener, TcpSocket},
 };
 
 use super::*;
@@ -101,6 +101,38 @@ async fn h5_a_permitted_name_does_not_lead_inside() {
     assert!(refused.contains("not public"), "{refused}");
     assert!(relay.open(&egress("localhost", 443)).await.is_err());
     assert!(relay.open(&egress("169.254.169.254", 80)).await.is_err());
+}
+
+/// An address that takes connections and no more of them: whoever connects waits for an answer.
+async fn full() -> (SocketAddr, impl Sized) {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind(([127, 0, 0, 1], 0).into()).unwrap();
+    let listener = socket.listen(0).unwrap();
+    let address = listener.local_addr().unwrap();
+    let only = TcpStream::connect(address).await.unwrap();
+    (address, (listener, only))
+}
+
+/// Whoever does not take the connection does not keep the enclave, and a place, waiting.
+#[tokio::test(start_paused = true)]
+async fn h1_a_connection_that_nobody_takes_is_given_up_in_time() {
+    let dir = tempfile::tempdir().unwrap();
+    let (address, _full) = full().await;
+    let path = dir.path().join("configuration.json");
+    std::fs::write(&path, r#"{"identity_providers":["id.example.org"]}"#).unwrap();
+    let mut config = ServicesConfig::new(socket(dir.path(), "x"));
+    config.files.configuration = Some(path);
+    let name = "id.example.org:443".to_owned();
+    config.egress_map.insert(name, address);
+    config.peers = vec![Peer::Remote(address.to_string())];
+    let peer = RelayRequest::Peer { index: 0 };
+    for asked in [egress("id.example.org", 443), peer] {
+        let began = tokio::time::Instant::now();
+        let opened = timeout(10 * CONNECT, open(&asked, &config)).await;
+        let refused = opened.expect("a deadline").err().unwrap();
+        assert_eq!(refused, "it did not answer in time");
+        assert_eq!(began.elapsed(), CONNECT);
+    }
 }
 
 /// What says who is allowed is read within bounds, as it is for enclaves.

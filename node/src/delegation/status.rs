@@ -1,15 +1,14 @@
 //! `POST /delegation/status`: how one delegation stands, for those whom it concerns.
 
 use axum::http::{HeaderMap, StatusCode};
-use openkey_capability::chain::Delegation;
+use openkey_capability::chain::{Delegation, Invocation};
 use openkey_capability::cid::Cid;
 use openkey_capability::did::Did;
 use openkey_capability::resource::Resource;
 use serde::{Deserialize, Serialize};
 
 use super::Standing;
-use super::standing::walk;
-use crate::admission::{Signed, signed};
+use crate::admission::signed;
 use crate::authority::Revocations;
 use crate::error::Error;
 use crate::node::Node;
@@ -72,7 +71,7 @@ pub async fn status(
     let Some(delegation) = node.authority.link(cid).await? else {
         return Ok((StatusCode::NOT_FOUND, not_found));
     };
-    if !concerns(node, &delegation, &signed, now_ms).await? {
+    if !concerns(node, &delegation, &signed.invocation, now_ms).await? {
         return Ok((StatusCode::NOT_FOUND, not_found));
     }
     let standing = Standing::of(node, &delegation, now_ms).await?;
@@ -96,45 +95,24 @@ pub async fn status(
     Ok((StatusCode::OK, status))
 }
 
-/// Whether somebody is a party to a delegation: by themselves, or for a delegator whose live delegation
-/// they cite.
+/// Whether somebody is a party to a delegation: by themselves, or for a delegator of what they cite,
+/// all of which must hold.
 async fn concerns(
     node: &Node,
     delegation: &Delegation,
-    signed: &Signed,
+    invocation: &Invocation,
     now_ms: i64,
 ) -> Result<bool, Error> {
-    let invoker = signed.invocation.invoker();
-    if is_party(delegation, invoker) {
+    if is_party(delegation, invocation.invoker()) {
         return Ok(true);
     }
-    let chain = match node
-        .authority
-        .chain(signed.invocation.proofs(), Revocations::Asked)
-        .await
-    {
+    let cited = invocation.rests_on();
+    let chain = match node.authority.chain(cited, Revocations::Asked).await {
         Err(Error::Chain(_)) => return Ok(false),
         other => other?,
     };
-    if chain.expires_ms.is_some_and(|end| end < now_ms) {
-        return Ok(false);
-    }
-    for proof in signed.invocation.proofs() {
-        let Some(link) = node.authority.link(*proof).await? else {
-            return Ok(false);
-        };
-        if link.delegatee() != invoker || !Standing::of(node, &link, now_ms).await?.is_active() {
-            continue;
-        }
-        let (links, _) = walk(node, &link).await?;
-        if links
-            .iter()
-            .any(|link| is_party(delegation, link.delegator()))
-        {
-            return Ok(true);
-        }
-    }
-    Ok(false)
+    let delegators = invocation.delegators(&chain.ancestors, now_ms);
+    Ok(delegators.is_ok_and(|all| all.into_iter().any(|it| is_party(delegation, it))))
 }
 
 fn is_party(delegation: &Delegation, who: &Did) -> bool {

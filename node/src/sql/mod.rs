@@ -58,6 +58,44 @@ pub struct Export {
     pub bytes: u64,
 }
 
+/// What became of a request.
+#[derive(Debug)]
+pub struct Done {
+    /// What comes back.
+    pub response: Response,
+    /// What that did to the database's size, where it had its turn to write.
+    pub sizes: Option<Sizes>,
+}
+
+/// How large a database was before a request, and is after it.
+///
+/// Nobody else of this process writes the database until this is dropped, so that whoever counts what
+/// databases hold does so in the order in which they changed.
+pub struct Sizes {
+    /// Bytes before; 0 if the request made it.
+    pub before: u64,
+    /// Bytes after.
+    pub after: u64,
+    _turn: Box<dyn Send + Sync>,
+}
+
+impl Sizes {
+    /// Those of a request whose turn to write ends when `turn` is dropped.
+    pub fn new(before: u64, after: u64, turn: impl Send + Sync + 'static) -> Self {
+        Self {
+            before,
+            after,
+            _turn: Box::new(turn),
+        }
+    }
+}
+
+impl core::fmt::Debug for Sizes {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "Sizes({} to {})", self.before, self.after)
+    }
+}
+
 /// Databases, by name.
 ///
 /// A response to a request that writes is given when what was written is durable. One that is not
@@ -68,13 +106,13 @@ pub trait Databases: Send + Sync {
     ///
     /// # Errors
     ///
-    /// [`SqlError`]: nothing was written.
+    /// [`SqlError`]: nothing was written; after [`SqlError::Internal`] nobody knows.
     async fn run(
         &self,
         database: &DatabaseId,
         access: &Access,
         request: Request,
-    ) -> Result<Response, SqlError>;
+    ) -> Result<Done, SqlError>;
 
     /// The database as a file, without asking who may have it.
     ///
@@ -82,11 +120,4 @@ pub trait Databases: Send + Sync {
     ///
     /// [`SqlError::NotFound`]: it was never written. [`SqlError::Internal`].
     async fn export(&self, database: &DatabaseId) -> Result<Export, SqlError>;
-
-    /// How large it is, in bytes; 0 if it was never made.
-    ///
-    /// # Errors
-    ///
-    /// [`SqlError::Internal`].
-    async fn size(&self, database: &DatabaseId) -> Result<u64, SqlError>;
 }

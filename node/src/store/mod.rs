@@ -14,8 +14,8 @@ use openkey_capability::{cid::Cid, did::Did, resource::SpaceId};
 pub use self::error::StoreError;
 pub use self::types::{
     Accepted, Admission, Change, Condition, Content, DelegationRow, DelegationsOf, Direction,
-    NewDelegation, NewRevocation, Outcome, Page, Revoked, Space, Statement, StoredValue, Ticket,
-    Usage, ValueWrite,
+    Entered, NewDelegation, NewRevocation, Outcome, Page, Revoked, Space, Statement, StoredValue,
+    Ticket, Usage, ValueWrite,
 };
 
 /// What a node remembers.
@@ -69,8 +69,13 @@ pub trait Store: Send + Sync + 'static {
     /// is repeated after one shows nothing that was not shown before.
     async fn admit(&self, admission: Admission) -> Result<(), StoreError>;
 
-    /// Uses up an invocation that reads in a space, and says what that holds.
-    async fn enter(&self, admission: Admission, space: &SpaceId) -> Result<Usage, StoreError>;
+    /// Uses up an invocation of a space's database, and says what both hold.
+    async fn enter(
+        &self,
+        admission: Admission,
+        space: &SpaceId,
+        database: &str,
+    ) -> Result<Entered, StoreError>;
 
     /// Uses up an invocation that reads one value, and reads it: `None` if there is none. A space that is
     /// not hosted is [`StoreError::NoSpace`], and uses it up as well.

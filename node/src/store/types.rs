@@ -222,6 +222,27 @@ pub struct Usage {
     pub bound: Option<u64>,
 }
 
+/// What somebody finds who enters a space for one of its databases.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Entered {
+    /// What the space holds.
+    pub usage: Usage,
+    /// Bytes of it that are the database's, as they were counted last.
+    pub database_bytes: u64,
+}
+
+impl Entered {
+    /// How large the database may become in bytes, under this bound if nobody set another: what it
+    /// is counted with, and what there is room for besides.
+    ///
+    /// `None`: without end.
+    #[must_use]
+    pub fn most(&self, default_bound: Option<u64>) -> Option<u64> {
+        let room = self.usage.room(default_bound)?;
+        Some(self.database_bytes.saturating_add(room))
+    }
+}
+
 impl Usage {
     /// How many bytes there is room for, under this bound if nobody set another.
     ///

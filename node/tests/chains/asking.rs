@@ -14,16 +14,28 @@ use serde_json::{Value, json};
 
 use super::delegating::delegated;
 use super::home::{GET, Home, home, own, put, status as code, text, with};
+use super::interposed::Interposed;
 use super::tokens::{NOW, Says, did, headers, raw, space, within};
 
 /// What somebody is told about a delegation.
 async fn asked(node: &Node, seed: u8, about: &Cid, named: &Cid) -> (u16, Value) {
+    asked_with(node, seed, about, named, &[]).await
+}
+
+/// What somebody who cites these is told.
+async fn asked_with(
+    node: &Node,
+    seed: u8,
+    about: &Cid,
+    named: &Cid,
+    proofs: &[Cid],
+) -> (u16, Value) {
     let resource = format!("urn:cid:{about}");
     let grant = Attenuation::new().with(
         resource,
         Ability::parse("tinycloud.delegation/status").unwrap(),
     );
-    let token = raw(seed, &did(seed), NOW + 60, &[], grant);
+    let token = raw(seed, &did(seed), NOW + 60, proofs, grant);
     let body = json!({ "cid": named.to_string() }).to_string();
     match status(node, &headers(&token), body.as_bytes()).await {
         Ok((code, status)) => (code.as_u16(), serde_json::to_value(status).unwrap()),
@@ -74,6 +86,92 @@ async fn a_delegation_is_told_to_whom_it_concerns() {
         (&told["active"], &told["exists"]),
         (&json!(false), &json!(true))
     );
+}
+
+#[tokio::test]
+async fn a_delegation_is_told_to_whom_a_party_of_it_delegated() {
+    let Home { node, clock, .. } = &mut home().await;
+    let store = Interposed::before(node);
+    let to = |seed: u8, until| Says {
+        to: did(seed),
+        until,
+        ..Says::default()
+    };
+    // about one to 5, of whose delegator 2 has one, and 3 by 2
+    let about = delegated(node, &to(5, NOW + 100)).await.unwrap().cid();
+    let held = delegated(node, &to(2, NOW + 40)).await.unwrap();
+    let of_held = [held.cid()];
+    let passed_on = Says {
+        from: 2,
+        proofs: &of_held,
+        ..to(3, NOW + 20)
+    };
+    let passed_on = delegated(node, &passed_on).await.unwrap();
+    let theirs = delegated(node, &to(4, NOW + 100)).await.unwrap();
+    let told = async |seed: u8, proofs: &[Cid]| {
+        let (code, _) = asked_with(node, seed, &about, &about, proofs).await;
+        code
+    };
+    assert_eq!(told(2, &of_held).await, 200);
+    assert_eq!(told(3, &[passed_on.cid()]).await, 200);
+    assert_eq!(told(4, &[theirs.cid()]).await, 200);
+    // once for each of the two levels of what is cited, and once for the one that it is about
+    store.asked();
+    told(3, &[passed_on.cid()]).await;
+    assert_eq!(store.asked(), 3);
+    // nobody's, another's, one that is not there, the same twice, a good one beside one that is not
+    for (seed, proofs) in [
+        (2, vec![]),
+        (2, vec![theirs.cid()]),
+        (2, vec![Cid::of(b"missing")]),
+        (2, vec![held.cid(), held.cid()]),
+        (2, vec![held.cid(), theirs.cid()]),
+    ] {
+        assert_eq!(told(seed, &proofs).await, 404, "{proofs:?}");
+    }
+    clock.set(NOW + 21);
+    assert_eq!(told(3, &[passed_on.cid()]).await, 404);
+    assert_eq!(told(2, &of_held).await, 200);
+    clock.set(NOW);
+    let path = format!("delegation/{}", held.cid());
+    let taken_back = own(&path, &["tinycloud.delegation/revoke"]);
+    revoke(node, &taken_back.headers()).await.unwrap();
+    assert_eq!(told(2, &of_held).await, 404);
+    assert_eq!(told(3, &[passed_on.cid()]).await, 404);
+}
+
+#[tokio::test]
+async fn a_delegation_that_is_told_to_be_active_can_be_used() {
+    let Home { node, .. } = &home().await;
+    let revoked = delegated(node, &Says::default()).await.unwrap();
+    let path = format!("delegation/{}", revoked.cid());
+    let taken_back = own(&path, &["tinycloud.delegation/revoke"]);
+    revoke(node, &taken_back.headers()).await.unwrap();
+    // the owner needs no leave: what is cited for what is one's own changes nothing
+    let cited = [revoked.cid(), Cid::of(b"missing")];
+    let root = Says {
+        proofs: &cited,
+        ..Says::default()
+    };
+    let root = [delegated(node, &root).await.unwrap().cid()];
+    let child = Says {
+        from: 2,
+        to: did(3),
+        proofs: &root,
+        ..Says::default()
+    };
+    let child = [delegated(node, &child).await.unwrap().cid()];
+    for (seed, proofs) in [(2, &root), (3, &child)] {
+        let (_, told) = asked(node, 1, &proofs[0], &proofs[0]).await;
+        assert_eq!(told["status"], "active");
+        let theirs = Says {
+            from: seed,
+            proofs,
+            ..own("kv/docs/a", GET)
+        };
+        let found = invoke(node, &theirs.headers(), Body::empty()).await;
+        assert_eq!(text(found.unwrap()).await, "of a");
+    }
 }
 
 /// A token of the owner for several keys.

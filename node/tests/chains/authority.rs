@@ -224,6 +224,7 @@ async fn g5_more_links_than_are_walked_are_refused() {
     for _ in 0..=MAX_NODES {
         let proofs: Vec<Cid> = links.last().map(Ucan::cid).into_iter().collect();
         let link = Says {
+            from: 2,
             proofs: &proofs,
             until: NOW + 10_000 - i64::try_from(links.len()).unwrap(),
             ..Says::default()
@@ -257,6 +258,7 @@ async fn g5_what_is_cited_again_and_again_is_walked_once() {
     for _ in 0..10 {
         let next = (0..3).map(|_| {
             let link = Says {
+                from: 2,
                 proofs: &level,
                 ..Says::default()
             };
@@ -279,6 +281,7 @@ async fn g5_a_cycle_ends() {
     let (a, b) = (Cid::of(b"a"), Cid::of(b"b"));
     for (cid, proof) in [(a, b), (b, a)] {
         let link = Says {
+            from: 2,
             proofs: &[proof],
             ..Says::default()
         };

@@ -8,6 +8,7 @@ use openkey_node::store::StoreError;
 use serde_json::{Value, json};
 
 use super::home::{GET, Home, home, own, put, status, text};
+use super::interposed::Interposed;
 use super::tokens::{NOW, Says, space};
 
 async fn run(node: &Node, says: &Says<'_>, action: &str, sql: &str) -> Result<Value, Error> {
@@ -63,6 +64,110 @@ async fn a_database_grows_as_far_as_its_space_has_room() {
     assert_eq!(status(refused), 402);
     let found = run(node, &all, "query", "SELECT count(*) FROM t").await;
     assert_eq!(found.unwrap()["rows"][0][0], filled * 2);
+}
+
+#[tokio::test]
+async fn a_database_counts_as_large_as_it_is() {
+    let Home { node, .. } = &home().await;
+    let all = own("sql/main", &["tinycloud.sql/*"]);
+    let values = node.store.usage(&space()).await.unwrap().bytes;
+    let counted = async || node.store.usage(&space()).await.unwrap().bytes - values;
+    let real = async || {
+        let pages = run(node, &all, "query", "PRAGMA page_count").await.unwrap();
+        pages["rows"][0][0].as_u64().unwrap() * 4096
+    };
+    let fill = "INSERT INTO t SELECT hex(zeroblob(4000)) FROM (VALUES (1), (2))";
+    let mut last = 0;
+    for (sql, changes) in [
+        ("CREATE TABLE t (a)", true),
+        (fill, true),
+        ("INSERT INTO t VALUES (1)", false),
+        ("UPDATE t SET a = 2 WHERE a = 1", false),
+        ("DELETE FROM t", true),
+    ] {
+        run(node, &all, "execute", sql).await.unwrap();
+        assert_eq!(counted().await, real().await, "{sql}");
+        assert_eq!(counted().await != last, changes, "{sql}");
+        last = counted().await;
+    }
+    // counted wrongly, since whoever filled it was stopped before it was counted: it has no more room
+    // for that, and the next count is right
+    run(node, &all, "execute", fill).await.unwrap();
+    let bound = values + real().await + 4096;
+    node.store.bound(&space(), Some(bound)).await.unwrap();
+    for wrong in [0, real().await + 4096] {
+        node.store.sized(&space(), "main", wrong).await.unwrap();
+        let refused = run(node, &all, "execute", fill).await.unwrap_err();
+        assert!(refused.to_string().contains("uota"), "{refused}");
+        node.store.bound(&space(), Some(bound + 1)).await.unwrap();
+        let same = "UPDATE t SET a = a";
+        run(node, &all, "execute", same).await.unwrap();
+        assert_eq!(counted().await, real().await);
+    }
+}
+
+#[tokio::test]
+async fn what_happened_since_somebody_entered_is_counted() {
+    let Home { node, .. } = &mut home().await;
+    let store = Interposed::before(node);
+    let all = own("sql/main", &["tinycloud.sql/*"]);
+    let change = async |sql| run(node, &all, "execute", sql).await.map(drop);
+    change("CREATE TABLE t (a)").await.unwrap();
+    let empty = node.store.usage(&space()).await.unwrap().bytes;
+    let (entered, go) = store.stop_entry();
+    let others = async {
+        entered.await.unwrap();
+        change("INSERT INTO t VALUES (hex(zeroblob(8000)))")
+            .await
+            .unwrap();
+        assert!(node.store.usage(&space()).await.unwrap().bytes > empty);
+        go.send(()).unwrap();
+    };
+    // as large again as when it entered
+    let (emptied, ()) = tokio::join!(change("DELETE FROM t"), others);
+    emptied.unwrap();
+    assert_eq!(node.store.usage(&space()).await.unwrap().bytes, empty);
+    // and no larger than what there was room for, whoever filled it
+    node.store
+        .bound(&space(), Some(empty + 6 * 4096))
+        .await
+        .unwrap();
+    let (entered, go) = store.stop_entry();
+    let fill = "INSERT INTO t VALUES (hex(zeroblob(8000)))";
+    let others = async {
+        entered.await.unwrap();
+        change(fill).await.unwrap();
+        go.send(()).unwrap();
+    };
+    let (refused, ()) = tokio::join!(change(fill), others);
+    let refused = refused.unwrap_err();
+    assert!(refused.to_string().contains("uota exceeded"), "{refused}");
+}
+
+#[tokio::test]
+async fn many_at_once_fill_a_database_no_further_than_its_space_has_room() {
+    let Home { node, .. } = &home().await;
+    let all = own("sql/main", &["tinycloud.sql/*"]);
+    run(node, &all, "execute", "CREATE TABLE t (a)")
+        .await
+        .unwrap();
+    let bound = node.store.usage(&space()).await.unwrap().bytes + 10 * 4096;
+    node.store.bound(&space(), Some(bound)).await.unwrap();
+    // all of them enter while there is room for ten of them
+    let fill = || {
+        run(
+            node,
+            &all,
+            "execute",
+            "INSERT INTO t VALUES (hex(zeroblob(1900)))",
+        )
+    };
+    let done = futures_util::future::join_all((0..20).map(|_| fill())).await;
+    let filled = done.iter().filter(|it| it.is_ok()).count();
+    assert!((1..=10).contains(&filled), "{filled}");
+    let pages = run(node, &all, "query", "PRAGMA page_count").await.unwrap();
+    let used = node.store.usage(&space()).await.unwrap().bytes;
+    assert!(used <= bound && pages["rows"][0][0].as_u64().unwrap() * 4096 <= used);
 }
 
 #[tokio::test]

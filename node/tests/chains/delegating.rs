@@ -30,7 +30,7 @@ pub(crate) async fn delegated(node: &Node, says: &Says<'_>) -> Result<Ucan, Erro
 }
 
 /// The token by which somebody takes back a delegation.
-fn revoking<'a>(from: u8, path: &'a str, proofs: &'a [Cid]) -> Says<'a> {
+pub(crate) fn revoking<'a>(from: u8, path: &'a str, proofs: &'a [Cid]) -> Says<'a> {
     Says {
         from,
         to: did(from),
@@ -42,7 +42,7 @@ fn revoking<'a>(from: u8, path: &'a str, proofs: &'a [Cid]) -> Says<'a> {
     }
 }
 
-fn chain_error<T: std::fmt::Debug>(result: Result<T, Error>) -> ChainError {
+pub(crate) fn chain_error<T: std::fmt::Debug>(result: Result<T, Error>) -> ChainError {
     match result {
         Err(Error::Chain(error) | Error::Revocation(error)) => error,
         other => panic!("{other:?}"),

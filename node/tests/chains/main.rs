@@ -4,9 +4,11 @@
 mod admission;
 mod asking;
 mod authority;
+mod between;
 mod databases;
 mod delegating;
 mod home;
+mod interposed;
 mod serving;
 mod signed_urls;
 mod tokens;

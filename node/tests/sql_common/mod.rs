@@ -7,7 +7,7 @@ use openkey_capability::ability::Ability;
 use openkey_capability::attenuation::Caveats;
 use openkey_capability::resource::{Resource, SpaceResource};
 use openkey_node::sql::{
-    Access, DatabaseId, Databases, LocalDatabases, Request, Response, SqlError, SqlLimits,
+    Access, DatabaseId, Databases, LocalDatabases, Request, Response, Sizes, SqlError, SqlLimits,
 };
 use serde_json::{Value, json};
 
@@ -54,7 +54,11 @@ pub async fn run(
     request: Value,
 ) -> Result<Value, SqlError> {
     let request = Request::parse(request.to_string().as_bytes())?;
-    match databases.run(&access.database(), access, request).await? {
+    match databases
+        .run(&access.database(), access, request)
+        .await?
+        .response
+    {
         Response::Json(json) => Ok(serde_json::from_slice(&json).unwrap()),
         Response::Export(export) => Ok(json!({"export": export.bytes})),
         other => panic!("{other:?}"),
@@ -75,6 +79,15 @@ pub async fn execute(
     sql: &str,
 ) -> Result<Value, SqlError> {
     run(databases, access, json!({"action": "execute", "sql": sql})).await
+}
+
+/// How large the database was before a statement and is after it, and what keeps others from
+/// writing it.
+pub async fn sizes(databases: &LocalDatabases, access: &Access, sql: &str) -> Sizes {
+    let request = json!({"action": "execute", "sql": sql}).to_string();
+    let request = Request::parse(request.as_bytes()).unwrap();
+    let done = databases.run(&access.database(), access, request).await;
+    done.unwrap().sizes.unwrap()
 }
 
 /// The first value of the first row.

@@ -1,6 +1,6 @@
 //! Invocations are used once, and never on what was revoked.
 
-use openkey_node::store::{Store, StoreError};
+use openkey_node::store::{Entered, Store, StoreError};
 
 use super::common::{
     NOW, fresh, get, hosted, put, resting, revocation, space, statement, value, write, writing,
@@ -95,26 +95,27 @@ pub(crate) async fn h3_a_reading_uses_its_invocation_once(store: &dyn Store) {
         assert_eq!(taken.is_some(), key == "a");
         let again = store.take(admission.clone(), &id, key).await;
         assert_eq!(again.unwrap_err(), StoreError::Duplicate);
-        let entered = store.enter(admission, &id).await;
+        let entered = store.enter(admission, &id, "main").await;
         assert_eq!(entered.unwrap_err(), StoreError::Duplicate);
     }
     let admission = fresh();
-    let usage = store.enter(admission.clone(), &id).await.unwrap();
-    assert_eq!((usage.hosted, usage.bytes), (true, 1));
+    let entered = store.enter(admission.clone(), &id, "main").await.unwrap();
+    assert_eq!((entered.usage.hosted, entered.usage.bytes), (true, 1));
     assert_eq!(store.admit(admission).await, Err(StoreError::Duplicate));
     // where nothing is hosted it is used up as well
     let (admission, nowhere) = (fresh(), space("nowhere"));
     let taken = store.take(admission.clone(), &nowhere, "a").await;
     assert_eq!(taken.unwrap_err(), StoreError::NoSpace);
-    let entered = store.enter(admission, &nowhere).await;
+    let entered = store.enter(admission, &nowhere, "main").await;
     assert_eq!(entered.unwrap_err(), StoreError::Duplicate);
-    assert!(!store.enter(fresh(), &nowhere).await.unwrap().hosted);
+    let entered = store.enter(fresh(), &nowhere, "main").await.unwrap();
+    assert_eq!(entered, Entered::default());
     // and nothing is read on what was revoked
     let chain = [statement()];
     store.revoke(revocation(chain[0])).await.unwrap();
     let expected = StoreError::Revoked(chain.to_vec());
     let taken = store.take(resting(&chain), &id, "a").await;
     assert_eq!(taken.unwrap_err(), expected);
-    let entered = store.enter(resting(&chain), &id).await;
+    let entered = store.enter(resting(&chain), &id, "main").await;
     assert_eq!(entered.unwrap_err(), expected);
 }

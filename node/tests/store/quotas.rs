@@ -3,7 +3,9 @@
 use openkey_capability::resource::SpaceId;
 use openkey_node::store::{Change, Page, Store, StoreError, Usage};
 
-use super::common::{Changes, delete, first, hosted, in_blob, put, space, value, write, writing};
+use super::common::{
+    Changes, delete, first, fresh, hosted, in_blob, put, space, value, write, writing,
+};
 
 async fn bytes(store: &dyn Store, id: &SpaceId) -> u64 {
     store.usage(id).await.unwrap().bytes
@@ -54,6 +56,16 @@ pub(crate) async fn usage_is_what_is_held(store: &dyn Store) {
         .await
         .unwrap();
     assert_eq!(bytes(store, &id).await, 1010);
+    // whoever enters for one may fill it and what room there is
+    for (database, own) in [("main", 1000), ("a/main", 0), ("another", 0)] {
+        let entered = store.enter(fresh(), &id, database).await.unwrap();
+        assert_eq!((entered.usage.bytes, entered.database_bytes), (1010, own));
+        assert_eq!(entered.most(Some(1100)), Some(own + 90));
+        assert_eq!(
+            (entered.most(Some(5)), entered.most(None)),
+            (Some(own), None)
+        );
+    }
     assert_eq!(bytes(store, &hosted(store, "other").await).await, 0);
 }
 

@@ -78,7 +78,7 @@ impl Enveloped<'_> {
 }
 
 /// Tag, length in the fewest bytes, content.
-fn definite(tag: u8, content: &[u8]) -> Vec<u8> {
+pub(super) fn definite(tag: u8, content: &[u8]) -> Vec<u8> {
     let length = content.len().to_be_bytes();
     let significant: Vec<u8> = length.into_iter().skip_while(|byte| *byte == 0).collect();
     let mut bytes = vec![tag];

@@ -93,3 +93,44 @@ fn envelope(
     }
     .encode())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kms::ber::definite;
+
+    /// SubjectPublicKeyInfo (RFC 8017 A.1.1) of a modulus of so many bits. Nobody has its other half.
+    fn public_key(bits: usize) -> Vec<u8> {
+        const INTEGER: u8 = 0x02;
+        const SEQUENCE: u8 = 0x30;
+        const BIT_STRING: u8 = 0x03;
+        const RSA_ENCRYPTION: [u8; 15] = [
+            0x30, 13, 0x06, 9, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 1, 1, 0x05, 0,
+        ];
+        let mut modulus = vec![0xa5; bits / 8];
+        modulus.insert(0, 0);
+        let numbers = [definite(INTEGER, &modulus), definite(INTEGER, &[1, 0, 1])];
+        let key = [vec![0], definite(SEQUENCE, &numbers.concat())].concat();
+        let parts = [RSA_ENCRYPTION.to_vec(), definite(BIT_STRING, &key)];
+        definite(SEQUENCE, &parts.concat())
+    }
+
+    #[test]
+    fn k3_recipients_have_rsa_keys_of_the_sizes_that_aws_takes() {
+        for bits in RSA_BITS {
+            let enveloped = for_recipient(&public_key(bits), b"a data key");
+            assert!(enveloped.is_ok(), "{bits}");
+        }
+        for bits in [512, 1024, 2040, 2056, 2560, 4104, 6144, 8192, 16384] {
+            let refused = for_recipient(&public_key(bits), b"a data key");
+            assert_eq!(refused, Err(Rule::NoRecipientKey), "{bits}");
+        }
+        // of the sizes between, the library takes some
+        let larger = PublicEncryptingKey::from_der(&public_key(8192));
+        assert!(larger.is_ok());
+        let ecc = b"0\x59\x30\x13 of another kind";
+        for other in [&b""[..], ecc] {
+            assert_eq!(for_recipient(other, b""), Err(Rule::NoRecipientKey));
+        }
+    }
+}

@@ -2,28 +2,16 @@
 // nothing scrolls sideways; and a whole visit works with the keyboard alone.
 
 import assert from 'node:assert/strict';
-import { after, before } from 'node:test';
 import { recoverMessageAddress } from 'viem';
 import { audit } from '../lib/audit.js';
-import { Person, launch, scenario } from '../lib/person.js';
-import { Simulator } from '../lib/simulator.js';
+import { scenario } from '../lib/person.js';
 import { PERMIT } from '../lib/samples.js';
+import { shared } from '../lib/system.js';
 
-/** @type {Simulator} */
-let simulator;
-/** @type {import('playwright-core').Browser} */
-let browser;
-before(async () => {
-  simulator = await Simulator.start();
-  browser = await launch();
-});
-after(async () => {
-  await browser?.close();
-  await simulator?.stop();
-});
+const system = shared();
 
 scenario('every_view_passes_axe_dark_and_light_on_phone_and_desk', async () => {
-  const person = await Person.at(browser, simulator.page);
+  const person = await system.person();
   const { page } = person;
   await person.open();
   await page.getByText('Every rule of the policy holds').waitFor();
@@ -122,16 +110,16 @@ scenario('every_view_passes_axe_dark_and_light_on_phone_and_desk', async () => {
 });
 
 scenario('pages_beside_the_main_way_pass_axe_too', async () => {
-  const person = await Person.at(browser, simulator.page);
+  const person = await system.person();
   const { page } = person;
-  await page.goto(`${simulator.page}/docs`);
+  await page.goto(`${system.simulator.page}/docs`);
   await page.getByRole('heading', { name: 'OpenKey requests' }).waitFor();
   await audit(page, 'docs');
 
   // Another address than its own.
-  const { port } = new URL(simulator.page);
+  const { port } = new URL(system.simulator.page);
   const mirror = `http://mirror.localhost:${port}`;
-  await page.route(`${mirror}/**`, async (route) => route.fulfill({ response: await route.fetch({ url: route.request().url().replace(mirror, simulator.page), headers: {} }) }));
+  await page.route(`${mirror}/**`, async (route) => route.fulfill({ response: await route.fetch({ url: route.request().url().replace(mirror, system.simulator.page), headers: {} }) }));
   await page.goto(mirror);
   await page.getByRole('heading', { name: 'This page is not at its own address' }).waitFor();
   await audit(page, 'wrong-address');
@@ -171,7 +159,7 @@ scenario('pages_beside_the_main_way_pass_axe_too', async () => {
 });
 
 scenario('one_visit_with_the_keyboard_alone', async () => {
-  const person = await Person.at(browser, simulator.page);
+  const person = await system.person();
   const { page } = person;
   const { keyboard } = page;
   const focused = () =>
@@ -213,7 +201,7 @@ scenario('one_visit_with_the_keyboard_alone', async () => {
     await person.dialog().waitFor({ state: 'detached' });
   };
 
-  await page.goto(simulator.page);
+  await page.goto(system.simulator.page);
   await keyboard.press('Tab');
   assert.equal(await focused(), 'Skip to content');
   await keyboard.press('Enter');

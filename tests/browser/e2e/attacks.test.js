@@ -1,34 +1,16 @@
 // What a hostile host, relay or look-alike page tries, and what the page does about it.
 
 import assert from 'node:assert/strict';
-import { after, before } from 'node:test';
 import { credential } from '../lib/forger.js';
-import { Person, launch, scenario } from '../lib/person.js';
+import { scenario } from '../lib/person.js';
 import { honest, relay } from '../lib/relay.js';
-import { Simulator } from '../lib/simulator.js';
+import { shared } from '../lib/system.js';
 
-/** @type {Simulator} */
-let simulator;
-/** @type {import('playwright-core').Browser} */
-let browser;
-before(async () => {
-  simulator = await Simulator.start();
-  browser = await launch();
-});
-after(async () => {
-  await browser?.close();
-  await simulator?.stop();
-});
-
-const registered = async () => {
-  const person = await Person.at(browser, simulator.page);
-  const address = await person.register();
-  return { person, page: person.page, address };
-};
+const system = shared();
 
 /** @param {string} rule @param {(own: any) => any} swap */
 const swapAtRegistration = async (rule, swap) => {
-  const person = await Person.at(browser, simulator.page);
+  const person = await system.person();
   const { page } = person;
   let swapped = false;
   await relay(page, {
@@ -55,7 +37,7 @@ scenario('f12_a_relay_that_keeps_the_credential_id_and_swaps_the_key_is_noticed'
   swapAtRegistration('receipt_public_key', (own) => credential({ clientData: own.client_data_json, rpId: 'localhost', id: own.id })));
 
 scenario('f12_a_relay_that_swaps_the_passkey_to_be_added_is_noticed_before_anyone_approves', async () => {
-  const { person, page } = await registered();
+  const { person, page } = await system.registered();
   await person.view('Passkeys');
   const second = await person.authenticator('usb');
   await person.touchOnly(second);
@@ -80,7 +62,7 @@ scenario('f12_a_relay_that_swaps_the_passkey_to_be_added_is_noticed_before_anyon
  * @param {Parameters<typeof relay>[1]} change
  */
 const refusedPrompt = async (rule, change) => {
-  const { person, page } = await registered();
+  const { person, page } = await system.registered();
   await person.view('Sign');
   await relay(page, change);
   await person.ask('Text', 'I owe you one apple.');
@@ -126,7 +108,7 @@ scenario('a10_a_prompt_of_an_earlier_request_is_refused', async () => {
       earlier = answer;
       const { encode, decode } = await import('../../../web/cbor.js');
       const again = { propose: { ...asked.propose, nonce: new Uint8Array(32) } };
-      const response = await fetch(`${simulator.page}/api/v1/enclaves/${simulator.ready.enclaves[0]?.id}/request`, {
+      const response = await fetch(`${system.simulator.page}/api/v1/enclaves/${system.simulator.ready.enclaves[0]?.id}/request`, {
         method: 'POST',
         headers: { 'content-type': 'application/cbor' },
         body: encode(again),
@@ -137,7 +119,7 @@ scenario('a10_a_prompt_of_an_earlier_request_is_refused', async () => {
 });
 
 scenario('f2_evidence_made_for_another_nonce_is_refused', async () => {
-  const person = await Person.at(browser, simulator.page);
+  const person = await system.person();
   const { page } = person;
   /** @type {any} */
   let old = null;
@@ -157,7 +139,7 @@ scenario('f2_evidence_made_for_another_nonce_is_refused', async () => {
 
 /** @param {string} rule @param {(policy: any) => void} change */
 const refusedByPolicy = async (rule, change) => {
-  const person = await Person.at(browser, simulator.page);
+  const person = await system.person();
   const { page } = person;
   await person.open('verify');
   await page.getByRole('link', { name: 'Verified enclave' }).waitFor();
@@ -190,7 +172,7 @@ scenario('e7_another_measurement_is_refused', () =>
   }));
 
 scenario('e2_an_older_account_is_never_taken_for_the_present_one', async () => {
-  const { person, page } = await registered();
+  const { person, page } = await system.registered();
   /** @type {any} */
   let old = null;
   await relay(page, {
@@ -215,7 +197,7 @@ scenario('e2_an_older_account_is_never_taken_for_the_present_one', async () => {
 });
 
 scenario('an_address_that_no_enclave_signed_for_is_not_shown', async () => {
-  const { person, page } = await registered();
+  const { person, page } = await system.registered();
   await relay(page, {
     reply: (answer) => {
       if (!answer.ok?.account) return undefined;
@@ -229,12 +211,12 @@ scenario('an_address_that_no_enclave_signed_for_is_not_shown', async () => {
   await person.leave();
 });
 
-/** The page as somebody else's server shows it. @param {Person} person @param {string} mirror @param {(config: any) => any} [config] */
+/** The page as somebody else's server shows it. @param {import('../lib/person.js').Person} person @param {string} mirror @param {(config: any) => any} [config] */
 const mirrored = async (person, mirror, config = (served) => served) => {
   await person.page.route(`${mirror}/**`, async (route) => {
     const request = route.request();
-    const url = request.url().replace(mirror, simulator.page);
-    const headers = { ...request.headers(), host: new URL(simulator.page).host };
+    const url = request.url().replace(mirror, system.simulator.page);
+    const headers = { ...request.headers(), host: new URL(system.simulator.page).host };
     for (const name of ['origin', 'referer', 'sec-fetch-site']) delete headers[name];
     const response = await route.fetch({ url, headers });
     if (url.endsWith('/config.json')) await route.fulfill({ response, json: config(await response.json()) });
@@ -243,8 +225,8 @@ const mirrored = async (person, mirror, config = (served) => served) => {
 };
 
 scenario('s2_the_page_at_another_address_refuses_clearly', async () => {
-  const { port } = new URL(simulator.page);
-  const person = await Person.at(browser, simulator.page);
+  const { port } = new URL(system.simulator.page);
+  const person = await system.person();
   const { page } = person;
 
   // Straight from the host, under a name that is not its own.
@@ -257,14 +239,14 @@ scenario('s2_the_page_at_another_address_refuses_clearly', async () => {
   await mirrored(person, mirror);
   await page.goto(mirror);
   await page.getByRole('heading', { name: 'This page is not at its own address' }).waitFor();
-  await page.getByText(`It works only at ${simulator.page}`).waitFor();
+  await page.getByText(`It works only at ${system.simulator.page}`).waitFor();
   assert.equal(await person.button('Sign in').count(), 0);
   await person.leave();
 });
 
 scenario('s2_a_look_alike_that_hides_the_warning_is_refused_by_the_enclave', async () => {
-  const { port } = new URL(simulator.page);
-  const person = await Person.at(browser, simulator.page);
+  const { port } = new URL(system.simulator.page);
+  const person = await system.person();
   const { page } = person;
   const mirror = `http://mirror.localhost:${port}`;
   await mirrored(person, mirror, (config) => ({ ...config, origin: mirror }));
@@ -276,15 +258,15 @@ scenario('s2_a_look_alike_that_hides_the_warning_is_refused_by_the_enclave', asy
 });
 
 scenario('s2_a_passkey_does_not_answer_at_another_address', async () => {
-  const { port } = new URL(simulator.page);
-  const person = await Person.at(browser, simulator.page);
+  const { port } = new URL(system.simulator.page);
+  const person = await system.person();
   const { page } = person;
   const mirror = `http://127.0.0.1:${port}`;
   await mirrored(person, mirror, (config) => ({ ...config, origin: mirror }));
   // The look-alike even asks in the name of the true page.
   await page.route(`${mirror}/views/signup.js`, async (route) => {
-    const response = await route.fetch({ url: `${simulator.page}/views/signup.js` });
-    await route.fulfill({ response, body: (await response.text()).replaceAll('location.origin', JSON.stringify(simulator.page)) });
+    const response = await route.fetch({ url: `${system.simulator.page}/views/signup.js` });
+    await route.fulfill({ response, body: (await response.text()).replaceAll('location.origin', JSON.stringify(system.simulator.page)) });
   });
   await page.goto(`${mirror}/#/create`);
   await person.button('Make a passkey').click();

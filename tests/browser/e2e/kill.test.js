@@ -1,30 +1,21 @@
 // The enclave is killed while a person is in the middle of something. The tab goes on.
 
 import assert from 'node:assert/strict';
-import { after, before } from 'node:test';
 import { recoverMessageAddress } from 'viem';
-import { Person, launch, scenario } from '../lib/person.js';
-import { Simulator } from '../lib/simulator.js';
+import { scenario } from '../lib/person.js';
+import { shared } from '../lib/system.js';
 
-/** @type {Simulator} */
-let simulator;
-/** @type {import('playwright-core').Browser} */
-let browser;
-before(async () => {
-  browser = await launch();
-});
-after(() => browser?.close());
+const system = shared({ start: false });
 
-/** Each test kills the one enclave process that the start line named. @param {(person: Person, address: `0x${string}`) => Promise<void>} run */
+/** Each test kills the one enclave process that the start line named. @param {(person: import('../lib/person.js').Person, address: `0x${string}`) => Promise<void>} run */
 const withEnclave = (run) => async () => {
-  simulator = await Simulator.start();
+  await system.start();
   try {
-    const person = await Person.at(browser, simulator.page);
-    const address = await person.register();
+    const { person, address } = await system.registered();
     await run(person, address);
     await person.leave();
   } finally {
-    await simulator.stop();
+    await system.stop();
   }
 };
 
@@ -32,7 +23,7 @@ scenario('h2_a_kill_while_the_prompt_is_open_is_survived_by_the_same_tab', withE
   await person.view('Sign');
   await person.ask('Text', 'before and after');
   await person.prompt();
-  await simulator.killEnclave();
+  await system.simulator.killEnclave();
   // Approved while nobody is there: kept, and sent again until the enclave is back.
   await person.approved();
   const { signature } = await person.signature();
@@ -55,7 +46,7 @@ scenario('h2_a_kill_between_the_touch_and_the_approval_is_survived', withEnclave
   await page.route('**/api/v1/enclaves/*/request', async (route) => {
     if (killed === 0 && route.request().postDataBuffer()?.includes('approve')) {
       killed += 1;
-      await simulator.killEnclave();
+      await system.simulator.killEnclave();
     }
     await route.continue();
   });
@@ -87,13 +78,13 @@ scenario('h2_an_approval_whose_answer_was_lost_is_found_and_not_repeated', withE
 }));
 
 scenario('h2_a_kill_between_the_new_passkey_and_its_receipt_makes_one_account', withEnclave(async () => {
-  const person = await Person.at(browser, simulator.page);
+  const person = await system.person();
   const { page } = person;
   let finished = 0;
   await page.route('**/api/v1/enclaves/*/sign-up', async (route) => {
     if (finished === 0 && route.request().postDataBuffer()?.includes('sign_up_finish')) {
       finished += 1;
-      await simulator.killEnclave();
+      await system.simulator.killEnclave();
     }
     await route.continue();
   });

@@ -3,35 +3,16 @@
 
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
-import { after, before } from 'node:test';
 import { getAddress, hashMessage, hashTypedData, isAddress, recoverMessageAddress, recoverTypedDataAddress, verifyMessage } from 'viem';
 import { parseSiweMessage, validateSiweMessage } from 'viem/siwe';
-import { Person, launch, scenario } from '../lib/person.js';
+import { scenario } from '../lib/person.js';
 import { PERMIT } from '../lib/samples.js';
-import { Simulator } from '../lib/simulator.js';
+import { shared } from '../lib/system.js';
 
-/** @type {Simulator} */
-let simulator;
-/** @type {import('playwright-core').Browser} */
-let browser;
-before(async () => {
-  simulator = await Simulator.start();
-  browser = await launch();
-});
-after(async () => {
-  await browser?.close();
-  await simulator?.stop();
-});
-
-/** A person who has an account, with the address of its first key. */
-const registered = async () => {
-  const person = await Person.at(browser, simulator.page);
-  const address = await person.register();
-  return { person, page: person.page, address };
-};
+const system = shared();
 
 scenario('s1_a_new_visitor_registers_by_passkey_and_gets_an_address', async () => {
-  const person = await Person.at(browser, simulator.page);
+  const person = await system.person();
   const { page } = person;
   await person.open();
   await page.getByText('Development enclave: it protects nothing.').waitFor();
@@ -65,7 +46,7 @@ scenario('s1_a_new_visitor_registers_by_passkey_and_gets_an_address', async () =
 });
 
 scenario('an_account_that_was_left_unconfirmed_is_confirmed_later', async () => {
-  const person = await Person.at(browser, simulator.page);
+  const person = await system.person();
   const { page } = person;
   await person.open('create');
   await person.button('Make a passkey').click();
@@ -89,7 +70,7 @@ scenario('an_account_that_was_left_unconfirmed_is_confirmed_later', async () => 
 });
 
 scenario('when_the_token_ends_the_page_says_so_and_a_new_sign_in_goes_on', async () => {
-  const { person, page } = await registered();
+  const { person, page } = await system.registered();
   await person.view('Passkeys');
   await page.evaluate(() => {
     const session = JSON.parse(String(sessionStorage.getItem('openkey.session')));
@@ -105,7 +86,7 @@ scenario('when_the_token_ends_the_page_says_so_and_a_new_sign_in_goes_on', async
 });
 
 scenario('the_three_kinds_are_signed_and_viem_recovers_the_address', async () => {
-  const { person, page, address } = await registered();
+  const { person, page, address } = await system.registered();
   await person.view('Sign');
 
   const text = 'Zwölf Boxkämpfer jagen Viktor\nquer über den großen Sylter Deich.';
@@ -130,7 +111,7 @@ scenario('the_three_kinds_are_signed_and_viem_recovers_the_address', async () =>
   await person.approved();
   signed = await person.signature();
   const siwe = parseSiweMessage(message);
-  assert.ok(validateSiweMessage({ message: siwe, address, domain: new URL(simulator.page).host, nonce: String(siwe.nonce) }));
+  assert.ok(validateSiweMessage({ message: siwe, address, domain: new URL(system.simulator.page).host, nonce: String(siwe.nonce) }));
   assert.ok(await verifyMessage({ address, message, signature: signed.signature }));
 
   await page.getByRole('radio', { name: 'Typed data' }).check();
@@ -146,7 +127,7 @@ scenario('the_three_kinds_are_signed_and_viem_recovers_the_address', async () =>
 });
 
 scenario('a_permit_is_flagged_and_needs_a_second_confirmation', async () => {
-  const { person, page, address } = await registered();
+  const { person, page, address } = await system.registered();
   await person.view('Sign');
   const permit = { ...PERMIT, message: { ...PERMIT.message, owner: address } };
   await person.ask('Typed data', JSON.stringify(permit));
@@ -167,7 +148,7 @@ scenario('a_permit_is_flagged_and_needs_a_second_confirmation', async () => {
 });
 
 scenario('s7_a_second_passkey_is_added_with_approval_renamed_and_removed_but_never_the_last', async () => {
-  const { person, page, address } = await registered();
+  const { person, page, address } = await system.registered();
   await person.view('Passkeys');
   assert.ok(await page.getByRole('button', { name: /^Remove .*the last one/ }).isDisabled());
 
@@ -226,7 +207,7 @@ scenario('s7_a_second_passkey_is_added_with_approval_renamed_and_removed_but_nev
 });
 
 scenario('keys_are_created_labelled_archived_and_restored', async () => {
-  const { person, page, address } = await registered();
+  const { person, page, address } = await system.registered();
   await person.button('Create a key').click();
   await page.getByLabel('Name of the key').fill('Travel');
   await person.button('Continue').click();
@@ -267,7 +248,7 @@ scenario('keys_are_created_labelled_archived_and_restored', async () => {
 });
 
 scenario('the_history_is_read_page_by_page', async () => {
-  const { person, page } = await registered();
+  const { person, page } = await system.registered();
   await person.view('Sign');
   for (let i = 0; i < 21; i += 1) {
     await person.sign('Text', `note ${i}`);
@@ -283,10 +264,10 @@ scenario('the_history_is_read_page_by_page', async () => {
 });
 
 scenario('signing_in_on_a_second_profile_shows_the_same_account', async () => {
-  const { person, address } = await registered();
+  const { person, address } = await system.registered();
   const { credentials } = await person.cdp.send('WebAuthn.getCredentials', { authenticatorId: person.first });
 
-  const other = await Person.at(browser, simulator.page);
+  const other = await system.person();
   for (const credential of credentials) await other.cdp.send('WebAuthn.addCredential', { authenticatorId: other.first, credential });
   await other.open();
   await other.button('Sign in').click();
@@ -315,7 +296,7 @@ scenario('signing_in_on_a_second_profile_shows_the_same_account', async () => {
 });
 
 scenario('a_cancelled_prompt_signs_nothing_and_can_be_tried_again', async () => {
-  const { person, page, address } = await registered();
+  const { person, page, address } = await system.registered();
   await person.view('Sign');
 
   // Closed by the person while the browser waits for a touch.
@@ -345,7 +326,7 @@ scenario('a_cancelled_prompt_signs_nothing_and_can_be_tried_again', async () => 
 });
 
 scenario('s45_anyone_asks_for_evidence_with_a_nonce_of_their_own', async () => {
-  const person = await Person.at(browser, simulator.page);
+  const person = await system.person();
   const { page } = person;
   await person.open('verify');
   const nonce = '0123456789abcdef'.repeat(4);
@@ -353,7 +334,7 @@ scenario('s45_anyone_asks_for_evidence_with_a_nonce_of_their_own', async () => {
   await person.button('Get evidence and check it').click();
   await page.getByRole('heading', { name: 'This enclave answered' }).waitFor();
   await page.getByText(nonce).waitFor();
-  for (const [index, value] of Object.entries(simulator.ready.enclaves[0]?.measurements ?? {})) {
+  for (const [index, value] of Object.entries(system.simulator.ready.enclaves[0]?.measurements ?? {})) {
     if (['0', '1', '2', '16'].includes(index)) await page.getByText(value, { exact: true }).first().waitFor();
   }
   const download = page.waitForEvent('download');

@@ -2,34 +2,21 @@
 // node after a second signature, a value written and read back by a session key of the browser.
 
 import assert from 'node:assert/strict';
-import { after, before } from 'node:test';
 import { verifyMessage } from 'viem';
-import { Person, launch, scenario } from '../lib/person.js';
-import { Simulator } from '../lib/simulator.js';
+import { scenario } from '../lib/person.js';
+import { shared } from '../lib/system.js';
 
-/** @type {Simulator} */
-let simulator;
-/** @type {import('playwright-core').Browser} */
-let browser;
-before(async () => {
-  simulator = await Simulator.start();
-  browser = await launch();
-});
-after(async () => {
-  await browser?.close();
-  await simulator?.stop();
-});
+const system = shared();
 
 /** A person at the view that connects. */
 const arrived = async () => {
-  const person = await Person.at(browser, simulator.page);
-  const address = await person.register();
-  await person.open('connect');
-  await person.page.getByRole('heading', { level: 1, name: 'Connect to a node' }).waitFor();
-  return { person, page: person.page, address };
+  const registered = await system.registered();
+  await registered.person.open('connect');
+  await registered.page.getByRole('heading', { level: 1, name: 'Connect to a node' }).waitFor();
+  return registered;
 };
 
-/** @param {Person} person */
+/** @param {import('../lib/person.js').Person} person */
 const shown = async (person) => {
   await person.prompt();
   const dialog = person.dialog();
@@ -44,7 +31,7 @@ const shown = async (person) => {
 scenario('s11_a_person_connects_to_a_node_and_writes_a_value', async () => {
   const { person, page, address } = await arrived();
   const space = `tinycloud:pkh:eip155:1:${address}:default`;
-  assert.equal(await page.getByLabel('Node', { exact: true }).inputValue(), simulator.ready.node);
+  assert.equal(await page.getByLabel('Node', { exact: true }).inputValue(), system.simulator.ready.node);
   assert.equal(await page.getByLabel('For how long').locator('option:checked').textContent(), '1 day');
 
   // Every request that carries a token, to compare what was signed with what was sent.
@@ -53,7 +40,7 @@ scenario('s11_a_person_connects_to_a_node_and_writes_a_value', async () => {
   page.on('request', (request) => {
     const url = new URL(request.url());
     const token = request.headers()['authorization'];
-    if (url.origin === simulator.ready.node && token) sent.push({ path: url.pathname, token, body: request.postData() });
+    if (url.origin === system.simulator.ready.node && token) sent.push({ path: url.pathname, token, body: request.postData() });
   });
 
   await person.button('Connect').click();
@@ -163,7 +150,7 @@ scenario('b10_a_session_for_the_whole_space_reaches_secrets_and_needs_a_second_c
 scenario('the_page_talks_to_no_other_node', async () => {
   const { person, page } = await arrived();
   const node = page.getByLabel('Node', { exact: true });
-  for (const other of ['http://localhost:1', `${simulator.ready.node}/path`, 'https://node.example']) {
+  for (const other of ['http://localhost:1', `${system.simulator.ready.node}/path`, 'https://node.example']) {
     await node.fill(other);
     await person.button('Connect').click();
     await person.failed('node_address');
@@ -177,7 +164,7 @@ scenario('the_page_talks_to_no_other_node', async () => {
   );
   assert.equal(blocked, 'connect-src');
   person.errors.length = 0;
-  await node.fill(String(simulator.ready.node));
+  await node.fill(String(system.simulator.ready.node));
   await page.getByLabel('Folder').fill('a/../b');
   await person.button('Connect').click();
   await person.failed('folder');
@@ -186,12 +173,12 @@ scenario('the_page_talks_to_no_other_node', async () => {
 
 scenario('a_node_that_is_away_is_said_and_nothing_is_signed', async () => {
   const { person, page } = await arrived();
-  await page.route(`${simulator.ready.node}/**`, (route) => route.abort());
+  await page.route(`${system.simulator.ready.node}/**`, (route) => route.abort());
   await person.button('Connect').click();
   await person.failed('node_unreachable');
   assert.equal(await person.dialog().count(), 0);
-  await page.unroute(`${simulator.ready.node}/**`);
-  await page.route(`${simulator.ready.node}/peer/**`, (route) => route.fulfill({ status: 200, headers: { 'access-control-allow-origin': '*' }, body: 'did:web:elsewhere.example' }));
+  await page.unroute(`${system.simulator.ready.node}/**`);
+  await page.route(`${system.simulator.ready.node}/peer/**`, (route) => route.fulfill({ status: 200, headers: { 'access-control-allow-origin': '*' }, body: 'did:web:elsewhere.example' }));
   await person.button('Connect').click();
   await person.approve();
   await person.failed('node_answer');

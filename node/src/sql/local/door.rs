@@ -43,6 +43,11 @@ pub(super) struct Writing {
 }
 
 impl Writing {
+    /// Only that nobody else of this process writes the database: the work itself is over.
+    pub(super) fn one(self) -> OwnedMutexGuard<Option<Turnstile>> {
+        self.one
+    }
+
     /// The turnstile of the processes.
     pub(super) fn get(
         &mut self,

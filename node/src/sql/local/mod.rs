@@ -33,8 +33,7 @@ use self::door::Doors;
 pub use self::maintain::{Finding, MaintainError};
 use self::pool::{Kind, Pool};
 use self::run::{Read, Work};
-use super::access::Can;
-use super::{Access, DatabaseId, Databases, Export, Request, Response, SqlError};
+use super::{Access, DatabaseId, Databases, Done, Export, Request, Response, Sizes, SqlError};
 
 /// What the name of a database's file ends with.
 const SUFFIX: &str = ".sqlite3";
@@ -161,7 +160,7 @@ impl LocalDatabases {
         id: DatabaseId,
         access: &Access,
         work: &Arc<Work>,
-    ) -> Result<Vec<u8>, SqlError> {
+    ) -> Result<Done, SqlError> {
         let policy = Arc::new(Policy::new(access));
         // Who may not write neither makes a database nor waits for those who write it.
         if matches!(**work, Work::Rows { .. }) || policy.can.only_reads() {
@@ -172,7 +171,12 @@ impl LocalDatabases {
                 shared.read(id, &work, &policy)
             });
             match read.await? {
-                Read::Done(response) => return Ok(response),
+                Read::Done(response) => {
+                    return Ok(Done {
+                        response: Response::Json(response),
+                        sizes: None,
+                    });
+                }
                 Read::Writes => {}
             }
         }
@@ -182,7 +186,11 @@ impl LocalDatabases {
         let bytes = access.max_bytes.map_or(own, |bytes| bytes.min(own));
         self.blocking(move |shared| {
             let mut permit = permit;
-            shared.write(id, &work, &policy, &mut permit, may_create, bytes)
+            let done = shared.write(id, &work, &policy, &mut permit, may_create, bytes);
+            done.map(|(response, before, after)| Done {
+                response: Response::Json(response),
+                sizes: Some(Sizes::new(before, after, permit.one())),
+            })
         })
         .await
     }
@@ -195,7 +203,7 @@ impl Databases for LocalDatabases {
         database: &DatabaseId,
         access: &Access,
         request: Request,
-    ) -> Result<Response, SqlError> {
+    ) -> Result<Done, SqlError> {
         if *database != access.database {
             return Err(SqlError::denied("the access is to another database"));
         }
@@ -203,11 +211,14 @@ impl Databases for LocalDatabases {
             if !access.can.read || access.narrowed.hides() {
                 return Err(SqlError::denied("exporting needs to read everything"));
             }
-            return self.export(database).await.map(Response::Export);
+            return Ok(Done {
+                response: Response::Export(self.export(database).await?),
+                sizes: None,
+            });
         };
         let work = Arc::new(work);
         let mut done = self.attempt(*database, access, &work).await;
-        if done == Err(SqlError::Memory) {
+        if matches!(done, Err(SqlError::Memory)) {
             // Somebody else may have used it up.
             let _alone = self.0.alone.lock().await;
             done = self.attempt(*database, access, &work).await;
@@ -215,7 +226,7 @@ impl Databases for LocalDatabases {
         if let Err(SqlError::Internal(reason)) = &done {
             tracing::error!(%database, reason, "a database failed");
         }
-        done.map(Response::Json)
+        done
     }
 
     async fn export(&self, database: &DatabaseId) -> Result<Export, SqlError> {
@@ -226,16 +237,6 @@ impl Databases for LocalDatabases {
         self.blocking(move |shared| {
             let _permits = (permit, export);
             shared.export(id)
-        })
-        .await
-    }
-
-    async fn size(&self, database: &DatabaseId) -> Result<u64, SqlError> {
-        let id = *database;
-        let permit = self.0.doors.read(id).await?;
-        self.blocking(move |shared| {
-            let _permit = permit;
-            shared.size(id)
         })
         .await
     }
@@ -299,6 +300,7 @@ impl Shared {
         self.with(kind, read)
     }
 
+    /// Does it, and says how many bytes the database had before and has after it.
     fn write(
         &self,
         id: DatabaseId,
@@ -307,7 +309,7 @@ impl Shared {
         turnstile: &mut door::Writing,
         may_create: bool,
         bytes: u64,
-    ) -> Result<Vec<u8>, SqlError> {
+    ) -> Result<(Vec<u8>, u64, u64), SqlError> {
         let path = self.path(id);
         let failed = |error: &std::io::Error| SqlError::Internal(error.to_string());
         if !Self::exists(&path) && !may_create {
@@ -316,7 +318,8 @@ impl Shared {
         let turnstile = turnstile.get(|| Turnstile::open(&path));
         let turnstile = turnstile.map_err(|error| failed(&error))?;
         let _turn = turnstile.enter().map_err(|error| failed(&error))?;
-        if !Self::exists(&path) {
+        let is_new = !Self::exists(&path);
+        if is_new {
             self.make(&path).map_err(|error| failed(&error))?;
         }
         let kind = Kind {
@@ -327,8 +330,10 @@ impl Shared {
         self.with(kind, |session| {
             let limited = session.limit_pages((bytes / PAGE).max(1));
             limited.map_err(|error| translate(&error))?;
+            let before = if is_new { 0 } else { size(session)? };
             let end = Instant::now() + self.limits.time;
-            work.whole(session, policy, end, self.limits.response_bytes)
+            let response = work.whole(session, policy, end, self.limits.response_bytes)?;
+            Ok((response, before, size(session)?))
         })
     }
 
@@ -339,24 +344,14 @@ impl Shared {
         options.open(path)?;
         std::fs::File::open(&self.dir)?.sync_all()
     }
+}
 
-    fn size(&self, id: DatabaseId) -> Result<u64, SqlError> {
-        if !Self::exists(&self.path(id)) {
-            return Ok(0);
-        }
-        let kind = Kind {
-            database: id,
-            can: Can::READ,
-            writes: false,
-        };
-        self.with(kind, |session| {
-            let pages = session
-                .connection()
-                .pragma_query_value(None, "page_count", |row| row.get::<_, i64>(0));
-            let pages = pages.map_err(|error| translate(&error))?;
-            Ok(u64::try_from(pages)
-                .unwrap_or_default()
-                .saturating_mul(PAGE))
-        })
-    }
+/// How many bytes a database has.
+fn size(session: &Session) -> Result<u64, SqlError> {
+    let connection = session.connection();
+    let pages = connection.pragma_query_value(None, "page_count", |row| row.get::<_, i64>(0));
+    let pages = pages.map_err(|error| translate(&error))?;
+    Ok(u64::try_from(pages)
+        .unwrap_or_default()
+        .saturating_mul(PAGE))
 }

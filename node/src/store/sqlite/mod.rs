@@ -15,8 +15,8 @@ use openkey_edge::sqlite::{Database, DatabaseError, Durability, OpenError, Optio
 use rusqlite::Connection;
 
 use super::types::{
-    Accepted, Admission, DelegationRow, DelegationsOf, NewDelegation, NewRevocation, Outcome, Page,
-    Revoked, Space, Statement, StoredValue, Ticket, Usage, ValueWrite,
+    Accepted, Admission, DelegationRow, DelegationsOf, Entered, NewDelegation, NewRevocation,
+    Outcome, Page, Revoked, Space, Statement, StoredValue, Ticket, Usage, ValueWrite,
 };
 use super::{Store, StoreError};
 
@@ -175,11 +175,16 @@ impl Store for SqliteStore {
         self.write_soon(move |c| uses::admit(c, &admission)).await
     }
 
-    async fn enter(&self, admission: Admission, space: &SpaceId) -> Result<Usage, StoreError> {
-        let space = space.to_string();
+    async fn enter(
+        &self,
+        admission: Admission,
+        space: &SpaceId,
+        database: &str,
+    ) -> Result<Entered, StoreError> {
+        let (space, database) = (space.to_string(), database.to_owned());
         self.write_soon(move |c| {
             uses::admit(c, &admission)?;
-            spaces::usage(c, &space)
+            spaces::entered(c, &space, &database)
         })
         .await
     }

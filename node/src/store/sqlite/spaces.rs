@@ -5,7 +5,7 @@ use rusqlite::{Connection, OptionalExtension as _};
 
 use super::{bytes, damaged, integer};
 use crate::store::StoreError;
-use crate::store::types::{Page, Space, Usage};
+use crate::store::types::{Entered, Page, Space, Usage};
 
 /// The row of a hosted space.
 pub(super) fn id(c: &Connection, name: &str) -> Result<i64, StoreError> {
@@ -74,6 +74,18 @@ pub(super) fn usage(c: &Connection, name: &str) -> Result<Usage, StoreError> {
         hosted: held.is_some(),
         bytes: held.map_or(0, bytes),
         bound: bound.map(bytes),
+    })
+}
+
+pub(super) fn entered(c: &Connection, name: &str, database: &str) -> Result<Entered, StoreError> {
+    let mut select = c.prepare_cached(
+        "SELECT bytes FROM sql_database
+         WHERE space = (SELECT id FROM space WHERE name = ?1) AND name = ?2",
+    )?;
+    let counted = select.query_row([name, database], |row| row.get(0));
+    Ok(Entered {
+        usage: usage(c, name)?,
+        database_bytes: counted.optional()?.map_or(0, bytes),
     })
 }
 

@@ -1,0 +1,221 @@
+//! A store that stands before another, so that a test knows and chooses what happens in it.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use openkey_capability::{cid::Cid, did::Did, resource::SpaceId};
+use openkey_node::authority::Authority;
+use openkey_node::node::Node;
+use openkey_node::store::{
+    Accepted, Admission, DelegationRow, DelegationsOf, Entered, NewDelegation, NewRevocation,
+    Outcome, Page, Revoked, Space, Statement, Store, StoreError, StoredValue, Ticket, Usage,
+    ValueWrite,
+};
+use tokio::sync::oneshot::{Receiver, Sender, channel};
+
+/// A store that stands before another.
+pub(crate) struct Interposed {
+    behind: Arc<dyn Store>,
+    /// How often somebody asked what was revoked.
+    asked: AtomicUsize,
+    /// What somebody else revokes just before the next transaction about a delegation.
+    before: Mutex<Option<NewRevocation>>,
+    /// Whom the next one who enters tells so, and for whom they wait then.
+    entry: Mutex<Option<(Sender<()>, Receiver<()>)>>,
+}
+
+impl Interposed {
+    /// Puts one before the store of a node, which then remembers no link.
+    pub(crate) fn before(node: &mut Node) -> Arc<Self> {
+        let store = Arc::new(Self {
+            behind: Arc::clone(&node.store),
+            asked: AtomicUsize::new(0),
+            before: Mutex::default(),
+            entry: Mutex::default(),
+        });
+        node.store = Arc::<Self>::clone(&store);
+        node.authority = Authority::new(Arc::<Self>::clone(&store));
+        store
+    }
+
+    /// How often somebody has asked what was revoked, since this was asked last.
+    pub(crate) fn asked(&self) -> usize {
+        self.asked.swap(0, Ordering::Relaxed)
+    }
+
+    /// Lets a revocation land after the next request has checked what it rests on, and before the
+    /// transaction that it ends in.
+    pub(crate) fn revoke_between(&self, revocation: NewRevocation) {
+        *self.before.lock().unwrap() = Some(revocation);
+    }
+
+    /// Lets something happen after the next request has entered for a database, and before it goes on:
+    /// what is received says that it entered, and what is sent, or dropped, that it may go on.
+    pub(crate) fn stop_entry(&self) -> (Receiver<()>, Sender<()>) {
+        let ((entered, told), (go, wait)) = (channel(), channel());
+        *self.entry.lock().unwrap() = Some((entered, wait));
+        (told, go)
+    }
+
+    async fn interrupt(&self) {
+        let revocation = self.before.lock().unwrap().take();
+        if let Some(revocation) = revocation {
+            self.behind.revoke(revocation).await.unwrap();
+        }
+    }
+}
+
+#[async_trait]
+impl Store for Interposed {
+    async fn revocations(
+        &self,
+        statements: &[Statement],
+    ) -> Result<Vec<Option<Revoked>>, StoreError> {
+        self.asked.fetch_add(1, Ordering::Relaxed);
+        self.behind.revocations(statements).await
+    }
+
+    async fn accept(&self, delegation: NewDelegation) -> Result<Accepted, StoreError> {
+        self.interrupt().await;
+        self.behind.accept(delegation).await
+    }
+
+    async fn revoke(&self, revocation: NewRevocation) -> Result<(), StoreError> {
+        self.interrupt().await;
+        self.behind.revoke(revocation).await
+    }
+
+    async fn space(&self, id: &SpaceId) -> Result<Option<Space>, StoreError> {
+        self.behind.space(id).await
+    }
+
+    async fn spaces_of(&self, owner: &Did) -> Result<Vec<(SpaceId, Space)>, StoreError> {
+        self.behind.spaces_of(owner).await
+    }
+
+    async fn host(
+        &self,
+        admission: Admission,
+        id: &SpaceId,
+        now_ms: i64,
+    ) -> Result<bool, StoreError> {
+        self.behind.host(admission, id, now_ms).await
+    }
+
+    async fn tokens(&self, cids: &[Cid]) -> Result<Vec<Option<Vec<u8>>>, StoreError> {
+        self.behind.tokens(cids).await
+    }
+
+    async fn delegations_of(&self, query: DelegationsOf) -> Result<Vec<DelegationRow>, StoreError> {
+        self.behind.delegations_of(query).await
+    }
+
+    async fn delegations_in(
+        &self,
+        space: &SpaceId,
+        page: Page<i64>,
+    ) -> Result<Vec<DelegationRow>, StoreError> {
+        self.behind.delegations_in(space, page).await
+    }
+
+    async fn admit(&self, admission: Admission) -> Result<(), StoreError> {
+        self.behind.admit(admission).await
+    }
+
+    async fn enter(
+        &self,
+        admission: Admission,
+        space: &SpaceId,
+        database: &str,
+    ) -> Result<Entered, StoreError> {
+        let entry = self.entry.lock().unwrap().take();
+        let entered = self.behind.enter(admission, space, database).await;
+        if let Some((told, wait)) = entry {
+            let _ = (told.send(()), wait.await);
+        }
+        entered
+    }
+
+    async fn take(
+        &self,
+        admission: Admission,
+        space: &SpaceId,
+        key: &str,
+    ) -> Result<Option<StoredValue>, StoreError> {
+        self.behind.take(admission, space, key).await
+    }
+
+    async fn value(&self, space: &SpaceId, key: &str) -> Result<Option<StoredValue>, StoreError> {
+        self.behind.value(space, key).await
+    }
+
+    async fn values(
+        &self,
+        space: &SpaceId,
+        keys: &[String],
+    ) -> Result<Vec<Option<StoredValue>>, StoreError> {
+        self.behind.values(space, keys).await
+    }
+
+    async fn keys(
+        &self,
+        space: &SpaceId,
+        prefix: &str,
+        page: Page<String>,
+    ) -> Result<Vec<String>, StoreError> {
+        self.behind.keys(space, prefix, page).await
+    }
+
+    async fn write(&self, write: ValueWrite) -> Result<Vec<Outcome>, StoreError> {
+        self.behind.write(write).await
+    }
+
+    async fn stage(&self, blob: &str, now_ms: i64) -> Result<(), StoreError> {
+        self.behind.stage(blob, now_ms).await
+    }
+
+    async fn claim_garbage(&self, before_ms: i64, limit: u32) -> Result<Vec<String>, StoreError> {
+        self.behind.claim_garbage(before_ms, limit).await
+    }
+
+    async fn removed(&self, blobs: Vec<String>) -> Result<(), StoreError> {
+        self.behind.removed(blobs).await
+    }
+
+    async fn issue(&self, ticket: Ticket) -> Result<(), StoreError> {
+        self.behind.issue(ticket).await
+    }
+
+    async fn ticket(&self, id: &[u8; 32]) -> Result<Option<Ticket>, StoreError> {
+        self.behind.ticket(id).await
+    }
+
+    async fn sized(&self, space: &SpaceId, database: &str, bytes: u64) -> Result<(), StoreError> {
+        self.behind.sized(space, database, bytes).await
+    }
+
+    async fn usage(&self, space: &SpaceId) -> Result<Usage, StoreError> {
+        self.behind.usage(space).await
+    }
+
+    async fn usages(&self, page: Page<String>) -> Result<Vec<(String, Usage)>, StoreError> {
+        self.behind.usages(page).await
+    }
+
+    async fn bound(&self, space: &SpaceId, bytes: Option<u64>) -> Result<(), StoreError> {
+        self.behind.bound(space, bytes).await
+    }
+
+    async fn tidy(&self, now_ms: i64) -> Result<(), StoreError> {
+        self.behind.tidy(now_ms).await
+    }
+
+    async fn probe(&self) -> Result<(), StoreError> {
+        self.behind.probe().await
+    }
+
+    async fn close(&self) {
+        self.behind.close().await;
+    }
+}
