@@ -43,7 +43,12 @@ pub async fn delegate(node: &Node, headers: &HeaderMap) -> Result<Delegated, Err
     let proofs = delegation.rests_on();
     // what was revoked is asked by the transaction that keeps it
     let chain = node.authority.chain(proofs, Revocations::Later).await?;
-    delegation.check(&chain.ancestors, now_ms)?;
+    if let Err(broken) = delegation.check(&chain.ancestors, now_ms) {
+        // of all rules that it breaks, the first one is said: perhaps that something was revoked
+        let chain = node.authority.chain(proofs, Revocations::Asked).await?;
+        delegation.check(&chain.ancestors, now_ms)?;
+        return Err(broken.into());
+    }
     let resources = delegation.capabilities().iter().map(|it| &it.resource);
     let spaces: BTreeSet<SpaceId> = resources
         .clone()

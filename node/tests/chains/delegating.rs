@@ -165,8 +165,19 @@ async fn d8_what_rests_on_a_revoked_delegation_can_neither_be_used_nor_passed_on
     revoke(&node, &revoking(1, &path, &[]).headers())
         .await
         .unwrap();
-    let refused = chain_error(delegated(&node, &passed_on()).await);
-    assert_eq!(refused, ChainError::ParentRevoked(root.cid()));
+    let outlives = Says {
+        until: Says::default().until + 1,
+        ..passed_on()
+    };
+    let wider = Says {
+        resource: "sql",
+        ..passed_on()
+    };
+    // of all rules that these break, the first is that one
+    for says in [passed_on(), outlives, wider] {
+        let refused = chain_error(delegated(&node, &says).await);
+        assert_eq!(refused, ChainError::ParentRevoked(root.cid()));
+    }
     let of_child = [child.cid()];
     let use_it = Says {
         from: 3,
