@@ -99,6 +99,8 @@ fn a_header_is_read_in_every_usual_spelling() {
             standard.trim_end_matches('=').to_owned(),
             format!("Bearer {text}"),
             format!("bearer {standard}"),
+            format!("Bearer  {text}"),
+            format!(" {text} "),
             standard,
         ] {
             assert_eq!(Cacao::from_header(&text).unwrap(), cacao, "{text}");
@@ -107,12 +109,11 @@ fn a_header_is_read_in_every_usual_spelling() {
     let text = header(SESSION);
     for (text, rule) in [
         (String::new(), "cbor"),
-        ("Bearer ".to_owned(), "cbor"),
-        (format!(" {text}"), "base64"),
+        ("Bearer ".to_owned(), "base64"),
         (format!("{text}="), "base64"),
         (format!("{text}\n"), "base64"),
         (format!("Basic {text}"), "base64"),
-        (format!("Bearer  {text}"), "base64"),
+        (format!("Bearer Bearer {text}"), "base64"),
         (header("revocation").replace('-', "+"), "base64"),
         (text.replace("Bt", "é"), "base64"),
         ("A".repeat(2 * MAX_CACAO), "too_long"),
