@@ -3,10 +3,13 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)] // a failing test says where
 
+use core::num::NonZeroU64;
+
 use base64ct::{Base64Url, Base64UrlUnpadded, Encoding};
 use openkey_capability::cacao::SIGNATURE;
 use openkey_capability::cid::Cid;
 use openkey_capability::recap::{PREFIX, ReCap};
+use openkey_capability::siwe::Fields;
 use openkey_capability::token::Token;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -15,7 +18,7 @@ use serde_json::{Map, Value, json};
 #[path = "common/token.rs"]
 mod token;
 
-use token::{extended, header, replaced, token as vector};
+use token::{extended, header, replaced, signed, token as vector};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -23,6 +26,7 @@ struct Rows {
     ucan: Vec<UcanRow>,
     cacao: Vec<CacaoRow>,
     recap: Vec<RecapRow>,
+    sign_in: Vec<SignInRow>,
 }
 
 /// A token of the session key, or of the key named, over what is set in a good header and payload.
@@ -82,6 +86,55 @@ struct RecapRow {
     #[serde(default)]
     suffix: String,
     result: String,
+}
+
+/// A sign-in with other fields, signed by the owner of the vectors, and what it grants: `all` that its
+/// last resource says, `nothing`, or the rule by which it does not count.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SignInRow {
+    name: String,
+    #[serde(default)]
+    fields: Set,
+    #[serde(default)]
+    grants: String,
+    result: String,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Set {
+    scheme: Option<String>,
+    domain: Option<String>,
+    statement: Option<String>,
+    aud: Option<String>,
+    chain: Option<NonZeroU64>,
+    nonce: Option<String>,
+    iat: Option<String>,
+    exp: Option<String>,
+    nbf: Option<String>,
+    request_id: Option<String>,
+    resources: Option<Vec<String>>,
+}
+
+impl Set {
+    fn fields(self) -> Fields {
+        let good = token::fields();
+        Fields {
+            scheme: self.scheme,
+            domain: self.domain.unwrap_or(good.domain),
+            address: good.address,
+            statement: self.statement,
+            uri: self.aud.unwrap_or(good.uri),
+            chain_id: self.chain.unwrap_or(good.chain_id),
+            nonce: self.nonce.unwrap_or(good.nonce),
+            issued_at: self.iat.unwrap_or(good.issued_at),
+            expiration_time: self.exp,
+            not_before: self.nbf,
+            request_id: self.request_id,
+            resources: self.resources,
+        }
+    }
 }
 
 fn rows() -> Rows {
@@ -166,7 +219,7 @@ impl CacaoRow {
         if let Some(more) = &self.more {
             token = extended(&token, &bytes(more));
         }
-        let (mut signature, signed) = (good.signature().to_vec(), good.signature());
+        let (mut signature, own) = (good.signature().to_vec(), good.signature());
         if let Some(v) = self.v {
             signature[SIGNATURE - 1] = v;
         }
@@ -174,7 +227,7 @@ impl CacaoRow {
         let length = u8::try_from(signature.len()).unwrap();
         token = replaced(
             &token,
-            &[&[0x58, 0x41], &signed[..]].concat(),
+            &[&[0x58, 0x41], &own[..]].concat(),
             &[&[0x58, length], &signature[..]].concat(),
         );
         let mut text = Base64Url::encode_string(&token);
@@ -213,6 +266,31 @@ fn recaps_are_judged_as_the_table_says() {
         let read = ReCap::parse(&format!("{PREFIX}{text}{}", row.suffix));
         let found = read.map_or_else(|error| error.rule(), |_| "holds");
         assert_eq!(found, row.result, "{}", row.name);
+    }
+}
+
+#[test]
+fn sign_ins_are_judged_as_the_table_says() {
+    for row in rows().sign_in {
+        let name = row.name;
+        let cacao = match signed(row.fields.fields()) {
+            Ok(cacao) => cacao,
+            Err(error) => {
+                assert_eq!(error.rule(), row.result, "{name}");
+                continue;
+            }
+        };
+        assert_eq!(judged(&cacao.header()), row.result, "{name}");
+        let resources = cacao.fields().resources.as_deref().unwrap_or_default();
+        let grants = match cacao.recap() {
+            Ok(None) => "nothing",
+            Ok(Some(recap)) => {
+                assert_eq!(resources.last(), Some(&recap.encode()), "{name}");
+                "all"
+            }
+            Err(error) => error.rule(),
+        };
+        assert_eq!(grants, row.grants, "{name}");
     }
 }
 
