@@ -188,8 +188,9 @@ fn read_stored(token: &[u8]) -> Option<Delegation> {
 #[must_use]
 pub fn stored_token(token: &[u8]) -> Option<Token> {
     match std::str::from_utf8(token) {
-        Ok(text) if text.contains('.') && text.starts_with("ey") => Token::from_header(text).ok(),
-        _ => {
+        Ok(text) => Token::from_header(text).ok(),
+        // a CACAO begins with the byte of a map, with which no text does
+        Err(_) => {
             let cacao = openkey_capability::cacao::Cacao::decode(token).ok()?;
             Some(Token::Cacao(Box::new(cacao)))
         }
