@@ -139,6 +139,8 @@ scenario('g5_a_link_that_is_not_valid_yet_waits', async () => {
   const by = new Invoker(fleet, late, [parent.cid]);
   expect(await delegate(fleet, by.delegation(Key.generate().did, wanted, { exp: now() + 60, nbf: now() - 60 })), 401, /Child delegation not_before precedes parent not_before/);
   expect(await delegate(fleet, by.delegation(Key.generate().did, wanted, { exp: now() + 60, nbf: now() - 1 })), 200);
+  // one that does not say when it begins does so now, as those of clients
+  expect(await delegate(fleet, by.delegation(Key.generate().did, wanted, { exp: now() + 60 })), 200);
 });
 
 scenario('g5_no_link_is_wider_than_the_one_above', async () => {

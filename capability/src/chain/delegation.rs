@@ -154,7 +154,7 @@ impl Delegation {
         if dependent().next().is_none() {
             return Ok(());
         }
-        let parents = self.parents(ancestors)?;
+        let parents = self.parents(ancestors, now_ms)?;
         for capability in dependent() {
             let coverages = parents.iter().flat_map(|parent| &parent.capabilities);
             let best = coverages.map(|held| held.covers(capability));
@@ -179,7 +179,11 @@ impl Delegation {
 
     /// The cited delegations that this one may rest on. Each must be good; those that it outlives are
     /// left away, and are an error only if nothing is left.
-    fn parents<'a>(&self, ancestors: &'a Ancestors) -> Result<Vec<&'a Self>, ChainError> {
+    fn parents<'a>(
+        &self,
+        ancestors: &'a Ancestors,
+        now_ms: i64,
+    ) -> Result<Vec<&'a Self>, ChainError> {
         let mut parents = Vec::new();
         let mut outlived = None;
         for cid in &self.proofs {
@@ -202,7 +206,7 @@ impl Delegation {
             if parent.terminal {
                 return Err(ChainError::Terminal);
             }
-            match self.within(parent) {
+            match self.within(parent, now_ms) {
                 Ok(()) => parents.push(parent),
                 Err(error) => outlived = Some(error),
             }
@@ -213,16 +217,20 @@ impl Delegation {
         }
     }
 
-    /// Whether its time lies in its parent's.
-    fn within(&self, parent: &Self) -> Result<(), ChainError> {
+    /// Whether its time lies in its parent's. One that does not say when it begins does so now: session
+    /// keys never say it, and whoever uses it is held to the parent's own time.
+    fn within(&self, parent: &Self, now_ms: i64) -> Result<(), ChainError> {
         if let Some(end) = parent.window.expires_ms
             && self.window.expires_ms.is_none_or(|own| own > end)
         {
             return Err(ChainError::Expiry);
         }
-        if let Some(begin) = parent.window.not_before_ms
-            && self.window.not_before_ms.is_none_or(|own| own < begin)
-        {
+        let is_early = match (self.window.not_before_ms, parent.window.not_before_ms) {
+            (_, None) => false,
+            (Some(own), Some(begin)) => own < begin,
+            (None, Some(_)) => !parent.window.contains(now_ms),
+        };
+        if is_early {
             return Err(ChainError::NotBefore);
         }
         Ok(())

@@ -324,12 +324,37 @@ fn g5_a_child_does_not_begin_before_its_parent() {
     let child = Builder::new(chain.session.key(), &chain.bob.did(), NOW + 1000)
         .proof(&parent)
         .grant(grants(&[(&chain.key("docs/"), "tinycloud.kv/get")]));
-    for early in [child.clone(), child.clone().not_before(NOW - 11)] {
-        let early = chain.session.signs(&early);
-        assert_eq!(chain.store.accept(&early), Err(ChainError::NotBefore));
+    let early = chain.session.signs(&child.clone().not_before(NOW - 11));
+    assert_eq!(chain.store.accept(&early), Err(ChainError::NotBefore));
+    // one that does not say it begins now, and never counts before its parent does
+    for child in [child.clone().not_before(NOW - 10), child] {
+        let child = chain.store.accept(&chain.session.signs(&child)).unwrap();
+        let asks = |now_ms| {
+            let builder = Builder::new(chain.bob.key(), &chain.bob.did(), NOW + 60)
+                .proof(&child)
+                .grant(grants(&[(&chain.key("docs/a"), "tinycloud.kv/get")]));
+            let ucan = chain.bob.signs(&builder);
+            chain.store.invoke(&ucan, now_ms).map(drop)
+        };
+        assert_eq!(asks((NOW - 10) * 1000), Ok(()));
+        let early = asks((NOW - 10) * 1000 - 1).unwrap_err();
+        assert!(matches!(early, ChainError::AncestorTime(_)), "{early}");
     }
-    let child = chain.session.signs(&child.not_before(NOW - 10));
-    assert!(chain.store.accept(&child).is_ok());
+}
+
+#[test]
+fn g5_nothing_rests_on_what_has_not_begun() {
+    let mut chain = Chain::new();
+    let parent = Builder::new(chain.owner.key(), &chain.session.did(), NOW + 1000)
+        .not_before(NOW + 10)
+        .grant(grants(&[(&chain.key("docs/"), "tinycloud.kv/get")]));
+    let parent = Delegation::from_ucan(&chain.owner.signs(&parent)).unwrap();
+    let parent = chain.store.keep(parent);
+    let child = Builder::new(chain.session.key(), &chain.bob.did(), NOW + 1000)
+        .proof(&parent)
+        .grant(grants(&[(&chain.key("docs/"), "tinycloud.kv/get")]));
+    let child = chain.session.signs(&child);
+    assert_eq!(chain.store.accept(&child), Err(ChainError::NotBefore));
 }
 
 #[test]
