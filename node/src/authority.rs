@@ -112,6 +112,15 @@ impl Authority {
         })
     }
 
+    /// Whether an invocation was used up.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Store`].
+    pub async fn is_used(&self, statement: &Statement) -> Result<bool, Error> {
+        Ok(self.store.is_used(statement).await?)
+    }
+
     /// One stored delegation.
     ///
     /// # Errors

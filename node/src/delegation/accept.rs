@@ -5,9 +5,10 @@ use std::collections::BTreeSet;
 use axum::http::HeaderMap;
 use openkey_capability::chain::{ChainError, Delegation};
 use openkey_capability::resource::{Resource, SpaceId};
+use openkey_capability::token::Token;
 use serde::Serialize;
 
-use crate::admission::token;
+use crate::admission::{remembered_until, token};
 use crate::authority::Revocations;
 use crate::error::Error;
 use crate::node::Node;
@@ -60,6 +61,11 @@ pub async fn delegate(node: &Node, headers: &HeaderMap) -> Result<Delegated, Err
             delegator: delegation.delegator().clone(),
             delegatee: delegation.delegatee().clone(),
             issued_ms: delegation.issued_ms(),
+            // sign-ins are no invocations
+            passes_until_ms: match token {
+                Token::Ucan(_) => delegation.window().expires_ms.map(remembered_until),
+                Token::Cacao(_) => None,
+            },
             chain: chain.statements,
             owners: owners.into_iter().collect(),
             spaces: spaces.into_iter().collect(),
