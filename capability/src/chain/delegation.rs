@@ -151,13 +151,15 @@ impl Delegation {
             let all = self.capabilities.iter();
             all.filter(|capability| !capability.is_owned_by(&self.delegator))
         };
-        if dependent().next().is_none() {
+        let wanted = dependent().count();
+        if wanted == 0 {
             return Ok(());
         }
         let parents = self.parents(ancestors, now_ms)?;
+        let held = || parents.iter().flat_map(|parent| &parent.capabilities);
+        link::check_pairs(wanted, held().count())?;
         for capability in dependent() {
-            let coverages = parents.iter().flat_map(|parent| &parent.capabilities);
-            let best = coverages.map(|held| held.covers(capability));
+            let best = held().map(|held| held.covers(capability));
             match best.fold(Coverage::No, better) {
                 Coverage::Yes => {}
                 Coverage::Wider => {

@@ -71,6 +71,9 @@ pub enum ChainError {
     /// More links than are walked.
     #[error("delegation-chain-traversal-limit-exceeded")]
     TooLong,
+    /// More capabilities on both sides than are compared.
+    #[error("delegation-chain-comparison-limit-exceeded")]
+    TooMuch,
     /// The parent says that nobody may delegate it further.
     #[error("terminal-parent-cannot-redelegate")]
     Terminal,

@@ -408,6 +408,32 @@ fn g5_64_links_are_walked_and_65_are_not() {
 }
 
 #[test]
+fn h1_what_takes_too_long_to_compare_is_refused() {
+    let [owner, session] = [1, 2].map(Somebody::new);
+    let many = |resources: usize| {
+        (0..resources).fold(Attenuation::new(), |all, place| {
+            let resource = format!("{}/kv/{place}", owner.space());
+            (0..64).fold(all, |all, name| {
+                all.with(&resource, Ability::parse(&format!("a/{name}")).unwrap())
+            })
+        })
+    };
+    let mut store = Store::default();
+    let parent = Builder::new(owner.key(), &session.did(), NOW + 100).grant(many(45));
+    let parent = store.accept(&owner.signs(&parent)).unwrap();
+    let says = |resources| {
+        let builder = Builder::new(session.key(), &session.did(), NOW + 100);
+        session.signs(&builder.proof(&parent).grant(many(resources)))
+    };
+    // 64 × 45 times 64 × 22 are just not too many
+    for (resources, expected) in [(22, Ok(())), (23, Err(ChainError::TooMuch))] {
+        let ucan = says(resources);
+        assert_eq!(store.accept(&ucan).map(drop), expected);
+        assert_eq!(store.invoke(&ucan, MS).map(drop), expected);
+    }
+}
+
+#[test]
 fn g5_a_cycle_ends() {
     // No hash contains itself: only a store that lies has one.
     let chain = Chain::new();
