@@ -88,6 +88,37 @@ async fn d17_a_space_is_hosted_for_whom_its_owner_named() {
 }
 
 #[tokio::test]
+async fn d17_a_session_that_may_have_a_space_hosted_hosts_nothing_by_that() {
+    let dir = tempfile::tempdir().unwrap();
+    let node = node(dir.path(), &Fixed::at(NOW));
+    let is_hosted = async || node.store.space(&space()).await.unwrap().is_some();
+    let session = Says {
+        resource: "space",
+        abilities: &["tinycloud.space/host", "tinycloud.space/info"],
+        ..Says::default()
+    };
+    let session = delegated(&node, &session).await.unwrap();
+    assert!(!is_hosted().await);
+    // it says so to the node
+    let of_session = [session.cid()];
+    let hosting = |to| Says {
+        from: 2,
+        to,
+        resource: "space",
+        abilities: &["tinycloud.space/host"],
+        proofs: &of_session,
+        ..Says::default()
+    };
+    let refused = delegated(&node, &hosting(did(3))).await;
+    assert!(matches!(refused, Err(Error::Unauthorized(_))));
+    assert!(!is_hosted().await);
+    delegated(&node, &hosting(node.keys.host(&space())))
+        .await
+        .unwrap();
+    assert!(is_hosted().await);
+}
+
+#[tokio::test]
 async fn owners_that_a_node_does_not_serve_are_refused() {
     let dir = tempfile::tempdir().unwrap();
     let mut node = node(dir.path(), &Fixed::at(NOW));
