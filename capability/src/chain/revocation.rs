@@ -37,9 +37,11 @@ impl Revocation {
             .into_iter()
             .filter(|capability| capability.ability.canonical() == REVOKE)
             .filter_map(|capability| target(&capability.resource));
-        let (Some(target), None) = (targets.next(), targets.next()) else {
+        // It may be named in both ways.
+        let target = targets.next().ok_or(ChainError::Target)?;
+        if targets.any(|other| other != target) {
             return Err(ChainError::Target);
-        };
+        }
         Ok(Self {
             cid: ucan.cid(),
             revoker: Did::parse(ucan.issuer())?,

@@ -689,6 +689,11 @@ fn a_revocation_names_its_target_and_nothing_else() {
         let revocation = Revocation::from_ucan(&chain.session.signs(&builder));
         assert_eq!(revocation, Err(ChainError::Target));
     }
+    let named = format!("{space}/{}", chain.first);
+    let builder = Builder::new(chain.session.key(), &chain.session.did(), NOW + 60)
+        .grant(grants(&[(&named, revoke), (&one, revoke)]));
+    let revocation = Revocation::from_ucan(&chain.session.signs(&builder)).unwrap();
+    assert_eq!(revocation.target(), chain.first);
 }
 
 proptest! {
