@@ -232,7 +232,7 @@ fn other_shapes_are_refused_by_name() {
         (b"gversion\x01", b"gversion\x18\x01", "not_canonical"),
         (b"gversion\x01", b"gversiom\x01", "missing"),
         (b"fdomainkapp.example", b"fdomainKapp.example", "type"),
-        (b"fdomainkapp.example", b"fdomain\xf6", "type"),
+        (b"fdomainkapp.example", b"fdomain\xf6", "missing"),
         (b"fdomainkapp.example", b"fdomainkapp example", "domain"),
         (b"fdomainkapp.example", b"fdomainka\n0xapple12", "domain"),
         (b"fdomainkapp.example", b"fdomainkapp@example", "domain"),

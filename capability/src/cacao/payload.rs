@@ -60,7 +60,7 @@ fn fields(payload: &Map<'_>) -> Result<Fields, CacaoError> {
         (one, other) => one.or(other),
     };
     let resources = match payload.get("resources") {
-        None => None,
+        None | Some(Node::Null) => None,
         Some(Node::List(list)) => {
             if list.len() > MAX_RESOURCES {
                 return Err(CacaoError::TooManyResources);
@@ -209,10 +209,11 @@ fn text<'a>(map: &Map<'a>, name: &'static str) -> Result<&'a str, CacaoError> {
     optional_text(map, name)?.ok_or(CacaoError::Missing(name))
 }
 
-/// An absent text has no key; null is another type.
+/// An absent text has no key, or null behind it, as some programs write: the text that was signed has no
+/// line for either.
 fn optional_text<'a>(map: &Map<'a>, name: &'static str) -> Result<Option<&'a str>, CacaoError> {
     match map.get(name) {
-        None => Ok(None),
+        None | Some(Node::Null) => Ok(None),
         Some(Node::Text(text)) => Ok(Some(text)),
         Some(_) => Err(CacaoError::Type(name)),
     }
