@@ -4,6 +4,7 @@
 mod admission;
 mod asking;
 mod authority;
+mod bodies;
 mod databases;
 mod delegating;
 mod home;
