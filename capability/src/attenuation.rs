@@ -10,8 +10,9 @@ use serde::{Deserialize, Deserializer, Serialize};
 use crate::ability::Ability;
 use crate::uri::parse_uri;
 
-/// Most resources of a token.
-pub const MAX_RESOURCES: usize = 256;
+/// Most resources of a token: more than fit the longest one that names spaces, so that whoever asks for
+/// many values at once is told how many may be.
+pub const MAX_RESOURCES: usize = 1024;
 /// Most abilities for one resource.
 pub const MAX_ABILITIES: usize = 64;
 /// Most caveats of one ability.
@@ -271,6 +272,16 @@ mod tests {
         assert!(!att.is_empty() && read(r#"{"a:b":{}}"#).unwrap().is_empty());
         let (_, ability, caveats) = att.iter().next().unwrap();
         assert!(ability.as_str() == "tinycloud.kv/get" && caveats.is_none());
+    }
+
+    #[test]
+    fn as_many_as_fit_a_token_are_read() {
+        let of = |count: usize| {
+            let members = (0..count).map(|at| format!(r#""a:{at}":{{"x/y":[{{}}]}}"#));
+            read(&format!("{{{}}}", members.collect::<Vec<_>>().join(",")))
+        };
+        assert_eq!(of(MAX_RESOURCES).unwrap().iter().count(), MAX_RESOURCES);
+        assert!(of(MAX_RESOURCES + 1).is_err());
     }
 
     #[test]

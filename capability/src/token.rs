@@ -5,8 +5,8 @@ use crate::chain::{ChainError, Delegation, Revocation};
 use crate::cid::Cid;
 use crate::ucan::{Ucan, UcanError};
 
-/// A scheme that some clients write before the token, and most do not.
-const BEARER: &str = "Bearer ";
+/// A scheme that some clients write before the token, and most do not (RFC 6750).
+const BEARER: &str = "Bearer";
 
 /// A token, read and not verified.
 #[derive(Clone, Debug, PartialEq)]
@@ -47,9 +47,9 @@ impl Token {
     ///
     /// [`TokenError`].
     pub fn from_header(value: &str) -> Result<Self, TokenError> {
-        let value = value.strip_prefix(BEARER).unwrap_or(value).trim();
-        if value.contains('.') {
-            Ok(Self::Ucan(Box::new(Ucan::decode(value)?)))
+        let token = without_scheme(value);
+        if token.contains('.') {
+            Ok(Self::Ucan(Box::new(Ucan::decode(token)?)))
         } else {
             Ok(Self::Cacao(Box::new(Cacao::from_header(value)?)))
         }
@@ -107,5 +107,17 @@ impl Token {
             Self::Cacao(cacao) => Revocation::from_cacao(cacao),
             Self::Ucan(ucan) => Revocation::from_ucan(ucan),
         }
+    }
+}
+
+/// A header's value without the scheme, whose name has no case, and which any number of spaces may
+/// follow (RFC 9110, sections 11.1 and 11.4).
+pub(crate) fn without_scheme(value: &str) -> &str {
+    let value = value.trim_matches([' ', '\t']);
+    match value.split_once(' ') {
+        Some((scheme, token)) if scheme.eq_ignore_ascii_case(BEARER) => {
+            token.trim_start_matches(' ')
+        }
+        _ => value,
     }
 }

@@ -99,6 +99,8 @@ fn a_header_is_read_in_every_usual_spelling() {
             standard.trim_end_matches('=').to_owned(),
             format!("Bearer {text}"),
             format!("bearer {standard}"),
+            format!("Bearer  {text}"),
+            format!(" {text} "),
             standard,
         ] {
             assert_eq!(Cacao::from_header(&text).unwrap(), cacao, "{text}");
@@ -107,12 +109,11 @@ fn a_header_is_read_in_every_usual_spelling() {
     let text = header(SESSION);
     for (text, rule) in [
         (String::new(), "cbor"),
-        ("Bearer ".to_owned(), "cbor"),
-        (format!(" {text}"), "base64"),
+        ("Bearer ".to_owned(), "base64"),
         (format!("{text}="), "base64"),
         (format!("{text}\n"), "base64"),
         (format!("Basic {text}"), "base64"),
-        (format!("Bearer  {text}"), "base64"),
+        (format!("Bearer Bearer {text}"), "base64"),
         (header("revocation").replace('-', "+"), "base64"),
         (text.replace("Bt", "é"), "base64"),
         ("A".repeat(2 * MAX_CACAO), "too_long"),
@@ -231,7 +232,7 @@ fn other_shapes_are_refused_by_name() {
         (b"gversion\x01", b"gversion\x18\x01", "not_canonical"),
         (b"gversion\x01", b"gversiom\x01", "missing"),
         (b"fdomainkapp.example", b"fdomainKapp.example", "type"),
-        (b"fdomainkapp.example", b"fdomain\xf6", "type"),
+        (b"fdomainkapp.example", b"fdomain\xf6", "missing"),
         (b"fdomainkapp.example", b"fdomainkapp example", "domain"),
         (b"fdomainkapp.example", b"fdomainka\n0xapple12", "domain"),
         (b"fdomainkapp.example", b"fdomainkapp@example", "domain"),
@@ -240,8 +241,8 @@ fn other_shapes_are_refused_by_name() {
             b"did:key:eip155:1:0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266enonce",
             "issuer",
         ),
-        (b"abcdefgh12345678", b"abcdefgh1234567-", "nonce"),
-        (b"pabcdefgh12345678", b"gabcdefg", "nonce"),
+        (b"abcdefgh12345678", b"abcdefgh1234567 ", "nonce"),
+        (b"pabcdefgh12345678", b"`", "nonce"),
         (b"I further", b"I\nfurther", "statement"),
         (b"2030-01-01T", b"2030-01-01 ", "time"),
         (b"2026-01-01T", b"2026-13-01T", "time"),

@@ -49,7 +49,7 @@ prop_compose! {
         statement in option::of("[A-Za-z0-9äöü%\"é ._~/?#!$&'()*+,;=@-]{0,60}"),
         audience in URI,
         chain_id in 1..=u64::MAX,
-        nonce in "[A-Za-z0-9]{8,40}",
+        nonce in "[A-Za-z0-9]{8,40}|[!-~]{1,20}",
         expires in option::of("20[0-9]{2}-0[1-9]-0[1-9]T00:00:00(\\.[0-9]{3})?Z"),
         not_before in option::of("20[0-9]{2}-0[1-9]-0[1-9]T00:00:00Z"),
         request_id in option::of("[A-Za-z0-9:@._-]{0,12}"),

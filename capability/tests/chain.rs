@@ -151,8 +151,14 @@ fn a_header_may_say_bearer() {
         header(include_str!("data/ucan.json"), "that DID invokes"),
     ] {
         let token = Token::from_header(&text).unwrap();
-        let again = Token::from_header(&format!("Bearer {text}")).unwrap();
-        assert_eq!(again.cid(), token.cid());
+        for scheme in ["Bearer ", "bearer ", "BEARER  ", " "] {
+            let again = Token::from_header(&format!("{scheme}{text}")).unwrap();
+            assert_eq!(again.cid(), token.cid(), "{scheme}");
+        }
+        for scheme in ["Bearer", "Bearer Bearer ", "Basic "] {
+            let other = Token::from_header(&format!("{scheme}{text}"));
+            assert!(other.is_err(), "{scheme}");
+        }
         assert_eq!(Cid::of(token.as_bytes()), token.cid());
     }
     for garbage in ["", ".", "..", "Bearer ", "a", "a.b", "\u{e9}"] {

@@ -65,18 +65,6 @@ fn tokens_of_present_clients_are_read_and_written() {
     }
 }
 
-/// A good header and payload, changed, and signed by the session key as they are.
-fn token(header: impl FnOnce(&mut Value), payload: impl FnOnce(&mut Value)) -> String {
-    let mut head = json!({"alg": "EdDSA", "typ": "JWT", "ucv": "0.10.0"});
-    let mut body = json!({
-        "iss": public(&session()).did(), "aud": BOB, "exp": 1_893_369_600, "prf": [],
-        "att": {"a:b": {"x/y": [{}]}},
-    });
-    header(&mut head);
-    payload(&mut body);
-    signed(&head.to_string(), &body.to_string())
-}
-
 fn signed(header: &str, payload: &str) -> String {
     let part = |text: &str| Base64UrlUnpadded::encode_string(text.as_bytes());
     let input = format!("{}.{}", part(header), part(payload));
@@ -84,129 +72,42 @@ fn signed(header: &str, payload: &str) -> String {
     format!("{input}.{}", Base64UrlUnpadded::encode_string(&signature))
 }
 
-fn set(member: &str, value: Value) -> impl FnOnce(&mut Value) {
-    let member = member.to_owned();
-    move |object| object[&member] = value
-}
-
-fn removed(member: &str) -> impl FnOnce(&mut Value) {
-    let member = member.to_owned();
-    move |object| drop(object.as_object_mut().unwrap().remove(&member))
-}
-
-fn same(_: &mut Value) {}
-
 fn judged(token: &str) -> Result<(), UcanError> {
     Ucan::decode(token)?.verify()
 }
 
-#[test]
-fn what_present_clients_may_write_is_accepted() {
-    let url = public(&session()).did_url();
-    for token in [
-        token(same, same),
-        token(same, set("iss", json!(url))),
-        token(same, set("iss", json!(format!("{url}#again")))),
-        token(same, set("extra", json!({"a": 1}))),
-        token(set("kid", json!("x")), same),
-        token(same, set("fct", json!(null))),
-        token(same, set("fct", json!([{"a": 1}, "b"]))),
-        token(same, set("nnc", json!(null))),
-        token(same, set("nbf", json!(0.25))),
-        token(same, set("exp", json!(1_893_369_600_000_u64))),
-        token(same, set("att", json!({"a:b": {}}))),
-        token(
-            same,
-            set(
-                "att",
-                json!({"a:b": {"tinycloud.sql/*": [{"a": 1}, {"b": 2}]}}),
-            ),
-        ),
-        token(same, set("aud", json!("did:tinycloud:policy:x"))),
-        token(
-            same,
-            set(
-                "prf",
-                json!(["zb38SAN7DVy4hx1yP12F8r4Up2q5cbdPKra6GXXHKhA28Vzas"]),
-            ),
-        ),
-        // another key in the header of a did:key is not looked at
-        token(
-            set("jwk", json!({"kty": "OKP", "crv": "Ed25519", "x": "AA"})),
-            same,
-        ),
-    ] {
-        assert_eq!(judged(&token), Ok(()), "{token}");
-    }
-}
-
+/// The data file of tolerances has whatever differs in a member.
 #[test]
 fn nearly_tokens_are_refused() {
     use UcanError as E;
-    let good = token(same, same);
-    let padded = format!("{good}=");
+    let header = r#"{"alg":"EdDSA","typ":"JWT","ucv":"0.10.0"}"#;
+    let body = |more: &str| {
+        let iss = public(&session()).did();
+        format!(r#"{{"iss":"{iss}","aud":"{BOB}","exp":1,"prf":[],"att":{{}}{more}}}"#)
+    };
+    let good = signed(header, &body(""));
+    assert_eq!(judged(&good), Ok(()));
+    let did = public(&session()).did();
+    let list = format!(r#"["{did}","{BOB}",null,1,null,null,[],{{}}]"#);
     let long = format!("{good}{}", "A".repeat(MAX_TOKEN));
     let (input, _) = good.rsplit_once('.').unwrap();
-    let unsigned = format!("{input}.");
-    let header = r#"{"alg":"EdDSA","typ":"JWT","ucv":"0.10.0"}"#;
-    let body = format!(
-        r#"{{"iss":"{}","aud":"{BOB}","exp":1,"exp":2,"prf":[],"att":{{}}}}"#,
-        public(&session()).did()
-    );
     for (token, expected) in [
-        (signed(header, &body), E::Payload),
-        (padded, E::Base64),
+        (signed(header, &body(r#","exp":2"#)), E::Payload),
+        (
+            signed(header, &body(r#","fct":[{"a":1,"a":2}]"#)),
+            E::Payload,
+        ),
+        // members by their places and not by their names
+        (
+            signed(r#" ["EdDSA",null,"JWT","0.10.0"]"#, &body("")),
+            E::Header,
+        ),
+        (signed(header, &list), E::Payload),
         (long, E::TooLong),
-        (unsigned, E::Signature),
+        (format!("{input}."), E::Signature),
         (input.to_owned(), E::Parts),
         (format!("{good}.AA"), E::Parts),
         (String::new(), E::Parts),
-        (token(set("ucv", json!("0.9.0")), same), E::Header),
-        (token(removed("ucv"), same), E::Header),
-        (token(removed("typ"), same), E::Header),
-        (token(set("typ", json!("jwt")), same), E::Header),
-        (token(set("alg", json!("Ed25519")), same), E::Header),
-        (token(set("alg", json!("none")), same), E::Header),
-        (token(set("alg", json!("HS256")), same), E::Header),
-        (token(set("alg", json!("ES256K")), same), E::Algorithm),
-        (token(set("alg", json!("ES256")), same), E::Algorithm),
-        (token(same, set("fct", json!({}))), E::Payload),
-        (token(same, removed("prf")), E::Payload),
-        (token(same, removed("exp")), E::Payload),
-        (token(same, removed("att")), E::Payload),
-        (token(same, set("exp", json!(null))), E::Payload),
-        (token(same, set("exp", json!("1"))), E::Payload),
-        (
-            token(same, set("aud", json!(format!("{BOB}#a")))),
-            E::Audience,
-        ),
-        (token(same, set("aud", json!("z6Mk"))), E::Audience),
-        (token(same, set("iss", json!("z6Mk"))), E::Issuer),
-        (
-            token(same, set("iss", json!("did:web:example.org"))),
-            E::Issuer,
-        ),
-        (token(same, set("prf", json!(["bafy"]))), E::Proof),
-        (token(same, set("prf", json!(vec!["x"; 17]))), E::TooMany),
-        (token(same, set("fct", json!(vec![1; 17]))), E::TooMany),
-        (
-            token(same, set("att", json!({"a:b": {"x/y": []}}))),
-            E::Payload,
-        ),
-        (
-            token(same, set("att", json!({"a:b": {"x/y": {}}}))),
-            E::Payload,
-        ),
-        (
-            token(same, set("att", json!({"a:b": {"xy": [{}]}}))),
-            E::Payload,
-        ),
-        (
-            token(same, set("att", json!({"a b": {"x/y": [{}]}}))),
-            E::Payload,
-        ),
-        // signed by the session key, in another one's name
-        (token(same, set("iss", json!(BOB))), E::Signature),
     ] {
         assert_eq!(judged(&token), Err(expected), "{token}");
     }

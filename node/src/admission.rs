@@ -19,6 +19,11 @@ use crate::store::{Admission, Store, StoreError};
 /// differ a little.
 const REMEMBERED_MS: i64 = 60_000;
 
+/// Until when an invocation that ends then is remembered.
+pub(crate) const fn remembered_until(expires_ms: i64) -> i64 {
+    expires_ms.saturating_add(REMEMBERED_MS)
+}
+
 /// The token of a request.
 ///
 /// # Errors
@@ -88,8 +93,11 @@ pub struct Authorised {
     pub expires_ms: i64,
 }
 
-/// Holds an invocation to what it rests on. Whether that was revoked is asked again by the transaction
-/// that uses it up.
+/// Holds an invocation to what it rests on. Whether that was revoked, and whether it was used up before,
+/// is asked again by the transaction that uses it up.
+///
+/// A delegation that was posted is used up: many know it, and it says whose it is but not that it is to
+/// be carried out.
 ///
 /// # Errors
 ///
@@ -103,6 +111,9 @@ pub async fn authorise(
     let invocation = &signed.invocation;
     let chain = authority.chain(invocation.rests_on(), revocations).await?;
     let granted = invocation.check(&chain.ancestors, now_ms)?;
+    if revocations == Revocations::Asked && authority.is_used(invocation.statement()).await? {
+        return Err(StoreError::Duplicate.into());
+    }
     let allowed = granted.into_iter().map(|granted| Allowed {
         capability: granted.capability.clone(),
         caveats: granted.caveats.clone(),
@@ -113,7 +124,7 @@ pub async fn authorise(
         allowed: allowed.collect(),
         admission: Admission {
             statement: *invocation.statement(),
-            until_ms: signed.ucan.expires_ms().saturating_add(REMEMBERED_MS),
+            until_ms: remembered_until(signed.ucan.expires_ms()),
             chain: chain.statements,
         },
         expires_ms: chain

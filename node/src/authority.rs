@@ -112,6 +112,15 @@ impl Authority {
         })
     }
 
+    /// Whether an invocation was used up.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Store`].
+    pub async fn is_used(&self, statement: &Statement) -> Result<bool, Error> {
+        Ok(self.store.is_used(statement).await?)
+    }
+
     /// One stored delegation.
     ///
     /// # Errors
@@ -188,8 +197,9 @@ fn read_stored(token: &[u8]) -> Option<Delegation> {
 #[must_use]
 pub fn stored_token(token: &[u8]) -> Option<Token> {
     match std::str::from_utf8(token) {
-        Ok(text) if text.contains('.') && text.starts_with("ey") => Token::from_header(text).ok(),
-        _ => {
+        Ok(text) => Token::from_header(text).ok(),
+        // a CACAO begins with the byte of a map, with which no text does
+        Err(_) => {
             let cacao = openkey_capability::cacao::Cacao::decode(token).ok()?;
             Some(Token::Cacao(Box::new(cacao)))
         }

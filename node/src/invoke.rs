@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use crate::admission::{Authorised, Signed, admit, authorise, explain_revoked, signed};
 use crate::authority::Revocations;
+use crate::bound_body::bound;
 use crate::delegation;
 use crate::error::Error;
 use crate::node::Node;
@@ -44,6 +45,7 @@ async fn carry_out(
 ) -> Result<Response, Error> {
     let authorised = authorise(&node.authority, signed, Revocations::Later, now_ms).await?;
     check_services(&authorised)?;
+    let body = bound(body, headers, signed.ucan.facts())?;
     let of = |service: &str| {
         authorised
             .allowed

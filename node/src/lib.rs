@@ -22,6 +22,7 @@ pub mod admission;
 pub mod authority;
 pub mod blobs;
 pub mod body;
+mod bound_body;
 pub mod clock;
 pub mod config;
 mod cors;

@@ -238,6 +238,13 @@ scenario('spaces of one owner, and equal keys of two owners, do not mix', async 
   assert.deepEqual(expect(await other.kv().list(''), 200).json(), ['mixed']);
 });
 
+scenario('a batch of too many keys is refused with how many may be', async () => {
+  const parts = (count: number) => Array.from({ length: count }, (_, i) => ({ path: `m/${i}`, value: 'x' }));
+  expect(await kv.batchPut(parts(257)), 400, /at most 256 keys/);
+  assert.deepEqual(expect(await kv.list('m/'), 200).json(), []);
+  assert.equal(expect(await kv.batchPut(parts(256)), 200).json<{ count: number }>().count, 256);
+});
+
 scenario('a put without a path is refused', async () => {
   for (const resource of [`${kv.space}/kv`, `${kv.space}/kv/`]) {
     const answer = await session.one(resource, 'tinycloud.kv/put', { body: 'x' });

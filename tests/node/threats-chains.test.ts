@@ -5,7 +5,7 @@ import { after } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fromHex } from './client/bytes.js';
 import { cacao, encodeCacao, iso, payload, tokenOf, type Token } from './client/cacao.js';
-import { revokeByWallet } from './client/delegations.js';
+import { capabilities, revokeByWallet, type Capabilities } from './client/delegations.js';
 import { delegate, Invoker } from './client/invoker.js';
 import { Key } from './client/keys.js';
 import { Kv } from './client/kv.js';
@@ -35,7 +35,24 @@ const link = async (by: Invoker, att = wanted, claims: Parameters<Invoker['token
   expect(await delegate(fleet, token), 200);
   return { token, next: new Invoker(fleet, key, [token.cid]) };
 };
+/** A delegation's token, as whoever may read the permissions of the space sees it. */
+const capabilitiesOf = (all: Capabilities, cid: string): string => {
+  const raw = all[cid]?.raw;
+  assert.ok(raw);
+  return raw;
+};
 const read = (by: Invoker) => new Kv(by, kv.space).get('docs/a');
+
+scenario('h3_a_delegation_is_not_carried_out_by_who_saw_it', async () => {
+  for (const [resource, ability] of [[kv.resource('docs/a'), 'tinycloud.kv/get'], [kv.resource('docs/b'), 'tinycloud.kv/put']] as const) {
+    const given = await link(alice, grants({ [resource]: [ability] }), { exp: now() + 120 });
+    const seen = capabilitiesOf(expect(await capabilities(alice, kv.space), 200).json<Capabilities>(), given.token.cid);
+    expect(await fleet.send(() => ({ method: 'POST', path: '/invoke', headers: { Authorization: seen }, body: 'x' })), 409, 'duplicate invocation');
+    const ask = JSON.stringify({ space: kv.space, path: 'docs/a' });
+    expect(await fleet.send(() => ({ method: 'POST', path: '/signed/kv', headers: { Authorization: seen, 'Content-Type': 'application/json' }, body: ask })), 409);
+    expect(await given.next.one(resource, ability, { body: 'y' }), 200);
+  }
+});
 
 scenario('g5_a_link_that_nobody_posted_is_missing', async () => {
   const key = Key.generate();
@@ -139,6 +156,8 @@ scenario('g5_a_link_that_is_not_valid_yet_waits', async () => {
   const by = new Invoker(fleet, late, [parent.cid]);
   expect(await delegate(fleet, by.delegation(Key.generate().did, wanted, { exp: now() + 60, nbf: now() - 60 })), 401, /Child delegation not_before precedes parent not_before/);
   expect(await delegate(fleet, by.delegation(Key.generate().did, wanted, { exp: now() + 60, nbf: now() - 1 })), 200);
+  // one that does not say when it begins does so now, as those of clients
+  expect(await delegate(fleet, by.delegation(Key.generate().did, wanted, { exp: now() + 60 })), 200);
 });
 
 scenario('g5_no_link_is_wider_than_the_one_above', async () => {

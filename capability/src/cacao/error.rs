@@ -61,8 +61,7 @@ pub enum CacaoError {
     Audience(UriError),
     /// `nonce`.
     #[error(
-        "the nonce is not {} to {} letters and digits",
-        crate::siwe::MIN_NONCE,
+        "the nonce is not 1 to {} visible ASCII characters",
         crate::siwe::MAX_NONCE
     )]
     Nonce,

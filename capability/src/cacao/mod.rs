@@ -37,6 +37,7 @@ use crate::cid::Cid;
 use crate::did::Did;
 use crate::recap::{self, ReCap, RecapError};
 use crate::siwe::{Fields, Timestamp};
+use crate::token::without_scheme;
 use payload::Times;
 
 /// Largest token, in bytes.
@@ -45,10 +46,8 @@ pub const MAX_CACAO: usize = 64 * 1024;
 pub const MAX_DEPTH: usize = 8;
 /// Bytes of a signature: `r‖s‖v`.
 pub const SIGNATURE: usize = 65;
-/// Longest header value, in bytes.
-const MAX_HEADER: usize = MAX_CACAO.div_ceil(3) * 4 + SCHEME.len();
-/// The word that may stand in front of a token (RFC 6750).
-const SCHEME: &str = "Bearer ";
+/// Longest header value without its scheme, in bytes.
+const MAX_HEADER: usize = MAX_CACAO.div_ceil(3) * 4;
 /// What the audience of a revocation begins with.
 const REVOKED: &str = "ucan:";
 
@@ -90,14 +89,10 @@ impl Cacao {
     ///
     /// [`CacaoError`] names the first rule that it breaks.
     pub fn from_header(text: &str) -> Result<Self, CacaoError> {
+        let text = without_scheme(text);
         if text.len() > MAX_HEADER {
             return Err(CacaoError::TooLong);
         }
-        // The name of a scheme has no case (RFC 9110, section 11.1).
-        let text = match text.split_at_checked(SCHEME.len()) {
-            Some((scheme, token)) if scheme.eq_ignore_ascii_case(SCHEME) => token,
-            _ => text,
-        };
         let base = match (text.contains(['+', '/']), text.ends_with('=')) {
             (false, true) => Base::Base64UrlPad,
             (false, false) => Base::Base64Url,

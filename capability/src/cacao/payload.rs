@@ -6,8 +6,8 @@ use super::cbor::{self, Map, Node};
 use super::{CacaoError, SIGNATURE};
 use crate::address::AddressBytes;
 use crate::did::Did;
-use crate::siwe::{self, Field, Fields, MAX_RESOURCES, Timestamp};
-use crate::uri;
+use crate::siwe::{Field, Fields, MAX_NONCE, MAX_RESOURCES, Timestamp};
+use crate::uri::{self, UriError};
 
 /// `h.t`: the payload is a sign-in message.
 const MESSAGE_KIND: &str = "eip4361";
@@ -60,7 +60,7 @@ fn fields(payload: &Map<'_>) -> Result<Fields, CacaoError> {
         (one, other) => one.or(other),
     };
     let resources = match payload.get("resources") {
-        None => None,
+        None | Some(Node::Null) => None,
         Some(Node::List(list)) => {
             if list.len() > MAX_RESOURCES {
                 return Err(CacaoError::TooManyResources);
@@ -117,8 +117,16 @@ pub(super) fn check(fields: &Fields) -> Result<Times, CacaoError> {
     {
         return Err(CacaoError::Statement);
     }
-    uri::parse_uri(&fields.uri).map_err(CacaoError::Audience)?;
-    if !siwe::is_nonce(&fields.nonce) {
+    // Only what stands before the first mark says who it is for. Some programs named the key twice.
+    let (whose, key) = fields.uri.split_once('#').unwrap_or((&fields.uri, ""));
+    uri::parse_uri(whose).map_err(CacaoError::Audience)?;
+    if !key.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err(CacaoError::Audience(UriError::Tail));
+    }
+    // ERC-4361 wants eight letters and digits. Apps bring UUIDs and the like, which wallets sign; here
+    // it counts only that the nonce stays in its line.
+    let is_word = fields.nonce.bytes().all(|byte| byte.is_ascii_graphic());
+    if !is_word || !(1..=MAX_NONCE).contains(&fields.nonce.len()) {
         return Err(CacaoError::Nonce);
     }
     if !fields.request_id.as_deref().is_none_or(uri::is_pchars) {
@@ -201,10 +209,11 @@ fn text<'a>(map: &Map<'a>, name: &'static str) -> Result<&'a str, CacaoError> {
     optional_text(map, name)?.ok_or(CacaoError::Missing(name))
 }
 
-/// An absent text has no key; null is another type.
+/// An absent text has no key, or null behind it, as some programs write: the text that was signed has no
+/// line for either.
 fn optional_text<'a>(map: &Map<'a>, name: &'static str) -> Result<Option<&'a str>, CacaoError> {
     match map.get(name) {
-        None => Ok(None),
+        None | Some(Node::Null) => Ok(None),
         Some(Node::Text(text)) => Ok(Some(text)),
         Some(_) => Err(CacaoError::Type(name)),
     }

@@ -152,13 +152,15 @@ impl Delegation {
             let all = self.capabilities.iter();
             all.filter(|capability| !capability.is_owned_by(&self.delegator))
         };
-        if dependent().next().is_none() {
+        let wanted = dependent().count();
+        if wanted == 0 {
             return Ok(());
         }
-        let parents = self.parents(ancestors)?;
+        let parents = self.parents(ancestors, now_ms)?;
+        let held = || parents.iter().flat_map(|parent| &parent.capabilities);
+        link::check_pairs(wanted, held().count())?;
         for capability in dependent() {
-            let coverages = parents.iter().flat_map(|parent| &parent.capabilities);
-            let best = coverages.map(|held| held.covers(capability));
+            let best = held().map(|held| held.covers(capability));
             match best.fold(Coverage::No, better) {
                 Coverage::Yes => {}
                 Coverage::Wider => {
@@ -180,7 +182,11 @@ impl Delegation {
 
     /// The cited delegations that this one may rest on. Each must be good; those that it outlives are
     /// left away, and are an error only if nothing is left.
-    fn parents<'a>(&self, ancestors: &'a Ancestors) -> Result<Vec<&'a Self>, ChainError> {
+    fn parents<'a>(
+        &self,
+        ancestors: &'a Ancestors,
+        now_ms: i64,
+    ) -> Result<Vec<&'a Self>, ChainError> {
         let mut parents = Vec::new();
         let mut outlived = None;
         for cid in self.rests_on() {
@@ -203,7 +209,7 @@ impl Delegation {
             if parent.terminal {
                 return Err(ChainError::Terminal);
             }
-            match self.within(parent) {
+            match self.within(parent, now_ms) {
                 Ok(()) => parents.push(parent),
                 Err(error) => outlived = Some(error),
             }
@@ -214,16 +220,20 @@ impl Delegation {
         }
     }
 
-    /// Whether its time lies in its parent's.
-    fn within(&self, parent: &Self) -> Result<(), ChainError> {
+    /// Whether its time lies in its parent's. One that does not say when it begins does so now: session
+    /// keys never say it, and whoever uses it is held to the parent's own time.
+    fn within(&self, parent: &Self, now_ms: i64) -> Result<(), ChainError> {
         if let Some(end) = parent.window.expires_ms
             && self.window.expires_ms.is_none_or(|own| own > end)
         {
             return Err(ChainError::Expiry);
         }
-        if let Some(begin) = parent.window.not_before_ms
-            && self.window.not_before_ms.is_none_or(|own| own < begin)
-        {
+        let is_early = match (self.window.not_before_ms, parent.window.not_before_ms) {
+            (_, None) => false,
+            (Some(own), Some(begin)) => own < begin,
+            (None, Some(_)) => !parent.window.contains(now_ms),
+        };
+        if is_early {
             return Err(ChainError::NotBefore);
         }
         Ok(())

@@ -71,6 +71,9 @@ pub enum ChainError {
     /// More links than are walked.
     #[error("delegation-chain-traversal-limit-exceeded")]
     TooLong,
+    /// More capabilities on both sides than are compared.
+    #[error("delegation-chain-comparison-limit-exceeded")]
+    TooMuch,
     /// The parent says that nobody may delegate it further.
     #[error("terminal-parent-cannot-redelegate")]
     Terminal,
@@ -81,7 +84,7 @@ pub enum ChainError {
     #[error("Child delegation not_before precedes parent not_before")]
     NotBefore,
     /// No parent grants this.
-    #[error("Unauthorized Capability: {resource}, {ability}")]
+    #[error("Unauthorized Capability: {resource}, {ability}{}", why(resource))]
     Capability {
         /// On what.
         resource: Box<Resource>,
@@ -97,7 +100,7 @@ pub enum ChainError {
         ability: Ability,
     },
     /// Nobody granted this to the invoker.
-    #[error("Unauthorized Action: {resource} / {ability}")]
+    #[error("Unauthorized Action: {resource} / {ability}{}", why(resource))]
     Action {
         /// On what.
         resource: Box<Resource>,
@@ -115,4 +118,21 @@ pub enum ChainError {
     /// A revocation that names nothing, or several things, to be revoked.
     #[error("The revocation does not name one delegation")]
     Target,
+}
+
+/// A line of its own, for what was meant to be ours and names nothing: no grant covers it, and no owner
+/// has it. Clients read the line before.
+fn why(resource: &Resource) -> &'static str {
+    match resource {
+        Resource::Other(text) if is_nearly_ours(text) => {
+            "\nNothing has this name: write tinycloud:<owner>:<space>/<service>/<path> as normalised by \
+             RFC 3986, without `.` and `..`, and with capitals in escapes of what must be escaped"
+        }
+        _ => "",
+    }
+}
+
+fn is_nearly_ours(text: &str) -> bool {
+    let scheme = text.split(':').next().unwrap_or_default();
+    scheme.eq_ignore_ascii_case("tinycloud")
 }

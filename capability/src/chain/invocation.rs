@@ -111,6 +111,7 @@ impl Invocation {
             return Err(ChainError::InvocationTime);
         }
         let held = self.held(ancestors, now_ms)?;
+        link::check_pairs(self.capabilities.len(), held.len())?;
         let granted = self
             .capabilities
             .iter()

@@ -1,5 +1,6 @@
 //! What the links of a chain are made of.
 
+use super::ChainError;
 use crate::ability::Ability;
 use crate::attenuation::{Attenuation, Caveats};
 use crate::cacao::Cacao;
@@ -8,6 +9,10 @@ use crate::cid::Cid;
 use crate::did::Did;
 use crate::resource::{Resource, ResourceError};
 use crate::siwe::Timestamp;
+
+/// Most pairs of a capability and one that could cover it, for one check. Clients come to some ten
+/// thousands; the longest tokens would come to a thousand million, for which nobody waits.
+const MAX_PAIRS: usize = 1 << 22;
 
 /// One thing that may be done: resource, ability, caveats.
 #[derive(Clone, Debug, PartialEq)]
@@ -56,6 +61,19 @@ impl Capability {
         } else {
             Coverage::Wider
         }
+    }
+}
+
+/// Refuses what takes too long to compare.
+///
+/// # Errors
+///
+/// [`ChainError::TooMuch`].
+pub(super) fn check_pairs(wanted: usize, held: usize) -> Result<(), ChainError> {
+    if wanted.saturating_mul(held) > MAX_PAIRS {
+        Err(ChainError::TooMuch)
+    } else {
+        Ok(())
     }
 }
 

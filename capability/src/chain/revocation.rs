@@ -37,9 +37,11 @@ impl Revocation {
             .into_iter()
             .filter(|capability| capability.ability.canonical() == REVOKE)
             .filter_map(|capability| target(&capability.resource));
-        let (Some(target), None) = (targets.next(), targets.next()) else {
+        // It may be named in both ways.
+        let target = targets.next().ok_or(ChainError::Target)?;
+        if targets.any(|other| other != target) {
             return Err(ChainError::Target);
-        };
+        }
         Ok(Self {
             cid: ucan.cid(),
             revoker: Did::parse(ucan.issuer())?,
@@ -87,16 +89,27 @@ impl Revocation {
         self.target
     }
 
-    /// What it rests on.
+    /// What it cites.
     #[must_use]
     pub fn proofs(&self) -> &[Cid] {
         &self.proofs
     }
 
+    /// What it rests on: what it cites, or nothing if its signer may revoke in their own name. Clients
+    /// cite the session whatever they ask, and who may revoke without a proof loses nothing by one.
+    #[must_use]
+    pub fn rests_on(&self, target: &Delegation) -> &[Cid] {
+        if may_revoke(target, &self.revoker) {
+            &[]
+        } else {
+            &self.proofs
+        }
+    }
+
     /// Whether it takes effect: in its time, by the target's delegator or delegatee or the owner of a
     /// space in it, or by somebody whom one of these let revoke.
     ///
-    /// `ancestors` must be those of its proofs, complete; `target` is what [`Self::target`] names.
+    /// `ancestors` must be those of what it rests on, complete; `target` is what [`Self::target`] names.
     ///
     /// # Errors
     ///
@@ -110,17 +123,12 @@ impl Revocation {
         if !self.window.contains(now_ms) {
             return Err(ChainError::RevocationTime);
         }
-        let principal = match self.proofs.as_slice() {
+        let principal = match self.rests_on(target) {
             [] => &self.revoker,
             [proof] => self.principal(proof, ancestors, now_ms)?,
             _ => return Err(ChainError::Revoker),
         };
-        let owns = |capability: &Capability| capability.is_owned_by(principal);
-        let may = target.cid() == self.target
-            && (target.delegator() == principal
-                || target.delegatee() == principal
-                || target.capabilities().iter().any(owns));
-        if may {
+        if target.cid() == self.target && may_revoke(target, principal) {
             Ok(())
         } else {
             Err(ChainError::Revoker)
@@ -169,6 +177,12 @@ impl Revocation {
             Err(ChainError::Revoker)
         }
     }
+}
+
+/// Whether somebody gave a delegation, or got it, or owns something in it.
+fn may_revoke(target: &Delegation, who: &Did) -> bool {
+    let owns = |capability: &Capability| capability.is_owned_by(who);
+    target.delegator() == who || target.delegatee() == who || target.capabilities().iter().any(owns)
 }
 
 /// The delegation that a resource names.

@@ -14,7 +14,6 @@ mod time;
 pub use error::{Field, SiweError};
 pub use looks::{looks_like_siwe, mentions_recap};
 pub use message::{Fields, Message};
-pub(crate) use parse::is_nonce;
 pub use time::Timestamp;
 
 /// Largest message, in bytes: room for a capability resource of tens of kilobytes, and far less

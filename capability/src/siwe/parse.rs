@@ -143,7 +143,7 @@ fn statement(line: &str) -> Result<&str, SiweError> {
 }
 
 /// [`MIN_NONCE`] to [`MAX_NONCE`] letters and digits.
-pub(crate) fn is_nonce(text: &str) -> bool {
+fn is_nonce(text: &str) -> bool {
     (MIN_NONCE..=MAX_NONCE).contains(&text.len())
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric())
 }

@@ -19,8 +19,8 @@ use crate::cid::Cid;
 
 /// Longest token, in bytes. A sign-in with a manifest of many grants passes 10 KiB.
 pub const MAX_TOKEN: usize = 64 * 1024;
-/// Most proofs of one token.
-pub const MAX_PROOFS: usize = 16;
+/// Most proofs of one token: as many links as a chain may have.
+pub const MAX_PROOFS: usize = crate::chain::MAX_NODES;
 /// Most facts of one token.
 pub const MAX_FACTS: usize = 16;
 

@@ -15,7 +15,11 @@ const VERSION: &str = "0.10.0";
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Header {
     pub(super) alg: Algorithm,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "key"
+    )]
     pub(super) jwk: Option<Jwk>,
     typ: String,
     ucv: String,
@@ -84,7 +88,7 @@ impl Header {
     }
 
     pub(super) fn read(json: &[u8]) -> Result<Self, UcanError> {
-        let header: Self = serde_json::from_slice(json).map_err(|_| UcanError::Header)?;
+        let header: Self = object(json).ok_or(UcanError::Header)?;
         if header.typ == TYPE && header.ucv == VERSION {
             Ok(header)
         } else {
@@ -95,7 +99,7 @@ impl Header {
 
 impl Payload {
     pub(super) fn read(json: &[u8]) -> Result<Self, UcanError> {
-        let payload: Self = serde_json::from_slice(json).map_err(|_| UcanError::Payload)?;
+        let payload: Self = object(json).ok_or(UcanError::Payload)?;
         let facts = payload.fct.as_ref().map_or(0, Vec::len);
         if payload.prf.len() > MAX_PROOFS || facts > MAX_FACTS {
             return Err(UcanError::TooMany);
@@ -108,6 +112,19 @@ impl Payload {
         }
         Ok(payload)
     }
+}
+
+/// An object; serde would take a list of the members' values, too.
+fn object<'de, T: Deserialize<'de>>(json: &'de [u8]) -> Option<T> {
+    let is_object = json.trim_ascii_start().starts_with(b"{");
+    serde_json::from_slice(json).ok().filter(|_| is_object)
+}
+
+/// A key of a kind that is not known is none: who needs one finds that out when the signature is
+/// checked, and a `did:key` needs none.
+fn key<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Jwk>, D::Error> {
+    let key = Option::<serde_json::Value>::deserialize(deserializer)?;
+    Ok(key.and_then(|key| Jwk::deserialize(key).ok()))
 }
 
 /// Nothing in a fact is named twice.
@@ -141,6 +158,18 @@ mod tests {
                 expected,
                 "{json}"
             );
+        }
+        // few decimals have an exact value; none is a millisecond off for that
+        for millisecond in 0..1000 {
+            let json = format!("1893369600.{millisecond:03}");
+            let read = seconds(&json);
+            for read in [read.floor_seconds(), read.ceil_seconds()] {
+                assert_eq!(
+                    milliseconds(read),
+                    1_893_369_600_000 + millisecond,
+                    "{json}"
+                );
+            }
         }
     }
 }

@@ -3,11 +3,12 @@
 use std::collections::BTreeSet;
 
 use axum::http::HeaderMap;
-use openkey_capability::chain::{ChainError, Delegation};
+use openkey_capability::chain::{Capability, ChainError, Delegation};
 use openkey_capability::resource::{Resource, SpaceId};
+use openkey_capability::token::Token;
 use serde::Serialize;
 
-use crate::admission::token;
+use crate::admission::{remembered_until, token};
 use crate::authority::Revocations;
 use crate::error::Error;
 use crate::node::Node;
@@ -65,6 +66,11 @@ pub async fn delegate(node: &Node, headers: &HeaderMap) -> Result<Delegated, Err
             delegator: delegation.delegator().clone(),
             delegatee: delegation.delegatee().clone(),
             issued_ms: delegation.issued_ms(),
+            // sign-ins are no invocations
+            passes_until_ms: match token {
+                Token::Ucan(_) => delegation.window().expires_ms.map(remembered_until),
+                Token::Cacao(_) => None,
+            },
             chain: chain.statements,
             owners: owners.into_iter().collect(),
             spaces: spaces.into_iter().collect(),
@@ -93,27 +99,20 @@ pub async fn delegate(node: &Node, headers: &HeaderMap) -> Result<Delegated, Err
 }
 
 /// The spaces that a delegation hosts here. Their owner named this node's key for each of them: what
-/// was signed for another node hosts nothing here.
+/// was signed for somebody else hosts nothing here. If it says nothing but that, it was meant for
+/// another node; among other things it lets a session do the hosting.
 fn hosted(node: &Node, delegation: &Delegation) -> Result<Vec<SpaceId>, Error> {
+    let capabilities = delegation.capabilities();
     let mut hosts = Vec::new();
-    for capability in delegation.capabilities() {
-        let Resource::Space(resource) = &capability.resource else {
-            continue;
-        };
-        let is_host = capability.ability.as_str() == HOST
-            && resource.service() == SPACE
-            && resource.path().is_none()
-            && resource.query().is_none()
-            && resource.fragment().is_none();
-        if !is_host {
-            continue;
-        }
-        let space = resource.space();
+    for space in capabilities.iter().filter_map(hosting) {
         let host = node.keys.host(space);
         if delegation.delegatee() != &host {
-            return Err(Error::Unauthorized(format!(
-                "Hosting {space} here must be granted to {host}, which GET /peer/generate/<space> answers"
-            )));
+            if capabilities.iter().all(|it| hosting(it).is_some()) {
+                return Err(Error::Unauthorized(format!(
+                    "Hosting {space} here must be granted to {host}, which GET /peer/generate/<space> answers"
+                )));
+            }
+            continue;
         }
         if !node.config.may_host(space.owner()) {
             return Err(Error::Forbidden(format!(
@@ -124,4 +123,17 @@ fn hosted(node: &Node, delegation: &Delegation) -> Result<Vec<SpaceId>, Error> {
         hosts.push(space.clone());
     }
     Ok(hosts)
+}
+
+/// The space whose hosting a capability is: the ability on exactly `<space>/space`.
+fn hosting(capability: &Capability) -> Option<&SpaceId> {
+    let Resource::Space(resource) = &capability.resource else {
+        return None;
+    };
+    let is_host = capability.ability.as_str() == HOST
+        && resource.service() == SPACE
+        && resource.path().is_none()
+        && resource.query().is_none()
+        && resource.fragment().is_none();
+    is_host.then(|| resource.space())
 }

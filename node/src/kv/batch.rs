@@ -27,7 +27,7 @@ const MAX_WRITTEN: usize = 256;
 /// Most bytes of all values of one answer: they are in memory together.
 const MAX_ANSWER: u64 = 16 * 1024 * 1024;
 
-pub(super) fn is_multipart(headers: &HeaderMap) -> bool {
+pub(crate) fn is_multipart(headers: &HeaderMap) -> bool {
     let kind = headers
         .get(CONTENT_TYPE)
         .and_then(|value| value.to_str().ok());

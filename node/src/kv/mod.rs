@@ -13,6 +13,7 @@ use axum::http::HeaderMap;
 use axum::response::Response;
 use openkey_capability::resource::{Resource, SpaceId};
 
+pub(crate) use self::batch::is_multipart;
 pub use self::etag::{ETag, IfNoneMatch};
 pub(crate) use self::get::not_modified;
 pub use self::get::{Reading, content};
@@ -74,7 +75,7 @@ pub async fn invoke(
         [(Action::Get, key)] => get::get(&call, key).await,
         [(Action::Metadata, key)] => get::metadata(&call, key).await,
         [(Action::List, prefix)] => list::list(&call, prefix).await,
-        [(Action::Put, key)] if !batch::is_multipart(headers) => put::put(&call, key, body).await,
+        [(Action::Put, key)] if !is_multipart(headers) => put::put(&call, key, body).await,
         [(Action::Delete, key)] => put::delete(&call, key).await,
         several => batch::batch(&call, several, body).await,
     }

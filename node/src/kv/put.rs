@@ -10,6 +10,7 @@ use super::etag::condition;
 use super::headers::kept;
 use super::{Call, ETag};
 use crate::blobs::new_name;
+use crate::bound_body::failed;
 use crate::error::Error;
 use crate::node::Node;
 use crate::store::{Change, Condition, Content, Outcome, StoreError, StoredValue, ValueWrite};
@@ -25,9 +26,7 @@ pub(super) async fn put(call: &Call<'_>, key: &str, body: Body) -> Result<Respon
         .and_then(|it| it.to_str().ok())
         .and_then(|it| it.parse().ok());
     check_room(call, announced.unwrap_or(0)).await?;
-    let body = body
-        .into_data_stream()
-        .map(|piece| piece.map_err(|_| Error::Body));
+    let body = body.into_data_stream().map(|piece| piece.map_err(failed));
     let value = receive(call.node, body, headers).await?;
     let etag = ETag(value.hash);
     write(call, vec![(key.to_owned(), condition, Change::Put(value))]).await?;

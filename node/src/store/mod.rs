@@ -47,6 +47,7 @@ pub trait Store: Send + Sync + 'static {
     /// Keeps a delegation that was checked, and hosts the spaces that it says. Nothing changes if one
     /// of its ancestors was revoked, or what it says itself under another name
     /// ([`StoreError::Revoked`]); a delegation that is there already stays as it is, revoked or not.
+    /// From then on what it says is used up as an invocation.
     async fn accept(&self, delegation: NewDelegation) -> Result<Accepted, StoreError>;
 
     /// Keeps a revocation that was checked. Revoking twice changes nothing.
@@ -68,6 +69,9 @@ pub trait Store: Send + Sync + 'static {
     /// revoked. It survives the process at once, and a power cut with the next write: a reading that
     /// is repeated after one shows nothing that was not shown before.
     async fn admit(&self, admission: Admission) -> Result<(), StoreError>;
+
+    /// Whether an invocation was used up, by itself or as a delegation.
+    async fn is_used(&self, statement: &Statement) -> Result<bool, StoreError>;
 
     /// Uses up an invocation of a space's database, and says what both hold.
     async fn enter(

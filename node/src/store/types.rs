@@ -48,6 +48,9 @@ pub struct NewDelegation {
     pub delegatee: Did,
     /// As it says itself, in milliseconds of Unix time.
     pub issued_ms: Option<i64>,
+    /// Until when what was signed could pass for an invocation, in milliseconds of Unix time; `None` if
+    /// it never could.
+    pub passes_until_ms: Option<i64>,
     /// Everything that it rests on.
     pub chain: Vec<Statement>,
     /// Whose it is about: owners of its spaces and networks.

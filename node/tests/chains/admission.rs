@@ -9,6 +9,7 @@ use openkey_node::authority::Revocations;
 use openkey_node::config::LONGEST_INVOCATION;
 use openkey_node::error::Error;
 use openkey_node::invoke::invoke;
+use openkey_node::signed::issue;
 use openkey_node::store::{NewRevocation, StoreError};
 
 use super::delegating::{delegated, hosted};
@@ -155,6 +156,38 @@ async fn h3_the_same_statement_under_another_signature_is_the_same() {
     let again = headers(&format!("Bearer {text}"));
     let again = invoke(&node, &again, Body::from("2")).await.unwrap_err();
     assert!(matches!(again, Error::Store(StoreError::Duplicate)));
+}
+
+#[tokio::test]
+async fn h3_a_delegation_is_not_carried_out_by_who_knows_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let node = node(dir.path(), &Fixed::at(NOW));
+    hosted(&node).await;
+    // it ends as soon as an invocation does
+    let given = Says {
+        resource: "kv/a",
+        abilities: &["tinycloud.kv/put"],
+        until: NOW + 60,
+        ..Says::default()
+    };
+    let given = delegated(&node, &given).await.unwrap();
+    let known = headers(given.token());
+    let body = format!(r#"{{"space":"{}","path":"a"}}"#, space());
+    for _ in 0..2 {
+        let refused = invoke(&node, &known, Body::from("1")).await.unwrap_err();
+        assert!(matches!(refused, Error::Store(StoreError::Duplicate)));
+        let refused = issue(&node, &known, body.as_bytes()).await.unwrap_err();
+        assert!(matches!(refused, Error::Store(StoreError::Duplicate)));
+    }
+    let by_whom_it_is_for = Says {
+        from: 2,
+        proofs: &[given.cid()],
+        abilities: &["tinycloud.kv/put"],
+        ..own()
+    };
+    invoke(&node, &by_whom_it_is_for.headers(), Body::from("1"))
+        .await
+        .unwrap();
 }
 
 #[tokio::test]

@@ -3,17 +3,21 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use axum::body::Body;
 use openkey_capability::chain::{ChainError, Invocation, MAX_NODES};
 use openkey_capability::cid::Cid;
 use openkey_capability::ucan::Ucan;
 use openkey_edge::sqlite::Options;
 use openkey_node::authority::{Authority, Revocations};
+use openkey_node::delegation::delegate;
 use openkey_node::error::Error;
+use openkey_node::invoke::invoke;
 use openkey_node::store::sqlite::SqliteStore;
 use openkey_node::store::{NewRevocation, Store, StoreError};
 use rusqlite::Connection;
 
-use super::tokens::{NOW, Says, did, statement};
+use super::delegating::hosted;
+use super::tokens::{Fixed, NOW, Says, base64url, did, headers, node, space, statement};
 
 struct Held {
     dir: tempfile::TempDir,
@@ -302,4 +306,48 @@ async fn g5_a_cycle_ends() {
     let invocation = Invocation::from_ucan(&invocation.ucan()).unwrap();
     let refused = invocation.check(&chain.ancestors, NOW * 1000).map(drop);
     assert_eq!(refused, Err(ChainError::Missing));
+}
+
+#[tokio::test]
+async fn a_token_is_used_however_its_json_is_laid_out() {
+    let dir = tempfile::tempdir().unwrap();
+    let node = node(dir.path(), &Fixed::at(NOW));
+    hosted(&node).await;
+    let space = space();
+    for (count, start) in ["{", "{ ", "{\n  ", " {", "\n\t{"].into_iter().enumerate() {
+        let text = laid_out(start, &format!("{space}/kv/{count}"));
+        delegate(&node, &headers(&text)).await.unwrap();
+        let proofs = [Cid::of(text.as_bytes())];
+        let resource = format!("kv/{count}");
+        let put = Says {
+            from: 2,
+            to: did(2),
+            proofs: &proofs,
+            resource: &resource,
+            abilities: &["tinycloud.kv/put"],
+            until: NOW + 60,
+            ..Says::default()
+        };
+        let answer = invoke(&node, &put.headers(), Body::from("1")).await;
+        assert_eq!(answer.unwrap().status(), 200, "{start:?}");
+    }
+}
+
+/// A delegation from the first key to the second, with a header and a payload that begin like this.
+fn laid_out(start: &str, resource: &str) -> String {
+    use ed25519_dalek::{Signer as _, SigningKey};
+    let header = format!(r#"{start}"alg":"EdDSA","typ":"JWT","ucv":"0.10.0"}}"#);
+    let payload = format!(
+        r#"{start}"iss":"{}","aud":"{}","exp":{},"prf":[],"att":{{"{resource}":{{"tinycloud.kv/put":[{{}}]}}}}}}"#,
+        did(1),
+        did(2),
+        NOW + 3600
+    );
+    let input = format!(
+        "{}.{}",
+        base64url(header.as_bytes()),
+        base64url(payload.as_bytes())
+    );
+    let signature = SigningKey::from_bytes(&[1; 32]).sign(input.as_bytes());
+    format!("{input}.{}", base64url(&signature.to_bytes()))
 }

@@ -88,6 +88,37 @@ async fn d17_a_space_is_hosted_for_whom_its_owner_named() {
 }
 
 #[tokio::test]
+async fn d17_a_session_that_may_have_a_space_hosted_hosts_nothing_by_that() {
+    let dir = tempfile::tempdir().unwrap();
+    let node = node(dir.path(), &Fixed::at(NOW));
+    let is_hosted = async || node.store.space(&space()).await.unwrap().is_some();
+    let session = Says {
+        resource: "space",
+        abilities: &["tinycloud.space/host", "tinycloud.space/info"],
+        ..Says::default()
+    };
+    let session = delegated(&node, &session).await.unwrap();
+    assert!(!is_hosted().await);
+    // it says so to the node
+    let of_session = [session.cid()];
+    let hosting = |to| Says {
+        from: 2,
+        to,
+        resource: "space",
+        abilities: &["tinycloud.space/host"],
+        proofs: &of_session,
+        ..Says::default()
+    };
+    let refused = delegated(&node, &hosting(did(3))).await;
+    assert!(matches!(refused, Err(Error::Unauthorized(_))));
+    assert!(!is_hosted().await);
+    delegated(&node, &hosting(node.keys.host(&space())))
+        .await
+        .unwrap();
+    assert!(is_hosted().await);
+}
+
+#[tokio::test]
 async fn owners_that_a_node_does_not_serve_are_refused() {
     let dir = tempfile::tempdir().unwrap();
     let mut node = node(dir.path(), &Fixed::at(NOW));
@@ -240,6 +271,41 @@ async fn d10_only_whom_it_concerns_takes_a_delegation_back() {
         .await
         .unwrap();
     assert!(is_revoked().await);
+}
+
+#[tokio::test]
+async fn d10_a_session_takes_back_what_it_gave_whatever_it_cites() {
+    let dir = tempfile::tempdir().unwrap();
+    let node = node(dir.path(), &Fixed::at(NOW));
+    let root = delegated(&node, &Says::default()).await.unwrap();
+    let of_root = [root.cid()];
+    let given = Says {
+        from: 2,
+        to: did(3),
+        proofs: &of_root,
+        ..Says::default()
+    };
+    let given = delegated(&node, &given).await.unwrap();
+    let of_owner = Says {
+        to: did(3),
+        ..Says::default()
+    };
+    let of_owner = delegated(&node, &of_owner).await.unwrap();
+    let path = |ucan: &Ucan| format!("delegation/{}", ucan.cid());
+    let revoked = async |by, target: &Ucan, proofs: &[Cid]| {
+        let path = path(target);
+        revoke(&node, &revoking(by, &path, proofs).headers()).await
+    };
+    // the owner's own is not the session's to take back
+    let refused = chain_error(revoked(2, &of_owner, &of_root).await);
+    assert_eq!(refused, ChainError::Revoker);
+    revoked(2, &given, &[Cid::of(b"missing")]).await.unwrap();
+    // also once the session itself is over
+    revoked(1, &root, &[]).await.unwrap();
+    revoked(2, &given, &of_root).await.unwrap();
+    let known = [&given, &of_owner].map(statement);
+    let known = node.store.revocations(&known).await.unwrap();
+    assert!(known[0].is_some() && known[1].is_none());
 }
 
 #[tokio::test]

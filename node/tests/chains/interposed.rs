@@ -119,6 +119,10 @@ impl Store for Interposed {
         self.behind.delegations_in(space, page).await
     }
 
+    async fn is_used(&self, statement: &Statement) -> Result<bool, StoreError> {
+        self.behind.is_used(statement).await
+    }
+
     async fn admit(&self, admission: Admission) -> Result<(), StoreError> {
         self.behind.admit(admission).await
     }

@@ -5,6 +5,7 @@ mod admission;
 mod asking;
 mod authority;
 mod between;
+mod bodies;
 mod databases;
 mod delegating;
 mod home;

@@ -106,6 +106,14 @@ pub(crate) fn raw(from: u8, to: &Did, until: i64, proofs: &[Cid], grant: Attenua
     signed(builder, from)
 }
 
+/// An invocation by the owner that states something.
+pub(crate) fn stating(resource: &str, ability: &str, fact: serde_json::Value) -> HeaderMap {
+    let ability = Ability::parse(ability).unwrap();
+    let grant = Attenuation::new().with(within(resource), ability);
+    let builder = Builder::new(public(1), did(1).as_str(), NOW + 60);
+    headers(&signed(builder.grant(grant).fact(fact), 1))
+}
+
 /// With a nonce that no other has.
 fn signed(builder: Builder, by: u8) -> String {
     static NEXT: AtomicU64 = AtomicU64::new(0);

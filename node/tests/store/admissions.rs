@@ -3,7 +3,8 @@
 use openkey_node::store::{Entered, Store, StoreError};
 
 use super::common::{
-    NOW, fresh, get, hosted, put, resting, revocation, space, statement, value, write, writing,
+    NOW, delegation, fresh, get, hosted, put, resting, revocation, space, statement, value, write,
+    writing,
 };
 
 pub(crate) async fn h3_an_invocation_is_used_once(store: &dyn Store) {
@@ -118,4 +119,26 @@ pub(crate) async fn h3_a_reading_uses_its_invocation_once(store: &dyn Store) {
     assert_eq!(taken.unwrap_err(), expected);
     let entered = store.enter(resting(&chain), &id, "main").await;
     assert_eq!(entered.unwrap_err(), expected);
+}
+
+pub(crate) async fn h3_a_delegation_is_used_up_as_an_invocation(store: &dyn Store) {
+    let mut new = delegation(&space("given"));
+    let mut admission = fresh();
+    (admission.statement, new.passes_until_ms) = (new.statement, Some(NOW + 5));
+    assert!(!store.is_used(&new.statement).await.unwrap());
+    for _ in 0..2 {
+        store.accept(new.clone()).await.unwrap();
+        assert!(store.is_used(&new.statement).await.unwrap());
+        let used = store.admit(admission.clone()).await;
+        assert_eq!(used, Err(StoreError::Duplicate));
+    }
+    store.tidy(NOW + 6).await.unwrap();
+    assert!(!store.is_used(&new.statement).await.unwrap());
+    // a sign-in could be none
+    new = delegation(&space("given"));
+    store.accept(new.clone()).await.unwrap();
+    assert!(!store.is_used(&new.statement).await.unwrap());
+    admission.statement = new.statement;
+    store.admit(admission).await.unwrap();
+    assert!(store.is_used(&new.statement).await.unwrap());
 }

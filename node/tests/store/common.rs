@@ -134,6 +134,7 @@ pub(crate) fn delegation(space: &SpaceId) -> NewDelegation {
         delegator: did(1),
         delegatee: did(2),
         issued_ms: Some(NOW),
+        passes_until_ms: None,
         chain: Vec::new(),
         owners: vec![space.owner().clone()],
         spaces: vec![space.clone()],

@@ -32,6 +32,7 @@ holds! {
     admissions::h3_a_reading_uses_its_invocation_once,
     admissions::g5_nothing_is_admitted_on_what_was_revoked,
     admissions::h3_an_invocation_is_forgotten_only_past_its_time,
+    admissions::h3_a_delegation_is_used_up_as_an_invocation,
     blobs::a_blob_that_became_a_value_is_never_claimed,
     blobs::a_claimed_blob_never_becomes_a_value,
     blobs::a_blob_that_nobody_removed_is_given_out_again,

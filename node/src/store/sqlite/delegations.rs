@@ -46,6 +46,9 @@ pub(super) fn accept(c: &Connection, new: &NewDelegation) -> Result<Accepted, St
     if tokens(c, &[new.cid])?.iter().all(Option::is_none) {
         uses::check_unrevoked(c, &[new.statement])?;
     }
+    if let Some(until_ms) = new.passes_until_ms {
+        uses::use_up(c, &new.statement, until_ms)?;
+    }
     for space in &new.hosts {
         spaces::host(c, space, new.now_ms)?;
     }

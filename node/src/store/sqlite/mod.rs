@@ -171,6 +171,11 @@ impl Store for SqliteStore {
             .await
     }
 
+    async fn is_used(&self, statement: &Statement) -> Result<bool, StoreError> {
+        let statement = *statement;
+        self.read(move |c| uses::is_used(c, &statement)).await
+    }
+
     async fn admit(&self, admission: Admission) -> Result<(), StoreError> {
         self.write_soon(move |c| uses::admit(c, &admission)).await
     }

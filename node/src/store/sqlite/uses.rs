@@ -10,14 +10,28 @@ const TIDIED: u32 = 10_000;
 
 pub(super) fn admit(c: &Connection, admission: &Admission) -> Result<(), StoreError> {
     check_unrevoked(c, &admission.chain)?;
-    let mut insert = c.prepare_cached(
-        "INSERT INTO invocation (statement, until_ms) VALUES (?1, ?2) ON CONFLICT DO NOTHING",
-    )?;
-    if insert.execute((&admission.statement, admission.until_ms))? == 1 {
+    if use_up(c, &admission.statement, admission.until_ms)? {
         Ok(())
     } else {
         Err(StoreError::Duplicate)
     }
+}
+
+/// Whether it was not used up before.
+pub(super) fn use_up(
+    c: &Connection,
+    statement: &Statement,
+    until_ms: i64,
+) -> Result<bool, StoreError> {
+    let mut insert = c.prepare_cached(
+        "INSERT INTO invocation (statement, until_ms) VALUES (?1, ?2) ON CONFLICT DO NOTHING",
+    )?;
+    Ok(insert.execute((statement, until_ms))? == 1)
+}
+
+pub(super) fn is_used(c: &Connection, statement: &Statement) -> Result<bool, StoreError> {
+    let mut select = c.prepare_cached("SELECT 1 FROM invocation WHERE statement = ?1")?;
+    Ok(select.exists([statement])?)
 }
 
 /// In the transaction that makes the change: whoever revokes comes before it or after it.
