@@ -213,6 +213,21 @@ async fn d8_what_rests_on_a_revoked_delegation_can_neither_be_used_nor_passed_on
         invoked: child.cid(),
     };
     assert_eq!(refused, expected);
+    // that comes before whatever else is wrong
+    let longer = Says {
+        until: NOW + 9999,
+        resource: "sql",
+        ..passed_on()
+    };
+    let refused = chain_error(delegated(&node, &longer).await);
+    assert_eq!(refused, ChainError::ParentRevoked(root.cid()));
+    let elsewhere = Says {
+        to: did(3),
+        abilities: &["tinycloud.kv/del"],
+        ..use_it
+    };
+    let refused = chain_error(invoke(&node, &elsewhere.headers(), Body::empty()).await);
+    assert_eq!(refused, expected);
     // the same again stays what it is: kept, and revoked
     delegate(&node, &headers(root.token())).await.unwrap();
     let use_it = Says {
