@@ -134,14 +134,18 @@ pub async fn authorise(
     })
 }
 
-/// Says which link was revoked, when a transaction has found that one was.
+/// Says which link was revoked, when a transaction has found that one was, or when something else was
+/// found wrong before anybody asked: what was revoked comes first.
 pub async fn explain_revoked(
     authority: &Authority,
     signed: &Signed,
     now_ms: i64,
     error: Error,
 ) -> Error {
-    if !matches!(error, Error::Store(StoreError::Revoked(_))) {
+    if !matches!(
+        error,
+        Error::Store(StoreError::Revoked(_)) | Error::Chain(_)
+    ) {
         return error;
     }
     match authorise(authority, signed, Revocations::Asked, now_ms).await {

@@ -44,11 +44,9 @@ pub async fn delegate(node: &Node, headers: &HeaderMap) -> Result<Delegated, Err
     let proofs = delegation.rests_on();
     // what was revoked is asked by the transaction that keeps it
     let chain = node.authority.chain(proofs, Revocations::Later).await?;
-    if let Err(broken) = delegation.check(&chain.ancestors, now_ms) {
-        // of all rules that it breaks, the first one is said: perhaps that something was revoked
-        let chain = node.authority.chain(proofs, Revocations::Asked).await?;
-        delegation.check(&chain.ancestors, now_ms)?;
-        return Err(broken.into());
+    if let Err(error) = delegation.check(&chain.ancestors, now_ms) {
+        check_unrevoked(node, &delegation, now_ms).await?;
+        return Err(error.into());
     }
     let resources = delegation.capabilities().iter().map(|it| &it.resource);
     let spaces: BTreeSet<SpaceId> = resources
@@ -82,10 +80,8 @@ pub async fn delegate(node: &Node, headers: &HeaderMap) -> Result<Delegated, Err
         Err(StoreError::Revoked(revoked)) if revoked == [*delegation.statement()] => {
             return Err(ChainError::InvokedRevoked(delegation.cid()).into());
         }
-        // the check says which one it was
         Err(StoreError::Revoked(revoked)) => {
-            let chain = node.authority.chain(proofs, Revocations::Asked).await?;
-            delegation.check(&chain.ancestors, now_ms)?;
+            check_unrevoked(node, &delegation, now_ms).await?;
             return Err(StoreError::Revoked(revoked).into());
         }
         other => other?,
@@ -96,6 +92,13 @@ pub async fn delegate(node: &Node, headers: &HeaderMap) -> Result<Delegated, Err
         activated: texts(accepted.activated),
         skipped: texts(accepted.skipped),
     })
+}
+
+/// Says which link was revoked, if one was: that comes before whatever else is wrong.
+async fn check_unrevoked(node: &Node, delegation: &Delegation, now_ms: i64) -> Result<(), Error> {
+    let proofs = delegation.rests_on();
+    let chain = node.authority.chain(proofs, Revocations::Asked).await?;
+    Ok(delegation.check(&chain.ancestors, now_ms)?)
 }
 
 /// The spaces that a delegation hosts here. Their owner named this node's key for each of them: what
