@@ -89,27 +89,16 @@ impl Revocation {
         self.target
     }
 
-    /// What it cites.
+    /// What it rests on.
     #[must_use]
     pub fn proofs(&self) -> &[Cid] {
         &self.proofs
     }
 
-    /// What it rests on: what it cites, or nothing if its signer may revoke in their own name. Clients
-    /// cite the session whatever they ask, and who may revoke without a proof loses nothing by one.
-    #[must_use]
-    pub fn rests_on(&self, target: &Delegation) -> &[Cid] {
-        if may_revoke(target, &self.revoker) {
-            &[]
-        } else {
-            &self.proofs
-        }
-    }
-
     /// Whether it takes effect: in its time, by the target's delegator or delegatee or the owner of a
     /// space in it, or by somebody whom one of these let revoke.
     ///
-    /// `ancestors` must be those of what it rests on, complete; `target` is what [`Self::target`] names.
+    /// `ancestors` must be those of its proofs, complete; `target` is what [`Self::target`] names.
     ///
     /// # Errors
     ///
@@ -123,12 +112,17 @@ impl Revocation {
         if !self.window.contains(now_ms) {
             return Err(ChainError::RevocationTime);
         }
-        let principal = match self.rests_on(target) {
+        let principal = match self.proofs.as_slice() {
             [] => &self.revoker,
             [proof] => self.principal(proof, ancestors, now_ms)?,
             _ => return Err(ChainError::Revoker),
         };
-        if target.cid() == self.target && may_revoke(target, principal) {
+        let owns = |capability: &Capability| capability.is_owned_by(principal);
+        let may = target.cid() == self.target
+            && (target.delegator() == principal
+                || target.delegatee() == principal
+                || target.capabilities().iter().any(owns));
+        if may {
             Ok(())
         } else {
             Err(ChainError::Revoker)
@@ -177,12 +171,6 @@ impl Revocation {
             Err(ChainError::Revoker)
         }
     }
-}
-
-/// Whether somebody gave a delegation, or got it, or owns something in it.
-fn may_revoke(target: &Delegation, who: &Did) -> bool {
-    let owns = |capability: &Capability| capability.is_owned_by(who);
-    target.delegator() == who || target.delegatee() == who || target.capabilities().iter().any(owns)
 }
 
 /// The delegation that a resource names.

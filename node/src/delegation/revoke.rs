@@ -35,7 +35,7 @@ pub async fn revoke(node: &Node, headers: &HeaderMap) -> Result<RevokedCid, Erro
     let target = target.ok_or(Error::Revocation(ChainError::Missing))?;
     let chain = match node
         .authority
-        .chain(revocation.rests_on(&target), Revocations::Asked)
+        .chain(revocation.proofs(), Revocations::Asked)
         .await
     {
         Err(Error::Chain(error)) => return Err(Error::Revocation(error)),

@@ -278,41 +278,6 @@ async fn d10_only_whom_it_concerns_takes_a_delegation_back() {
 }
 
 #[tokio::test]
-async fn d10_a_session_takes_back_what_it_gave_whatever_it_cites() {
-    let dir = tempfile::tempdir().unwrap();
-    let node = node(dir.path(), &Fixed::at(NOW));
-    let root = delegated(&node, &Says::default()).await.unwrap();
-    let of_root = [root.cid()];
-    let given = Says {
-        from: 2,
-        to: did(3),
-        proofs: &of_root,
-        ..Says::default()
-    };
-    let given = delegated(&node, &given).await.unwrap();
-    let of_owner = Says {
-        to: did(3),
-        ..Says::default()
-    };
-    let of_owner = delegated(&node, &of_owner).await.unwrap();
-    let path = |ucan: &Ucan| format!("delegation/{}", ucan.cid());
-    let revoked = async |by, target: &Ucan, proofs: &[Cid]| {
-        let path = path(target);
-        revoke(&node, &revoking(by, &path, proofs).headers()).await
-    };
-    // the owner's own is not the session's to take back
-    let refused = chain_error(revoked(2, &of_owner, &of_root).await);
-    assert_eq!(refused, ChainError::Revoker);
-    revoked(2, &given, &[Cid::of(b"missing")]).await.unwrap();
-    // also once the session itself is over
-    revoked(1, &root, &[]).await.unwrap();
-    revoked(2, &given, &of_root).await.unwrap();
-    let known = [&given, &of_owner].map(statement);
-    let known = node.store.revocations(&known).await.unwrap();
-    assert!(known[0].is_some() && known[1].is_none());
-}
-
-#[tokio::test]
 async fn g5_a_revoked_statement_is_not_let_in_under_another_name() {
     let dir = tempfile::tempdir().unwrap();
     let node = node(dir.path(), &Fixed::at(NOW));
