@@ -82,15 +82,16 @@ fn h2_kill_9_under_load_loses_nothing_that_was_acknowledged() {
     ];
     let options = options(&nodes, dir.path());
     let acks = dir.path().join("acks");
+    let mut acknowledged = Acks::of(&acks);
     let report = std::thread::scope(|scope| {
         let load = scope.spawn(|| run(&options));
         for kill in 0..KILLS {
-            Acks::of(&acks).wait_for_some(BETWEEN);
+            acknowledged.wait_for_some(BETWEEN);
             // in turns: each process is the one that recovers, and the one that goes on
             let address = nodes.remove(kill % 2).kill();
             nodes.insert(kill % 2, Node::start(&data, &address));
         }
-        Acks::of(&acks).wait_for_some(BETWEEN);
+        acknowledged.wait_for_some(BETWEEN);
         options.stop.stop();
         load.join().unwrap().unwrap()
     });

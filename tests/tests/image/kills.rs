@@ -23,15 +23,16 @@ fn h2_kills_under_load_lose_nothing_acknowledged() {
         stop: Stop::default(),
         acks: Some(acks.clone()),
     };
+    let mut acknowledged = Acks::of(&acks);
     let report = std::thread::scope(|scope| {
         let load = scope.spawn(|| run(&site, &options, &Vec::new).unwrap());
         for name in ["enclave", "host-proxy", "vsock"] {
-            Acks::of(&acks).wait_for_some(BETWEEN);
+            acknowledged.wait_for_some(BETWEEN);
             let killed = simulation.kill(name).unwrap();
             simulation.wait_for_another(name, killed).unwrap();
         }
         // signatures too, however long signing up has taken
-        Acks::of(&acks).wait_for(20);
+        acknowledged.wait_for(20);
         options.stop.stop();
         load.join().unwrap()
     });

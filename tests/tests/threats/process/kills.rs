@@ -22,16 +22,17 @@ fn h2_ten_kills_under_load_lose_nothing_acknowledged() {
         stop: Stop::default(),
         acks: Some(acks.clone()),
     };
+    let mut acknowledged = Acks::of(&acks);
     let report = std::thread::scope(|scope| {
         let load = scope.spawn(|| run(&site, &options, &Vec::new).unwrap());
         for kill in 0..10 {
-            Acks::of(&acks).wait_for_some(BETWEEN);
+            acknowledged.wait_for_some(BETWEEN);
             let name = ["enclave", "host-proxy"][kill % 2];
             let killed = simulation.kill(name).unwrap();
             simulation.wait_for_another(name, killed).unwrap();
         }
         // signatures too, however long signing up has taken
-        Acks::of(&acks).wait_for(60);
+        acknowledged.wait_for(60);
         options.stop.stop();
         load.join().unwrap()
     });
