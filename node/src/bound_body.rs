@@ -10,6 +10,7 @@ use futures_util::{StreamExt as _, stream};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
+use crate::digest;
 use crate::error::Error;
 use crate::kv::is_multipart;
 
@@ -75,14 +76,11 @@ fn named(facts: &[Value]) -> Result<Option<[u8; 32]>, Error> {
     let Some(hash) = own.filter_map(|fact| fact.get(HASH)).next() else {
         return Ok(None);
     };
-    let mut bytes = [0; 32];
-    let text = hash.as_str().unwrap_or_default();
-    let is_hash = hex::decode_to_slice(text, &mut bytes).is_ok();
-    if is_hash && !text.contains(|digit: char| digit.is_ascii_uppercase()) {
-        Ok(Some(bytes))
-    } else {
-        Err(Error::Bad(format!(
+    let hash = hash.as_str().and_then(digest::parse);
+    let hash = hash.ok_or_else(|| {
+        Error::Bad(format!(
             "{HASH} is not a SHA-256 hash in lower-case hexadecimal digits"
-        )))
-    }
+        ))
+    })?;
+    Ok(Some(hash))
 }

@@ -28,6 +28,7 @@ pub mod config;
 mod cors;
 pub mod databases;
 pub mod delegation;
+mod digest;
 pub mod error;
 pub mod invoke;
 pub mod keys;

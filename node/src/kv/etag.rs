@@ -4,6 +4,7 @@ use core::fmt;
 
 use axum::http::{HeaderMap, HeaderValue, header};
 
+use crate::digest;
 use crate::error::Error;
 use crate::store::Condition;
 
@@ -33,12 +34,7 @@ impl ETag {
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let digits = text.strip_prefix("\"blake3-")?.strip_suffix('"')?;
-        if digits.bytes().any(|b| b.is_ascii_uppercase()) {
-            return None;
-        }
-        let mut hash = [0; 32];
-        hex::decode_to_slice(digits, &mut hash).ok()?;
-        Some(Self(hash))
+        digest::parse(digits).map(Self)
     }
 }
 
