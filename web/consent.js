@@ -10,6 +10,8 @@ import { create, get } from './webauthn.js';
 /** @import { Action, Approved, Assertion, Bytes, PromptKind, Prompted } from './messages.js' */
 /** @import { CheckedPrompt } from './verifier.js' */
 
+/** @typedef {{ account: string, userHandle: string }} Who an account and where its record is found, hex */
+
 /** @typedef {{ prompt: CheckedPrompt, prompted: Prompted, assertion: Assertion | null, sent: boolean }} Prepared */
 
 /**
@@ -30,16 +32,16 @@ export function kindOf(action) {
  * Asks for the prompt of an action. Adding a passkey first lets the browser make one.
  *
  * @param {App} app
- * @param {string} account hex
+ * @param {Who} who
  * @param {Action} action
  * @param {(step: string) => void} [tell] hears what happens, in words
  * @returns {Promise<Prepared>}
  */
-export async function propose(app, account, action, tell = () => {}) {
+export async function propose(app, { account, userHandle }, action, tell = () => {}) {
   await app.visit.ensure();
   const nonce = random(32);
   const origin = location.origin;
-  const request = { propose: { account: fromHex(account), origin, nonce, head: app.store.head(account), action } };
+  const request = { propose: { account: fromHex(account), user_handle: fromHex(userHandle), origin, nonce, head: app.store.head(account), action } };
   const expected = { kind: kindOf(action), account, nonce };
   const how = { tell, most: BRIEFLY };
   if (!('add_passkey' in action)) {
@@ -100,8 +102,8 @@ async function checked(app, sent, prompted, expected) {
  * @param {App} app
  * @param {Prepared} prepared
  * @param {{ signal?: AbortSignal, confirmed?: boolean, tell?: (step: string) => void }} [how]
- * @returns {Promise<{ approved: Approved | null, account: string }>} `approved` is null if an earlier
- *   sending took effect and only its answer was lost
+ * @returns {Promise<{ approved: Approved | null, who: Who | null }>} `approved` is null if an earlier
+ *   sending took effect and only its answer was lost; `who` is the account that answered
  */
 export async function approve(app, prepared, { signal, confirmed = false, tell = () => {} } = {}) {
   const { prompt, prompted } = prepared;
@@ -109,12 +111,14 @@ export async function approve(app, prepared, { signal, confirmed = false, tell =
     tell('Your browser asks for your passkey.');
     prepared.assertion = await get({ ...prompted.options, challenge: fromHex(prompt.challenge) }, signal);
   }
-  const account = prompt.account ?? userHandle(prepared.assertion);
+  const handle = prompt.account === null ? handleOf(prepared.assertion) : null;
+  // At a sign-in the passkey says whose it is: an account this browser knows must be that one.
+  const account = prompt.account ?? app.store.account(handle ?? '');
   const request = {
     approve: {
       context: prompted.context,
       assertion: prepared.assertion,
-      head: app.store.head(account),
+      head: account === null ? null : app.store.head(account),
       confirmed: confirmed ? fromHex(prompt.digest) : null,
     },
   };
@@ -129,11 +133,12 @@ export async function approve(app, prepared, { signal, confirmed = false, tell =
   try {
     const { answer } = await patiently(() => app.api.send(request, 'approved'), how);
     prepared.sent = true;
-    await app.visit.checkHead(answer.head, account);
-    return { approved: answer, account };
+    const head = await app.visit.checkHead(answer.head, account);
+    if (handle !== null) app.store.keepAccount(handle, head.account);
+    return { approved: answer, who: handle === null ? null : { account: head.account, userHandle: handle } };
   } catch (error) {
     if (!(error instanceof Failure) || error.party !== 'enclave') throw error;
-    if (error.code === 'context_used' && prepared.sent) return { approved: null, account };
+    if (error.code === 'context_used' && prepared.sent) return { approved: null, who: null };
     // The enclave judged this answer: the next try needs another one.
     if (!error.retry || error.code === 'assertion_refused') prepared.assertion = null;
     throw error;
@@ -154,13 +159,13 @@ export async function prove(app, signal) {
   for (const key of view.keys) {
     if (signal.aborted) return;
     if (key.archived_at !== null || app.addressOf(key.key) !== null) continue;
-    await propose(app, session.account, { sign: { key: key.key, payload: { text } } });
+    await propose(app, session, { sign: { key: key.key, payload: { text } } });
     app.dispatchEvent(new Event('account'));
   }
 }
 
 /** @param {Assertion} assertion */
-function userHandle(assertion) {
+function handleOf(assertion) {
   if (!assertion.user_handle || assertion.user_handle.length !== 16) {
     throw new Failure('passkey', 'no_user_handle', {
       title: 'This passkey does not say whose it is',

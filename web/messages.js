@@ -8,7 +8,7 @@
  * @typedef {{ body: Bytes, signature: Bytes, kind?: T }} Signed a statement of the enclave; `kind` never exists
  */
 
-/** @typedef {{ account: Bytes, version: number, hash: Bytes }} AccountHead */
+/** @typedef {{ account: Bytes, version: number, hash: Bytes, entry: Bytes }} AccountHead */
 /** @typedef {{ challenge: Bytes, rp_id: string, rp_name: string, user_id: Bytes, user_name: string, algorithms: number[], exclude: Bytes[], timeout_ms: number }} CreationOptions */
 /** @typedef {{ challenge: Bytes, rp_id: string, allow: Bytes[], timeout_ms: number }} RequestOptions */
 /** @typedef {{ id: Bytes, attestation_object: Bytes, client_data_json: Bytes, transports: string[] }} NewCredential */
@@ -37,7 +37,7 @@
  *   | { sign_up: { origin: string, name: string, nonce: Bytes } }
  *   | { sign_up_finish: { context: Bytes, credential: NewCredential } }
  *   | { sign_in: { origin: string, nonce: Bytes } }
- *   | { propose: { account: Bytes, origin: string, nonce: Bytes, head: AccountHead | null, action: Action } }
+ *   | { propose: { account: Bytes, user_handle: Bytes, origin: string, nonce: Bytes, head: AccountHead | null, action: Action } }
  *   | { passkey_created: { context: Bytes, credential: NewCredential } }
  *   | { approve: { context: Bytes, assertion: Assertion, head: AccountHead | null, confirmed: Bytes | null } }
  *   | { read: { token: Bytes, head: AccountHead | null, query: Query } }} Request
@@ -49,7 +49,7 @@
 /** @typedef {{ key: number, address: Bytes, label: string, created_at: number, archived_at: number | null }} KeyView */
 /** @typedef {{ id: Bytes, name: string, public_key_sha256: Bytes, created_at: number, used_at: number | null }} PasskeyView */
 /** @typedef {{ account: Bytes, name: string, created_at: number, confirmed: boolean, passkeys: PasskeyView[], keys: KeyView[], history: number, head: Signed<'head'> }} AccountView */
-/** @typedef {{ sequence: number, previous: Bytes, at: number, kind: PromptKind, title: string, origin: string, passkey: Bytes, digest: Bytes, key: number | null, signature: Bytes | null }} HistoryEntry */
+/** @typedef {{ sequence: number, previous: Bytes, record: Bytes, at: number, kind: PromptKind, title: string, origin: string, passkey: Bytes, digest: Bytes, key: number | null, signature: Bytes | null }} HistoryEntry */
 /** @typedef {{ entries: HistoryEntry[], next: number | null }} HistoryPage */
 
 /**

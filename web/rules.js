@@ -80,7 +80,7 @@ const RULES = {
   root_not_a_certificate: 'policy',
   rolled_back: 'head',
   head_account: 'head',
-  head_forked: 'head',
+  forked: 'head',
   statement_signature: {
     title: 'The signature is not the enclave’s',
     advice: 'Nothing was approved. Someone between this page and the enclave may be changing messages. Do not continue; tell the operator.',

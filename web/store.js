@@ -5,7 +5,7 @@ import { fromBase64, fromHex, toBase64, toHex } from './bytes.js';
 
 /** @import { AccountHead, Bytes, Policy } from './messages.js' */
 
-/** @typedef {{ account: string, token: Bytes, expiresAt: number, name: string }} Session `account` as hex */
+/** @typedef {{ account: string, userHandle: string, token: Bytes, expiresAt: number, name: string }} Session `account` and `userHandle` as hex */
 
 /** @typedef {{ version: 1, receipt: { body: string, signature: string }, evidence: string, nonce: string }} ReceiptFile what `openkey-verify account` reads */
 /** @typedef {{ hash: string, file: ReceiptFile }} KeptReceipt */
@@ -30,17 +30,34 @@ export class Store {
    */
   head(account) {
     const kept = read(this.local, `openkey.head.${account}`);
-    return kept ? { account: fromHex(account), version: kept.version, hash: fromHex(kept.hash) } : null;
+    return kept ? { account: fromHex(account), version: kept.version, hash: fromHex(kept.hash), entry: fromHex(kept.entry) } : null;
+  }
+
+  /**
+   * The account that a user handle led to before.
+   * @param {string} userHandle hex
+   * @returns {string | null} hex
+   */
+  account(userHandle) {
+    return read(this.local, `openkey.account.${userHandle}`);
+  }
+
+  /**
+   * @param {string} userHandle hex
+   * @param {string} account hex
+   */
+  keepAccount(userHandle, account) {
+    write(this.local, `openkey.account.${userHandle}`, account);
   }
 
   /**
    * Keeps a checked head, unless another tab has seen a newer one meanwhile.
-   * @param {{ account: string, version: number, hash: string }} head
+   * @param {{ account: string, version: number, hash: string, entry: string }} head
    */
   keepHead(head) {
     const kept = this.head(head.account);
     if (kept && kept.version > head.version) return;
-    write(this.local, `openkey.head.${head.account}`, { version: head.version, hash: head.hash });
+    write(this.local, `openkey.head.${head.account}`, { version: head.version, hash: head.hash, entry: head.entry });
   }
 
   /**

@@ -30,7 +30,7 @@ import { adviceFor } from './rules.js';
  * @property {PromptKind} kind
  * @property {string | null} account
  * @property {{ key: number, address: string } | null} key
- * @property {number} version
+ * @property {CheckedHead | null} head the record it was made for
  * @property {string} challenge
  * @property {string} digest
  * @property {string} request
@@ -44,6 +44,7 @@ import { adviceFor } from './rules.js';
 /**
  * @typedef {object} CheckedReceipt a receipt whose signature, nonce and passkey held; bytes as hex
  * @property {string} account
+ * @property {string} user_handle
  * @property {number} version
  * @property {number} issued_at
  * @property {string} rp_id
@@ -53,7 +54,7 @@ import { adviceFor } from './rules.js';
  * @property {string} hash SHA-256 of the signed body
  */
 
-/** @typedef {{ account: string, version: number, hash: string }} CheckedHead */
+/** @typedef {{ account: string, version: number, hash: string, entry: string }} CheckedHead */
 
 /**
  * @typedef {object} Exports

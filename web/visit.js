@@ -131,13 +131,13 @@ export class Visit extends EventTarget {
   /**
    * Checks a head and keeps it; an older one than this browser has seen is refused.
    * @param {Signed<'head'>} signed
-   * @param {string} account hex
+   * @param {string | null} account hex; null if this browser knows none yet
    * @returns {Promise<CheckedHead>}
    */
   async checkHead(signed, account) {
-    const known = this.store.head(account);
-    const head = await this.#vouch((verifier, identity) => verifier.head(identity, signed, known && { account, version: known.version, hash: toHex(known.hash) }));
-    if (head.account !== account) throw pageFailure('head_account', 'The answer is about another account.');
+    const known = account === null ? null : this.store.head(account);
+    const head = await this.#vouch((verifier, identity) => verifier.head(identity, signed, known && { account, version: known.version, hash: toHex(known.hash), entry: toHex(known.entry) }));
+    if (account !== null && head.account !== account) throw pageFailure('head_account', 'The answer is about another account.');
     this.store.keepHead(head);
     return head;
   }

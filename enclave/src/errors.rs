@@ -54,6 +54,10 @@ const fn words(code: ErrorCode) -> (&'static str, &'static str) {
             "The store does not show the newest state of this account.",
             "Nothing was done. Tell the operator; your keys are safe, but the store was set back.",
         ),
+        ErrorCode::Forked => (
+            "The store shows this account with another history than the one that is known.",
+            "Nothing was done. Tell the operator: somebody keeps two versions of your account.",
+        ),
         ErrorCode::RecordCorrupt => (
             "The stored account was changed or moved by someone else.",
             "Nothing was done. Tell the operator.",
@@ -87,6 +91,10 @@ const fn words(code: ErrorCode) -> (&'static str, &'static str) {
         ),
         ErrorCode::ContextExpired => ("The time for this answer is over.", AGAIN),
         ErrorCode::ContextUsed => ("This prompt was answered already.", RELOAD),
+        ErrorCode::BeginAgain => (
+            "This sign-up began at another enclave, or before the enclave started again.",
+            "Begin again. Nothing was made.",
+        ),
         ErrorCode::AccountChanged => ("The account has changed since the prompt was made.", RELOAD),
         ErrorCode::AssertionRefused => (
             "The passkey's answer does not hold.",

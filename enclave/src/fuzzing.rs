@@ -3,7 +3,7 @@
 
 use std::sync::OnceLock;
 
-use openkey_protocol::message::{AccountId, Assertion, Bytes, Hash32, NewCredential};
+use openkey_protocol::message::{Assertion, Bytes, Hash32, NewCredential, UserHandle};
 
 use crate::{
     account::Passkey,
@@ -59,8 +59,8 @@ fn registration(client_data_json: Vec<u8>, attestation_object: &[u8]) {
     let Some(relying_party) = relying_party() else {
         return;
     };
-    let account = AccountId([1; 16]);
-    let Ok(begun) = relying_party.begin_registration(&account, "Fuzz", Vec::new(), 1) else {
+    let user_handle = UserHandle([1; 16]);
+    let Ok(begun) = relying_party.begin_registration(&user_handle, "Fuzz", Vec::new(), 1) else {
         return;
     };
     let credential = NewCredential {
@@ -96,14 +96,14 @@ fn assertion(client_data_json: Vec<u8>, authenticator_data: &[u8]) {
         signature: Bytes(vec![0x30, 0]),
         user_handle: None,
     };
-    let account = AccountId([1; 16]);
+    let user_handle = UserHandle([1; 16]);
     let verified =
-        relying_party.finish_assertion(&begun.state, ORIGIN, &account, &passkey, &answer);
+        relying_party.finish_assertion(&begun.state, ORIGIN, &user_handle, &passkey, &answer);
     assert!(verified.is_err(), "accepted without the challenge");
 }
 
 fn sealed(bytes: &[u8]) {
-    let sealer = Sealer::new(RootKey::new(&[7; 32]));
+    let sealer = Sealer::new(RootKey::new(&[7; 32]), 1);
     let name = Name {
         kind: Kind::Account,
         id: b"fuzz",

@@ -13,6 +13,7 @@
 
 mod account;
 pub mod boot;
+mod chain;
 pub mod channel;
 pub mod clock;
 pub mod configuration;

@@ -20,8 +20,10 @@ pub(crate) struct Versions {
 /// Why a record is not accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum VersionError {
-    /// Older than one that was seen, or another one of the same version.
+    /// Older than one that was seen.
     RolledBack,
+    /// Another one of the version that was seen.
+    Forked,
     /// Never seen, and there is no room to remember it.
     Full,
 }
@@ -35,12 +37,13 @@ impl Versions {
         }
     }
 
-    /// Whether any version of a record was seen.
-    pub(crate) fn knows(&self, id: &RecordId) -> bool {
+    /// The newest version of a record that was seen, and its hash.
+    pub(crate) fn newest(&self, id: &RecordId) -> Option<(u64, Hash32)> {
         let newest = self.lock();
         newest
             .get(&key(id))
-            .is_some_and(|(version, _)| *version > 0)
+            .copied()
+            .filter(|(version, _)| *version > 0)
     }
 
     /// Keeps room for an account that is about to be made, so that one that was stored can always be
@@ -58,7 +61,8 @@ impl Versions {
         self.lock().len() >= self.capacity
     }
 
-    /// Accepts a record that is not older than what was seen, and remembers it.
+    /// Remembers a record that is not older than what was seen. That a newer one continues what was
+    /// seen is for the caller to check.
     pub(crate) fn observe(
         &self,
         id: &RecordId,
@@ -69,8 +73,11 @@ impl Versions {
         let full = newest.len() >= self.capacity;
         match newest.get_mut(&key(id)) {
             Some((known, known_hash)) => {
-                if version < *known || (version == *known && hash != *known_hash) {
+                if version < *known {
                     return Err(VersionError::RolledBack);
+                }
+                if version == *known && hash != *known_hash {
+                    return Err(VersionError::Forked);
                 }
                 (*known, *known_hash) = (version, hash);
             }
@@ -124,28 +131,28 @@ mod tests {
     #[test]
     fn e2_versions_only_go_up() {
         let versions = Versions::new(4);
-        assert!(!versions.knows(&id(1)));
+        assert_eq!(versions.newest(&id(1)), None);
         assert_eq!(versions.observe(&id(1), 5, ONE), Ok(()));
         assert_eq!(versions.observe(&id(1), 5, ONE), Ok(()));
         let rolled_back = Err(VersionError::RolledBack);
         assert_eq!(versions.observe(&id(1), 4, TWO), rolled_back);
-        assert_eq!(versions.observe(&id(1), 5, TWO), rolled_back);
+        assert_eq!(versions.observe(&id(1), 5, TWO), Err(VersionError::Forked));
         assert_eq!(versions.observe(&id(1), 6, TWO), Ok(()));
         assert_eq!(versions.observe(&id(1), 5, ONE), rolled_back);
-        assert!(versions.knows(&id(1)));
+        assert_eq!(versions.newest(&id(1)), Some((6, TWO)));
     }
 
     #[test]
     fn a_reservation_keeps_room_and_gives_it_back() {
         let versions = Versions::new(1);
         let reserved = versions.reserve(&id(1)).unwrap();
-        assert!(!versions.knows(&id(1)));
+        assert_eq!(versions.newest(&id(1)), None);
         assert_eq!(versions.observe(&id(2), 1, ONE), Err(VersionError::Full));
         drop(reserved);
         let reserved = versions.reserve(&id(2)).unwrap();
         assert_eq!(versions.observe(&id(2), 1, ONE), Ok(()));
         drop(reserved);
-        assert!(versions.knows(&id(2)));
+        assert_eq!(versions.newest(&id(2)), Some((1, ONE)));
         assert_eq!(versions.reserve(&id(1)).err(), Some(VersionError::Full));
     }
 

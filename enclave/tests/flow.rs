@@ -180,6 +180,7 @@ async fn s1_a_new_visitor_gets_a_key_and_signs_with_it() {
     let mut person = Person {
         authenticator: common::Authenticator::new(1),
         account: receipt.account,
+        user_handle: receipt.user_handle,
         address: receipt.keys[0].address,
         receipt: receipt_hash(&done.receipt),
         head: verified(&enclave, &done.head),

@@ -250,6 +250,7 @@ const fn event_name(event: &EnclaveEvent) -> &'static str {
         EnclaveEvent::NsmFailed => "nsm_failed",
         EnclaveEvent::StoreFailed => "store_failed",
         EnclaveEvent::RolledBack => "rolled_back",
+        EnclaveEvent::Forked => "forked",
         EnclaveEvent::RecordCorrupt => "record_corrupt",
         EnclaveEvent::SelfCheckFailed => "self_check_failed",
         EnclaveEvent::EventsLost { .. } => "events_lost",

@@ -14,19 +14,22 @@ use openkey_protocol::{
     frame::{Deframer, Frame, LENGTH_BYTES},
     message::{
         AccountHead, AccountId, Action, Bytes, Class, Hash32, KeyId, Payload, Propose, Request,
+        UserHandle,
     },
 };
 
 fn proposal(text: usize) -> Request {
-    let account = AccountId([0xac; 16]);
+    let account = AccountId([0xac; 32]);
     Request::Propose(Propose {
         account,
+        user_handle: UserHandle([0xab; 16]),
         origin: "https://openkey.example".into(),
         nonce: Bytes(vec![7; 32]),
         head: Some(AccountHead {
             account,
             version: 1234,
             hash: Hash32([9; 32]),
+            entry: Hash32([8; 32]),
         }),
         action: Action::Sign {
             key: KeyId(0),

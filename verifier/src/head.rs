@@ -24,7 +24,7 @@ pub fn check(
     if head.version < known.version {
         return Err(HeadError::RolledBack);
     }
-    if head.version == known.version && head.hash != known.hash {
+    if head.version == known.version && head != *known {
         return Err(HeadError::Forked);
     }
     Ok(head)
@@ -56,7 +56,7 @@ impl HeadError {
             Self::Statement(error) => error.rule(),
             Self::Account => "head_account",
             Self::RolledBack => "rolled_back",
-            Self::Forked => "head_forked",
+            Self::Forked => "forked",
         }
     }
 }
@@ -70,9 +70,10 @@ mod tests {
 
     fn head(account: u8, version: u64, hash: u8) -> AccountHead {
         AccountHead {
-            account: AccountId([account; 16]),
+            account: AccountId([account; 32]),
             version,
             hash: Hash32([hash; 32]),
+            entry: Hash32([hash; 32]),
         }
     }
 

@@ -56,7 +56,10 @@ pub fn check(
     match &request {
         Request::SignIn(sign_in) => {
             // Who signs in is for the authenticator to say, not for the enclave to guess.
-            if prompt.kind != PromptKind::SignIn || prompt.account.is_some() {
+            if prompt.kind != PromptKind::SignIn
+                || prompt.account.is_some()
+                || prompt.head.is_some()
+            {
                 return Err(PromptError::Action);
             }
             asked.same(&sign_in.origin, sign_in.nonce.as_slice())?;
@@ -126,13 +129,17 @@ fn same_action(prompt: &Prompt, propose: &Propose) -> Result<(), PromptError> {
     {
         return Err(PromptError::Key);
     }
-    if propose
-        .head
-        .is_some_and(|head| head.account == propose.account && prompt.version < head.version)
-    {
-        return Err(PromptError::RolledBack);
+    let Some(shown) = &prompt.head else {
+        return Err(PromptError::Action);
+    };
+    if shown.account != propose.account {
+        return Err(PromptError::Action);
     }
-    Ok(())
+    match &propose.head {
+        Some(known) if shown.version < known.version => Err(PromptError::RolledBack),
+        Some(known) if shown.version == known.version && shown != known => Err(PromptError::Forked),
+        _ => Ok(()),
+    }
 }
 
 /// The digest this crate can compute itself; `None` for typed data.
@@ -191,6 +198,9 @@ pub enum PromptError {
     /// The enclave answers from an older state of the account than the client has seen.
     #[error("the prompt is older than the account head this client holds")]
     RolledBack,
+    /// The enclave answers from another history of the account than the client has seen.
+    #[error("the prompt is for another history of the account than the head this client holds")]
+    Forked,
     /// Issued in the future, beyond [`MAX_SKEW_MS`].
     #[error("the prompt was issued in the future: check this device's clock")]
     NotYetIssued,
@@ -213,6 +223,7 @@ impl PromptError {
             Self::Key => "prompt_key",
             Self::Digest => "prompt_digest",
             Self::RolledBack => "rolled_back",
+            Self::Forked => "forked",
             Self::NotYetIssued => "prompt_not_yet_issued",
             Self::Expired => "prompt_expired",
         }

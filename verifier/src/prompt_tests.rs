@@ -3,7 +3,7 @@
 use ed25519_dalek::{Signer, SigningKey};
 use openkey_protocol::message::{
     AccountHead, AccountId, AccountReceipt, Address, Bytes, Hash32, KeyId, NewCredential,
-    PasskeyCreated, ReceiptKey, SignIn, Statement, Summary,
+    PasskeyCreated, ReceiptKey, SignIn, Statement, Summary, UserHandle,
 };
 
 use super::*;
@@ -11,7 +11,13 @@ use super::*;
 const NONCE: [u8; 32] = [7; 32];
 const ORIGIN: &str = "http://localhost:7100";
 const NOW: u64 = 1_800_000_000_000;
-const ACCOUNT: AccountId = AccountId([1; 16]);
+const ACCOUNT: AccountId = AccountId([1; 32]);
+const HEAD: AccountHead = AccountHead {
+    account: ACCOUNT,
+    version: 4,
+    hash: Hash32([4; 32]),
+    entry: Hash32([5; 32]),
+};
 
 fn signer() -> SigningKey {
     SigningKey::from_bytes(&[3; 32])
@@ -28,6 +34,7 @@ fn sign<T: Statement>(statement: &T) -> Signed<T> {
 fn propose(action: Action) -> Request {
     Request::Propose(Propose {
         account: ACCOUNT,
+        user_handle: UserHandle([1; 16]),
         origin: ORIGIN.into(),
         nonce: NONCE.into(),
         head: None,
@@ -74,7 +81,7 @@ fn answer(request: &Request, kind: PromptKind) -> Prompt {
             key: KeyId(0),
             address: Address([9; 20]),
         }),
-        version: 4,
+        head: (kind != PromptKind::SignIn).then_some(HEAD),
         challenge: vec![5; 32].into(),
         digest,
         request: hash,
@@ -203,7 +210,7 @@ fn e5_a_prompt_over_other_bytes_than_asked_is_refused() {
     prompt.key = None;
     assert_eq!(judge(&prompt, &asked), Err(PromptError::Key));
     let mut prompt = answer(&asked, PromptKind::SignText);
-    prompt.account = Some(AccountId([2; 16]));
+    prompt.account = Some(AccountId([2; 32]));
     assert_eq!(judge(&prompt, &asked), Err(PromptError::Action));
     let sign_in = Request::SignIn(SignIn {
         origin: ORIGIN.into(),
@@ -286,24 +293,44 @@ fn another_nonce_origin_or_kind_of_request_is_refused() {
 
 #[test]
 fn a_prompt_behind_the_head_that_was_sent_is_refused() {
-    let with_head = |version| {
+    let judge_with = |head: AccountHead| {
         let Request::Propose(mut propose) = text("hi") else {
             unreachable!()
         };
-        propose.head = Some(AccountHead {
-            account: ACCOUNT,
-            version,
-            hash: Hash32([0; 32]),
-        });
-        Request::Propose(propose)
+        propose.head = Some(head);
+        let request = Request::Propose(propose);
+        judge(&answer(&request, PromptKind::SignText), &request).err()
     };
-    let request = with_head(4);
-    assert!(judge(&answer(&request, PromptKind::SignText), &request).is_ok());
-    let request = with_head(5);
-    assert_eq!(
-        judge(&answer(&request, PromptKind::SignText), &request),
-        Err(PromptError::RolledBack)
-    );
+    assert_eq!(judge_with(HEAD), None);
+    let at = |version| AccountHead { version, ..HEAD };
+    assert_eq!(judge_with(at(3)), None);
+    assert_eq!(judge_with(at(5)), Some(PromptError::RolledBack));
+    let other = Hash32([9; 32]);
+    for other in [
+        AccountHead {
+            hash: other,
+            ..HEAD
+        },
+        AccountHead {
+            entry: other,
+            ..HEAD
+        },
+    ] {
+        assert_eq!(judge_with(other), Some(PromptError::Forked));
+    }
+}
+
+#[test]
+fn a_prompt_names_the_record_it_was_made_for() {
+    let request = text("hi");
+    let mut prompt = answer(&request, PromptKind::SignText);
+    prompt.head = None;
+    assert_eq!(judge(&prompt, &request), Err(PromptError::Action));
+    prompt.head = Some(AccountHead {
+        account: AccountId([9; 32]),
+        ..HEAD
+    });
+    assert_eq!(judge(&prompt, &request), Err(PromptError::Action));
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! The account receipt: what the enclave holds for a person at the end of a registration.
 
-use openkey_protocol::message::{AccountReceipt, Address, Hash32, Signed};
+use openkey_protocol::message::{AccountId, AccountReceipt, Address, Hash32, Signed, UserHandle};
 use sha2::{Digest, Sha256};
 use sha3::Keccak256;
 
@@ -64,11 +64,22 @@ pub fn check(
             return Err(ReceiptError::PublicKey);
         }
     }
-    if receipt.keys.is_empty() || receipt.credentials.is_empty() {
+    if receipt.keys.is_empty() {
         return Err(ReceiptError::Empty);
+    }
+    let first = receipt.credentials.first().ok_or(ReceiptError::Empty)?;
+    if receipt.account != account_id(&receipt.user_handle, &first.public_key_sha256) {
+        return Err(ReceiptError::Account);
     }
     let hash = Hash32(Sha256::digest(signed.body.as_slice()).into());
     Ok(CheckedReceipt { receipt, hash })
+}
+
+/// The account that a sign-up with this user handle makes when it is finished with this public key
+/// ([`AccountId`]).
+#[must_use]
+pub fn account_id(user_handle: &UserHandle, public_key_sha256: &Hash32) -> AccountId {
+    AccountId(Sha256::digest(AccountId::input(user_handle, public_key_sha256)).into())
 }
 
 /// The EIP-55 text of an address.
@@ -97,6 +108,9 @@ pub enum ReceiptError {
     /// put in their own.
     #[error("the enclave holds another public key than this authenticator made")]
     PublicKey,
+    /// The account is not the one that this passkey's sign-up makes.
+    #[error("the receipt's account id is not the hash of its user handle and first passkey")]
+    Account,
     /// No passkey or no key at all.
     #[error("the receipt names no passkey or no key")]
     Empty,
@@ -112,6 +126,7 @@ impl ReceiptError {
             Self::Passkeys => "receipt_passkeys",
             Self::Credential => "receipt_credential",
             Self::PublicKey => "receipt_public_key",
+            Self::Account => "receipt_account",
             Self::Empty => "receipt_empty",
         }
     }

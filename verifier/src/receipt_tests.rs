@@ -1,7 +1,7 @@
 //! Tests of [`super`].
 
 use ed25519_dalek::{Signer, SigningKey};
-use openkey_protocol::message::{AccountId, KeyId, ReceiptCredential, ReceiptKey};
+use openkey_protocol::message::{KeyId, ReceiptCredential, ReceiptKey};
 
 use super::*;
 
@@ -10,7 +10,8 @@ const SPKI: &[u8] = b"what the authenticator returned";
 
 fn receipt() -> AccountReceipt {
     AccountReceipt {
-        account: AccountId([1; 16]),
+        account: account_id(&UserHandle([1; 16]), &Hash32(Sha256::digest(SPKI).into())),
+        user_handle: UserHandle([1; 16]),
         version: 1,
         issued_at: 1_700_000_000_000,
         rp_id: "localhost".into(),

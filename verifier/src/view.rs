@@ -112,8 +112,8 @@ pub struct PromptView {
     pub account: Option<String>,
     /// The key that would sign.
     pub key: Option<KeyView>,
-    /// The account's version.
-    pub version: u64,
+    /// The account's head when the prompt was made; `null` for a sign-in.
+    pub head: Option<HeadView>,
     /// The WebAuthn challenge.
     pub challenge: String,
     /// What an approval covers.
@@ -156,7 +156,7 @@ impl From<Prompt> for PromptView {
             kind: prompt.kind,
             account: prompt.account.map(|account| account.to_string()),
             key: prompt.key.as_ref().map(KeyView::new),
-            version: prompt.version,
+            head: prompt.head.map(HeadView::from),
             challenge: hex::encode(&prompt.challenge),
             digest: prompt.digest.to_string(),
             request: prompt.request.to_string(),
@@ -174,6 +174,8 @@ impl From<Prompt> for PromptView {
 pub struct ReceiptView {
     /// The account.
     pub account: String,
+    /// The user handle of its passkeys.
+    pub user_handle: String,
     /// Its version.
     pub version: u64,
     /// By the enclave's clock.
@@ -204,6 +206,7 @@ impl From<&CheckedReceipt> for ReceiptView {
         let receipt = &checked.receipt;
         Self {
             account: receipt.account.to_string(),
+            user_handle: receipt.user_handle.to_string(),
             version: receipt.version,
             issued_at: receipt.issued_at,
             rp_id: receipt.rp_id.clone(),
@@ -231,6 +234,8 @@ pub struct HeadView {
     pub version: u64,
     /// SHA-256 of its sealed record.
     pub hash: String,
+    /// SHA-256 of its newest history entry.
+    pub entry: String,
 }
 
 impl From<AccountHead> for HeadView {
@@ -239,6 +244,7 @@ impl From<AccountHead> for HeadView {
             account: head.account.to_string(),
             version: head.version,
             hash: head.hash.to_string(),
+            entry: head.entry.to_string(),
         }
     }
 }

@@ -106,14 +106,14 @@ export function connect(app, signal) {
     fail(place, null);
     reset();
     try {
-      const account = app.session?.account;
+      const who = app.session;
       const of = address();
-      if (!account || of === null) throw noAddress();
+      if (!who || of === null) throw noAddress();
       const origin = allowed(node.value, app.config.node);
       const chosen = Number(key.value);
       /** @type {(title: string, text: string) => Promise<string | null>} */
       const sign = async (title, siwe) => {
-        const consented = await ask(app, title, () => propose(app, account, { sign: { key: chosen, payload: { siwe } } }));
+        const consented = await ask(app, title, () => propose(app, who, { sign: { key: chosen, payload: { siwe } } }));
         return consented && (await released(app, consented)).signature;
       };
       const client = new NodeClient(origin);

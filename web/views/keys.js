@@ -41,7 +41,8 @@ export function keys(app, signal) {
    * @param {string} done
    */
   const change = async (title, action, done) => {
-    const result = await ask(app, title, () => propose(app, account, action));
+    const who = app.session;
+    const result = who && (await ask(app, title, () => propose(app, who, action)));
     if (!result) return;
     say(done);
     await load();

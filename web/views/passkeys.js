@@ -18,7 +18,6 @@ export function passkeys(app, signal) {
   const list = h('ul', { class: 'list' });
   const hint = h('div', {});
   const place = h('div', {});
-  const account = app.session?.account ?? '';
 
   const load = async () => {
     fail(place, null);
@@ -40,7 +39,8 @@ export function passkeys(app, signal) {
    * @param {string} done
    */
   const change = async (title, action, done) => {
-    const result = await ask(app, title, (tell) => propose(app, account, action, tell));
+    const who = app.session;
+    const result = who && (await ask(app, title, (tell) => propose(app, who, action, tell)));
     if (!result) return;
     say(done);
     await load();

@@ -8,15 +8,15 @@ import { failureNotice, facts, notice, when } from '../ui.js';
 import { openDialog } from './dialog.js';
 import { grantsView } from './grants.js';
 
-/** @import { Prepared } from '../consent.js' */
+/** @import { Prepared, Who } from '../consent.js' */
 /** @import { Approved } from '../messages.js' */
 /** @import { App } from '../state.js' */
 /** @import { CheckedPrompt, SummaryWarning } from '../verifier.js' */
 
 /** Refusals after which only a new prompt helps. */
-const STALE = new Set(['context_expired', 'context_used', 'context_invalid', 'account_changed', 'conflict', 'rolled_back', 'unavailable']);
+const STALE = new Set(['context_expired', 'context_used', 'context_invalid', 'account_changed', 'conflict', 'forked', 'rolled_back', 'unavailable']);
 
-/** @typedef {{ approved: Approved | null, account: string, prompt: CheckedPrompt }} Consented */
+/** @typedef {{ approved: Approved | null, who: Who | null, prompt: CheckedPrompt }} Consented */
 
 /**
  * Shows the prompt of an action and lets the person approve or cancel it.

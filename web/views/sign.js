@@ -115,13 +115,13 @@ export function sign(app, signal) {
   const run = async () => {
     fail(place, null);
     fill(result);
-    const account = app.session?.account;
-    if (!account) return;
+    const who = app.session;
+    if (!who) return;
     const text = input.value;
     const key = Number(select.value);
     /** @type {Payload} */
     const payload = kind === 'text' ? { text } : kind === 'siwe' ? { siwe: text } : { typed_data: text };
-    const consented = await ask(app, 'Sign', () => propose(app, account, { sign: { key, payload } }));
+    const consented = await ask(app, 'Sign', () => propose(app, who, { sign: { key, payload } }));
     if (!consented) return;
     try {
       const signature = await released(app, consented);

@@ -14,8 +14,8 @@ export async function signIn(app) {
   // The enclave accepted it and the answer was lost: the token is gone, a new one is not far.
   if (result && result.approved === null) return signIn(app);
   const outcome = result?.approved?.outcome;
-  if (!result || !outcome || typeof outcome === 'string' || !('signed_in' in outcome)) return;
+  if (!result?.who || !outcome || typeof outcome === 'string' || !('signed_in' in outcome)) return;
   const { token, expires_at } = outcome.signed_in;
   if (location.hash === '' || location.hash === '#/' || location.hash === '#/create') window.history.replaceState(null, '', '#/keys');
-  app.signIn({ account: result.account, token, expiresAt: expires_at, name: '' });
+  app.signIn({ ...result.who, token, expiresAt: expires_at, name: '' });
 }

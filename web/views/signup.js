@@ -4,7 +4,7 @@
 import { fromHex, random, toBase64, toHex } from '../bytes.js';
 import { propose } from '../consent.js';
 import { fill, h, icon } from '../dom.js';
-import { pageFailure } from '../errors.js';
+import { asFailure, pageFailure } from '../errors.js';
 import { patiently } from '../patience.js';
 import { busy, fail, field, heading, notice, say } from '../ui.js';
 import { create } from '../webauthn.js';
@@ -51,7 +51,7 @@ export function signUp(app) {
         busy(submit, async () => {
           fail(place, null);
           try {
-            const made = await register(app, name.value.trim(), step, (text) => {
+            const made = await registerAgain(app, name.value.trim(), step, (text) => {
               status.textContent = text;
             });
             status.textContent = '';
@@ -110,6 +110,29 @@ export function signUp(app) {
   return h('div', {}, heading('Create an account', 'No password, no e-mail. A passkey on this device or a security key is all it takes.'), h('div', { class: 'hero' }, card, steps));
 }
 
+/** How often a registration begins again by itself. */
+const AGAIN = 2;
+
+/**
+ * Registers, and begins again if the enclave started anew, or another one answers, in between: a
+ * registration is finished where it began.
+ * @param {App} app
+ * @param {string} name
+ * @param {(now: number) => void} step
+ * @param {(text: string) => void} tell
+ * @returns {Promise<Made>}
+ */
+async function registerAgain(app, name, step, tell) {
+  for (let attempt = 0; ; attempt += 1) {
+    try {
+      return await register(app, name, step, tell);
+    } catch (error) {
+      if (attempt >= AGAIN || asFailure(error).code !== 'begin_again') throw error;
+      tell('The enclave started again in between, and nothing was made. Beginning again with a new passkey; you can delete the one just made.');
+    }
+  }
+}
+
 /**
  * Registration up to a receipt that holds.
  * @param {App} app
@@ -129,13 +152,14 @@ async function register(app, name, step, tell) {
   const { credential, spki } = await create(started.options);
   step(2);
   tell('The enclave makes your key …');
-  // The new account and key are already inside the sealed context: sending it twice makes one.
+  // Account and key follow from the new passkey: sending it twice makes one.
   const { answer } = await patiently(() => app.api.send({ sign_up_finish: { context: started.context, credential } }, 'signed_up'), { tell });
   const { evidence, ...receipt } = await app.visit.checkReceipt(answer.receipt, { nonce, credential: credential.id, spki });
-  if (receipt.account !== toHex(started.options.user_id) || receipt.rp_id !== started.options.rp_id) {
+  if (receipt.user_handle !== toHex(started.options.user_id) || receipt.rp_id !== started.options.rp_id) {
     throw pageFailure('receipt_account', 'The receipt is for another account than the passkey was made for.');
   }
   await app.visit.checkHead(answer.head, receipt.account);
+  app.store.keepAccount(receipt.user_handle, receipt.account);
   for (const key of receipt.keys) app.proven(receipt.account, key.key, key.address);
   /** @type {KeptReceipt} */
   const kept = {
@@ -157,13 +181,13 @@ async function register(app, name, step, tell) {
  * @returns {Promise<boolean>} whether it is confirmed
  */
 async function confirmReceipt(app, { receipt }) {
-  const { account } = receipt;
-  const result = await ask(app, 'Confirm your account', () => propose(app, account, { confirm: { receipt: fromHex(receipt.hash) } }));
+  const who = { account: receipt.account, userHandle: receipt.user_handle };
+  const result = await ask(app, 'Confirm your account', () => propose(app, who, { confirm: { receipt: fromHex(receipt.hash) } }));
   if (!result) return false;
   const outcome = result.approved?.outcome;
   if (outcome && typeof outcome !== 'string' && 'signed_in' in outcome) {
     const { token, expires_at } = outcome.signed_in;
-    app.signIn({ account, token, expiresAt: expires_at, name: '' });
+    app.signIn({ ...who, token, expiresAt: expires_at, name: '' });
   }
   return true;
 }

@@ -14,8 +14,9 @@ export function unconfirmed(app) {
   const kept = app.store.receipt(account);
   const place = h('div', {});
   const confirm = async () => {
-    if (!kept) return;
-    const result = await ask(app, 'Confirm your account', () => propose(app, account, { confirm: { receipt: fromHex(kept.hash) } }));
+    const who = app.session;
+    if (!kept || !who) return;
+    const result = await ask(app, 'Confirm your account', () => propose(app, who, { confirm: { receipt: fromHex(kept.hash) } }));
     if (!result) return;
     try {
       await app.refresh();

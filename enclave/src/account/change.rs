@@ -1,6 +1,6 @@
 //! What an approval does to an account.
 
-use openkey_protocol::message::{Bytes, Error, ErrorCode, Hash32, KeyId};
+use openkey_protocol::message::{Address, Bytes, Error, ErrorCode, Hash32, KeyId};
 use serde::{Deserialize, Serialize};
 
 use super::{Account, MAX_KEYS, MAX_PASSKEYS, OwnerKey, Passkey, check_name};
@@ -16,9 +16,10 @@ pub(crate) enum Change {
     Confirm {
         receipt: Hash32,
     },
-    /// A signature over the digest of the prompt.
+    /// A signature over the digest of the prompt, by the key whose address was shown.
     Sign {
         key: KeyId,
+        address: Address,
     },
     AddPasskey(Box<Passkey>),
     RenamePasskey {
@@ -33,6 +34,7 @@ pub(crate) enum Change {
     },
     LabelKey {
         key: KeyId,
+        address: Address,
         label: String,
     },
     ArchiveKey {
@@ -44,8 +46,8 @@ pub(crate) enum Change {
 }
 
 impl Change {
-    /// Whether it changes who may approve or what can sign. Such a change is approved for one
-    /// version of the account and refused at any other.
+    /// Whether it changes who may approve or what can sign. Such a change is approved for one record
+    /// of the account, by its hash, and refused at any other.
     pub(crate) const fn changes_authority(&self) -> bool {
         match self {
             Self::Confirm { .. }
@@ -64,7 +66,7 @@ impl Change {
     /// The key that signs, if one does.
     pub(crate) const fn signs(&self) -> Option<KeyId> {
         match self {
-            Self::Sign { key } => Some(*key),
+            Self::Sign { key, .. } => Some(*key),
             _ => None,
         }
     }
@@ -80,7 +82,8 @@ impl Account {
         match change {
             Change::SignIn => Ok(()),
             Change::Confirm { receipt } => self.check_confirm(receipt),
-            Change::Sign { key } => {
+            Change::Sign { key, address } => {
+                self.shown_key(*key, address)?;
                 self.signing_key(*key)?;
                 self.check_rate(now)
             }
@@ -113,9 +116,13 @@ impl Account {
                 }
                 Ok(())
             }
-            Change::LabelKey { key, label } => {
+            Change::LabelKey {
+                key,
+                address,
+                label,
+            } => {
                 check_name(label)?;
-                something(self.key(*key)?.label != *label)
+                something(self.shown_key(*key, address)?.label != *label)
             }
             Change::ArchiveKey { key } => something(self.key(*key)?.archived_at.is_none()),
             Change::RestoreKey { key } => something(self.key(*key)?.archived_at.is_some()),
@@ -169,7 +176,7 @@ impl Account {
                 let key = new_key.ok_or_else(|| refuse(ErrorCode::Internal))?;
                 self.keys.push(key);
             }
-            Change::LabelKey { key, label } => self.key_mut(*key)?.label.clone_from(label),
+            Change::LabelKey { key, label, .. } => self.key_mut(*key)?.label.clone_from(label),
             Change::ArchiveKey { key } => self.key_mut(*key)?.archived_at = Some(now),
             Change::RestoreKey { key } => self.key_mut(*key)?.archived_at = None,
         }

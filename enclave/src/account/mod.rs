@@ -7,14 +7,18 @@ mod packed;
 mod words;
 
 use openkey_protocol::message::{
-    AccountId, Address, Bytes, Error, ErrorCode, Hash32, KeyId, KeyView, PasskeyView,
+    AccountId, Address, Bytes, Error, ErrorCode, Hash32, KeyId, KeyView, PasskeyView, UserHandle,
 };
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
-use crate::errors::{refuse, refuse_because};
+use crate::{
+    chain::Chain,
+    errors::{refuse, refuse_because},
+};
 
 pub(crate) use change::Change;
-pub(crate) use history::{Decision, Link, entry_hash, path};
+pub(crate) use history::Decision;
 pub(crate) use words::{account_summary, check_name};
 
 /// Passkeys of an account: more than anyone carries, and what keeps a record small.
@@ -31,7 +35,7 @@ pub(crate) const USED_MARGIN: u64 = 60_000;
 /// Consumed contexts remembered at once: those of three minutes of approvals, and some.
 pub(crate) const MAX_USED: usize = 256;
 /// The schema of account records that this program writes.
-pub(crate) const SCHEMA: u32 = 1;
+pub(crate) const SCHEMA: u32 = 2;
 
 /// What an account record holds. Owner keys are sealed once more inside, so that none of this is a
 /// secret that could sign.
@@ -39,6 +43,8 @@ pub(crate) const SCHEMA: u32 = 1;
 #[serde(deny_unknown_fields)]
 pub(crate) struct Account {
     pub(crate) id: AccountId,
+    /// Where the record is found.
+    pub(crate) user_handle: UserHandle,
     pub(crate) name: String,
     pub(crate) created_at: u64,
     /// SHA-256 of the receipt's body.
@@ -53,12 +59,8 @@ pub(crate) struct Account {
     /// When keys signed, within the last [`SIGNATURE_WINDOW`].
     #[serde(with = "packed")]
     pub(crate) signed_at: Vec<u64>,
-    /// How many decisions the history holds.
-    pub(crate) history: u64,
-    /// SHA-256 of the newest entry, of the one that its second link leads to, and so on.
-    pub(crate) landmarks: Vec<Hash32>,
-    /// SHA-256 of the record before this one, zeros for the first.
-    pub(crate) previous: Hash32,
+    /// The decisions on this account.
+    pub(crate) history: Chain,
 }
 
 /// A passkey of an account.
@@ -114,6 +116,12 @@ impl packed::Packed<24> for Used {
     }
 }
 
+/// The id of the account that a sign-up with this user handle makes when it is finished with this
+/// public key: with another key it makes another account.
+pub(crate) fn account_id(user_handle: &UserHandle, public_key_sha256: &Hash32) -> AccountId {
+    AccountId(Sha256::digest(AccountId::input(user_handle, public_key_sha256)).into())
+}
+
 impl Account {
     pub(crate) fn passkey(&self, id: &[u8]) -> Result<&Passkey, Error> {
         self.passkeys
@@ -141,6 +149,16 @@ impl Account {
             .ok()
             .and_then(|at| self.keys.get_mut(at))
             .ok_or_else(|| refuse(ErrorCode::UnknownKey))
+    }
+
+    /// The key that a person was shown, by index and address: on another history of the account the
+    /// same index may hold another key.
+    pub(crate) fn shown_key(&self, key: KeyId, address: &Address) -> Result<&OwnerKey, Error> {
+        let owned = self.key(key)?;
+        if owned.address != *address {
+            return Err(refuse(ErrorCode::AccountChanged));
+        }
+        Ok(owned)
     }
 
     /// The key that signs: there, and not archived.

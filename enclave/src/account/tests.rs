@@ -1,4 +1,5 @@
 use super::*;
+use crate::chain::entry_hash;
 
 fn passkey(id: u8) -> Passkey {
     Passkey {
@@ -22,9 +23,18 @@ fn key(id: u8) -> OwnerKey {
     }
 }
 
+/// A signature by the key that [`key`] gives.
+fn sign(id: u8) -> Change {
+    Change::Sign {
+        key: KeyId(id.into()),
+        address: Address([id; 20]),
+    }
+}
+
 pub(super) fn account() -> Account {
     Account {
-        id: AccountId([1; 16]),
+        id: AccountId([1; 32]),
+        user_handle: UserHandle([1; 16]),
         name: "Ada".to_owned(),
         created_at: 1,
         receipt: Hash32([5; 32]),
@@ -33,14 +43,13 @@ pub(super) fn account() -> Account {
         keys: vec![key(0)],
         used: vec![],
         signed_at: vec![],
-        history: 0,
-        landmarks: vec![],
-        previous: Hash32([0; 32]),
+        history: Chain::default(),
     }
 }
 
 pub(super) fn decision() -> Decision {
     Decision {
+        record: Hash32([8; 32]),
         kind: openkey_protocol::message::PromptKind::SignText,
         title: "Sign a text".into(),
         origin: "http://localhost:1".into(),
@@ -66,7 +75,7 @@ fn before_the_confirmation_nothing_but_confirming_and_reading() {
         ..account()
     };
     for change in [
-        Change::Sign { key: KeyId(0) },
+        sign(0),
         Change::AddPasskey(Box::new(passkey(2))),
         Change::CreateKey { label: "x".into() },
         Change::ArchiveKey { key: KeyId(0) },
@@ -83,7 +92,7 @@ fn before_the_confirmation_nothing_but_confirming_and_reading() {
     };
     assert_eq!(apply(&mut account, &own), None);
     assert_eq!(apply(&mut account, &own), Some(ErrorCode::AlreadyConfirmed));
-    assert_eq!(apply(&mut account, &Change::Sign { key: KeyId(0) }), None);
+    assert_eq!(apply(&mut account, &sign(0)), None);
 }
 
 #[test]
@@ -127,7 +136,7 @@ fn passkeys_are_added_renamed_and_removed_but_the_last() {
 #[test]
 fn an_archived_key_signs_nothing_until_it_is_restored() {
     let mut account = account();
-    let sign = Change::Sign { key: KeyId(0) };
+    let (sign, unknown) = (sign(0), sign(1));
     let archive = Change::ArchiveKey { key: KeyId(0) };
     let restore = Change::RestoreKey { key: KeyId(0) };
     assert_eq!(apply(&mut account, &restore), Some(ErrorCode::NothingToDo));
@@ -136,14 +145,37 @@ fn an_archived_key_signs_nothing_until_it_is_restored() {
     assert_eq!(apply(&mut account, &sign), Some(ErrorCode::KeyArchived));
     assert_eq!(apply(&mut account, &restore), None);
     assert_eq!(apply(&mut account, &sign), None);
-    let unknown = Change::Sign { key: KeyId(1) };
     assert_eq!(apply(&mut account, &unknown), Some(ErrorCode::UnknownKey));
+}
+
+#[test]
+fn e18_a_key_of_another_address_at_the_same_index_is_not_the_one_that_was_shown() {
+    let mut account = account();
+    let shown = Address([7; 20]);
+    let key = KeyId(0);
+    let label = "Mine".to_owned();
+    for change in [
+        Change::Sign {
+            key,
+            address: shown,
+        },
+        Change::LabelKey {
+            key,
+            address: shown,
+            label,
+        },
+    ] {
+        assert_eq!(
+            apply(&mut account, &change),
+            Some(ErrorCode::AccountChanged)
+        );
+    }
 }
 
 #[test]
 fn signatures_are_counted_by_the_minute() {
     let mut account = account();
-    let sign = Change::Sign { key: KeyId(0) };
+    let sign = sign(0);
     for at in 0..MAX_SIGNATURES as u64 {
         account.apply(&sign, None, 1000 + at).unwrap();
     }
@@ -230,7 +262,9 @@ fn the_fullest_account_fits_a_record() {
         })
         .collect();
     account.signed_at = vec![u64::MAX; MAX_SIGNATURES];
-    account.landmarks = vec![Hash32([1; 32]); 64];
+    for _ in 0..(1 << 10) {
+        account.record(decision(), 1).unwrap();
+    }
     let bytes = openkey_protocol::cbor::encode(&account).unwrap();
     assert!(bytes.len() < 256 * 1024);
     let read: Account = openkey_protocol::cbor::decode(&bytes).unwrap();
@@ -246,5 +280,5 @@ fn the_history_is_a_chain() {
     assert_eq!((one.sequence, two.sequence), (1, 2));
     assert_eq!(one.previous, Hash32([0; 32]));
     assert_eq!(two.previous, entry_hash(&one).unwrap());
-    assert_eq!(account.landmark(2), Some(entry_hash(&two).unwrap()));
+    assert_eq!(account.history.newest(), entry_hash(&two).unwrap());
 }

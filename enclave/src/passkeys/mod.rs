@@ -7,7 +7,7 @@ mod spki;
 
 use base64ct::{Base64UrlUnpadded, Encoding};
 use openkey_protocol::message::{
-    AccountId, Assertion, Bytes, CreationOptions, Error, ErrorCode, NewCredential, RequestOptions,
+    Assertion, Bytes, CreationOptions, Error, ErrorCode, NewCredential, RequestOptions, UserHandle,
 };
 use url::Url;
 use webauthn_rs::prelude::{
@@ -85,7 +85,7 @@ impl RelyingParty {
     /// Begins the registration of a passkey for an account.
     pub(crate) fn begin_registration(
         &self,
-        account: &AccountId,
+        user_handle: &UserHandle,
         user_name: &str,
         exclude: Vec<Bytes>,
         timeout_ms: u32,
@@ -94,7 +94,7 @@ impl RelyingParty {
         let (challenge, state) = self
             .library
             .start_passkey_registration(
-                Uuid::from_bytes(account.0),
+                Uuid::from_bytes(user_handle.0),
                 user_name,
                 user_name,
                 Some(excluded),
@@ -105,7 +105,7 @@ impl RelyingParty {
                 challenge: challenge.public_key.challenge.to_vec().into(),
                 rp_id: self.id.clone(),
                 rp_name: self.name.clone(),
-                user_id: account.0.into(),
+                user_id: user_handle.0.into(),
                 user_name: user_name.to_owned(),
                 algorithms: ALGORITHMS.to_vec(),
                 exclude,
@@ -186,7 +186,7 @@ impl RelyingParty {
         &self,
         state: &str,
         origin: &str,
-        account: &AccountId,
+        user_handle: &UserHandle,
         passkey: &Passkey,
         assertion: &Assertion,
     ) -> Result<Verified, Error> {
@@ -199,7 +199,7 @@ impl RelyingParty {
         if assertion.credential_id != passkey.id {
             return Err(refuse(ErrorCode::UnknownPasskey));
         }
-        let foreign = |handle: &Bytes| handle.as_slice() != account.0;
+        let foreign = |handle: &Bytes| handle.as_slice() != user_handle.0;
         if assertion.user_handle.as_ref().is_some_and(foreign) {
             return Err(refused(
                 "The passkey says that it belongs to another account.",

@@ -23,10 +23,6 @@ use crate::root::{RootKey, Secret};
 pub(crate) use name::{Kind, Name};
 pub(crate) use ticket::{Ticket, TicketError};
 
-/// The epoch of the record formats this program writes. A program reads older epochs and refuses
-/// newer ones; a fleet in upgrade goes on writing the old one until all its programs read the new.
-pub(crate) const FORMAT_EPOCH: u32 = 1;
-
 const FORMAT: u8 = 1;
 pub(crate) const NONCE: usize = 24;
 const COMMITMENT: usize = 32;
@@ -41,9 +37,12 @@ pub(crate) enum SealError {
     /// Not a sealed blob, or not one of this place: changed, moved, or of another deployment.
     #[error("the record does not open under its own name")]
     Corrupt,
-    /// Written by a program of a later epoch.
+    /// Written by a program of a later release epoch.
     #[error("the record was written by a newer program")]
     NewerEpoch,
+    /// Of a schema that this program does not read.
+    #[error("the record has schema {0}, which this program does not read")]
+    OtherSchema(u32),
     /// The plaintext is too long to encrypt.
     #[error("the record is too long")]
     TooLong,
@@ -56,7 +55,9 @@ pub(crate) struct Opened {
     pub(crate) plaintext: Zeroizing<Vec<u8>>,
 }
 
-/// Seals and opens.
+/// Seals and opens. Every blob carries the release epoch of the program that wrote it,
+/// authenticated: a program opens blobs of epochs up to its own and refuses newer ones, so that a
+/// predecessor cannot continue what its successor has written.
 pub(crate) struct Sealer {
     root: RootKey,
     epoch: u32,
@@ -74,11 +75,9 @@ struct Header<'a> {
 }
 
 impl Sealer {
-    pub(crate) const fn new(root: RootKey) -> Self {
-        Self {
-            root,
-            epoch: FORMAT_EPOCH,
-        }
+    /// `epoch` is the program's own release epoch.
+    pub(crate) const fn new(root: RootKey, epoch: u32) -> Self {
+        Self { root, epoch }
     }
 
     pub(crate) const fn root(&self) -> &RootKey {

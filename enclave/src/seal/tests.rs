@@ -17,7 +17,7 @@ fn root() -> RootKey {
 }
 
 fn sealer() -> Sealer {
-    Sealer::new(root())
+    Sealer::new(root(), 1)
 }
 
 fn sealed(plaintext: &[u8]) -> Vec<u8> {
@@ -66,7 +66,7 @@ fn e1_a_blob_opens_under_its_own_name_only() {
     ] {
         assert_eq!(refusal(&sealer(), &other, &blob), Some(SealError::Corrupt));
     }
-    let stranger = Sealer::new(RootKey::new(&[8; 32]));
+    let stranger = Sealer::new(RootKey::new(&[8; 32]), 1);
     assert_eq!(refusal(&stranger, &NAME, &blob), Some(SealError::Corrupt));
 }
 
@@ -74,7 +74,7 @@ fn e1_a_blob_opens_under_its_own_name_only() {
 fn a_newer_epoch_is_refused_and_an_older_one_read() {
     let newer = Sealer {
         root: root(),
-        epoch: FORMAT_EPOCH + 1,
+        epoch: 2,
     };
     let blob = newer.seal(&NAME, 3, 7, &[9; NONCE], b"plain").unwrap();
     assert_eq!(

@@ -9,8 +9,8 @@ use zeroize::Zeroizing;
 
 use super::{Kind, NONCE, Name, SealError, Sealer};
 
-/// The schema of every ticket so far.
-const SCHEMA: u32 = 1;
+/// The schema of every ticket.
+const SCHEMA: u32 = 2;
 
 /// An opened ticket.
 #[derive(Debug)]

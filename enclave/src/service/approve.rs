@@ -2,7 +2,10 @@
 //! context and records the decision, and only then the answer.
 
 use openkey_protocol::{
-    message::{AccountId, Approve, Approved, Error, ErrorCode, KeyId, Outcome, PromptKind},
+    message::{
+        Approve, Approved, Error, ErrorCode, Hash32, HistoryEntry, KeyId, Outcome, PromptKind,
+        UserHandle,
+    },
     store::RecordStore,
 };
 
@@ -10,14 +13,15 @@ use super::{
     Enclave,
     prompt::Context,
     read::token_life,
-    records::{Committed, Loaded, Place},
+    records::{Committed, Loaded},
 };
 use crate::{
-    account::{Account, Change, Decision, Link, OwnerKey},
+    account::{Account, Change, Decision, OwnerKey},
+    chain::Link,
     errors::{refuse, refuse_because},
     event::EnclaveEvent,
     seal::{Kind, SealError, Ticket},
-    sign::{self, KeyError, SealedKey},
+    sign::{self, KeyError, Reason, SealedKey},
 };
 
 /// How often an approval is judged anew because a replica's change was faster.
@@ -26,7 +30,7 @@ const ATTEMPTS: usize = 4;
 /// What is about to be committed.
 struct Next {
     account: Account,
-    link: Link,
+    link: Link<HistoryEntry>,
     outcome: Pending,
 }
 
@@ -40,18 +44,17 @@ impl<S: RecordStore> Enclave<S> {
     pub(super) async fn approve(&self, request: Approve) -> Result<Approved, Error> {
         let ticket: Ticket<Context> = self.redeem(Kind::Prompt, &request.context)?;
         check_confirmation(&ticket.content, &request)?;
-        let place = self.place(whose(&ticket.content, &request)?).await;
+        let shown = ticket.content.account.map(|whose| whose.head);
+        let account = shown.as_ref().map(|head| &head.account);
+        let place = self.place(user_handle(&ticket.content, &request)?).await;
         for _ in 0..ATTEMPTS {
-            let loaded = self.load(&place, request.head.as_ref()).await?;
-            let next = self.decide(&place, &loaded, &ticket, &request).await?;
-            let link = Some(&next.link);
-            if let Committed::Done(head) = self
-                .commit(&place, Some(&loaded), next.account, link)
-                .await?
-            {
+            let loaded = self.load(&place, account, request.head.as_ref()).await?;
+            let next = self.decide(&loaded, &ticket, &request)?;
+            let before = Some((&loaded, &next.link));
+            if let Committed::Done(head) = self.commit(&place, before, &next.account).await? {
                 let outcome = match next.outcome {
                     Pending::Ready(outcome) => outcome,
-                    Pending::Token => self.token(place.account, &request)?,
+                    Pending::Token => self.token(&next.account, &request)?,
                 };
                 return Ok(Approved {
                     head: self.signed_head(&head)?,
@@ -63,9 +66,8 @@ impl<S: RecordStore> Enclave<S> {
     }
 
     /// Judges an approval against the account as it stands.
-    async fn decide(
+    fn decide(
         &self,
-        place: &Place<'_>,
         loaded: &Loaded,
         ticket: &Ticket<Context>,
         request: &Approve,
@@ -74,15 +76,18 @@ impl<S: RecordStore> Enclave<S> {
         let now = self.platform.clock.now();
         let mut account = loaded.account.clone();
         account.check_unused(&ticket.id)?;
-        if context.change.changes_authority() && context.version != loaded.version {
+        // The number of a version says nothing: the host can bring another history to the same one.
+        let shown = context.account.map(|whose| whose.head.hash);
+        if context.change.changes_authority() && shown != Some(loaded.hash) {
             return Err(refuse(ErrorCode::AccountChanged));
         }
+        let user_handle = account.user_handle;
         let assertion = &request.assertion;
         let passkey = account.passkey_mut(assertion.credential_id.as_slice())?;
         let verified = self.relying_party.finish_assertion(
             &context.assertion,
             &context.origin,
-            &place.account,
+            &user_handle,
             passkey,
             assertion,
         )?;
@@ -91,9 +96,10 @@ impl<S: RecordStore> Enclave<S> {
         if let Some(credential) = verified.credential {
             passkey.credential = credential;
         }
+        let public_key_sha256 = passkey.public_key_sha256;
         account.check(&context.change, now)?;
 
-        let outcome = self.effect(place, &account, context).await?;
+        let outcome = self.effect(&account, ticket, &loaded.hash, &public_key_sha256)?;
         account.apply(&context.change, outcome.new_key, now)?;
         account.consume(&ticket.id, ticket.expires_at, now)?;
         let signature = match &outcome.pending {
@@ -102,6 +108,7 @@ impl<S: RecordStore> Enclave<S> {
         };
         let link = account.record(
             Decision {
+                record: loaded.hash,
                 kind: context.kind,
                 title: context.title.clone(),
                 origin: context.origin.clone(),
@@ -120,22 +127,28 @@ impl<S: RecordStore> Enclave<S> {
     }
 
     /// What the change gives its owner, and the key it makes.
-    async fn effect(
+    fn effect(
         &self,
-        place: &Place<'_>,
         account: &Account,
-        context: &Context,
+        ticket: &Ticket<Context>,
+        record: &Hash32,
+        public_key_sha256: &Hash32,
     ) -> Result<Effect, Error> {
+        let context = &ticket.content;
         let effect = |pending| Effect {
             pending,
             new_key: None,
         };
         Ok(match &context.change {
             Change::SignIn | Change::Confirm { .. } => effect(Pending::Token),
-            Change::Sign { key } => effect(Pending::Ready(self.sign(account, *key, context)?)),
+            Change::Sign { key, .. } => effect(Pending::Ready(self.sign(account, *key, context)?)),
             Change::CreateKey { label } => {
                 let key = account.next_key();
-                let made = self.new_key(place.account, key).await?;
+                let reason = Reason::Prompt {
+                    context: &ticket.id,
+                    record,
+                };
+                let made = self.new_key(account.id, key, reason, public_key_sha256)?;
                 let owned = OwnerKey {
                     address: made.address,
                     sealed: made.sealed,
@@ -175,7 +188,7 @@ impl<S: RecordStore> Enclave<S> {
         })
     }
 
-    fn token(&self, account: AccountId, request: &Approve) -> Result<Outcome, Error> {
+    fn token(&self, account: &Account, request: &Approve) -> Result<Outcome, Error> {
         let expires_at = token_life(self.platform.clock.now());
         let passkey = request.assertion.credential_id.clone();
         let token = self.issue_token(account, passkey, expires_at)?;
@@ -202,11 +215,11 @@ fn check_confirmation(context: &Context, request: &Approve) -> Result<(), Error>
     }
 }
 
-/// The account an approval is about: the context's, or, for a sign-in, the one that the passkey
-/// names.
-fn whose(context: &Context, request: &Approve) -> Result<AccountId, Error> {
-    if let Some(account) = context.account {
-        return Ok(account);
+/// Where the account lies that an approval is about: the context says so, or, for a sign-in, the
+/// passkey.
+fn user_handle(context: &Context, request: &Approve) -> Result<UserHandle, Error> {
+    if let Some(whose) = context.account {
+        return Ok(whose.user_handle);
     }
     if context.kind != PromptKind::SignIn {
         return Err(refuse(ErrorCode::ContextInvalid));
@@ -214,7 +227,7 @@ fn whose(context: &Context, request: &Approve) -> Result<AccountId, Error> {
     let handle = request.assertion.user_handle.as_ref();
     handle
         .and_then(|handle| handle.as_slice().try_into().ok())
-        .map(AccountId)
+        .map(UserHandle)
         .ok_or_else(|| {
             refuse_because(
                 ErrorCode::AssertionRefused,

@@ -105,7 +105,7 @@ impl<S: RecordStore> Enclave<S> {
     {
         let id = self.kept_id(kind);
         let Some(record) = self.get(id).await? else {
-            if self.kept_versions.knows(&id) {
+            if self.kept_versions.newest(&id).is_some() {
                 return Err(self.rolled_back());
             }
             return Ok(Kept {

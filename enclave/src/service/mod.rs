@@ -4,6 +4,7 @@
 //! functions, seal the new state, commit it by compare-and-swap, and only then answer.
 
 mod approve;
+mod history;
 mod kept;
 mod prompt;
 mod propose;
@@ -74,8 +75,8 @@ impl<S: RecordStore> Enclave<S> {
         capacity: Capacity,
     ) -> Self {
         Self {
+            sealer: Sealer::new(root, platform.epoch()),
             platform,
-            sealer: Sealer::new(root),
             relying_party,
             store,
             versions: Versions::new(capacity.accounts),
@@ -94,7 +95,7 @@ impl<S: RecordStore> Enclave<S> {
     /// Answers what only an enclave with a root key can. `hash` is SHA-256 of the request.
     pub(crate) async fn serve(&self, request: Request, hash: Hash32) -> Result<Response, Error> {
         Ok(match request {
-            Request::SignUp(request) => Response::SignUpStarted(self.sign_up(request).await?),
+            Request::SignUp(request) => Response::SignUpStarted(self.sign_up(request)?),
             Request::SignUpFinish(request) => {
                 Response::SignedUp(self.finish_sign_up(request).await?)
             }

@@ -2,8 +2,8 @@
 
 use openkey_protocol::{
     message::{
-        AccountId, Bytes, Error, ErrorCode, Hash32, Line, Prompt, PromptKind, Prompted, ReceiptKey,
-        SignIn, Summary,
+        AccountHead, Bytes, Error, ErrorCode, Hash32, Line, Prompt, PromptKind, Prompted,
+        ReceiptKey, SignIn, Summary, UserHandle,
     },
     store::RecordStore,
 };
@@ -22,13 +22,11 @@ use crate::{
 #[serde(deny_unknown_fields)]
 pub(super) struct Context {
     /// Absent for a sign-in, where the passkey says whose it is.
-    pub(super) account: Option<AccountId>,
+    pub(super) account: Option<Whose>,
     pub(super) origin: String,
     pub(super) kind: PromptKind,
     pub(super) title: String,
     pub(super) digest: Hash32,
-    /// The account's version when the prompt was made.
-    pub(super) version: u64,
     /// Whether the approval must repeat the digest.
     pub(super) confirm: bool,
     pub(super) change: Change,
@@ -36,11 +34,18 @@ pub(super) struct Context {
     pub(super) assertion: String,
 }
 
+/// Whose prompt it is, and the record it was shown for.
+#[derive(Clone, Copy, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Whose {
+    pub(super) user_handle: UserHandle,
+    pub(super) head: AccountHead,
+}
+
 /// What a prompt is made of.
 pub(super) struct Draft {
-    pub(super) account: Option<AccountId>,
+    pub(super) account: Option<Whose>,
     pub(super) key: Option<ReceiptKey>,
-    pub(super) version: u64,
     pub(super) allow: Vec<Bytes>,
     pub(super) kind: PromptKind,
     pub(super) digest: Hash32,
@@ -60,7 +65,6 @@ impl<S: RecordStore> Enclave<S> {
         self.prompt(Draft {
             account: None,
             key: None,
-            version: 0,
             allow: Vec::new(),
             kind: PromptKind::SignIn,
             digest: hash,
@@ -97,16 +101,15 @@ impl<S: RecordStore> Enclave<S> {
             kind: draft.kind,
             title: summary.title.clone(),
             digest: draft.digest,
-            version: draft.version,
             confirm: summary.confirm,
             change: draft.change,
             assertion: begun.state,
         };
         let prompt = Prompt {
             kind: draft.kind,
-            account: draft.account,
+            account: draft.account.map(|whose| whose.head.account),
             key: draft.key,
-            version: draft.version,
+            head: draft.account.map(|whose| whose.head),
             challenge: begun.options.challenge.clone(),
             digest: draft.digest,
             request: draft.request,

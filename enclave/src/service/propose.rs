@@ -2,19 +2,21 @@
 
 use openkey_protocol::{
     message::{
-        AccountId, Action, Bytes, Error, ErrorCode, Hash32, KeyId, NewPasskey, PasskeyCreated,
-        Payload, Prompted, Propose, ReceiptKey, Response,
+        Action, Bytes, Error, ErrorCode, Hash32, KeyId, NewPasskey, PasskeyCreated, Payload,
+        Prompted, Propose, ReceiptKey, Response,
     },
     store::RecordStore,
 };
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Enclave, REGISTRATION_LIFE, check_nonce, internal, prompt::Draft, records::Loaded,
+    Enclave, REGISTRATION_LIFE, check_nonce, internal,
+    prompt::{Draft, Whose},
+    records::Loaded,
     sign_up::timeout,
 };
 use crate::{
-    account::{Change, account_summary, check_name},
+    account::{Account, Change, account_summary, check_name},
     consent,
     errors::refuse,
     seal::Kind,
@@ -24,12 +26,10 @@ use crate::{
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Context {
-    account: AccountId,
+    account: Whose,
     origin: String,
     nonce: Bytes,
     name: String,
-    /// The account's version when this began.
-    version: u64,
     registration: String,
 }
 
@@ -38,8 +38,10 @@ impl<S: RecordStore> Enclave<S> {
     pub(super) async fn propose(&self, request: Propose, hash: Hash32) -> Result<Response, Error> {
         self.check_origin(&request.origin)?;
         check_nonce(request.nonce.as_slice())?;
-        let place = self.place(request.account).await;
-        let loaded = self.load(&place, request.head.as_ref()).await?;
+        let place = self.place(request.user_handle).await;
+        let loaded = self
+            .load(&place, Some(&request.account), request.head.as_ref())
+            .await?;
         drop(place);
         match &request.action {
             Action::AddPasskey { name } => {
@@ -51,7 +53,7 @@ impl<S: RecordStore> Enclave<S> {
                 Ok(Response::Prompted(prompted))
             }
             action => {
-                let change = change(action)?;
+                let change = change(action, &loaded.account)?;
                 loaded.account.check(&change, self.platform.clock.now())?;
                 let (kind, summary) = account_summary(&loaded.account, action)?;
                 let draft = Draft {
@@ -74,9 +76,9 @@ impl<S: RecordStore> Enclave<S> {
         hash: Hash32,
     ) -> Result<Prompted, Error> {
         let now = self.platform.clock.now();
-        let change = Change::Sign { key };
-        loaded.account.check(&change, now)?;
         let address = loaded.account.signing_key(key)?.address;
+        let change = Change::Sign { key, address };
+        loaded.account.check(&change, now)?;
         let read = consent::read_payload(payload, &address, now)?;
         self.prompt(Draft {
             kind: read.kind,
@@ -92,9 +94,8 @@ impl<S: RecordStore> Enclave<S> {
     fn draft(&self, loaded: &Loaded, hash: Hash32, nonce: Bytes, origin: String) -> Draft {
         let account = &loaded.account;
         Draft {
-            account: Some(account.id),
+            account: Some(loaded.whose()),
             key: None,
-            version: loaded.version,
             allow: account.passkeys.iter().map(|p| p.id.clone()).collect(),
             kind: openkey_protocol::message::PromptKind::SignIn,
             digest: hash,
@@ -119,18 +120,17 @@ impl<S: RecordStore> Enclave<S> {
         check_name(name)?;
         account.check_room_for_passkey()?;
         let begun = self.relying_party.begin_registration(
-            &account.id,
+            &account.user_handle,
             &account.name,
             account.passkeys.iter().map(|p| p.id.clone()).collect(),
             timeout(REGISTRATION_LIFE),
         )?;
         let expires_at = self.platform.clock.now() + REGISTRATION_LIFE;
         let context = Context {
-            account: account.id,
+            account: loaded.whose(),
             origin: request.origin.clone(),
             nonce: request.nonce.clone(),
             name: name.to_owned(),
-            version: loaded.version,
             registration: begun.state,
         };
         let random = self.platform.entropy.array();
@@ -161,10 +161,11 @@ impl<S: RecordStore> Enclave<S> {
             &context.name,
             now,
         )?;
-        let place = self.place(context.account).await;
-        let loaded = self.load(&place, None).await?;
+        let shown = &context.account.head;
+        let place = self.place(context.account.user_handle).await;
+        let loaded = self.load(&place, Some(&shown.account), None).await?;
         drop(place);
-        if loaded.version != context.version {
+        if loaded.hash != shown.hash {
             return Err(refuse(ErrorCode::AccountChanged));
         }
         let change = Change::AddPasskey(Box::new(passkey));
@@ -180,14 +181,27 @@ impl<S: RecordStore> Enclave<S> {
     }
 }
 
+impl Loaded {
+    fn whose(&self) -> Whose {
+        Whose {
+            user_handle: self.account.user_handle,
+            head: self.head(),
+        }
+    }
+}
+
 /// What an action other than a signature or a new passkey does.
-fn change(action: &Action) -> Result<Change, Error> {
+fn change(action: &Action, account: &Account) -> Result<Change, Error> {
     Ok(match action.clone() {
         Action::Confirm { receipt } => Change::Confirm { receipt },
         Action::RenamePasskey { passkey, name } => Change::RenamePasskey { passkey, name },
         Action::RemovePasskey { passkey } => Change::RemovePasskey { passkey },
         Action::CreateKey { label } => Change::CreateKey { label },
-        Action::LabelKey { key, label } => Change::LabelKey { key, label },
+        Action::LabelKey { key, label } => Change::LabelKey {
+            key,
+            address: account.key(key)?.address,
+            label,
+        },
         Action::ArchiveKey { key } => Change::ArchiveKey { key },
         Action::RestoreKey { key } => Change::RestoreKey { key },
         Action::Sign { .. } | Action::AddPasskey { .. } => {

@@ -2,16 +2,16 @@
 
 use openkey_protocol::{
     message::{
-        AccountId, AccountView, Bytes, Error, ErrorCode, Hash32, HistoryPage, KeyId, MAX_GET,
-        Query, Read, Response,
+        AccountId, AccountView, Bytes, Error, ErrorCode, HistoryEntry, HistoryPage, KeyId, Query,
+        Read, Response, UserHandle,
     },
     store::RecordStore,
 };
 use serde::{Deserialize, Serialize};
 
-use super::{Enclave, TOKEN_LIFE, internal, records::Loaded};
+use super::{Enclave, TOKEN_LIFE, history::History, internal, records::Loaded};
 use crate::{
-    account::{Account, Link, entry_hash, path},
+    account::Account,
     errors::{refuse, refuse_because},
     seal::Kind,
 };
@@ -24,6 +24,7 @@ const MAX_PAGE: u32 = 50;
 #[serde(deny_unknown_fields)]
 struct Token {
     account: AccountId,
+    user_handle: UserHandle,
     passkey: Bytes,
 }
 
@@ -34,11 +35,15 @@ pub(super) const fn token_life(now: u64) -> u64 {
 impl<S: RecordStore> Enclave<S> {
     pub(super) fn issue_token(
         &self,
-        account: AccountId,
+        account: &Account,
         passkey: Bytes,
         expires_at: u64,
     ) -> Result<Bytes, Error> {
-        let token = Token { account, passkey };
+        let token = Token {
+            account: account.id,
+            user_handle: account.user_handle,
+            passkey,
+        };
         self.sealer
             .issue(
                 Kind::Token,
@@ -52,8 +57,10 @@ impl<S: RecordStore> Enclave<S> {
 
     pub(super) async fn read(&self, request: Read) -> Result<Response, Error> {
         let token: Token = self.redeem(Kind::Token, &request.token)?.content;
-        let place = self.place(token.account).await;
-        let loaded = self.load(&place, request.head.as_ref()).await?;
+        let place = self.place(token.user_handle).await;
+        let loaded = self
+            .load(&place, Some(&token.account), request.head.as_ref())
+            .await?;
         drop(place);
         if loaded.account.passkey(token.passkey.as_slice()).is_err() {
             return Err(refuse_because(
@@ -80,7 +87,7 @@ impl<S: RecordStore> Enclave<S> {
             confirmed: account.confirmed,
             passkeys: account.passkeys.iter().map(|p| p.view()).collect(),
             keys: keys.map(|(key, at)| key.view(KeyId(at))).collect(),
-            history: account.history,
+            history: account.history.length(),
             head: self.signed_head(&loaded.head())?,
         })
     }
@@ -98,7 +105,7 @@ impl<S: RecordStore> Enclave<S> {
             return Err(refuse(ErrorCode::OutOfBounds));
         }
         let account = &loaded.account;
-        let end = account.history.saturating_add(1);
+        let end = account.history.length().saturating_add(1);
         let before = before.unwrap_or(end).min(end);
         let oldest = before.saturating_sub(u64::from(limit)).max(1);
         let sequences: Vec<u64> = (oldest..before).rev().collect();
@@ -108,40 +115,17 @@ impl<S: RecordStore> Enclave<S> {
                 next: None,
             });
         };
-        let mut expected = self.reach(account, *top).await?;
-        let mut entries = Vec::with_capacity(sequences.len());
-        for link in self.links(account.id, &sequences).await? {
-            self.check_link(&link, expected)?;
-            expected = link.entry.previous;
-            entries.push(link.entry);
-        }
+        // From the record to the page's newest entry, and on through the page.
+        let path = account.history.path(*top);
+        let on_the_way = path.len().saturating_sub(1);
+        let all: Vec<u64> = path.into_iter().take(on_the_way).chain(sequences).collect();
+        let links = self
+            .follow::<HistoryEntry>(History::of_account(&account.id), &account.history, &all)
+            .await?;
+        let page = links.into_iter().skip(on_the_way);
         Ok(HistoryPage {
-            entries,
+            entries: page.map(|link| link.entry).collect(),
             next: (oldest > 1).then_some(oldest),
         })
-    }
-
-    /// The hash that an entry of the account's chain has.
-    async fn reach(&self, account: &Account, target: u64) -> Result<Hash32, Error> {
-        let path = path(account.history, target);
-        let (Some(first), Some((_, way))) = (path.first(), path.split_last()) else {
-            return Err(internal(()));
-        };
-        let mut expected = account.landmark(*first).ok_or_else(|| internal(()))?;
-        let mut next = path.iter().skip(1);
-        for stretch in way.chunks(MAX_GET) {
-            for (link, next) in self.links(account.id, stretch).await?.iter().zip(&mut next) {
-                self.check_link(link, expected)?;
-                expected = link.names(*next).ok_or_else(|| internal(()))?;
-            }
-        }
-        Ok(expected)
-    }
-
-    fn check_link(&self, link: &Link, expected: Hash32) -> Result<(), Error> {
-        if entry_hash(&link.entry)? != expected {
-            return Err(self.rolled_back());
-        }
-        Ok(())
     }
 }

@@ -3,24 +3,28 @@
 use openkey_protocol::{
     cbor,
     message::{
-        AccountHead, AccountId, Error, ErrorCode, Hash32, MAX_GET, Record, RecordId, Signed, Write,
+        AccountHead, AccountId, Error, ErrorCode, Hash32, HistoryEntry, Record, RecordId, Signed,
+        UserHandle, Write,
     },
     store::{RecordStore, StoreError},
 };
 use sha2::{Digest, Sha256};
 use tokio::sync::{Mutex, MutexGuard};
 
-use super::{Enclave, internal};
+use super::{
+    Enclave,
+    history::{History, State},
+    internal,
+};
 use crate::{
-    account::{Account, Link, SCHEMA},
+    account::{Account, SCHEMA},
+    chain::Link,
     errors::{refuse, refuse_because},
     event::EnclaveEvent,
     seal::{Kind, Name, SealError},
     versions::VersionError,
 };
 
-/// The schema of history records.
-const HISTORY_SCHEMA: u32 = 1;
 /// Locks for all accounts: enough that two accounts seldom share one.
 const STRIPES: usize = 1024;
 
@@ -34,10 +38,10 @@ impl Locks {
     }
 }
 
-/// An account that was opened, and the place it holds.
+/// Where an account lies, by its user handle, and the lock on that place.
 pub(super) struct Place<'a> {
     pub(super) id: RecordId,
-    pub(super) account: AccountId,
+    pub(super) user_handle: UserHandle,
     _guard: Option<MutexGuard<'a, ()>>,
 }
 
@@ -56,6 +60,15 @@ impl Loaded {
             account: self.account.id,
             version: self.version,
             hash: self.hash,
+            entry: self.account.history.newest(),
+        }
+    }
+
+    const fn state(&self) -> State {
+        State {
+            version: self.version,
+            hash: self.hash,
+            entry: None,
         }
     }
 }
@@ -69,9 +82,9 @@ pub(super) enum Committed {
 }
 
 impl<S: RecordStore> Enclave<S> {
-    /// Takes an account's lock.
-    pub(super) async fn place(&self, account: AccountId) -> Place<'_> {
-        let id = self.sealer.record_id(Kind::Account, &account.0, 0);
+    /// Takes the lock on an account's place.
+    pub(super) async fn place(&self, user_handle: UserHandle) -> Place<'_> {
+        let id = self.sealer.record_id(Kind::Account, &user_handle.0, 0);
         let [one, two, ..] = id.0;
         let stripe = usize::from(u16::from_be_bytes([one, two])) % STRIPES;
         let guard = match self.locks.0.get(stripe) {
@@ -80,50 +93,84 @@ impl<S: RecordStore> Enclave<S> {
         };
         Place {
             id,
-            account,
+            user_handle,
             _guard: guard,
         }
     }
 
-    /// Reads an account that must exist.
+    /// Reads an account that must exist. `account` is whose record the caller expects there.
     pub(super) async fn load(
         &self,
         place: &Place<'_>,
+        account: Option<&AccountId>,
         head: Option<&AccountHead>,
     ) -> Result<Loaded, Error> {
-        match self.find(place, head).await? {
-            Some(loaded) => Ok(loaded),
-            None => Err(refuse(ErrorCode::UnknownAccount)),
+        let both = account.zip(head);
+        if both.is_some_and(|(account, head)| head.account != *account) {
+            return Err(refuse_because(
+                ErrorCode::Malformed,
+                "The account head is another account's.",
+            ));
         }
+        let Some(loaded) = self.find(place, head).await? else {
+            return Err(refuse(ErrorCode::UnknownAccount));
+        };
+        // The same sign-up, finished with another passkey, makes another account in the same place.
+        if account.is_some_and(|account| *account != loaded.account.id) {
+            return Err(self.forked());
+        }
+        Ok(loaded)
     }
 
-    /// Reads an account. `None` only if neither this enclave nor the client ever knew one.
+    /// Reads an account. `None` only if neither this enclave nor the client ever knew one. What is
+    /// returned continues the newest state that this enclave has seen and the head that the client holds.
     pub(super) async fn find(
         &self,
         place: &Place<'_>,
         head: Option<&AccountHead>,
     ) -> Result<Option<Loaded>, Error> {
+        let seen = self.versions.newest(&place.id);
         let Some(record) = self.get(place.id).await? else {
-            if head.is_some() || self.versions.knows(&place.id) {
+            if head.is_some() || seen.is_some() {
                 return Err(self.rolled_back());
             }
             return Ok(None);
         };
         let loaded = self.open_account(place, record)?;
+        if let Some((version, hash)) = seen {
+            let seen = State {
+                version,
+                hash,
+                entry: None,
+            };
+            self.check_continues(&loaded, &seen).await?;
+        }
         if let Some(head) = head {
-            if head.account != place.account {
+            if head.account != loaded.account.id {
+                return Err(self.forked());
+            }
+            if head.version == 0 {
                 return Err(refuse_because(
                     ErrorCode::Malformed,
-                    "The account head is another account's.",
+                    "The account head has version 0: versions count from 1.",
                 ));
             }
-            let fork = head.version == loaded.version && head.hash != loaded.hash;
-            if head.version > loaded.version || fork {
-                return Err(self.rolled_back());
-            }
+            let held = State {
+                version: head.version,
+                hash: head.hash,
+                entry: Some(head.entry),
+            };
+            self.check_continues(&loaded, &held).await?;
         }
         self.observe(place, loaded.version, loaded.hash)?;
         Ok(Some(loaded))
+    }
+
+    async fn check_continues(&self, loaded: &Loaded, known: &State) -> Result<(), Error> {
+        let account = &loaded.account;
+        let history = History::of_account(&account.id);
+        self.continues::<HistoryEntry>(history, &account.history, &loaded.state(), known)
+            .await
     }
 
     fn open_account(&self, place: &Place<'_>, record: Record) -> Result<Loaded, Error> {
@@ -132,9 +179,14 @@ impl<S: RecordStore> Enclave<S> {
             .sealer
             .open(&account_name(place), blob)
             .map_err(|error| self.unopened(error))?;
+        if opened.schema != SCHEMA {
+            return Err(self.unopened(SealError::OtherSchema(opened.schema)));
+        }
         let account: Account =
             cbor::decode(&opened.plaintext).map_err(|_| self.unopened(SealError::Corrupt))?;
-        if opened.schema != SCHEMA || account.id != place.account {
+        // Every version after the first has one entry: that of the decision which made it.
+        let entries = opened.version.checked_sub(1);
+        if account.user_handle != place.user_handle || entries != Some(account.history.length()) {
             return Err(self.unopened(SealError::Corrupt));
         }
         Ok(Loaded {
@@ -150,21 +202,20 @@ impl<S: RecordStore> Enclave<S> {
             .observe(&place.id, version, hash)
             .map_err(|error| match error {
                 VersionError::RolledBack => self.rolled_back(),
+                VersionError::Forked => self.forked(),
                 VersionError::Full => refuse(ErrorCode::Full),
             })
     }
 
-    /// Writes an account's next version, or its first if there is no `before`, and the history entry
-    /// of the decision, in one atomic commit.
+    /// Writes an account's first version, or its next one together with the history entry of the
+    /// decision that made it, in one atomic commit.
     pub(super) async fn commit(
         &self,
         place: &Place<'_>,
-        before: Option<&Loaded>,
-        mut account: Account,
-        link: Option<&Link>,
+        before: Option<(&Loaded, &Link<HistoryEntry>)>,
+        account: &Account,
     ) -> Result<Committed, Error> {
-        account.previous = before.map_or(Hash32([0; 32]), |before| before.hash);
-        let version = before.map_or(1, |before| before.version + 1);
+        let version = before.map_or(1, |(before, _)| before.version + 1);
         let _room = match before {
             Some(_) => None,
             None => Some(
@@ -173,7 +224,7 @@ impl<S: RecordStore> Enclave<S> {
                     .map_err(|_| refuse(ErrorCode::Full))?,
             ),
         };
-        let plaintext = cbor::encode(&account).map_err(internal)?;
+        let plaintext = cbor::encode(account).map_err(internal)?;
         let nonce = self.platform.entropy.array();
         let blob = self
             .sealer
@@ -182,11 +233,11 @@ impl<S: RecordStore> Enclave<S> {
         let hash = sha256(&blob);
         let mut writes = vec![Write {
             id: place.id,
-            expected: before.map(|before| before.revision),
+            expected: before.map(|(before, _)| before.revision),
             blob: blob.into(),
         }];
-        if let Some(link) = link {
-            writes.push(self.seal_history(place.account, link)?);
+        if let Some((_, link)) = before {
+            writes.push(self.seal_link(History::of_account(&account.id), link)?);
         }
         let done = match self.store.commit(writes).await {
             Ok(()) => true,
@@ -199,9 +250,10 @@ impl<S: RecordStore> Enclave<S> {
         }
         self.observe(place, version, hash)?;
         Ok(Committed::Done(AccountHead {
-            account: place.account,
+            account: account.id,
             version,
             hash,
+            entry: account.history.newest(),
         }))
     }
 
@@ -215,66 +267,6 @@ impl<S: RecordStore> Enclave<S> {
             )
         })?;
         Ok(record.is_some_and(|record| sha256(record.blob.as_slice()) == hash))
-    }
-
-    fn seal_history(&self, account: AccountId, link: &Link) -> Result<Write, Error> {
-        let id = self
-            .sealer
-            .record_id(Kind::History, &account.0, link.entry.sequence);
-        let plaintext = cbor::encode(link).map_err(internal)?;
-        let blob = self
-            .sealer
-            .seal(
-                &history_name(&id, &account),
-                HISTORY_SCHEMA,
-                link.entry.sequence,
-                &self.platform.entropy.array(),
-                &plaintext,
-            )
-            .map_err(internal)?;
-        Ok(Write {
-            id,
-            expected: None,
-            blob: blob.into(),
-        })
-    }
-
-    /// Reads links of an account's history by their sequence numbers, at most [`MAX_GET`] and all of
-    /// which must exist. That they belong to the account's present chain is for the caller to check.
-    pub(super) async fn links(
-        &self,
-        account: AccountId,
-        sequences: &[u64],
-    ) -> Result<Vec<Link>, Error> {
-        debug_assert!(sequences.len() <= MAX_GET);
-        let ids: Vec<RecordId> = sequences
-            .iter()
-            .map(|sequence| self.sealer.record_id(Kind::History, &account.0, *sequence))
-            .collect();
-        let records = self
-            .store
-            .get(ids.clone())
-            .await
-            .map_err(|_| self.store_failed())?;
-        if records.len() != ids.len() {
-            return Err(self.store_failed());
-        }
-        let mut links = Vec::with_capacity(ids.len());
-        for ((record, id), sequence) in records.into_iter().zip(&ids).zip(sequences) {
-            // The account says that this entry exists: the store hides it.
-            let record = record.ok_or_else(|| self.rolled_back())?;
-            let opened = self
-                .sealer
-                .open(&history_name(id, &account), record.blob.as_slice())
-                .map_err(|error| self.unopened(error))?;
-            let link: Link =
-                cbor::decode(&opened.plaintext).map_err(|_| self.unopened(SealError::Corrupt))?;
-            if opened.version != *sequence || link.entry.sequence != *sequence {
-                return Err(self.unopened(SealError::Corrupt));
-            }
-            links.push(link);
-        }
-        Ok(links)
     }
 
     pub(super) async fn get(&self, id: RecordId) -> Result<Option<Record>, Error> {
@@ -305,11 +297,15 @@ impl<S: RecordStore> Enclave<S> {
                 ErrorCode::Unavailable,
                 "The account was written by a newer program than this enclave.",
             ),
+            SealError::OtherSchema(schema) => refuse_because(
+                ErrorCode::RecordCorrupt,
+                format!("The record has schema {schema}, which this program does not read."),
+            ),
             _ => refuse(ErrorCode::RecordCorrupt),
         }
     }
 
-    fn store_failed(&self) -> Error {
+    pub(super) fn store_failed(&self) -> Error {
         self.platform.events.record(EnclaveEvent::StoreFailed);
         refuse(ErrorCode::Unavailable)
     }
@@ -323,14 +319,6 @@ const fn account_name<'a>(place: &'a Place<'_>) -> Name<'a> {
     Name {
         kind: Kind::Account,
         id: &place.id.0,
-        owner: &place.account.0,
-    }
-}
-
-const fn history_name<'a>(id: &'a RecordId, account: &'a AccountId) -> Name<'a> {
-    Name {
-        kind: Kind::History,
-        id: &id.0,
-        owner: &account.0,
+        owner: &place.user_handle.0,
     }
 }

@@ -1,11 +1,15 @@
 //! Registration: a new account with its first passkey and its first key.
 
-use std::sync::{Mutex, PoisonError};
+use std::{
+    collections::HashMap,
+    sync::{Mutex, PoisonError},
+};
 
 use openkey_protocol::{
     message::{
-        AccountHead, AccountId, AccountReceipt, Address, Bytes, Error, ErrorCode, Hash32, KeyId,
-        ReceiptCredential, ReceiptKey, SignUp, SignUpFinish, SignUpStarted, Signed, SignedUp,
+        AccountHead, AccountId, AccountReceipt, Address, Bytes, Error, ErrorCode, Hash32, Key32,
+        KeyId, ReceiptCredential, ReceiptKey, SignUp, SignUpFinish, SignUpStarted, Signed,
+        SignedUp, UserHandle,
     },
     store::RecordStore,
 };
@@ -17,10 +21,11 @@ use super::{
     records::{Committed, Loaded},
 };
 use crate::{
-    account::{Account, OwnerKey, Passkey, check_name},
+    account::{Account, OwnerKey, Passkey, account_id, check_name},
+    chain::Chain,
     errors::{refuse, refuse_because},
-    seal::Kind,
-    sign,
+    seal::{Kind, Ticket},
+    sign::{self, Reason},
 };
 
 /// Milliseconds in which sign-ups are counted.
@@ -29,32 +34,57 @@ const WINDOW: u64 = 60_000;
 const FIRST_PASSKEY: &str = "First passkey";
 const FIRST_KEY: &str = "First key";
 
-/// A registration under way. Account and key are made at its beginning, so that ending it twice
-/// gives the same account.
+/// A registration under way. It holds neither a key nor what one could be computed from without the
+/// root key, and it does not fix whose account it becomes: account and key follow from the public key
+/// of the passkey that finishes it.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Context {
-    account: AccountId,
+    /// The identity key of the boot that began it: only there can it make an account.
+    boot: Key32,
+    user_handle: UserHandle,
     origin: String,
     name: String,
     nonce: Bytes,
-    address: Address,
-    key: Bytes,
     registration: String,
 }
 
-/// Counts registrations by the minute.
+/// Counts registrations by the minute, and remembers which of this boot were finished.
 pub(crate) struct SignUps {
     per_minute: u32,
     state: Mutex<(u64, u32)>,
+    finished: Mutex<HashMap<[u8; 16], Finished>>,
+}
+
+/// What a context was spent for.
+struct Finished {
+    account: AccountId,
+    expires_at: u64,
 }
 
 impl SignUps {
-    pub(crate) const fn new(per_minute: u32) -> Self {
+    pub(crate) fn new(per_minute: u32) -> Self {
         Self {
             per_minute,
             state: Mutex::new((0, 0)),
+            finished: Mutex::default(),
         }
+    }
+
+    /// Spends a context for one account; for the same account again, as often as it is repeated. Each
+    /// is remembered until it ends, so there are never more than can be begun within
+    /// [`REGISTRATION_LIFE`].
+    fn spend<T>(&self, ticket: &Ticket<T>, account: AccountId, now: u64) -> Result<(), Error> {
+        let mut finished = self.finished.lock().unwrap_or_else(PoisonError::into_inner);
+        finished.retain(|_, finished| finished.expires_at > now);
+        let spent = finished.entry(ticket.id).or_insert(Finished {
+            account,
+            expires_at: ticket.expires_at,
+        });
+        if spent.account != account {
+            return Err(refuse(ErrorCode::ContextUsed));
+        }
+        Ok(())
     }
 
     fn admit(&self, now: u64) -> Result<(), Error> {
@@ -76,7 +106,7 @@ impl SignUps {
 
 impl<S: RecordStore> Enclave<S> {
     /// Begins a registration. Nothing is stored.
-    pub(super) async fn sign_up(&self, request: SignUp) -> Result<SignUpStarted, Error> {
+    pub(super) fn sign_up(&self, request: SignUp) -> Result<SignUpStarted, Error> {
         self.check_origin(&request.origin)?;
         check_nonce(request.nonce.as_slice())?;
         check_name(&request.name)?;
@@ -84,22 +114,20 @@ impl<S: RecordStore> Enclave<S> {
             return Err(refuse(ErrorCode::Full));
         }
         self.sign_ups.admit(self.platform.clock.now())?;
-        let account = AccountId(self.platform.entropy.array());
-        let key = self.new_key(account, KeyId(0)).await?;
+        let user_handle = UserHandle(self.platform.entropy.array());
         let begun = self.relying_party.begin_registration(
-            &account,
+            &user_handle,
             &request.name,
             Vec::new(),
             timeout(REGISTRATION_LIFE),
         )?;
         let expires_at = self.platform.clock.now() + REGISTRATION_LIFE;
         let context = Context {
-            account,
+            boot: Key32(self.platform.identity.public()),
+            user_handle,
             origin: request.origin,
             name: request.name,
             nonce: request.nonce,
-            address: key.address,
-            key: key.sealed,
             registration: begun.state,
         };
         let context = self
@@ -118,18 +146,15 @@ impl<S: RecordStore> Enclave<S> {
         })
     }
 
-    /// Makes a sealed key for an account.
-    pub(super) async fn new_key(
+    /// Makes the sealed key that a consent makes, with the public key of the passkey that gave it.
+    pub(super) fn new_key(
         &self,
         account: AccountId,
         key: KeyId,
+        reason: Reason<'_>,
+        public_key_sha256: &Hash32,
     ) -> Result<sign::SealedKey, Error> {
-        let secret = self
-            .platform
-            .entropy
-            .secret()
-            .await
-            .map_err(|error| self.platform.nsm_failed(error))?;
+        let secret = sign::scalar(self.sealer.root(), reason, public_key_sha256);
         sign::make(
             &self.sealer,
             &account,
@@ -140,10 +165,12 @@ impl<S: RecordStore> Enclave<S> {
         .map_err(internal)
     }
 
-    /// Ends a registration: stores the account and gives its receipt. Repeated, it gives the same
-    /// receipt again, until the account goes its own way.
+    /// Ends a registration: stores the account and gives its receipt. Repeated with the same passkey it
+    /// gives the same receipt again, at any boot, because an answer may get lost. Finished with another
+    /// passkey it makes nothing, and if it did it would be another account with another key.
     pub(super) async fn finish_sign_up(&self, request: SignUpFinish) -> Result<SignedUp, Error> {
-        let context: Context = self.redeem(Kind::SignUp, &request.context)?.content;
+        let ticket: Ticket<Context> = self.redeem(Kind::SignUp, &request.context)?;
+        let context = &ticket.content;
         let now = self.platform.clock.now();
         let passkey = self.relying_party.finish_registration(
             &context.registration,
@@ -152,75 +179,80 @@ impl<S: RecordStore> Enclave<S> {
             FIRST_PASSKEY,
             now,
         )?;
-        let place = self.place(context.account).await;
+        let account = account_id(&context.user_handle, &passkey.public_key_sha256);
+        let place = self.place(context.user_handle).await;
         if let Some(loaded) = self.find(&place, None).await? {
-            return self.again(&context, &passkey, &loaded);
+            return self.again(context, &passkey, &account, &loaded);
         }
-        let account = fresh(&context, passkey, now);
-        let (receipt, account) = self.receipt(&context, account)?;
-        match self.commit(&place, None, account, None).await? {
+        if context.boot.0 != self.platform.identity.public() {
+            return Err(refuse(ErrorCode::BeginAgain));
+        }
+        self.sign_ups.spend(&ticket, account, now)?;
+        let reason = Reason::SignUp {
+            context: &ticket.id,
+        };
+        let key = self.new_key(account, KeyId(0), reason, &passkey.public_key_sha256)?;
+        let receipt = self.receipt(context, &passkey, account, key.address, now)?;
+        let new = fresh(context, passkey.clone(), account, key, hash(&receipt), now);
+        match self.commit(&place, None, &new).await? {
             Committed::Done(head) => self.signed_up(receipt, &head),
             Committed::Conflict => {
-                // A replica, or an earlier attempt whose answer was lost.
+                // An earlier attempt whose answer was lost.
                 let loaded = self
                     .find(&place, None)
                     .await?
                     .ok_or_else(|| refuse(ErrorCode::Conflict))?;
-                let passkey = loaded
-                    .account
-                    .passkey(request.credential.id.as_slice())?
-                    .clone();
-                self.again(&context, &passkey, &loaded)
+                self.again(context, &passkey, &account, &loaded)
             }
         }
     }
 
-    /// The answer to a repeated finish.
+    /// The answer to a repeated finish, for the passkey that made the account and no other.
     fn again(
         &self,
         context: &Context,
         passkey: &Passkey,
+        account: &AccountId,
         loaded: &Loaded,
     ) -> Result<SignedUp, Error> {
         let stored = &loaded.account;
-        let same = stored.passkeys.first().is_some_and(|first| {
-            first.id == passkey.id && first.public_key_sha256 == passkey.public_key_sha256
-        });
-        if loaded.version != 1 || !same {
+        let first = stored.keys.first().map(|key| key.address);
+        let (true, Some(address)) = (stored.id == *account, first) else {
             return Err(refuse(ErrorCode::ContextUsed));
-        }
-        let (receipt, rebuilt) = self.receipt(context, stored.clone())?;
-        if rebuilt.receipt != stored.receipt {
+        };
+        let receipt = self.receipt(context, passkey, *account, address, stored.created_at)?;
+        if hash(&receipt) != stored.receipt {
             return Err(refuse(ErrorCode::ContextUsed));
         }
         self.signed_up(receipt, &loaded.head())
     }
 
-    /// Signs the receipt of a new account and notes its hash in the account.
+    /// Signs the receipt of a new account.
     fn receipt(
         &self,
         context: &Context,
-        mut account: Account,
-    ) -> Result<(Signed<AccountReceipt>, Account), Error> {
-        let credential = |passkey: &Passkey| ReceiptCredential {
-            id: passkey.id.clone(),
-            public_key_sha256: passkey.public_key_sha256,
-        };
+        passkey: &Passkey,
+        account: AccountId,
+        address: Address,
+        created_at: u64,
+    ) -> Result<Signed<AccountReceipt>, Error> {
         let receipt = AccountReceipt {
-            account: account.id,
+            account,
+            user_handle: context.user_handle,
             version: 1,
-            issued_at: account.created_at,
+            issued_at: created_at,
             rp_id: self.platform.configuration.rp_id().to_owned(),
             nonce: context.nonce.clone(),
-            credentials: account.passkeys.iter().map(credential).collect(),
+            credentials: vec![ReceiptCredential {
+                id: passkey.id.clone(),
+                public_key_sha256: passkey.public_key_sha256,
+            }],
             keys: vec![ReceiptKey {
                 key: KeyId(0),
-                address: context.address,
+                address,
             }],
         };
-        let receipt = self.platform.identity.sign(&receipt).map_err(internal)?;
-        account.receipt = Hash32(Sha256::digest(receipt.body.as_slice()).into());
-        Ok((receipt, account))
+        self.platform.identity.sign(&receipt).map_err(internal)
     }
 
     fn signed_up(
@@ -240,26 +272,37 @@ pub(super) fn timeout(life: u64) -> u32 {
     u32::try_from(life).unwrap_or(u32::MAX)
 }
 
-fn fresh(context: &Context, passkey: Passkey, now: u64) -> Account {
+/// What the first passkey confirms.
+fn hash(receipt: &Signed<AccountReceipt>) -> Hash32 {
+    Hash32(Sha256::digest(receipt.body.as_slice()).into())
+}
+
+fn fresh(
+    context: &Context,
+    passkey: Passkey,
+    account: AccountId,
+    key: sign::SealedKey,
+    receipt: Hash32,
+    now: u64,
+) -> Account {
     Account {
-        id: context.account,
+        id: account,
+        user_handle: context.user_handle,
         name: context.name.clone(),
         created_at: now,
-        receipt: Hash32([0; 32]),
+        receipt,
         confirmed: false,
         passkeys: vec![passkey],
         keys: vec![OwnerKey {
-            address: context.address,
-            sealed: context.key.clone(),
+            address: key.address,
+            sealed: key.sealed,
             label: FIRST_KEY.to_owned(),
             created_at: now,
             archived_at: None,
         }],
         used: Vec::new(),
         signed_at: Vec::new(),
-        history: 0,
-        landmarks: Vec::new(),
-        previous: Hash32([0; 32]),
+        history: Chain::default(),
     }
 }
 

@@ -1,5 +1,6 @@
 //! Owner keys: secp256k1 (SEC 2), deterministic ECDSA (RFC 6979), Ethereum addresses.
 
+mod derive;
 mod stack;
 
 use k256::ecdsa::{RecoveryId, Signature, SigningKey, VerifyingKey};
@@ -10,6 +11,7 @@ use crate::{
     root::Secret,
     seal::{Kind, NONCE, Name, SealError, Sealer},
 };
+pub(crate) use derive::{Reason, scalar};
 use stack::without_traces;
 
 /// The schema of sealed scalars.

@@ -4,10 +4,10 @@ use zeroize::{ZeroizeOnDrop, Zeroizing};
 use super::*;
 use crate::root::RootKey;
 
-const ACCOUNT: AccountId = AccountId([1; 16]);
+const ACCOUNT: AccountId = AccountId([1; 32]);
 
 fn sealer() -> Sealer {
-    Sealer::new(RootKey::new(&[3; 32]))
+    Sealer::new(RootKey::new(&[3; 32]), 1)
 }
 
 fn secret(hex_digits: &str) -> Secret<32> {
@@ -85,7 +85,7 @@ fn e1_a_key_signs_in_its_own_place_only() {
     assert!(sign(&sealer, &ACCOUNT, KeyId(0), &key, &digest).is_ok());
     assert_eq!(sign(&sealer, &ACCOUNT, KeyId(1), &key, &digest), corrupt);
     assert_eq!(
-        sign(&sealer, &AccountId([2; 16]), KeyId(0), &key, &digest),
+        sign(&sealer, &AccountId([2; 32]), KeyId(0), &key, &digest),
         corrupt
     );
     let swapped = SealedKey {

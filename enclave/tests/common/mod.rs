@@ -107,6 +107,22 @@ impl World<TestStore> {
     }
 }
 
+impl World<TestStore> {
+    /// The same deployment over a copy of its store, as a host makes one.
+    pub fn fork(&self) -> Self {
+        let store = TestStore::default();
+        store.restore(self.store.snapshot());
+        Self {
+            store,
+            root: self.root,
+            monotonic: Arc::clone(&self.monotonic),
+            wall: Arc::clone(&self.wall),
+            events: Arc::clone(&self.events),
+            capacity: self.capacity,
+        }
+    }
+}
+
 impl<S: RecordStore + Clone> World<S> {
     pub fn with_store(store: S) -> Self {
         Self {

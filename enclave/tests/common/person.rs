@@ -7,7 +7,7 @@ use openkey_protocol::{
         AccountHead, AccountId, AccountReceipt, AccountView, Action, Address, Approve, Approved,
         Assertion, Bytes, Error, Hash32, HistoryPage, KeyId, NewPasskey, Outcome, PasskeyCreated,
         Payload, Prompt, Prompted, Propose, Query, Read, Request, Response, SignIn, SignUp,
-        SignUpFinish, SignUpStarted, Signed, SignedUp, Statement,
+        SignUpFinish, SignUpStarted, Signed, SignedUp, Statement, UserHandle,
     },
     store::RecordStore,
 };
@@ -21,6 +21,7 @@ pub const NONCE: [u8; 16] = [0xa5; 16];
 pub struct Person {
     pub authenticator: Authenticator,
     pub account: AccountId,
+    pub user_handle: UserHandle,
     pub address: Address,
     pub receipt: Hash32,
     pub head: AccountHead,
@@ -89,6 +90,7 @@ impl Person {
         Self {
             authenticator,
             account: receipt.account,
+            user_handle: receipt.user_handle,
             address: receipt.keys[0].address,
             receipt: receipt_hash(&done.receipt),
             head: verified(enclave, &done.head),
@@ -117,6 +119,7 @@ impl Person {
     pub fn proposal(&self, action: Action) -> Request {
         Request::Propose(Propose {
             account: self.account,
+            user_handle: self.user_handle,
             origin: ORIGIN.to_owned(),
             nonce: NONCE.into(),
             head: Some(self.head),

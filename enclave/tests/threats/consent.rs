@@ -188,7 +188,7 @@ async fn d13_a_challenge_belongs_to_one_account_and_one_page() {
 
     // A sign-in gives a token for the account that the passkey names, and only with its passkey.
     let mut answer = eve.authenticator.get(&begun.options);
-    answer.user_handle = Some(ada.account.0.into());
+    answer.user_handle = Some(ada.user_handle.0.into());
     let approval = Approve {
         head: None,
         ..eve.approval(&begun, answer)

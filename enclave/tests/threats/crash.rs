@@ -87,6 +87,7 @@ async fn registered(enclave: &Service<TestStore>) -> Option<Person> {
     let mut person = Person {
         authenticator,
         account: receipt.account,
+        user_handle: receipt.user_handle,
         address: receipt.keys[0].address,
         receipt: receipt_hash(&done.receipt),
         head: done.head.unverified().unwrap(),

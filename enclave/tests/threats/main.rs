@@ -9,6 +9,7 @@ mod common;
 mod boot;
 mod consent;
 mod crash;
+mod forks;
 mod genesis;
 mod grants;
 mod measuring;

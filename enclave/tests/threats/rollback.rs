@@ -74,7 +74,7 @@ async fn e2_a_fork_of_the_same_version_is_refused() {
     forgetful.sign_in(&enclave).await.unwrap();
     assert_eq!(forgetful.head.version, person.head.version);
     let refused = person.propose(&enclave, text("y")).await;
-    assert_eq!(code(refused), Some(ErrorCode::RolledBack));
+    assert_eq!(code(refused), Some(ErrorCode::Forked));
 }
 
 #[tokio::test]

@@ -148,8 +148,8 @@ async fn e3_an_account_of_another_deployment_is_nobody_here() {
         }
     }
     let mut stranger = person.clone();
-    stranger.head.account = AccountId([9; 16]);
-    stranger.account = AccountId([9; 16]);
+    stranger.head.account = AccountId([9; 32]);
+    stranger.account = AccountId([9; 32]);
     assert_eq!(
         code(person.propose(&other, text("x")).await),
         Some(ErrorCode::RolledBack)

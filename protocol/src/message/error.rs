@@ -34,6 +34,9 @@ pub enum ErrorCode {
     UnknownAccount,
     /// The store answers with an older record than the enclave or the client knows, or hides it.
     RolledBack,
+    /// The store answers with a record that does not continue the one the enclave or the client
+    /// knows: the account has two histories.
+    Forked,
     /// A record does not open under its own name: it was changed, or moved from another place.
     RecordCorrupt,
     /// No such passkey in this account.
@@ -58,6 +61,8 @@ pub enum ErrorCode {
     ContextExpired,
     /// The context has been used.
     ContextUsed,
+    /// The sign-up began at another boot of the enclave, or at another enclave: it begins again.
+    BeginAgain,
     /// The account has changed since the prompt was shown.
     AccountChanged,
     /// The passkey's answer does not hold: signature, challenge, relying party, user verification,

@@ -126,6 +126,8 @@ pub enum EnclaveEvent {
     StoreFailed,
     /// The store answered with an older record than the enclave knows, or hid one.
     RolledBack,
+    /// The store answered with another history of an account than the one that is known.
+    Forked,
     /// A record did not open under its own name.
     RecordCorrupt,
     /// The enclave's own check of a signature failed; nothing was released.

@@ -12,6 +12,10 @@ pub struct ParseIdError {
     pub expected: usize,
 }
 
+/// Separates the hash behind an [`AccountId`] from any other: `SHA-256(label ‖ 0x00 ‖ user handle (16)
+/// ‖ SHA-256 of the public key as SubjectPublicKeyInfo DER (32))`. All parts have fixed lengths.
+pub const ACCOUNT_ID_LABEL: &str = "openkey/account-id/v1";
+
 macro_rules! fixed_bytes {
     ($(#[$doc:meta])* $name:ident, $len:expr) => {
         $(#[$doc])*
@@ -87,8 +91,16 @@ macro_rules! fixed_bytes {
 }
 
 fixed_bytes!(
-    /// One account: 16 random bytes (a UUID, and the WebAuthn user handle).
+    /// One account: SHA-256 of its user handle and of the first passkey's public key
+    /// ([`ACCOUNT_ID_LABEL`]).
     AccountId,
+    32
+);
+fixed_bytes!(
+    /// The WebAuthn user handle of an account's passkeys: 16 random bytes, made when the sign-up
+    /// begins. A sign-in without a name finds the account's record by it. It grants nothing: whoever
+    /// finishes one sign-up with another passkey gets the same handle and another account.
+    UserHandle,
     16
 );
 fixed_bytes!(
@@ -106,6 +118,20 @@ fixed_bytes!(
     Address,
     20
 );
+
+impl AccountId {
+    /// The input of the hash behind an account id (this crate carries no hash of its own).
+    #[must_use]
+    pub fn input(user_handle: &UserHandle, public_key_sha256: &Hash32) -> Vec<u8> {
+        [
+            ACCOUNT_ID_LABEL.as_bytes(),
+            &[0],
+            &user_handle.0,
+            &public_key_sha256.0,
+        ]
+        .concat()
+    }
+}
 
 impl Address {
     /// The EIP-55 text, given Keccak-256 (this crate carries no hash of its own).

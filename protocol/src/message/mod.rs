@@ -28,7 +28,9 @@ pub use host::{
     BootFiles, EnclaveEvent, HostReply, HostRequest, MAX_BOOT_FILE, MAX_EVENTS, MAX_PEERS,
     MAX_RELAY_WORD, RelayReply, RelayRequest,
 };
-pub use ids::{AccountId, Address, Hash32, Key32, KeyId, ParseIdError, RecordId};
+pub use ids::{
+    ACCOUNT_ID_LABEL, AccountId, Address, Hash32, Key32, KeyId, ParseIdError, RecordId, UserHandle,
+};
 pub use reply::{
     AccountView, Approved, Evidence, HistoryEntry, HistoryPage, KeyView, Limits, NewPasskey,
     Outcome, PasskeyView, Prompted, Reply, Response, SignUpStarted, SignedUp, Status,

@@ -263,6 +263,9 @@ pub struct HistoryEntry {
     pub sequence: u64,
     /// SHA-256 of the entry before it (zeros at the first).
     pub previous: Hash32,
+    /// SHA-256 of the sealed account record that this was decided on. The entry with sequence `n` was
+    /// decided on version `n` of the record, so the history commits to every earlier state.
+    pub record: Hash32,
     /// When. Milliseconds since 1970.
     pub at: u64,
     /// What kind of action.

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     AccountHead, AccountId, Action, Assertion, Bytes, HandOver, Hash32, NewCredential,
-    OperatorRequest,
+    OperatorRequest, UserHandle,
 };
 
 /// Shortest client nonce, in bytes: below it two clients may collide.
@@ -115,6 +115,8 @@ pub struct SignIn {
 pub struct Propose {
     /// Whose account.
     pub account: AccountId,
+    /// The user handle of the account's passkeys: where its record is found.
+    pub user_handle: UserHandle,
     /// The page's origin.
     pub origin: String,
     /// The client's nonce, which comes back in the prompt.

@@ -2,10 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{AccountId, Address, Bytes, Grant, Hash32, KeyId, Statement};
+use super::{AccountId, Address, Bytes, Grant, Hash32, KeyId, Statement, UserHandle};
 
 /// Where an account stands. Clients keep the newest they saw and send it with every request: an
-/// older or missing record is then refused as `rolled_back`.
+/// older or missing record is then refused as `rolled_back`, and one on whose history the head does
+/// not lie as `forked`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
@@ -16,10 +17,12 @@ pub struct AccountHead {
     pub version: u64,
     /// SHA-256 of the account's sealed record at that version.
     pub hash: Hash32,
+    /// SHA-256 of the newest history entry at that version, zeros before the first.
+    pub entry: Hash32,
 }
 
 impl Statement for AccountHead {
-    const LABEL: &'static str = "openkey/account-head/v1";
+    const LABEL: &'static str = "openkey/account-head/v2";
 }
 
 /// Ends a registration: what the enclave holds for the person. The client compares the passkey's
@@ -28,8 +31,10 @@ impl Statement for AccountHead {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct AccountReceipt {
-    /// The new account.
+    /// The new account: the hash of the user handle and of the first passkey's public key.
     pub account: AccountId,
+    /// The user handle of its passkeys.
+    pub user_handle: UserHandle,
     /// Its version when this was signed.
     pub version: u64,
     /// Milliseconds since 1970, by the enclave's clock.
@@ -45,7 +50,7 @@ pub struct AccountReceipt {
 }
 
 impl Statement for AccountReceipt {
-    const LABEL: &'static str = "openkey/account-receipt/v1";
+    const LABEL: &'static str = "openkey/account-receipt/v2";
 }
 
 /// One passkey of a receipt.
@@ -114,8 +119,9 @@ pub struct Prompt {
     pub account: Option<AccountId>,
     /// The key that would sign, if one would.
     pub key: Option<ReceiptKey>,
-    /// The account's version when this was prepared.
-    pub version: u64,
+    /// The account's head when this was prepared; absent for a sign-in. A change of authority is
+    /// approved for exactly this record.
+    pub head: Option<AccountHead>,
     /// The WebAuthn challenge an assertion must answer.
     pub challenge: Bytes,
     /// What an approval covers: for signatures the Keccak-256 digest that will be signed, for
@@ -136,7 +142,7 @@ pub struct Prompt {
 }
 
 impl Statement for Prompt {
-    const LABEL: &'static str = "openkey/prompt/v1";
+    const LABEL: &'static str = "openkey/prompt/v2";
 }
 
 /// An action in plain words.

@@ -13,7 +13,8 @@ fn bytes(first: u8, length: usize) -> Bytes {
     Bytes((0..length).map(|n| first.wrapping_add(n as u8)).collect())
 }
 
-const ACCOUNT: AccountId = AccountId([0xac; 16]);
+const ACCOUNT: AccountId = AccountId([0xac; 32]);
+const USER_HANDLE: UserHandle = UserHandle([0xab; 16]);
 const ORIGIN: &str = "https://openkey.example";
 const NOW: u64 = 1_790_000_000_000;
 
@@ -22,6 +23,7 @@ fn head() -> AccountHead {
         account: ACCOUNT,
         version: 7,
         hash: Hash32(fill(0x60)),
+        entry: Hash32(fill(0x70)),
     }
 }
 
@@ -37,6 +39,7 @@ fn credential() -> NewCredential {
 fn propose(action: Action) -> Request {
     Request::Propose(Propose {
         account: ACCOUNT,
+        user_handle: USER_HANDLE,
         origin: ORIGIN.into(),
         nonce: bytes(1, 16),
         head: Some(head()),
@@ -156,6 +159,7 @@ pub(crate) fn requests() -> Vec<(&'static str, Request)> {
             "propose_without_head",
             Request::Propose(Propose {
                 account: ACCOUNT,
+                user_handle: USER_HANDLE,
                 origin: ORIGIN.into(),
                 nonce: bytes(1, 16),
                 head: None,
@@ -175,7 +179,7 @@ pub(crate) fn requests() -> Vec<(&'static str, Request)> {
             "approve",
             approve(
                 Some(head()),
-                Some(ACCOUNT.0.into()),
+                Some(USER_HANDLE.0.into()),
                 Some(Hash32(fill(0x50))),
             ),
         ),
@@ -209,6 +213,7 @@ pub(crate) fn statements() -> (AccountHead, AccountReceipt, Prompt, EvidenceBind
     };
     let receipt = AccountReceipt {
         account: ACCOUNT,
+        user_handle: USER_HANDLE,
         version: 1,
         issued_at: NOW,
         rp_id: "openkey.example".into(),
@@ -223,7 +228,7 @@ pub(crate) fn statements() -> (AccountHead, AccountReceipt, Prompt, EvidenceBind
         kind: PromptKind::SignText,
         account: Some(ACCOUNT),
         key: Some(key),
-        version: 7,
+        head: Some(head()),
         challenge: bytes(0x33, 32),
         digest: Hash32(fill(0x44)),
         request: Hash32(fill(0x55)),

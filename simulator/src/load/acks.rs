@@ -18,6 +18,8 @@ pub(super) enum Ack {
     Account {
         /// Account id, hex.
         account: String,
+        /// The user handle of its passkeys, hex.
+        user_handle: String,
         /// The first key's address, hex.
         address: String,
         /// Credential id, hex.
@@ -70,6 +72,7 @@ impl AckFile {
 /// Everything acknowledged to one account.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Acknowledged {
+    pub(super) user_handle: String,
     pub(super) address: String,
     pub(super) passkey: Vec<u8>,
     pub(super) key: Vec<u8>,
@@ -100,12 +103,14 @@ pub(super) fn read(path: &Path) -> io::Result<BTreeMap<String, Acknowledged>> {
         match ack {
             Ack::Account {
                 account,
+                user_handle,
                 address,
                 passkey,
                 key,
             } => {
                 let bytes = |text: &str| hex::decode(text).map_err(|_| broken(number, "not hex"));
                 let found = accounts.entry(account).or_default();
+                found.user_handle = user_handle;
                 found.address = address;
                 found.passkey = bytes(&passkey)?;
                 found.key = bytes(&key)?;
@@ -131,6 +136,7 @@ mod tests {
     fn account() -> Ack {
         Ack::Account {
             account: "aa".into(),
+            user_handle: "cc".into(),
             address: "bb".into(),
             passkey: "0102".into(),
             key: "03".into(),

@@ -18,7 +18,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use openkey_protocol::message::{AccountId, Bytes};
+use openkey_protocol::message::{AccountId, Bytes, UserHandle};
 use openkey_verifier::client::ClientError;
 
 use self::acks::{Ack, AckFile, Acknowledged};
@@ -180,8 +180,10 @@ fn sign_up(site: &Arc<Site>, acks: &AckFile) -> Result<Person, LoadError> {
     let passkey = person.device.passkeys().first().ok_or(LoadError::Broken)?;
     let key = person.keys().first().ok_or(LoadError::Broken)?;
     let account = person.account_id().map_err(LoadError::GaveUp)?;
+    let user_handle = person.user_handle().map_err(LoadError::GaveUp)?;
     acks.write(&Ack::Account {
         account: account.to_string(),
+        user_handle: user_handle.to_string(),
         address: key.address.to_string(),
         passkey: hex::encode(passkey.id()),
         key: hex::encode(passkey.export().map_err(|_| LoadError::Broken)?),
@@ -284,11 +286,14 @@ fn find(
     let Ok(account) = id.parse::<AccountId>() else {
         return Ok(vec![format!("account {id}: not an account id")]);
     };
+    let Ok(user_handle) = acknowledged.user_handle.parse::<UserHandle>() else {
+        return Ok(vec![format!("account {id}: no user handle")]);
+    };
     let mut person = Person::new(Arc::clone(site));
     let passkey = Passkey::import(
         &acknowledged.passkey,
         rp_id,
-        account.as_bytes(),
+        user_handle.as_bytes(),
         &acknowledged.key,
     );
     person.device.add(passkey.map_err(|_| LoadError::Broken)?);
@@ -309,6 +314,12 @@ fn find(
         Err(error) => return Ok(vec![format!("account {id}: {error}")]),
     };
     let mut missing = Vec::new();
+    if view.account != account {
+        missing.push(format!(
+            "account {id}: {} stands in its place",
+            view.account
+        ));
+    }
     let has_key = view
         .keys
         .iter()

@@ -3,7 +3,7 @@
 use openkey_protocol::cbor;
 use openkey_protocol::message::{
     AccountId, Action, Approve, Approved, Assertion, Bytes, Hash32, Outcome, Prompt, Prompted,
-    Propose, ReceiptKey, Request, Response, SignIn,
+    Propose, ReceiptKey, Request, Response, SignIn, UserHandle,
 };
 use openkey_verifier::client::ClientError;
 use openkey_verifier::prompt::Asked;
@@ -32,12 +32,13 @@ impl Person {
         let proposal = self.propose_sign_in()?;
         let assertion = self.assert(&proposal)?;
         let handle = assertion.user_handle.as_ref().map(Bytes::as_slice);
-        let account = handle.and_then(|handle| handle.try_into().ok().map(AccountId));
+        let handle = handle.and_then(|handle| handle.try_into().ok().map(UserHandle));
         match self.approve_with(&proposal, assertion, None)? {
             Outcome::SignedIn { .. } => {}
             _ => return Err(PersonError::Unexpected),
         }
-        self.account = account;
+        let head = self.head.ok_or(PersonError::Unexpected)?;
+        self.account = handle.map(|handle| (head.account, handle));
         self.account_id()
     }
 
@@ -72,6 +73,7 @@ impl Person {
     ) -> Result<Request, PersonError> {
         Ok(Request::Propose(Propose {
             account: self.account_id()?,
+            user_handle: self.user_handle()?,
             origin: self.site.origin().to_owned(),
             nonce: (*nonce).into(),
             head: self.head,

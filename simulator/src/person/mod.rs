@@ -27,7 +27,7 @@ mod site;
 
 use std::sync::Arc;
 
-use openkey_protocol::message::{AccountHead, AccountId, Bytes, ReceiptKey};
+use openkey_protocol::message::{AccountHead, AccountId, Bytes, ReceiptKey, UserHandle};
 
 pub use self::acts::{Signature, recover};
 pub use self::consent::Proposal;
@@ -44,7 +44,7 @@ pub struct Person {
     pub device: Authenticator,
     /// Where they are, and what browser and device do wrong.
     pub behaviour: Behaviour,
-    account: Option<AccountId>,
+    account: Option<(AccountId, UserHandle)>,
     head: Option<AccountHead>,
     token: Option<Bytes>,
     keys: Vec<ReceiptKey>,
@@ -83,7 +83,16 @@ impl Person {
     ///
     /// [`PersonError::NoAccount`] before a sign-up or sign-in.
     pub fn account_id(&self) -> Result<AccountId, PersonError> {
-        self.account.ok_or(PersonError::NoAccount)
+        Ok(self.account.ok_or(PersonError::NoAccount)?.0)
+    }
+
+    /// The user handle of their passkeys.
+    ///
+    /// # Errors
+    ///
+    /// [`PersonError::NoAccount`] before a sign-up or sign-in.
+    pub fn user_handle(&self) -> Result<UserHandle, PersonError> {
+        Ok(self.account.ok_or(PersonError::NoAccount)?.1)
     }
 
     /// The newest head they saw.
@@ -114,9 +123,9 @@ impl Person {
         &self.keys
     }
 
-    /// Takes up an account known from elsewhere: the passkey is on the device already.
-    pub fn resume(&mut self, account: AccountId, keys: Vec<ReceiptKey>) {
-        self.account = Some(account);
-        self.keys = keys;
+    /// Takes up another person's account, without their head.
+    pub fn resume(&mut self, other: &Self) {
+        self.account = other.account;
+        self.keys.clone_from(&other.keys);
     }
 }

@@ -106,7 +106,7 @@ impl Person {
         let head = self
             .site
             .check(|identity| head::check(identity, &signed_up.head, None))?;
-        self.account = Some(checked.receipt.account);
+        self.account = Some((checked.receipt.account, checked.receipt.user_handle));
         self.keys.clone_from(&checked.receipt.keys);
         self.head = Some(head);
         Ok(checked)

@@ -61,6 +61,7 @@ fn e11_there_is_no_way_to_ask_for_a_bare_digest() {
     ada.sign_up("Ada").unwrap();
     let proposal = Request::Propose(openkey_protocol::message::Propose {
         account: ada.account_id().unwrap(),
+        user_handle: ada.user_handle().unwrap(),
         origin: simulation.page().to_owned(),
         nonce: [7; 32].into(),
         head: None,

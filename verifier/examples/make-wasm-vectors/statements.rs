@@ -6,9 +6,10 @@ use openkey_protocol::{
     message::{
         AccountHead, AccountId, AccountReceipt, Action, Address, Grant, GrantKind, GrantedAbility,
         Hash32, KeyId, Line, Payload, Prompt, PromptKind, Propose, ReceiptCredential, ReceiptKey,
-        Request, Severity, Signed, Statement, Summary, Warning,
+        Request, Severity, Signed, Statement, Summary, UserHandle, Warning,
     },
 };
+use openkey_verifier::receipt::account_id;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use sha3::Keccak256;
@@ -24,8 +25,10 @@ const ADDRESS: &str = "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed";
 const TEXT: &str = "I like cats 🐈";
 const SPKI: &[u8] = b"a public key, as the authenticator returned it";
 
+const USER_HANDLE: UserHandle = UserHandle([0xac; 16]);
+
 fn account() -> AccountId {
-    AccountId([0xac; 16])
+    account_id(&USER_HANDLE, &Hash32(Sha256::digest(SPKI).into()))
 }
 
 fn key() -> ReceiptKey {
@@ -68,6 +71,7 @@ fn bent_statement(cases: &mut Cases, op: &str) {
 fn propose(text: &str) -> Request {
     Request::Propose(Propose {
         account: account(),
+        user_handle: USER_HANDLE,
         origin: ORIGIN.into(),
         nonce: NONCE.into(),
         head: None,
@@ -86,7 +90,7 @@ pub(crate) fn prompts(cases: &mut Cases) {
         kind: PromptKind::SignText,
         account: Some(account()),
         key: Some(key()),
-        version: 3,
+        head: Some(head(3)),
         challenge: vec![0xc4; 32].into(),
         digest: Hash32(digest),
         request: Hash32(Sha256::digest(&request).into()),
@@ -132,9 +136,9 @@ pub(crate) fn prompts(cases: &mut Cases) {
     let input = asked(&honest);
     let ok = json!({
         "kind": "sign_text",
-        "account": "ac".repeat(16),
+        "account": account().to_string(),
         "key": { "key": 0, "address": ADDRESS },
-        "version": 3,
+        "head": head_view(account().to_string(), 3, "4e"),
         "challenge": "c4".repeat(32),
         "digest": hex::encode(digest),
         "request": hex::encode(Sha256::digest(&request)),
@@ -189,6 +193,7 @@ pub(crate) fn prompts(cases: &mut Cases) {
 pub(crate) fn receipts(cases: &mut Cases) {
     let receipt = AccountReceipt {
         account: account(),
+        user_handle: USER_HANDLE,
         version: 1,
         issued_at: NOW.0,
         rp_id: "localhost".into(),
@@ -209,7 +214,8 @@ pub(crate) fn receipts(cases: &mut Cases) {
     let input = asked(&receipt);
     let body = cbor::encode(&receipt).unwrap();
     let ok = json!({
-        "account": "ac".repeat(16),
+        "account": account().to_string(),
+        "user_handle": USER_HANDLE.to_string(),
         "version": 1,
         "issued_at": NOW.0,
         "rp_id": "localhost",
@@ -245,26 +251,51 @@ pub(crate) fn receipts(cases: &mut Cases) {
     let mut two = receipt.clone();
     two.credentials.push(two.credentials[0].clone());
     cases.refused("receipt of two passkeys", "receipt_passkeys", asked(&two));
+    let mut other = receipt.clone();
+    other.user_handle.0[0] ^= 1;
+    cases.refused(
+        "receipt of another account",
+        "receipt_account",
+        asked(&other),
+    );
     let mut none = receipt;
     none.keys.clear();
     cases.refused("receipt without a key", "receipt_empty", asked(&none));
 }
 
-pub(crate) fn heads(cases: &mut Cases) {
-    let head = AccountHead {
+fn head(version: u64) -> AccountHead {
+    AccountHead {
         account: account(),
-        version: 7,
+        version,
         hash: Hash32([0x4e; 32]),
-    };
-    let view = |account: &str, version: u64, hash: &str| json!({ "account": account.repeat(16), "version": version, "hash": hash.repeat(32) });
-    let input = statement("head", &head);
-    cases.ok("head", &input, view("ac", 7, "4e"));
+        entry: Hash32([0xe7; 32]),
+    }
+}
+
+fn head_view(account: String, version: u64, hash: &str) -> Value {
+    json!({
+        "account": account,
+        "version": version,
+        "hash": hash.repeat(32),
+        "entry": "e7".repeat(32),
+    })
+}
+
+pub(crate) fn heads(cases: &mut Cases) {
+    let view = |version, hash: &str| head_view(account().to_string(), version, hash);
+    let input = statement("head", &head(7));
+    cases.ok("head", &input, view(7, "4e"));
     bent_statement(cases, "head");
     let mut known = input.clone();
-    known["known"] = view("ac", 6, "00");
-    cases.ok("head after a known one", &known, view("ac", 7, "4e"));
-    cases.bent("rolled_back", "head", "known", view("ac", 8, "4e"));
-    cases.bent("head_forked", "head", "known", view("ac", 7, "00"));
-    cases.bent("head_account", "head", "known", view("ad", 1, "4e"));
-    cases.bent("input", "head", "known", view("ac", 1, "4"));
+    known["known"] = view(6, "00");
+    cases.ok("head after a known one", &known, view(7, "4e"));
+    cases.bent("rolled_back", "head", "known", view(8, "4e"));
+    cases.bent("forked", "head", "known", view(7, "00"));
+    cases.bent(
+        "head_account",
+        "head",
+        "known",
+        head_view("ad".repeat(32), 1, "4e"),
+    );
+    cases.bent("input", "head", "known", view(1, "4"));
 }

@@ -2,9 +2,9 @@
 
 use openkey_protocol::message::{
     AccountHead, AccountId, AccountReceipt, Address, Hash32, KeyId, ReceiptCredential, ReceiptKey,
-    Signed,
+    Signed, UserHandle,
 };
-use openkey_verifier::account::ReceiptFile;
+use openkey_verifier::{account::ReceiptFile, receipt::account_id};
 
 use crate::harness::{Answer, Files, Live, Ran, Server, verify};
 
@@ -12,7 +12,8 @@ const NONCE: &[u8] = &[5; 32];
 
 fn receipt() -> AccountReceipt {
     AccountReceipt {
-        account: AccountId([0xac; 16]),
+        account: account_id(&UserHandle([0xac; 16]), &Hash32([8; 32])),
+        user_handle: UserHandle([0xac; 16]),
         version: 1,
         issued_at: 1_800_000_000_000,
         rp_id: "localhost".into(),
@@ -71,7 +72,7 @@ fn a_receipt_is_printed_and_accepted() {
     for part in [
         "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed",
         "did:pkh:eip155:1:0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed",
-        &"ac".repeat(16),
+        &receipt().account.to_string(),
         &"08".repeat(32),
         "SIMULATOR",
         "freshness: not proven",
@@ -84,7 +85,7 @@ fn a_receipt_is_printed_and_accepted() {
     let view = ran.json();
     assert_eq!(view["verdict"], "accepted");
     assert_eq!(view["freshness"], "not proven");
-    assert_eq!(view["receipt"]["account"], "ac".repeat(16));
+    assert_eq!(view["receipt"]["account"], receipt().account.to_string());
     assert_eq!(
         view["receipt"]["keys"][0]["address"],
         "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed"
@@ -119,9 +120,10 @@ fn f12_a_receipt_that_the_enclave_did_not_sign_is_refused() {
     case.judge(&file).refused("statement_signature");
     // A statement of another kind.
     let head = case.live.sign(&AccountHead {
-        account: AccountId([0xac; 16]),
+        account: AccountId([0xac; 32]),
         version: 1,
         hash: Hash32([0; 32]),
+        entry: Hash32([0; 32]),
     });
     let file = ReceiptFile::new(&head, &case.live.document(NONCE), NONCE);
     case.judge(&file).refused("statement_signature");

@@ -36,9 +36,10 @@ fn evidence_vouches_for_the_key_that_signs() {
     let fresh = judge(&live, Some(&binding)).unwrap();
     assert_eq!(fresh.binding(), &live.binding());
     let account_head = AccountHead {
-        account: AccountId([1; 16]),
+        account: AccountId([1; 32]),
         version: 1,
         hash: Hash32([2; 32]),
+        entry: Hash32([3; 32]),
     };
     let signed = live.sign(&account_head);
     assert_eq!(

@@ -28,7 +28,7 @@ pub const MAX_INPUT: usize = 4 * 1024 * 1024;
 /// | `archival` | `document`, `policy`, `nonce`? | an `EvidenceView`, binding or null |
 /// | `prompt` | `identity`, `body`, `signature`, `request`, `nonce` hex, `origin`, `now_ms` | a `PromptView` |
 /// | `receipt` | `identity`, `body`, `signature`, `nonce`, `credential_id`?, `public_key_spki`? hex | a `ReceiptView` |
-/// | `head` | `identity`, `body`, `signature` hex, `known`? `{account,version,hash}` | a `HeadView` |
+/// | `head` | `identity`, `body`, `signature` hex, `known`? `{account,version,hash,entry}` | a `HeadView` |
 ///
 /// `policy` is the content of a policy file. Unknown and repeated members are refused. The views
 /// are those of `openkey_verifier::view`.
@@ -80,6 +80,7 @@ struct KnownHead {
     account: String,
     version: u64,
     hash: String,
+    entry: String,
 }
 
 fn run(input: &[u8]) -> Result<Vec<u8>, OpError> {
@@ -164,6 +165,7 @@ fn head(mut input: Input<'_>) -> Result<Vec<u8>, OpError> {
             account: AccountId(array("known.account", known.account)?),
             version: known.version,
             hash: Hash32(array("known.hash", known.hash)?),
+            entry: Hash32(array("known.entry", known.entry)?),
         }),
     };
     input.end()?;

@@ -35,7 +35,11 @@ fn hash() -> BoxedStrategy<Hash32> {
 }
 
 fn account() -> BoxedStrategy<AccountId> {
-    any::<[u8; 16]>().prop_map(AccountId).boxed()
+    any::<[u8; 32]>().prop_map(AccountId).boxed()
+}
+
+pub(crate) fn user_handle() -> BoxedStrategy<UserHandle> {
+    any::<[u8; 16]>().prop_map(UserHandle).boxed()
 }
 
 fn address() -> BoxedStrategy<Address> {
@@ -60,7 +64,8 @@ pub(crate) fn head() -> BoxedStrategy<AccountHead> {
     make!(AccountHead {
         account: account(),
         version: any::<u64>(),
-        hash: hash()
+        hash: hash(),
+        entry: hash()
     })
 }
 
@@ -78,6 +83,7 @@ pub(crate) fn receipt() -> BoxedStrategy<AccountReceipt> {
     });
     make!(AccountReceipt {
         account: account(),
+        user_handle: user_handle(),
         version: any::<u64>(),
         issued_at: any::<u64>(),
         rp_id: text(),
@@ -163,7 +169,7 @@ pub(crate) fn prompt() -> BoxedStrategy<Prompt> {
         kind: kind(),
         account: of(account()),
         key: of(receipt_key()),
-        version: any::<u64>(),
+        head: of(head()),
         challenge: bytes(),
         digest: hash(),
         request: hash(),

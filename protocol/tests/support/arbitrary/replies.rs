@@ -74,6 +74,7 @@ fn history() -> BoxedStrategy<HistoryPage> {
     let entry = make!(HistoryEntry {
         sequence: any::<u64>(),
         previous: hash(),
+        record: hash(),
         at: any::<u64>(),
         kind: kind(),
         title: text(),

@@ -71,6 +71,7 @@ pub(crate) fn request() -> BoxedStrategy<Request> {
     });
     let propose = make!(Propose {
         account: account(),
+        user_handle: user_handle(),
         origin: text(),
         nonce: bytes(),
         head: of(head()),

@@ -1,0 +1,185 @@
+//! Histories in the host's store: writing entries, following a record's history back, and checking
+//! that a record continues an earlier one.
+
+use std::cmp::Ordering;
+
+use openkey_protocol::{
+    cbor,
+    message::{AccountId, Error, ErrorCode, Hash32, MAX_GET, RecordId, Write},
+    store::RecordStore,
+};
+use serde::{Serialize, de::DeserializeOwned};
+
+use super::{Enclave, internal};
+use crate::{
+    chain::{Chain, Entry, Link, entry_hash},
+    errors::refuse,
+    event::EnclaveEvent,
+    seal::{Kind, Name, SealError},
+};
+
+/// The schema of history records.
+const SCHEMA: u32 = 2;
+
+/// Whose history.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct History<'a> {
+    kind: Kind,
+    owner: &'a [u8],
+}
+
+impl<'a> History<'a> {
+    pub(super) const fn of_account(account: &'a AccountId) -> Self {
+        Self {
+            kind: Kind::History,
+            owner: &account.0,
+        }
+    }
+
+    const fn name(&self, id: &'a RecordId) -> Name<'a> {
+        Name {
+            kind: self.kind,
+            id: &id.0,
+            owner: self.owner,
+        }
+    }
+}
+
+/// A state of a record: its version and the hash of the sealed bytes.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct State {
+    pub(super) version: u64,
+    pub(super) hash: Hash32,
+    /// The newest entry at that version, where it is known.
+    pub(super) entry: Option<Hash32>,
+}
+
+impl<S: RecordStore> Enclave<S> {
+    /// Refuses a record that does not continue a state that is known. `now` is the record's own state
+    /// and `chain` its history.
+    ///
+    /// Reads the store only if the record is newer: at most three times the binary digits of the
+    /// history's length. Whoever writes another record of a version, or leaves one out, cannot make its
+    /// successors continue the one that was known, because entry `n` names the hash of version `n`.
+    pub(super) async fn continues<E>(
+        &self,
+        history: History<'_>,
+        chain: &Chain,
+        now: &State,
+        known: &State,
+    ) -> Result<(), Error>
+    where
+        E: Entry + DeserializeOwned,
+    {
+        let (record, entry) = match now.version.cmp(&known.version) {
+            Ordering::Less => return Err(self.rolled_back()),
+            Ordering::Equal => (now.hash, chain.newest()),
+            Ordering::Greater => {
+                let path = chain.path(known.version);
+                let links = self.follow::<E>(history, chain, &path).await?;
+                let link = links.last().ok_or_else(|| internal(()))?;
+                (link.entry.record(), link.entry.previous())
+            }
+        };
+        if record != known.hash || known.entry.is_some_and(|known| known != entry) {
+            return Err(self.forked());
+        }
+        Ok(())
+    }
+
+    /// Reads entries of a record's history: the first must be one of the chain's landmarks, each other
+    /// one that the entry before it names. What is returned belongs to this chain and no other.
+    pub(super) async fn follow<E>(
+        &self,
+        history: History<'_>,
+        chain: &Chain,
+        sequences: &[u64],
+    ) -> Result<Vec<Link<E>>, Error>
+    where
+        E: Entry + DeserializeOwned,
+    {
+        let mut expected = match sequences.first() {
+            Some(first) => chain.landmark(*first),
+            None => return Ok(Vec::new()),
+        };
+        let mut links: Vec<Link<E>> = Vec::with_capacity(sequences.len());
+        for stretch in sequences.chunks(MAX_GET) {
+            for link in self.links::<E>(history, stretch).await? {
+                let sequence = link.entry.sequence();
+                if let Some(before) = links.last() {
+                    expected = before.names(sequence);
+                }
+                // An entry of another history of this record, or a sequence that nothing names.
+                if Some(entry_hash(&link.entry)?) != expected {
+                    return Err(self.rolled_back());
+                }
+                links.push(link);
+            }
+        }
+        Ok(links)
+    }
+
+    /// Reads links by their sequence numbers, at most [`MAX_GET`] and all of which must exist.
+    async fn links<E>(&self, history: History<'_>, sequences: &[u64]) -> Result<Vec<Link<E>>, Error>
+    where
+        E: Entry + DeserializeOwned,
+    {
+        let id = |sequence: &u64| {
+            self.sealer
+                .record_id(history.kind, history.owner, *sequence)
+        };
+        let ids: Vec<RecordId> = sequences.iter().map(id).collect();
+        let records = self
+            .store
+            .get(ids.clone())
+            .await
+            .map_err(|_| self.store_failed())?;
+        if records.len() != ids.len() {
+            return Err(self.store_failed());
+        }
+        let mut links = Vec::with_capacity(ids.len());
+        for ((record, id), sequence) in records.into_iter().zip(&ids).zip(sequences) {
+            // The record says that this entry exists: the store hides it.
+            let record = record.ok_or_else(|| self.rolled_back())?;
+            let opened = self
+                .sealer
+                .open(&history.name(id), record.blob.as_slice())
+                .map_err(|error| self.unopened(error))?;
+            if opened.schema != SCHEMA {
+                return Err(self.unopened(SealError::OtherSchema(opened.schema)));
+            }
+            let link: Link<E> =
+                cbor::decode(&opened.plaintext).map_err(|_| self.unopened(SealError::Corrupt))?;
+            if opened.version != *sequence || link.entry.sequence() != *sequence {
+                return Err(self.unopened(SealError::Corrupt));
+            }
+            links.push(link);
+        }
+        Ok(links)
+    }
+
+    /// The write that adds an entry: it must not exist.
+    pub(super) fn seal_link<E>(&self, history: History<'_>, link: &Link<E>) -> Result<Write, Error>
+    where
+        E: Entry + Serialize,
+    {
+        let sequence = link.entry.sequence();
+        let id = self.sealer.record_id(history.kind, history.owner, sequence);
+        let plaintext = cbor::encode(link).map_err(internal)?;
+        let nonce = self.platform.entropy.array();
+        let blob = self
+            .sealer
+            .seal(&history.name(&id), SCHEMA, sequence, &nonce, &plaintext)
+            .map_err(internal)?;
+        Ok(Write {
+            id,
+            expected: None,
+            blob: blob.into(),
+        })
+    }
+
+    pub(super) fn forked(&self) -> Error {
+        self.platform.events.record(EnclaveEvent::Forked);
+        refuse(ErrorCode::Forked)
+    }
+}
