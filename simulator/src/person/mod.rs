@@ -29,7 +29,7 @@ use std::sync::Arc;
 
 use openkey_protocol::message::{AccountHead, AccountId, Bytes, ReceiptKey};
 
-pub use self::acts::{Signature, recover};
+pub use self::acts::{Adding, Signature, recover};
 pub use self::consent::Proposal;
 pub use self::error::PersonError;
 pub use self::sign_up::Registering;
@@ -92,6 +92,11 @@ impl Person {
         self.head
     }
 
+    /// Holds this head as the newest, as a device does that was away since.
+    pub const fn know_head(&mut self, head: AccountHead) {
+        self.head = Some(head);
+    }
+
     /// Forgets the head, as a device does that never saw the account.
     pub const fn forget_head(&mut self) {
         self.head = None;
@@ -114,9 +119,9 @@ impl Person {
         &self.keys
     }
 
-    /// Takes up an account known from elsewhere: the passkey is on the device already.
-    pub fn resume(&mut self, account: AccountId, keys: Vec<ReceiptKey>) {
-        self.account = Some(account);
-        self.keys = keys;
+    /// Takes up another person's account, without their head.
+    pub fn resume(&mut self, other: &Self) {
+        self.account = other.account;
+        self.keys.clone_from(&other.keys);
     }
 }

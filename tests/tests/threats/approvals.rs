@@ -129,7 +129,7 @@ fn d5_a_context_is_used_once_and_only_after_all_checks() {
         let threads: Vec<_> = (0..8)
             .map(|_| {
                 let mut me = Person::new(simulation.site().unwrap());
-                me.resume(ada.account_id().unwrap(), ada.keys().to_vec());
+                me.resume(&ada);
                 let (proposal, assertion, barrier) = (&proposal, assertion.clone(), &barrier);
                 scope.spawn(move || {
                     barrier.wait();

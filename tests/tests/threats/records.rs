@@ -179,7 +179,7 @@ fn e3_rows_tokens_and_contexts_that_somebody_else_made_have_no_authority() {
     database.restore(&good);
     database.put(&theirs, &foreign.rows()[&theirs]);
     let mut visitor = Person::new(simulation.site().unwrap());
-    visitor.resume(mallory.account_id().unwrap(), mallory.keys().to_vec());
+    visitor.resume(&mallory);
     assert_eq!(refusal(visitor.sign_text("x")), ErrorCode::UnknownAccount);
 
     // the other deployment's read token, noise, and a context in a token's place
