@@ -116,6 +116,10 @@ pub struct Kept {
     /// Where the node listens. It is not measured.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub node: Option<u16>,
+    /// Where the host-proxies of the second enclave and of those after it listen, if each enclave has
+    /// a store of its own; empty if they share one. It is not measured.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub forks: Vec<u16>,
 }
 
 fn is_development(root: &RootKind) -> bool {
@@ -138,6 +142,7 @@ impl Kept {
             measured: Map::new(),
             image: None,
             node: None,
+            forks: Vec::new(),
         }
     }
 
@@ -155,6 +160,20 @@ impl Kept {
     #[must_use]
     pub fn origin(&self) -> &str {
         &self.origin
+    }
+
+    /// The port of the host-proxy through which enclave `number` (from 1) is reached.
+    #[must_use]
+    pub fn port_of(&self, number: u8) -> u16 {
+        let fork = usize::from(number).checked_sub(2);
+        let fork = fork.and_then(|at| self.forks.get(at));
+        fork.copied().unwrap_or(self.port)
+    }
+
+    /// The URL of the host-proxy through which enclave `number` (from 1) is reached.
+    #[must_use]
+    pub fn host_of(&self, number: u8) -> String {
+        origin(self.port_of(number))
     }
 
     /// Why the file is of another version, if it is.

@@ -9,6 +9,7 @@
 //! * [`authenticator`]: a passkey device in software that misbehaves on demand;
 //! * [`person`]: a person with such a device, a client that checks everything;
 //! * [`load`]: many such people at once;
+//! * [`records`]: somebody who writes host-proxy's database;
 //! * [`simulation`]: the real program with all its processes, for tests;
 //! * [`vm`]: the real image under QEMU in the place of an enclave's process;
 //! * [`operators`]: the people around a deployment, played: operators and maintainers;
@@ -35,6 +36,7 @@ pub mod nsm;
 pub mod operators;
 pub mod person;
 pub mod process;
+pub mod records;
 pub mod simulation;
 mod time;
 pub mod up;

@@ -1,74 +1,75 @@
 //! Somebody who can write host-proxy's database.
 
-use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::cell::RefCell;
 
+pub use openkey_simulator::records::{Row, Rows};
+
+use openkey_simulator::records::Records;
 use openkey_simulator::simulation::Simulation;
-use rusqlite::{Connection, params};
 
-/// A row: revision and blob.
-pub type Row = (i64, Vec<u8>);
-
-/// The whole table of sealed records, by id.
-pub type Rows = BTreeMap<Vec<u8>, Row>;
-
-/// The database of a simulation, opened by somebody else.
-pub struct Database {
-    connection: Connection,
-}
+/// The database of a simulation, opened by somebody else. Each change is one transaction.
+pub struct Database(RefCell<Records>);
 
 impl Database {
-    /// Opens the database beside the program that serves it.
+    /// Opens the database beside the program that serves it: the first enclave's.
     ///
     /// # Panics
     ///
     /// If there is none.
     #[must_use]
     pub fn of(simulation: &Simulation) -> Self {
-        let path = find(&simulation.dir().path().join("store")).expect("a database in the store");
-        let connection = Connection::open(path).unwrap();
-        connection.busy_timeout(Duration::from_secs(10)).unwrap();
-        Self { connection }
+        Self::of_enclave(simulation, 1)
+    }
+
+    /// Opens what enclave `number`, from 1, is shown.
+    ///
+    /// # Panics
+    ///
+    /// If there is none.
+    #[must_use]
+    pub fn of_enclave(simulation: &Simulation, number: u8) -> Self {
+        let enclave = &simulation.ready.enclaves[usize::from(number) - 1];
+        let mut hosts = simulation.ready.hosts.iter();
+        let host = hosts.find(|host| host.enclaves.contains(&enclave.id));
+        let records = Records::open(&host.unwrap().store).unwrap();
+        Self(RefCell::new(records))
     }
 
     /// Everything there is.
     #[must_use]
     pub fn rows(&self) -> Rows {
-        let mut read = self
-            .connection
-            .prepare("SELECT id, revision, blob FROM record")
-            .unwrap();
-        let rows = read
-            .query_map([], |row| Ok((row.get(0)?, (row.get(1)?, row.get(2)?))))
-            .unwrap();
-        rows.map(Result::unwrap).collect()
+        self.0.borrow().rows().unwrap()
     }
 
     /// Puts a row in place of the one with this id, or beside the others.
-    pub fn put(&self, id: &[u8], (revision, blob): &Row) {
-        self.connection
-            .execute(
-                "INSERT INTO record (id, revision, blob) VALUES (?1, ?2, ?3)
-                 ON CONFLICT (id) DO UPDATE SET revision = ?2, blob = ?3",
-                params![id, revision, blob],
-            )
-            .unwrap();
+    pub fn put(&self, id: &[u8], row: &Row) {
+        let rows = Rows::from([(id.to_vec(), row.clone())]);
+        self.change(&[], &rows);
     }
 
     /// Deletes a row.
     pub fn delete(&self, id: &[u8]) {
-        self.connection
-            .execute("DELETE FROM record WHERE id = ?1", params![id])
-            .unwrap();
+        self.change(&[id.to_vec()], &Rows::new());
+    }
+
+    /// Deletes some rows and puts others, in one transaction.
+    pub fn change(&self, delete: &[Vec<u8>], put: &Rows) {
+        self.0.borrow_mut().change(delete, put).unwrap();
+    }
+
+    /// Takes rows away that are not there in `before`, and gives them back: what somebody did since.
+    #[must_use]
+    pub fn take_new(&self, before: &Rows) -> Rows {
+        let mut new = self.rows();
+        new.retain(|id, _| !before.contains_key(id));
+        let ids: Vec<Vec<u8>> = new.keys().cloned().collect();
+        self.change(&ids, &Rows::new());
+        new
     }
 
     /// Puts everything back as it was.
     pub fn restore(&self, rows: &Rows) {
-        self.connection.execute("DELETE FROM record", []).unwrap();
-        for (id, row) in rows {
-            self.put(id, row);
-        }
+        self.0.borrow_mut().restore(rows).unwrap();
     }
 }
 
@@ -82,10 +83,10 @@ pub fn rewritten(before: &Rows, after: &Rows) -> Vec<Vec<u8>> {
         .collect()
 }
 
-fn find(dir: &Path) -> Option<PathBuf> {
-    std::fs::read_dir(dir)
-        .ok()?
-        .flatten()
-        .map(|entry| entry.path())
-        .find(|path| std::fs::read(path).is_ok_and(|bytes| bytes.starts_with(b"SQLite format 3\0")))
+/// The rows that were written since: new ones and rewritten ones.
+#[must_use]
+pub fn written(before: &Rows, after: &Rows) -> Rows {
+    let mut rows = after.clone();
+    rows.retain(|id, row| before.get(id) != Some(row));
+    rows
 }

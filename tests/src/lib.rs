@@ -12,6 +12,7 @@
 )] // a test may stop at once
 
 pub mod database;
+pub mod fork;
 pub mod load;
 pub mod memory;
 pub mod relay;

@@ -131,6 +131,23 @@ pub struct Passkey {
 }
 
 impl Passkey {
+    /// A new passkey as the options want it, with an id of its own.
+    ///
+    /// # Errors
+    ///
+    /// [`AuthenticatorError::Key`].
+    pub fn generate(options: &CreationOptions) -> Result<Self, AuthenticatorError> {
+        let mut id = vec![0; 32];
+        getrandom::fill(&mut id).map_err(|_| AuthenticatorError::Key)?;
+        Ok(Self {
+            id,
+            rp_id: options.rp_id.clone(),
+            user_handle: options.user_id.0.clone(),
+            key: EcdsaKeyPair::generate(&ECDSA_P256_SHA256_ASN1_SIGNING)
+                .map_err(|_| AuthenticatorError::Key)?,
+        })
+    }
+
     /// The credential id.
     #[must_use]
     pub fn id(&self) -> &[u8] {
@@ -239,20 +256,28 @@ impl Authenticator {
         if options.exclude.iter().any(|id| holds(id.as_slice())) {
             return Err(AuthenticatorError::Excluded);
         }
-        let mut id = vec![0; 32];
-        getrandom::fill(&mut id).map_err(|_| AuthenticatorError::Key)?;
-        let passkey = Passkey {
-            id: id.clone(),
-            rp_id: options.rp_id.clone(),
-            user_handle: options.user_id.0.clone(),
-            key: EcdsaKeyPair::generate(&ECDSA_P256_SHA256_ASN1_SIGNING)
-                .map_err(|_| AuthenticatorError::Key)?,
-        };
+        self.register(Passkey::generate(options)?, options, behaviour)
+    }
+
+    /// Answers the options with this passkey, whatever its id and key are, and keeps it. An honest
+    /// device has just made it ([`Self::create`]).
+    ///
+    /// # Errors
+    ///
+    /// [`AuthenticatorError::Key`] for an id that is too long.
+    pub fn register(
+        &mut self,
+        passkey: Passkey,
+        options: &CreationOptions,
+        behaviour: &Behaviour,
+    ) -> Result<NewCredential, AuthenticatorError> {
+        let id = passkey.id.clone();
+        let length = u16::try_from(id.len()).map_err(|_| AuthenticatorError::Key)?;
         let flags = behaviour.flags() | ATTESTED_CREDENTIAL;
         let mut data = behaviour.data(&options.rp_id, flags);
         // AAGUID of zeros: no model is named.
         data.extend_from_slice(&[0; 16]);
-        data.extend_from_slice(&[0, 32]);
+        data.extend_from_slice(&length.to_be_bytes());
         data.extend_from_slice(&id);
         data.extend_from_slice(&passkey.cose_key()?);
         self.credentials.push(passkey);

@@ -17,6 +17,16 @@ impl Dir {
         self.0.join("store")
     }
 
+    /// The database of the host-proxy that serves enclave `number` (from 1) where each enclave has a
+    /// store of its own.
+    #[must_use]
+    pub fn store_of(&self, number: u8) -> PathBuf {
+        match number {
+            0 | 1 => self.store(),
+            _ => self.0.join(format!("store-{number}")),
+        }
+    }
+
     /// What the node keeps.
     #[must_use]
     pub fn node(&self) -> PathBuf {

@@ -7,7 +7,8 @@
 //!   ca/                0700; the simulated CA with its keys
 //!   configuration.json the measured configuration, as host-proxy hands it to enclaves
 //!   root-key           0600; the development root key
-//!   store/             host-proxy's database of sealed records
+//!   store/             host-proxy's database of sealed records; store-2/, …: what the further
+//!                      enclaves are shown with --fork-store
 //!   node/              0700; what the TinyCloud node keeps, and its secret
 //!   policy.json        accepts exactly these enclaves; carries the simulated root
 //!   root.pem           the simulated root certificate

@@ -1,8 +1,8 @@
 //! What people do with an account: sign, add passkeys, read.
 
 use openkey_protocol::message::{
-    AccountView, Action, Address, Hash32, HistoryEntry, KeyId, Outcome, PasskeyCreated, Payload,
-    Query, Read, ReceiptKey, Request, Response,
+    AccountView, Action, Address, Hash32, HistoryEntry, KeyId, NewCredential, NewPasskey, Outcome,
+    PasskeyCreated, Payload, Query, Read, ReceiptKey, Request, Response,
 };
 use openkey_verifier::head;
 use sha3::{Digest, Keccak256};
@@ -13,6 +13,14 @@ use crate::authenticator::Authenticator;
 
 /// Entries on a page of history: the most an enclave gives.
 const HISTORY_PAGE: u32 = 50;
+
+/// A passkey that is about to be made.
+pub struct Adding {
+    /// As it came: options for the device, the sealed context.
+    pub started: NewPasskey,
+    /// The client's nonce.
+    pub nonce: [u8; 32],
+}
 
 /// A checked signature.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -117,19 +125,42 @@ impl Person {
         name: &str,
         device: &mut Authenticator,
     ) -> Result<Proposal, PersonError> {
+        let adding = self.begin_passkey(name)?;
+        let credential = device.create(&adding.started.options, &self.behaviour)?;
+        self.passkey_created(&adding, credential)
+    }
+
+    /// Asks for the options of a new passkey.
+    ///
+    /// # Errors
+    ///
+    /// [`PersonError`].
+    pub fn begin_passkey(&self, name: &str) -> Result<Adding, PersonError> {
         let nonce = nonce()?;
         let action = Action::AddPasskey {
             name: name.to_owned(),
         };
-        let Response::NewPasskey(new) = self.site.call(&self.proposal(action, &nonce)?)? else {
-            return Err(PersonError::Unexpected);
-        };
-        let credential = device.create(&new.options, &self.behaviour)?;
+        match self.site.call(&self.proposal(action, &nonce)?)? {
+            Response::NewPasskey(started) => Ok(Adding { started, nonce }),
+            _ => Err(PersonError::Unexpected),
+        }
+    }
+
+    /// Names the new passkey; the prompt that an existing passkey must approve.
+    ///
+    /// # Errors
+    ///
+    /// [`PersonError`].
+    pub fn passkey_created(
+        &self,
+        adding: &Adding,
+        credential: NewCredential,
+    ) -> Result<Proposal, PersonError> {
         let request = Request::PasskeyCreated(PasskeyCreated {
-            context: new.context,
+            context: adding.started.context.clone(),
             credential,
         });
-        self.prompted(&request, &nonce)
+        self.prompted(&request, &adding.nonce)
     }
 
     /// The account as its owner sees it.

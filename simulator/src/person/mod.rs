@@ -29,7 +29,7 @@ use std::sync::Arc;
 
 use openkey_protocol::message::{AccountHead, AccountId, Bytes, ReceiptKey, UserHandle};
 
-pub use self::acts::{Signature, recover};
+pub use self::acts::{Adding, Signature, recover};
 pub use self::consent::Proposal;
 pub use self::error::PersonError;
 pub use self::sign_up::Registering;
@@ -99,6 +99,11 @@ impl Person {
     #[must_use]
     pub const fn head(&self) -> Option<AccountHead> {
         self.head
+    }
+
+    /// Holds this head as the newest, as a device does that was away since.
+    pub const fn know_head(&mut self, head: AccountHead) {
+        self.head = Some(head);
     }
 
     /// Forgets the head, as a device does that never saw the account.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use openkey_enclave::boot::Capacity;
+use openkey_enclave::boot::{Capacity, DEFAULT_ACCOUNTS};
 use openkey_enclave::channel::{Channels, serve_channel};
 use openkey_enclave::clock::{BootTime, RealTime};
 use openkey_enclave::event::EnclaveEvent;
@@ -20,7 +20,7 @@ use openkey_protocol::relay::{Relay, RelayClient};
 use openkey_protocol::server::{ServerOptions, serve};
 use openkey_protocol::transport::Address;
 
-use super::{enclave_id, life};
+use super::{ProcessOptions, enclave_id, life};
 use crate::ca::Authority;
 use crate::dir::{Dir, RootKind};
 use crate::fault::{Board, FaultyClock, FaultyConnector, FaultyListener, FaultyNsm};
@@ -38,7 +38,12 @@ const GRACE: Duration = Duration::from_millis(300);
 /// thousand.
 const SIGN_UPS_PER_MINUTE: u32 = 1_000_000;
 
-pub(super) async fn run(dir: &Dir, number: u8, board: Arc<Board>) -> anyhow::Result<()> {
+pub(super) async fn run(
+    dir: &Dir,
+    number: u8,
+    options: &ProcessOptions,
+    board: Arc<Board>,
+) -> anyhow::Result<()> {
     let kept = dir.kept()?.context("config.json is missing")?;
     let stop = life::stop(true)?;
     tokio::pin!(stop);
@@ -83,8 +88,8 @@ pub(super) async fn run(dir: &Dir, number: u8, board: Arc<Board>) -> anyhow::Res
         release: env!("CARGO_PKG_VERSION").to_owned(),
         epoch: openkey_enclave::RELEASE_EPOCH,
         capacity: Capacity {
+            accounts: options.accounts.unwrap_or(DEFAULT_ACCOUNTS),
             sign_ups_per_minute: SIGN_UPS_PER_MINUTE,
-            ..Capacity::default()
         },
     };
     let enclave = Arc::new(boot(parts).await?);

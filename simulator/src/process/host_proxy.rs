@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 use anyhow::Context;
 use openkey_attestation::PolicyFile;
 use openkey_cli::Backup;
-use openkey_host_proxy::config::{BootPaths, Peer};
+use openkey_host_proxy::config::{BootPaths, Origin, Peer};
 use openkey_host_proxy::{Clock, Config, EnclaveConfig, Parts, ServicesConfig};
 use openkey_protocol::transport::Address;
 
@@ -23,16 +23,25 @@ const DRAIN: Duration = Duration::from_millis(1000);
 
 pub(super) async fn run(
     dir: &Dir,
+    number: u8,
     options: &ProcessOptions,
     board: Arc<Board>,
 ) -> anyhow::Result<()> {
     let kept = dir.kept()?.context("config.json is missing")?;
-    let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, kept.port));
+    let own: Origin = kept.host_of(number).parse()?;
+    let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, kept.port_of(number)));
     // All enclaves are of one kind. The place of an upgrade's second one is there before it is.
     let machines = Machine::load(dir, 1)?.is_some();
     let seats: Vec<Seat> = (1..=options.enclaves)
         .map(|number| Seat::of(dir, number, machines))
         .collect();
+    // Each enclave's peers are all the others, whoever serves them.
+    let served = || {
+        let forked = !kept.forks.is_empty();
+        seats
+            .iter()
+            .filter(move |seat| !forked || seat.number == number)
+    };
     let policy = std::fs::read(dir.policy()).context("policy.json")?;
     // Beside its client, which is this host: it goes on where it was after a restart.
     let kms = match kept.root {
@@ -51,14 +60,16 @@ pub(super) async fn run(
     let mut config = Config::new(
         listen,
         kept.origin().parse()?,
-        seats.iter().map(Seat::enclave).collect(),
-        seats.iter().map(services).collect(),
-        dir.store(),
+        served().map(Seat::enclave).collect(),
+        served().map(services).collect(),
+        dir.store_of(number),
     );
-    config.heartbeats = seats
-        .iter()
-        .filter_map(|seat| seat.heartbeat.clone())
-        .collect();
+    config.heartbeats = served().filter_map(|seat| seat.heartbeat.clone()).collect();
+    // Origins are measured, and the deployment has one: another host-proxy of it answers to its own
+    // address, and serves pages of the deployment's.
+    if own.as_str() != kept.origin() {
+        config.hosts.push(own.host().to_owned());
+    }
     config.policy = Some(serde_json::from_slice(&policy).context("policy.json")?);
     config.page_dir.clone_from(&options.page_dir);
     config.node = options

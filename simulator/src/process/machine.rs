@@ -14,7 +14,7 @@ pub(super) fn is_one(dir: &Dir, process: Process) -> anyhow::Result<bool> {
     Ok(match process {
         Process::Vsock(_) => true,
         Process::Enclave(number) => Machine::load(dir, number)?.is_some(),
-        Process::HostProxy | Process::Node => false,
+        Process::HostProxy(_) | Process::Node => false,
     })
 }
 
@@ -35,7 +35,7 @@ pub(super) fn become_it(dir: &Dir, process: Process) -> anyhow::Result<()> {
     let mut command = match process {
         Process::Vsock(number) => machine(number)?.vsock(dir),
         Process::Enclave(number) => machine(number)?.qemu(dir)?,
-        Process::HostProxy | Process::Node => bail!("{} is no virtual machine", process.name()),
+        Process::HostProxy(_) | Process::Node => bail!("{} is no virtual machine", process.name()),
     };
     tracing::info!(?command, "becoming");
     let error = command.exec();

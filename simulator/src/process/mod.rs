@@ -41,10 +41,12 @@ pub struct ProcessOptions {
     pub no_rate_limits: bool,
     /// Serve the page from this directory instead of the embedded one.
     pub page_dir: Option<PathBuf>,
-    /// How many enclaves host-proxy serves.
+    /// How many enclaves there are for host-proxies to serve.
     pub enclaves: u8,
     /// Where the node listens; `None`: there is none.
     pub node: Option<SocketAddr>,
+    /// How many accounts an enclave remembers; `None`: as many as the program does by itself.
+    pub accounts: Option<usize>,
     /// Which log lines, such as `info` or `debug`.
     pub log: String,
 }
@@ -56,8 +58,9 @@ pub enum Process {
     Vsock(u8),
     /// The trusted program.
     Enclave(u8),
-    /// The untrusted half; with it the stand-in for AWS KMS, where the root key comes from there.
-    HostProxy,
+    /// The untrusted half, for all enclaves, or for the one of its number where each enclave has a
+    /// store of its own; with it the stand-in for AWS KMS, where the root key comes from there.
+    HostProxy(u8),
     /// The TinyCloud node, where people's data is.
     Node,
 }
@@ -71,7 +74,8 @@ impl Process {
             Self::Vsock(number) => format!("vsock-{number}").into(),
             Self::Enclave(1) => "enclave".into(),
             Self::Enclave(number) => format!("enclave-{number}").into(),
-            Self::HostProxy => "host-proxy".into(),
+            Self::HostProxy(1) => "host-proxy".into(),
+            Self::HostProxy(number) => format!("host-proxy-{number}").into(),
             Self::Node => "node".into(),
         }
     }
@@ -82,7 +86,7 @@ impl Process {
         match name {
             "vsock" => return Some(Self::Vsock(1)),
             "enclave" => return Some(Self::Enclave(1)),
-            "host-proxy" => return Some(Self::HostProxy),
+            "host-proxy" => return Some(Self::HostProxy(1)),
             "node" => return Some(Self::Node),
             _ => {}
         }
@@ -91,8 +95,15 @@ impl Process {
         match kind {
             "vsock" => Some(Self::Vsock(number)),
             "enclave" => Some(Self::Enclave(number)),
+            "host-proxy" => Some(Self::HostProxy(number)),
             _ => None,
         }
+    }
+
+    /// Whether it is a host-proxy.
+    #[must_use]
+    pub const fn is_host_proxy(self) -> bool {
+        matches!(self, Self::HostProxy(_))
     }
 
     /// The arguments that make this program be it.
@@ -108,6 +119,9 @@ impl Process {
         }
         if let Some(node) = options.node {
             arguments.extend(["--node-listen".into(), node.to_string().into()]);
+        }
+        if let Some(accounts) = options.accounts {
+            arguments.extend(["--accounts".into(), accounts.to_string().into()]);
         }
         if let Some(page_dir) = &options.page_dir {
             arguments.extend(["--page-dir".into(), page_dir.into()]);
@@ -129,8 +143,10 @@ impl Process {
         let board = Arc::new(Board::watching(&dir.faults()));
         let runtime = tokio::runtime::Runtime::new()?;
         let result = match self {
-            Self::Enclave(number) => runtime.block_on(enclave::run(&dir, number, board)),
-            Self::HostProxy => runtime.block_on(host_proxy::run(&dir, options, board)),
+            Self::Enclave(number) => runtime.block_on(enclave::run(&dir, number, options, board)),
+            Self::HostProxy(number) => {
+                runtime.block_on(host_proxy::run(&dir, number, options, board))
+            }
             Self::Node => runtime.block_on(node::run(&dir, options)),
             Self::Vsock(_) => Err(anyhow::anyhow!("{} cannot run here", self.name())),
         };
@@ -151,12 +167,22 @@ mod tests {
             Process::Vsock(2),
             Process::Enclave(1),
             Process::Enclave(12),
-            Process::HostProxy,
+            Process::HostProxy(1),
+            Process::HostProxy(2),
             Process::Node,
         ] {
             assert_eq!(Process::of_name(&process.name()), Some(process));
         }
-        for name in ["", "enclave-", "enclave-1", "enclave-0", "kms", "host"] {
+        for name in [
+            "",
+            "enclave-",
+            "enclave-1",
+            "enclave-0",
+            "host-proxy-1",
+            "host-proxy-",
+            "kms",
+            "host",
+        ] {
             assert_eq!(Process::of_name(name), None, "{name}");
         }
     }

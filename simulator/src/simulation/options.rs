@@ -88,6 +88,12 @@ impl Options {
         self.argument(&format!("--replicas={count}"))
     }
 
+    /// With a host-proxy and a copy of the store for each enclave.
+    #[must_use]
+    pub fn fork_store(self) -> Self {
+        self.argument("--fork-store")
+    }
+
     /// With the root key from here.
     #[must_use]
     pub fn root(self, root: RootKind) -> Self {

@@ -9,6 +9,8 @@ use crate::files;
 
 /// What belongs to one simulation alone.
 const OWN: [&str; 6] = ["lock", "run", "logs", "store", "machines", "faults.json"];
+/// The stores of further enclaves, too.
+const OWN_STORES: &str = "store-";
 
 /// Makes `to` a copy of `from` with everything that is not `from`'s own; the next start chooses a
 /// port.
@@ -20,8 +22,11 @@ pub fn copy(from: &Path, to: &Path) -> Result<(), SimulationError> {
     files::private_dir(to)?;
     for entry in fs::read_dir(from)? {
         let entry = entry?;
-        if !OWN.iter().any(|own| entry.file_name() == *own) {
-            copy_all(&entry.path(), &to.join(entry.file_name()))?;
+        let name = entry.file_name();
+        let own = OWN.iter().any(|own| name == *own)
+            || name.as_encoded_bytes().starts_with(OWN_STORES.as_bytes());
+        if !own {
+            copy_all(&entry.path(), &to.join(name))?;
         }
     }
     let dir = Dir::create(to).map_err(other)?;

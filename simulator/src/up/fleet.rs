@@ -61,7 +61,7 @@ impl Fleet {
             options: Arc::new(self.options.processes.clone()),
             restart: self.options.restart,
             verbose: self.options.verbose,
-            patience: if unit.contains(&Process::HostProxy) {
+            patience: if unit.iter().any(|process| process.is_host_proxy()) {
                 HOST_PROXY_PATIENCE
             } else {
                 PATIENCE
@@ -118,18 +118,31 @@ impl Fleet {
         }
     }
 
-    /// Stops everything: host-proxy first, so that requests end before the enclave that answers
+    /// Stops everything: host-proxies first, so that requests end before the enclave that answers
     /// them.
     pub(super) async fn stop_all(&mut self) {
-        self.stop(Process::HostProxy).await;
-        for unit in &self.units {
-            unit.stop.send_replace(true);
-        }
-        for unit in self.units.drain(..) {
-            let _ = unit.keeper.await;
-        }
+        let (hosts, others) = self.units.drain(..).partition(Unit::is_host_proxy);
+        end(hosts).await;
+        end(others).await;
         self.pids.clear();
         // What was told meanwhile is about processes that are gone.
         while self.told.try_recv().is_ok() {}
+    }
+}
+
+impl Unit {
+    fn is_host_proxy(&self) -> bool {
+        self.processes.iter().any(|process| process.is_host_proxy())
+    }
+}
+
+/// Stops units, all at the same time.
+async fn end(units: Vec<Unit>) {
+    for unit in &units {
+        unit.stop.send_replace(true);
+    }
+    for unit in units {
+        // A keeper that broke has dropped its processes, which kills them.
+        let _ = unit.keeper.await;
     }
 }

@@ -24,7 +24,7 @@ impl Supervisor {
         prepare::files(&self.dir, &self.plan)?;
         self.fleet.expect(1);
         self.start_enclave(1);
-        self.fleet.start(&[Process::HostProxy]);
+        self.fleet.start(&[Process::HostProxy(1)]);
         let (dir, kept) = (self.dir.clone(), self.plan.kept.clone());
         let job = tokio::task::spawn_blocking(move || {
             let policy = std::fs::read(dir.policy())?;

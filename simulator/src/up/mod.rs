@@ -1,6 +1,7 @@
 //! `openkey-sim up`: starts a simulation, says when it answers, keeps it alive, stops it.
 
 mod fleet;
+mod fork;
 mod genesis;
 mod keeper;
 mod logfile;
@@ -17,8 +18,9 @@ mod upgrade;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+pub use self::fork::copy_store;
 pub use self::prepare::{NodePortTaken, PortTaken};
-pub use self::ready::{Ready, ReadyEnclave, ReadyProcess};
+pub use self::ready::{Ready, ReadyEnclave, ReadyHost, ReadyProcess};
 
 use self::signals::Signals;
 use self::supervisor::Supervisor;
@@ -48,6 +50,9 @@ pub struct UpOptions {
     pub image: Option<PathBuf>,
     /// How many enclaves, from 1 to [`MAX_REPLICAS`].
     pub replicas: u8,
+    /// Each enclave has a host-proxy and a store of its own, as a host that keeps two histories gives
+    /// them; a new one begins as a copy of the first.
+    pub fork_store: bool,
     /// Where the root key comes from; `None`: as kept, or the default for images or processes.
     pub root: Option<RootKind>,
     /// Where the node listens; `None`: where it did, or port 8000, or any free one.

@@ -9,7 +9,7 @@ use openkey_attestation::{Measurements, Pcr, Policy, PolicyFile, Roots};
 use openkey_enclave::configuration::CONFIGURATION_PCR;
 use serde_json::json;
 
-use super::{MAX_REPLICAS, UpOptions};
+use super::{MAX_REPLICAS, UpOptions, fork};
 use crate::ca::Authority;
 use crate::dir::{Dir, FIRST_NODE_PORT, FIRST_PORT, Kept, KeptImage, RootKind};
 use crate::fault::Faults;
@@ -192,6 +192,10 @@ pub(super) fn plan(dir: &Dir, options: &UpOptions) -> anyhow::Result<Plan> {
             options.replicas
         );
     }
+    if machines.is_some() && options.processes.accounts.is_some() {
+        bail!("--accounts is for enclaves that are processes: an image decides by its memory");
+    }
+    fork::plan(dir, &mut kept, options, machines.as_ref())?;
     let node = node(&mut kept, options)?;
     kept.configuration().context("config.json")?;
     dir.keep(&kept)?;
@@ -245,6 +249,7 @@ pub(super) fn files(dir: &Dir, plan: &Plan) -> anyhow::Result<()> {
     if plan.kept.root == RootKind::Development {
         dir.root_key()?;
     }
+    fork::stores(dir, plan)?;
     Faults::default()
         .write(&dir.faults())
         .context("faults.json")?;
@@ -270,6 +275,12 @@ pub(super) fn files(dir: &Dir, plan: &Plan) -> anyhow::Result<()> {
 }
 
 impl Plan {
+    /// The host-proxies, by the number of the first enclave that each serves.
+    pub(super) fn hosts(&self) -> impl Iterator<Item = u8> {
+        let forked = !self.kept.forks.is_empty();
+        1..=if forked { self.replicas } else { 1 }
+    }
+
     /// Whether a root key must be made first.
     pub(super) fn needs_genesis(&self) -> bool {
         self.kept.root != RootKind::Development && self.kept.root_id().is_none()

@@ -79,12 +79,14 @@ impl HostReady {
 
 /// Asks once.
 pub(super) fn ask(policy: &Path, ready: &mut Ready) -> anyhow::Result<()> {
-    let host = Host::new(&ready.page)?;
-    let answer = host.get("readyz", MAX_READY)?;
-    let word: HostReady = serde_json::from_slice(&answer.body)
-        .map_err(|_| anyhow!("host-proxy is not ready (status {})", answer.status))?;
-    if let Some(reason) = word.awaited(ready) {
-        bail!("host-proxy is not ready: {reason}");
+    for host in &ready.hosts {
+        let name = &host.name;
+        let answer = Host::new(&host.url)?.get("readyz", MAX_READY)?;
+        let word: HostReady = serde_json::from_slice(&answer.body)
+            .map_err(|_| anyhow!("{name} is not ready (status {})", answer.status))?;
+        if let Some(reason) = word.awaited(ready) {
+            bail!("{name} is not ready: {reason}");
+        }
     }
     if let Some(node) = &ready.node {
         let answer = Host::new(node)?.get("healthz", MAX_READY);

@@ -33,10 +33,26 @@ pub struct Ready {
     pub root_id: Option<String>,
     /// The image directory that the enclaves run; absent if they are processes.
     pub image: Option<PathBuf>,
-    /// The enclaves: replicas of one deployment, with one root key and one store.
+    /// The host-proxies, each with the store that its enclaves are shown: one, or with `--fork-store`
+    /// one for each enclave.
+    pub hosts: Vec<ReadyHost>,
+    /// The enclaves: replicas of one deployment, with one root key.
     pub enclaves: Vec<ReadyEnclave>,
     /// The processes.
     pub processes: Vec<ReadyProcess>,
+}
+
+/// One host-proxy.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReadyHost {
+    /// The name of its process.
+    pub name: String,
+    /// Where it listens.
+    pub url: String,
+    /// Its directory of sealed records.
+    pub store: PathBuf,
+    /// The routing ids of the enclaves it serves.
+    pub enclaves: Vec<String>,
 }
 
 /// One enclave.
@@ -57,7 +73,8 @@ pub struct ReadyEnclave {
 /// One process.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReadyProcess {
-    /// `enclave`, `enclave-2`, …, `host-proxy`, `node`; `vsock`, `vsock-2`, … with virtual machines.
+    /// `enclave`, `enclave-2`, …, `host-proxy`, `node`; `vsock`, `vsock-2`, … with virtual machines;
+    /// `host-proxy-2`, … with forked stores.
     pub name: String,
     /// Its process id.
     pub pid: u32,
@@ -78,6 +95,10 @@ impl fmt::Display for Ready {
         }
         if let Some(root_id) = &self.root_id {
             row("root id", root_id)?;
+        }
+        for host in self.hosts.iter().filter(|_| self.hosts.len() > 1) {
+            row(&host.name, &host.url)?;
+            row("  store", &host.store.display())?;
         }
         for enclave in &self.enclaves {
             row(&format!("enclave {}", enclave.id), &enclave.api)?;
@@ -128,6 +149,12 @@ mod tests {
             root: RootKind::Operators,
             root_id: Some("ef".into()),
             image: None,
+            hosts: vec![ReadyHost {
+                name: "host-proxy".into(),
+                url: "http://localhost:7100".into(),
+                store: "/d/store".into(),
+                enclaves: vec!["e1".into()],
+            }],
             enclaves: vec![ReadyEnclave {
                 id: "e1".into(),
                 member: "m1".into(),
@@ -147,7 +174,7 @@ mod tests {
         let json = serde_json::to_string(&ready()).unwrap();
         assert_eq!(
             json,
-            r#"{"page":"http://localhost:7100","api":"http://localhost:7100/api/v1","node":"http://localhost:8000","dir":"/d","root_certificate":"/d/root.pem","policy":"/d/policy.json","release_policy":"/d/release-policy.json","root":"operators","root_id":"ef","image":null,"enclaves":[{"id":"e1","member":"m1","api":"http://localhost:7100/api/v1/enclaves/e1","measurements":{"0":"ab","16":"cd"},"root_source":"hand_over"}],"processes":[{"name":"enclave","pid":7}]}"#
+            r#"{"page":"http://localhost:7100","api":"http://localhost:7100/api/v1","node":"http://localhost:8000","dir":"/d","root_certificate":"/d/root.pem","policy":"/d/policy.json","release_policy":"/d/release-policy.json","root":"operators","root_id":"ef","image":null,"hosts":[{"name":"host-proxy","url":"http://localhost:7100","store":"/d/store","enclaves":["e1"]}],"enclaves":[{"id":"e1","member":"m1","api":"http://localhost:7100/api/v1/enclaves/e1","measurements":{"0":"ab","16":"cd"},"root_source":"hand_over"}],"processes":[{"name":"enclave","pid":7}]}"#
         );
         assert_eq!(serde_json::from_str::<Ready>(&json).unwrap(), ready());
     }

@@ -15,7 +15,7 @@ use super::provide::Providing;
 use super::running::Running;
 use super::say::{print, say};
 use super::signals::Signals;
-use super::{Ready, ReadyEnclave, UpOptions, probe};
+use super::{Ready, ReadyEnclave, ReadyHost, UpOptions, probe};
 use crate::dir::{Dir, Kept, RootKind};
 use crate::nsm::measure::Measurement;
 use crate::process::{MEMBER, Process, enclave_id, node_url};
@@ -79,7 +79,9 @@ impl Supervisor {
         for number in 1..=self.plan.replicas {
             self.start_enclave(number);
         }
-        self.fleet.start(&[Process::HostProxy]);
+        for host in self.plan.hosts() {
+            self.fleet.start(&[Process::HostProxy(host)]);
+        }
         if self.plan.node.is_some() {
             self.fleet.start(&[Process::Node]);
         }
@@ -199,14 +201,14 @@ impl Supervisor {
     }
 }
 
-/// The API of the simulation's host-proxy.
-fn api(kept: &Kept) -> String {
-    format!("http://localhost:{}/api/v1", kept.port)
+/// The API of the host-proxy through which enclave `number` is reached.
+fn api(kept: &Kept, number: u8) -> String {
+    format!("http://localhost:{}/api/v1", kept.port_of(number))
 }
 
 /// The API of an enclave.
 pub(super) fn enclave_api(kept: &Kept, number: u8) -> String {
-    format!("{}/enclaves/{}", api(kept), enclave_id(number))
+    format!("{}/enclaves/{}", api(kept, number), enclave_id(number))
 }
 
 fn ready(dir: &Dir, plan: &Plan, programs: &[Measurement]) -> anyhow::Result<Ready> {
@@ -221,7 +223,19 @@ fn ready(dir: &Dir, plan: &Plan, programs: &[Measurement]) -> anyhow::Result<Rea
             root_source: None,
         });
     }
+    let hosts = plan.hosts().map(|host| ReadyHost {
+        name: Process::HostProxy(host).name().into_owned(),
+        url: kept.host_of(host),
+        store: dir.store_of(host),
+        enclaves: enclaves
+            .iter()
+            .zip(1..)
+            .filter(|(_, number)| kept.forks.is_empty() || *number == host)
+            .map(|(enclave, _)| enclave.id.clone())
+            .collect(),
+    });
     Ok(Ready {
+        hosts: hosts.collect(),
         page: kept.origin().to_owned(),
         node: plan.node.map(node_url),
         dir: dir.path().to_owned(),
@@ -234,6 +248,6 @@ fn ready(dir: &Dir, plan: &Plan, programs: &[Measurement]) -> anyhow::Result<Rea
         image: kept.image.as_ref().map(|image| image.dir(dir)),
         enclaves,
         processes: Vec::new(),
-        api: api(kept),
+        api: api(kept, 1),
     })
 }

@@ -114,9 +114,9 @@ impl Supervisor {
             self.fleet.stop(Process::Enclave(2)).await;
             Machine::forget(&self.dir, 2);
             programs.truncate(1);
-            self.fleet.stop(Process::HostProxy).await;
+            self.fleet.stop(Process::HostProxy(1)).await;
             self.fleet.expect(1);
-            self.fleet.start(&[Process::HostProxy]);
+            self.fleet.start(&[Process::HostProxy(1)]);
         }
         self.plan.kept.image = Some(KeptImage {
             name: successor.name(),

@@ -18,6 +18,8 @@ Examples:
   openkey-sim up                                  page on http://localhost:7100, state in ./.openkey
   openkey-sim up --dir two --port 0 --json        any free port (kept), one line of JSON when ready
   openkey-sim up --replicas 2 --root operators    two enclaves: the second by hand-over
+  openkey-sim up --replicas 2 --fork-store        two enclaves that are shown two stores
+  openkey-sim copy-store e1 e2                    e2 is shown what e1 is shown now
   openkey-sim up --dir vm --image IMAGE           the real enclave image in a virtual machine
   openkey-sim up --fault store-older=0.1 --seed 7 one store answer in ten is older, repeatably
   openkey-sim fault set nsm-slow=2s@0.5           every other NSM call takes two seconds, from now on
@@ -48,6 +50,8 @@ pub(crate) enum Command {
     Status(Status),
     /// Set, clear or show faults of a running simulation; noticed within 100 ms
     Fault(Fault),
+    /// Show one enclave the records of another from now on: needs `up --fork-store`
+    CopyStore(CopyStore),
     /// Sign up accounts and sign with them through host-proxy, or read acknowledgements back
     Load(Load),
     /// Let many clients work with a TinyCloud node and say how fast it is
@@ -89,6 +93,11 @@ pub(crate) struct Up {
     /// How many enclaves, with one root key and one store behind one host-proxy
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=i64::from(MAX_REPLICAS)))]
     pub(crate) replicas: u8,
+    /// Give each enclave a host-proxy and a copy of the store of its own, as a host that keeps two
+    /// histories does: to try attacks. Needs --replicas. A copy that is not there yet begins as what
+    /// DIR/store holds; `copy-store` makes it anew. The page works at the first host-proxy only
+    #[arg(long)]
+    pub(crate) fork_store: bool,
     /// Where the first enclave gets its root key: `development`, a file (the default, not for
     /// images); `operators`, a quorum of them, played here (the default with --image); `kms`, a
     /// stand-in for AWS KMS. Further enclaves get it by hand-over. Kept in DIR
@@ -114,6 +123,9 @@ pub(crate) struct Up {
     /// host-proxy's rate limits per client address; `off` for load measurements
     #[arg(long, value_name = "on|off", default_value = "on")]
     pub(crate) rate_limit: Switch,
+    /// How many accounts an enclave remembers, to try what happens beyond (not for images)
+    #[arg(long, value_name = "N", conflicts_with = "image")]
+    pub(crate) accounts: Option<usize>,
     /// Serve the page from this directory instead of the embedded one (to work on it)
     #[arg(long, value_name = "DIR")]
     pub(crate) page_dir: Option<PathBuf>,
@@ -149,8 +161,9 @@ Faults of the NSM, of frames and of connections are faults of enclaves that are 
 
 With --json the object has: page, api, node (null with
 --no-node), dir, root_certificate, policy, release_policy,
-root, root_id, image, enclaves (id, member, api, measurements, root_source) and processes (name, pid). Progress goes
-to standard error.";
+root, root_id, image, hosts (name, url, store, enclaves: one, or with --fork-store one for each
+enclave), enclaves (id, member, api, measurements, root_source) and processes (name, pid). Progress
+goes to standard error.";
 
 /// On or off.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -199,6 +212,17 @@ pub(crate) enum FaultChange {
     },
     /// Show what is set
     Show,
+}
+
+/// A store copied over another.
+#[derive(Debug, Args)]
+pub(crate) struct CopyStore {
+    /// The enclave whose records are copied, such as e1
+    pub(crate) from: String,
+    /// The enclave whose records are replaced, such as e2
+    pub(crate) to: String,
+    #[arg(long, value_name = "DIR", default_value = DEFAULT_DIR, help = DIR_HELP)]
+    pub(crate) dir: PathBuf,
 }
 
 /// Load.
@@ -292,6 +316,8 @@ pub(crate) struct Process {
     pub(crate) page_dir: Option<PathBuf>,
     #[arg(long)]
     pub(crate) node_listen: Option<SocketAddr>,
+    #[arg(long)]
+    pub(crate) accounts: Option<usize>,
 }
 
 #[cfg(test)]

@@ -18,6 +18,7 @@ pub(crate) fn run(command: Command) -> anyhow::Result<()> {
         }
         Command::Status(status) => show(&status),
         Command::Fault(fault) => change(fault),
+        Command::CopyStore(copy) => copy_store(&copy),
         Command::Load(load) => crate::load::load(load),
         Command::LoadNode(load) => crate::load::load_node(load),
         Command::Process(process) => be(process),
@@ -45,6 +46,7 @@ fn start(up: cli::Up) -> anyhow::Result<()> {
         verbose: up.verbose,
         image: up.image,
         replicas: up.replicas,
+        fork_store: up.fork_store,
         root: up.root,
         node_listen: up.node_listen,
         node: !up.no_node,
@@ -55,6 +57,7 @@ fn start(up: cli::Up) -> anyhow::Result<()> {
             page_dir,
             enclaves: up.replicas,
             node: None,
+            accounts: up.accounts,
             log: up.log,
         },
     };
@@ -74,6 +77,12 @@ fn show(status: &cli::Status) -> anyhow::Result<()> {
         println!("{}", running.ready);
     }
     asked.context("it is running but does not answer")
+}
+
+fn copy_store(copy: &cli::CopyStore) -> anyhow::Result<()> {
+    let records = up::copy_store(&copy.dir, &copy.from, &copy.to)?;
+    println!("{} has the {records} records of {}", copy.to, copy.from);
+    Ok(())
 }
 
 fn change(fault: cli::Fault) -> anyhow::Result<()> {
@@ -115,6 +124,7 @@ fn be(process: cli::Process) -> anyhow::Result<()> {
         page_dir: process.page_dir,
         enclaves: process.enclaves,
         node: process.node_listen,
+        accounts: process.accounts,
         log: process.log,
     };
     it.run(&process.dir, &options)
