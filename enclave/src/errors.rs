@@ -121,6 +121,10 @@ const fn words(code: ErrorCode) -> (&'static str, &'static str) {
             "waiting for root key",
             "Wait until the operators have provisioned the enclave.",
         ),
+        ErrorCode::Superseded => (
+            "The root key went to a successor: this enclave serves no accounts any more.",
+            "Use the successor. Nothing was done here.",
+        ),
         ErrorCode::OperatorRefused => (
             "What the operator brought does not fit this deployment.",
             "Compare configuration, root id and the enclave's evidence, and try again.",

@@ -30,6 +30,7 @@ pub mod nsm;
 mod passkeys;
 pub mod platform;
 mod provision;
+mod release;
 pub mod root;
 mod seal;
 pub mod service;
@@ -42,8 +43,6 @@ pub use boot::{BootError, Parts, boot};
 pub use configuration::{Configuration, ConfigurationError};
 pub use platform::Platform;
 pub use provision::Service;
+pub use release::RELEASE_EPOCH;
 pub use root::{RootKey, RootKeySource, SourceError};
 pub use service::Enclave;
-
-/// This program's release epoch. It goes up when an older program must never get the root key again.
-pub const RELEASE_EPOCH: u32 = 1;

@@ -206,7 +206,9 @@ impl<S: RecordStore> Shared<S> {
                 }
             }
             OperatorRequest::SetSecret { operator, order } => {
-                self.enclave()?.set_secret(operator, &order).await?;
+                let enclave = self.enclave()?;
+                enclave.check_serving()?;
+                enclave.set_secret(operator, &order).await?;
             }
             OperatorRequest::Announce { manifest } => {
                 self.enclave()?.announce(manifest.as_slice()).await?;
@@ -286,6 +288,7 @@ impl<S: RecordStore> Shared<S> {
         };
         RootStatus {
             state: match enclave {
+                Some(enclave) if enclave.is_superseded() => RootState::HandedOver,
                 Some(_) => RootState::Ready,
                 None => self.waiting.state(&self.platform),
             },

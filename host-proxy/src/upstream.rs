@@ -103,6 +103,7 @@ fn missing(reply: &[u8]) -> Option<String> {
         RootState::Waiting { have, need } => {
             Some(format!("waiting for root key: {have} of {need} shares"))
         }
+        RootState::HandedOver => Some("the root key went to a successor".to_owned()),
         RootState::AwaitingGenesis => Some("waiting for root key: no genesis yet".to_owned()),
         RootState::GenesisDone => Some(
             "waiting for root key: a genesis is done; boot with its root id configured".to_owned(),

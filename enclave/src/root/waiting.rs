@@ -350,7 +350,7 @@ impl Waiting {
             RootState::Waiting { have, need } => {
                 format!("waiting for root key: {have} of {need} shares")
             }
-            RootState::Ready => "waiting for root key".to_owned(),
+            RootState::Ready | RootState::HandedOver => "waiting for root key".to_owned(),
         };
         refuse_because(ErrorCode::AwaitingRootKey, message)
     }

@@ -14,7 +14,10 @@ mod secrets;
 mod sign_up;
 mod upgrades;
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
 
 use openkey_protocol::{
     message::{Error, ErrorCode, Hash32, MAX_NONCE, MIN_NONCE, Request, Response},
@@ -58,6 +61,8 @@ pub struct Enclave<S> {
     /// What was seen of secrets and successors.
     pub(crate) kept_versions: Versions,
     pub(crate) shown: Shown,
+    /// Whether the root key went to a successor.
+    superseded: AtomicBool,
 }
 
 impl<S> core::fmt::Debug for Enclave<S> {
@@ -84,6 +89,7 @@ impl<S: RecordStore> Enclave<S> {
             sign_ups: SignUps::new(capacity.sign_ups_per_minute),
             kept_versions: Versions::new(KEPT),
             shown: Shown::default(),
+            superseded: AtomicBool::new(false),
         }
     }
 
@@ -92,8 +98,28 @@ impl<S: RecordStore> Enclave<S> {
         self.sealer.root()
     }
 
+    /// Whether the root key went to a successor.
+    pub(crate) fn is_superseded(&self) -> bool {
+        self.superseded.load(Ordering::SeqCst)
+    }
+
+    /// Serves no accounts from now on: the successor writes records of its own epoch, and two programs
+    /// that write one account would only get into each other's way.
+    pub(crate) fn supersede(&self) {
+        self.superseded.store(true, Ordering::SeqCst);
+    }
+
+    /// Refuses to serve and to change anything once the root key went to a successor.
+    pub(crate) fn check_serving(&self) -> Result<(), Error> {
+        if self.is_superseded() {
+            return Err(refuse(ErrorCode::Superseded));
+        }
+        Ok(())
+    }
+
     /// Answers what only an enclave with a root key can. `hash` is SHA-256 of the request.
     pub(crate) async fn serve(&self, request: Request, hash: Hash32) -> Result<Response, Error> {
+        self.check_serving()?;
         Ok(match request {
             Request::SignUp(request) => Response::SignUpStarted(self.sign_up(request)?),
             Request::SignUpFinish(request) => {

@@ -7,7 +7,7 @@ use openkey_protocol::{
     client::{Client, ClientOptions},
     message::{
         Class, ErrorCode, HandOver, Hash32, Key32, OperatorRequest, Reply, Request, Response,
-        RootSource,
+        RootSource, SignIn,
     },
 };
 use openkey_verifier::{
@@ -215,6 +215,20 @@ async fn e8_a_successor_is_signed_announced_and_waited_for() {
     let successor = asker(&good).await;
     let why = successor.explanation().await;
     assert!(successor.becomes_ready().await, "{why}");
+
+    // From now on the giver serves nobody, and gives the key to no more enclaves of its own kind.
+    let sign_in = Request::SignIn(SignIn {
+        origin: "https://openkey.example".to_owned(),
+        nonce: [7; 16].into(),
+    });
+    let refused = giver.ask(&sign_in).await.unwrap_err();
+    assert_eq!(refused.code, ErrorCode::Superseded);
+    let same = deployment.asker(IMAGE, 1, None, &giver).await;
+    assert!(!same.becomes_ready().await);
+    let why = same.explanation().await;
+    assert!(why.contains("went to a successor"), "{why}");
+    // Another replica of the successor gets it as well.
+    assert!(asker(&good).await.becomes_ready().await);
 }
 
 #[tokio::test]

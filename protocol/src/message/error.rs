@@ -88,6 +88,8 @@ pub enum ErrorCode {
     Conflict,
     /// The root key is awaited: only evidence, status and operators' requests are served.
     AwaitingRootKey,
+    /// The root key went to a successor: this enclave serves no accounts and changes nothing any more.
+    Superseded,
     /// What an operator brought does not fit the configuration, the descriptor or the commitment.
     OperatorRefused,
     /// The root key does not move to that enclave.

@@ -210,6 +210,8 @@ pub enum RootState {
     },
     /// It is there.
     Ready,
+    /// It went to a successor: this enclave serves accounts no more.
+    HandedOver,
 }
 
 /// One source and what came of it.

@@ -167,6 +167,7 @@ pub(super) fn replies() -> Vec<(&'static str, Reply)> {
         ("root_awaiting_genesis", root(RootState::AwaitingGenesis)),
         ("root_genesis_done", root(RootState::GenesisDone)),
         ("root_ready", root(RootState::Ready)),
+        ("root_handed_over", root(RootState::HandedOver)),
         ("handed_over", Reply::Ok(Response::HandedOver(sealed()))),
     ]
 }

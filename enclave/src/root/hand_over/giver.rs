@@ -31,6 +31,9 @@ pub enum HandOverRefusal {
     /// Another deployment's.
     #[error("The enclave that asks is configured for another root_id.")]
     RootId,
+    /// The root key went to a successor already: it goes to no more enclaves of this image.
+    #[error("The root key went to a successor; it does not go to this image any more.")]
+    Superseded,
     /// Another image or configuration, and nothing that names it.
     #[error("The enclave that asks differs in {0}, and it brings no release manifest.")]
     Differs(String),
@@ -131,14 +134,30 @@ pub(crate) async fn give<S: RecordStore>(
     let checked = check(platform, enclave, peer, asked).await;
     let given = checked.is_ok();
     platform.record(EnclaveEvent::HandedOver { given });
-    let (enclave, peer) = checked
+    let Allowed {
+        enclave,
+        peer,
+        succeeds,
+    } = checked
         .map_err(|refusal| refuse_because(ErrorCode::HandOverRefused, refusal.to_string()))?;
     let receiver = peer.binding().identity.as_slice().try_into();
     let info = info(&asked.root_id, &Key32(receiver.map_err(internal)?));
     let rng = platform.entropy.rng().await;
     let mut rng = rng.map_err(|error| platform.nsm_failed(error))?;
     let root = enclave.root().expose();
-    hybrid::seal(&peer.boot_key(), &info, root, &mut rng).map_err(internal)
+    let sealed = hybrid::seal(&peer.boot_key(), &info, root, &mut rng).map_err(internal)?;
+    if succeeds {
+        enclave.supersede();
+    }
+    Ok(sealed)
+}
+
+/// A hand-over that may take place.
+struct Allowed<'a, S> {
+    enclave: &'a Enclave<S>,
+    peer: &'a Channel,
+    /// Whether the asker is a successor: another image or configuration.
+    succeeds: bool,
 }
 
 async fn check<'a, S: RecordStore>(
@@ -146,7 +165,7 @@ async fn check<'a, S: RecordStore>(
     enclave: Option<&'a Enclave<S>>,
     peer: Option<&'a Channel>,
     asked: &HandOver,
-) -> Result<(&'a Enclave<S>, &'a Channel), HandOverRefusal> {
+) -> Result<Allowed<'a, S>, HandOverRefusal> {
     let peer = peer.ok_or(HandOverRefusal::NotAttested)?;
     let enclave = enclave.ok_or(HandOverRefusal::NotReady)?;
     let own = Own {
@@ -157,7 +176,14 @@ async fn check<'a, S: RecordStore>(
     };
     let differs = decide(&own, peer, asked)?;
     if differs.is_empty() {
-        return Ok((enclave, peer));
+        if enclave.is_superseded() {
+            return Err(HandOverRefusal::Superseded);
+        }
+        return Ok(Allowed {
+            enclave,
+            peer,
+            succeeds: false,
+        });
     }
     let differs = differs.join(", ");
     let manifest = asked.manifest.as_ref().map(|manifest| manifest.as_slice());
@@ -172,5 +198,9 @@ async fn check<'a, S: RecordStore>(
     if !is_named(&successor, peer) {
         return Err(HandOverRefusal::NotNamed);
     }
-    Ok((enclave, peer))
+    Ok(Allowed {
+        enclave,
+        peer,
+        succeeds: true,
+    })
 }

@@ -58,6 +58,7 @@ pub(crate) fn root_status() -> BoxedStrategy<RootStatus> {
         Just(RootState::AwaitingGenesis),
         Just(RootState::GenesisDone),
         Just(RootState::Ready),
+        Just(RootState::HandedOver),
         waiting,
     ]
     .boxed();

@@ -100,6 +100,7 @@ fn words(state: RootState) -> String {
             format!("waiting for root key: {have} of {need} shares")
         }
         RootState::Ready => "there".to_owned(),
+        RootState::HandedOver => "went to a successor; this enclave serves no accounts".to_owned(),
     }
 }
 
@@ -118,6 +119,7 @@ fn json_of(status: &RootStatus) -> Value {
         RootState::GenesisDone => ("genesis_done", None, None),
         RootState::Waiting { have, need } => ("waiting", Some(have), Some(need)),
         RootState::Ready => ("ready", None, None),
+        RootState::HandedOver => ("handed_over", None, None),
     };
     json!({
         "state": state,

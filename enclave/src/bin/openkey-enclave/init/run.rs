@@ -67,7 +67,7 @@ async fn serving(machine: Machine) -> Result<(), Fatal> {
         wall: Arc::new(RealTime),
         events: Arc::new(queue),
         release: release::RELEASE.to_owned(),
-        epoch: release::EPOCH,
+        epoch: openkey_enclave::RELEASE_EPOCH,
         capacity: machine.capacity,
     };
     let service = boot(parts).await.map_err(fatal)?;
