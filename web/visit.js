@@ -136,7 +136,7 @@ export class Visit extends EventTarget {
    */
   async checkHead(signed, account) {
     const known = account === null ? null : this.store.head(account);
-    const head = await this.#vouch((verifier, identity) => verifier.head(identity, signed, known && { account, version: known.version, hash: toHex(known.hash), entry: toHex(known.entry) }));
+    const head = await this.#vouch((verifier, identity) => verifier.head(identity, signed, known && { account: toHex(known.account), version: known.version, hash: toHex(known.hash), entry: toHex(known.entry) }));
     if (account !== null && head.account !== account) throw pageFailure('head_account', 'The answer is about another account.');
     this.store.keepHead(head);
     return head;

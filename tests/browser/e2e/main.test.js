@@ -200,7 +200,7 @@ scenario('s7_a_second_passkey_is_added_with_approval_renamed_and_removed_but_nev
     const api = new Api((await Api.config()).enclave);
     const { answer } = await api.send({ read: { token: fromBase64(session.token), head: null, query: 'account' } }, 'account');
     const action = { remove_passkey: { passkey: answer.passkeys[0].id } };
-    return api.send({ propose: { account: fromHex(session.account), origin: location.origin, nonce: random(32), head: null, action } }, 'prompted').then(() => 'prompted', (/** @type {any} */ error) => error.code);
+    return api.send({ propose: { account: fromHex(session.account), user_handle: fromHex(session.userHandle), origin: location.origin, nonce: random(32), head: null, action } }, 'prompted').then(() => 'prompted', (/** @type {any} */ error) => error.code);
   });
   assert.equal(code, 'last_passkey');
   await person.leave();

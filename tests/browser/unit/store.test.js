@@ -10,8 +10,9 @@ const area = () => {
   const map = new Map();
   return { getItem: (/** @type {string} */ k) => map.get(k) ?? null, setItem: (/** @type {string} */ k, /** @type {string} */ v) => map.set(k, v), removeItem: (/** @type {string} */ k) => map.delete(k) };
 };
-const account = '00'.repeat(16);
-const head = (/** @type {number} */ version, byte = '11') => ({ account, version, hash: byte.repeat(32) });
+const account = '00'.repeat(32);
+const userHandle = '07'.repeat(16);
+const head = (/** @type {number} */ version, byte = '11') => ({ account, version, hash: byte.repeat(32), entry: byte.repeat(32) });
 
 test('e2_the_newest_head_is_kept_and_never_an_older_one', () => {
   const store = new Store(area(), area());
@@ -22,11 +23,19 @@ test('e2_the_newest_head_is_kept_and_never_an_older_one', () => {
   assert.equal(toHex(store.head(account)?.hash ?? new Uint8Array()), '11'.repeat(32));
   store.keepHead(head(6, '33'));
   assert.equal(store.head(account)?.version, 6);
+  assert.equal(toHex(store.head(account)?.entry ?? new Uint8Array()), '33'.repeat(32));
+});
+
+test('a browser knows whose account a user handle led to', () => {
+  const store = new Store(area(), area());
+  assert.equal(store.account(userHandle), null);
+  store.keepAccount(userHandle, account);
+  assert.equal(store.account(userHandle), account);
 });
 
 test('an ended session is not restored', () => {
   const store = new Store(area(), area());
-  const session = { account, token: new Uint8Array([1, 2]), name: 'n', expiresAt: Date.now() + 60_000 };
+  const session = { account, userHandle, token: new Uint8Array([1, 2]), name: 'n', expiresAt: Date.now() + 60_000 };
   store.keepSession(session);
   assert.deepEqual(store.session(), session);
   store.keepSession({ ...session, expiresAt: Date.now() - 1 });
