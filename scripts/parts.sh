@@ -1,12 +1,10 @@
 # Sourced by ./test and .ci/run: a run in parts, and a table at its end of what each took.
 #
 #   part NAME COMMAND…      runs the command; the run ends if it fails
-#   beside NAME COMMAND…    the same while the next parts run; its output goes to a file
-#   alongside               waits for what runs beside, and shows what it said
 #
 # CPU seconds are those of all processes that a part started and waited for. The table is printed also
 # when a part fails, which it then names. A script that another one calls adds its rows to the table of
-# the caller.
+# the caller. A script may define `parts_more` to print more below the table.
 
 PARTS_OWNER=
 if [ -z "${OPENKEY_PARTS-}" ]; then
@@ -15,7 +13,6 @@ if [ -z "${OPENKEY_PARTS-}" ]; then
     PARTS_OWNER=1
 fi
 parts_current=
-parts_beside=()
 
 say() { printf '\n==> %s\n' "$*"; }
 
@@ -53,59 +50,21 @@ part() {
     parts_end passed
 }
 
-beside() {
-    local name=$1 log
-    shift
-    say "$name (beside what follows; its output comes later)"
-    log=$(mktemp "$OPENKEY_PARTS/beside.XXXXXX")
-    (
-        parts_beside=()
-        trap 'parts_finish_beside $?' EXIT
-        parts_begin "$name"
-        "$@"
-    ) >"$log" 2>&1 </dev/null &
-    parts_beside+=("$!" "$name" "$log")
-}
-
-parts_finish_beside() { # STATUS
-    if [ "$1" = 0 ]; then parts_end 'passed, beside'; else parts_end 'FAILED, beside'; fi
-}
-
-alongside() {
-    local failed=0 index
-    for ((index = 0; index < ${#parts_beside[@]}; index += 3)); do
-        local status=0
-        wait "${parts_beside[index]}" || status=$?
-        say "${parts_beside[index + 1]}"
-        cat "${parts_beside[index + 2]}"
-        [ "$status" = 0 ] || failed=$status
-    done
-    parts_beside=()
-    return "$failed"
-}
-
 parts_table() {
     [ -s "$OPENKEY_PARTS/rows" ] || return 0
-    printf '\n%-58s %8s %8s  %s\n' part 'wall, s' 'CPU, s' ''
+    printf '\n%-72s %8s %8s  %s\n' part 'wall, s' 'CPU, s' ''
     awk -F '\t' '
-        { printf "%-58s %8d %8.0f  %s\n", $1, $3, $4 / 100, $2 == "passed" ? "" : $2; cpu += $4 }
-        END { printf "%-58s %8d %8.0f\n", "all", '"$SECONDS"', cpu / 100 }
+        { printf "%-72s %8d %8.0f  %s\n", $1, $3, $4 / 100, $2 == "passed" ? "" : $2; cpu += $4 }
+        END { printf "%-72s %8d %8.0f\n", "all", '"$SECONDS"', cpu / 100 }
     ' "$OPENKEY_PARTS/rows"
 }
 
 parts_exit() { # STATUS
-    local index
     trap - EXIT
     parts_end FAILED
-    # Somebody else's failure ends what runs beside, and its output may say why.
-    if [ ${#parts_beside[@]} != 0 ]; then
-        for ((index = 0; index < ${#parts_beside[@]}; index += 3)); do
-            kill "${parts_beside[index]}" 2>/dev/null || true
-        done
-        alongside || true
-    fi
     if [ -n "$PARTS_OWNER" ]; then
         parts_table
+        if declare -F parts_more >/dev/null; then parts_more; fi
         rm -rf "$OPENKEY_PARTS"
     fi
     exit "$1"
