@@ -8,6 +8,7 @@
 //! taken again while they hold.
 
 mod inputs;
+mod place;
 
 use std::{
     ffi::OsString,
@@ -79,14 +80,19 @@ pub fn build(
         return Ok(program);
     }
     fetch(options)?;
+    // One at a time: sources and results of all of them have the same places.
+    let _lock = cache.lock("program")?;
     progress(&format!("building {PACKAGE}, epoch {}", options.epoch));
-    let target_dir = options.target_dir.map_or_else(
-        || {
-            let place = options.source.to_string_lossy();
-            cache.root().join(format!("target-{}", key_of(&[&place])))
-        },
-        Path::to_owned,
-    );
+    let place = cache.root().join("program-source");
+    place::copy(options.source, &place, cache.root())?;
+    let options = Options {
+        source: &place,
+        ..options
+    };
+    let target_dir = match options.target_dir {
+        Some(directory) => directory.to_owned(),
+        None => current_target_dir(cache, toolchain)?,
+    };
     fs::create_dir_all(&target_dir).map_err(Error::file(&target_dir))?;
     let target_dir = target_dir.canonicalize().map_err(Error::file(target_dir))?;
     let began = SystemTime::now();
@@ -101,6 +107,24 @@ pub fn build(
     };
     inputs.keep(&kept, &key, &built, &program)?;
     Ok(program)
+}
+
+/// Where cargo works for this toolchain, C compiler included, which cargo does not ask about. Those of
+/// other toolchains are removed.
+fn current_target_dir(cache: &Cache, toolchain: &Toolchain) -> Result<PathBuf, Error> {
+    const PREFIX: &str = "program-target-";
+    let name = format!(
+        "{PREFIX}{}",
+        key_of(&[RECIPE, &toolchain.rustc, &toolchain.gcc])
+    );
+    let root = cache.root();
+    for entry in fs::read_dir(root).map_err(Error::file(root))?.flatten() {
+        let other = entry.file_name().to_string_lossy().into_owned();
+        if other.starts_with(PREFIX) && other != name {
+            fs::remove_dir_all(entry.path()).map_err(Error::file(entry.path()))?;
+        }
+    }
+    Ok(root.join(name))
 }
 
 /// Fetches the locked dependencies, so that the build itself needs no network.
