@@ -125,8 +125,8 @@ async fn boot_files(host: &HostClient) -> BootFiles {
 fn log(event: EnclaveEvent) {
     match event {
         EnclaveEvent::Answered { .. } => tracing::debug!(?event, "enclave"),
-        EnclaveEvent::Booted => tracing::info!(?event, "enclave"),
-        _ => tracing::warn!(?event, "enclave"),
+        event if event.is_routine() => tracing::info!(?event, "enclave"),
+        event => tracing::warn!(?event, "enclave"),
     }
 }
 
