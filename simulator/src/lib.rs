@@ -38,4 +38,7 @@ pub mod process;
 pub mod simulation;
 mod time;
 pub mod up;
+mod usage;
 pub mod vm;
+
+pub use usage::Usage;

@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 use anyhow::Context;
 use openkey_attestation::PolicyFile;
 use openkey_cli::Backup;
-use openkey_host_proxy::config::{BootPaths, Peer};
+use openkey_host_proxy::config::{BootPaths, ChannelListen, Peer};
 use openkey_host_proxy::{Clock, Config, EnclaveConfig, Parts, ServicesConfig};
 use openkey_protocol::transport::Address;
 
@@ -59,6 +59,11 @@ pub(super) async fn run(
         .iter()
         .filter_map(|seat| seat.heartbeat.clone())
         .collect();
+    let channel = options.channel.map(|listen| ChannelListen {
+        enclave: None,
+        listen,
+    });
+    config.channels = channel.into_iter().collect();
     config.policy = Some(serde_json::from_slice(&policy).context("policy.json")?);
     config.page_dir.clone_from(&options.page_dir);
     config.node = options

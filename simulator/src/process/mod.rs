@@ -45,6 +45,8 @@ pub struct ProcessOptions {
     pub enclaves: u8,
     /// Where the node listens; `None`: there is none.
     pub node: Option<SocketAddr>,
+    /// Where host-proxy takes connections to the first enclave's channel; `None`: nowhere.
+    pub channel: Option<SocketAddr>,
     /// Which log lines, such as `info` or `debug`.
     pub log: String,
 }
@@ -108,6 +110,9 @@ impl Process {
         }
         if let Some(node) = options.node {
             arguments.extend(["--node-listen".into(), node.to_string().into()]);
+        }
+        if let Some(channel) = options.channel {
+            arguments.extend(["--channel-listen".into(), channel.to_string().into()]);
         }
         if let Some(page_dir) = &options.page_dir {
             arguments.extend(["--page-dir".into(), page_dir.into()]);
