@@ -1,7 +1,8 @@
 //! What the servers share at their edges: none of it knows what is served.
 //!
-//! * [`listen`]: connections, how many and how slow; [`client`]: whose they are.
+//! * [`listen`]: connections, how many ([`places`]) and how slow; [`client`]: whose they are.
 //! * [`rate`]: who may ask how often; [`body`]: how much memory bodies may take.
+//! * [`metrics`]: what monitoring reads, and where.
 //! * [`request_id`] and [`mod@log`]: what happened, by name; [`stop`]: being asked to.
 //! * [`sqlite`]: one SQLite database, one thread that writes, many writes in one sync.
 //! * [`turnstile`]: processes that write one file take turns.
@@ -15,6 +16,8 @@ pub mod body;
 pub mod client;
 pub mod listen;
 pub mod log;
+pub mod metrics;
+pub mod places;
 pub mod rate;
 pub mod request_id;
 pub mod sqlite;

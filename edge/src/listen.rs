@@ -1,13 +1,12 @@
 //! Accepting connections: how many, from whom, and how slow they may be.
 
 use std::{
-    collections::HashMap,
     convert::Infallible,
     error::Error,
     io,
     net::{IpAddr, SocketAddr},
     pin::Pin,
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
     time::Duration,
 };
 
@@ -28,7 +27,7 @@ use tokio::{
 };
 use tokio_io_timeout::TimeoutStream;
 
-use crate::client::ClientKey;
+use crate::places::{Place, Places};
 
 /// Connections the system keeps until they are accepted.
 const BACKLOG: u32 = 1024;
@@ -48,7 +47,7 @@ const MIN_HEAD: usize = 8 * 1024;
 pub struct Limits {
     /// Open connections: each costs a few tens of KiB, and up to `head_bytes`.
     pub connections: usize,
-    /// Open connections of one [`ClientKey`], so that one client cannot take them all. A trusted
+    /// Open connections of one [`ClientKey`](crate::client::ClientKey), so that one client cannot take them all. A trusted
     /// proxy is not counted.
     pub connections_per_client: usize,
     /// The one proxy hop that speaks for others.
@@ -134,11 +133,11 @@ pub async fn serve<H, F, B>(
     let mut stop = std::pin::pin!(stop);
     let graceful = GracefulShutdown::new();
     let http = http(&limits);
-    let open = Arc::new(Open {
-        limits,
-        observer,
-        counts: Mutex::default(),
-    });
+    let places = Places::new(
+        limits.connections,
+        limits.connections_per_client,
+        limits.trusted_proxy,
+    );
     let mut tasks = JoinSet::new();
     loop {
         let (stream, peer) = tokio::select! {
@@ -154,28 +153,29 @@ pub async fn serve<H, F, B>(
                 }
             },
         };
-        let Some(place) = Open::enter(&open, peer) else {
-            open.observer.refused();
+        let Some(place) = Places::enter(&places, peer) else {
+            observer.refused();
             // best effort, never waiting: whoever floods need not be told
             let _ = stream.try_write(FULL);
             continue;
         };
+        let open = Open::new(place, &observer);
         let handler = handler.clone();
-        let stream = prepared(stream, open.limits.write_timeout);
+        let stream = prepared(stream, limits.write_timeout);
         let service = service_fn(move |request: Request<Incoming>| {
             let answered = handler(peer, request);
             async move { Ok::<_, Infallible>(answered.await) }
         });
         let connection = graceful.watch(http.serve_connection(TokioIo::new(stream), service));
         tasks.spawn(async move {
-            let _place = place;
+            let _open = open;
             if let Err(error) = connection.await {
                 tracing::debug!(%error, "a connection ended early");
             }
         });
     }
     drop(listener);
-    let ended = tokio::time::timeout(open.limits.drain, graceful.shutdown()).await;
+    let ended = tokio::time::timeout(limits.drain, graceful.shutdown()).await;
     if ended.is_err() {
         tracing::warn!("some requests did not end in time and were cut off");
     }
@@ -190,7 +190,8 @@ fn http(limits: &Limits) -> http1::Builder {
         .max_headers(limits.headers)
         .max_header_size(head)
         .max_buf_size(head)
-        .half_close(false)
+        // A client may end its own direction once it has asked: it waits for the answer.
+        .half_close(true)
         .keep_alive(true);
     http
 }
@@ -206,65 +207,25 @@ fn prepared(stream: TcpStream, write_timeout: Duration) -> Pin<Box<TimeoutStream
     Box::pin(stream)
 }
 
-/// Open connections, in all and by client.
+/// An open connection: its place, and what the observer is told of it.
 struct Open {
-    limits: Limits,
     observer: Arc<dyn Observer>,
-    counts: Mutex<Counts>,
-}
-
-#[derive(Default)]
-struct Counts {
-    all: usize,
-    by_client: HashMap<ClientKey, usize>,
-}
-
-/// A connection's place; given back when dropped.
-struct OpenPlace {
-    open: Arc<Open>,
-    key: Option<ClientKey>,
+    _place: Place,
 }
 
 impl Open {
-    /// A place for a connection of this peer, unless all, or all of its own, are taken.
-    fn enter(open: &Arc<Self>, peer: IpAddr) -> Option<OpenPlace> {
-        let limits = &open.limits;
-        let proxy = limits.trusted_proxy.as_ref();
-        let key = (!proxy.is_some_and(|net| net.contains(&peer))).then(|| ClientKey::of(peer));
-        let mut counts = open.counts.lock().unwrap_or_else(PoisonError::into_inner);
-        if counts.all >= limits.connections {
-            return None;
+    fn new(place: Place, observer: &Arc<dyn Observer>) -> Self {
+        observer.opened();
+        Self {
+            observer: Arc::clone(observer),
+            _place: place,
         }
-        if let Some(key) = key {
-            let own = counts.by_client.entry(key).or_default();
-            if *own >= limits.connections_per_client {
-                return None;
-            }
-            *own += 1;
-        }
-        counts.all += 1;
-        open.observer.opened();
-        Some(OpenPlace {
-            open: Arc::clone(open),
-            key,
-        })
     }
 }
 
-impl Drop for OpenPlace {
+impl Drop for Open {
     fn drop(&mut self) {
-        self.open.observer.closed();
-        let counts = &self.open.counts;
-        let mut counts = counts.lock().unwrap_or_else(PoisonError::into_inner);
-        counts.all -= 1;
-        if let Some(key) = self.key
-            && let Some(own) = counts.by_client.get_mut(&key)
-        {
-            *own -= 1;
-            if *own == 0 {
-                counts.by_client.remove(&key);
-            }
-        }
+        self.observer.closed();
     }
 }
 

@@ -40,7 +40,8 @@ impl Handler for Echo {
     }
 }
 
-struct Host(Child, String);
+/// The process, where it listens, and where its metrics are.
+struct Host(Child, String, String);
 
 impl Drop for Host {
     fn drop(&mut self) {
@@ -56,6 +57,8 @@ fn host(dir: &Path) -> Host {
             "127.0.0.1:0",
             "--origin",
             "http://localhost:7100",
+            "--metrics-listen",
+            "127.0.0.1:0",
         ])
         .args(["--enclave", &format!("e1=unix:{}/e1.sock", dir.display())])
         .args([
@@ -68,16 +71,20 @@ fn host(dir: &Path) -> Host {
         .spawn()
         .unwrap();
     let mut log = BufReader::new(child.stderr.take().unwrap()).lines();
+    let mut metrics = String::new();
     let address = loop {
         let line = log.next().unwrap().unwrap();
         let line: serde_json::Value = serde_json::from_str(&line).unwrap();
+        if let Some(address) = line["metrics"].as_str() {
+            address.clone_into(&mut metrics);
+        }
         if let Some(address) = line["address"].as_str() {
             break address.to_owned();
         }
     };
     // the log is written, and read by somebody, as in production
     std::thread::spawn(move || log.for_each(drop));
-    Host(child, address)
+    Host(child, address, metrics)
 }
 
 async fn exchange(stream: &mut TcpStream, request: &[u8], answer: &mut Vec<u8>) -> usize {
@@ -128,7 +135,7 @@ async fn carry(connections: usize) {
     )
     .into_bytes();
     request.resize(request.len() + BODY, 7);
-    let before = cpu_seconds(&host.1).await;
+    let before = cpu_seconds(&host.2).await;
     let started = Instant::now();
     let clients: Vec<_> = (0..connections)
         .map(|_| {
@@ -150,7 +157,7 @@ async fn carry(connections: usize) {
         count += client.await.unwrap();
     }
     let seconds = started.elapsed().as_secs_f64();
-    let cpu = cpu_seconds(&host.1).await - before;
+    let cpu = cpu_seconds(&host.2).await - before;
     println!(
         "carry/{connections:<3} connections: {:>8.1} us CPU per request, {:>8.0} requests/s",
         cpu * 1e6 / f64::from(count),

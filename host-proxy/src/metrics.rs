@@ -11,16 +11,19 @@ use metrics_exporter_prometheus::{
 };
 use openkey_edge::{
     listen,
+    metrics::{
+        cpu_seconds,
+        names::{
+            BATCH, COMMIT_SECONDS, CONNECTIONS, CONNECTIONS_REFUSED, CPU_SECONDS, IN_FLIGHT,
+            REQUEST_SECONDS, REQUESTS, RESIDENT_BYTES, STORE_FAILURES,
+        },
+        resident_bytes,
+    },
     sqlite::{self, DatabaseError},
 };
 use openkey_protocol::{client::CallError, message::EnclaveEvent};
-use rustix::time::{ClockId, clock_gettime};
 
 use crate::http::Route;
-
-const REQUESTS: &str = "openkey_http_requests_total";
-const REQUEST_SECONDS: &str = "openkey_http_request_seconds";
-const STORE_BATCH: &str = "openkey_store_batch_commits";
 
 /// Bounds of latencies, in seconds: from a cached page file to the longest deadline.
 const SECONDS: &[f64] = &[
@@ -29,7 +32,7 @@ const SECONDS: &[f64] = &[
 ];
 
 /// Bounds of the number of commits in one transaction.
-const BATCH: &[f64] = &[1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0];
+const WRITES: &[f64] = &[1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0];
 
 /// Every status this server answers with; others are counted as the last.
 const STATUSES: [u16; 13] = [
@@ -82,6 +85,9 @@ pub(crate) struct Metrics {
     pub(crate) in_flight: Gauge,
     connections: Gauge,
     connections_refused: Counter,
+    /// Connections carried to enclaves' channels.
+    pub(crate) channels: Gauge,
+    channels_refused: Counter,
     store_seconds: Histogram,
     store_batch: Histogram,
     store_failures: Counter,
@@ -99,7 +105,7 @@ impl Metrics {
     pub(crate) fn new() -> Result<Self, BuildError> {
         let recorder = PrometheusBuilder::new()
             .set_buckets(SECONDS)?
-            .set_buckets_for_metric(Matcher::Full(STORE_BATCH.to_owned()), BATCH)?
+            .set_buckets_for_metric(Matcher::Full(BATCH.to_owned()), WRITES)?
             .build_recorder();
         let handle = recorder.handle();
         let routes = Route::ALL.map(|_| RouteMetrics {
@@ -113,12 +119,14 @@ impl Metrics {
         Ok(Self {
             handle,
             routes: routes.into(),
-            in_flight: gauge("openkey_http_in_flight"),
-            connections: gauge("openkey_http_connections"),
-            connections_refused: counter("openkey_http_connections_refused_total"),
-            store_seconds: histogram("openkey_store_commit_seconds"),
-            store_batch: histogram(STORE_BATCH),
-            store_failures: counter("openkey_store_failures_total"),
+            in_flight: gauge(IN_FLIGHT),
+            connections: gauge(CONNECTIONS),
+            connections_refused: counter(CONNECTIONS_REFUSED),
+            channels: gauge("openkey_channel_connections"),
+            channels_refused: counter("openkey_channel_connections_refused_total"),
+            store_seconds: histogram(COMMIT_SECONDS),
+            store_batch: histogram(BATCH),
+            store_failures: counter(STORE_FAILURES),
             recorder,
         })
     }
@@ -166,6 +174,11 @@ impl Metrics {
         })
     }
 
+    /// Counts a connection to a channel that was refused: its address had too many.
+    pub(crate) fn channel_refused(&self) {
+        self.channels_refused.increment(1);
+    }
+
     /// Counts an event of an enclave.
     pub(crate) fn event(&self, event: &EnclaveEvent) {
         with_local_recorder(&self.recorder, || {
@@ -182,14 +195,9 @@ impl Metrics {
         with_local_recorder(&self.recorder, || {
             gauge!("openkey_store_bytes").set(store_bytes as f64);
             gauge!("openkey_limiter_addresses").set(count(limited_addresses));
-            let cpu = clock_gettime(ClockId::ProcessCPUTime);
-            let nanos = u64::try_from(cpu.tv_nsec).unwrap_or_default();
-            let cpu = Duration::from_secs(u64::try_from(cpu.tv_sec).unwrap_or_default())
-                + Duration::from_nanos(nanos);
-            // a gauge by type, a counter by nature: seconds have fractions
-            gauge!("process_cpu_seconds_total").set(cpu.as_secs_f64());
+            gauge!(CPU_SECONDS).set(cpu_seconds());
             if let Some(bytes) = resident_bytes() {
-                gauge!("process_resident_memory_bytes").set(bytes as f64);
+                gauge!(RESIDENT_BYTES).set(bytes as f64);
             }
         });
     }
@@ -261,13 +269,6 @@ const fn event_name(event: &EnclaveEvent) -> &'static str {
 /// Counts here stay far below 2^53.
 fn count(n: usize) -> f64 {
     n as f64
-}
-
-/// Resident memory, from the second field of `/proc/self/statm` (pages).
-fn resident_bytes() -> Option<u64> {
-    let statm = std::fs::read_to_string("/proc/self/statm").ok()?;
-    let pages: u64 = statm.split_ascii_whitespace().nth(1)?.parse().ok()?;
-    pages.checked_mul(u64::try_from(rustix::param::page_size()).ok()?)
 }
 
 #[cfg(test)]

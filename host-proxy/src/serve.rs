@@ -9,7 +9,7 @@ use std::{
 };
 
 use openkey_edge::{
-    listen,
+    listen, metrics,
     request_id::RequestIds,
     sqlite::{Observer, OpenError, Options},
 };
@@ -18,7 +18,7 @@ use tokio::net::TcpListener;
 
 use crate::{
     config::{ChannelListen, Config, Limits},
-    http::{App, Guard, Readiness, answer, body_budget, page_policy, router},
+    http::{App, Guard, Readiness, answer, body_budget, numbers, page_policy, router},
     limits::Rates,
     metrics::Metrics,
     page::Page,
@@ -42,6 +42,16 @@ pub enum StartError {
     /// Something else listens there.
     #[error("{0} is taken: stop what listens there, or choose another port")]
     Taken(SocketAddr),
+    /// The address for metrics cannot be listened on.
+    #[error(
+        "cannot listen on {address} for metrics: {error}; choose another --metrics-listen, or off"
+    )]
+    Metrics {
+        /// Which.
+        address: SocketAddr,
+        /// What the system said.
+        error: io::Error,
+    },
     /// The address cannot be listened on.
     #[error("cannot listen on {address}: {error}")]
     Listen {
@@ -52,7 +62,7 @@ pub enum StartError {
     },
     /// The store cannot be opened.
     #[error("record store: {0}")]
-    Store(#[from] OpenError),
+    Store(OpenError),
     /// An address for enclaves cannot be listened on.
     #[error("cannot serve enclaves at {address}: {error}")]
     EnclaveListen {
@@ -62,14 +72,17 @@ pub enum StartError {
         error: io::Error,
     },
     /// The page directory is none.
-    #[error("{0} has no index.html: name the directory of the page, or leave the flag away")]
+    #[error(
+        "--page-dir: {0} has no index.html: name the directory of the page, or leave the flag away"
+    )]
     Page(PathBuf),
     /// There is no enclave to carry requests to.
     #[error("no enclave is configured: name one with --enclave ID=ADDRESS")]
     NoEnclave,
     /// There is no channel to carry connections to.
     #[error(
-        "{0}: there is no such enclave, or it has no channel; add ,channel=ADDRESS to --enclave"
+        "--channel-listen {0}: there is no such enclave, or it has no channel; add \
+         ,channel=ADDRESS to --enclave"
     )]
     NoChannel(SocketAddr),
     /// Anything else.
@@ -77,10 +90,26 @@ pub enum StartError {
     Other(String),
 }
 
+// By hand: as a source, the error would be printed twice.
+impl From<OpenError> for StartError {
+    fn from(error: OpenError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl StartError {
+    /// Whether a flag says what cannot be, whatever the machine is like.
+    #[must_use]
+    pub const fn is_usage(&self) -> bool {
+        matches!(self, Self::Page(_) | Self::NoEnclave | Self::NoChannel(_))
+    }
+}
+
 /// A host-proxy that holds its addresses.
 pub struct HostProxy {
     listener: TcpListener,
     address: SocketAddr,
+    metrics: Option<TcpListener>,
     app: Arc<App>,
     servers: Servers,
 }
@@ -117,6 +146,9 @@ impl HostProxy {
             address: config.listen,
             error,
         })?;
+        let read_here = config.metrics.bind();
+        let read_here =
+            read_here.map_err(|(address, error)| StartError::Metrics { address, error })?;
         let metrics = Metrics::new().map_err(|e| StartError::Other(e.to_string()))?;
         let metrics = Arc::new(metrics);
         let store = SqliteStore::open(
@@ -160,6 +192,7 @@ impl HostProxy {
         Ok(Self {
             listener,
             address,
+            metrics: read_here,
             app,
             servers,
         })
@@ -171,15 +204,27 @@ impl HostProxy {
         self.address
     }
 
+    /// Where metrics are served; `None`: nowhere.
+    #[must_use]
+    pub fn metrics_address(&self) -> Option<SocketAddr> {
+        self.metrics.as_ref()?.local_addr().ok()
+    }
+
     /// Serves until `stop` ends, then lets requests in flight end and closes the store.
     pub async fn serve(self, stop: impl Future<Output = ()>) {
         let Self {
             listener,
+            metrics,
             app,
             servers,
             ..
         } = self;
         let tidy = tokio::spawn(tidy(Arc::clone(&app)));
+        let numbers = metrics.map(|listener| {
+            let app = Arc::clone(&app);
+            let render = move || numbers(Arc::clone(&app));
+            tokio::spawn(metrics::serve(listener, render, std::future::pending()))
+        });
         let router = router(Arc::clone(&app));
         let limits = connection_limits(&app.config);
         let observer = Arc::clone(&app.metrics) as Arc<dyn listen::Observer>;
@@ -192,6 +237,9 @@ impl HostProxy {
         };
         listen::serve(listener, limits, observer, handler, stop).await;
         tidy.abort();
+        if let Some(numbers) = numbers {
+            numbers.abort();
+        }
         // only now: requests that were in flight may have needed it
         servers.stop().await;
         app.store.close().await;
@@ -245,7 +293,8 @@ fn serve_enclaves<S: RecordStore>(
     for channel in &config.channels {
         let listener = bind(channel.listen)?;
         let to = channel_of(config, channel)?;
-        servers.stream(relay::channel::serve(listener, to));
+        let (config, metrics) = (config.clone(), Arc::clone(metrics));
+        servers.stream(async move { relay::channel::serve(listener, to, &config, metrics).await });
     }
     Ok(servers)
 }

@@ -37,6 +37,7 @@ fn started(dir: &Path, listen: &str) -> Command {
         ])
         .args(["--dir", &format!("{}/db", dir.display())])
         .args(["--deadline-ms", "200", "--log-format", "json"])
+        .env("OPENKEY_METRICS_LISTEN", "off")
         .stderr(Stdio::piped());
     command
 }
@@ -121,6 +122,38 @@ fn a_taken_port_is_an_error_that_says_what_to_do() {
         "{text}"
     );
     assert!(text.contains("choose another port"), "{text}");
+    let output = started(dir.path(), "127.0.0.1:0")
+        .args(["--metrics-listen", &address])
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let text = String::from_utf8(output.stderr).unwrap();
+    let expected = format!("error: cannot listen on {address} for metrics: ");
+    assert!(text.contains(&expected), "{text}");
+}
+
+/// An error is told once: with its reason, and without the reason again.
+#[test]
+fn what_keeps_it_from_starting_is_told_once() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("db"), "a file").unwrap();
+    let output = started(dir.path(), "127.0.0.1:0").output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(text.matches("cannot use ").count(), 1, "{text}");
+    assert_eq!(text.matches("/db").count(), 1, "{text}");
+
+    let dir = tempfile::tempdir().unwrap();
+    let socket = dir.path().join("services.sock");
+    std::fs::write(&socket, "a file").unwrap();
+    let output = started(dir.path(), "127.0.0.1:0").output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(text.matches("services.sock").count(), 1, "{text}");
+    assert!(
+        text.contains("there is a file that is not a socket"),
+        "{text}"
+    );
 }
 
 #[test]
@@ -151,6 +184,9 @@ fn wrong_flags_are_refused_with_advice() {
             "HOST:PORT=IP:PORT",
         ),
         (&["--channel-listen", "localhost:1"], "IP:PORT"),
+        (&["--channel-listen", "e9=127.0.0.1:0"], "no such enclave"),
+        (&["--page-dir", "/nowhere"], "has no index.html"),
+        (&["--metrics-listen", "9100"], "127.0.0.1:9100, or off"),
     ] {
         let mut command = started(dir.path(), "127.0.0.1:0");
         if flags[0] == "--origin" {

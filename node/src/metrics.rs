@@ -3,13 +3,23 @@
 use std::time::Duration;
 
 use axum::http::StatusCode;
-use metrics::{Label, counter, gauge, histogram, with_local_recorder};
+use metrics::{Gauge, Label, counter, gauge, histogram, with_local_recorder};
 use metrics_exporter_prometheus::{
     BuildError, Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder,
 };
-use openkey_edge::{listen, sqlite};
+use openkey_edge::{
+    listen,
+    metrics::{
+        cpu_seconds,
+        names::{
+            BATCH, COMMIT_SECONDS, CONNECTIONS, CONNECTIONS_REFUSED, CPU_SECONDS, IN_FLIGHT,
+            REQUEST_SECONDS, REQUESTS, RESIDENT_BYTES, STORE_FAILURES,
+        },
+        resident_bytes,
+    },
+    sqlite,
+};
 
-const BATCH: &str = "openkey_node_store_batch_writes";
 /// Bounds of latencies, in seconds.
 const SECONDS: &[f64] = &[
     0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0,
@@ -39,19 +49,38 @@ impl Metrics {
         })
     }
 
+    /// A request is being answered until the guard is dropped, also when its client leaves.
+    pub(crate) fn in_flight(&self) -> impl Drop {
+        struct InFlight(Gauge);
+        impl Drop for InFlight {
+            fn drop(&mut self) {
+                self.0.decrement(1);
+            }
+        }
+        let gauge = with_local_recorder(&self.recorder, || gauge!(IN_FLIGHT));
+        gauge.increment(1);
+        InFlight(gauge)
+    }
+
     pub(crate) fn answered(&self, route: &'static str, status: StatusCode, took: Duration) {
         let labels = vec![
             Label::from_static_parts("route", route),
             Label::new("status", status.as_u16().to_string()),
         ];
         with_local_recorder(&self.recorder, || {
-            counter!("openkey_node_requests_total", labels).increment(1);
-            histogram!("openkey_node_request_seconds", "route" => route).record(took.as_secs_f64());
+            counter!(REQUESTS, labels).increment(1);
+            histogram!(REQUEST_SECONDS, "route" => route).record(took.as_secs_f64());
         });
     }
 
     /// As Prometheus reads it.
     pub(crate) fn render(&self) -> String {
+        with_local_recorder(&self.recorder, || {
+            gauge!(CPU_SECONDS).set(cpu_seconds());
+            if let Some(bytes) = resident_bytes() {
+                gauge!(RESIDENT_BYTES).set(bytes as f64);
+            }
+        });
         self.handle.render()
     }
 
@@ -68,30 +97,26 @@ impl Metrics {
 impl sqlite::Observer for Metrics {
     fn committed(&self, writes: usize, took: Duration) {
         with_local_recorder(&self.recorder, || {
-            histogram!("openkey_node_store_commit_seconds").record(took.as_secs_f64());
+            histogram!(COMMIT_SECONDS).record(took.as_secs_f64());
             histogram!(BATCH).record(u32::try_from(writes).map_or(f64::INFINITY, f64::from));
         });
     }
 
     fn failed(&self, _: &sqlite::DatabaseError) {
-        self.count("openkey_node_store_failures_total");
+        self.count(STORE_FAILURES);
     }
 }
 
 impl listen::Observer for Metrics {
     fn opened(&self) {
-        with_local_recorder(&self.recorder, || {
-            gauge!("openkey_node_connections").increment(1)
-        });
+        with_local_recorder(&self.recorder, || gauge!(CONNECTIONS).increment(1));
     }
 
     fn closed(&self) {
-        with_local_recorder(&self.recorder, || {
-            gauge!("openkey_node_connections").decrement(1)
-        });
+        with_local_recorder(&self.recorder, || gauge!(CONNECTIONS).decrement(1));
     }
 
     fn refused(&self) {
-        self.count("openkey_node_connections_refused_total");
+        self.count(CONNECTIONS_REFUSED);
     }
 }

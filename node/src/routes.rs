@@ -24,7 +24,6 @@ type Answer = Result<Response, Error>;
 pub(crate) enum Route {
     Info,
     Health,
-    Metrics,
     Peer,
     Delegate,
     Revoke,
@@ -42,7 +41,6 @@ impl Route {
         match self {
             Self::Info => "info",
             Self::Health => "health",
-            Self::Metrics => "metrics",
             Self::Peer => "peer",
             Self::Delegate => "delegate",
             Self::Revoke => "revoke",
@@ -63,7 +61,6 @@ pub(crate) fn route(path: &str) -> Route {
     match segments.next().unwrap_or("") {
         "info" | "version" | "attestation" | ".well-known" => Route::Info,
         "healthz" | "health" | "readyz" => Route::Health,
-        "metrics" => Route::Metrics,
         "peer" => Route::Peer,
         "delegate" => Route::Delegate,
         "revoke" => Route::Revoke,
@@ -85,7 +82,6 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/healthz", get(healthz))
         .route("/health", get(healthz))
         .route("/readyz", get(readyz))
-        .route("/metrics", get(metrics))
         .route("/attestation", get(attestation))
         .route("/.well-known/tinycloud/node-keys", get(node_keys))
         .route("/peer/generate/{space}", get(peer))
@@ -142,10 +138,6 @@ async fn readyz(State(app): Node) -> Response {
                 .into_response()
         }
     }
-}
-
-async fn metrics(State(app): Node) -> Response {
-    app.metrics.render().into_response()
 }
 
 async fn attestation() -> Response {

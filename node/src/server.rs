@@ -11,6 +11,7 @@ use axum::response::{IntoResponse as _, Response};
 use hyper::body::Incoming;
 use openkey_edge::client::{ClientKey, client_address};
 use openkey_edge::listen::{self, Limits};
+use openkey_edge::metrics::{self, MetricsListen};
 use openkey_edge::rate::{Quota, Rate};
 use openkey_edge::request_id::{RequestIds, X_REQUEST_ID};
 use openkey_edge::sqlite::Options;
@@ -37,6 +38,8 @@ const TIDY_EVERY: Duration = Duration::from_secs(5);
 pub struct Serving {
     /// Where it listens.
     pub listen: SocketAddr,
+    /// Where metrics are served. Nowhere by default.
+    pub metrics: MetricsListen,
     /// How many connections, and how slow.
     pub limits: Limits,
     /// Requests of one client; `None`: any number.
@@ -52,6 +55,7 @@ impl Serving {
         let few = |count| std::num::NonZeroU32::new(count).unwrap_or(std::num::NonZeroU32::MIN);
         Self {
             listen,
+            metrics: MetricsListen::Off,
             limits: Limits {
                 head_bytes: HEAD_BYTES,
                 ..Limits::default()
@@ -72,6 +76,16 @@ pub enum StartError {
     /// The address cannot be listened on.
     #[error("cannot listen on {address}: {error}")]
     Listen {
+        /// Which.
+        address: SocketAddr,
+        /// What the system said.
+        error: std::io::Error,
+    },
+    /// The address for metrics cannot be listened on.
+    #[error(
+        "cannot listen on {address} for metrics: {error}; choose another --metrics-listen, or off"
+    )]
+    Metrics {
         /// Which.
         address: SocketAddr,
         /// What the system said.
@@ -98,6 +112,7 @@ pub(crate) struct App {
 /// A node that holds its address.
 pub struct Server {
     listener: TcpListener,
+    metrics: Option<TcpListener>,
     address: SocketAddr,
     app: Arc<App>,
 }
@@ -123,6 +138,9 @@ impl Server {
         };
         let listener = listen::bind(serving.listen).map_err(told)?;
         let address = listener.local_addr().map_err(told)?;
+        let read_here = serving.metrics.bind();
+        let read_here =
+            read_here.map_err(|(address, error)| StartError::Metrics { address, error })?;
         let metrics =
             Arc::new(Metrics::new().map_err(|error| StartError::Other(error.to_string()))?);
         let options = Options {
@@ -142,6 +160,7 @@ impl Server {
         });
         Ok(Self {
             listener,
+            metrics: read_here,
             address,
             app,
         })
@@ -153,6 +172,12 @@ impl Server {
         self.address
     }
 
+    /// Where metrics are served; `None`: nowhere.
+    #[must_use]
+    pub fn metrics_address(&self) -> Option<SocketAddr> {
+        self.metrics.as_ref()?.local_addr().ok()
+    }
+
     /// The node's DID.
     #[must_use]
     pub fn node_id(&self) -> String {
@@ -161,7 +186,17 @@ impl Server {
 
     /// Serves until `stop` ends, then lets requests in flight end and closes the store.
     pub async fn serve(self, stop: impl Future<Output = ()>) {
-        let Self { listener, app, .. } = self;
+        let Self {
+            listener,
+            metrics,
+            app,
+            ..
+        } = self;
+        let numbers = metrics.map(|listener| {
+            let app = Arc::clone(&app);
+            let render = move || std::future::ready(app.metrics.render());
+            tokio::spawn(metrics::serve(listener, render, std::future::pending()))
+        });
         let router = router(Arc::clone(&app));
         let (tidied, counted) = (Arc::clone(&app), Arc::clone(&app));
         let tidy = tokio::spawn(async move { tidied.node.keep_tidy().await });
@@ -177,6 +212,9 @@ impl Server {
         listen::serve(listener, app.limits.clone(), observer, handler, stop).await;
         tidy.abort();
         count.abort();
+        if let Some(numbers) = numbers {
+            numbers.abort();
+        }
         // only now: requests that were in flight may have needed it
         app.node.store.close().await;
     }
@@ -198,7 +236,7 @@ impl App {
     fn check_rate(&self, route: Route, client: IpAddr) -> Result<(), Duration> {
         let rate = match route {
             // whoever watches the node must not be told that others ask too much
-            Route::Health | Route::Metrics => return Ok(()),
+            Route::Health => return Ok(()),
             Route::Public => &self.public_rate,
             _ => &self.rate,
         };
@@ -217,6 +255,7 @@ async fn answer(
     request: Request<Incoming>,
 ) -> Response {
     let began = Instant::now();
+    let _in_flight = app.metrics.in_flight();
     let id = app.request_ids.next();
     let route = routes::route(request.uri().path());
     let method = request.method().clone();

@@ -282,7 +282,7 @@ fn a_file_names_settings_and_nothing_else() {
         ("admin-secret-file = \"/nowhere\"", "/nowhere: "),
     ] {
         let (code, said) = with_file(text);
-        assert_eq!(code, 1, "{text}");
+        assert_eq!(code, 2, "{text}");
         assert!(said.contains(flag), "{said}");
     }
 }
@@ -290,8 +290,8 @@ fn a_file_names_settings_and_nothing_else() {
 #[test]
 fn what_keeps_a_node_from_starting_is_told() {
     let name_it = "error: name the node's directory with --dir DIR\n".to_owned();
-    assert_eq!(refused(&[]), (1, name_it.clone()));
-    assert_eq!(refused(&["check"]), (1, name_it));
+    assert_eq!(refused(&[]), (2, name_it.clone()));
+    assert_eq!(refused(&["check"]), (2, name_it));
     let (code, said) = refused(&["--config", "/nowhere/node.toml"]);
     assert_eq!(code, 2);
     let expected = "error: /nowhere/node.toml: cannot be read: ";
@@ -302,6 +302,7 @@ fn what_keeps_a_node_from_starting_is_told() {
         &["--listen", "8000"],
         &["--log", "x=y=z"],
         &["--log-format", "xml"],
+        &["--metrics-listen", "8001"],
         &["backup"],
     ] {
         let (code, said) = refused(args);
@@ -318,11 +319,18 @@ fn what_keeps_a_node_from_starting_is_told() {
     assert_eq!((code, said), (1, format!("error: {listen} {advice}\n")));
     assert_eq!(std::fs::read_dir(home).unwrap().count(), 0);
 
+    // the address of metrics, if it was asked for; the default one may be taken
+    let metrics = ["--listen", "127.0.0.1:0", "--metrics-listen", &listen];
+    let (code, said) = refused(&[&["--dir", home, "--log", "off"], &metrics[..]].concat());
+    assert_eq!(code, 1);
+    let expected = format!("error: cannot listen on {listen} for metrics: ");
+    assert!(said.starts_with(&expected), "{said}");
+
     let secret = dir.path().join("secret");
     std::fs::write(&secret, "too short\n").unwrap();
     let path = secret.to_str().unwrap();
     let (code, said) = refused(&["--dir", home, "--admin-secret-file", path]);
-    assert_eq!(code, 1);
+    assert_eq!(code, 2);
     assert!(said.contains("at least 16 characters"), "{said}");
     assert!(!said.contains("too short"), "the secret is not shown");
 

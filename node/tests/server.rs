@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
+use openkey_edge::metrics::MetricsListen;
 use openkey_edge::rate::Quota;
 use openkey_node::clock::SystemClock;
 use openkey_node::config::Config;
@@ -15,6 +16,7 @@ use tokio::sync::oneshot;
 
 struct Running {
     address: SocketAddr,
+    metrics: Option<SocketAddr>,
     _dir: tempfile::TempDir,
     /// Dropped, the node stops.
     _stop: oneshot::Sender<()>,
@@ -27,12 +29,13 @@ async fn start(change: impl FnOnce(&mut Serving)) -> Running {
     let config = Config::new(dir.path().to_owned());
     let server = Server::start(config, serving, Arc::new(SystemClock)).unwrap();
     let (stop, stopped) = oneshot::channel();
-    let address = server.address();
+    let (address, metrics) = (server.address(), server.metrics_address());
     tokio::spawn(server.serve(async {
         let _ = stopped.await;
     }));
     Running {
         address,
+        metrics,
         _dir: dir,
         _stop: stop,
     }
@@ -103,7 +106,7 @@ async fn h1_a_client_asks_so_often_and_the_health_of_a_node_always() {
         let answer = get(&node, "/public/x/kv/a", "").await;
         assert_eq!(code(&answer), expected);
     }
-    for path in ["/healthz", "/readyz", "/metrics"] {
+    for path in ["/healthz", "/readyz"] {
         for _ in 0..5 {
             assert_eq!(code(&get(&node, path, "").await), "200", "{path}");
         }
@@ -149,4 +152,31 @@ async fn an_address_that_is_taken_is_told_and_nothing_is_made() {
     let refused = Server::start(config, serving, Arc::new(SystemClock)).err();
     assert!(matches!(refused, Some(StartError::Taken(address)) if address == node.address));
     assert!(!dir.path().join("home").exists());
+}
+
+/// Whoever reaches the node does not read how it is used: metrics have an address of their own.
+#[tokio::test]
+async fn metrics_are_read_at_an_address_of_their_own() {
+    let node = start(|serving| {
+        serving.metrics = MetricsListen::At("127.0.0.1:0".parse().unwrap());
+    })
+    .await;
+    assert_eq!(code(&get(&node, "/info", "").await), "200");
+    assert_eq!(code(&get(&node, "/metrics", "").await), "404");
+    let here = Running {
+        address: node.metrics.unwrap(),
+        ..node
+    };
+    let text = get(&here, "/metrics", "").await;
+    for line in [
+        r#"openkey_http_requests_total{route="info",status="200"} 1"#,
+        r#"openkey_http_request_seconds_count{route="info"} 1"#,
+        "openkey_http_in_flight 0",
+        "openkey_http_connections ",
+        "process_cpu_seconds_total ",
+        "process_resident_memory_bytes ",
+    ] {
+        assert!(text.contains(line), "{line} is not in\n{text}");
+    }
+    assert_eq!(code(&get(&here, "/info", "").await), "404");
 }

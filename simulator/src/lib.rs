@@ -40,4 +40,7 @@ pub mod records;
 pub mod simulation;
 mod time;
 pub mod up;
+mod usage;
 pub mod vm;
+
+pub use usage::Usage;

@@ -160,6 +160,26 @@ async fn h1_one_client_cannot_take_every_connection_but_the_trusted_proxy_can() 
     }
 }
 
+/// A client that has ended its own direction waits for its answer, however long that takes.
+#[tokio::test]
+async fn a_half_closed_client_gets_its_answer() {
+    let server = start(Limits::default());
+    for path in ["/ ", "/slow "] {
+        let mut stream = TcpStream::connect(server.address).await.unwrap();
+        let request = GET.replace("/ ", path);
+        stream.write_all(request.as_bytes()).await.unwrap();
+        stream.shutdown().await.unwrap();
+        let answer = all(&mut stream).await;
+        assert!(answer.starts_with("HTTP/1.1 200 "), "{path}: {answer}");
+    }
+    // one that ends in the middle of its request has asked nothing
+    let mut stream = TcpStream::connect(server.address).await.unwrap();
+    stream.write_all(b"GET / HTTP/1.1\r\n").await.unwrap();
+    stream.shutdown().await.unwrap();
+    assert!(!all(&mut stream).await.contains("200"));
+    server.until_open(0).await;
+}
+
 #[tokio::test]
 async fn h1_who_is_slow_to_ask_is_left() {
     let server = start(Limits {

@@ -9,6 +9,7 @@
 mod epoch;
 mod key;
 mod peers;
+mod places;
 mod serve;
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -20,7 +21,7 @@ use tokio_rustls::TlsAcceptor;
 use crate::{clock::MAX_UNREAD, nsm::NsmError, platform::Platform};
 pub(crate) use epoch::KeyEpoch;
 pub use peers::OwnRoot;
-pub use serve::{CHANNEL_CONNECTIONS, OnChannel, serve_channel};
+pub use serve::{OnChannel, serve_channel};
 
 /// How long a TLS key is used, in milliseconds, before another one takes its place: evidence for a
 /// channel is accepted for an hour by default, and a connection that was begun with the last

@@ -4,26 +4,23 @@ use std::{future::Future, sync::Arc, time::Duration};
 
 use openkey_attestation::UnixMillis;
 use openkey_protocol::{
-    channel::ALPN,
+    channel::{ALPN, PLACES},
     message::Class,
     server::{Bounds, Handler, Instant, ServerOptions},
     transport::{Listen, Stream},
 };
 use openkey_verifier::channel::{Channel, ChannelError, Expiring};
 use tokio::{
-    sync::{Semaphore, watch},
+    sync::{OwnedSemaphorePermit, watch},
     task::JoinSet,
     time::{sleep, timeout},
 };
 
-use super::{Channels, EnclaveChannelError, clock};
+use super::{
+    Channels, EnclaveChannelError, clock,
+    places::{Handshake, Handshakes, Rooms},
+};
 
-/// Channels at once, each with some tens of kilobytes of buffers: an enclave's memory is fixed.
-pub const CHANNEL_CONNECTIONS: usize = 256;
-/// Handshakes at once: each costs signatures, and whoever begins one may be anybody.
-const HANDSHAKES: usize = 16;
-/// Longest time for a handshake.
-const HANDSHAKE: Duration = Duration::from_secs(10);
 /// That long before a connection's evidence ends it takes no new requests, so that those under way
 /// have their answers.
 const GRACE: Duration = Duration::from_secs(30);
@@ -42,24 +39,22 @@ pub trait OnChannel: Send + Sync + 'static {
     ) -> impl Future<Output = Vec<u8>> + Send;
 }
 
-/// Takes channels until `shutdown` is ready; then no more, and those there are end in order.
+/// Takes channels until `shutdown` is ready; then no more, and those there are end in order. There
+/// are as many places as [`PLACES`] says.
 ///
 /// Dropping the future closes everything at once.
 pub async fn serve_channel<L: Listen, P: OnChannel>(
     mut listener: L,
     channels: Arc<Channels>,
     service: Arc<P>,
-    options: ServerOptions,
     shutdown: impl Future<Output = ()> + Send,
 ) {
-    let most = options.connections.min(CHANNEL_CONNECTIONS);
-    let grace = options.grace;
     let shared = Arc::new(Shared {
         channels,
         service,
-        bounds: Bounds::new(options),
-        handshakes: Semaphore::new(HANDSHAKES),
+        rooms: Rooms::new(&PLACES),
     });
+    let handshakes = Handshakes::new(PLACES.handshakes);
     let (stop, stopped) = watch::channel(false);
     let mut connections = JoinSet::new();
     let mut shutdown = std::pin::pin!(shutdown);
@@ -69,11 +64,10 @@ pub async fn serve_channel<L: Listen, P: OnChannel>(
             () = &mut shutdown => break,
             Some(_) = connections.join_next() => {}
             accepted = listener.accept() => match accepted {
-                // Who comes when there is no room is closed without a word, as TLS has none.
-                Ok(stream) if connections.len() < most => {
-                    connections.spawn(one(Arc::clone(&shared), stream, stopped.clone()));
+                Ok(stream) => {
+                    let place = Handshakes::enter(&handshakes);
+                    connections.spawn(one(Arc::clone(&shared), stream, place, stopped.clone()));
                 }
-                Ok(_) => {}
                 Err(_) => sleep(PAUSE).await,
             },
         }
@@ -82,14 +76,13 @@ pub async fn serve_channel<L: Listen, P: OnChannel>(
     stop.send_replace(true);
     let finished = async { while connections.join_next().await.is_some() {} };
     // Whoever is not done by then is cut off when the set is dropped.
-    let _ = timeout(grace, finished).await;
+    let _ = timeout(ServerOptions::default().grace, finished).await;
 }
 
 struct Shared<P> {
     channels: Arc<Channels>,
     service: Arc<P>,
-    bounds: Bounds,
-    handshakes: Semaphore,
+    rooms: Rooms,
 }
 
 /// Knows who is at the other end.
@@ -105,26 +98,58 @@ impl<P: OnChannel> Handler for Known<P> {
     }
 }
 
+/// A channel that has its place.
+struct Seated<'a> {
+    stream: Stream,
+    peer: Option<Channel>,
+    left: Duration,
+    bounds: &'a Bounds,
+    /// Held as long as the channel is open.
+    _place: OwnedSemaphorePermit,
+}
+
+impl<P: OnChannel> Shared<P> {
+    /// The handshake, then a place in the room of whoever is there. Whoever finds none is told so.
+    async fn seat(&self, stream: Stream) -> Option<Seated<'_>> {
+        let (stream, peer, left) = accept(&self.channels, stream).await.ok()?;
+        let own = self.channels.platform().measured();
+        let room = self.rooms.of(own, peer.as_ref());
+        let Some(place) = room.enter() else {
+            Bounds::refuse(stream).await;
+            return None;
+        };
+        Some(Seated {
+            stream,
+            peer,
+            left,
+            bounds: &room.bounds,
+            _place: place,
+        })
+    }
+}
+
 /// One connection from its first byte to its last.
 async fn one<P: OnChannel>(
     shared: Arc<Shared<P>>,
     stream: Stream,
+    mut handshake: Handshake,
     mut stopped: watch::Receiver<bool>,
 ) {
-    let Ok(place) = shared.handshakes.try_acquire() else {
+    let seated = tokio::select! {
+        seated = timeout(PLACES.handshake, shared.seat(stream)) => seated,
+        () = handshake.displaced() => return,
+    };
+    let Ok(Some(seated)) = seated else {
         return;
     };
-    let Ok(Ok((stream, peer, left))) = timeout(HANDSHAKE, accept(&shared.channels, stream)).await
-    else {
-        return;
-    };
-    drop(place);
+    drop(handshake);
+    let Seated { peer, left, .. } = seated;
     let handler = Known {
         service: Arc::clone(&shared.service),
         peer,
     };
     let (stop, ending) = watch::channel(false);
-    let serving = shared.bounds.serve(stream, handler, ending);
+    let serving = seated.bounds.serve(seated.stream, handler, ending);
     let end = async {
         tokio::select! {
             () = sleep(left.saturating_sub(GRACE)) => {}

@@ -16,6 +16,10 @@ const READ_AHEAD: u64 = MAX_READING_AGE / 2;
 
 /// How long a request waits for a reading. The NSM answers in milliseconds or not at all.
 const PATIENCE: Duration = Duration::from_secs(2);
+/// By how many milliseconds a reading may differ from what was counted without anybody being told:
+/// clocks drift, and the NSM takes some time to answer. A second is far less than what anything
+/// here is measured in.
+const UNTOLD: u64 = 1_000;
 /// How long after a failed reading nobody tries again, in milliseconds: otherwise every request would
 /// wait for a broken NSM in turn.
 const PAUSE: u64 = 5_000;
@@ -47,7 +51,9 @@ impl Platform {
                 Ok(time) => {
                     *failed_at = None;
                     let by_ms = self.clock.set(asked_at, time);
-                    self.events.record(EnclaveEvent::ClockCorrected { by_ms });
+                    if by_ms.unsigned_abs() >= UNTOLD {
+                        self.events.record(EnclaveEvent::ClockCorrected { by_ms });
+                    }
                     self.reseed().await;
                     return Ok(());
                 }

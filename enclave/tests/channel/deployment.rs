@@ -18,7 +18,6 @@ use openkey_protocol::{
         RootDescriptor, RootSource,
     },
     relay::Relay,
-    server::ServerOptions,
     store::memory::MemoryStore,
     transport::{Connect, Stream, memory},
 };
@@ -222,7 +221,6 @@ impl Deployment {
             listener,
             channels,
             Arc::clone(&service),
-            ServerOptions::default(),
             std::future::pending(),
         );
         tokio::spawn(serving);

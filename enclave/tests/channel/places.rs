@@ -1,82 +1,199 @@
-//! H1: channels take places, of which there are so many.
+//! H1: strangers on the channel take strangers' places, and nobody else's. All of this is with the
+//! places that ship.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
-use openkey_enclave::channel::{CHANNEL_CONNECTIONS, Channels, serve_channel};
 use openkey_protocol::{
-    server::ServerOptions,
-    transport::{Connect, Stream, memory},
+    channel::PLACES,
+    frame::{Failure, Frame, FrameReader, VERSIONS, handshake},
+    message::RootSource,
+    transport::{Connect, Stream},
 };
-use openkey_verifier::channel::Connector;
-use tokio::io::AsyncReadExt;
+use openkey_verifier::channel::{Connector, provider};
+use rcgen::KeyPair;
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
+use tokio::{
+    io::{AsyncReadExt, ReadHalf, WriteHalf, split},
+    time::{Duration, Instant},
+};
 
-use crate::deployment::Deployment;
+use crate::{
+    deployment::{Deployment, IMAGE, Running},
+    evidence::{binding, certificate, document_by, extension, tls_key},
+};
 
-/// Longer than any test: who says nothing on a channel keeps its place.
-const LONG: Duration = Duration::from_secs(3600);
+/// For a hello over memory.
+const LIMIT: Duration = Duration::from_secs(10);
 
-/// The listener of an enclave that was given so many places, and who connects to it.
-struct Places {
-    connector: Connector,
-    address: memory::MemoryConnector,
+/// An enclave with its root key, and who connects to its channel.
+struct Channel {
+    deployment: Deployment,
+    giver: Running,
+    strangers: Connector,
 }
 
-impl Places {
-    async fn new(connections: usize) -> Self {
+/// A channel on which both sides have said hello.
+struct Open {
+    reader: FrameReader<ReadHalf<Stream>>,
+    _writer: WriteHalf<Stream>,
+}
+
+impl Channel {
+    async fn new() -> Self {
         let deployment = Deployment::new();
         let giver = deployment.giver(1).await;
-        let (listener, address) = memory::pair(1 << 12);
-        let channels = Arc::new(Channels::new(Arc::clone(giver.service.platform())));
-        let options = ServerOptions {
-            connections,
-            frame_timeout: LONG,
-            idle_timeout: LONG,
-            ..ServerOptions::default()
-        };
-        let service = Arc::clone(&giver.service);
-        let never = std::future::pending();
-        tokio::spawn(serve_channel(listener, channels, service, options, never));
+        let strangers = Connector::new(deployment.policy(), deployment.clock()).unwrap();
         Self {
-            connector: Connector::new(deployment.policy(), deployment.clock()).unwrap(),
-            address,
+            deployment,
+            giver,
+            strangers,
         }
     }
 
-    /// A channel on which the enclave has spoken; `None` if it closed the connection without a word.
-    async fn open(&self) -> Option<Stream> {
-        let stream = self.address.connect().await.unwrap();
-        let (mut stream, _) = self.connector.connect("enclave", stream).await.ok()?;
-        stream.read_u8().await.unwrap();
-        Some(stream)
+    /// Connections that say nothing.
+    async fn silent(&self, count: usize) -> Vec<Stream> {
+        let mut silent = Vec::new();
+        for _ in 0..count {
+            silent.push(self.giver.address.connect().await.unwrap());
+        }
+        silent
     }
 
-    /// That so many have their places, and nobody else until one leaves.
-    async fn are(&self, most: usize) {
-        let mut taken = Vec::new();
-        for place in 0..most {
-            let stream = self.open().await;
-            taken.push(stream.unwrap_or_else(|| panic!("place {place} of {most}")));
-        }
-        for _ in 0..2 {
-            assert!(self.open().await.is_none(), "more than {most}");
-        }
-        drop(taken.pop());
-        taken.push(loop {
-            // who left is noticed in its time
-            if let Some(stream) = self.open().await {
-                break stream;
+    /// A channel with a place; `None` if the enclave closed it, or said that it is busy.
+    async fn open_as(&self, connector: &Connector) -> Option<Open> {
+        let stream = self.giver.address.connect().await.unwrap();
+        let (stream, _) = connector.connect("enclave", stream).await.ok()?;
+        let (reader, mut writer) = split(stream);
+        let mut reader = FrameReader::new(reader, LIMIT);
+        handshake(&mut reader, &mut writer, VERSIONS, LIMIT)
+            .await
+            .ok()?;
+        Some(Open {
+            reader,
+            _writer: writer,
+        })
+    }
+
+    async fn open(&self) -> Option<Open> {
+        self.open_as(&self.strangers).await
+    }
+
+    /// A stranger that tries again until there is a place: who left is noticed in its time.
+    async fn open_at_last(&self) -> Open {
+        loop {
+            if let Some(open) = self.open().await {
+                return open;
             }
-        });
-        assert!(self.open().await.is_none(), "more than {most}, later");
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// That another enclave gets the root key by hand-over, now.
+    async fn hands_over(&self) {
+        let asker = self.deployment.asker(IMAGE, 1, None, &self.giver).await;
+        assert!(asker.becomes_ready().await, "{}", asker.explanation().await);
+        let source = asker.service.platform().root_source();
+        assert_eq!(source, Some(RootSource::HandOver));
+    }
+
+    /// Connects with the evidence of an enclave that runs another image.
+    fn other_image(&self) -> Connector {
+        let key = KeyPair::generate().unwrap();
+        let nsm = self.deployment.nsm(IMAGE + 1);
+        let binding = binding(&self.deployment, Some(tls_key(&key)));
+        let document = document_by(&nsm, &self.deployment, binding, None);
+        let (certificate, secret) = certificate(&key, vec![extension(&document)]);
+        let secret = provider().key_provider.load_private_key(secret).unwrap();
+        let own = SingleCertAndKey::from(CertifiedKey::new(vec![certificate], secret));
+        let (policy, clock) = (self.deployment.policy(), self.deployment.clock());
+        Connector::mutual(policy, clock, Arc::new(own)).unwrap()
     }
 }
 
+/// Silent connections, more than there are places of any kind, and as many again afterwards.
 #[tokio::test]
-async fn h1_channels_are_bounded() {
-    Places::new(3).await.are(3).await;
+async fn h1_silent_connections_shut_nobody_out() {
+    let channel = Channel::new().await;
+    let _first = channel.silent(2 * PLACES.all()).await;
+    assert!(channel.open().await.is_some(), "a stranger");
+    let _second = channel.silent(2 * PLACES.all()).await;
+    channel.hands_over().await;
+}
+
+/// A connection that says nothing has so much time, and not more.
+#[tokio::test]
+async fn h1_a_silent_connection_ends_with_its_time() {
+    let channel = Channel::new().await;
+    // the enclave makes its key of this hour, which takes real time
+    channel.open().await.unwrap();
+    let mut silent = channel.silent(1).await;
+    tokio::task::yield_now().await;
+    tokio::time::pause();
+    let began = Instant::now();
+    assert!(silent[0].read_u8().await.is_err());
+    let took = began.elapsed();
+    assert!(took >= PLACES.handshake && took <= PLACES.handshake + Duration::from_secs(1));
 }
 
 #[tokio::test]
-async fn h1_no_option_gives_an_enclave_more_channels_than_its_memory_takes() {
-    Places::new(usize::MAX).await.are(CHANNEL_CONNECTIONS).await;
+async fn h1_strangers_who_hold_every_place_do_not_hold_the_peers() {
+    let channel = Channel::new().await;
+    let mut strangers = Vec::new();
+    for place in 0..PLACES.strangers {
+        let open = channel.open().await;
+        strangers.push(open.unwrap_or_else(|| panic!("place {place} of {}", PLACES.strangers)));
+    }
+    assert!(channel.open().await.is_none(), "one stranger too many");
+    let _silent = channel.silent(2 * PLACES.all()).await;
+    channel.hands_over().await;
+    // one that leaves makes room for one
+    drop(strangers.pop());
+    strangers.push(channel.open_at_last().await);
+    assert!(channel.open().await.is_none(), "one stranger too many");
+    channel.hands_over().await;
+}
+
+/// Whoever finds no place is told so, and not left to guess.
+#[tokio::test]
+async fn h1_a_stranger_without_a_place_is_told() {
+    let channel = Channel::new().await;
+    let mut strangers = Vec::new();
+    for _ in 0..PLACES.strangers {
+        strangers.push(channel.open().await.unwrap());
+    }
+    let stream = channel.giver.address.connect().await.unwrap();
+    let (stream, _) = channel.strangers.connect("enclave", stream).await.unwrap();
+    let mut reader = FrameReader::new(stream, LIMIT);
+    let told = reader.next().await.unwrap();
+    let busy = Frame::Failure {
+        id: 0,
+        failure: Failure::Busy,
+    };
+    assert_eq!(told, Some(busy));
+}
+
+/// Anybody can run an enclave of their own, and its evidence is as good as any.
+#[tokio::test]
+async fn h1_enclaves_of_another_image_leave_the_equals_their_places() {
+    let channel = Channel::new().await;
+    let other = channel.other_image();
+    let mut taken = Vec::new();
+    for place in 0..PLACES.others {
+        let open = channel.open_as(&other).await;
+        taken.push(open.unwrap_or_else(|| panic!("place {place} of {}", PLACES.others)));
+    }
+    assert!(channel.open_as(&other).await.is_none(), "one too many");
+    assert!(channel.open().await.is_some(), "a stranger");
+    channel.hands_over().await;
+}
+
+#[tokio::test]
+async fn h1_a_channel_that_asks_nothing_is_closed() {
+    let channel = Channel::new().await;
+    let mut open = channel.open().await.unwrap();
+    tokio::time::pause();
+    let began = Instant::now();
+    assert!(matches!(open.reader.next().await, Ok(None) | Err(_)));
+    let took = began.elapsed();
+    assert!(took >= PLACES.idle && took <= PLACES.idle + Duration::from_secs(1));
 }

@@ -38,6 +38,10 @@ pub struct Limits {
     pub evidence: Quota,
     /// Other requests of one client address.
     pub request: Quota,
+    /// Open connections of one address to an enclave's channel. A trusted proxy is not counted.
+    pub channels_per_address: usize,
+    /// New connections of one address to an enclave's channel. A trusted proxy is not counted.
+    pub channel: Quota,
     /// Client addresses the limiter remembers one by one; further ones share.
     pub addresses: usize,
 }
@@ -60,6 +64,8 @@ impl Default for Limits {
             sign_up: Quota::per_hour(const { NonZeroU32::new(60).unwrap() }),
             evidence: Quota::per_minute(const { NonZeroU32::new(60).unwrap() }),
             request: Quota::per_minute(const { NonZeroU32::new(1200).unwrap() }),
+            channels_per_address: 32,
+            channel: Quota::per_minute(const { NonZeroU32::new(300).unwrap() }),
             addresses: 65_536,
         }
     }
@@ -74,6 +80,7 @@ impl Limits {
             sign_up: unlimited,
             evidence: unlimited,
             request: unlimited,
+            channel: unlimited,
             ..self
         }
     }

@@ -9,7 +9,10 @@ use std::{net::SocketAddr, path::PathBuf, str::FromStr};
 use openkey_protocol::transport::Address;
 
 pub use limits::Limits;
-pub use openkey_edge::rate::{Quota, QuotaError};
+pub use openkey_edge::{
+    metrics::{MetricsListen, MetricsListenError},
+    rate::{Quota, QuotaError},
+};
 pub use origin::{Origin, OriginError};
 pub use services::{
     BootPaths, ChannelListen, EgressEntry, MetadataService, Peer, ServicesConfig, ServicesError,
@@ -38,6 +41,8 @@ pub struct Config {
     pub heartbeats: Vec<Address>,
     /// TCP listeners whose connections are carried to enclaves' channels.
     pub channels: Vec<ChannelListen>,
+    /// Where metrics are served. Nowhere by default.
+    pub metrics: MetricsListen,
     /// Where the store keeps its database; made if missing, mode 0700.
     pub dir: PathBuf,
     /// The policy file as served to the page in `/config.json`, for a page served by someone the
@@ -71,6 +76,7 @@ impl Config {
             services,
             heartbeats: Vec::new(),
             channels: Vec::new(),
+            metrics: MetricsListen::Off,
             dir,
             policy: None,
             node: None,

@@ -50,10 +50,6 @@ fn document() -> Value {
                 "503": schema.json::<Ready>("They cannot, and why"),
             },
         }},
-        "/metrics": { "get": {
-            "summary": "Counters for Prometheus",
-            "responses": { "200": text("text/plain", "Prometheus text format") },
-        }},
         "/openapi.json": { "get": {
             "summary": "This description",
             "responses": { "200": text("application/json", "OpenAPI 3.1") },

@@ -29,7 +29,7 @@ use openkey_edge::{
 use tower::Service as _;
 
 pub(crate) use guard::Guard;
-pub(crate) use own::Readiness;
+pub(crate) use own::{Readiness, numbers};
 pub(crate) use route::Route;
 
 use crate::{
@@ -70,7 +70,6 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/config.json", get(own::config))
         .route("/healthz", get(own::healthz))
         .route("/readyz", get(own::readyz))
-        .route("/metrics", get(own::metrics))
         .route("/openapi.json", get(description::openapi))
         .route("/docs", get(docs::docs))
         .route("/docs/messages.json", get(docs::messages))

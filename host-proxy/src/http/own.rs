@@ -177,17 +177,13 @@ pub(super) async fn readyz(State(app): State<Arc<App>>) -> (StatusCode, Json<Rea
     (status, Json(ready))
 }
 
-pub(super) async fn metrics(State(app): State<Arc<App>>) -> Response {
+/// What the metrics listener answers.
+pub(crate) async fn numbers(app: Arc<App>) -> String {
     // also brings the enclaves' state up to date
     let _ready = readiness(&app).await;
     app.metrics
         .sizes(app.store.size().unwrap_or_default(), app.rates.addresses());
-    let mut response = Response::new(Body::from(app.metrics.render()));
-    response.headers_mut().insert(
-        CONTENT_TYPE,
-        HeaderValue::from_static("text/plain; version=0.0.4"),
-    );
-    response
+    app.metrics.render()
 }
 
 /// The page's files: the only answer to a path that is nothing else.

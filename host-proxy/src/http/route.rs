@@ -15,13 +15,12 @@ pub(crate) enum Route {
     Config,
     Health,
     Ready,
-    Metrics,
     Description,
     Page,
 }
 
 impl Route {
-    pub(crate) const ALL: [Self; 10] = [
+    pub(crate) const ALL: [Self; 9] = [
         Self::Evidence,
         Self::SignUp,
         Self::Request,
@@ -29,7 +28,6 @@ impl Route {
         Self::Config,
         Self::Health,
         Self::Ready,
-        Self::Metrics,
         Self::Description,
         Self::Page,
     ];
@@ -44,7 +42,6 @@ impl Route {
             "/config.json" => Self::Config,
             "/healthz" => Self::Health,
             "/readyz" => Self::Ready,
-            "/metrics" => Self::Metrics,
             "/openapi.json" | "/docs" | "/docs/messages.json" => Self::Description,
             _ => Self::Page,
         }
@@ -73,7 +70,6 @@ impl Route {
             Self::Config => ("config", "none"),
             Self::Health => ("healthz", "none"),
             Self::Ready => ("readyz", "none"),
-            Self::Metrics => ("metrics", "none"),
             Self::Description => ("description", "none"),
             Self::Page => ("page", "none"),
         }

@@ -1,37 +1,135 @@
 //! TCP connections from outside, carried to an enclave's channel. TLS begins and ends elsewhere.
+//!
+//! How many channels there are in all is the enclave's to bound: it sees who is a peer. Here is
+//! bounded what only the host can see, the connections of one address.
 
-use std::io;
+use std::{net::IpAddr, sync::Arc, time::Duration};
 
-use openkey_protocol::transport::{Address, Connect as _, Listen, Stream};
-use tokio::{net::TcpListener, time::timeout};
+use openkey_edge::{
+    client::ClientKey,
+    places::{Place, Places},
+    rate::Rate,
+};
+use openkey_protocol::{
+    channel::PLACES,
+    transport::{Address, Connect as _},
+};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    task::JoinSet,
+    time::{MissedTickBehavior, interval, sleep, timeout},
+};
 
-use super::{CONNECT, bounded, pump};
+use super::{CONNECT, PAUSE, pump};
+use crate::{config::Config, metrics::Metrics};
 
-/// Connections of one listener at once. The enclave allows fewer; the rest wait in its backlog.
-const CONNECTIONS: usize = 256;
+/// Connections of one listener at once: more than the enclave has places for, so that it is the
+/// enclave that decides who stays. Those it closes leave their places here at once.
+const CONNECTIONS: usize = 1024;
+const _: () = assert!(CONNECTIONS >= 2 * PLACES.all());
+/// How often addresses with their whole quota are forgotten.
+const TIDY_EVERY: Duration = Duration::from_secs(5);
 
-/// Carries connections until it is dropped.
-pub(crate) async fn serve(listener: TcpListener, channel: Address) {
-    bounded(CONNECTIONS, Tcp(listener), |outside| {
-        let channel = channel.clone();
-        async move {
-            match timeout(CONNECT, channel.connect()).await {
-                Ok(Ok(enclave)) => pump::both(outside, enclave).await,
-                Ok(Err(error)) => tracing::warn!(%channel, %error, "the channel is closed"),
-                Err(_) => tracing::warn!(%channel, "the channel does not answer"),
-            }
-        }
-    })
-    .await;
+/// What is kept of the connections of one listener.
+struct Relay {
+    channel: Address,
+    places: Arc<Places>,
+    rate: Rate,
+    metrics: Arc<Metrics>,
 }
 
-struct Tcp(TcpListener);
+/// Carries connections until it is dropped.
+pub(crate) async fn serve(
+    listener: TcpListener,
+    channel: Address,
+    config: &Config,
+    metrics: Arc<Metrics>,
+) {
+    let limits = &config.limits;
+    let relay = Relay {
+        channel,
+        places: Places::new(
+            CONNECTIONS,
+            limits.channels_per_address,
+            config.trusted_proxy,
+        ),
+        rate: Rate::new(limits.channel, limits.addresses),
+        metrics,
+    };
+    relay.serve(listener).await;
+}
 
-impl Listen for Tcp {
-    async fn accept(&mut self) -> io::Result<Stream> {
-        let (stream, _) = self.0.accept().await?;
-        // TLS brings its own records together
-        stream.set_nodelay(true)?;
-        Ok(Box::new(stream))
+impl Relay {
+    async fn serve(&self, listener: TcpListener) {
+        let mut connections = JoinSet::new();
+        let mut tidy = interval(TIDY_EVERY);
+        tidy.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            let accepted = tokio::select! {
+                biased;
+                Some(_) = connections.join_next() => continue,
+                _ = tidy.tick() => {
+                    self.rate.tidy();
+                    continue;
+                }
+                accepted = listener.accept() => accepted,
+            };
+            match accepted {
+                // Closed without a word: TLS has none before its handshake.
+                Ok((stream, peer)) => match self.enter(peer.ip()) {
+                    Some(place) => {
+                        let open = Open::new(place, Arc::clone(&self.metrics));
+                        connections.spawn(one(stream, self.channel.clone(), open));
+                    }
+                    None => self.metrics.channel_refused(),
+                },
+                Err(error) => {
+                    tracing::warn!(%error, "cannot accept connections to a channel");
+                    sleep(PAUSE).await;
+                }
+            }
+        }
     }
+
+    /// A place, unless the address has too many connections, or opened too many of late.
+    fn enter(&self, peer: IpAddr) -> Option<Place> {
+        let place = Places::enter(&self.places, peer.to_canonical())?;
+        let within = |client: ClientKey| self.rate.check(&client).is_ok();
+        place.client().is_none_or(within).then_some(place)
+    }
+}
+
+/// A connection that is counted as long as it is open.
+struct Open {
+    metrics: Arc<Metrics>,
+    _place: Place,
+}
+
+impl Open {
+    fn new(place: Place, metrics: Arc<Metrics>) -> Self {
+        metrics.channels.increment(1);
+        Self {
+            metrics,
+            _place: place,
+        }
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.metrics.channels.decrement(1);
+    }
+}
+
+async fn one(outside: TcpStream, channel: Address, open: Open) {
+    // TLS brings its own records together
+    if let Err(error) = outside.set_nodelay(true) {
+        tracing::debug!(%error, "no TCP_NODELAY");
+    }
+    match timeout(CONNECT, channel.connect()).await {
+        Ok(Ok(enclave)) => pump::both(Box::new(outside), enclave).await,
+        Ok(Err(error)) => tracing::warn!(%channel, %error, "the channel is closed"),
+        Err(_) => tracing::warn!(%channel, "the channel does not answer"),
+    }
+    drop(open);
 }

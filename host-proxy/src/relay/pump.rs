@@ -11,7 +11,7 @@ use std::{
 use openkey_protocol::{frame::MAX_WRITE, transport::Stream};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf, split},
-    time::sleep,
+    time::{sleep, timeout},
 };
 
 /// A connection on which nothing comes for that long is closed: half-open ones would take all
@@ -21,34 +21,59 @@ const IDLE: Duration = Duration::from_secs(120);
 const BUFFER: usize = 16 * 1024;
 const _: () = assert!(BUFFER <= MAX_WRITE);
 
-/// Carries bytes until one side ends, or both are silent for too long. What one side said before
-/// its end has reached the other: vsock has no half-closed connections, so the end is the end.
-pub(super) async fn both(one: Stream, other: Stream) {
+/// For the side that bytes are carried to: one that takes nothing holds a place for nothing.
+const WRITE: Duration = Duration::from_secs(15);
+/// How long the server's answers are waited for after the client ended its direction: as long as a
+/// server may work on a request.
+const LINGER: Duration = Duration::from_secs(60);
+
+/// Carries bytes until the server ends, both directions have ended, or both are silent for too
+/// long. What a side said before its end has reached the other.
+///
+/// A client may end its own direction and wait for its answers; the server is told, and ends when
+/// it has answered. A server's end is the end: where vsock has no half-closed connections, so is
+/// the client's, by the server's.
+pub(super) async fn both(client: Stream, server: Stream) {
     let moved = Arc::new(AtomicBool::new(false));
-    let (one_in, one_out) = split(one);
-    let (other_in, other_out) = split(other);
+    let (client_in, client_out) = split(client);
+    let (server_in, server_out) = split(server);
+    let asked = async {
+        if direction(client_in, server_out, &moved).await {
+            sleep(LINGER).await;
+        }
+    };
     tokio::select! {
-        () = direction(one_in, other_out, &moved) => {}
-        () = direction(other_in, one_out, &moved) => {}
+        () = asked => {}
+        _ = direction(server_in, client_out, &moved) => {}
         () = silence(&moved) => {}
     }
 }
 
-async fn direction(mut from: ReadHalf<Stream>, mut to: WriteHalf<Stream>, moved: &AtomicBool) {
+/// Whether everything was carried, the end included.
+async fn direction(
+    mut from: ReadHalf<Stream>,
+    mut to: WriteHalf<Stream>,
+    moved: &AtomicBool,
+) -> bool {
     let mut buffer = vec![0; BUFFER];
     loop {
         let read = match from.read(&mut buffer).await {
-            Ok(0) | Err(_) => break,
+            Ok(0) => break,
             Ok(read) => read,
+            Err(_) => return false,
         };
         moved.store(true, Ordering::Relaxed);
         let piece = buffer.get(..read).unwrap_or_default();
-        if to.write_all(piece).await.is_err() || to.flush().await.is_err() {
-            return;
+        let write = async {
+            to.write_all(piece).await?;
+            to.flush().await
+        };
+        if !matches!(timeout(WRITE, write).await, Ok(Ok(()))) {
+            return false;
         }
     }
     // The other side learns of the end with its last byte.
-    let _ = to.shutdown().await;
+    to.shutdown().await.is_ok()
 }
 
 async fn silence(moved: &AtomicBool) {

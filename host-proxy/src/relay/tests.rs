@@ -12,7 +12,11 @@ use tokio::{
 };
 
 use super::*;
-use crate::services::listen;
+use crate::{
+    config::{Config, Limits},
+    metrics::Metrics,
+    services::listen,
+};
 
 const KMS: &str = "kms.eu-central-1.amazonaws.com";
 
@@ -265,6 +269,114 @@ async fn a_heartbeat_is_answered_and_nothing_else() {
     assert!(other.read_u8().await.is_err());
 }
 
+/// Carries a TCP listener's connections to a channel, within the limits that ship.
+fn carry(tcp: TcpListener, channel: Address) {
+    let origin = "http://localhost:7100".parse().unwrap();
+    let listen = tcp.local_addr().unwrap();
+    let config = Config::new(listen, origin, vec![], vec![], "/".into());
+    let metrics = Arc::new(Metrics::new().unwrap());
+    tokio::spawn(async move { channel::serve(tcp, channel, &config, metrics).await });
+}
+
+/// One address cannot take the places of the others, with connections or with attempts.
+#[tokio::test]
+async fn h1_connections_of_one_address_to_a_channel_are_bounded() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = socket(dir.path(), "e1-channel.sock");
+    let mut enclave = listen(&path).unwrap();
+    let tcp = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = tcp.local_addr().unwrap();
+    carry(tcp, path);
+    let connect = async |from: [u8; 4]| {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind((from, 0).into()).unwrap();
+        socket.connect(address).await.unwrap()
+    };
+    let limits = Limits::default();
+    let mut open = Vec::new();
+    for _ in 0..limits.channels_per_address {
+        open.push((
+            connect([127, 0, 0, 2]).await,
+            enclave.accept().await.unwrap(),
+        ));
+    }
+    let mut refused = connect([127, 0, 0, 2]).await;
+    assert!(matches!(refused.read(&mut [0]).await, Ok(0) | Err(_)));
+    // another address is carried
+    let mut other = connect([127, 0, 0, 3]).await;
+    let mut inside = enclave.accept().await.unwrap();
+    other.write_u8(7).await.unwrap();
+    assert_eq!(inside.read_u8().await.unwrap(), 7);
+
+    // one after the other, within the bound of those at once: up to the quota of a minute
+    drop(open);
+    let mut carried = 0;
+    for _ in 0..400 {
+        let mut attempt = connect([127, 0, 0, 4]).await;
+        let answered = async {
+            let mut inside = enclave.accept().await.unwrap();
+            inside.write_u8(1).await.unwrap();
+            std::future::pending::<()>().await;
+        };
+        carried += tokio::select! {
+            read = attempt.read(&mut [0]) => read.unwrap_or(0),
+            () = answered => 0,
+        };
+    }
+    assert!((300..330).contains(&carried), "{carried} of 400");
+}
+
+/// A client that has ended its own direction waits for its answers, and gets them.
+#[tokio::test]
+async fn a_half_closed_client_gets_its_answers() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = socket(dir.path(), "e1-channel.sock");
+    let mut enclave = listen(&path).unwrap();
+    let tcp = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = tcp.local_addr().unwrap();
+    carry(tcp, path);
+    let mut outside = TcpStream::connect(address).await.unwrap();
+    let mut inside = enclave.accept().await.unwrap();
+    outside.write_all(b"question").await.unwrap();
+    outside.shutdown().await.unwrap();
+    let mut asked = Vec::new();
+    // the end arrives, too
+    inside.read_to_end(&mut asked).await.unwrap();
+    assert_eq!(asked, b"question");
+    sleep(Duration::from_millis(50)).await;
+    inside.write_all(b"answer").await.unwrap();
+    drop(inside);
+    let mut answer = Vec::new();
+    outside.read_to_end(&mut answer).await.unwrap();
+    assert_eq!(answer, b"answer");
+}
+
+/// A client that has ended its direction, and a server that never does, hold their places for so
+/// long and no longer; so does a client that takes nothing.
+#[tokio::test(start_paused = true)]
+async fn h1_half_closed_and_stalled_connections_end() {
+    let began = tokio::time::Instant::now();
+    let (mut client, here) = tokio::io::duplex(64);
+    let (there, mut server) = tokio::io::duplex(64);
+    let pump = tokio::spawn(pump::both(Box::new(here), Box::new(there)));
+    client.shutdown().await.unwrap();
+    timeout(Duration::from_secs(600), pump)
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(began.elapsed(), Duration::from_secs(60));
+    assert_eq!(server.read(&mut [0]).await.unwrap(), 0);
+
+    let began = tokio::time::Instant::now();
+    let (_client, here) = tokio::io::duplex(64);
+    let (there, mut server) = tokio::io::duplex(64);
+    let pump = tokio::spawn(pump::both(Box::new(here), Box::new(there)));
+    let full = async { while server.write_all(&[0; 64]).await.is_ok() {} };
+    let (ended, ()) = tokio::join!(timeout(Duration::from_secs(600), pump), full);
+    ended.unwrap().unwrap();
+    assert_eq!(began.elapsed(), Duration::from_secs(15));
+}
+
 #[tokio::test]
 async fn a_channel_is_carried_byte_for_byte() {
     let dir = tempfile::tempdir().unwrap();
@@ -272,7 +384,7 @@ async fn a_channel_is_carried_byte_for_byte() {
     let mut enclave = listen(&channel).unwrap();
     let tcp = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = tcp.local_addr().unwrap();
-    tokio::spawn(channel::serve(tcp, channel));
+    carry(tcp, channel);
     let mut outside = TcpStream::connect(address).await.unwrap();
     let mut inside = enclave.accept().await.unwrap();
     let sent: Vec<u8> = (0..200_000_u32).map(|n| n.to_le_bytes()[0]).collect();

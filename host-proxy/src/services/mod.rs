@@ -56,27 +56,11 @@ impl HostServices for Services {
         for event in events {
             self.metrics.event(&event);
             let listener = &self.config.listen;
-            if quiet(&event) {
+            if event.is_routine() {
                 tracing::info!(%listener, ?event, "enclave");
             } else {
                 tracing::warn!(%listener, ?event, "enclave");
             }
         }
     }
-}
-
-/// What happens to a healthy enclave.
-const fn quiet(event: &EnclaveEvent) -> bool {
-    matches!(
-        event,
-        EnclaveEvent::Booted
-            | EnclaveEvent::RootReady { .. }
-            | EnclaveEvent::Genesis
-            | EnclaveEvent::Share { good: true, .. }
-            | EnclaveEvent::HandedOver { given: true }
-            | EnclaveEvent::UpgradeAnnounced { .. }
-            | EnclaveEvent::SecretSet
-            | EnclaveEvent::Answered { .. }
-            | EnclaveEvent::Refused { .. }
-    )
 }

@@ -13,7 +13,7 @@ use std::{
 
 use openkey_host_proxy::{
     Config, EnclaveConfig, HostProxy, Parts, ServicesConfig, SqliteStore,
-    config::{Limits, Quota},
+    config::{Limits, MetricsListen, Quota},
 };
 use openkey_protocol::{
     cbor,
@@ -127,6 +127,7 @@ impl Handler for Shared {
 /// Everything a test needs; stops when dropped.
 pub(crate) struct Site {
     pub(crate) address: SocketAddr,
+    metrics: SocketAddr,
     pub(crate) enclave: Arc<Enclave>,
     pub(crate) dir: TempDir,
     pub(crate) stop: Option<oneshot::Sender<()>>,
@@ -164,6 +165,7 @@ pub(crate) fn config(dir: &TempDir) -> Config {
         dir.path().join("db"),
     );
     config.limits = limits();
+    config.metrics = MetricsListen::At("127.0.0.1:0".parse().unwrap());
     config
 }
 
@@ -195,12 +197,14 @@ impl Site {
         change(&mut config);
         let proxy = HostProxy::start(config, parts).await.unwrap();
         let address = proxy.address();
+        let metrics = proxy.metrics_address().unwrap();
         let (stop, stopped) = oneshot::channel::<()>();
         let served = tokio::spawn(proxy.serve(async {
             let _ = stopped.await;
         }));
         Self {
             address,
+            metrics,
             enclave,
             dir,
             stop: Some(stop),
@@ -237,8 +241,16 @@ impl Site {
         self.ask(post(class, body, "")).await
     }
 
+    /// What the metrics listener answers.
+    pub(crate) async fn get_metrics(&self) -> Answer {
+        let stream = tokio::net::TcpStream::connect(self.metrics).await.unwrap();
+        let mut wire = Wire::new(stream);
+        wire.send(get("/metrics", "")).await;
+        wire.answer().await.unwrap()
+    }
+
     pub(crate) async fn metrics(&self) -> String {
-        String::from_utf8(self.get("/metrics").await.body).unwrap()
+        String::from_utf8(self.get_metrics().await.body).unwrap()
     }
 
     /// Waits until the metrics say so.

@@ -16,7 +16,11 @@
 //! There is one encoding of each document; anything else is refused. Nothing here judges the
 //! document: `openkey-verifier` does.
 
+mod places;
+
 use thiserror::Error;
+
+pub use places::{PLACES, Places};
 
 /// Tells the channel's protocol from any other over TLS (ALPN, RFC 7301); the frames inside are
 /// those of every other transport.

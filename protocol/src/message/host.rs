@@ -115,7 +115,7 @@ pub enum EnclaveEvent {
         /// The rule.
         code: ErrorCode,
     },
-    /// A new reading of the NSM's time differed from what had been counted.
+    /// A new reading of the NSM's time differed from what had been counted, by a second or more.
     ClockCorrected {
         /// Positive if the NSM was ahead.
         by_ms: i64,
@@ -137,6 +137,25 @@ pub enum EnclaveEvent {
         /// How many.
         count: u64,
     },
+}
+
+impl EnclaveEvent {
+    /// Whether it happens to a healthy enclave: anything else is a warning in a log.
+    #[must_use]
+    pub const fn is_routine(&self) -> bool {
+        matches!(
+            self,
+            Self::Booted
+                | Self::RootReady { .. }
+                | Self::Genesis
+                | Self::Share { good: true, .. }
+                | Self::HandedOver { given: true }
+                | Self::UpgradeAnnounced { .. }
+                | Self::SecretSet
+                | Self::Answered { .. }
+                | Self::Refused { .. }
+        )
+    }
 }
 
 /// The first word on a connection to the host's relay: two bytes of length (big-endian) and this

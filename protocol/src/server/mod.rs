@@ -116,6 +116,12 @@ impl Bounds {
         }
     }
 
+    /// Tells a connection that there is no room for it
+    /// ([`Failure::Busy`](crate::frame::Failure::Busy)), and closes it. Takes a second at most.
+    pub async fn refuse(stream: Stream) {
+        connection::refuse(stream).await;
+    }
+
     /// Serves one connection to its end. When `stopped` becomes true, or its sender is dropped,
     /// new requests are answered with
     /// [`Failure::Stopping`](crate::frame::Failure::Stopping) and those under way finish.

@@ -5,7 +5,7 @@ use std::{fmt, io, path::PathBuf, str::FromStr};
 use tokio::net::UnixStream;
 use tokio_vsock::{VsockAddr, VsockStream};
 
-use super::{Connect, Listener, Stream, hybrid, unix};
+use super::{Connect, Listener, Stream, hybrid, patient::Patient, unix};
 
 /// Where a side listens. As text `unix:/path`, `vsock:CID:PORT` or `hybrid:/path:PORT`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -131,7 +131,8 @@ impl Connect for Address {
         Ok(match self {
             Self::Unix(path) => Box::new(UnixStream::connect(path).await?),
             Self::Vsock { cid, port } => {
-                Box::new(VsockStream::connect(VsockAddr::new(*cid, *port)).await?)
+                let stream = VsockStream::connect(VsockAddr::new(*cid, *port)).await?;
+                Box::new(Patient::new(stream))
             }
             Self::Hybrid { path, port } => Box::new(hybrid::connect(path, *port).await?),
         })

@@ -4,7 +4,7 @@ use std::io;
 
 use tokio_vsock::{VsockAddr, VsockListener};
 
-use super::{Listen, Stream, unix::BoundSocket};
+use super::{Listen, Stream, patient::Patient, unix::BoundSocket};
 
 /// Listens at an [`Address`](super::Address). Dropping it stops, and removes the socket file.
 #[derive(Debug)]
@@ -30,7 +30,7 @@ impl Listen for Listener {
     async fn accept(&mut self) -> io::Result<Stream> {
         Ok(match &self.0 {
             Kind::Unix(socket) => Box::new(socket.listener.accept().await?.0),
-            Kind::Vsock(listener) => Box::new(listener.accept().await?.0),
+            Kind::Vsock(listener) => Box::new(Patient::new(listener.accept().await?.0)),
         })
     }
 }

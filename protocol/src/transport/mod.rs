@@ -12,6 +12,7 @@ mod hybrid;
 mod listener;
 #[cfg(any(test, feature = "test-support"))]
 pub mod memory;
+mod patient;
 mod unix;
 
 use std::{future::Future, io};

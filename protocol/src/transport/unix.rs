@@ -61,18 +61,18 @@ pub(super) fn bind(path: &Path) -> io::Result<BoundSocket> {
 
 /// Renaming would replace whatever is there: only a socket that refuses connections may be.
 fn refuse_unless_stale(path: &Path) -> io::Result<()> {
-    let in_use = |why: &str| {
-        let text = format!("{}: {why}", path.display());
-        Err(io::Error::new(io::ErrorKind::AddrInUse, text))
-    };
+    // Without the path: callers name the address.
+    let in_use = |why| Err(io::Error::new(io::ErrorKind::AddrInUse, why));
     match fs::symlink_metadata(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         Err(error) => Err(error),
-        Ok(metadata) if !metadata.file_type().is_socket() => in_use("is not a socket"),
+        Ok(metadata) if !metadata.file_type().is_socket() => {
+            in_use("there is a file that is not a socket")
+        }
         Ok(_) => match UnixStream::connect(path) {
             Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => Ok(()),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-            _ => in_use("somebody listens here"),
+            _ => in_use("another program listens there"),
         },
     }
 }

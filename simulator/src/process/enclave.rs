@@ -18,7 +18,7 @@ use openkey_protocol::host::HostClient;
 use openkey_protocol::message::{BootFiles, RootSource};
 use openkey_protocol::relay::{Relay, RelayClient};
 use openkey_protocol::server::{ServerOptions, serve};
-use openkey_protocol::transport::Address;
+use openkey_protocol::transport::{Address, Listener};
 
 use super::{ProcessOptions, enclave_id, life};
 use crate::ca::Authority;
@@ -93,19 +93,18 @@ pub(super) async fn run(
         },
     };
     let enclave = Arc::new(boot(parts).await?);
-    let listener = Address::Unix(dir.enclave_socket(&id)).listen()?;
+    let listener = listen(Address::Unix(dir.enclave_socket(&id)))?;
     let listener = FaultyListener::new(listener, board);
     let options = ServerOptions {
         grace: GRACE,
         ..ServerOptions::default()
     };
-    let on_channel = Address::Unix(dir.channel_socket(&id)).listen()?;
+    let on_channel = listen(Address::Unix(dir.channel_socket(&id)))?;
     let channels = Arc::new(Channels::new(Arc::clone(enclave.platform())));
     let channel = serve_channel(
         on_channel,
         channels,
         Arc::clone(&enclave),
-        options.clone(),
         std::future::pending(),
     );
     tokio::select! {
@@ -114,6 +113,11 @@ pub(super) async fn run(
         () = serve(listener, enclave, options, stop) => {}
     }
     Ok(())
+}
+
+fn listen(address: Address) -> anyhow::Result<Listener> {
+    let listener = address.listen();
+    listener.with_context(|| format!("cannot listen at {address}"))
 }
 
 /// What the host hands over, waited for as long as it takes.
@@ -130,8 +134,8 @@ async fn boot_files(host: &HostClient) -> BootFiles {
 fn log(event: EnclaveEvent) {
     match event {
         EnclaveEvent::Answered { .. } => tracing::debug!(?event, "enclave"),
-        EnclaveEvent::Booted => tracing::info!(?event, "enclave"),
-        _ => tracing::warn!(?event, "enclave"),
+        event if event.is_routine() => tracing::info!(?event, "enclave"),
+        event => tracing::warn!(?event, "enclave"),
     }
 }
 

@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 use anyhow::Context;
 use openkey_attestation::PolicyFile;
 use openkey_cli::Backup;
-use openkey_host_proxy::config::{BootPaths, Origin, Peer};
+use openkey_host_proxy::config::{BootPaths, ChannelListen, Origin, Peer};
 use openkey_host_proxy::{Clock, Config, EnclaveConfig, Parts, ServicesConfig};
 use openkey_protocol::transport::Address;
 
@@ -70,6 +70,11 @@ pub(super) async fn run(
     if own.as_str() != kept.origin() {
         config.hosts.push(own.host().to_owned());
     }
+    let channel = options.channel.map(|listen| ChannelListen {
+        enclave: None,
+        listen,
+    });
+    config.channels = channel.into_iter().collect();
     config.policy = Some(serde_json::from_slice(&policy).context("policy.json")?);
     config.page_dir.clone_from(&options.page_dir);
     config.node = options

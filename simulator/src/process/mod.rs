@@ -47,6 +47,8 @@ pub struct ProcessOptions {
     pub node: Option<SocketAddr>,
     /// How many accounts an enclave remembers; `None`: as many as the program does by itself.
     pub accounts: Option<usize>,
+    /// Where host-proxy takes connections to the first enclave's channel; `None`: nowhere.
+    pub channel: Option<SocketAddr>,
     /// Which log lines, such as `info` or `debug`.
     pub log: String,
 }
@@ -122,6 +124,9 @@ impl Process {
         }
         if let Some(accounts) = options.accounts {
             arguments.extend(["--accounts".into(), accounts.to_string().into()]);
+        }
+        if let Some(channel) = options.channel {
+            arguments.extend(["--channel-listen".into(), channel.to_string().into()]);
         }
         if let Some(page_dir) = &options.page_dir {
             arguments.extend(["--page-dir".into(), page_dir.into()]);

@@ -10,6 +10,7 @@ use openkey_enclave::configuration::CONFIGURATION_PCR;
 use serde_json::json;
 
 use super::{MAX_REPLICAS, UpOptions, fork};
+use crate::Usage;
 use crate::ca::Authority;
 use crate::dir::{Dir, FIRST_NODE_PORT, FIRST_PORT, Kept, KeptImage, RootKind};
 use crate::fault::Faults;
@@ -137,9 +138,9 @@ pub(super) fn plan(dir: &Dir, options: &UpOptions) -> anyhow::Result<Plan> {
             (None, None) => RootKind::Development,
         };
         if root == RootKind::Development && options.image.is_some() {
-            bail!(
-                "no image takes a development root key: leave --root away, or say operators or kms"
-            );
+            let text =
+                "no image takes a development root key: leave --root away, or say operators or kms";
+            bail!(Usage(text.to_owned()));
         }
         if root != RootKind::Development {
             let staff = Staff::open(&dir.operators())?;
@@ -164,18 +165,18 @@ pub(super) fn plan(dir: &Dir, options: &UpOptions) -> anyhow::Result<Plan> {
         }
     } else {
         if let Some(asked) = options.root.filter(|asked| *asked != kept.root) {
-            bail!(
+            bail!(Usage(format!(
                 "{} has {} for its root key: leave --root {asked} away, or choose another --dir",
                 dir.path().display(),
                 kept.root
-            );
+            )));
         }
         if options.image.is_some() && kept.image.is_none() {
-            bail!(
+            bail!(Usage(format!(
                 "the enclaves of {} are processes, and an image is no successor of theirs: choose \
                  another --dir",
                 dir.path().display()
-            );
+            )));
         }
     }
     if kept.root != RootKind::Development && kept.root_id().is_none() {
@@ -209,7 +210,10 @@ pub(super) fn plan(dir: &Dir, options: &UpOptions) -> anyhow::Result<Plan> {
 
 fn machines(dir: &Dir, kept: &mut Kept, options: &UpOptions) -> anyhow::Result<Option<Machines>> {
     let asked = match &options.image {
-        Some(path) => Some(Image::open(path).context("--image")?.keep(&dir.images())?),
+        Some(path) => {
+            let image = Image::open(path).context(Usage("--image".to_owned()))?;
+            Some(image.keep(&dir.images())?)
+        }
         None => None,
     };
     let before = match &kept.image {
@@ -224,10 +228,10 @@ fn machines(dir: &Dir, kept: &mut Kept, options: &UpOptions) -> anyhow::Result<O
         (Some(before), Some(asked)) => (before, Some(asked)),
     };
     if dir.path().to_string_lossy().contains([',', '\n']) {
-        bail!(
+        bail!(Usage(format!(
             "{} has a comma in its path, which QEMU's options cannot hold: choose another --dir",
             dir.path().display()
-        );
+        )));
     }
     let rig = Rig::find()?;
     if kept.image.is_none() {

@@ -8,6 +8,7 @@
     clippy::panic
 )] // a test may stop at once
 
+mod channel;
 mod configurations;
 mod restarts;
 mod waiting;

@@ -71,7 +71,7 @@ pub(crate) struct Own<'a> {
 }
 
 /// What an asker is, by its evidence. `None` if its document lacks a register.
-fn measured(peer: &Channel) -> Option<Measured> {
+pub(crate) fn measured(peer: &Channel) -> Option<Measured> {
     let pcr = |index| peer.claims().pcrs.get(index).copied();
     Some(Measured {
         image: [pcr(0)?, pcr(1)?, pcr(2)?],

@@ -14,7 +14,7 @@ mod giver;
 
 pub use asker::HandOverSource;
 pub use giver::HandOverRefusal;
-pub(crate) use giver::give;
+pub(crate) use giver::{give, measured};
 
 use openkey_protocol::message::{HAND_OVER_INFO, Hash32, Key32};
 

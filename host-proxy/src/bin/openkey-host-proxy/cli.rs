@@ -1,6 +1,10 @@
 //! Flags and their environment variables.
 
-use std::{net::SocketAddr, path::PathBuf, time::Duration};
+use std::{
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    path::PathBuf,
+    time::Duration,
+};
 
 use anyhow::{Context as _, bail};
 use clap::Parser;
@@ -8,7 +12,7 @@ use ipnet::IpNet;
 use openkey_edge::log::LogFormat;
 use openkey_host_proxy::{
     Config, EnclaveConfig,
-    config::{Limits, Origin, Quota},
+    config::{Limits, MetricsListen, Origin, Quota},
 };
 
 use super::side::Side;
@@ -29,6 +33,10 @@ pub(crate) struct Cli {
         default_value = "127.0.0.1:7100"
     )]
     listen: SocketAddr,
+
+    /// Where /metrics is read (Prometheus), or off. By default 127.0.0.1:7101, or nowhere if that is taken
+    #[arg(long, env = "OPENKEY_METRICS_LISTEN", value_name = "IP:PORT|off")]
+    metrics_listen: Option<MetricsListen>,
 
     /// The origin people see in their browser, exactly as the enclaves are configured with it
     #[arg(long, env = "OPENKEY_ORIGIN", value_name = "ORIGIN")]
@@ -96,6 +104,14 @@ pub(crate) struct Cli {
     #[arg(long, env = "OPENKEY_MAX_CONNECTIONS_PER_ADDRESS", value_name = "N", help_heading = "Limits", default_value_t = Limits::default().connections_per_address)]
     max_connections_per_address: usize,
 
+    /// New connections of one client address to a channel (--channel-listen)
+    #[arg(long, env = "OPENKEY_LIMIT_CHANNEL", value_name = "COUNT/s|m|h", help_heading = "Limits", default_value_t = Limits::default().channel)]
+    limit_channel: Quota,
+
+    /// Open connections of one client address to a channel (--channel-listen)
+    #[arg(long, env = "OPENKEY_MAX_CHANNELS_PER_ADDRESS", value_name = "N", help_heading = "Limits", default_value_t = Limits::default().channels_per_address)]
+    max_channels_per_address: usize,
+
     /// Requests at the enclaves at once
     #[arg(long, env = "OPENKEY_MAX_IN_FLIGHT", value_name = "N", help_heading = "Limits", default_value_t = Limits::default().in_flight)]
     max_in_flight: usize,
@@ -125,8 +141,11 @@ pub(crate) struct Cli {
 }
 
 const AFTER: &str = "Each flag can be given as the environment variable named with it.\n\
-    Health: /healthz, /readyz. Numbers: /metrics. Description: /openapi.json, /docs.\n\
+    Health: /healthz, /readyz. Numbers: /metrics of --metrics-listen. Description: /openapi.json, /docs.\n\
     Stop it with SIGTERM or Ctrl-C; requests in flight end first.";
+
+/// Where metrics are read if nothing is said: by programs of this machine.
+const METRICS: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 7101);
 
 impl Cli {
     /// The configuration these flags describe.
@@ -147,6 +166,9 @@ impl Cli {
                 .with_context(|| format!("--policy: {} is not JSON", path.display()))
         });
         Ok(Config {
+            metrics: self
+                .metrics_listen
+                .unwrap_or(MetricsListen::IfFree(METRICS)),
             heartbeats: self.side.heartbeats(),
             channels: self.side.channels(),
             hosts: self.hosts.clone(),
@@ -160,6 +182,8 @@ impl Cli {
                 request: self.limit_request,
                 connections: self.max_connections,
                 connections_per_address: self.max_connections_per_address,
+                channel: self.limit_channel,
+                channels_per_address: self.max_channels_per_address,
                 in_flight: self.max_in_flight,
                 request_deadline: Duration::from_millis(self.deadline_ms),
                 ..Limits::default()

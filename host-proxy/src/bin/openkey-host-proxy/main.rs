@@ -25,16 +25,18 @@ fn main() -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return fail(1, &format!("no threads to work with: {error}")),
     };
-    let ended = runtime.block_on(async {
-        let stop = stop::asked()?;
+    runtime.block_on(async {
+        let stop = match stop::asked() {
+            Ok(stop) => stop,
+            Err(error) => return fail(1, &format!("cannot wait for signals: {error}")),
+        };
         let announce = |address| tracing::info!(%address, "listening");
-        run(config, Parts::default(), stop, announce).await?;
-        Ok::<_, anyhow::Error>(())
-    });
-    match ended {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => fail(1, &format!("{error:#}")),
-    }
+        match run(config, Parts::default(), stop, announce).await {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) if error.is_usage() => fail(USAGE, &error.to_string()),
+            Err(error) => fail(1, &error.to_string()),
+        }
+    })
 }
 
 fn fail(code: u8, message: &str) -> ExitCode {

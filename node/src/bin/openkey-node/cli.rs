@@ -1,7 +1,7 @@
 //! Flags and their environment variables.
 
 use std::collections::BTreeSet;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -10,6 +10,7 @@ use clap::{Parser, Subcommand};
 use ipnet::IpNet;
 use openkey_capability::did::Did;
 use openkey_edge::log::LogFormat;
+use openkey_edge::metrics::MetricsListen;
 use openkey_edge::rate::Quota;
 use openkey_node::config::{
     AdminSecret, Config, LONGEST_INVOCATION, MAX_VALUE_BYTES, PUBLIC_QUOTA_BYTES,
@@ -47,6 +48,10 @@ pub(crate) struct Cli {
         default_value = "127.0.0.1:8000"
     )]
     listen: SocketAddr,
+
+    /// Where /metrics is read (Prometheus), or off. By default 127.0.0.1:8001, or nowhere if that is taken
+    #[arg(long, env = "OPENKEY_NODE_METRICS_LISTEN", value_name = "IP:PORT|off")]
+    metrics_listen: Option<MetricsListen>,
 
     /// Print what is printed as JSON
     #[arg(long, global = true)]
@@ -167,6 +172,8 @@ pub(crate) enum Action {
     },
 }
 
+/// Where metrics are read if nothing is said: by programs of this machine.
+const METRICS: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8001);
 /// Bursts of public requests: a page with a few pictures.
 const PUBLIC_BURST: u32 = 10;
 
@@ -213,6 +220,9 @@ impl Cli {
 
     pub(crate) fn serving(&self) -> anyhow::Result<Serving> {
         let mut serving = Serving::new(self.listen);
+        serving.metrics = self
+            .metrics_listen
+            .unwrap_or(MetricsListen::IfFree(METRICS));
         serving.limits.connections = self.max_connections;
         serving.limits.connections_per_client = self.max_connections_per_address;
         serving.limits.trusted_proxy = self.trusted_proxy;

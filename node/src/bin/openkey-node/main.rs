@@ -29,17 +29,10 @@ fn main() -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return fail(1, &format!("no threads to work with: {error}")),
     };
-    let ended = runtime.block_on(async {
-        match &cli.action {
-            None => serve(&cli).await,
-            Some(Action::Check) => upkeep::check(&cli.dir()?, cli.json).await,
-            Some(Action::Backup { to }) => upkeep::backup(&cli.dir()?, to, cli.json).await,
-            Some(Action::Restore { from }) => upkeep::restore(&cli.dir()?, from, cli.json),
-        }
-    });
-    match ended {
+    match runtime.block_on(run(&cli)) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => fail(1, &format!("{error:#}")),
+        Err(Ended::Usage(error)) => fail(USAGE, &format!("{error:#}")),
+        Err(Ended::Failed(error)) => fail(1, &format!("{error:#}")),
     }
 }
 
@@ -66,9 +59,36 @@ fn read() -> Result<Cli, ExitCode> {
     matches.map_err(told)
 }
 
-async fn serve(cli: &Cli) -> anyhow::Result<()> {
+/// Why the program ends early.
+enum Ended {
+    /// A flag, a variable or a file that it names.
+    Usage(anyhow::Error),
+    /// Anything else.
+    Failed(anyhow::Error),
+}
+
+impl<E: Into<anyhow::Error>> From<E> for Ended {
+    fn from(error: E) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
+async fn run(cli: &Cli) -> Result<(), Ended> {
+    let dir = || cli.dir().map_err(Ended::Usage);
+    match &cli.action {
+        None => return serve(cli).await,
+        Some(Action::Check) => upkeep::check(&dir()?, cli.json).await?,
+        Some(Action::Backup { to }) => upkeep::backup(&dir()?, to, cli.json).await?,
+        Some(Action::Restore { from }) => upkeep::restore(&dir()?, from, cli.json)?,
+    }
+    Ok(())
+}
+
+async fn serve(cli: &Cli) -> Result<(), Ended> {
+    let config = cli.config().map_err(Ended::Usage)?;
+    let serving = cli.serving().map_err(Ended::Usage)?;
     let stop = stop::asked()?;
-    let server = Server::start(cli.config()?, cli.serving()?, Arc::new(SystemClock))?;
+    let server = Server::start(config, serving, Arc::new(SystemClock))?;
     let (address, node_id) = (server.address(), server.node_id());
     tracing::info!(%address, node_id, "listening");
     if cli.json {

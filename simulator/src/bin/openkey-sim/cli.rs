@@ -114,6 +114,9 @@ pub(crate) struct Up {
     /// Start no TinyCloud node
     #[arg(long)]
     pub(crate) no_node: bool,
+    /// Where the first enclave's channel (attested TLS) is reached from outside; nowhere by default
+    #[arg(long, value_name = "IP:PORT")]
+    pub(crate) channel_listen: Option<SocketAddr>,
     /// A fault from the moment everything answers; may be repeated
     #[arg(long = "fault", value_name = "NAME=VALUE")]
     pub(crate) faults: Vec<String>,
@@ -318,6 +321,8 @@ pub(crate) struct Process {
     pub(crate) node_listen: Option<SocketAddr>,
     #[arg(long)]
     pub(crate) accounts: Option<usize>,
+    #[arg(long)]
+    pub(crate) channel_listen: Option<SocketAddr>,
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! Doing what was said.
 
 use anyhow::{Context, bail};
+use openkey_simulator::Usage;
 use openkey_simulator::dir::Dir;
 use openkey_simulator::fault::{Fault, Faults};
 use openkey_simulator::process::{self, ProcessOptions};
@@ -25,16 +26,20 @@ pub(crate) fn run(command: Command) -> anyhow::Result<()> {
     }
 }
 
+fn usage(text: &str) -> Usage {
+    Usage(text.to_owned())
+}
+
 fn start(up: cli::Up) -> anyhow::Result<()> {
     let mut faults = Faults::seeded(up.seed);
     for text in &up.faults {
-        faults.set_text(text).context("--fault")?;
+        faults.set_text(text).context(usage("--fault"))?;
     }
     let page_dir = up
         .page_dir
         .map(|dir| {
             dir.canonicalize()
-                .with_context(|| format!("--page-dir {}", dir.display()))
+                .with_context(|| usage(&format!("--page-dir {}", dir.display())))
         })
         .transpose()?;
     let options = UpOptions {
@@ -58,6 +63,7 @@ fn start(up: cli::Up) -> anyhow::Result<()> {
             enclaves: up.replicas,
             node: None,
             accounts: up.accounts,
+            channel: up.channel_listen,
             log: up.log,
         },
     };
@@ -94,7 +100,7 @@ fn change(fault: cli::Fault) -> anyhow::Result<()> {
                     faults.seed = seed;
                 }
                 for text in set {
-                    faults.set_text(&text)?;
+                    faults.set_text(&text).context(usage("fault set"))?;
                 }
             }
             FaultChange::Clear { names } if names.is_empty() => {
@@ -102,7 +108,8 @@ fn change(fault: cli::Fault) -> anyhow::Result<()> {
             }
             FaultChange::Clear { names } => {
                 for name in names {
-                    faults.clear(name.parse::<Fault>()?);
+                    let fault: Fault = name.parse().context(usage("fault clear"))?;
+                    faults.clear(fault);
                 }
             }
             FaultChange::Show => {}
@@ -117,7 +124,7 @@ fn change(fault: cli::Fault) -> anyhow::Result<()> {
 
 fn be(process: cli::Process) -> anyhow::Result<()> {
     let Some(it) = process::Process::of_name(&process.name) else {
-        bail!("there is no process {:?}", process.name);
+        bail!(usage(&format!("there is no process {:?}", process.name)));
     };
     let options = ProcessOptions {
         no_rate_limits: process.no_rate_limits,
@@ -125,6 +132,7 @@ fn be(process: cli::Process) -> anyhow::Result<()> {
         enclaves: process.enclaves,
         node: process.node_listen,
         accounts: process.accounts,
+        channel: process.channel_listen,
         log: process.log,
     };
     it.run(&process.dir, &options)

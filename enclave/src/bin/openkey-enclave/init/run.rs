@@ -77,7 +77,6 @@ async fn serving(machine: Machine) -> Result<(), Fatal> {
         listen(CHANNEL)?,
         channels,
         Arc::clone(&service),
-        ServerOptions::default(),
         std::future::pending(),
     );
     let requests = serve(
