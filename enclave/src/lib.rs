@@ -16,7 +16,6 @@ pub mod boot;
 pub mod channel;
 pub mod clock;
 pub mod configuration;
-pub mod consent;
 mod entropy;
 mod errors;
 pub mod event;

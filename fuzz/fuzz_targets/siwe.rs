@@ -4,7 +4,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use openkey_capability::siwe::{Message, looks_like_siwe, mentions_recap};
-use openkey_enclave::consent::read_payload;
+use openkey_consent::read_payload;
 use openkey_protocol::message::{Address, Payload};
 
 fuzz_target!(|text: &str| {

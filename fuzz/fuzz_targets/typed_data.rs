@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use openkey_enclave::consent::read_payload;
+use openkey_consent::read_payload;
 use openkey_protocol::message::{Address, Payload, Severity};
 
 fuzz_target!(|json: &str| {

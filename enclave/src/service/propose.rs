@@ -15,7 +15,6 @@ use super::{
 };
 use crate::{
     account::{Change, account_summary, check_name},
-    consent,
     errors::refuse,
     seal::Kind,
 };
@@ -77,7 +76,7 @@ impl<S: RecordStore> Enclave<S> {
         let change = Change::Sign { key };
         loaded.account.check(&change, now)?;
         let address = loaded.account.signing_key(key)?.address;
-        let read = consent::read_payload(payload, &address, now)?;
+        let read = openkey_consent::read_payload(payload, &address, now)?;
         self.prompt(Draft {
             kind: read.kind,
             digest: Hash32(read.digest),

@@ -4,7 +4,7 @@ use openkey_capability::address::eip55;
 use openkey_protocol::message::Line;
 
 use super::Context;
-use crate::consent::{
+use crate::{
     typed_data::{Struct, Type, Value},
     word::Word,
     words::{Size, amount, line, unix_seconds},

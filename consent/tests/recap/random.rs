@@ -1,7 +1,7 @@
 //! Whatever is granted: every permission is among the words, or nothing is signed.
 
 use openkey_capability::{cid::Cid, siwe::Message};
-use openkey_enclave::consent::read_payload;
+use openkey_consent::read_payload;
 use openkey_protocol::message::{Address, Payload, Severity};
 use proptest::{collection::vec, prelude::*, sample::select, strategy::BoxedStrategy};
 

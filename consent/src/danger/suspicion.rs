@@ -1,7 +1,7 @@
 //! What is not a known shape but smells like one.
 
 use super::{Finding, shape::folded, visit};
-use crate::consent::{
+use crate::{
     typed_data::{Domain, Struct, Type, Value},
     words::{Size, amount, line},
 };

@@ -1,15 +1,15 @@
 //! Digests of typed data against an independent implementation, and dangerous messages.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)] // a failing test says where
 
-#[path = "consent_typed_data/danger.rs"]
+#[path = "typed_data/danger.rs"]
 mod danger;
-#[path = "consent_typed_data/random.rs"]
+#[path = "typed_data/random.rs"]
 mod random;
 
 use std::{fs, path::Path};
 
 use alloy_dyn_abi::TypedData;
-use openkey_enclave::consent::{SigningRequest, read_payload};
+use openkey_consent::{SigningRequest, read_payload};
 use openkey_protocol::message::{Address, Error, Payload};
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -30,7 +30,7 @@ fn oracle(json: &str) -> Option<[u8; 32]> {
 }
 
 fn vector(name: &str) -> String {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/consent-vectors/typed_data");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("vectors/typed_data");
     fs::read_to_string(folder.join(name)).unwrap()
 }
 

@@ -6,7 +6,7 @@ use super::{json::MAX_DEPTH, json::MAX_NODES};
 /// identifiers or paths made of them.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub(in crate::consent) enum TypedDataError {
+pub(crate) enum TypedDataError {
     #[error("it is not JSON (line {line}, column {column})")]
     Json { line: usize, column: usize },
     #[error("it is nested deeper than {MAX_DEPTH} levels")]
@@ -59,7 +59,7 @@ pub(in crate::consent) enum TypedDataError {
 
 impl TypedDataError {
     /// The rule's stable name.
-    pub(in crate::consent) const fn rule(&self) -> &'static str {
+    pub(crate) const fn rule(&self) -> &'static str {
         match self {
             Self::Json { .. } => "json",
             Self::TooDeep => "too_deep",

@@ -7,11 +7,11 @@ use super::{
     json::Json,
     types::{Definition, Member, Schema, Type},
 };
-use crate::consent::word::Word;
+use crate::word::Word;
 
 /// A value that fits its type.
 #[derive(Clone, Debug, PartialEq)]
-pub(in crate::consent) enum Value<'s> {
+pub(crate) enum Value<'s> {
     Bool(bool),
     Address([u8; 20]),
     /// Negative only where the type is signed; zero never is.
@@ -30,8 +30,8 @@ pub(in crate::consent) enum Value<'s> {
 
 /// The members of a struct in the order of its definition.
 #[derive(Clone, Debug, PartialEq)]
-pub(in crate::consent) struct Struct<'s> {
-    pub(in crate::consent) definition: &'s Definition,
+pub(crate) struct Struct<'s> {
+    pub(crate) definition: &'s Definition,
     values: Vec<Value<'s>>,
 }
 
@@ -63,7 +63,7 @@ impl<'s> Struct<'s> {
     }
 
     /// Every member with its value.
-    pub(in crate::consent) fn members(&self) -> impl Iterator<Item = (&'s Member, &Value<'s>)> {
+    pub(crate) fn members(&self) -> impl Iterator<Item = (&'s Member, &Value<'s>)> {
         self.definition.members.iter().zip(&self.values)
     }
 }

@@ -14,7 +14,7 @@ const MAX_DIMENSIONS: usize = 32;
 
 /// The type of a member.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::consent) enum Type {
+pub(crate) enum Type {
     Bool,
     Address,
     /// Unsigned, of this many bits.
@@ -58,7 +58,7 @@ impl Type {
     }
 
     /// The struct that it is, or that its items are.
-    pub(in crate::consent) fn structure(&self) -> Option<&str> {
+    pub(crate) fn structure(&self) -> Option<&str> {
         match self {
             Self::Struct(name) => Some(name),
             Self::Array(item, _) => item.structure(),
@@ -142,16 +142,16 @@ fn is_identifier(name: &str) -> bool {
 
 /// A member of a struct.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::consent) struct Member {
-    pub(in crate::consent) name: String,
-    pub(in crate::consent) kind: Type,
+pub(crate) struct Member {
+    pub(crate) name: String,
+    pub(crate) kind: Type,
 }
 
 /// A struct.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::consent) struct Definition {
-    pub(in crate::consent) name: String,
-    pub(in crate::consent) members: Vec<Member>,
+pub(crate) struct Definition {
+    pub(crate) name: String,
+    pub(crate) members: Vec<Member>,
 }
 
 impl fmt::Display for Definition {

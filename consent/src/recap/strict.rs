@@ -4,7 +4,7 @@ use openkey_capability::recap::{PREFIX, ReCap, RecapError};
 use openkey_capability::siwe::{Message, mentions_recap};
 use openkey_protocol::message::{Error, ErrorCode};
 
-use super::super::refusal::refuse;
+use crate::refusal::refuse;
 
 /// Most resources: more than a person reads, and several times what clients ask for.
 const MAX_RESOURCES: usize = 64;
@@ -15,7 +15,7 @@ const MAX_PERMISSIONS: usize = 256;
 ///
 /// It must be the last resource and the only one, in canonical form, without caveats, and the
 /// statement must end with the very sentence that it generates.
-pub(in super::super) fn read(message: &Message) -> Result<Option<ReCap>, Error> {
+pub(crate) fn read(message: &Message) -> Result<Option<ReCap>, Error> {
     if !message.has_recap() {
         return Ok(None);
     }
@@ -76,7 +76,7 @@ pub(in super::super) fn read(message: &Message) -> Result<Option<ReCap>, Error> 
 }
 
 /// What a statement says before the sentence of its ReCap, without the space between them.
-pub(in super::super) fn own_words<'a>(statement: &'a str, recap: &ReCap) -> Option<&'a str> {
+pub(crate) fn own_words<'a>(statement: &'a str, recap: &ReCap) -> Option<&'a str> {
     let own = statement.strip_suffix(recap.statement().as_str())?;
     if own.is_empty() {
         Some(own)

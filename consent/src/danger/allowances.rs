@@ -6,7 +6,7 @@ use super::{
     Context, Finding,
     shape::{Shape, address_line, token_line, token_text},
 };
-use crate::consent::words::{Size, line};
+use crate::words::{Size, line};
 
 const SPENDERS: [&str; 2] = ["spender", "operator"];
 const AMOUNTS: [&str; 8] = [
@@ -187,7 +187,7 @@ pub(super) fn token_transfer(shape: &Shape<'_, '_>, context: Context<'_>) -> Opt
     let token = shape.address(&["token", "asset", "currency"]);
     let from = shape.uint(&["validafter", "notbefore"]);
     let from = from.map(|(start, _)| {
-        let start = crate::consent::words::unix_seconds(start, context.now_ms);
+        let start = crate::words::unix_seconds(start, context.now_ms);
         line("From", start)
     });
     Some(

@@ -1,6 +1,6 @@
 //! Messages that can drain an account are told by their shape and need a second confirmation.
 
-use openkey_enclave::consent::SigningRequest;
+use openkey_consent::SigningRequest;
 use openkey_protocol::message::Severity;
 use serde_json::{Value, json};
 

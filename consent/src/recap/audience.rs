@@ -3,7 +3,7 @@
 use openkey_capability::did::Did;
 use openkey_protocol::message::{Severity, Warning};
 
-use super::super::words::{quoted, warning};
+use crate::words::{quoted, warning};
 
 /// Who gets the permissions, in words, and what is odd about them.
 pub(super) struct Audience {

@@ -5,10 +5,10 @@ use super::{
     json::Json,
     types::{Member, Schema},
 };
-use crate::consent::word::Word;
+use crate::word::Word;
 
 /// What a document is for. Every part is the caller's claim, but signed.
-pub(in crate::consent) struct Domain<'s> {
+pub(crate) struct Domain<'s> {
     pub(super) values: Struct<'s>,
 }
 
@@ -47,7 +47,7 @@ impl<'s> Domain<'s> {
         }
     }
 
-    pub(in crate::consent) fn name(&self) -> Option<&str> {
+    pub(crate) fn name(&self) -> Option<&str> {
         self.string("name")
     }
 
@@ -62,7 +62,7 @@ impl<'s> Domain<'s> {
         }
     }
 
-    pub(in crate::consent) fn contract(&self) -> Option<&[u8; 20]> {
+    pub(crate) fn contract(&self) -> Option<&[u8; 20]> {
         match self.get("verifyingContract")? {
             Value::Address(address) => Some(address),
             _ => None,

@@ -6,7 +6,7 @@ use super::{
     Context, Finding,
     shape::{Shape, address_line},
 };
-use crate::consent::{
+use crate::{
     chains,
     words::{amount, line},
 };
@@ -155,7 +155,7 @@ pub(super) fn delegation(shape: &Shape<'_, '_>, context: Context<'_>) -> Option<
 /// Calls of programs on behalf of the key: ERC-2771 forward requests, meta transactions, user
 /// operations, and messages that are nothing but bytes or a hash.
 pub(super) fn contract_call(shape: &Shape<'_, '_>, context: Context<'_>) -> Option<Finding> {
-    use crate::consent::typed_data::Type;
+    use crate::typed_data::Type;
 
     let target = shape.address(&["to", "target", "sender", "from", "account", "contract"]);
     if let (Some(target), Some(data)) = (target, shape.bytes(&DATA)) {

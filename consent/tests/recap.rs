@@ -1,9 +1,9 @@
 //! Sign-ins that hand out permissions: told whole, or refused.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)] // a failing test says where
 
-#[path = "consent_recap/names.rs"]
+#[path = "recap/names.rs"]
 mod names;
-#[path = "consent_recap/random.rs"]
+#[path = "recap/random.rs"]
 mod random;
 
 use core::num::NonZeroU64;
@@ -16,7 +16,7 @@ use openkey_capability::{
     recap::ReCap,
     siwe::{Fields, Message},
 };
-use openkey_enclave::consent::{SigningRequest, read_payload};
+use openkey_consent::{SigningRequest, read_payload};
 use openkey_protocol::message::{
     Address, Error, Grant, GrantKind, Payload, PromptKind, Severity, Summary,
 };

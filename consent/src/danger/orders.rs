@@ -6,7 +6,7 @@ use super::{
     Context, Finding,
     shape::{Shape, address_line, token_text},
 };
-use crate::consent::words::{Size, line};
+use crate::words::{Size, line};
 
 const ENDS: [&str; 9] = [
     "deadline",

@@ -4,7 +4,7 @@ use openkey_capability::address::eip55;
 use openkey_protocol::message::{Address, Line, Severity, Summary, Warning};
 
 use super::{Domain, Struct, Type, Value};
-use crate::consent::{
+use crate::{
     address_text, chains, danger,
     visible::first_hidden,
     word::Word,

@@ -4,7 +4,7 @@
 
 use std::{fs, path::Path};
 
-use openkey_enclave::consent::{SigningRequest, read_payload};
+use openkey_consent::{SigningRequest, read_payload};
 use openkey_protocol::message::{Address, Error, ErrorCode, Payload, PromptKind, Severity};
 
 /// 4 March 2026, 06:00:00 UTC.
@@ -29,7 +29,7 @@ fn siwe(text: &str) -> Result<SigningRequest, Error> {
 /// Every file of a folder: its name without the ending, and what it holds.
 fn vectors(folder: &str) -> Vec<(String, String)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/consent-vectors")
+        .join("vectors")
         .join(folder);
     let mut vectors: Vec<_> = fs::read_dir(folder)
         .unwrap()

@@ -1,7 +1,7 @@
 //! Texts: signed under their prefix, whatever they look like.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)] // a failing test says where
 
-use openkey_enclave::consent::{MAX_PAYLOAD, SigningRequest, read_payload};
+use openkey_consent::{MAX_PAYLOAD, SigningRequest, read_payload};
 use openkey_protocol::message::{Address, Error, ErrorCode, Payload, Severity};
 use sha3::{Digest as _, Keccak256};
 

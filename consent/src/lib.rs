@@ -1,9 +1,17 @@
-//! What is signed, and what a person is told about it.
+//! What exact bytes mean, how dangerous it is to sign them, and what a person is told about it.
 //!
-//! A pure function of bytes and time: [`read_payload`] reads a text (EIP-191, version 0x45), a
-//! Sign-In with Ethereum message (ERC-4361) or typed data (EIP-712), computes the digest that a
-//! signature would cover and says in plain words what it does. What cannot be read without
+//! A pure function of bytes and time, without I/O: [`read_payload`] reads a text (EIP-191, version
+//! 0x45), a Sign-In with Ethereum message (ERC-4361) or typed data (EIP-712), computes the digest
+//! that a signature would cover and says in plain words what it does. What cannot be read without
 //! ambiguity is refused; there is no way to sign a digest, or anything without its prefix.
+//!
+//! The enclave runs this before it prompts; `openkey explain` runs the same code offline.
+
+// Tests may stop at the first surprise.
+#![cfg_attr(
+    test,
+    allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)
+)]
 
 mod chains;
 mod danger;

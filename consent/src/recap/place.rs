@@ -7,12 +7,12 @@ use openkey_capability::{
 };
 use openkey_protocol::message::{Error, ErrorCode, GrantKind, Severity, Warning};
 
-use super::super::{
+use super::{names, verbs};
+use crate::{
     chains,
     refusal::refuse,
     words::{quoted, warning},
 };
-use super::{names, verbs};
 
 /// Prefixes under which a URI that names nothing of TinyCloud's could pass for one that does.
 const NEARLY_OURS: [&str; 3] = ["tinycloud:", "urn:tinycloud:", "urn:cid:"];

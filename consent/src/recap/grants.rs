@@ -7,11 +7,11 @@ use openkey_protocol::message::{
     Error, ErrorCode, Grant, GrantKind, GrantedAbility, Severity, Warning,
 };
 
-use super::super::{
+use super::{place::Place, reach::reach, verbs};
+use crate::{
     refusal::refuse,
     words::{quoted, warning},
 };
-use super::{place::Place, reach::reach, verbs};
 
 /// Lets a node keep a space: never one permission among others.
 const HOST: &str = "tinycloud.space/host";
