@@ -15,16 +15,16 @@
 
 mod chains;
 mod danger;
+mod fold;
 mod recap;
 mod refusal;
 mod siwe;
 mod text;
 mod typed_data;
-mod visible;
 mod word;
 mod words;
 
-use openkey_protocol::message::{Address, Error, Payload, PromptKind, Summary};
+use openkey_protocol::message::{Address, Error, Payload, PromptKind, Severity, Summary};
 
 /// Largest payload, in bytes: far more than a person reads, and a prompt over it with every field
 /// listed still fits a frame.
@@ -42,8 +42,21 @@ pub struct SigningRequest {
     pub summary: Summary,
 }
 
-/// Reads a payload strictly and says what signing it with `signer`'s key would do. `now_ms` is
-/// milliseconds since 1970 by the enclave's clock.
+impl SigningRequest {
+    /// How severe it is to sign: that of its worst warning; without one, a notice.
+    #[must_use]
+    pub fn severity(&self) -> Severity {
+        let warnings = self.summary.warnings.iter();
+        warnings
+            .map(|warning| warning.severity)
+            .max()
+            .unwrap_or(Severity::Notice)
+    }
+}
+
+/// Reads a payload strictly and says what signing it with `signer`'s key would do. `origin` is that
+/// of the page that asks, where it is known; `now_ms` is milliseconds since 1970 by the enclave's
+/// clock.
 ///
 /// # Errors
 ///
@@ -52,14 +65,22 @@ pub struct SigningRequest {
 pub fn read_payload(
     payload: &Payload,
     signer: &Address,
+    origin: Option<&str>,
     now_ms: u64,
 ) -> Result<SigningRequest, Error> {
     let now_ms = i64::try_from(now_ms).unwrap_or(i64::MAX);
     match payload {
         Payload::Text(text) => text::read(text, signer),
-        Payload::Siwe(text) => siwe::read(text, signer, now_ms),
+        Payload::Siwe(text) => siwe::read(text, signer, origin, now_ms),
         Payload::TypedData(json) => typed_data::read(json, signer, now_ms),
     }
+}
+
+/// The rule that a refusal of [`read_payload`] names.
+#[must_use]
+pub fn rule(refusal: &Error) -> Option<&str> {
+    let (_, rule) = refusal.message.rsplit_once(" [")?;
+    rule.strip_suffix(']')
 }
 
 /// The ERC-55 text of an address.

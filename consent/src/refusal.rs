@@ -1,8 +1,9 @@
 //! Refusals of payloads: one sentence of what, the rule's name, one sentence of what to do.
 
+use openkey_capability::visible::Hidden;
 use openkey_protocol::message::{Error, ErrorCode};
 
-use super::{MAX_PAYLOAD, visible::Hidden};
+use super::MAX_PAYLOAD;
 
 /// Builds a refusal; `rule` is the stable name of what refused.
 pub(super) fn refuse(code: ErrorCode, rule: &str, message: &str, advice: &str) -> Error {

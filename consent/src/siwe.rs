@@ -5,16 +5,16 @@ use openkey_capability::{
     cid::Cid,
     recap::ReCap,
     siwe::{Message, mentions_recap},
-    uri::parse_uri,
+    uri::{parse_authority, parse_uri},
 };
 use openkey_protocol::message::{
     Address, Error, ErrorCode, Line, PromptKind, Severity, Summary, Warning,
 };
 
 use super::{
-    SigningRequest, address_text, chains, recap,
+    SigningRequest, address_text, chains, fold, recap,
     refusal::{check_size, refuse},
-    words::{line, moment, quoted, shown, warning},
+    words::{line, moment, most_severe_first, quoted, shown, warning},
 };
 
 /// Longest sign-in that needs no second look: thirty days, in milliseconds.
@@ -24,8 +24,13 @@ const MAX_TITLE: usize = 80;
 /// How far ahead of the enclave's clock an honest page's may be, in milliseconds.
 const SKEW: i64 = 5 * 60_000;
 
-/// Reads a sign-in message.
-pub(super) fn read(text: &str, signer: &Address, now_ms: i64) -> Result<SigningRequest, Error> {
+/// Reads a sign-in message. `origin` is that of the page that asks, if it is known.
+pub(super) fn read(
+    text: &str,
+    signer: &Address,
+    origin: Option<&str>,
+    now_ms: i64,
+) -> Result<SigningRequest, Error> {
     check_size(text)?;
     let message = Message::parse(text).map_err(|error| {
         // A ReCap that does not parse must not be called something else.
@@ -46,7 +51,11 @@ pub(super) fn read(text: &str, signer: &Address, now_ms: i64) -> Result<SigningR
         return Err(refuse(
             ErrorCode::SiweUnsupported,
             "other_address",
-            "This sign-in is for another address than the key's.",
+            &format!(
+                "This sign-in is for the address {}, but the key's is {}.",
+                address_text(&Address(fields.address)),
+                address_text(signer)
+            ),
             "Choose the key that the sign-in names, or ask the app for a new one.",
         ));
     }
@@ -55,25 +64,36 @@ pub(super) fn read(text: &str, signer: &Address, now_ms: i64) -> Result<SigningR
     let mut lines = lines(&message, recap.as_ref(), &span, now_ms);
     let mut warnings = warnings(&message, recap.is_some(), &span, now_ms);
     let mut title = format!("Sign in to {}", shown(&fields.domain, MAX_TITLE));
+    let mut what = vec![line("What", "Sign in as you, with the address below")];
     let mut grants = Vec::new();
-    let what = if let Some(recap) = &recap {
+    let mut is_hosting = false;
+    // One text can do several things; the title names them all.
+    if let Some(recap) = &recap {
         let granted = recap::explain(&message, recap)?;
-        title = granted.title;
+        title = format!("{title} and {}", granted.does);
+        is_hosting = granted.is_hosting;
         grants = granted.grants;
         warnings.extend(granted.warnings);
-        granted.lines
-    } else if let Some(cid) = revoked(&fields.uri) {
+        what.extend(granted.lines);
+    }
+    let revoked = revoked(&fields.uri);
+    if let Some(cid) = revoked {
         // The signed message is all that a node needs to end it.
-        "Take back a permission".clone_into(&mut title);
-        vec![line(
+        title.push_str(" and take back a permission");
+        what.push(line(
             "What",
             format!("Take back the permission {cid}, and all that was handed on from it"),
-        )]
-    } else {
-        vec![line("What", "Sign in as you, with the address below")]
-    };
+        ));
+    }
+    let does_more = is_hosting || revoked.is_some();
+    if does_more && !origin.is_some_and(|origin| is_of(&message, origin)) {
+        warnings.push(foreign(&fields.domain, origin));
+    }
     // After who asks.
     lines.splice(1..1, what);
+    let (shown, runs) = fold::folded(text);
+    warnings.extend(runs.warning());
+    let warnings = most_severe_first(warnings);
     let confirm = warnings.iter().any(|it| it.severity == Severity::Danger);
     Ok(SigningRequest {
         kind: PromptKind::SignSiwe,
@@ -83,15 +103,52 @@ pub(super) fn read(text: &str, signer: &Address, now_ms: i64) -> Result<SigningR
             lines,
             grants,
             warnings,
-            text: Some(text.to_owned()),
+            text: Some(shown),
             confirm,
         },
     })
 }
 
+/// A sign-in that does more than to sign in, for another site than the one that asks.
+fn foreign(domain: &str, origin: Option<&str>) -> Warning {
+    let asks = origin.map_or_else(
+        || "it is not known which page asks for it".to_owned(),
+        |origin| format!("the page that asks for it is {}", quoted(origin)),
+    );
+    warning(
+        Severity::Danger,
+        format!(
+            "This signs you in to {}, and {asks}. It also does something else, which the title \
+             names. No honest page asks for both in the name of another site.",
+            quoted(domain)
+        ),
+    )
+}
+
 /// The token that a message takes back: who signs it for `ucan:<cid>` revokes.
 fn revoked(uri: &str) -> Option<Cid> {
     Cid::parse(uri.strip_prefix("ucan:")?).ok()
+}
+
+/// True if the domain of a message is host and port of an origin, and so is its scheme if it has one.
+fn is_of(message: &Message, origin: &str) -> bool {
+    let fields = message.fields();
+    let Ok(asking) = parse_uri(origin) else {
+        return false;
+    };
+    let (Some(at), Some(domain)) = (asking.authority, parse_authority(&fields.domain)) else {
+        return false;
+    };
+    let port = |port: Option<&str>| port.map_or_else(|| default_port(asking.scheme), str::to_owned);
+    let is_same_scheme = fields
+        .scheme
+        .as_ref()
+        .is_none_or(|scheme| scheme.eq_ignore_ascii_case(asking.scheme));
+    is_web(asking.scheme)
+        && is_same_scheme
+        && at.userinfo.is_none()
+        && at.host.eq_ignore_ascii_case(domain.host)
+        && port(at.port) == port(domain.port)
 }
 
 /// From when until when a sign-in holds, in milliseconds since 1970.
@@ -111,7 +168,10 @@ impl Span {
             return Err(refuse(
                 ErrorCode::SiweUnsupported,
                 "expired",
-                "This sign-in has expired.",
+                &format!(
+                    "This sign-in has expired: it ended on {}.",
+                    moment(ends.unwrap_or_default(), now_ms)
+                ),
                 "Ask the app for a new one.",
             ));
         }
@@ -119,7 +179,11 @@ impl Span {
             return Err(refuse(
                 ErrorCode::SiweUnsupported,
                 "never_valid",
-                "This sign-in ends before it begins.",
+                &format!(
+                    "This sign-in ends before it begins: it would begin on {} and end on {}.",
+                    moment(begins, now_ms),
+                    moment(ends.unwrap_or_default(), now_ms)
+                ),
                 "Ask the app for a new one.",
             ));
         }
@@ -259,7 +323,7 @@ fn default_port(scheme: &str) -> String {
 
 fn host_and_port<'a>(domain: &'a str, scheme: Option<&str>) -> (&'a str, String) {
     let default = || default_port(scheme.unwrap_or("https"));
-    openkey_capability::uri::parse_authority(domain).map_or_else(
+    parse_authority(domain).map_or_else(
         || (domain, default()),
         |authority| {
             let port = authority.port.map_or_else(default, str::to_owned);

@@ -1,9 +1,10 @@
 //! Plain words for times, amounts and what callers claim.
 
+use openkey_capability::visible::spelled_out;
 use openkey_protocol::message::{Line, Severity, Warning};
 use time::OffsetDateTime;
 
-use super::{visible::spelled_out, word::Word};
+use super::{fold::folded_line, word::Word};
 
 /// Longest value of one line, in characters; the whole is in the text below the lines.
 pub(super) const MAX_VALUE: usize = 300;
@@ -29,9 +30,22 @@ pub(super) fn warning(severity: Severity, text: impl Into<String>) -> Warning {
     }
 }
 
-/// A caller's text on one line: hidden characters spelled out, no longer than `limit` characters.
+/// Warnings by their severity, the worst first, each once.
+pub(super) fn most_severe_first(mut warnings: Vec<Warning>) -> Vec<Warning> {
+    warnings.sort_by_key(|warning| core::cmp::Reverse(warning.severity));
+    let mut said: Vec<Warning> = Vec::with_capacity(warnings.len());
+    for warning in warnings {
+        if !said.contains(&warning) {
+            said.push(warning);
+        }
+    }
+    said
+}
+
+/// A caller's text on one line: hidden characters spelled out, long runs of spaces folded, no longer
+/// than `limit` characters.
 pub(super) fn shown(text: &str, limit: usize) -> String {
-    let text = spelled_out(text);
+    let text = folded_line(&spelled_out(text));
     match text.char_indices().nth(limit) {
         None => text,
         Some((end, _)) => {

@@ -24,13 +24,15 @@ use serde::Deserialize;
 
 /// 4 March 2026, 06:00:00 UTC.
 const NOW: u64 = 1_772_604_000_000;
+/// The page that asks.
+const ORIGIN: Option<&str> = Some("https://app.example");
 const ADDRESS: &str = "f39fd6e51aad88f6f4ce6ab8827279cfffb92266";
 const OWNER: &str = "tinycloud:pkh:eip155:1:0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266";
 const SESSION: &str = "did:key:z6Mkon3Necd6NkkyfoGoHxid2znGc59LU3K7mubaRcFbLfLX";
 
 fn read(text: &str) -> Result<SigningRequest, Error> {
     let signer: Address = ADDRESS.parse().unwrap();
-    read_payload(&Payload::Siwe(text.to_owned()), &signer, NOW)
+    read_payload(&Payload::Siwe(text.to_owned()), &signer, ORIGIN, NOW)
 }
 
 fn fields() -> Fields {
@@ -71,6 +73,12 @@ fn line<'s>(summary: &'s Summary, label: &str) -> &'s str {
     &found
         .unwrap_or_else(|| panic!("no line {label} in {summary:#?}"))
         .value
+}
+
+/// True if one of the things that the signature does is told with these words.
+fn does(summary: &Summary, words: &str) -> bool {
+    let mut lines = summary.lines.iter().filter(|line| line.label == "What");
+    lines.any(|line| line.value.contains(words))
 }
 
 fn worst(summary: &Summary) -> Option<Severity> {
@@ -177,14 +185,18 @@ fn a_session_is_told_permission_by_permission() {
 fn d17_hosting_is_a_kind_of_its_own_and_its_node_is_shown_as_it_is_named() {
     let request = vector("host");
     let summary = &request.summary;
-    assert_eq!(summary.title, "Let a node keep your space “default”");
+    assert!(
+        summary
+            .title
+            .ends_with(" and let a node keep your space “default”")
+    );
     assert!(
         line(summary, "To").contains("did:key:z6MkwJZvUcdFomr1peSoTBjwYEGwKDjLxrDXcMkp1bHAzui6")
     );
-    assert_eq!(
-        line(summary, "What"),
+    assert!(does(
+        summary,
         "Let a node keep a space of yours: store it whole, and serve it"
-    );
+    ));
     warns(summary, Severity::Attention, "knows no nodes");
     warns(summary, Severity::Attention, "at any time");
     let [grant] = summary.grants.as_slice() else {
@@ -333,11 +345,11 @@ fn own_words_other_resources_and_proofs_are_told() {
 #[test]
 fn a_revocation_says_what_it_takes_back() {
     let summary = vector("revocation").summary;
-    assert_eq!(summary.title, "Take back a permission");
-    assert!(
-        line(&summary, "What")
-            .contains("bafkr4ibd36zpr4fthqrancc6xvtfgl5zyuvwhmi32rk2xr7zd72wtlpxji")
-    );
+    assert!(summary.title.ends_with(" and take back a permission"));
+    assert!(does(
+        &summary,
+        "bafkr4ibd36zpr4fthqrancc6xvtfgl5zyuvwhmi32rk2xr7zd72wtlpxji"
+    ));
     assert!(summary.grants.is_empty());
 }
 

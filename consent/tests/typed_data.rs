@@ -20,7 +20,7 @@ const NOW: u64 = 1_772_604_000_000;
 
 fn read(json: &str) -> Result<SigningRequest, Error> {
     let signer = Address([0x11; 20]);
-    read_payload(&Payload::TypedData(json.to_owned()), &signer, NOW)
+    read_payload(&Payload::TypedData(json.to_owned()), &signer, None, NOW)
 }
 
 /// What alloy makes of a document.
@@ -156,11 +156,13 @@ fn numbers_beyond_two_to_the_53rd_are_exact() {
             .find(|l| l.label.starts_with("contents"));
         (request.digest, shown.unwrap().value.clone())
     };
-    let exact = digest(json!(9_007_199_254_740_993_u64));
+    let exact = digest(json!("9007199254740993"));
     assert_eq!(exact.1, "9,007,199,254,740,993");
-    assert_eq!(exact, digest(json!("9007199254740993")));
     assert_eq!(exact, digest(json!("0x20000000000001")));
-    assert_ne!(exact.0, digest(json!(9_007_199_254_740_992_u64)).0);
+    // As a JSON number it is another one for JavaScript; its even neighbours are the same for all.
+    let even = digest(json!(9_007_199_254_740_992_u64));
+    assert_ne!(exact.0, even.0);
+    assert_eq!(even, digest(json!("9007199254740992")));
 }
 
 #[test]

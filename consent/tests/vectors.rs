@@ -10,12 +10,15 @@ use openkey_protocol::message::{Address, Error, ErrorCode, Payload, PromptKind, 
 /// 4 March 2026, 06:00:00 UTC.
 const NOW: u64 = 1_772_604_000_000;
 
+/// The page that asks.
+const ORIGIN: Option<&str> = Some("https://app.example");
+
 fn signer() -> Address {
     "f39fd6e51aad88f6f4ce6ab8827279cfffb92266".parse().unwrap()
 }
 
 fn read(payload: &Payload) -> Result<SigningRequest, Error> {
-    read_payload(payload, &signer(), NOW)
+    read_payload(payload, &signer(), ORIGIN, NOW)
 }
 
 fn text(text: &str) -> Result<SigningRequest, Error> {
@@ -351,4 +354,64 @@ fn sign_ins_say_who_what_and_until_when() {
     .unwrap();
     assert_eq!(line(&resources, "Resource 1"), "ipfs://a");
     assert_eq!(line(&resources, "Resource 2"), "https://b.example/");
+}
+
+/// Everything that a text does is in its title; done for another site it is dangerous.
+#[test]
+fn a13_a_sign_in_that_does_more_is_titled_as_all_of_it() {
+    let plain = vector("siwe/accepted", "expires");
+    let cid = "bafkr4icbi4xymykl4imn6dj6so3typosyzw3sp235q4nq35rdqfwbv7ima";
+    let revoking = plain.replace("https://app.example/login", &format!("ucan:{cid}"));
+    let hosting = vector("siwe/accepted", "recap.hosting");
+    for (text, title) in [
+        (
+            &revoking,
+            "Sign in to app.example and take back a permission",
+        ),
+        (
+            &hosting,
+            "Sign in to app.example and let a node keep your space “default”",
+        ),
+    ] {
+        let asked_by = |text: &str, origin: Option<&str>| {
+            read_payload(&Payload::Siwe(text.to_owned()), &signer(), origin, NOW).unwrap()
+        };
+        let own = asked_by(text, ORIGIN);
+        assert_eq!(own.summary.title, title);
+        assert!(!own.summary.confirm, "{:#?}", own.summary.warnings);
+        let what = own.summary.lines.iter().filter(|line| line.label == "What");
+        assert_eq!(what.count(), 2);
+        let bank = text.replacen("app.example wants", "bank.example wants", 1);
+        let other_port = text.replacen("app.example wants", "app.example:444 wants", 1);
+        let other_scheme = format!("http://{text}");
+        for (foreign, origin) in [
+            (&bank, ORIGIN),
+            (&other_port, ORIGIN),
+            (&other_scheme, ORIGIN),
+            (text, Some("https://bank.example")),
+            (text, Some("https://app.example:444")),
+            (text, Some("https://app.example@bank.example")),
+            (text, Some("no origin")),
+            (text, None),
+        ] {
+            let request = asked_by(foreign, origin);
+            assert!(request.summary.confirm, "{origin:?} {foreign}");
+            let words = &request.summary.warnings[0];
+            assert_eq!(words.severity, Severity::Danger);
+            assert!(words.text.contains("another site"), "{}", words.text);
+            assert!(request.summary.title.starts_with("Sign in to "));
+        }
+    }
+    // What is no revocation is not called one, and a plain sign-in is for whom it is for.
+    for (uri, title) in [
+        (
+            format!("ucan:ada@example.com/keep/ipfs/{cid}"),
+            "Sign in to app.example",
+        ),
+        (format!("ucan:/ipfs/{cid}"), "Sign in to app.example"),
+        (format!("ucan:{cid}?x"), "Sign in to app.example"),
+    ] {
+        let request = siwe(&plain.replace("https://app.example/login", &uri)).unwrap();
+        assert_eq!(request.summary.title, title, "{uri}");
+    }
 }

@@ -1,6 +1,6 @@
 //! Handing over control: transactions of other accounts, delegations, calls of programs.
 
-use openkey_protocol::message::{Line, Severity};
+use openkey_protocol::message::Line;
 
 use super::{
     Context, Finding,
@@ -117,9 +117,8 @@ pub(super) fn delegation(shape: &Shape<'_, '_>, context: Context<'_>) -> Option<
         .filter(|_| shape.has_only(&VOTES))
     {
         return Some(
-            Finding::new(
+            Finding::danger(
                 "Give your votes to somebody",
-                Severity::Attention,
                 "Whoever holds this signature can make the delegatee vote with your tokens.",
             )
             .with([

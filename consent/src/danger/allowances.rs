@@ -1,7 +1,5 @@
 //! Letting others move tokens: permits and authorised transfers.
 
-use openkey_protocol::message::Severity;
-
 use super::{
     Context, Finding,
     shape::{Shape, address_line, token_line, token_text},
@@ -104,9 +102,8 @@ pub(super) fn dai_permit(shape: &Shape<'_, '_>, context: Context<'_>) -> Option<
     let spender = shape.address(&SPENDERS)?;
     let allowed = shape.bool(&["allowed"])?;
     let finding = if !allowed && shape.has_only(&ALLOWANCE_TAKEN_BACK) {
-        Finding::new(
+        Finding::danger(
             "Take back somebody's right to spend a token",
-            Severity::Attention,
             "Whoever holds this signature can end the spender's right.",
         )
     } else {
@@ -160,9 +157,8 @@ pub(super) fn item_permit(shape: &Shape<'_, '_>, context: Context<'_>) -> Option
 pub(super) fn operator_approval(shape: &Shape<'_, '_>, context: Context<'_>) -> Option<Finding> {
     let spender = shape.address(&SPENDERS)?;
     let finding = match shape.bool(&["approved", "approval", "isapproved"]) {
-        Some(false) if shape.has_only(&APPROVAL_TAKEN_BACK) => Finding::new(
+        Some(false) if shape.has_only(&APPROVAL_TAKEN_BACK) => Finding::danger(
             "Take back somebody's rights over your assets",
-            Severity::Attention,
             "Whoever holds this signature can end the operator's rights.",
         ),
         Some(true) => Finding::danger(

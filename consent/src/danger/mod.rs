@@ -1,11 +1,13 @@
-//! Known kinds of typed data that can cost something, told by the shape of their structs: names
-//! and types of members. A struct's own name is the caller's choice, so it can only add suspicion.
+//! How severe typed data is.
 //!
-//! The list is closed. What is on it is explained and, where it can move value or hand over
-//! control, needs a second confirmation; what is not on it is shown field by field and flagged.
+//! Harmless messages are a closed list ([`known`]); everything else is dangerous, whether it is
+//! understood or not. Known ways to move value or hand over control are told by the shape of their
+//! structs, names and types of members, to explain them: a struct's own name is the caller's
+//! choice. What is suspicious is looked for in every message, known or not, and only ever adds.
 
 mod accounts;
 mod allowances;
+mod known;
 mod orders;
 mod shape;
 mod suspicion;
@@ -14,11 +16,11 @@ use openkey_protocol::message::{Line, Severity, Warning};
 
 use self::shape::Shape;
 use super::{
-    typed_data::{Domain, Struct, Value},
+    typed_data::{Document, Struct, Value},
     words::warning,
 };
 
-/// What one struct does.
+/// What one struct does, or what is suspicious about a message.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Finding {
     /// One short sentence without a full stop.
@@ -30,16 +32,12 @@ pub(super) struct Finding {
 }
 
 impl Finding {
-    fn new(title: impl Into<String>, severity: Severity, why: impl Into<String>) -> Self {
+    fn danger(title: impl Into<String>, why: impl Into<String>) -> Self {
         Self {
             title: title.into(),
             lines: Vec::new(),
-            warnings: vec![warning(severity, why)],
+            warnings: vec![warning(Severity::Danger, why)],
         }
-    }
-
-    fn danger(title: impl Into<String>, why: impl Into<String>) -> Self {
-        Self::new(title, Severity::Danger, why)
     }
 
     fn with(mut self, lines: impl IntoIterator<Item = Line>) -> Self {
@@ -82,23 +80,59 @@ const RULES: [Rule; 13] = [
     allowances::token_transfer,
 ];
 
-/// What every struct of a message does, outermost first, and what else is suspicious.
-pub(super) fn findings(domain: &Domain<'_>, message: &Struct<'_>, now_ms: i64) -> Vec<Finding> {
+/// What a message does, and how severe it is to sign it.
+pub(super) struct Judgement {
+    /// What its structs do, outermost first, and what is suspicious; never empty.
+    pub(super) findings: Vec<Finding>,
+    /// True if the message is on the closed list of [`known`] messages.
+    pub(super) is_known: bool,
+}
+
+/// Judges a message. `signer` is the address whose key would sign.
+pub(super) fn judge(document: &Document<'_>, signer: &[u8; 20], now_ms: i64) -> Judgement {
+    let message = &document.message;
     let context = Context {
-        contract: domain.contract(),
+        contract: document.domain.contract(),
         now_ms,
     };
+    let known = known::find(document, signer);
     let mut findings = Vec::new();
-    visit(message, &mut |value| {
-        let shape = Shape::of(value);
-        findings.extend(RULES.iter().find_map(|rule| rule(&shape, context)));
-    });
-    if findings.is_empty() {
-        findings.extend(suspicion::by_name(domain, message).or_else(|| suspicion::opaque(message)));
+    match &known {
+        // Its words come first: they are the title.
+        Some(known) => findings.push(known.finding()),
+        None => visit(message, &mut |value| {
+            let shape = Shape::of(value);
+            findings.extend(RULES.iter().find_map(|rule| rule(&shape, context)));
+        }),
     }
-    findings.extend(suspicion::unlimited(message, &findings));
+    let is_explained = !findings.is_empty();
+    findings.extend(suspicion::permit2(&document.domain, message));
+    if known.is_none() {
+        findings.extend(suspicion::by_name(message));
+        findings.extend(suspicion::opaque(message));
+    }
+    let explained: &[&str] = known.map_or(&[], |it| it.digests);
+    findings.extend(suspicion::digest(message, explained));
+    let unlimited = suspicion::unlimited(message, &findings);
+    findings.extend(unlimited);
+    if !is_explained {
+        findings.push(unknown(message));
+    }
     findings.dedup();
-    findings
+    Judgement {
+        findings,
+        is_known: known.is_some(),
+    }
+}
+
+/// A message of a kind that nobody here knows.
+fn unknown(message: &Struct<'_>) -> Finding {
+    Finding::danger(
+        format!("Sign typed data of the type {}", message.definition.name),
+        "This kind of message is not known here, so it counts as dangerous: it could move what you \
+         own, or let others act for you. Every field is shown; sign only if you know what each of \
+         them does.",
+    )
 }
 
 /// Calls `see` for a struct and every struct inside it.

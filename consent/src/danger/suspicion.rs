@@ -1,8 +1,10 @@
-//! What is not a known shape but smells like one.
+//! What is suspicious in a message, whatever else is known about it. Nothing here makes a message
+//! less severe.
 
 use super::{Finding, shape::folded, visit};
 use crate::{
     typed_data::{Domain, Struct, Type, Value},
+    word::Word,
     words::{Size, amount, line},
 };
 
@@ -41,8 +43,24 @@ const MEMBERS: [&str; 6] = [
     "permit",
 ];
 
-/// A message of no known shape whose names speak of value or rights.
-pub(super) fn by_name(domain: &Domain<'_>, message: &Struct<'_>) -> Option<Finding> {
+/// A message for the Permit2 contract, by its address or by the name it goes by: what that contract
+/// takes, it takes from everything that was ever approved to it.
+pub(super) fn permit2(domain: &Domain<'_>, message: &Struct<'_>) -> Option<Finding> {
+    let is_permit2 = domain.contract() == Some(&PERMIT2)
+        || domain.name().is_some_and(|name| folded(name) == "permit2");
+    is_permit2.then(|| {
+        Finding::danger(
+            format!(
+                "Sign a message of the type {} for the Permit2 contract",
+                message.definition.name
+            ),
+            "It is for the Permit2 contract, which can move every token that it was approved for.",
+        )
+    })
+}
+
+/// A message of no known kind whose names speak of value or rights.
+pub(super) fn by_name(message: &Struct<'_>) -> Option<Finding> {
     let speaks_of = |name: &str, parts: &[&str]| {
         let name = folded(name);
         parts.iter().any(|part| name.contains(part))
@@ -56,9 +74,7 @@ pub(super) fn by_name(domain: &Domain<'_>, message: &Struct<'_>) -> Option<Findi
                 .iter()
                 .any(|member| speaks_of(&member.name, &MEMBERS));
     });
-    let is_permit2 = domain.contract() == Some(&PERMIT2)
-        || domain.name().is_some_and(|name| folded(name) == "permit2");
-    (speaks || is_permit2).then(|| {
+    speaks.then(|| {
         Finding::danger(
             format!(
                 "Sign a message of the type {}, which may move what you own",
@@ -70,10 +86,7 @@ pub(super) fn by_name(domain: &Domain<'_>, message: &Struct<'_>) -> Option<Findi
     })
 }
 
-/// Parts of member names under which 32 bytes stand for something that is not shown.
-const HASHES: [&str; 3] = ["hash", "digest", "root"];
-
-/// A message of no known shape that carries bytes of any length, or a hash of something: what
+/// A message of no known kind that carries bytes of any length, or 32 of them under any name: what
 /// they stand for cannot be shown.
 pub(super) fn opaque(message: &Struct<'_>) -> Option<Finding> {
     let mut carries = false;
@@ -82,10 +95,7 @@ pub(super) fn opaque(message: &Struct<'_>) -> Option<Finding> {
             .members()
             .any(|(member, value)| match innermost(&member.kind) {
                 Type::Bytes => *value != Value::Bytes(Vec::new()),
-                Type::FixedBytes(32) => {
-                    let name = folded(&member.name);
-                    HASHES.iter().any(|part| name.contains(part))
-                }
+                Type::FixedBytes(32) => true,
                 _ => false,
             });
     });
@@ -98,6 +108,52 @@ pub(super) fn opaque(message: &Struct<'_>) -> Option<Finding> {
             "Nobody can see here what the data in it allows.",
         )
     })
+}
+
+/// A digest written as a number or as a text, in members other than `explained`: a program can take
+/// it for the approval of something that is not shown.
+pub(super) fn digest(message: &Struct<'_>, explained: &[&str]) -> Option<Finding> {
+    let mut lines = Vec::new();
+    visit(message, &mut |value| {
+        for (member, value) in value.members() {
+            if !explained.contains(&member.name.as_str()) && holds_digest(value) {
+                lines.push(line("Digest in", &member.name));
+            }
+        }
+    });
+    (!lines.is_empty()).then(|| {
+        Finding::danger(
+            format!(
+                "Sign a message of the type {} with a digest of something else",
+                message.definition.name
+            ),
+            "A number or text in it has the form of a digest: the fingerprint of something that \
+             you cannot see here.",
+        )
+        .with(lines)
+    })
+}
+
+/// Bits of the greatest number that stands for itself: more than an address has (160) and than any
+/// amount has (128). That a digest is smaller than this by chance takes 2^80 attempts.
+const GREATEST: u32 = 176;
+
+fn holds_digest(value: &Value<'_>) -> bool {
+    match value {
+        Value::Array(values) => values.iter().any(holds_digest),
+        // The greatest numbers of their types mean "everything" or "for ever", and are told as such.
+        Value::Integer { magnitude, .. } => {
+            magnitude.bits() > GREATEST && !magnitude.is_all_ones(magnitude.bits())
+        }
+        Value::String(text) => {
+            let text = text.trim();
+            let digits = text.strip_prefix("0x").unwrap_or(text);
+            let is_hex =
+                digits.len() == 64 && digits.bytes().all(|digit| digit.is_ascii_hexdigit());
+            is_hex || Word::from_decimal(text).is_some_and(|number| number.bits() > GREATEST)
+        }
+        _ => false,
+    }
 }
 
 /// The type of the items of a list, however deep.

@@ -14,16 +14,16 @@ mod verbs;
 use openkey_capability::{did::Did, recap::ReCap, siwe::Message};
 use openkey_protocol::message::{Error, Grant, GrantKind, Line, Severity, Warning};
 
-use super::words::{line, quoted, shown, warning};
+use super::words::{line, quoted, warning};
 
 pub(super) use strict::{own_words, read};
 
-/// Longest name in a title, in characters; the whole is on the lines below.
-const MAX_TITLE: usize = 60;
-
 /// What a sign-in hands out, in words.
 pub(super) struct Granted {
-    pub(super) title: String,
+    /// What the title says of it: `give 3 permissions`.
+    pub(super) does: String,
+    /// True if it lets a node keep a space.
+    pub(super) is_hosting: bool,
     pub(super) grants: Vec<Grant>,
     pub(super) lines: Vec<Line>,
     pub(super) warnings: Vec<Warning>,
@@ -41,14 +41,14 @@ pub(super) fn explain(message: &Message, recap: &ReCap) -> Result<Granted, Error
     let what = if is_hosting {
         "Let a node keep a space of yours: store it whole, and serve it"
     } else {
-        "Sign in as you, with the permissions below"
+        "Give the permissions below"
     };
     let mut lines = vec![line("What", what), line("To", audience.who)];
     if let Some(end) = no_end(message, is_hosting) {
         warnings.push(end);
     }
-    let title = if let Some(space) = &granted.hosted {
-        format!("Let a node keep your space {}", quoted(space))
+    let does = if let Some(space) = &granted.hosted {
+        format!("let a node keep your space {}", quoted(space))
     } else {
         let count: usize = granted.grants.iter().map(|it| it.abilities.len()).sum();
         let plural = if count == 1 { "" } else { "s" };
@@ -56,10 +56,7 @@ pub(super) fn explain(message: &Message, recap: &ReCap) -> Result<Granted, Error
             "Hand on",
             "Whoever holds this can hand all or part of it on to others, until it ends",
         ));
-        format!(
-            "Sign in to {} and give {count} permission{plural}",
-            shown(&fields.domain, MAX_TITLE)
-        )
+        format!("give {count} permission{plural}")
     };
     for proof in recap.proofs() {
         lines.push(line("Rests on", format!("the permission {proof}")));
@@ -68,7 +65,8 @@ pub(super) fn explain(message: &Message, recap: &ReCap) -> Result<Granted, Error
         (grant.kind == GrantKind::Hosting) == is_hosting && !grant.abilities.is_empty()
     }));
     Ok(Granted {
-        title,
+        does,
+        is_hosting,
         grants: granted.grants,
         lines,
         warnings,

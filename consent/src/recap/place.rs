@@ -3,7 +3,8 @@
 use openkey_capability::{
     attenuation::Abilities,
     did::Did,
-    resource::{Resource, SpaceResource},
+    resource::{Resource, ResourceError, SpaceResource},
+    uri::UriError,
 };
 use openkey_protocol::message::{Error, ErrorCode, GrantKind, Severity, Warning};
 
@@ -34,10 +35,13 @@ impl Place {
         signer: &Did,
         rests_on_others: bool,
     ) -> Result<Self, Error> {
-        let resource = Resource::parse(text).map_err(|_| odd(text))?;
+        let resource = Resource::parse(text).map_err(|error| match error {
+            ResourceError::Uri(error) => no_uri(text, error),
+            error => odd(text, &error.to_string()),
+        })?;
         // Only the capitals of an address may differ from the one spelling.
         if !resource.to_string().eq_ignore_ascii_case(text) {
-            return Err(odd(text));
+            return Err(odd(text, "it has another spelling, which is the usual one"));
         }
         let mut warnings = Vec::new();
         let (kind, scope, namespace) = match &resource {
@@ -60,7 +64,10 @@ impl Place {
             Resource::Other(_) => {
                 let lower = text.to_ascii_lowercase();
                 if NEARLY_OURS.iter().any(|prefix| lower.starts_with(prefix)) {
-                    return Err(odd(text));
+                    return Err(odd(
+                        text,
+                        "it begins like a space, a network or a token, but names none",
+                    ));
                 }
                 warnings.push(warning(
                     Severity::Danger,
@@ -94,8 +101,13 @@ impl Place {
 /// Refuses what two readers could read differently. Escapes do not even come this far: a statement
 /// has no room for them.
 fn check_parts(it: &SpaceResource, text: &str) -> Result<(), Error> {
-    let is_plain = !it.service().is_empty() && !text.contains(['?', '#', '%']);
-    if is_plain { Ok(()) } else { Err(odd(text)) }
+    if it.service().is_empty() {
+        return Err(odd(text, "it names no service"));
+    }
+    if text.contains(['?', '#', '%']) {
+        return Err(odd(text, "it has a query, a fragment or an escape"));
+    }
+    Ok(())
 }
 
 fn look_twice(it: &SpaceResource, warnings: &mut Vec<Warning>) {
@@ -182,11 +194,23 @@ fn owner_of(
     Ok(whose)
 }
 
-fn odd(text: &str) -> Error {
+fn no_uri(text: &str, why: UriError) -> Error {
     refuse(
         ErrorCode::SiweUnsupported,
         "odd_resource",
-        &format!("Two readers could disagree about what {} is.", quoted(text)),
+        &format!("The resource {} is not a URI: {why}.", quoted(text)),
+        "Tell the app's maker; nothing was signed.",
+    )
+}
+
+fn odd(text: &str, why: &str) -> Error {
+    refuse(
+        ErrorCode::SiweUnsupported,
+        "odd_resource",
+        &format!(
+            "Two readers could disagree about what the resource {} is: {why}.",
+            quoted(text)
+        ),
         "Tell the app's maker; nothing was signed.",
     )
 }

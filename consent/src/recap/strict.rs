@@ -4,7 +4,7 @@ use openkey_capability::recap::{PREFIX, ReCap, RecapError};
 use openkey_capability::siwe::{Message, mentions_recap};
 use openkey_protocol::message::{Error, ErrorCode};
 
-use crate::refusal::refuse;
+use crate::{refusal::refuse, words::quoted};
 
 /// Most resources: more than a person reads, and several times what clients ask for.
 const MAX_RESOURCES: usize = 64;
@@ -27,7 +27,20 @@ pub(crate) fn read(message: &Message) -> Result<Option<ReCap>, Error> {
             "the last resource is not the ReCap",
         ));
     };
-    let recap = ReCap::parse(&last).map_err(|error| broken(error.rule(), error))?;
+    let recap = ReCap::parse(&last).map_err(|error| {
+        let name = ReCap::refused_name(&last).map(|name| quoted(&name));
+        match (error, name) {
+            (RecapError::Resource, Some(name)) => broken(
+                error.rule(),
+                format!("the resource {name} is not a URI (a scheme, a colon, and what it names)"),
+            ),
+            (RecapError::Ability, Some(name)) => broken(
+                error.rule(),
+                format!("{name} is not an ability (a namespace, a slash, and a name)"),
+            ),
+            (error, _) => broken(error.rule(), error),
+        }
+    })?;
     if recap.encode() != last {
         return Err(broken(
             "recap_canonical",
@@ -45,11 +58,14 @@ pub(crate) fn read(message: &Message) -> Result<Option<ReCap>, Error> {
         ));
     }
     let attenuation = recap.attenuation();
-    let is_hollow = attenuation.resources().any(|(_, them)| them.is_empty());
-    if is_hollow || attenuation.is_empty() {
+    if attenuation.is_empty() {
+        return Err(broken("recap_empty", "the ReCap names no resource"));
+    }
+    let hollow = attenuation.resources().find(|(_, them)| them.is_empty());
+    if let Some((resource, _)) = hollow {
         return Err(broken(
             "recap_empty",
-            "it grants nothing, or nothing on a resource",
+            format!("the ReCap grants nothing on {}", quoted(resource)),
         ));
     }
     // Two empty caveats grant as much as one; there is one spelling.

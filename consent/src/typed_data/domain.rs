@@ -16,7 +16,7 @@ impl<'s> Domain<'s> {
     /// Reads the domain: its type has at least one of the five members, in the order of the
     /// specification, and the object has exactly those.
     pub(super) fn read(schema: &'s Schema, json: &Json) -> Result<Self, TypedDataError> {
-        let definition = schema.get(DOMAIN).ok_or(TypedDataError::DomainType)?;
+        let definition = schema.get(DOMAIN).ok_or(TypedDataError::NoDomainType)?;
         let mut specified = [
             ("name", Type::String),
             ("version", Type::String),
@@ -25,11 +25,11 @@ impl<'s> Domain<'s> {
             ("salt", Type::FixedBytes(32)),
         ]
         .into_iter();
-        let in_order = |member: &Member| {
+        let mut in_order = |member: &Member| {
             specified.any(|(name, kind)| member.name == name && member.kind == kind)
         };
-        if !definition.members.iter().all(in_order) {
-            return Err(TypedDataError::DomainType);
+        if let Some(other) = definition.members.iter().find(|member| !in_order(member)) {
+            return Err(TypedDataError::DomainType(other.name.clone()));
         }
         let values = Struct::read(schema, definition, json, "domain")?;
         Ok(Self { values })

@@ -1,57 +1,49 @@
 //! Typed data in plain words: who asks, what a known message does, and every field.
 
-use openkey_capability::address::eip55;
+use openkey_capability::{address::eip55, visible::first_hidden};
 use openkey_protocol::message::{Address, Line, Severity, Summary, Warning};
 
-use super::{Domain, Struct, Type, Value};
+use super::{Document, Domain, Struct, Type, Value};
 use crate::{
-    address_text, chains, danger,
-    visible::first_hidden,
+    address_text, chains, danger, fold,
     word::Word,
-    words::{line, quoted, warning},
+    words::{line, most_severe_first, quoted, warning},
 };
 
 /// The summary of a document.
 pub(super) fn summary(
-    domain: &Domain<'_>,
-    message: &Struct<'_>,
+    document: &Document<'_>,
     json: &str,
     signer: &Address,
     now_ms: i64,
 ) -> Summary {
-    let findings = danger::findings(domain, message, now_ms);
+    let Document {
+        domain, message, ..
+    } = document;
+    let judgement = danger::judge(document, signer.as_bytes(), now_ms);
+    let title = judgement
+        .findings
+        .first()
+        .map_or_else(String::new, |finding| finding.title.clone());
     let mut warnings: Vec<Warning> = Vec::new();
     let mut lines = vec![line("Who asks", who_asks(domain))];
-    let title = match findings.first() {
-        Some(first) => first.title.clone(),
-        None => {
-            warnings.push(warning(
-                Severity::Attention,
-                "This kind of message is not known here. Every field is shown; sign only if you \
-                 know what each of them does.",
-            ));
-            format!("Sign typed data of the type {}", message.definition.name)
-        }
-    };
-    if findings.is_empty() {
-        lines.push(line(
-            "What",
-            format!(
-                "A message of the type {}, field by field below",
-                message.definition.name
-            ),
-        ));
-    }
-    for finding in findings {
+    for finding in judgement.findings {
         lines.push(line("What", &finding.title));
         lines.extend(finding.lines);
         warnings.extend(finding.warnings);
     }
-    lines.extend(domain_lines(domain, &mut warnings));
+    // The list of known messages says where neither contract nor chain is needed.
+    let unbound = if judgement.is_known {
+        Severity::Notice
+    } else {
+        Severity::Attention
+    };
+    lines.extend(domain_lines(domain, unbound, &mut warnings));
     lines.push(line("Key", address_text(signer)));
     let mut fields = Fields {
         lines: Vec::new(),
         hidden: false,
+        runs: fold::Runs::default(),
     };
     fields.structure("", message);
     lines.append(&mut fields.lines);
@@ -65,20 +57,16 @@ pub(super) fn summary(
             "A text in it holds characters that do not show; they are spelled out as \\u{…}.",
         ));
     }
-    warnings.sort_by_key(|warning| core::cmp::Reverse(warning.severity));
-    let mut said = Vec::new();
-    warnings.retain(|warning| {
-        let is_new = !said.contains(warning);
-        said.extend(is_new.then(|| warning.clone()));
-        is_new
-    });
+    let (shown, runs) = fold::folded(json);
+    warnings.extend(runs.longer(fields.runs).warning());
+    let warnings = most_severe_first(warnings);
     let confirm = warnings.iter().any(|w| w.severity == Severity::Danger);
     Summary {
         title,
         lines,
         warnings,
         grants: Vec::new(),
-        text: Some(json.to_owned()),
+        text: Some(shown),
         confirm,
     }
 }
@@ -95,14 +83,14 @@ fn who_asks(domain: &Domain<'_>) -> String {
     )
 }
 
-fn domain_lines(domain: &Domain<'_>, warnings: &mut Vec<Warning>) -> Vec<Line> {
+fn domain_lines(domain: &Domain<'_>, unbound: Severity, warnings: &mut Vec<Warning>) -> Vec<Line> {
     let mut lines = Vec::new();
     match domain.contract() {
         Some(contract) => lines.push(line("Contract", eip55(contract))),
         None => {
             lines.push(line("Contract", "Not said"));
             warnings.push(warning(
-                Severity::Attention,
+                unbound,
                 "It names no contract: any program that uses the same name may take the signature.",
             ));
         }
@@ -112,7 +100,7 @@ fn domain_lines(domain: &Domain<'_>, warnings: &mut Vec<Warning>) -> Vec<Line> {
         None => {
             lines.push(line("Chain", "Not said"));
             warnings.push(warning(
-                Severity::Attention,
+                unbound,
                 "It names no chain: the signature may hold on every chain.",
             ));
         }
@@ -139,6 +127,8 @@ struct Fields {
     lines: Vec<Line>,
     /// True once a text held something that does not show.
     hidden: bool,
+    /// The longest runs of blank lines and of spaces in one of the texts.
+    runs: fold::Runs,
 }
 
 impl Fields {
@@ -175,6 +165,7 @@ impl Fields {
             Value::Bytes(bytes) => format!("0x{}", hex::encode(bytes)),
             Value::String(text) => {
                 self.hidden |= first_hidden(text).is_some();
+                self.runs = self.runs.longer(fold::folded(text).1);
                 quoted(text)
             }
         };

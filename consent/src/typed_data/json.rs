@@ -1,5 +1,5 @@
-//! JSON (RFC 8259) that everybody reads the same way: no member twice, no fractions, nothing
-//! rounded, bounded depth and size.
+//! JSON (RFC 8259) that everybody reads the same way: no member twice, no fractions, no number
+//! that JavaScript rounds, bounded depth and size.
 
 use core::{
     cell::{Cell, RefCell},
@@ -20,7 +20,9 @@ pub(super) const MAX_NODES: usize = 2048;
 pub(super) enum Json {
     Null,
     Bool(bool),
-    /// A whole number that a JSON number can hold exactly: −2⁶³ to 2⁶⁴ − 1.
+    /// A whole number of at most 64 bits that a double holds exactly: JavaScript reads every JSON
+    /// number as a double (ECMA-262, `JSON.parse`), so that any other would be signed as one number
+    /// and shown by a wallet as another.
     Integer {
         negative: bool,
         magnitude: u64,
@@ -50,10 +52,12 @@ pub(super) fn parse(text: &str) -> Result<Json, TypedDataError> {
     })
 }
 
-/// What a document has used up, and why it is refused.
+/// What a document has used up, where in it the reader is, and why it is refused.
 #[derive(Default)]
 struct Reader {
     nodes: Cell<usize>,
+    /// Names of members and numbers of items around the value that is read now.
+    path: RefCell<Vec<String>>,
     refusal: RefCell<Option<TypedDataError>>,
 }
 
@@ -62,6 +66,21 @@ impl Reader {
         let error = E::custom(&refusal);
         *self.refusal.borrow_mut() = Some(refusal);
         error
+    }
+
+    fn enter(&self, part: String) {
+        self.path.borrow_mut().push(part);
+    }
+
+    fn leave(&self) {
+        self.path.borrow_mut().pop();
+    }
+
+    /// The value that is read now: `message.to[0]`.
+    fn place(&self) -> String {
+        let path = self.path.borrow().concat();
+        path.strip_prefix('.')
+            .map_or_else(|| "the document".to_owned(), str::to_owned)
     }
 }
 
@@ -72,10 +91,27 @@ struct Seed<'r> {
 }
 
 impl<'r> Seed<'r> {
+    /// A whole number, if a double holds it exactly.
+    fn integer<E: serde::de::Error>(self, negative: bool, magnitude: u64) -> Result<Json, E> {
+        /// Bits of a double's significand (IEEE 754, binary64).
+        const SIGNIFICANT: u32 = 53;
+        let bits = u64::BITS - magnitude.leading_zeros();
+        // Zero has as many trailing zeros as bits, which is none too many.
+        if bits.saturating_sub(magnitude.trailing_zeros()) > SIGNIFICANT {
+            let place = self.reader.place();
+            return Err(self.reader.refuse(TypedDataError::Number(place)));
+        }
+        Ok(Json::Integer {
+            negative,
+            magnitude,
+        })
+    }
+
     /// The seed of an inner value.
     fn inner<E: serde::de::Error>(self) -> Result<Self, E> {
         if self.depth == MAX_DEPTH {
-            return Err(self.reader.refuse(TypedDataError::TooDeep));
+            let place = self.reader.place();
+            return Err(self.reader.refuse(TypedDataError::TooDeep(place)));
         }
         Ok(Self {
             depth: self.depth + 1,
@@ -112,23 +148,18 @@ impl<'de> Visitor<'de> for Seed<'_> {
         Ok(Json::Bool(value))
     }
 
-    fn visit_u64<E>(self, magnitude: u64) -> Result<Json, E> {
-        Ok(Json::Integer {
-            negative: false,
-            magnitude,
-        })
+    fn visit_u64<E: serde::de::Error>(self, magnitude: u64) -> Result<Json, E> {
+        self.integer(false, magnitude)
     }
 
-    fn visit_i64<E>(self, value: i64) -> Result<Json, E> {
-        Ok(Json::Integer {
-            negative: value < 0,
-            magnitude: value.unsigned_abs(),
-        })
+    fn visit_i64<E: serde::de::Error>(self, value: i64) -> Result<Json, E> {
+        self.integer(value < 0, value.unsigned_abs())
     }
 
     // What serde_json gives for fractions, exponents, −0 and whatever 64 bits do not hold.
     fn visit_f64<E: serde::de::Error>(self, _: f64) -> Result<Json, E> {
-        Err(self.reader.refuse(TypedDataError::Number))
+        let place = self.reader.place();
+        Err(self.reader.refuse(TypedDataError::Number(place)))
     }
 
     fn visit_str<E>(self, value: &str) -> Result<Json, E> {
@@ -142,9 +173,16 @@ impl<'de> Visitor<'de> for Seed<'_> {
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Json, A::Error> {
         let inner = self.inner()?;
         let mut array = Vec::new();
-        while let Some(item) = items.next_element_seed(inner)? {
+        loop {
+            self.reader.enter(format!("[{}]", array.len()));
+            // After an error nothing else is read, and the path stays where it was.
+            let Some(item) = items.next_element_seed(inner)? else {
+                break;
+            };
+            self.reader.leave();
             array.push(item);
         }
+        self.reader.leave();
         Ok(Json::Array(array))
     }
 
@@ -153,10 +191,13 @@ impl<'de> Visitor<'de> for Seed<'_> {
         let mut object: Vec<(String, Json)> = Vec::new();
         let mut seen = std::collections::BTreeSet::new();
         while let Some(name) = members.next_key::<String>()? {
+            self.reader.enter(format!(".{name}"));
             if !seen.insert(name.clone()) {
-                return Err(self.reader.refuse(TypedDataError::DuplicateMember));
+                let place = self.reader.place();
+                return Err(self.reader.refuse(TypedDataError::DuplicateMember(place)));
             }
             let value = members.next_value_seed(inner)?;
+            self.reader.leave();
             object.push((name, value));
         }
         Ok(Json::Object(object))
@@ -175,8 +216,10 @@ mod tests {
         };
         for (text, value) in [
             ("0", integer(false, 0)),
-            ("9007199254740993", integer(false, 9_007_199_254_740_993)),
-            ("18446744073709551615", integer(false, u64::MAX)),
+            ("9007199254740992", integer(false, 1 << 53)),
+            ("9007199254740994", integer(false, (1 << 53) + 2)),
+            ("1000000000000000000", integer(false, 10_u64.pow(18))),
+            ("18446744073709549568", integer(false, u64::MAX - 2047)),
             ("-9223372036854775808", integer(true, 1 << 63)),
         ] {
             assert_eq!(parse(text), Ok(value), "{text}");
@@ -188,8 +231,16 @@ mod tests {
             "0.1",
             "18446744073709551616",
             "-9223372036854775809",
+            "9007199254740993",
+            "-9007199254740993",
+            "1000000000000000001",
+            "18446744073709551615",
         ] {
-            assert_eq!(parse(text), Err(TypedDataError::Number), "{text}");
+            let place = || "the document".to_owned();
+            assert_eq!(parse(text), Err(TypedDataError::Number(place())), "{text}");
+            let inside = format!(r#"{{"a":[0,{{"b":{text}}}],"c":1}}"#);
+            let place = "a[1].b".to_owned();
+            assert_eq!(parse(&inside), Err(TypedDataError::Number(place)), "{text}");
         }
         for text in ["01", "+1", "1.", "NaN", "0x1", "1e999", ""] {
             assert!(
@@ -201,8 +252,12 @@ mod tests {
 
     #[test]
     fn members_appear_once_at_every_level() {
-        for text in [r#"{"a":1,"a":1}"#, r#"[{"b":{"a":1,"\u0061":2}}]"#] {
-            assert_eq!(parse(text), Err(TypedDataError::DuplicateMember), "{text}");
+        for (text, place) in [
+            (r#"{"a":1,"a":1}"#, "a"),
+            (r#"{"c":[{"b":{"a":1,"\u0061":2}}]}"#, "c[0].b.a"),
+        ] {
+            let refused = TypedDataError::DuplicateMember(place.to_owned());
+            assert_eq!(parse(text), Err(refused), "{text}");
         }
     }
 
@@ -210,7 +265,10 @@ mod tests {
     fn depth_and_size_are_bounded() {
         let nested = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
         assert!(parse(&nested(MAX_DEPTH)).is_ok());
-        assert_eq!(parse(&nested(MAX_DEPTH + 1)), Err(TypedDataError::TooDeep));
+        assert!(matches!(
+            parse(&nested(MAX_DEPTH + 1)),
+            Err(TypedDataError::TooDeep(_))
+        ));
         let list = |count: usize| format!("[{}]", vec!["1"; count].join(","));
         assert!(parse(&list(MAX_NODES - 1)).is_ok());
         assert_eq!(parse(&list(MAX_NODES)), Err(TypedDataError::TooMany));

@@ -8,6 +8,7 @@ mod json;
 mod types;
 mod value;
 
+use openkey_capability::visible::first_hidden;
 use openkey_protocol::message::{Address, Error, ErrorCode, PromptKind};
 use sha3::{Digest as _, Keccak256};
 
@@ -25,7 +26,6 @@ use self::{
 use super::{
     SigningRequest,
     refusal::{check_size, hidden, refuse},
-    visible::first_hidden,
     words::{MAX_VALUE, shown},
 };
 
@@ -38,10 +38,15 @@ pub(super) fn read(json: &str, signer: &Address, now_ms: i64) -> Result<SigningR
     }
     let parts = Parts::read(json).map_err(refusal)?;
     let (domain, message) = parts.values().map_err(refusal)?;
+    let document = Document {
+        written: encode::encode_type(&parts.schema, &parts.primary_type),
+        domain,
+        message,
+    };
     Ok(SigningRequest {
         kind: PromptKind::SignTypedData,
-        digest: digest(&parts.schema, &domain, &message),
-        summary: explain::summary(&domain, &message, json, signer, now_ms),
+        digest: digest(&parts.schema, &document),
+        summary: explain::summary(&document, json, signer, now_ms),
     })
 }
 
@@ -59,14 +64,22 @@ fn refusal(error: TypedDataError) -> Error {
 }
 
 /// `keccak256(0x1901 ‖ domainSeparator ‖ hashStruct(message))`
-fn digest(schema: &Schema, domain: &Domain<'_>, message: &Struct<'_>) -> [u8; 32] {
+fn digest(schema: &Schema, document: &Document<'_>) -> [u8; 32] {
     let mut encoder = Encoder::new(schema);
     Keccak256::new()
         .chain_update([0x19, 0x01])
-        .chain_update(encoder.hash_struct(&domain.values))
-        .chain_update(encoder.hash_struct(message))
+        .chain_update(encoder.hash_struct(&document.domain.values))
+        .chain_update(encoder.hash_struct(&document.message))
         .finalize()
         .into()
+}
+
+/// A document that was read whole.
+pub(crate) struct Document<'s> {
+    /// `encodeType` of the primary type: it and every struct that it can hold, to the letter.
+    pub(crate) written: String,
+    pub(crate) domain: Domain<'s>,
+    pub(crate) message: Struct<'s>,
 }
 
 /// The four members of a document.
@@ -80,19 +93,27 @@ struct Parts {
 impl Parts {
     fn read(text: &str) -> Result<Self, TypedDataError> {
         let Json::Object(members) = json::parse(text)? else {
-            return Err(TypedDataError::Shape("the document"));
+            return Err(TypedDataError::Shape {
+                item: "the document".to_owned(),
+                must: "an object",
+            });
         };
         let (mut types, mut primary_type, mut domain, mut message) = (None, None, None, None);
         for (name, value) in members {
             match name.as_str() {
                 "types" => types = Some(Schema::read(&value)?),
                 "primaryType" => match value {
-                    Json::String(name) => primary_type = Some(name),
-                    _ => return Err(TypedDataError::Shape("primaryType")),
+                    Json::String(text) => primary_type = Some(text),
+                    _ => {
+                        return Err(TypedDataError::Shape {
+                            item: name,
+                            must: "a text",
+                        });
+                    }
                 },
                 "domain" => domain = Some(value),
                 "message" => message = Some(value),
-                _ => return Err(TypedDataError::UnknownMember),
+                _ => return Err(TypedDataError::UnknownMember(name)),
             }
         }
         Ok(Self {
@@ -106,12 +127,15 @@ impl Parts {
     /// Reads domain and message by their types.
     fn values(&self) -> Result<(Domain<'_>, Struct<'_>), TypedDataError> {
         let schema = &self.schema;
+        schema.check_colons(&self.primary_type)?;
         let domain = Domain::read(schema, &self.domain)?;
         // Signing the domain alone would be a signature over nothing that can be shown.
+        if self.primary_type == DOMAIN {
+            return Err(TypedDataError::PrimaryDomain);
+        }
         let primary = schema
             .get(&self.primary_type)
-            .filter(|definition| definition.name != DOMAIN)
-            .ok_or(TypedDataError::PrimaryType)?;
+            .ok_or_else(|| TypedDataError::PrimaryType(self.primary_type.clone()))?;
         let message = Struct::read(schema, primary, &self.message, "message")?;
         Ok((domain, message))
     }

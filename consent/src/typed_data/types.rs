@@ -3,14 +3,14 @@
 use core::fmt;
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{TypedDataError, json::Json};
+use super::{TypedDataError, error::TypeFault, json::Json};
 
 /// The domain's type, which no member may have.
 pub(super) const DOMAIN: &str = "EIP712Domain";
 /// Longest name of a type or member; longer ones serve only to push others out of sight.
-const MAX_NAME: usize = 64;
+pub(super) const MAX_NAME: usize = 64;
 /// Most dimensions of an array: bulk orders have some twenty.
-const MAX_DIMENSIONS: usize = 32;
+pub(super) const MAX_DIMENSIONS: usize = 32;
 
 /// The type of a member.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,28 +33,33 @@ pub(crate) enum Type {
 impl Type {
     /// Reads a type as it has to be written: no aliases, no spaces, no leading zeros. Any
     /// identifier that is no basic type is a struct.
-    fn parse(text: &str) -> Option<Self> {
-        let (stem, mut rest) = text.split_at_checked(text.find('[').unwrap_or(text.len()))?;
+    fn parse(text: &str) -> Result<Self, TypeFault> {
+        let (stem, mut rest) = text
+            .split_at_checked(text.find('[').unwrap_or(text.len()))
+            .ok_or(TypeFault::Name)?;
         let mut parsed = match basic(stem) {
             Some(basic) => basic,
-            None if is_identifier(stem) && !is_reserved(stem) => Self::Struct(stem.to_owned()),
-            None => return None,
+            None => {
+                check_struct_name(stem)?;
+                Self::Struct(stem.to_owned())
+            }
         };
         let mut dimensions = 0;
         while !rest.is_empty() {
             dimensions += 1;
-            let (size, after) = rest.strip_prefix('[')?.split_once(']')?;
+            let inner = rest.strip_prefix('[').ok_or(TypeFault::Brackets)?;
+            let (size, after) = inner.split_once(']').ok_or(TypeFault::Brackets)?;
             let size = match size {
                 "" => None,
-                digits => Some(number(digits)?),
+                digits => Some(number(digits).ok_or(TypeFault::Brackets)?),
             };
             if dimensions > MAX_DIMENSIONS {
-                return None;
+                return Err(TypeFault::Dimensions);
             }
             parsed = Self::Array(Box::new(parsed), size);
             rest = after;
         }
-        Some(parsed)
+        Ok(parsed)
     }
 
     /// The struct that it is, or that its items are.
@@ -130,14 +135,42 @@ fn is_reserved(name: &str) -> bool {
         })
 }
 
+/// What is wrong with a name as the type of a member.
+fn check_struct_name(name: &str) -> Result<(), TypeFault> {
+    match name {
+        "uint" | "int" | "byte" => Err(TypeFault::Alias),
+        name if is_reserved(name) => {
+            Err(match name.trim_end_matches(|c: char| c.is_ascii_digit()) {
+                "uint" | "int" | "bytes" => TypeFault::Size,
+                _ => TypeFault::NotEncodable,
+            })
+        }
+        name if name.len() > MAX_NAME => Err(TypeFault::Long),
+        name if !is_identifier(name) => Err(TypeFault::Name),
+        _ => Ok(()),
+    }
+}
+
 /// A letter or underscore, then letters, digits and underscores. Solidity's dollar sign is left
 /// out: common signers do not count it as part of a name, and so reach another digest.
 fn is_identifier(name: &str) -> bool {
-    name.len() <= MAX_NAME
-        && name.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_')
+    name.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_')
         && name
             .bytes()
             .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+}
+
+/// Refuses a name that is too long or is no identifier; `within` says where it stands.
+fn check_name(name: &str, within: &str) -> Result<(), TypedDataError> {
+    let (name, within) = (name.to_owned(), within.to_owned());
+    if name.len() > MAX_NAME {
+        return Err(TypedDataError::LongName { name, within });
+    }
+    if is_identifier(&name) {
+        Ok(())
+    } else {
+        Err(TypedDataError::Identifier { name, within })
+    }
 }
 
 /// A member of a struct.
@@ -177,7 +210,7 @@ impl Schema {
     /// Reads the `types` of a document.
     pub(super) fn read(types: &Json) -> Result<Self, TypedDataError> {
         let Json::Object(types) = types else {
-            return Err(TypedDataError::Shape("types"));
+            return Err(shape("types", "an object"));
         };
         let mut definitions = BTreeMap::new();
         for (name, members) in types {
@@ -189,13 +222,20 @@ impl Schema {
             recursive: BTreeSet::new(),
         };
         for definition in schema.definitions.values() {
-            let unknown = definition.members.iter().find(|member| {
-                let held = member.kind.structure();
-                held.is_some_and(|name| name == DOMAIN || schema.get(name).is_none())
-            });
-            if let Some(member) = unknown {
-                let path = format!("{}.{}", definition.name, member.name);
-                return Err(TypedDataError::UnknownType(path));
+            for member in &definition.members {
+                let Some(held) = member.kind.structure() else {
+                    continue;
+                };
+                let path = || format!("{}.{}", definition.name, member.name);
+                if held == DOMAIN {
+                    return Err(TypedDataError::DomainAsMember(path()));
+                }
+                if schema.get(held).is_none() {
+                    return Err(TypedDataError::UnknownType {
+                        member: path(),
+                        kind: held.to_owned(),
+                    });
+                }
             }
         }
         schema.recursive = schema
@@ -205,6 +245,34 @@ impl Schema {
             .cloned()
             .collect();
         Ok(schema)
+    }
+
+    /// Refuses type names with a colon where libraries disagree. `HyperliquidTransaction:UsdSend`
+    /// is read by all of them as one name only if it is the primary type and nothing in the message
+    /// makes a library look for other types: it holds no struct, and no type is named like the part
+    /// in front of the colon.
+    pub(super) fn check_colons(&self, primary: &str) -> Result<(), TypedDataError> {
+        for definition in self.definitions.values() {
+            let Some((before, _)) = definition.name.split_once(':') else {
+                continue;
+            };
+            let holds_struct = definition
+                .members
+                .iter()
+                .any(|member| member.kind.structure().is_some());
+            let why = if definition.name != primary {
+                "it is not the primary type"
+            } else if holds_struct {
+                "one of its members is a struct"
+            } else if self.get(before).is_some() {
+                "another type is named like the part in front of the colon"
+            } else {
+                continue;
+            };
+            let name = definition.name.clone();
+            return Err(TypedDataError::Colon { name, why });
+        }
+        Ok(())
     }
 
     pub(super) fn get(&self, name: &str) -> Option<&Definition> {
@@ -232,16 +300,29 @@ impl Schema {
     }
 }
 
-/// Reads one struct.
+fn shape(item: impl Into<String>, must: &'static str) -> TypedDataError {
+    TypedDataError::Shape {
+        item: item.into(),
+        must,
+    }
+}
+
+/// Reads one struct. Its name is an identifier, or two of them with a colon in between
+/// ([`Schema::check_colons`]).
 fn definition(name: &str, members: &Json) -> Result<Definition, TypedDataError> {
-    if !is_identifier(name) {
-        return Err(TypedDataError::Identifier);
+    match name.split_once(':') {
+        Some((before, after))
+            if name.len() <= MAX_NAME
+                && [before, after].into_iter().all(is_identifier)
+                && !is_reserved(before) => {}
+        _ => check_name(name, "types")?,
     }
     if is_reserved(name) {
         return Err(TypedDataError::ReservedName(name.to_owned()));
     }
+    let path = format!("types.{name}");
     let Json::Array(members) = members else {
-        return Err(TypedDataError::Shape("a type"));
+        return Err(shape(path, "a list of members"));
     };
     if members.is_empty() {
         return Err(TypedDataError::EmptyType(name.to_owned()));
@@ -251,10 +332,10 @@ fn definition(name: &str, members: &Json) -> Result<Definition, TypedDataError> 
         members: Vec::with_capacity(members.len()),
     };
     let mut names = BTreeSet::new();
-    for member in members {
-        let member = self::member(name, member)?;
+    for (member, index) in members.iter().zip(0..) {
+        let member = self::member(name, &format!("{path}[{index}]"), member)?;
         if !names.insert(member.name.clone()) {
-            return Err(TypedDataError::DuplicateField(name.to_owned()));
+            return Err(TypedDataError::DuplicateField(name.to_owned(), member.name));
         }
         definition.members.push(member);
     }
@@ -262,9 +343,10 @@ fn definition(name: &str, members: &Json) -> Result<Definition, TypedDataError> 
 }
 
 /// Reads `{"name": …, "type": …}`.
-fn member(owner: &str, member: &Json) -> Result<Member, TypedDataError> {
+fn member(owner: &str, path: &str, member: &Json) -> Result<Member, TypedDataError> {
+    let wrong = || shape(path, "an object of name and type, both of them texts");
     let Json::Object(parts) = member else {
-        return Err(TypedDataError::Shape("a member of a type"));
+        return Err(wrong());
     };
     let (name, kind) = match parts.as_slice() {
         [(a, Json::String(name)), (b, Json::String(kind))] if a == "name" && b == "type" => {
@@ -273,16 +355,17 @@ fn member(owner: &str, member: &Json) -> Result<Member, TypedDataError> {
         [(a, Json::String(kind)), (b, Json::String(name))] if a == "type" && b == "name" => {
             (name, kind)
         }
-        _ => return Err(TypedDataError::Shape("a member of a type")),
+        _ => return Err(wrong()),
     };
-    if !is_identifier(name) {
-        return Err(TypedDataError::Identifier);
-    }
-    let parsed = Type::parse(kind).filter(|parsed| parsed.to_string() == *kind);
-    let kind = parsed.ok_or_else(|| TypedDataError::TypeName(format!("{owner}.{name}")))?;
+    check_name(name, &format!("types.{owner}"))?;
+    let fault = |fault| TypedDataError::TypeName {
+        member: format!("{owner}.{name}"),
+        kind: kind.clone(),
+        fault,
+    };
     Ok(Member {
         name: name.clone(),
-        kind,
+        kind: Type::parse(kind).map_err(fault)?,
     })
 }
 
@@ -310,42 +393,46 @@ mod tests {
         ] {
             assert_eq!(Type::parse(text).unwrap().to_string(), text);
         }
-        for text in [
-            "",
-            "uint",
-            "int",
-            "uint7",
-            "uint264",
-            "uint08",
-            "uint0",
-            "int0",
-            "bytes0",
-            "bytes33",
-            "bytes01",
-            "byte",
-            "function",
-            "fixed128x18",
-            "ufixed",
-            "mapping",
-            "a b",
-            "uint256 []",
-            "uint256[0]",
-            "uint256[01]",
-            "uint256[-1]",
-            "uint256[",
-            "uint256]",
-            "uint256[]x",
-            "[]",
-            "1a",
-            "A$",
-            "A.B",
-            "Ä",
-            "(uint256)",
-            "Mail[99999999999999999999]",
+        for (text, fault) in [
+            ("", TypeFault::Name),
+            ("uint", TypeFault::Alias),
+            ("int", TypeFault::Alias),
+            ("byte", TypeFault::Alias),
+            ("uint7", TypeFault::Size),
+            ("uint264", TypeFault::Size),
+            ("uint08", TypeFault::Size),
+            ("uint0", TypeFault::Size),
+            ("int0", TypeFault::Size),
+            ("bytes0", TypeFault::Size),
+            ("bytes33", TypeFault::Size),
+            ("bytes01", TypeFault::Size),
+            ("function", TypeFault::NotEncodable),
+            ("fixed128x18", TypeFault::NotEncodable),
+            ("ufixed", TypeFault::NotEncodable),
+            ("mapping", TypeFault::NotEncodable),
+            ("a b", TypeFault::Name),
+            ("uint256 []", TypeFault::Name),
+            ("uint256[0]", TypeFault::Brackets),
+            ("uint256[01]", TypeFault::Brackets),
+            ("uint256[-1]", TypeFault::Brackets),
+            ("uint256[", TypeFault::Brackets),
+            ("uint256]", TypeFault::Name),
+            ("uint256[]x", TypeFault::Brackets),
+            ("[]", TypeFault::Name),
+            ("1a", TypeFault::Name),
+            ("A$", TypeFault::Name),
+            ("A.B", TypeFault::Name),
+            ("A:B", TypeFault::Name),
+            ("Ä", TypeFault::Name),
+            ("(uint256)", TypeFault::Name),
+            ("Mail[99999999999999999999]", TypeFault::Brackets),
+            (&"M".repeat(MAX_NAME + 1), TypeFault::Long),
+            (
+                &format!("uint8{}", "[]".repeat(MAX_DIMENSIONS + 1)),
+                TypeFault::Dimensions,
+            ),
         ] {
-            assert_eq!(Type::parse(text), None, "{text}");
+            assert_eq!(Type::parse(text), Err(fault), "{text}");
         }
-        let deep = format!("uint8{}", "[]".repeat(MAX_DIMENSIONS + 1));
-        assert_eq!(Type::parse(&deep), None);
     }
 }

@@ -44,7 +44,7 @@ impl<'s> Struct<'s> {
         path: &str,
     ) -> Result<Self, TypedDataError> {
         let Json::Object(members) = json else {
-            return Err(TypedDataError::WrongValue(path.to_owned()));
+            return Err(wrong(path, "an object"));
         };
         let mut values = Vec::with_capacity(definition.members.len());
         for Member { name, kind } in &definition.members {
@@ -55,9 +55,9 @@ impl<'s> Struct<'s> {
             };
             values.push(Value::read(schema, kind, json, &path)?);
         }
-        // Every member was found once, so more of them means that one has no type.
-        if members.len() != definition.members.len() {
-            return Err(TypedDataError::UnknownValue(path.to_owned()));
+        let is_defined = |name: &str| definition.members.iter().any(|it| it.name == name);
+        if let Some((name, _)) = members.iter().find(|(name, _)| !is_defined(name)) {
+            return Err(TypedDataError::UnknownValue(format!("{path}.{name}")));
         }
         Ok(Self { definition, values })
     }
@@ -75,7 +75,7 @@ impl<'s> Value<'s> {
         json: &Json,
         path: &str,
     ) -> Result<Self, TypedDataError> {
-        let wrong = || TypedDataError::WrongValue(path.to_owned());
+        let wrong = || wrong(path, must_be(kind));
         match (kind, json) {
             (Type::Bool, Json::Bool(value)) => Ok(Self::Bool(*value)),
             (Type::Address, Json::String(text)) => {
@@ -91,7 +91,10 @@ impl<'s> Value<'s> {
                 let signed = matches!(kind, Type::Int(_));
                 let (negative, magnitude) = integer(json).ok_or_else(wrong)?;
                 if !fits(negative, &magnitude, *bits, signed) {
-                    return Err(TypedDataError::OutOfRange(path.to_owned()));
+                    return Err(TypedDataError::OutOfRange {
+                        place: path.to_owned(),
+                        kind: kind.to_string(),
+                    });
                 }
                 Ok(Self::Integer {
                     negative,
@@ -115,8 +118,12 @@ impl<'s> Value<'s> {
                 Struct::read(schema, definition, json, path).map(Self::Struct)
             }
             (Type::Array(item, size), Json::Array(items)) => {
-                if size.is_some_and(|size| size != items.len()) {
-                    return Err(TypedDataError::ListLength(path.to_owned()));
+                if let Some(expected) = size.filter(|size| *size != items.len()) {
+                    return Err(TypedDataError::ListLength {
+                        place: path.to_owned(),
+                        found: items.len(),
+                        expected,
+                    });
                 }
                 let read =
                     |(json, index)| Value::read(schema, item, json, &format!("{path}[{index}]"));
@@ -125,6 +132,32 @@ impl<'s> Value<'s> {
             }
             _ => Err(wrong()),
         }
+    }
+}
+
+fn wrong(place: &str, must: impl Into<String>) -> TypedDataError {
+    TypedDataError::WrongValue {
+        place: place.to_owned(),
+        must: must.into(),
+    }
+}
+
+/// How the value of a type has to be written.
+fn must_be(kind: &Type) -> String {
+    match kind {
+        Type::Bool => "true or false".to_owned(),
+        Type::Address => "an address: a text of 0x and 40 hexadecimal digits".to_owned(),
+        Type::Uint(_) | Type::Int(_) => format!(
+            "a whole number ({kind}): a JSON number, or a text of decimal digits without leading \
+             zeros, or of 0x and at most 64 hexadecimal digits"
+        ),
+        Type::FixedBytes(size) => {
+            format!("{kind}: a text of 0x and {} hexadecimal digits", size * 2)
+        }
+        Type::Bytes => "bytes: a text of 0x and an even number of hexadecimal digits".to_owned(),
+        Type::String => "a text".to_owned(),
+        Type::Struct(name) => format!("an object: the members of {name}"),
+        Type::Array(..) => format!("a list ({kind})"),
     }
 }
 

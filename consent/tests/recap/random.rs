@@ -140,7 +140,7 @@ proptest! {
             prop_assert_ne!(after.digest, before.digest);
         }
         let signer = ADDRESS.parse().unwrap();
-        let as_text = read_payload(&Payload::Text(changed), &signer, NOW);
+        let as_text = read_payload(&Payload::Text(changed), &signer, None, NOW);
         prop_assert!(as_text.is_err(), "a sign-in passed as a text");
     }
 }
@@ -184,7 +184,7 @@ fn the_fuzz_corpus_is_judged() {
             continue;
         };
         let signer = Address(message.fields().address);
-        let Ok(request) = read_payload(&Payload::Siwe(text.clone()), &signer, NOW) else {
+        let Ok(request) = read_payload(&Payload::Siwe(text.clone()), &signer, None, NOW) else {
             continue;
         };
         let grants = &request.summary.grants;

@@ -163,42 +163,43 @@ fn e11_names_and_amounts_alone_are_reason_enough() {
 
 #[test]
 fn e11_permit2_by_its_address_is_reason_enough() {
-    let mut document = document(&["Letter(string text)"], &json!({"text": "hello"}));
+    let ballot = ["Ballot(uint256 proposalId,uint8 support)"];
+    let mut document = document(&ballot, &json!({"proposalId": 1, "support": 1}));
     assert!(!is_dangerous(&read(&document.to_string()).unwrap()));
     document["domain"]["verifyingContract"] = json!("0x000000000022d473030f116ddee9f6b43ac78ba3");
     assert!(is_dangerous(&read(&document.to_string()).unwrap()));
 }
 
 #[test]
-fn giving_up_a_right_and_voting_are_no_drains() {
-    for (types, message) in [
+fn e11_giving_up_a_right_or_votes_is_told_as_that_and_dangerous() {
+    for (title, types, message) in [
         (
+            "Take back somebody's right to spend a token",
             vec![
                 "Permit(address holder,address spender,uint256 nonce,uint256 expiry,bool allowed)",
             ],
             json!({"holder": OTHER, "spender": OTHER, "nonce": 0, "expiry": 0, "allowed": false}),
         ),
         (
+            "Give your votes to somebody",
             vec!["Delegation(address delegatee,uint256 nonce,uint256 expiry)"],
             json!({"delegatee": OTHER, "nonce": 0, "expiry": MAX}),
         ),
     ] {
         let request = request(&types, &message);
-        assert!(!is_dangerous(&request), "{types:?}");
-        assert!(!request.summary.warnings.is_empty(), "{types:?}");
+        assert!(is_dangerous(&request), "{types:?}");
+        assert_eq!(request.summary.title, title, "{types:?}");
     }
 }
 
 #[test]
-fn what_is_not_known_is_shown_whole_and_flagged() {
+fn e11_what_is_not_known_is_shown_whole_and_dangerous() {
     let request = request(
         &["Letter(string text,uint256 page,uint256 nonce,address reader)"],
         &json!({"text": "hello", "page": 12, "nonce": MAX, "reader": OTHER}),
     );
-    assert!(!is_dangerous(&request));
+    assert!(is_dangerous(&request));
     assert_eq!(request.summary.title, "Sign typed data of the type Letter");
-    let worst = request.summary.warnings.iter().map(|w| w.severity).max();
-    assert_eq!(worst, Some(Severity::Attention));
     let labels: Vec<&str> = request
         .summary
         .lines

@@ -76,7 +76,7 @@ impl<S: RecordStore> Enclave<S> {
         let change = Change::Sign { key };
         loaded.account.check(&change, now)?;
         let address = loaded.account.signing_key(key)?.address;
-        let read = openkey_consent::read_payload(payload, &address, now)?;
+        let read = openkey_consent::read_payload(payload, &address, Some(&request.origin), now)?;
         self.prompt(Draft {
             kind: read.kind,
             digest: Hash32(read.digest),
