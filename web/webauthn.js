@@ -90,7 +90,7 @@ export async function get(options, signal) {
     authenticator_data: bytes(response.authenticatorData),
     client_data_json: bytes(response.clientDataJSON),
     signature: bytes(response.signature),
-    user_handle: response.userHandle ? bytes(response.userHandle) : null,
+    user_handle: response.userHandle?.byteLength ? bytes(response.userHandle) : null,
   };
 }
 

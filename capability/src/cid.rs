@@ -4,7 +4,7 @@
 use core::fmt;
 
 use cid::Version;
-use cid::multibase::Base;
+use cid::multibase::{self, Base};
 use multihash::Multihash;
 
 /// Codec `raw` (multicodec table).
@@ -42,8 +42,9 @@ impl Cid {
         Self(digest)
     }
 
-    /// Reads the text of a CIDv1 in any multibase. The codec does not matter: tokens are found by
-    /// their hash.
+    /// Reads the text of a CIDv1 in any multibase. The whole text is the identifier: no path or
+    /// address around it, nothing behind it. The codec does not matter: tokens are found by their
+    /// hash.
     ///
     /// # Errors
     ///
@@ -52,7 +53,13 @@ impl Cid {
         if text.len() > MAX_TEXT {
             return Err(CidError);
         }
-        let parsed = cid::Cid::try_from(text).map_err(|_| CidError)?;
+        // The library's reader of texts looks for `/ipfs/` and takes what stands behind it.
+        let (base, bytes) = multibase::decode(text).map_err(|_| CidError)?;
+        let parsed = cid::Cid::try_from(bytes.as_slice()).map_err(|_| CidError)?;
+        let is_whole = parsed.to_bytes() == bytes && multibase::encode(base, &bytes) == text;
+        if !is_whole {
+            return Err(CidError);
+        }
         let hash = parsed.hash();
         if parsed.version() != Version::V1 || hash.code() != BLAKE3 {
             return Err(CidError);

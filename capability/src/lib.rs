@@ -16,6 +16,7 @@
 //! * [`token`]: either of them, as a header carries it.
 //! * [`chain`]: delegations, invocations and revocations, held to what they rest on.
 //! * [`uri`]: RFC 3986 syntax checks.
+//! * [`visible`]: what a person cannot see in a text.
 #![cfg_attr(
     test,
     // A test that fails by a panic says where; library code never panics.
@@ -37,3 +38,4 @@ pub mod siwe;
 pub mod token;
 pub mod ucan;
 pub mod uri;
+pub mod visible;

@@ -12,9 +12,11 @@ use cid::multibase::Base;
 use serde::de::{Error as _, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
+use crate::ability::Ability;
 use crate::attenuation::{Attenuation, Caveats, Value};
 use crate::cid::Cid;
 use crate::siwe::MAX_LINE;
+use crate::uri::parse_uri;
 
 /// What a ReCap resource begins with.
 pub const PREFIX: &str = "urn:recap:";
@@ -51,8 +53,17 @@ pub enum RecapError {
     #[error("the ReCap is not base64url without padding")]
     Base64,
     /// Not JSON of the right shape, a member twice, or more than is read.
-    #[error("the ReCap is not an object of att and prf, with nothing named twice")]
+    #[error(
+        "the ReCap is not an object of att (resources, their abilities, and [{{}}] for each) and prf, \
+         with nothing named twice"
+    )]
     Json,
+    /// A resource is no URI.
+    #[error("a resource of the ReCap is not a URI")]
+    Resource,
+    /// What should be an ability is none.
+    #[error("an ability of the ReCap is not a namespace, a slash and a name")]
+    Ability,
     /// No `att` or no `prf`.
     #[error("the ReCap lacks {0}")]
     Missing(&'static str),
@@ -79,6 +90,8 @@ impl RecapError {
             Self::Prefix => "recap_prefix",
             Self::Base64 => "recap_base64",
             Self::Json => "recap_json",
+            Self::Resource => "recap_resource",
+            Self::Ability => "recap_ability",
             Self::Missing(_) => "recap_missing",
             Self::Proof => "recap_proof",
             Self::TooManyProofs => "recap_too_many_proofs",
@@ -122,7 +135,7 @@ impl ReCap {
         let json = Base::Base64Url
             .decode(text)
             .map_err(|_| RecapError::Base64)?;
-        let read: Read = serde_json::from_slice(&json).map_err(|_| RecapError::Json)?;
+        let read: Read = serde_json::from_slice(&json).map_err(|_| culprit(&json).0)?;
         let attenuation = read.attenuation.ok_or(RecapError::Missing("att"))?;
         let proofs = read.proofs.ok_or(RecapError::Missing("prf"))?;
         if proofs.len() > MAX_PROOFS {
@@ -149,6 +162,14 @@ impl ReCap {
             return Err(RecapError::TooLong);
         }
         Ok(recap)
+    }
+
+    /// What [`Self::parse`] calls [`RecapError::Resource`] or [`RecapError::Ability`]: the first
+    /// resource that is no URI, or the first ability that is none. `None` for every other refusal.
+    #[must_use]
+    pub fn refused_name(resource: &str) -> Option<String> {
+        let text = resource.strip_prefix(PREFIX)?;
+        culprit(&Base::Base64Url.decode(text).ok()?).1
     }
 
     /// What is granted.
@@ -204,6 +225,24 @@ impl ReCap {
     #[must_use]
     pub fn ends(&self, statement: &str) -> bool {
         statement.ends_with(&self.statement())
+    }
+}
+
+/// Why JSON is not read as a ReCap, and the name at fault if it is one name's. Nothing is accepted by
+/// this.
+fn culprit(json: &[u8]) -> (RecapError, Option<String>) {
+    let value: serde_json::Value = serde_json::from_slice(json).unwrap_or_default();
+    let granted = value.get("att").and_then(serde_json::Value::as_object);
+    let resources = || granted.into_iter().flatten();
+    if let Some((name, _)) = resources().find(|(name, _)| parse_uri(name).is_err()) {
+        return (RecapError::Resource, Some(name.clone()));
+    }
+    let mut abilities = resources()
+        .filter_map(|(_, abilities)| abilities.as_object())
+        .flat_map(serde_json::Map::keys);
+    match abilities.find(|name| Ability::parse(name).is_err()) {
+        Some(name) => (RecapError::Ability, Some(name.clone())),
+        None => (RecapError::Json, None),
     }
 }
 

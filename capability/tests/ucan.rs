@@ -33,6 +33,50 @@ fn public(key: &SigningKey) -> PublicKey {
     PublicKey::Ed25519(key.verifying_key().to_bytes())
 }
 
+/// RFC 7515, section 4.1.11, and RFC 7797, section 6: who does not understand what a header calls
+/// critical must refuse the token.
+#[test]
+fn headers_that_call_something_critical_are_refused() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/ucan-crit.json");
+    let vectors: Vec<Value> = serde_json::from_slice(&fs::read(path).unwrap()).unwrap();
+    assert_eq!(vectors.len(), 3);
+    for vector in vectors {
+        let read = Ucan::decode(vector["token"].as_str().unwrap());
+        match vector["right"].as_str().unwrap() {
+            "accepted" => read.unwrap().verify().unwrap(),
+            rule => assert_eq!(read.unwrap_err().rule(), rule, "{vector}"),
+        }
+    }
+    let parts: Vec<_> = vectors_token().split('.').map(str::to_owned).collect();
+    for member in [
+        r#""crit":null"#,
+        r#""crit":[]"#,
+        r#""b64":true"#,
+        r#""b64":null"#,
+    ] {
+        let header = Base64UrlUnpadded::decode_vec(&parts[0]).unwrap();
+        let header = String::from_utf8(header).unwrap();
+        let header = format!("{{{member},{}", header.strip_prefix('{').unwrap());
+        let header = Base64UrlUnpadded::encode_string(header.as_bytes());
+        let token = format!("{header}.{}.{}", parts[1], parts[2]);
+        assert_eq!(Ucan::decode(&token), Err(UcanError::Header), "{member}");
+    }
+}
+
+#[test]
+fn only_a_whole_text_is_an_identifier() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/cid-text.json");
+    let vectors: Vec<(String, bool)> = serde_json::from_slice(&fs::read(path).unwrap()).unwrap();
+    assert!(vectors.len() > 3);
+    for (text, is_read) in vectors {
+        assert_eq!(Cid::parse(&text).is_ok(), is_read, "{text}");
+    }
+}
+
+fn vectors_token() -> String {
+    vectors()[0]["token"].as_str().unwrap().to_owned()
+}
+
 #[test]
 fn tokens_of_present_clients_are_read_and_written() {
     for vector in vectors() {

@@ -17,7 +17,6 @@ mod chain;
 pub mod channel;
 pub mod clock;
 pub mod configuration;
-pub mod consent;
 mod entropy;
 mod errors;
 pub mod event;

@@ -6,6 +6,7 @@ use std::{
     time::Duration,
 };
 
+use openkey_consent::MAX_PAYLOAD;
 use openkey_protocol::{
     cbor,
     message::{
@@ -23,7 +24,6 @@ use crate::{
     account::{MAX_KEYS, MAX_PASSKEYS, MAX_SIGNATURES},
     boot::{BootError, Capacity},
     channel::OnChannel,
-    consent::MAX_PAYLOAD,
     errors::refuse,
     passkeys::RelyingParty,
     platform::Platform,

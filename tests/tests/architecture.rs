@@ -43,10 +43,15 @@ fn arrows_point_one_way() {
         ("openkey-capability", &[]),
         ("openkey-protocol", &[]),
         (
+            "openkey-consent",
+            &["openkey-capability", "openkey-protocol"],
+        ),
+        (
             "openkey-enclave",
             &[
                 "openkey-attestation",
                 "openkey-capability",
+                "openkey-consent",
                 "openkey-protocol",
                 "openkey-verifier",
             ],
@@ -70,6 +75,8 @@ fn arrows_point_one_way() {
             "openkey-cli",
             &[
                 "openkey-attestation",
+                "openkey-capability",
+                "openkey-consent",
                 "openkey-protocol",
                 "openkey-verifier",
             ],

@@ -12,7 +12,7 @@ import { siweHelper } from './siwe.js';
 
 /** @typedef {'text' | 'siwe' | 'typed_data'} Kind */
 
-/** Typed data that grants nothing and moves nothing. */
+/** Typed data that grants nothing and moves nothing: a letter, as in EIP-712's own example. */
 const SAMPLE = {
   types: {
     EIP712Domain: [
@@ -20,22 +20,22 @@ const SAMPLE = {
       { name: 'version', type: 'string' },
       { name: 'chainId', type: 'uint256' },
     ],
-    Member: [
+    Person: [
       { name: 'name', type: 'string' },
       { name: 'wallet', type: 'address' },
     ],
-    Vote: [
-      { name: 'proposal', type: 'string' },
-      { name: 'support', type: 'bool' },
-      { name: 'voter', type: 'Member' },
+    Mail: [
+      { name: 'from', type: 'Person' },
+      { name: 'to', type: 'Person' },
+      { name: 'contents', type: 'string' },
     ],
   },
-  primaryType: 'Vote',
+  primaryType: 'Mail',
   domain: { name: 'Garden Club', version: '1', chainId: 1 },
   message: {
-    proposal: 'Plant two apple trees by the gate',
-    support: true,
-    voter: { name: 'Ada', wallet: '0x00000000000000000000000000000000000000aa' },
+    from: { name: 'Ada', wallet: '0x00000000000000000000000000000000000000aa' },
+    to: { name: 'Bob', wallet: '0x00000000000000000000000000000000000000bb' },
+    contents: 'Let us plant two apple trees by the gate.',
   },
 };
 

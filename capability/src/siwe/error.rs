@@ -146,9 +146,15 @@ pub enum SiweError {
         super::MAX_NONCE
     )]
     Nonce,
-    /// A time is not RFC 3339.
-    #[error("{0} is not a date and time of RFC 3339")]
+    /// A time is not one of [`super::Timestamp`].
+    #[error(
+        "{0} is not a date and time like 2026-01-31T12:00:00Z (RFC 3339), with at most nine digits of \
+         a fraction and without leap seconds"
+    )]
     Time(Field),
+    /// A time is one of RFC 3339, but its `t` or `z` is small.
+    #[error("{0} is written with a small t or z: capital T and Z are required")]
+    TimeCase(Field),
     /// `Request ID` holds a character that it cannot hold.
     #[error("the request id holds a character that it cannot hold")]
     RequestId,
@@ -206,7 +212,7 @@ impl SiweError {
             Self::Version => "version",
             Self::ChainId => "chain_id",
             Self::Nonce => "nonce",
-            Self::Time(_) => "time",
+            Self::Time(_) | Self::TimeCase(_) => "time",
             Self::RequestId => "request_id",
             Self::Resource { .. } => "resource",
             Self::TooManyResources => "too_many_resources",

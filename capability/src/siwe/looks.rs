@@ -1,6 +1,8 @@
 //! What merely looks like a message. A text that a person or a careless reader could take for a
 //! sign-in must not be signed as an ordinary text, so this errs on the side of yes.
 
+use crate::visible::is_unreadable;
+
 /// Labels that no ordinary text has several of at the beginning of lines, folded to letters.
 const LABELS: [&str; 5] = ["uri:", "version:", "chainid:", "nonce:", "issuedat:"];
 /// How many of [`LABELS`] make a sign-in; texts with one or two are ordinary.
@@ -71,15 +73,9 @@ fn visible(text: &str) -> impl Iterator<Item = char> + '_ {
         .map(plain)
 }
 
-/// Format characters, variation selectors, tags and combining marks.
+/// What does not show, and marks on letters; line breaks and tabs separate words.
 fn is_invisible(c: char) -> bool {
-    matches!(c,
-        '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{300}'..='\u{36f}' | '\u{115f}' | '\u{1160}'
-        | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}'
-        | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{3164}'
-        | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}'
-        | '\u{e0000}'..='\u{e0fff}')
-        || (c.is_control() && !is_line_break(c) && c != '\t')
+    is_unreadable(c) && !is_line_break(c)
 }
 
 /// The plain Latin letter that a character is drawn like, or itself.
@@ -139,6 +135,8 @@ mod tests {
             "app.example ｗａｎｔｓ ｙｏｕ to sign in with your account",
             "app.example 𝐰𝐚𝐧𝐭𝐬 you to sign in with your account",
             "app.example wa\u{301}nts you to sign in with your account",
+            "app.example w\u{20dd}an\u{1dc4}ts you to sign in with your account",
+            "app.example wan\u{2800}ts you to sign in with your account",
             "Sign-In with Ethereum",
             "please sign in with ethereum to continue",
             "S I G N - I N  W I T H  E T H E R E U M",

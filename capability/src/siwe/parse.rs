@@ -158,7 +158,13 @@ fn chain_id(text: &str) -> Result<NonZeroU64, SiweError> {
 }
 
 fn time(field: Field, text: &str) -> Result<Timestamp, SiweError> {
-    Timestamp::parse(text).ok_or(SiweError::Time(field))
+    Timestamp::parse(text).ok_or_else(|| {
+        if Timestamp::parse(&text.to_ascii_uppercase()).is_some() {
+            SiweError::TimeCase(field)
+        } else {
+            SiweError::Time(field)
+        }
+    })
 }
 
 /// The labelled lines.

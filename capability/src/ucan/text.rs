@@ -23,6 +23,14 @@ pub(super) struct Header {
     pub(super) jwk: Option<Jwk>,
     typ: String,
     ucv: String,
+    /// True if the header names extensions that a reader must understand (RFC 7515, section
+    /// 4.1.11). Nothing here understands any, so such a token is refused.
+    #[serde(default, skip_serializing, deserialize_with = "present")]
+    crit: bool,
+    /// True if the header says how the payload is encoded (RFC 7797): another reading of the same
+    /// bytes.
+    #[serde(default, skip_serializing, deserialize_with = "present")]
+    b64: bool,
 }
 
 /// What a payload says, in the order in which clients write it. Other members are not read.
@@ -84,12 +92,15 @@ impl Header {
             jwk,
             typ: TYPE.into(),
             ucv: VERSION.into(),
+            crit: false,
+            b64: false,
         }
     }
 
     pub(super) fn read(json: &[u8]) -> Result<Self, UcanError> {
         let header: Self = object(json).ok_or(UcanError::Header)?;
-        if header.typ == TYPE && header.ucv == VERSION {
+        let is_extended = header.crit || header.b64;
+        if header.typ == TYPE && header.ucv == VERSION && !is_extended {
             Ok(header)
         } else {
             Err(UcanError::Header)
@@ -118,6 +129,11 @@ impl Payload {
 fn object<'de, T: Deserialize<'de>>(json: &'de [u8]) -> Option<T> {
     let is_object = json.trim_ascii_start().starts_with(b"{");
     serde_json::from_slice(json).ok().filter(|_| is_object)
+}
+
+/// True for a member that is there, whatever its value.
+fn present<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
+    serde::de::IgnoredAny::deserialize(deserializer).map(|_| true)
 }
 
 /// A key of a kind that is not known is none: who needs one finds that out when the signature is

@@ -209,8 +209,9 @@ fn consumed_contexts_are_remembered_until_they_end() {
 }
 
 #[test]
-fn names_that_deceive_are_refused() {
+fn c2_names_that_deceive_are_refused() {
     assert!(check_name("Ada's phone, 日本語").is_ok());
+    assert!(check_name("می\u{200c}خواهم").is_ok());
     for (name, expected) in [
         ("", ErrorCode::OutOfBounds),
         (" x", ErrorCode::OutOfBounds),
@@ -220,6 +221,13 @@ fn names_that_deceive_are_refused() {
         ("a\u{200b}b", ErrorCode::TextRefused),
         ("\u{2066}b", ErrorCode::TextRefused),
         ("a\u{e0041}", ErrorCode::TextRefused),
+        ("a\tb", ErrorCode::TextRefused),
+        ("\u{2800}", ErrorCode::TextRefused),
+        ("\u{e000}", ErrorCode::TextRefused),
+        ("\u{1bca0}", ErrorCode::TextRefused),
+        ("\u{13430}", ErrorCode::TextRefused),
+        ("pay\u{200c}pal", ErrorCode::TextRefused),
+        (&format!("a{}", "\u{301}".repeat(5)), ErrorCode::TextRefused),
     ] {
         assert_eq!(code(check_name(name)), Some(expected), "{name:?}");
     }

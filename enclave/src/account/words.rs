@@ -1,5 +1,6 @@
 //! Names that people give, and account changes in plain words.
 
+use openkey_capability::visible::first_hidden_in_name;
 use openkey_protocol::message::{
     Action, Error, ErrorCode, Line, MAX_NAME_CHARS, PromptKind, Severity, Summary, Warning,
 };
@@ -18,26 +19,18 @@ pub(crate) fn check_name(name: &str) -> Result<(), Error> {
             "A name must have 1 to 64 characters, with no space at either end.",
         ));
     }
-    if name.chars().any(invisible) {
+    if let Some(hidden) = first_hidden_in_name(name) {
         return Err(refuse_because(
             ErrorCode::TextRefused,
-            "The name holds characters that a person cannot see.",
+            format!(
+                "Character {} of the name is U+{:04X}, {}: a person would not see it.",
+                hidden.position,
+                u32::from(hidden.character),
+                hidden.kind
+            ),
         ));
     }
     Ok(())
-}
-
-/// Control and format characters (Unicode general categories Cc and Cf as far as names are
-/// concerned), fillers, and the noncharacters at the planes' ends.
-fn invisible(c: char) -> bool {
-    c.is_control()
-        || matches!(c,
-            '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}'
-            | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}'
-            | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}' | '\u{1d173}'..='\u{1d17a}'
-            | '\u{e0000}'..='\u{e0fff}')
-        || (c as u32) & 0xfffe == 0xfffe
 }
 
 /// What an action other than a signature would do, in plain words.

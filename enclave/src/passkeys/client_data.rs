@@ -3,6 +3,7 @@
 use core::fmt;
 use std::collections::HashSet;
 
+use base64ct::{Base64UrlUnpadded, Encoding};
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 
 /// Longest client data, in bytes. Browsers write about 150.
@@ -35,6 +36,8 @@ pub(super) enum Fault {
     Origin,
     /// Made in a frame of another site.
     CrossOrigin,
+    /// The challenge is not written in base64url without padding (§5.8.1).
+    Challenge,
 }
 
 impl Fault {
@@ -44,12 +47,16 @@ impl Fault {
             Self::Ceremony => "The passkey answered another kind of question.",
             Self::Origin => "The passkey was used on another page than the one that asked.",
             Self::CrossOrigin => "The passkey was used inside a page of another site.",
+            Self::Challenge => {
+                "The challenge in the browser's account of the passkey prompt is not written in \
+                 base64url without padding."
+            }
         }
     }
 }
 
-/// Checks type, exact origin, and that no other site's page was around it. The challenge is compared
-/// by the library.
+/// Checks type, exact origin, that no other site's page was around it, and that the challenge is
+/// written in the one way. Which challenge it is, the library compares.
 pub(super) fn check_client_data(
     ceremony: Ceremony,
     bytes: &[u8],
@@ -68,6 +75,11 @@ pub(super) fn check_client_data(
     if data.cross_origin == Some(true) || data.has_top_origin {
         return Err(Fault::CrossOrigin);
     }
+    // The library reads other alphabets and padding, too.
+    let challenge = data.challenge.unwrap_or_default();
+    if challenge.is_empty() || Base64UrlUnpadded::decode_vec(&challenge).is_err() {
+        return Err(Fault::Challenge);
+    }
     Ok(())
 }
 
@@ -75,6 +87,7 @@ pub(super) fn check_client_data(
 struct ClientData {
     ceremony: Option<String>,
     origin: Option<String>,
+    challenge: Option<String>,
     cross_origin: Option<bool>,
     has_top_origin: bool,
 }
@@ -97,6 +110,7 @@ impl<'de> Deserialize<'de> for ClientData {
                     match member.as_str() {
                         "type" => data.ceremony = Some(map.next_value()?),
                         "origin" => data.origin = Some(map.next_value()?),
+                        "challenge" => data.challenge = Some(map.next_value()?),
                         "crossOrigin" => data.cross_origin = Some(map.next_value()?),
                         "topOrigin" => {
                             data.has_top_origin = true;
@@ -189,6 +203,26 @@ mod tests {
             (
                 r#"{"type":"webauthn.get","origin":"http://localhost:7100"} x"#,
                 Fault::Shape,
+            ),
+            (
+                r#"{"type":"webauthn.get","origin":"http://localhost:7100"}"#,
+                Fault::Challenge,
+            ),
+            (
+                r#"{"type":"webauthn.get","challenge":"","origin":"http://localhost:7100"}"#,
+                Fault::Challenge,
+            ),
+            (
+                r#"{"type":"webauthn.get","challenge":"AA==","origin":"http://localhost:7100"}"#,
+                Fault::Challenge,
+            ),
+            (
+                r#"{"type":"webauthn.get","challenge":"+/8","origin":"http://localhost:7100"}"#,
+                Fault::Challenge,
+            ),
+            (
+                r#"{"type":"webauthn.get","challenge":"AB","origin":"http://localhost:7100"}"#,
+                Fault::Challenge,
             ),
             ("\u{feff}{}", Fault::Shape),
             ("[]", Fault::Shape),

@@ -1,7 +1,9 @@
 //! WebAuthn Level 3 ceremonies, by the webauthn-rs library, with the checks that it leaves to its
 //! user: the exact origin of this prompt, no cross-origin use, the user handle, and the credential
-//! as the account holds it *now* rather than when the prompt was made.
+//! as the account holds it *now* rather than when the prompt was made. What has a sentence of its
+//! own for the person is checked before the library, which has one for everything.
 
+mod authenticator_data;
 mod client_data;
 mod spki;
 
@@ -24,6 +26,7 @@ use crate::{
     configuration::Configuration,
     errors::{refuse, refuse_because},
 };
+use authenticator_data::{check_assertion, check_registration};
 use client_data::{Ceremony, check_client_data};
 
 /// COSE algorithms (RFC 9053) that are offered, best first: ES256 and RS256, which the library
@@ -137,14 +140,21 @@ impl RelyingParty {
             origin,
         )
         .map_err(|fault| refused(fault.message()))?;
+        let counter = check_registration(
+            credential.attestation_object.as_slice(),
+            &self.id,
+            credential.id.as_slice(),
+        )
+        .map_err(|fault| refused(fault.message()))?;
         let state: PasskeyRegistration =
             serde_json::from_str(state).map_err(|_| refuse(ErrorCode::Internal))?;
         let registered = self
             .library
             .finish_passkey_registration(&registration(credential), &state)
             .map_err(|_| refused("The new passkey does not answer what the enclave asked."))?;
+        // What was read above is what the library read.
         if registered.cred_id().as_ref() as &[u8] != credential.id.as_slice() {
-            return Err(refused("The new passkey has another id than it says."));
+            return Err(refuse(ErrorCode::Internal));
         }
         let public_key_sha256 = spki::sha256(registered.get_public_key())
             .ok_or_else(|| refused("The new passkey has a key of a kind that is not supported."))?;
@@ -156,7 +166,7 @@ impl RelyingParty {
             name: name.to_owned(),
             created_at: now,
             used_at: None,
-            counter: 0,
+            counter,
         })
     }
 
@@ -199,7 +209,9 @@ impl RelyingParty {
         if assertion.credential_id != passkey.id {
             return Err(refuse(ErrorCode::UnknownPasskey));
         }
-        let foreign = |handle: &Bytes| handle.as_slice() != user_handle.0;
+        // The account is known, so that an empty handle says as little as none (browsers give an
+        // empty buffer where an authenticator keeps none).
+        let foreign = |handle: &Bytes| !handle.0.is_empty() && handle.as_slice() != user_handle.0;
         if assertion.user_handle.as_ref().is_some_and(foreign) {
             return Err(refused(
                 "The passkey says that it belongs to another account.",
@@ -207,6 +219,9 @@ impl RelyingParty {
         }
         check_client_data(Ceremony::Get, assertion.client_data_json.as_slice(), origin)
             .map_err(|fault| refused(fault.message()))?;
+        let counter = check_assertion(assertion.authenticator_data.as_slice(), &self.id)
+            .map_err(|fault| refused(fault.message()))?;
+        check_counter(passkey.counter, counter)?;
         let state: DiscoverableAuthentication =
             serde_json::from_str(state).map_err(|_| refuse(ErrorCode::Internal))?;
         let mut stored: Credential =
@@ -215,10 +230,10 @@ impl RelyingParty {
             .library
             .finish_discoverable_authentication_v2(&authentication(assertion), state, &stored)
             .map_err(|_| refuse(ErrorCode::AssertionRefused))?;
-        if !result.user_verified() {
-            return Err(refused("The authenticator did not verify the person."));
+        // What was read above is what the library read.
+        if !result.user_verified() || result.counter() != counter {
+            return Err(refuse(ErrorCode::Internal));
         }
-        check_counter(passkey.counter, result.counter())?;
         let credential = match stored.update_credential(&result) {
             Some(true) => {
                 Some(serde_json::to_string(&stored).map_err(|_| refuse(ErrorCode::Internal))?)
@@ -226,7 +241,7 @@ impl RelyingParty {
             _ => None,
         };
         Ok(Verified {
-            counter: result.counter(),
+            counter,
             credential,
         })
     }
@@ -274,7 +289,11 @@ fn authentication(assertion: &Assertion) -> PublicKeyCredential {
             authenticator_data: assertion.authenticator_data.0.clone(),
             client_data_json: assertion.client_data_json.0.clone(),
             signature: assertion.signature.0.clone(),
-            user_handle: assertion.user_handle.as_ref().map(|h| h.0.clone()),
+            user_handle: assertion
+                .user_handle
+                .as_ref()
+                .filter(|handle| !handle.0.is_empty())
+                .map(|handle| handle.0.clone()),
         },
         extensions: Default::default(),
         type_: "public-key".to_owned(),
@@ -282,17 +301,4 @@ fn authentication(assertion: &Assertion) -> PublicKeyCredential {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn s2_a_counter_must_go_up_unless_there_is_none() {
-        assert!(check_counter(0, 0).is_ok());
-        assert!(check_counter(0, 1).is_ok());
-        assert!(check_counter(7, 8).is_ok());
-        for (stored, counter) in [(7, 7), (7, 6), (7, 0)] {
-            let refused = check_counter(stored, counter).unwrap_err();
-            assert_eq!(refused.code, ErrorCode::AssertionRefused);
-        }
-    }
-}
+mod tests;

@@ -17,7 +17,6 @@ use super::{
 };
 use crate::{
     account::{Account, Change, account_summary, check_name},
-    consent,
     errors::refuse,
     seal::Kind,
 };
@@ -79,7 +78,7 @@ impl<S: RecordStore> Enclave<S> {
         let address = loaded.account.signing_key(key)?.address;
         let change = Change::Sign { key, address };
         loaded.account.check(&change, now)?;
-        let read = consent::read_payload(payload, &address, now)?;
+        let read = openkey_consent::read_payload(payload, &address, Some(&request.origin), now)?;
         self.prompt(Draft {
             kind: read.kind,
             digest: Hash32(read.digest),

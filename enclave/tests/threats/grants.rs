@@ -209,10 +209,12 @@ async fn d17_a_hosting_grant_is_a_prompt_of_its_own() {
     let world = World::new();
     let enclave = world.boot().await;
     let mut person = Person::register(&enclave, 1).await;
-    let host = unsigned(
-        fields(&person),
-        &[("default/space", "tinycloud.space/host")],
-    );
+    // For the page that asks: for another site it would be dangerous.
+    let own = Fields {
+        domain: "localhost:7100".to_owned(),
+        ..fields(&person)
+    };
+    let host = unsigned(own, &[("default/space", "tinycloud.space/host")]);
     let prompted = person.propose(&enclave, action(host.text())).await.unwrap();
     let shown = prompt(&enclave, &prompted);
     assert_eq!(shown.summary.grants[0].kind, GrantKind::Hosting);
@@ -221,7 +223,7 @@ async fn d17_a_hosting_grant_is_a_prompt_of_its_own() {
     let history = person.history(&enclave, None, 1).await.unwrap();
     assert_eq!(
         history.entries[0].title,
-        "Let a node keep your space “default”"
+        "Sign in to localhost:7100 and let a node keep your space “default”"
     );
     let mixed = [&MODEST[..], &[("default/space", "tinycloud.space/host")]].concat();
     let mixed = unsigned(fields(&person), &mixed);

@@ -57,7 +57,7 @@ scenario('s11_a_person_connects_to_a_node_and_writes_a_value', async () => {
 
   await person.dialog().locator('[data-grants="hosting"]').waitFor();
   const hosting = await shown(person);
-  assert.equal(hosting.title, 'Let a node keep your space “default”');
+  assert.match(String(hosting.title), /^Sign in to localhost:\d+ and let a node keep your space “default”$/);
   assert.deepEqual(hosting.abilities, []);
   assert.ok(hosting.text.includes(`'host' for '${space}/space'.`), hosting.text);
   await person.approved();
@@ -85,7 +85,7 @@ scenario('s11_a_person_connects_to_a_node_and_writes_a_value', async () => {
 
   // Both are in the account's history, each under its own words.
   await person.view('History');
-  await page.getByText('Let a node keep your space “default”').waitFor();
+  await page.getByText(/and let a node keep your space “default”/).waitFor();
   await page.getByText(/and give 5 permissions/).waitFor();
   await person.leave();
 });

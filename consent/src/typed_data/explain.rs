@@ -1,0 +1,187 @@
+//! Typed data in plain words: who asks, what a known message does, and every field.
+
+use openkey_capability::{address::eip55, visible::first_hidden};
+use openkey_protocol::message::{Address, Line, Severity, Summary, Warning};
+
+use super::{Document, Domain, Struct, Type, Value};
+use crate::{
+    address_text, chains, danger, fold,
+    word::Word,
+    words::{line, most_severe_first, quoted, warning},
+};
+
+/// The summary of a document.
+pub(super) fn summary(
+    document: &Document<'_>,
+    json: &str,
+    signer: &Address,
+    now_ms: i64,
+) -> Summary {
+    let Document {
+        domain, message, ..
+    } = document;
+    let judgement = danger::judge(document, signer.as_bytes(), now_ms);
+    let title = judgement
+        .findings
+        .first()
+        .map_or_else(String::new, |finding| finding.title.clone());
+    let mut warnings: Vec<Warning> = Vec::new();
+    let mut lines = vec![line("Who asks", who_asks(domain))];
+    for finding in judgement.findings {
+        lines.push(line("What", &finding.title));
+        lines.extend(finding.lines);
+        warnings.extend(finding.warnings);
+    }
+    // The list of known messages says where neither contract nor chain is needed.
+    let unbound = if judgement.is_known {
+        Severity::Notice
+    } else {
+        Severity::Attention
+    };
+    lines.extend(domain_lines(domain, unbound, &mut warnings));
+    lines.push(line("Key", address_text(signer)));
+    let mut fields = Fields {
+        lines: Vec::new(),
+        hidden: false,
+        runs: fold::Runs::default(),
+    };
+    fields.structure("", message);
+    lines.append(&mut fields.lines);
+    if fields.hidden
+        || domain
+            .name()
+            .is_some_and(|name| first_hidden(name).is_some())
+    {
+        warnings.push(warning(
+            Severity::Attention,
+            "A text in it holds characters that do not show; they are spelled out as \\u{…}.",
+        ));
+    }
+    let (shown, runs) = fold::folded(json);
+    warnings.extend(runs.longer(fields.runs).warning());
+    let warnings = most_severe_first(warnings);
+    let confirm = warnings.iter().any(|w| w.severity == Severity::Danger);
+    Summary {
+        title,
+        lines,
+        warnings,
+        grants: Vec::new(),
+        text: Some(shown),
+        confirm,
+    }
+}
+
+fn who_asks(domain: &Domain<'_>) -> String {
+    domain.name().map_or_else(
+        || "Somebody who gives no name".to_owned(),
+        |name| {
+            format!(
+                "{} (what the request calls itself; anybody can use any name)",
+                quoted(name)
+            )
+        },
+    )
+}
+
+fn domain_lines(domain: &Domain<'_>, unbound: Severity, warnings: &mut Vec<Warning>) -> Vec<Line> {
+    let mut lines = Vec::new();
+    match domain.contract() {
+        Some(contract) => lines.push(line("Contract", eip55(contract))),
+        None => {
+            lines.push(line("Contract", "Not said"));
+            warnings.push(warning(
+                unbound,
+                "It names no contract: any program that uses the same name may take the signature.",
+            ));
+        }
+    }
+    match domain.chain() {
+        Some(chain) => lines.push(line("Chain", chain_name(chain))),
+        None => {
+            lines.push(line("Chain", "Not said"));
+            warnings.push(warning(
+                unbound,
+                "It names no chain: the signature may hold on every chain.",
+            ));
+        }
+    }
+    if let Some(version) = domain.version() {
+        lines.push(line("Version", quoted(version)));
+    }
+    if let Some(salt) = domain.salt() {
+        lines.push(line("Salt", format!("0x{}", hex::encode(salt))));
+    }
+    lines
+}
+
+/// A chain by its name; one that does not exist by its number alone.
+fn chain_name(chain: &Word) -> String {
+    chain
+        .to_u64()
+        .filter(|id| *id != 0)
+        .map_or_else(|| format!("{chain}, which is no chain"), chains::name)
+}
+
+/// Every field as a line, labelled with its path.
+struct Fields {
+    lines: Vec<Line>,
+    /// True once a text held something that does not show.
+    hidden: bool,
+    /// The longest runs of blank lines and of spaces in one of the texts.
+    runs: fold::Runs,
+}
+
+impl Fields {
+    fn structure(&mut self, path: &str, value: &Struct<'_>) {
+        for (member, value) in value.members() {
+            let path = if path.is_empty() {
+                member.name.clone()
+            } else {
+                format!("{path}.{}", member.name)
+            };
+            self.value(&path, &member.kind, value);
+        }
+    }
+
+    fn value(&mut self, path: &str, kind: &Type, value: &Value<'_>) {
+        let text = match value {
+            Value::Struct(value) => return self.structure(path, value),
+            Value::Array(values) => {
+                if let (Type::Array(item, _), false) = (kind, values.is_empty()) {
+                    for (value, index) in values.iter().zip(0..) {
+                        self.value(&format!("{path}[{index}]"), item, value);
+                    }
+                    return;
+                }
+                "an empty list".to_owned()
+            }
+            Value::Absent => "nothing".to_owned(),
+            Value::Bool(value) => if *value { "yes" } else { "no" }.to_owned(),
+            Value::Address(address) => eip55(address),
+            Value::Integer {
+                negative,
+                magnitude,
+            } => format!("{}{magnitude}", if *negative { "−" } else { "" }),
+            Value::Bytes(bytes) => format!("0x{}", hex::encode(bytes)),
+            Value::String(text) => {
+                self.hidden |= first_hidden(text).is_some();
+                self.runs = self.runs.longer(fold::folded(text).1);
+                quoted(text)
+            }
+        };
+        self.lines
+            .push(line(format!("{} ({kind})", shortened(path)), text));
+    }
+}
+
+/// A path without its middle if it is too long for a label; it is made of ASCII identifiers.
+fn shortened(path: &str) -> String {
+    /// How much of the beginning and of the end stays, in bytes.
+    const STAYS: usize = 60;
+    let ends = path
+        .len()
+        .checked_sub(STAYS)
+        .filter(|end| *end > STAYS)
+        .and_then(|end| path.get(..STAYS).zip(path.get(end..)));
+    ends.map_or_else(|| path.to_owned(), |(start, end)| format!("{start}…{end}"))
+}

@@ -1,0 +1,219 @@
+//! Plain words for times, amounts and what callers claim.
+
+use openkey_capability::visible::spelled_out;
+use openkey_protocol::message::{Line, Severity, Warning};
+use time::OffsetDateTime;
+
+use super::{fold::folded_line, word::Word};
+
+/// Longest value of one line, in characters; the whole is in the text below the lines.
+pub(super) const MAX_VALUE: usize = 300;
+/// Longest claim between quotation marks, in characters.
+const MAX_CLAIM: usize = 160;
+/// Longest label of one line, in characters.
+const MAX_LABEL: usize = 240;
+/// Amounts of more bits are more than all units of any token there is.
+const BEYOND_ANY_SUPPLY: u32 = 128;
+
+/// One line. The label is ours or an identifier, the value may be anything.
+pub(super) fn line(label: impl AsRef<str>, value: impl AsRef<str>) -> Line {
+    Line {
+        label: shown(label.as_ref(), MAX_LABEL),
+        value: shown(value.as_ref(), MAX_VALUE),
+    }
+}
+
+pub(super) fn warning(severity: Severity, text: impl Into<String>) -> Warning {
+    Warning {
+        severity,
+        text: text.into(),
+    }
+}
+
+/// Warnings by their severity, the worst first, each once.
+pub(super) fn most_severe_first(mut warnings: Vec<Warning>) -> Vec<Warning> {
+    warnings.sort_by_key(|warning| core::cmp::Reverse(warning.severity));
+    let mut said: Vec<Warning> = Vec::with_capacity(warnings.len());
+    for warning in warnings {
+        if !said.contains(&warning) {
+            said.push(warning);
+        }
+    }
+    said
+}
+
+/// A caller's text on one line: hidden characters spelled out, long runs of spaces folded, no longer
+/// than `limit` characters.
+pub(super) fn shown(text: &str, limit: usize) -> String {
+    let text = folded_line(&spelled_out(text));
+    match text.char_indices().nth(limit) {
+        None => text,
+        Some((end, _)) => {
+            let total = text.chars().count();
+            let start = text.get(..end).unwrap_or_default();
+            format!("{start}… ({total} characters; all of them are below)")
+        }
+    }
+}
+
+/// A caller's claim between quotation marks, which it cannot close itself, and short enough that
+/// what we say after it stays on the line.
+pub(super) fn quoted(text: &str) -> String {
+    let text: String = text
+        .chars()
+        .map(|c| match c {
+            '“' | '”' | '„' | '‟' | '＂' | '〝' | '〞' | '‘' | '’' => '"',
+            other => other,
+        })
+        .collect();
+    format!("“{}”", shown(&text, MAX_CLAIM))
+}
+
+/// A moment with the date first, and how far from now it is.
+pub(super) fn moment(unix_ms: i64, now_ms: i64) -> String {
+    format!("{} ({})", date(unix_ms), distance(unix_ms, now_ms))
+}
+
+/// A date and time in UTC, to the second.
+fn date(unix_ms: i64) -> String {
+    OffsetDateTime::from_unix_timestamp(unix_ms.div_euclid(1000)).map_or_else(
+        |_| "a date beyond the year 9999".to_owned(),
+        |t| {
+            format!(
+                "{} {} {}, {:02}:{:02}:{:02} UTC",
+                t.day(),
+                t.month(),
+                t.year(),
+                t.hour(),
+                t.minute(),
+                t.second()
+            )
+        },
+    )
+}
+
+/// `in 3 days`, `5 minutes ago`, `now`.
+fn distance(unix_ms: i64, now_ms: i64) -> String {
+    const UNITS: [(u64, &str); 4] = [
+        (365 * 86_400_000, "year"),
+        (86_400_000, "day"),
+        (3_600_000, "hour"),
+        (60_000, "minute"),
+    ];
+    let gap = unix_ms.abs_diff(now_ms);
+    let Some((count, unit)) = UNITS
+        .iter()
+        .map(|(length, unit)| (gap / length, unit))
+        .find(|(count, _)| *count > 0)
+    else {
+        return "now".to_owned();
+    };
+    let plural = if count == 1 { "" } else { "s" };
+    if unix_ms > now_ms {
+        format!("in {count} {unit}{plural}")
+    } else {
+        format!("{count} {unit}{plural} ago")
+    }
+}
+
+/// A moment given in seconds since 1970 by a number of any size.
+pub(super) fn unix_seconds(seconds: &Word, now_ms: i64) -> String {
+    /// The end of the year 9999, as far as dates go here.
+    const LAST: u64 = 253_402_300_799;
+    match seconds.to_u64() {
+        Some(seconds) if seconds <= LAST => {
+            // At most LAST × 1000, far below the limit.
+            moment(seconds.saturating_mul(1000).cast_signed(), now_ms)
+        }
+        _ => "never: the date is beyond the year 9999".to_owned(),
+    }
+}
+
+/// How large an amount is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Size {
+    /// The greatest number of its type, or more than any token has units.
+    Unlimited,
+    /// Anything else.
+    Limited,
+}
+
+/// An amount of a type with `bits` bits in words, and whether it is unlimited. Decimals are the
+/// token's own affair: the number is in its smallest units.
+pub(super) fn amount(value: &Word, bits: u32) -> (String, Size) {
+    if value.is_all_ones(bits) {
+        (
+            format!("UNLIMITED ({value}, the largest there is)"),
+            Size::Unlimited,
+        )
+    } else if value.bits() > BEYOND_ANY_SUPPLY {
+        (
+            format!("UNLIMITED in effect ({value} of the token's smallest units)"),
+            Size::Unlimited,
+        )
+    } else {
+        (
+            format!("{value} of the token's smallest units"),
+            Size::Limited,
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dates_are_plain() {
+        let now = 1_767_225_600_000;
+        assert_eq!(
+            moment(now + 3 * 86_400_000, now),
+            "4 January 2026, 00:00:00 UTC (in 3 days)"
+        );
+        assert_eq!(
+            moment(now - 60_000, now),
+            "31 December 2025, 23:59:00 UTC (1 minute ago)"
+        );
+        assert_eq!(moment(now, now), "1 January 2026, 00:00:00 UTC (now)");
+        assert!(moment(i64::MAX, now).starts_with("a date beyond"));
+        assert!(unix_seconds(&Word([0xff; 32]), now).starts_with("never"));
+        assert!(unix_seconds(&Word::from(253_402_300_799), now).contains("9999"));
+    }
+
+    #[test]
+    fn amounts_keep_every_digit() {
+        let amount = |word, bits| super::amount(&word, bits);
+        assert_eq!(
+            amount(Word::from(1_000_000), 256),
+            (
+                "1,000,000 of the token's smallest units".to_owned(),
+                Size::Limited
+            )
+        );
+        let mut max160 = Word([0xff; 32]);
+        max160.0[..12].fill(0);
+        assert_eq!(amount(max160, 160).1, Size::Unlimited);
+        assert_eq!(amount(max160, 256).1, Size::Unlimited);
+        assert_eq!(amount(Word::from(u64::MAX), 256).1, Size::Limited);
+    }
+
+    #[test]
+    fn claims_cannot_end_their_quotation() {
+        let claim = "Bank” (checked by the enclave) “".to_owned();
+        assert_eq!(quoted(&claim), "“Bank\" (checked by the enclave) \"”");
+        let shown = line(
+            "Who asks",
+            format!("{}; anybody", quoted(&"a”".repeat(500))),
+        );
+        assert!(shown.value.ends_with("”; anybody"));
+        assert_eq!(shown.value.matches('”').count(), 1);
+    }
+
+    #[test]
+    fn claims_stay_on_their_line() {
+        let line = line("a\u{202e}b", "x\ny".repeat(200));
+        assert_eq!(line.label, "a\\u{202e}b");
+        assert!(line.value.contains("characters; all of them are below"));
+        assert!(!line.value.contains('\n'));
+    }
+}
