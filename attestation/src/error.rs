@@ -157,7 +157,11 @@ pub enum Refusal {
     #[error("the enclave runs in debug mode")]
     DebugMode,
     /// No accepted measurement set matches whole.
-    #[error("{} of {sets} accepted measurement sets", mismatch(.differ))]
+    #[error(
+        "{} from the nearest of {sets} accepted measurement sets: other code, or another \
+         configuration, runs there",
+        mismatch(.differ)
+    )]
     Measurements {
         /// How many sets the policy accepts.
         sets: usize,
@@ -220,7 +224,8 @@ fn beyond(ms: u64, bound: u64) -> String {
 
 fn mismatch(differ: &[u8]) -> String {
     let list: Vec<String> = differ.iter().map(|pcr| format!("PCR{pcr}")).collect();
-    format!("{} differ from the nearest", list.join(", "))
+    let verb = if list.len() == 1 { "differs" } else { "differ" };
+    format!("{} {verb}", list.join(", "))
 }
 
 impl Refusal {
@@ -274,7 +279,10 @@ mod tests {
             max_age_ms: 300_000,
         };
         let words = old.to_string();
-        assert!(words.contains("a little more than 5 minutes before"), "{words}");
+        assert!(
+            words.contains("a little more than 5 minutes before"),
+            "{words}"
+        );
         assert!(words.contains("clock if it is fast"), "{words}");
         let early = Refusal::InTheFuture {
             ahead_ms: 7_200_000,

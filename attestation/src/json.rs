@@ -97,15 +97,14 @@ impl Error for JsonError {
     }
 
     fn invalid_value(found: Unexpected<'_>, expected: &dyn Expected) -> Self {
-        Self::new(format!(
-            "{} that is not {}",
-            kind(found),
-            words(expected)
-        ))
+        Self::new(format!("{} that is not {}", kind(found), words(expected)))
     }
 
     fn invalid_length(length: usize, expected: &dyn Expected) -> Self {
-        Self::new(format!("{length} elements where {} belongs", words(expected)))
+        Self::new(format!(
+            "{length} elements where {} belongs",
+            words(expected)
+        ))
     }
 
     fn unknown_variant(variant: &str, expected: &'static [&'static str]) -> Self {

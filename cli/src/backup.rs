@@ -190,8 +190,7 @@ impl Backup {
         if text.len() > MAX_BACKUP_FILE {
             return Err(BackupError::File("too long".into()));
         }
-        let file: File =
-            json::read(text).map_err(|error| BackupError::File(error.to_string()))?;
+        let file: File = json::read(text).map_err(|error| BackupError::File(error.to_string()))?;
         if file.version != VERSION {
             return Err(BackupError::File("another version".into()));
         }

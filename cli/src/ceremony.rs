@@ -360,8 +360,7 @@ impl GenesisFile {
         if text.len() > MAX_GENESIS_FILE {
             return Err(malformed("too long".into()));
         }
-        let file: Self =
-            json::read(text).map_err(|error| malformed(error.to_string()))?;
+        let file: Self = json::read(text).map_err(|error| malformed(error.to_string()))?;
         if file.version != VERSION {
             return Err(malformed("another version".into()));
         }

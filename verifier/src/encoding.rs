@@ -43,7 +43,8 @@ fn text_of(file: &[u8]) -> Result<Option<String>, EncodingError> {
         return Ok(Some(text.to_owned()));
     }
     // Without a mark UTF-16 shows by its first character, which is ASCII in every form of a text.
-    let (units, order): (&[u8], fn([u8; 2]) -> u16) = match file {
+    type Order = fn([u8; 2]) -> u16;
+    let (units, order): (&[u8], Order) = match file {
         [0xff, 0xfe, units @ ..] => (units, u16::from_le_bytes),
         [0xfe, 0xff, units @ ..] => (units, u16::from_be_bytes),
         [first, 0, ..] if first.is_ascii() => (file, u16::from_le_bytes),
@@ -150,9 +151,7 @@ fn collect(part: Part, found: &mut Vec<Vec<u8>>) {
         }
         Part::Bytes(bytes) => found.extend(Some(bytes).filter(|bytes| begins_as_document(bytes))),
         Part::List(list) => list.into_iter().for_each(|part| collect(part, found)),
-        Part::Object(members) => members
-            .into_values()
-            .for_each(|part| collect(part, found)),
+        Part::Object(members) => members.into_values().for_each(|part| collect(part, found)),
         Part::Other(_) => {}
     }
 }
@@ -176,13 +175,17 @@ pub enum EncodingError {
     )]
     TooLong,
     /// A text of another kind.
-    #[error("the file is a text, but not base64, base64url, hex, PEM or JSON with a document in it")]
+    #[error(
+        "the file is a text, but not base64, base64url, hex, PEM or JSON with a document in it"
+    )]
     Text,
     /// A text that begins as JSON and is not.
     #[error("the file begins as JSON, but cannot be read: {0}")]
     Json(String),
     /// JSON without a document.
-    #[error("the JSON text holds no document: no text or byte array in it begins as a document does")]
+    #[error(
+        "the JSON text holds no document: no text or byte array in it begins as a document does"
+    )]
     NoDocument,
     /// More than one document: which one is meant is not for this program to say.
     #[error("the file holds more than one document: give each in a file of its own")]
@@ -232,7 +235,11 @@ mod tests {
 
     #[test]
     fn windows_editors_write_utf_16() {
-        for text in ["hEShATgioA==\r\n", "8444a1013822a0", r#"{"d":"hEShATgioA=="}"#] {
+        for text in [
+            "hEShATgioA==\r\n",
+            "8444a1013822a0",
+            r#"{"d":"hEShATgioA=="}"#,
+        ] {
             let little: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
             let big: Vec<u8> = text.encode_utf16().flat_map(u16::to_be_bytes).collect();
             for file in [

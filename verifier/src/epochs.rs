@@ -199,6 +199,24 @@ mod tests {
     }
 
     #[test]
+    fn p2_what_two_runs_saw_is_merged_by_maximum() {
+        let epochs = |seen: &[(u8, u32)]| {
+            let mut epochs = Epochs::default();
+            for (id, epoch) in seen {
+                epochs.note(&binding(Some(*id), *epoch)).unwrap();
+            }
+            epochs
+        };
+        let mut one = epochs(&[(1, 5), (2, 3)]);
+        let other = epochs(&[(1, 4), (2, 6), (3, 1)]);
+        assert!(!one.covers(&other) && !other.covers(&one));
+        one.merge(&other).unwrap();
+        assert_eq!(one, epochs(&[(1, 5), (2, 6), (3, 1)]));
+        assert!(one.covers(&other));
+        assert!(one.covers(&Epochs::default()));
+    }
+
+    #[test]
     fn the_file_is_strict_and_bounded() {
         for bad in [
             "",
@@ -207,7 +225,10 @@ mod tests {
             r#"{"version":1,"epochs":{"00":1}}"#,
             r#"{"version":1,"epochs":{},"more":1}"#,
             r#"[1,{}]"#,
-            &format!(r#"{{"version":1,"epochs":{{"{0}":5,"{0}":1}}}}"#, "ab".repeat(32)),
+            &format!(
+                r#"{{"version":1,"epochs":{{"{0}":5,"{0}":1}}}}"#,
+                "ab".repeat(32)
+            ),
             &format!(
                 r#"{{"version":1,"epochs":{{"{}":5,"{}":1}}}}"#,
                 "ab".repeat(32),

@@ -141,10 +141,10 @@ fn require_code(policy: &Policy) -> Result<(), PolicyError> {
     // Releases count from 1, so that 0 excludes none.
     let bounded = policy.lowest_epoch().is_some_and(|epoch| epoch > 0);
     for set in policy.measurements().unwrap_or_default() {
-        let code = is_measured(set, IMAGE_PCR)
-            || PARTS_PCRS.iter().all(|index| is_measured(set, *index));
+        let code =
+            is_measured(set, IMAGE_PCR) || PARTS_PCRS.iter().all(|index| is_measured(set, *index));
         let signer = is_measured(set, SIGNER_PCR);
-        if !code && !(signer && bounded) {
+        if !(code || (signer && bounded)) {
             return Err(if signer {
                 PolicyError::SignerAlone
             } else {
@@ -195,7 +195,9 @@ pub enum PolicyError {
     )]
     SignerAlone,
     /// It names two configurations for one image.
-    #[error("the policy or release names another configuration than the one given: remove one of them")]
+    #[error(
+        "the policy or release names another configuration than the one given: remove one of them"
+    )]
     ConfigurationMismatch,
     /// It names two root ids.
     #[error("the policy pins another root id than the one given: remove one of them")]

@@ -159,13 +159,21 @@ pub(crate) fn documents(cases: &mut Cases) {
         "now_ms": NOW.0 + 5_000,
         "policy": there,
     });
-    cases.refused("evidence of another configuration", "configuration_pcr", input);
+    cases.refused(
+        "evidence of another configuration",
+        "configuration_pcr",
+        input,
+    );
     let input = json!({
         "op": "archival",
         "document": Base64::encode_string(&lying),
         "policy": there,
     });
-    cases.refused("archival of another configuration", "configuration_pcr", input);
+    cases.refused(
+        "archival of another configuration",
+        "configuration_pcr",
+        input,
+    );
     cases.bent("input", "evidence", "any_configuration", json!(true));
     cases.bent("input", "evidence", "origin", json!(ORIGIN));
 

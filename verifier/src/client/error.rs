@@ -116,7 +116,8 @@ impl From<ureq::Error> for ClientError {
     }
 }
 
-const NO_ADDRESS: &str = "no address is known for this host name: check its spelling and the network";
+const NO_ADDRESS: &str =
+    "no address is known for this host name: check its spelling and the network";
 
 impl ClientError {
     fn of_io(error: &std::io::Error) -> Self {

@@ -161,8 +161,8 @@ impl Host {
         if fetched.status != 200 {
             return Err(ClientError::status(&fetched));
         }
-        let list: List = json::read(&fetched.body)
-            .map_err(|_| ClientError::Answer("not a list of enclaves"))?;
+        let list: List =
+            json::read(&fetched.body).map_err(|_| ClientError::Answer("not a list of enclaves"))?;
         if list.enclaves.len() > MAX_ENCLAVES {
             return Err(ClientError::Answer("more enclaves than a client looks at"));
         }

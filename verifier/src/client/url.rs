@@ -18,14 +18,18 @@ impl BaseUrl {
             .map_err(|_| ClientError::Url("give https://HOST or http://localhost:PORT"))?;
         let authority = uri
             .authority()
-            .ok_or(ClientError::Url("it has no host: give https://HOST or http://localhost:PORT"))?
+            .ok_or(ClientError::Url(
+                "it has no host: give https://HOST or http://localhost:PORT",
+            ))?
             .as_str();
         if authority.contains('@') {
             return Err(ClientError::Url("it carries a user name: leave that out"));
         }
         check_port(authority)?;
         if uri.query().is_some() || text.contains('#') {
-            return Err(ClientError::Url("it carries a query or a fragment: leave that out"));
+            return Err(ClientError::Url(
+                "it carries a query or a fragment: leave that out",
+            ));
         }
         let https = match uri.scheme_str() {
             Some("https") => true,
@@ -35,7 +39,11 @@ impl BaseUrl {
                     "plain http is for localhost only: use https",
                 ));
             }
-            _ => return Err(ClientError::Url("its scheme is not https, or http for localhost")),
+            _ => {
+                return Err(ClientError::Url(
+                    "its scheme is neither https nor, for localhost, http: give https://HOST",
+                ));
+            }
         };
         Ok(Self {
             text: text.trim_end_matches('/').to_owned(),
@@ -68,7 +76,9 @@ impl BaseUrl {
 /// the URL's own parser would do.
 fn check_port(authority: &str) -> Result<(), ClientError> {
     // The colons of an IPv6 address stand in brackets.
-    let after_host = authority.rsplit_once(']').map_or(authority, |(_, rest)| rest);
+    let after_host = authority
+        .rsplit_once(']')
+        .map_or(authority, |(_, rest)| rest);
     let Some((_, port)) = after_host.split_once(':') else {
         return Ok(());
     };

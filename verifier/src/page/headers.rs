@@ -50,6 +50,11 @@ fn values<'a>(headers: &'a Headers, name: &'a str) -> impl Iterator<Item = &'a s
         .map(|(_, value)| value.trim())
 }
 
+/// As much of a server's text as an error repeats.
+fn shown(text: &str) -> String {
+    text.chars().take(80).collect()
+}
+
 /// What stands behind a directory's slash is its index.
 fn extension(name: &str) -> &str {
     if name.is_empty() || name.ends_with('/') {
@@ -96,7 +101,7 @@ fn content_type(name: &str, headers: &Headers) -> Result<(), PageError> {
     }
     Err(PageError::ContentType {
         file: name.into(),
-        served,
+        served: shown(&served),
         expected: expected.join(" or "),
     })
 }
@@ -130,7 +135,10 @@ fn one_policy(text: &str) -> Result<(), String> {
             .entry(name.to_ascii_lowercase())
             .or_insert_with(|| words.map(str::to_ascii_lowercase).collect::<Vec<_>>());
     }
-    if let Some(missing) = REQUIRED.into_iter().find(|name| !directives.contains_key(*name)) {
+    if let Some(missing) = REQUIRED
+        .into_iter()
+        .find(|name| !directives.contains_key(*name))
+    {
         return Err(format!("it has no {missing}"));
     }
     for (name, sources) in &directives {
@@ -149,8 +157,7 @@ fn one_policy(text: &str) -> Result<(), String> {
             _ => false,
         };
         if let Some(source) = sources.iter().find(|source| !allowed(source)) {
-            let shown: String = source.chars().take(80).collect();
-            return Err(format!("its {name} allows {shown}"));
+            return Err(format!("its {} allows {}", shown(name), shown(source)));
         }
     }
     Ok(())
@@ -200,7 +207,10 @@ mod tests {
     #[test]
     fn a_page_as_host_proxy_serves_it_is_accepted() {
         assert_eq!(html(POLICY), Ok(()));
-        assert_eq!(judge("/", &[("content-type", "text/html")]), Err("page_policy"));
+        assert_eq!(
+            judge("/", &[("content-type", "text/html")]),
+            Err("page_policy")
+        );
         assert_eq!(html(&format!("img-src *, {POLICY}")), Ok(()));
         for (name, kind) in [
             ("app.js", "text/javascript; charset=utf-8"),
@@ -229,14 +239,21 @@ mod tests {
             ("vendor/LICENSE", "text/html"),
             ("verifier.wasm", "application/octet-stream"),
         ] {
-            assert_eq!(judge(name, &[("content-type", kind)]), refused, "{name} {kind}");
+            assert_eq!(
+                judge(name, &[("content-type", kind)]),
+                refused,
+                "{name} {kind}"
+            );
         }
     }
 
     #[test]
     fn e5_a_page_without_a_strict_policy_is_refused() {
         let refused = Err("page_policy");
-        assert_eq!(judge("index.html", &[("content-type", "text/html")]), refused);
+        assert_eq!(
+            judge("index.html", &[("content-type", "text/html")]),
+            refused
+        );
         for missing in REQUIRED {
             assert_eq!(html(&POLICY.replace(missing, "x")), refused, "{missing}");
         }
@@ -267,7 +284,12 @@ mod tests {
         for header in ALTERING {
             assert_eq!(judge("a.css", &[(header, "x")]), Err("page_header"));
         }
-        let encoded = |value| judge("a.css", &[("content-encoding", value), ("content-type", "text/css")]);
+        let encoded = |value| {
+            judge(
+                "a.css",
+                &[("content-encoding", value), ("content-type", "text/css")],
+            )
+        };
         assert_eq!(encoded("gzip"), Err("page_header"));
         assert_eq!(encoded("identity"), Ok(()));
     }

@@ -62,8 +62,7 @@ impl ReleaseFile {
         let File {
             manifest,
             signatures,
-        } = json::read(text)
-            .map_err(|error| ReleaseError::Malformed(error.to_string()))?;
+        } = json::read(text).map_err(|error| ReleaseError::Malformed(error.to_string()))?;
         if signatures.len() > MAX_SIGNATURES {
             return Err(ReleaseError::TooManySignatures);
         }

@@ -64,7 +64,10 @@ fn a_fresh_document_is_accepted_in_every_encoding() {
         base64_lines(&document, usize::MAX).into_bytes(),
         hex::encode(&document).into_bytes(),
         hex::encode_upper(&document).into_bytes(),
-        base64_lines(&document, 64).replace('+', "-").replace('/', "_").into_bytes(),
+        base64_lines(&document, 64)
+            .replace('+', "-")
+            .replace('/', "_")
+            .into_bytes(),
         format!(
             "-----BEGIN ATTESTATION DOCUMENT-----\n{}-----END ATTESTATION DOCUMENT-----\n",
             base64_lines(&document, 64)
@@ -73,7 +76,9 @@ fn a_fresh_document_is_accepted_in_every_encoding() {
         serde_json::json!({ "attestation": base64_lines(&document, usize::MAX).trim() })
             .to_string()
             .into_bytes(),
-        serde_json::json!({ "type": "Buffer", "data": document }).to_string().into_bytes(),
+        serde_json::json!({ "type": "Buffer", "data": document })
+            .to_string()
+            .into_bytes(),
         format!("\u{feff}{}", base64_lines(&document, 76)).into_bytes(),
         // What `>` writes in Windows PowerShell.
         format!("\u{feff}{}", hex::encode(&document))

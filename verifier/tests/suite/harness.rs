@@ -132,7 +132,11 @@ pub(crate) fn documented() -> &'static BTreeMap<&'static str, Vec<i32>> {
     TABLE.get_or_init(|| {
         let table = DOCS.split_once("| Rule | Ends with |").unwrap().1;
         let mut rules = BTreeMap::new();
-        for line in table.lines().skip(2).take_while(|line| line.starts_with('|')) {
+        for line in table
+            .lines()
+            .skip(2)
+            .take_while(|line| line.starts_with('|'))
+        {
             let cells: Vec<_> = line.split('|').collect();
             let statuses: Vec<i32> = cells[2]
                 .split(|c: char| !c.is_ascii_digit())

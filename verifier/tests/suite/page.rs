@@ -152,11 +152,13 @@ fn e5_a_page_of_another_type_or_without_its_policy_is_refused() {
 fn e5_a_page_for_programs_alone_is_not_what_is_compared() {
     let ran = judge_asked(|asked, mut answer| {
         let browser = asked.header("user-agent").starts_with("Mozilla/5.0")
-            && asked.header("accept").starts_with(match asked.path.as_str() {
-                "/" | "/index.html" => "text/html,",
-                "/views/style.css" => "text/css,",
-                _ => "*/*",
-            })
+            && asked
+                .header("accept")
+                .starts_with(match asked.path.as_str() {
+                    "/" | "/index.html" => "text/html,",
+                    "/views/style.css" => "text/css,",
+                    _ => "*/*",
+                })
             && asked.header("accept-encoding").contains("gzip")
             && !asked.header("sec-fetch-dest").is_empty();
         if browser {

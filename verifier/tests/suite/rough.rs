@@ -104,10 +104,20 @@ fn enclaves_are_asked_at_once() {
     let args = ["host", &server.url, "--policy", &policy, "--json"];
     let ran = verify(args.iter().chain(&["--timeout", "8"]));
     assert_eq!(ran.code, 2, "{ran:?}");
-    assert!(ran.stderr.contains("waiting for evidence of enclave e3 of"), "{ran:?}");
-    let failed: Vec<_> = ran.stderr.lines().filter(|line| line.starts_with("error: ")).collect();
+    assert!(
+        ran.stderr.contains("waiting for evidence of enclave e3 of"),
+        "{ran:?}"
+    );
+    let failed: Vec<_> = ran
+        .stderr
+        .lines()
+        .filter(|line| line.starts_with("error: "))
+        .collect();
     assert_eq!(failed.len(), 1, "{ran:?}");
-    assert!(failed[0].starts_with("error: timeout: enclave e3: "), "{ran:?}");
+    assert!(
+        failed[0].starts_with("error: timeout: enclave e3: "),
+        "{ran:?}"
+    );
     let json = ran.json();
     let verdicts: Vec<_> = json["enclaves"]
         .as_array()
@@ -140,9 +150,13 @@ fn a_verdict_that_cannot_be_written_was_not_given() {
     let live = Live::new();
     let policy = files.write("policy.json", live.policy());
     let document = files.write("document", live.document(&[9; 32]));
-    let good = ["document", &document, "--policy", &policy, "--at", "document"];
+    let good = [
+        "document", &document, "--policy", &policy, "--at", "document",
+    ];
     let bad = files.write("bad", "garbage!");
-    let bad = ["document", &bad, "--policy", &policy, "--at", "document", "--json"];
+    let bad = [
+        "document", &bad, "--policy", &policy, "--at", "document", "--json",
+    ];
     for (args, code, rule) in [
         (&good[..], 2, "cannot_write"),
         (&[&good[..], &["--json"]].concat(), 2, "cannot_write"),
@@ -175,7 +189,10 @@ fn a_verdict_that_cannot_be_written_was_not_given() {
     let ran = child.wait_with_output().unwrap();
     let stderr = String::from_utf8(ran.stderr).unwrap();
     assert_eq!(ran.status.code(), Some(2), "{stderr}");
-    assert!(stderr.starts_with("error: cannot_write: stdout: "), "{stderr}");
+    assert!(
+        stderr.starts_with("error: cannot_write: stdout: "),
+        "{stderr}"
+    );
 }
 
 /// Every file argument of every command, given a device, a directory, nothing and an endless file.
@@ -190,6 +207,7 @@ fn odd_files_end_with_a_sentence_at_once() {
     let document = files.write("document", Live::new().document(&[9; 32]));
     let keys = json!({ "threshold": 1, "keys": ["11".repeat(32)] }).to_string();
     let keys = files.write("keys.json", keys);
+    let pcr = format!("0={}", "a0".repeat(48));
     let began = Instant::now();
     for odd in [
         empty.as_str(),
@@ -204,23 +222,79 @@ fn odd_files_end_with_a_sentence_at_once() {
         for args in [
             vec!["document", odd, "--at", "document", "--any-measurement"],
             vec!["document", &document, "--at", "document", "--policy", odd],
-            vec!["document", &document, "--at", "document", "--any-measurement", "--root", odd],
-            vec!["document", &document, "--at", "document", "--release", odd, "--keys", &keys],
-            vec!["document", &document, "--at", "document", "--release", odd, "--keys", odd],
-            vec!["host", "http://localhost:1", "--any-measurement", "--state", odd],
+            vec![
+                "document",
+                &document,
+                "--at",
+                "document",
+                "--any-measurement",
+                "--root",
+                odd,
+            ],
+            vec![
+                "document",
+                &document,
+                "--at",
+                "document",
+                "--release",
+                odd,
+                "--keys",
+                &keys,
+            ],
+            vec![
+                "document",
+                &document,
+                "--at",
+                "document",
+                "--release",
+                odd,
+                "--keys",
+                odd,
+            ],
+            vec![
+                "host",
+                "http://localhost:1",
+                "--pcr",
+                &pcr,
+                "--any-configuration",
+                "--state",
+                odd,
+            ],
             vec!["account", odd, "--any-measurement"],
             vec!["release", odd, "--keys", &keys],
             vec!["release", &document, "--keys", odd],
             vec!["page", "http://localhost:1", "--release", odd],
-            vec!["page", "http://localhost:1", "--release", odd, "--keys", &keys],
-            vec!["host", "http://localhost:1", "--pcr", "0=00", "--configuration", odd],
+            vec![
+                "page",
+                "http://localhost:1",
+                "--release",
+                odd,
+                "--keys",
+                &keys,
+            ],
+            vec![
+                "host",
+                "http://localhost:1",
+                "--pcr",
+                &pcr,
+                "--configuration",
+                odd,
+            ],
         ] {
             let ran = verify(&args);
             assert!(matches!(ran.code, 1 | 2), "{args:?} {ran:?}");
             assert_eq!(ran.stdout, "", "{args:?} {ran:?}");
             assert!(ran.stderr.starts_with("error: "), "{args:?} {ran:?}");
             // Words of libraries and of the system's numbers.
-            for word in ["os error", "EOF", "at line 1 column", "struct ", "Err(", "{ code", "u32"] {
+            for word in [
+                "os error",
+                "EOF",
+                "at line 1 column",
+                "struct ",
+                "Err(",
+                "{ code",
+                "u32",
+            ] {
                 assert!(!ran.stderr.contains(word), "{word}: {args:?} {ran:?}");
             }
         }
@@ -243,13 +317,23 @@ fn hosts_that_cannot_be_reached_are_explained() {
     let port = listener.local_addr().unwrap().port();
     drop(listener);
     let ran = judge(&format!("http://127.0.0.1:{port}")).not_judged("connection");
-    assert!(ran.stderr.contains("nothing listens on this port"), "{ran:?}");
+    assert!(
+        ran.stderr.contains("nothing listens on this port"),
+        "{ran:?}"
+    );
     // TLS where none is spoken.
     let server = Server::new(|_| Answer::new(200, "text/plain", "plain"));
     let ran = judge(&server.url.replace("http:", "https:"));
     assert_eq!(ran.code, 2, "{ran:?}");
     for ran in [ran, judge("https://keys.invalid")] {
-        for word in ["os error", "io:", "rustls", "InvalidContentType", "lookup", "Uncategorized"] {
+        for word in [
+            "os error",
+            "io:",
+            "rustls",
+            "InvalidContentType",
+            "lookup",
+            "Uncategorized",
+        ] {
             assert!(!ran.stderr.contains(word), "{word} in {ran:?}");
         }
     }
@@ -263,13 +347,22 @@ fn a_policy_names_few_releases_and_none_elsewhere() {
         let keys = json!({ "threshold": 1, "keys": ["11".repeat(32)] });
         let policy = json!({ "version": 1, "releases": releases, "release_keys": keys });
         let policy = files.write("policy.json", policy.to_string());
-        verify(["document", &document, "--at", "document", "--policy", &policy])
+        verify([
+            "document", &document, "--at", "document", "--policy", &policy,
+        ])
     };
     // Not one of them is read.
     let many: Vec<_> = (0..33).map(|n| format!("missing-{n}.json")).collect();
     judge(json!(many)).not_judged("policy_releases_too_many");
     judge(json!(many[..32])).not_judged("cannot_open");
-    for name in ["/dev/zero", "../release.json", "a/../b", ".hidden", "", "a b"] {
+    for name in [
+        "/dev/zero",
+        "../release.json",
+        "a/../b",
+        ".hidden",
+        "",
+        "a b",
+    ] {
         judge(json!([name])).not_judged("policy_release_name");
     }
 }

@@ -81,7 +81,11 @@ fn p2_runs_at_the_same_time_lose_no_epoch() {
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
         .filter(|name| name.contains("epochs"))
         .collect();
-    assert_eq!(names.len(), 2, "the file and its lock, no leftovers: {names:?}");
+    assert_eq!(
+        names.len(),
+        2,
+        "the file and its lock, no leftovers: {names:?}"
+    );
 }
 
 #[test]

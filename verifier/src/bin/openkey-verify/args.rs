@@ -94,7 +94,7 @@ pub(crate) struct DocumentArgs {
     pub(crate) nonce: Option<Nonce>,
     /// Keep the highest release epoch seen of each root id in this file, and refuse lower ones.
     /// Needs --nonce: an old document was right in its time.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", conflicts_with = "any_measurement")]
     pub(crate) state: Option<PathBuf>,
     /// Accept an enclave in debug mode, whose console its host reads.
     #[arg(long)]
@@ -132,8 +132,9 @@ pub(crate) struct HostArgs {
     pub(crate) url: String,
     #[command(flatten)]
     pub(crate) accept: AcceptArgs,
-    /// Keep the highest release epoch seen of each root id in this file, and refuse lower ones.
-    #[arg(long, value_name = "FILE")]
+    /// Keep the highest release epoch seen of each root id in this file, and refuse lower ones. Not
+    /// with --any-measurement: any program could name an epoch that no release reaches.
+    #[arg(long, value_name = "FILE", conflicts_with = "any_measurement")]
     pub(crate) state: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) time: TimeArgs,

@@ -49,16 +49,17 @@ pub(crate) fn run(args: &HostArgs) -> Result<Verdict, Failure> {
     let verifier = Verifier::new(accept.roots.clone());
     let progress = args.time.begin();
     let host = Host::new(&args.url)
-        .map_err(|error| failure(&error))?
+        .map_err(|error| failure(&args.url, &error))?
         .until(progress.deadline());
     let listing = || format!("the list of enclaves of {}", host.url());
     let listed = match progress.during(listing, || host.enclaves()) {
         Ok(listed) => listed,
         Err(error) if error.is_answer() => {
-            output::refused(args.json, error.rule(), &error.to_string());
+            let message = format!("{}: {error}", host.url());
+            output::refused(args.json, error.rule(), &message);
             return Ok(Verdict::Refused);
         }
-        Err(error) => return Err(failure(&error)),
+        Err(error) => return Err(failure(host.url(), &error)),
     };
     if listed.is_empty() {
         output::refused(args.json, "no_enclave", "the host lists no enclave");
@@ -145,7 +146,9 @@ fn remember(state: &mut State, judged: &mut [Result<Fresh, Unaccepted>]) -> Resu
 
 fn refuse_older(state: &State, judged: &mut [Result<Fresh, Unaccepted>]) {
     for one in judged {
-        let known = one.as_ref().map_or(Ok(()), |fresh| state.check(fresh.binding()));
+        let known = one
+            .as_ref()
+            .map_or(Ok(()), |fresh| state.check(fresh.binding()));
         if let Err(error) = known {
             *one = Err(Unaccepted {
                 rule: error.rule(),
@@ -201,6 +204,6 @@ fn print(enclave: &EnclaveView, measurements: &str) {
     ));
 }
 
-fn failure(error: &ClientError) -> Failure {
-    Failure::new(error.rule(), error.to_string())
+fn failure(url: &str, error: &ClientError) -> Failure {
+    Failure::new(error.rule(), format!("{url}: {error}"))
 }
