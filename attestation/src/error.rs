@@ -65,11 +65,8 @@ pub enum ChainError {
     #[error("a certificate's signature does not verify")]
     Signature,
     /// The chain library refused what our own checks let through.
-    #[error("no valid path from the root to the leaf: {reason}")]
-    Path {
-        /// The library's name for the fault.
-        reason: String,
-    },
+    #[error("the certificates are no valid path from the root to the leaf")]
+    Path,
     /// The path that verifies is not the bundle as it stands.
     #[error("the bundle holds a certificate that the path does not use")]
     Unused,
@@ -90,7 +87,7 @@ impl ChainError {
             Self::LeafIsAuthority => "leaf_is_an_authority",
             Self::LeafKey => "leaf_key",
             Self::Signature => "certificate_signature",
-            Self::Path { .. } => "certificate_path",
+            Self::Path => "certificate_path",
             Self::Unused => "bundle_entry_unused",
         }
     }
@@ -110,7 +107,12 @@ pub enum Refusal {
     #[error("the policy is for a simulator and the document is not from one")]
     NotSimulator,
     /// Signed later than the verifier's clock and the allowed skew say it is now.
-    #[error("the document is {ahead_ms} ms ahead of the clock; {max_skew_ms} ms are allowed")]
+    #[error(
+        "the document was signed {} after the time it is judged at; the limit is {}: correct \
+         this machine's clock if it is slow",
+        beyond(*ahead_ms, *max_skew_ms),
+        human(*max_skew_ms)
+    )]
     InTheFuture {
         /// How far ahead of the verifier's clock.
         ahead_ms: u64,
@@ -118,7 +120,12 @@ pub enum Refusal {
         max_skew_ms: u64,
     },
     /// Signed longer ago than the policy accepts.
-    #[error("the document is {age_ms} ms old; {max_age_ms} ms are allowed")]
+    #[error(
+        "the document was signed {} before the time it is judged at; the limit is {}: ask \
+         for a new document, or correct this machine's clock if it is fast",
+        beyond(*age_ms, *max_age_ms),
+        human(*max_age_ms)
+    )]
     TooOld {
         /// How long ago.
         age_ms: u64,
@@ -132,7 +139,7 @@ pub enum Refusal {
     #[error("the document's nonce is empty")]
     NonceEmpty,
     /// The document was made for somebody else's nonce: a replay.
-    #[error("the document's nonce is another one")]
+    #[error("the document's nonce is not the one that was asked for: it is a replay")]
     NonceMismatch,
     /// The document answers somebody's question; a channel's evidence is made without one.
     #[error("the document carries a nonce, so it was not made for a channel")]
@@ -150,7 +157,11 @@ pub enum Refusal {
     #[error("the enclave runs in debug mode")]
     DebugMode,
     /// No accepted measurement set matches whole.
-    #[error("{} of {sets} accepted measurement sets", mismatch(.differ))]
+    #[error(
+        "{} from the nearest of {sets} accepted measurement sets: other code, or another \
+         configuration, runs there",
+        mismatch(.differ)
+    )]
     Measurements {
         /// How many sets the policy accepts.
         sets: usize,
@@ -161,19 +172,60 @@ pub enum Refusal {
     #[error("the document carries no public key")]
     PublicKeyMissing,
     /// The policy binds `public_key` to other bytes.
-    #[error("the document's public key is another one")]
+    #[error("the document's public_key does not match")]
     PublicKeyMismatch,
     /// The policy binds `user_data` and the document has none.
     #[error("the document carries no user data")]
     UserDataMissing,
     /// The policy binds `user_data` to other bytes.
-    #[error("the document's user data are other ones")]
+    #[error("the document's user_data does not match")]
     UserDataMismatch,
+}
+
+/// A time for people: its two largest units.
+fn human(ms: u64) -> String {
+    const UNITS: [(u64, &str); 5] = [
+        (86_400_000, "day"),
+        (3_600_000, "hour"),
+        (60_000, "minute"),
+        (1_000, "second"),
+        (1, "ms"),
+    ];
+    let mut left = ms;
+    let mut parts = Vec::new();
+    for (length, unit) in UNITS {
+        let count = left / length;
+        left %= length;
+        // The two units stand side by side: 1 day 5 hours, but not 1 day 5 seconds.
+        if parts.len() == 2 || (count == 0 && !parts.is_empty()) {
+            break;
+        }
+        match (count, unit) {
+            (0, _) => {}
+            (1, _) | (_, "ms") => parts.push(format!("{count} {unit}")),
+            _ => parts.push(format!("{count} {unit}s")),
+        }
+    }
+    if parts.is_empty() {
+        return "0 seconds".to_owned();
+    }
+    parts.join(" ")
+}
+
+/// A time above `bound`, in words that differ from the bound's.
+fn beyond(ms: u64, bound: u64) -> String {
+    let words = human(ms);
+    if words == human(bound) {
+        format!("a little more than {words}")
+    } else {
+        words
+    }
 }
 
 fn mismatch(differ: &[u8]) -> String {
     let list: Vec<String> = differ.iter().map(|pcr| format!("PCR{pcr}")).collect();
-    format!("{} differ from the nearest", list.join(", "))
+    let verb = if list.len() == 1 { "differs" } else { "differ" };
+    format!("{} {verb}", list.join(", "))
 }
 
 impl Refusal {
@@ -199,5 +251,45 @@ impl Refusal {
             Self::UserDataMissing => "user_data_missing",
             Self::UserDataMismatch => "user_data_mismatch",
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_told_in_units_that_people_use() {
+        for (ms, words) in [
+            (0, "0 seconds"),
+            (1, "1 ms"),
+            (999, "999 ms"),
+            (1_000, "1 second"),
+            (61_001, "1 minute 1 second"),
+            (300_000, "5 minutes"),
+            (3_600_000, "1 hour"),
+            (3_605_000, "1 hour"),
+            (90_061_001, "1 day 1 hour"),
+            (2 * 86_400_000, "2 days"),
+        ] {
+            assert_eq!(human(ms), words);
+        }
+        let old = Refusal::TooOld {
+            age_ms: 300_001,
+            max_age_ms: 300_000,
+        };
+        let words = old.to_string();
+        assert!(
+            words.contains("a little more than 5 minutes before"),
+            "{words}"
+        );
+        assert!(words.contains("clock if it is fast"), "{words}");
+        let early = Refusal::InTheFuture {
+            ahead_ms: 7_200_000,
+            max_skew_ms: 60_000,
+        };
+        let words = early.to_string();
+        assert!(words.contains("2 hours after"), "{words}");
+        assert!(words.contains("the limit is 1 minute"), "{words}");
     }
 }

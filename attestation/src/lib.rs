@@ -56,6 +56,7 @@
 mod certificate;
 mod document;
 mod error;
+pub mod json;
 pub mod limits;
 mod measurement;
 mod policy;
@@ -76,7 +77,7 @@ mod verify;
 #[cfg(any(feature = "aws-lc", feature = "pure"))]
 pub use cache::ChainCache;
 pub use document::{
-    Document, EncodeError, Field, Malformed, ModuleKind, Payload, Pcrs, leaf_common_name,
+    Document, EncodeError, Field, KeyName, Malformed, ModuleKind, Payload, Pcrs, leaf_common_name,
     sign_document,
 };
 pub use error::{ChainError, Party, Refusal};

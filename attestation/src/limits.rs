@@ -44,6 +44,10 @@ pub const MAX_ROOT: usize = MAX_CERTIFICATE;
 /// Most measurement sets in a policy: releases that are accepted side by side during an upgrade.
 pub const MAX_MEASUREMENT_SETS: usize = 256;
 
+/// Most release manifests that a policy names: each is a file to read and up to 32 signatures to
+/// check, before anything is known about who wrote the policy.
+pub const MAX_RELEASES: usize = 32;
+
 /// Longest policy file, in bytes: the most measurement sets with a handful of PCRs each, with
 /// roots.
 pub const MAX_POLICY_FILE: usize = 1 << 20;

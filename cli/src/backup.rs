@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 
 use base64ct::{Base64, Encoding};
+use openkey_attestation::json;
 use openkey_protocol::{
     cbor,
     message::{Genesis, Hash32, WrappedRoot},
@@ -157,7 +158,7 @@ impl Backup {
         let root_id = transcript.root_id;
         let malformed = |error: &dyn core::fmt::Display| BackupError::File(error.to_string());
         let mut members: serde_json::Map<String, serde_json::Value> =
-            serde_json::from_slice(configuration).map_err(|error| malformed(&error))?;
+            json::read(configuration).map_err(|error| malformed(&error))?;
         members.insert("root_id".into(), root_id.to_string().into());
         let mut configuration =
             serde_json::to_vec_pretty(&members).map_err(|error| malformed(&error))?;
@@ -185,12 +186,11 @@ impl Backup {
     /// # Errors
     ///
     /// [`BackupError`].
-    pub fn from_json(json: &[u8], root_id: &Hash32) -> Result<Self, BackupError> {
-        if json.len() > MAX_BACKUP_FILE {
+    pub fn from_json(text: &[u8], root_id: &Hash32) -> Result<Self, BackupError> {
+        if text.len() > MAX_BACKUP_FILE {
             return Err(BackupError::File("too long".into()));
         }
-        let file: File =
-            serde_json::from_slice(json).map_err(|error| BackupError::File(error.to_string()))?;
+        let file: File = json::read(text).map_err(|error| BackupError::File(error.to_string()))?;
         if file.version != VERSION {
             return Err(BackupError::File("another version".into()));
         }

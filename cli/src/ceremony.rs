@@ -1,7 +1,7 @@
 //! A genesis, and what it promises.
 
 use base64ct::{Base64, Encoding};
-use openkey_attestation::{Nonce, Policy, Refusal, UnixMillis, Verifier};
+use openkey_attestation::{Nonce, Policy, Refusal, UnixMillis, Verifier, json};
 use openkey_protocol::{
     cbor,
     message::{
@@ -355,13 +355,12 @@ impl GenesisFile {
     /// # Errors
     ///
     /// [`CeremonyError::File`].
-    pub fn read(json: &[u8]) -> Result<Genesis, CeremonyError> {
+    pub fn read(text: &[u8]) -> Result<Genesis, CeremonyError> {
         let malformed = |what: String| CeremonyError::File(what);
-        if json.len() > MAX_GENESIS_FILE {
+        if text.len() > MAX_GENESIS_FILE {
             return Err(malformed("too long".into()));
         }
-        let file: Self =
-            serde_json::from_slice(json).map_err(|error| malformed(error.to_string()))?;
+        let file: Self = json::read(text).map_err(|error| malformed(error.to_string()))?;
         if file.version != VERSION {
             return Err(malformed("another version".into()));
         }

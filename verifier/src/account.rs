@@ -1,7 +1,7 @@
 //! The receipt file that a page saves: an account receipt and the evidence of who signed it.
 
 use base64ct::{Base64, Encoding};
-use openkey_attestation::{Nonce, NonceError, Policy, Verifier};
+use openkey_attestation::{Nonce, NonceError, Policy, Verifier, json};
 use openkey_protocol::message::Signed;
 use serde::{Deserialize, Serialize};
 
@@ -71,12 +71,12 @@ impl ReceiptFile {
     /// # Errors
     ///
     /// [`AccountError::TooLong`], [`AccountError::Malformed`], [`AccountError::Version`].
-    pub fn from_json(json: &[u8]) -> Result<Self, AccountError> {
-        if json.len() > MAX_RECEIPT_FILE {
+    pub fn from_json(text: &[u8]) -> Result<Self, AccountError> {
+        if text.len() > MAX_RECEIPT_FILE {
             return Err(AccountError::TooLong);
         }
-        let file: Self = serde_json::from_slice(json)
-            .map_err(|error| AccountError::Malformed(error.to_string()))?;
+        let file: Self =
+            json::read(text).map_err(|error| AccountError::Malformed(error.to_string()))?;
         if file.version != RECEIPT_FILE_VERSION {
             return Err(AccountError::Version(file.version));
         }
@@ -117,7 +117,7 @@ pub enum AccountError {
     #[error("the receipt file is longer than {MAX_RECEIPT_FILE} bytes")]
     TooLong,
     /// Not JSON of that shape.
-    #[error("the receipt file is not as it should be: {0}")]
+    #[error("invalid receipt file: {0}")]
     Malformed(String),
     /// Another version.
     #[error("the receipt file has version {0}; this program knows version {RECEIPT_FILE_VERSION}")]

@@ -4,7 +4,7 @@
 //! and its hash in register 16 says that the enclave took it.
 
 use base64ct::{Base64, Encoding};
-use openkey_attestation::{Measurements, Pcr};
+use openkey_attestation::{Measurements, Pcr, json};
 use openkey_protocol::{
     cbor,
     message::{Bytes, Hash32, Key32, OperatorKeys, RootSource},
@@ -105,7 +105,7 @@ pub enum ConfigurationError {
     #[error("the configuration is longer than {MAX_CONFIGURATION} bytes")]
     TooLong,
     /// Not JSON of that shape.
-    #[error("the configuration is not as it should be: {0}")]
+    #[error("invalid configuration file: {0}")]
     Malformed(String),
 }
 
@@ -123,13 +123,12 @@ impl Configuration {
     /// # Errors
     ///
     /// [`ConfigurationError`].
-    pub fn from_json(json: &[u8]) -> Result<Self, ConfigurationError> {
-        if json.len() > MAX_CONFIGURATION {
+    pub fn from_json(text: &[u8]) -> Result<Self, ConfigurationError> {
+        if text.len() > MAX_CONFIGURATION {
             return Err(ConfigurationError::TooLong);
         }
         let malformed = |error: String| ConfigurationError::Malformed(error);
-        let file: File =
-            serde_json::from_slice(json).map_err(|error| malformed(error.to_string()))?;
+        let file: File = json::read(text).map_err(|error| malformed(error.to_string()))?;
         let sources = [
             file.operators.as_ref().map(|_| RootSource::HandOver),
             file.operators.as_ref().map(|_| RootSource::Operators),

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use openkey_attestation::json;
 use openkey_protocol::message::{EvidenceBinding, Hash32};
 use serde::{Deserialize, Serialize};
 
@@ -35,23 +36,34 @@ impl Epochs {
     /// # Errors
     ///
     /// [`EpochsError`].
-    pub fn from_json(json: &[u8]) -> Result<Self, EpochsError> {
-        if json.len() > MAX_EPOCHS_FILE {
-            return Err(EpochsError::Malformed("too long".into()));
+    pub fn from_json(text: &[u8]) -> Result<Self, EpochsError> {
+        if text.len() > MAX_EPOCHS_FILE {
+            return Err(EpochsError::Malformed(format!(
+                "it is longer than {MAX_EPOCHS_FILE} bytes"
+            )));
         }
-        let file: File = serde_json::from_slice(json)
-            .map_err(|error| EpochsError::Malformed(error.to_string()))?;
-        if file.version != VERSION || file.epochs.len() > MAX_DEPLOYMENTS {
-            return Err(EpochsError::Malformed(
-                "another version, or too many deployments".into(),
-            ));
+        let malformed = |message: String| EpochsError::Malformed(message);
+        let file: File = json::read(text).map_err(|error| malformed(error.to_string()))?;
+        if file.version != VERSION {
+            return Err(malformed(format!(
+                "it has version {}; this program knows version {VERSION}",
+                file.version
+            )));
         }
-        file.epochs
-            .into_iter()
-            .map(|(id, epoch)| id.parse().map(|id| (id, epoch)))
-            .collect::<Result<_, _>>()
-            .map(Self)
-            .map_err(|_| EpochsError::Malformed("a root id is 64 hexadecimal digits".into()))
+        if file.epochs.len() > MAX_DEPLOYMENTS {
+            return Err(malformed(format!("more than {MAX_DEPLOYMENTS} root ids")));
+        }
+        let mut epochs = Self::default();
+        for (id, epoch) in file.epochs {
+            let id: Hash32 = id
+                .parse()
+                .map_err(|_| malformed("a root id is not 64 hexadecimal digits".into()))?;
+            // The same id in capitals would be a second member for it.
+            if epochs.0.insert(id, epoch).is_some() {
+                return Err(malformed(format!("root id {id} is given twice")));
+            }
+        }
+        Ok(epochs)
     }
 
     /// The file's text.
@@ -92,14 +104,37 @@ impl Epochs {
     ///
     /// [`EpochsError::Full`].
     pub fn note(&mut self, binding: &EvidenceBinding) -> Result<(), EpochsError> {
-        let Some(id) = binding.root_id else {
-            return Ok(());
-        };
+        match binding.root_id {
+            Some(id) => self.raise(id, binding.epoch),
+            None => Ok(()),
+        }
+    }
+
+    /// Adds what another run saw: of each deployment the higher epoch stays.
+    ///
+    /// # Errors
+    ///
+    /// [`EpochsError::Full`].
+    pub fn merge(&mut self, other: &Self) -> Result<(), EpochsError> {
+        other
+            .0
+            .iter()
+            .try_for_each(|(id, epoch)| self.raise(*id, *epoch))
+    }
+
+    /// Whether merging `other` would change nothing.
+    #[must_use]
+    pub fn covers(&self, other: &Self) -> bool {
+        let known = |(id, epoch): (&Hash32, &u32)| self.0.get(id).is_some_and(|own| own >= epoch);
+        other.0.iter().all(known)
+    }
+
+    fn raise(&mut self, id: Hash32, epoch: u32) -> Result<(), EpochsError> {
         if self.0.len() >= MAX_DEPLOYMENTS && !self.0.contains_key(&id) {
             return Err(EpochsError::Full);
         }
-        let epoch = self.0.entry(id).or_default();
-        *epoch = binding.epoch.max(*epoch);
+        let own = self.0.entry(id).or_default();
+        *own = epoch.max(*own);
         Ok(())
     }
 }
@@ -109,10 +144,10 @@ impl Epochs {
 #[non_exhaustive]
 pub enum EpochsError {
     /// Not a file of epochs.
-    #[error("the file of epochs is not as it should be: {0}")]
+    #[error("invalid epochs file: {0}")]
     Malformed(String),
     /// [`MAX_DEPLOYMENTS`] are remembered.
-    #[error("{MAX_DEPLOYMENTS} deployments are remembered, and no more")]
+    #[error("it remembers {MAX_DEPLOYMENTS} deployments, which is all it can: use another file")]
     Full,
 }
 
@@ -164,6 +199,24 @@ mod tests {
     }
 
     #[test]
+    fn p2_what_two_runs_saw_is_merged_by_maximum() {
+        let epochs = |seen: &[(u8, u32)]| {
+            let mut epochs = Epochs::default();
+            for (id, epoch) in seen {
+                epochs.note(&binding(Some(*id), *epoch)).unwrap();
+            }
+            epochs
+        };
+        let mut one = epochs(&[(1, 5), (2, 3)]);
+        let other = epochs(&[(1, 4), (2, 6), (3, 1)]);
+        assert!(!one.covers(&other) && !other.covers(&one));
+        one.merge(&other).unwrap();
+        assert_eq!(one, epochs(&[(1, 5), (2, 6), (3, 1)]));
+        assert!(one.covers(&other));
+        assert!(one.covers(&Epochs::default()));
+    }
+
+    #[test]
     fn the_file_is_strict_and_bounded() {
         for bad in [
             "",
@@ -171,6 +224,16 @@ mod tests {
             r#"{"version":2,"epochs":{}}"#,
             r#"{"version":1,"epochs":{"00":1}}"#,
             r#"{"version":1,"epochs":{},"more":1}"#,
+            r#"[1,{}]"#,
+            &format!(
+                r#"{{"version":1,"epochs":{{"{0}":5,"{0}":1}}}}"#,
+                "ab".repeat(32)
+            ),
+            &format!(
+                r#"{{"version":1,"epochs":{{"{}":5,"{}":1}}}}"#,
+                "ab".repeat(32),
+                "AB".repeat(32)
+            ),
         ] {
             assert!(Epochs::from_json(bad.as_bytes()).is_err(), "{bad}");
         }

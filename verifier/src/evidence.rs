@@ -9,7 +9,10 @@ use openkey_protocol::{
 
 #[cfg(feature = "channel")]
 pub use crate::channel::Channel;
-use crate::statement::IdentityKey;
+use crate::{
+    configuration::{self, CONFIGURATION_PCR},
+    statement::IdentityKey,
+};
 
 /// Evidence over the verifier's own nonce, judged now. Only [`fresh`] makes it.
 #[derive(Clone, Debug, PartialEq)]
@@ -67,14 +70,35 @@ pub fn archival(
     Ok(Archival { evidence, bound })
 }
 
-/// Reads the binding of a verified document, and holds it to what the policy asks of the program:
-/// root id and epoch. Every kind of evidence goes through here.
+/// Reads the binding of a verified document, and holds it to the document's own register 16 and to
+/// what the policy asks of the program: root id and epoch. Every kind of evidence goes through here.
 ///
 /// # Errors
 ///
 /// The binding rules of [`EvidenceError`].
 pub fn binding(claims: &Claims, policy: &Policy) -> Result<EvidenceBinding, EvidenceError> {
     Bound::read(claims, policy).map(|bound| bound.binding)
+}
+
+/// As [`binding`], for whoever looks at documents of any program: `None` if the document binds
+/// nothing of this protocol and the policy asks nothing that only a binding says.
+///
+/// # Errors
+///
+/// The binding rules of [`EvidenceError`].
+pub fn any_binding(
+    claims: &Claims,
+    policy: &Policy,
+) -> Result<Option<EvidenceBinding>, EvidenceError> {
+    match binding(claims, policy) {
+        Ok(binding) => Ok(Some(binding)),
+        Err(
+            EvidenceError::BindingMissing
+            | EvidenceError::BindingMalformed
+            | EvidenceError::BindingVersion(_),
+        ) if !policy.asks_the_program() => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 impl Bound {
@@ -89,6 +113,14 @@ impl Bound {
         }
         let identity = IdentityKey::from_evidence_verified_earlier(binding.identity.as_slice())
             .map_err(|_| EvidenceError::Identity)?;
+        // The enclave measures its configuration before it makes any key. A document that names
+        // another one is not of a program that does so, whatever else it says of itself.
+        let measured = claims.pcrs.get(CONFIGURATION_PCR);
+        if measured != Some(&configuration::pcr(binding.configuration)) {
+            return Err(EvidenceError::ConfigurationPcr {
+                named: binding.configuration,
+            });
+        }
         if let Some(expected) = policy.pinned_root_id().map(|id| Hash32(*id))
             && binding.root_id != Some(expected)
         {
@@ -157,10 +189,12 @@ pub enum EvidenceError {
     #[error(transparent)]
     Refused(#[from] Refusal),
     /// A genuine document that binds nothing.
-    #[error("the document carries no user data, so it binds no identity key")]
+    #[error("the document carries no user_data, so it binds no identity key")]
     BindingMissing,
     /// User data of another kind: another program's enclave, or a newer one.
-    #[error("the document's user data are not a binding of this protocol")]
+    #[error(
+        "the document's user_data is not a binding of this protocol: it is another program's enclave"
+    )]
     BindingMalformed,
     /// A binding of another version.
     #[error(
@@ -170,6 +204,15 @@ pub enum EvidenceError {
     /// The bound identity key cannot sign.
     #[error("the document binds an identity key that is no usable Ed25519 key")]
     Identity,
+    /// The binding names a configuration that the document does not measure.
+    #[error(
+        "the document's binding names configuration {named}, which PCR16 of the same document does \
+         not hold: the enclave says something else than it measured"
+    )]
+    ConfigurationPcr {
+        /// The binding's.
+        named: Hash32,
+    },
     /// A genuine image over another root key: a stranger's deployment, or one without any.
     #[error(
         "the enclave's root id is {}, expected {expected}: it is another deployment's",
@@ -201,6 +244,7 @@ impl EvidenceError {
             Self::BindingMalformed => "binding_malformed",
             Self::BindingVersion(_) => "binding_version",
             Self::Identity => "identity_key",
+            Self::ConfigurationPcr { .. } => "configuration_pcr",
             Self::RootId { .. } => "root_id",
             Self::EpochTooOld { .. } => "epoch_too_old",
         }

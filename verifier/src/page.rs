@@ -1,7 +1,10 @@
 //! The page that is served is the page that was released, byte for byte.
 
+pub mod headers;
+
 use std::collections::BTreeMap;
 
+use openkey_attestation::json;
 use openkey_protocol::message::Hash32;
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
@@ -36,12 +39,12 @@ impl Release {
     /// # Errors
     ///
     /// [`ReleaseError`].
-    pub fn from_json(json: &[u8]) -> Result<Self, ReleaseError> {
-        if json.len() > MAX_RELEASE_FILE {
+    pub fn from_json(text: &[u8]) -> Result<Self, ReleaseError> {
+        if text.len() > MAX_RELEASE_FILE {
             return Err(ReleaseError::TooLong);
         }
-        let file: ReleaseFile = serde_json::from_slice(json)
-            .map_err(|error| ReleaseError::Malformed(error.to_string()))?;
+        let file: ReleaseFile =
+            json::read(text).map_err(|error| ReleaseError::Malformed(error.to_string()))?;
         if file.version != RELEASE_VERSION {
             return Err(ReleaseError::Version(file.version));
         }
@@ -121,7 +124,7 @@ pub enum ReleaseError {
     #[error("the release file is longer than {MAX_RELEASE_FILE} bytes")]
     TooLong,
     /// Not JSON of that shape.
-    #[error("the release file is not as it should be: {0}")]
+    #[error("invalid release file: {0}")]
     Malformed(String),
     /// Another version.
     #[error("the release file has version {0}, this program reads {RELEASE_VERSION}")]
@@ -174,8 +177,31 @@ pub enum PageError {
         /// Its name.
         file: String,
     },
+    /// A type under which a browser reads the bytes otherwise.
+    #[error("{file} is served with Content-Type {served}; a browser needs {expected}, in UTF-8")]
+    ContentType {
+        /// Its name.
+        file: String,
+        /// What was served.
+        served: String,
+        /// What belongs there.
+        expected: String,
+    },
+    /// A page that other code can run in.
+    #[error(
+        "{file} is served with a Content-Security-Policy that does not keep other code out: {reason}"
+    )]
+    Policy {
+        /// Its name.
+        file: String,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// A header makes a browser see something else than these bytes.
-    #[error("{file} is served with the header {header}, which changes what a browser shows")]
+    #[error(
+        "{file} is served with the header {header}, which changes what a browser receives or shows: \
+         the server, or whatever stands in front of it, must not add it"
+    )]
     Header {
         /// Its name.
         file: String,
@@ -194,6 +220,8 @@ impl PageError {
             Self::Missing { .. } => "page_missing",
             Self::TooLong { .. } => "page_too_long",
             Self::Header { .. } => "page_header",
+            Self::ContentType { .. } => "page_content_type",
+            Self::Policy { .. } => "page_policy",
         }
     }
 }

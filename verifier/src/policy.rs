@@ -68,44 +68,95 @@ pub fn at_least(policy: Policy, epoch: u32) -> Policy {
 }
 
 /// The same policy with every measurement set held to one configuration.
+fn with_configuration(policy: Policy, configuration: Hash32) -> Result<Policy, PolicyError> {
+    policy.try_map_measurements(|set| pin(set, configuration))
+}
+
+/// What is said beside a policy file: by flags, or by the page.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Terms {
+    /// The configuration that every set is held to.
+    pub configuration: Option<Hash32>,
+    /// Accept images with any configuration: the caller looks at what the document says of it.
+    pub any_configuration: bool,
+    /// The root id that the enclave must have.
+    pub root_id: Option<Hash32>,
+    /// The lowest epoch.
+    pub min_epoch: Option<u32>,
+}
+
+/// Holds a policy to what is said beside it, and to what every policy must say: which code, with
+/// which configuration. The one way to a policy for every command and for the page, so that none
+/// accepts what another refuses.
 ///
 /// # Errors
 ///
-/// [`PolicyError::ConfigurationMismatch`] if a set names another one.
-pub fn with_configuration(policy: Policy, configuration: Hash32) -> Result<Policy, PolicyError> {
-    policy.try_map_measurements(|set| pin(set, configuration))
+/// [`PolicyError`], except [`PolicyError::File`].
+pub fn judge_by(mut policy: Policy, terms: &Terms) -> Result<Policy, PolicyError> {
+    if let Some(configuration) = terms.configuration {
+        policy = with_configuration(policy, configuration)?;
+    }
+    if let Some(root_id) = terms.root_id {
+        if policy
+            .pinned_root_id()
+            .is_some_and(|known| *known != root_id.0)
+        {
+            return Err(PolicyError::RootIdMismatch);
+        }
+        policy = policy.pin_root_id(root_id.0);
+    }
+    if let Some(epoch) = terms.min_epoch {
+        policy = at_least(policy, epoch);
+    }
+    // After the epoch: a signer counts only beside one.
+    require_code(&policy)?;
+    if !terms.any_configuration {
+        require_configuration(&policy)?;
+    }
+    Ok(policy)
 }
 
 /// Refuses a policy that names an image and lets it run with any configuration: whose operators,
 /// release keys and pages these are stands in the configuration, so that a host could boot the
 /// genuine image with its own.
-///
-/// # Errors
-///
-/// [`PolicyError::ConfigurationMissing`].
-pub fn require_configuration(policy: &Policy) -> Result<(), PolicyError> {
-    let pinned = |set: &Measurements| set.get(CONFIGURATION_PCR).is_some();
+fn require_configuration(policy: &Policy) -> Result<(), PolicyError> {
+    let pinned = |set: &Measurements| is_measured(set, CONFIGURATION_PCR);
     match policy.measurements() {
         Some(sets) if !sets.iter().all(pinned) => Err(PolicyError::ConfigurationMissing),
         _ => Ok(()),
     }
 }
 
-/// Registers that say which program runs: image, kernel, application, and who signed the image.
-const CODE_PCRS: [u8; 4] = [0, 1, 2, 8];
+/// The whole image.
+const IMAGE_PCR: u8 = 0;
+/// Kernel with boot ramdisk, and application: the image in two parts. A stock kernel alone runs
+/// anything.
+const PARTS_PCRS: [u8; 2] = [1, 2];
+/// The certificate that signed the image: all images of that signer, the withdrawn ones too.
+const SIGNER_PCR: u8 = 8;
 
-/// Refuses a policy that takes a role (PCR3), an instance (PCR4) or a configuration for an identity
-/// of code: the host chooses the first two, and any program can measure the third.
-///
-/// # Errors
-///
-/// [`PolicyError::CodeMissing`].
-pub fn require_code(policy: &Policy) -> Result<(), PolicyError> {
-    let named = |set: &Measurements| CODE_PCRS.iter().any(|index| set.get(*index).is_some());
-    match policy.measurements() {
-        Some(sets) if !sets.iter().all(named) => Err(PolicyError::CodeMissing),
-        _ => Ok(()),
+/// Refuses a policy of which one set names no code: a role (PCR3), an instance (PCR4) or a
+/// configuration (PCR16) says nothing about it, nor does a register that nothing was measured into.
+fn require_code(policy: &Policy) -> Result<(), PolicyError> {
+    // Releases count from 1, so that 0 excludes none.
+    let bounded = policy.lowest_epoch().is_some_and(|epoch| epoch > 0);
+    for set in policy.measurements().unwrap_or_default() {
+        let code =
+            is_measured(set, IMAGE_PCR) || PARTS_PCRS.iter().all(|index| is_measured(set, *index));
+        let signer = is_measured(set, SIGNER_PCR);
+        if !(code || (signer && bounded)) {
+            return Err(if signer {
+                PolicyError::SignerAlone
+            } else {
+                PolicyError::CodeMissing
+            });
+        }
     }
+    Ok(())
+}
+
+fn is_measured(set: &Measurements, index: u8) -> bool {
+    set.get(index).is_some_and(|pcr| !pcr.is_zero())
 }
 
 fn pin(set: Measurements, configuration: Hash32) -> Result<Measurements, PolicyError> {
@@ -125,20 +176,32 @@ pub enum PolicyError {
     File(#[from] PolicyFileError),
     /// It names an image without its configuration.
     #[error(
-        "the policy names an image and no configuration (register 16): whoever runs the host \
-         could run it with their own operators and release keys; say which with \
-         --configuration, or --any-configuration"
+        "the policy names an image and no configuration (PCR16, not zeros): whoever runs the host \
+         could run the image with their own operators and release keys; name the configuration in \
+         the policy or, for a command, with --configuration or --any-configuration"
     )]
     ConfigurationMissing,
     /// It names no program.
     #[error(
-        "the policy names no program: a role (PCR3), an instance (PCR4) or a configuration (PCR16) \
-         says nothing about the code; name at least PCR0"
+        "the policy has a measurement set that names no code: name PCR0, or PCR1 and PCR2 together, \
+         not zeros; a kernel (PCR1), a role (PCR3), an instance (PCR4) or a configuration (PCR16) \
+         alone lets any program in"
     )]
     CodeMissing,
+    /// It names a signer and no epoch.
+    #[error(
+        "the policy names a signer (PCR8) and no code: that lets every image in that the signer ever \
+         signed; name PCR0, or a lowest epoch of at least 1 beside it (min_epoch, --min-epoch)"
+    )]
+    SignerAlone,
     /// It names two configurations for one image.
-    #[error("the policy or release names another configuration than the one given")]
+    #[error(
+        "the policy or release names another configuration than the one given: remove one of them"
+    )]
     ConfigurationMismatch,
+    /// It names two root ids.
+    #[error("the policy pins another root id than the one given: remove one of them")]
+    RootIdMismatch,
 }
 
 impl PolicyError {
@@ -148,7 +211,8 @@ impl PolicyError {
         match self {
             Self::File(error) => error.rule(),
             Self::ConfigurationMissing => "configuration_missing",
-            Self::CodeMissing => "code_missing",
+            Self::CodeMissing | Self::SignerAlone => "code_missing",
+            Self::RootIdMismatch => "root_id_conflict",
             Self::ConfigurationMismatch => "configuration_mismatch",
         }
     }

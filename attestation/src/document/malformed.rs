@@ -67,6 +67,54 @@ impl fmt::Display for Field {
     }
 }
 
+/// The beginning of a payload key that is not one of [`Field`]'s, for people.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct KeyName {
+    bytes: [u8; Self::MAX],
+    length: u8,
+    whole: bool,
+}
+
+impl KeyName {
+    /// Bytes of the key that are kept: longer ones than any of AWS's.
+    const MAX: usize = 32;
+
+    pub(crate) fn new(key: &str) -> Self {
+        let mut bytes = [0; Self::MAX];
+        let mut length = 0;
+        for (place, byte) in bytes.iter_mut().zip(key.bytes()) {
+            *place = byte;
+            length += 1;
+        }
+        Self {
+            bytes,
+            length,
+            whole: key.len() <= Self::MAX,
+        }
+    }
+}
+
+impl fmt::Display for KeyName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kept = self.bytes.get(..usize::from(self.length));
+        // A character that was cut is left out.
+        let text = match core::str::from_utf8(kept.unwrap_or_default()) {
+            Ok(text) => text,
+            Err(cut) => kept
+                .and_then(|kept| kept.get(..cut.valid_up_to()))
+                .and_then(|kept| core::str::from_utf8(kept).ok())
+                .unwrap_or_default(),
+        };
+        write!(f, "{text:?}{}", if self.whole { "" } else { "…" })
+    }
+}
+
+impl fmt::Debug for KeyName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
 /// Why bytes are not an enclave's attestation document.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -123,8 +171,11 @@ pub enum Malformed {
     #[error("{0} occurs twice")]
     Duplicate(Field),
     /// A key that a document does not have.
-    #[error("the payload has an unknown key")]
-    UnknownKey,
+    #[error(
+        "the payload has the key {0}, which this version does not know: if AWS has announced it, use \
+         a newer version; otherwise the document is not an enclave's"
+    )]
+    UnknownKey(KeyName),
     /// A required field is absent.
     #[error("{0} is missing")]
     Missing(Field),
@@ -176,7 +227,7 @@ impl Malformed {
             Self::NotMinimal => "not_minimal",
             Self::NotUtf8 => "not_utf8",
             Self::Duplicate(_) => "duplicate_key",
-            Self::UnknownKey => "unknown_key",
+            Self::UnknownKey(_) => "unknown_key",
             Self::Missing(_) => "field_missing",
             Self::Length(_) => "field_length",
             Self::ModuleId => "module_id",

@@ -9,7 +9,7 @@ mod parse;
 use core::fmt;
 
 pub use encode::{EncodeError, sign_document};
-pub use malformed::{Field, Malformed};
+pub use malformed::{Field, KeyName, Malformed};
 
 use crate::limits::{PCR_BYTES, PCR_COUNT};
 use crate::time::UnixMillis;

@@ -2,7 +2,7 @@
 
 use super::cose::{PROTECTED, SIGNATURE_BYTES};
 use super::cursor::Cursor;
-use super::malformed::{Field, Malformed};
+use super::malformed::{Field, KeyName, Malformed};
 use super::{Document, Payload, Pcrs};
 use crate::limits::{
     MAX_BUNDLE, MAX_CERTIFICATE, MAX_DOCUMENT, MAX_FIELD, MAX_MODULE_ID, MAX_PAYLOAD, PCR_BYTES,
@@ -105,7 +105,7 @@ impl<'a> Found<'a> {
         if key == "nitrotpm_pcrs" {
             return Err(Malformed::NitroTpm);
         }
-        let field = Field::from_key(key).ok_or(Malformed::UnknownKey)?;
+        let field = Field::from_key(key).ok_or_else(|| Malformed::UnknownKey(KeyName::new(key)))?;
         match self.seen.get_mut(field as usize) {
             Some(seen @ false) => *seen = true,
             _ => return Err(Malformed::Duplicate(field)),

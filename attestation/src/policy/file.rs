@@ -8,8 +8,10 @@ use serde::de::{Error as _, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::{Policy, PolicyError};
+use crate::json;
 use crate::limits::{
     DEFAULT_AGE_SECONDS, DEFAULT_CHANNEL_AGE_SECONDS, DEFAULT_SKEW_SECONDS, MAX_POLICY_FILE,
+    MAX_RELEASES,
 };
 use crate::measurement::{Measurements, Pcr};
 use crate::roots::{Roots, RootsError};
@@ -57,8 +59,8 @@ pub enum PolicyFileError {
     /// Longer than [`MAX_POLICY_FILE`].
     #[error("the policy file is longer than {MAX_POLICY_FILE} bytes")]
     TooLong,
-    /// Not JSON of this format: the parser's words, with line and column.
-    #[error("the policy file is not well-formed: {0}")]
+    /// Not JSON of this format: what is wrong, and where.
+    #[error("invalid policy file: {0}")]
     Syntax(String),
     /// Another version of the format.
     #[error("the policy file has version {0}; this program knows version {VERSION}")]
@@ -78,6 +80,9 @@ pub enum PolicyFileError {
     /// Release manifests without keys that they are signed with, or the reverse.
     #[error("the policy names releases without release_keys, or release_keys without releases")]
     ReleaseKeys,
+    /// More manifests than are ever accepted side by side; nobody reads them.
+    #[error("the policy names {0} releases; at most {MAX_RELEASES} are read")]
+    TooManyReleases(usize),
     /// Files cannot say "any measurement", nor bind keys: such a policy is made for one question.
     #[error("the policy cannot be written into a file")]
     NotForFiles,
@@ -94,6 +99,7 @@ impl PolicyFileError {
             Self::Root(root) => root.rule(),
             Self::Releases => "policy_releases",
             Self::ReleaseKeys => "policy_release_keys",
+            Self::TooManyReleases(_) => "policy_releases_too_many",
             Self::NotForFiles => "policy_not_for_files",
         }
     }
@@ -312,16 +318,19 @@ impl PolicyDraft {
     /// # Errors
     ///
     /// The first rule of the format that they break.
-    pub fn parse(json: &[u8]) -> Result<Self, PolicyFileError> {
-        if json.len() > MAX_POLICY_FILE {
+    pub fn parse(text: &[u8]) -> Result<Self, PolicyFileError> {
+        if text.len() > MAX_POLICY_FILE {
             return Err(PolicyFileError::TooLong);
         }
-        let file: File = serde_json::from_slice(json)
-            .map_err(|error| PolicyFileError::Syntax(error.to_string()))?;
+        let file: File =
+            json::read(text).map_err(|error| PolicyFileError::Syntax(error.to_string()))?;
         if file.version != VERSION {
             return Err(PolicyFileError::Version(file.version));
         }
         let releases = file.releases.unwrap_or_default();
+        if releases.len() > MAX_RELEASES {
+            return Err(PolicyFileError::TooManyReleases(releases.len()));
+        }
         if releases.is_empty() != file.release_keys.is_none() {
             return Err(PolicyFileError::ReleaseKeys);
         }

@@ -60,7 +60,7 @@ impl Root {
 #[non_exhaustive]
 pub enum RootsError {
     /// None, or more than [`MAX_ROOTS`].
-    #[error("{0} root certificates; 1 to {MAX_ROOTS} can be pinned")]
+    #[error("{0} root certificates in PEM or DER; give 1 to {MAX_ROOTS}")]
     Count(usize),
     /// Neither DER nor PEM of a certificate, or longer than [`MAX_ROOT`].
     #[error("not a certificate in PEM or DER")]

@@ -203,10 +203,12 @@ async fn f10_evidence_that_names_another_configuration_than_is_measured_is_refus
     let key = KeyPair::generate().unwrap();
     let mut binding = binding(&deployment, Some(tls_key(&key)));
     binding.configuration.0[0] ^= 1;
+    let named = binding.configuration;
     let evidence = document_by(&deployment.nsm(IMAGE), &deployment, binding, None);
     let stream = present(&key, vec![extension(&evidence)]);
     let refused = connect(&deployment, deployment.policy(), stream).await;
-    assert_eq!(refused, Err(ChannelError::ConfigurationPcr));
+    let expected = EvidenceError::ConfigurationPcr { named };
+    assert_eq!(refused, Err(ChannelError::Evidence(expected)));
 }
 
 /// An enclave talks to no enclave whose console its host reads.

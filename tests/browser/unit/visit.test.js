@@ -89,7 +89,7 @@ test('the compiled verifier answers through its memory and names the rule', asyn
   };
   const signed = { body: new Uint8Array([0xa0]), signature: new Uint8Array(64) };
   const nonce = new Uint8Array(32);
-  const policy = /** @type {any} */ ({ version: 1, measurements: [{ 0: '00'.repeat(48) }], max_age_seconds: 300, max_skew_seconds: 60 });
+  const policy = /** @type {any} */ ({ version: 1, measurements: [{ 0: 'ab'.repeat(48), 16: 'cd'.repeat(48) }], max_age_seconds: 300, max_skew_seconds: 60 });
   for (let i = 0; i < 50; i += 1) {
     assert.equal(code(() => verifier.head('11'.repeat(32), signed, null)), 'statement_signature');
   }

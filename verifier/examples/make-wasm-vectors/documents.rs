@@ -7,7 +7,7 @@ use openkey_protocol::{
     message::{EVIDENCE_BINDING_VERSION, EvidenceBinding, Hash32, RollbackProtection, RootSource},
 };
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
+use sha2::{Digest, Sha256, Sha384};
 
 use crate::{
     Cases, ORIGIN,
@@ -17,10 +17,22 @@ use crate::{
 
 const ZERO: [u8; 48] = [0; 48];
 
+const CONFIGURATION: Hash32 = Hash32([0xcf; 32]);
+
+/// What register 16 holds for this configuration: SHA-384 of 48 zero bytes and its hash.
+fn pcr16(configuration: Hash32) -> [u8; 48] {
+    let extended = [&ZERO[..], &configuration.0].concat();
+    Sha384::digest(extended).into()
+}
+
+fn set(pcr0: [u8; 48]) -> Value {
+    json!({ "0": hex::encode(pcr0), "16": hex::encode(pcr16(CONFIGURATION)) })
+}
+
 fn policy(enclave: &Enclave, simulator: bool) -> Value {
     json!({
         "version": 1,
-        "measurements": [{ "0": hex::encode([0xee; 48]) }, { "0": hex::encode(PCRS[0]) }],
+        "measurements": [set([0xee; 48]), set(PCRS[0])],
         "roots": enclave.roots().to_pem(),
         "simulator": simulator,
     })
@@ -31,7 +43,7 @@ pub(crate) fn documents(cases: &mut Cases) {
     let binding = cbor::encode(&EvidenceBinding {
         version: EVIDENCE_BINDING_VERSION,
         identity: identity().verifying_key().to_bytes().into(),
-        configuration: Hash32([0xcf; 32]),
+        configuration: CONFIGURATION,
         root_source: Some(RootSource::Development),
         root_id: None,
         release: "1.2.3".into(),
@@ -40,8 +52,10 @@ pub(crate) fn documents(cases: &mut Cases) {
         rollback: RollbackProtection::ClientsOnly,
     })
     .unwrap();
+    let pcr16 = pcr16(CONFIGURATION);
     let measurements: serde_json::Map<_, _> = (0..)
         .zip(PCRS)
+        .chain([(16, pcr16)])
         .map(|(index, pcr): (u8, _)| (index.to_string(), hex::encode(pcr).into()))
         .collect();
     let view = |user_data: Option<&[u8]>, binding: Value| {
@@ -71,11 +85,21 @@ pub(crate) fn documents(cases: &mut Cases) {
         "tls_key": null,
         "rollback": "clients-only",
     });
-    let document = enclave.document_with(|payload| payload.user_data = Some(&binding));
-    let unbound = Base64::encode_string(&enclave.document());
+    let document = enclave.document_with(|payload| {
+        assert!(payload.pcrs.insert(16, &pcr16));
+        payload.user_data = Some(&binding);
+    });
+    let unbound = enclave.document_with(|payload| assert!(payload.pcrs.insert(16, &pcr16)));
+    let unbound = Base64::encode_string(&unbound);
+    let elsewhere = self::pcr16(Hash32([0xce; 32]));
+    let lying = enclave.document_with(|payload| {
+        assert!(payload.pcrs.insert(16, &elsewhere));
+        payload.user_data = Some(&binding);
+    });
     let debug = enclave.document_with(|payload| {
         payload.pcrs = Pcrs::new();
         (0..3).for_each(|index| assert!(payload.pcrs.insert(index, &ZERO)));
+        assert!(payload.pcrs.insert(16, &pcr16));
         payload.user_data = Some(&binding);
     });
     let ours = policy(&enclave, true);
@@ -116,7 +140,7 @@ pub(crate) fn documents(cases: &mut Cases) {
     let other = policy(&Enclave::simulator(), true);
     cases.bent("unknown_root", "evidence", "policy", other);
     let mut others = ours.clone();
-    others["measurements"] = json!([{ "0": hex::encode([0xee; 48]) }]);
+    others["measurements"] = json!([set([0xee; 48])]);
     cases.bent("measurement_mismatch", "evidence", "policy", others);
     let mut none = ours.clone();
     none["measurements"] = json!([]);
@@ -125,6 +149,32 @@ pub(crate) fn documents(cases: &mut Cases) {
     unknown["pcrs"] = json!([]);
     cases.bent("policy_file_syntax", "evidence", "policy", unknown);
     cases.bent("input", "evidence", "policy", Value::Null);
+    // The binding names another configuration than the document measured.
+    let mut there = ours.clone();
+    there["measurements"] = json!([{ "0": hex::encode(PCRS[0]), "16": hex::encode(elsewhere) }]);
+    let input = json!({
+        "op": "evidence",
+        "document": Base64::encode_string(&lying),
+        "nonce": hex::encode(NONCE),
+        "now_ms": NOW.0 + 5_000,
+        "policy": there,
+    });
+    cases.refused(
+        "evidence of another configuration",
+        "configuration_pcr",
+        input,
+    );
+    let input = json!({
+        "op": "archival",
+        "document": Base64::encode_string(&lying),
+        "policy": there,
+    });
+    cases.refused(
+        "archival of another configuration",
+        "configuration_pcr",
+        input,
+    );
+    cases.bent("input", "evidence", "any_configuration", json!(true));
     cases.bent("input", "evidence", "origin", json!(ORIGIN));
 
     let input = json!({
@@ -132,9 +182,20 @@ pub(crate) fn documents(cases: &mut Cases) {
         "document": Base64::encode_string(&document),
         "policy": ours,
     });
-    cases.ok("archival", &input, view(Some(&binding), bound));
+    cases.ok("archival", &input, view(Some(&binding), bound.clone()));
     cases.bent("nonce_mismatch", "archival", "nonce", json!("00"));
     cases.bent("input", "archival", "now_ms", json!(NOW.0));
+    let mut bare = ours.clone();
+    bare["measurements"] = json!([{ "0": hex::encode(PCRS[0]) }]);
+    cases.bent("configuration_missing", "archival", "policy", bare.clone());
+    let mut any = input.clone();
+    any["policy"] = bare;
+    any["any_configuration"] = json!(true);
+    cases.ok(
+        "archival with any configuration",
+        &any,
+        view(Some(&binding), bound),
+    );
     let mut input = input;
     input["document"] = json!(unbound);
     input["nonce"] = json!(hex::encode(NONCE));

@@ -51,9 +51,6 @@ pub enum ChannelError {
     /// The document vouches for no boot key.
     #[error("the evidence names no boot key of 32 bytes")]
     BootKey,
-    /// The bound configuration hash is not the one in register 16.
-    #[error("the evidence names another configuration than register 16 holds")]
-    ConfigurationPcr,
     /// A stranger to whom this caller's own rule objects.
     #[error("the enclave is not the one expected: {0}")]
     Peer(&'static str),
@@ -78,7 +75,6 @@ impl ChannelError {
             Self::KeyMissing => "tls_key_missing",
             Self::KeyMismatch => "tls_key_mismatch",
             Self::BootKey => "boot_key",
-            Self::ConfigurationPcr => "configuration_pcr",
             Self::Peer(_) => "peer",
         }
     }

@@ -13,17 +13,17 @@ const MAX_TEXT: usize = 200;
 #[non_exhaustive]
 pub enum ClientError {
     /// A URL that is not called.
-    #[error("cannot use this URL: {0}")]
+    #[error("invalid URL: {0}")]
     Url(&'static str),
     /// The request cannot be encoded.
     #[error("the request cannot be encoded")]
     Request,
     /// No connection, or one that broke: nothing is known about the request.
     #[error("no answer: {0}")]
-    Connection(String),
+    Connection(&'static str),
     /// No answer in time: nothing is known about the request.
-    #[error("no answer in time ({0})")]
-    Timeout(&'static str),
+    #[error("no complete answer in time: try again, or allow more time")]
+    Timeout,
     /// The host answered for itself.
     #[error("the host answered with status {status}{}{message}", if .message.is_empty() { "" } else { ": " })]
     Host {
@@ -64,7 +64,7 @@ impl ClientError {
             Self::Url(_) => "url",
             Self::Request => "request",
             Self::Connection(_) => "connection",
-            Self::Timeout(_) => "timeout",
+            Self::Timeout => "timeout",
             Self::Host { .. } => "host_status",
             Self::TooLong(_) => "answer_too_long",
             Self::Answer(_) => "answer",
@@ -72,14 +72,22 @@ impl ClientError {
         }
     }
 
+    /// Whether somebody answered, with something else than was asked for: that is judged, and
+    /// refused. Everything else leaves nothing to judge.
+    #[must_use]
+    pub const fn is_answer(&self) -> bool {
+        matches!(self, Self::Answer(_) | Self::TooLong(_))
+    }
+
     /// An answer of the host itself.
     pub(super) fn status(fetched: &Fetched) -> Self {
+        // Whatever else the body is, the status says enough.
         let HostError { code, message } = serde_json::from_slice(&fetched.body).unwrap_or_default();
         Self::Host {
             status: fetched.status,
             code: printable(&code),
             message: printable(&message),
-            retry_after: fetched.retry_after,
+            retry_after: fetched.retry_after(),
         }
     }
 }
@@ -87,12 +95,73 @@ impl ClientError {
 impl From<ureq::Error> for ClientError {
     fn from(error: ureq::Error) -> Self {
         match error {
-            ureq::Error::Timeout(_) => Self::Timeout("timed out"),
-            ureq::Error::Io(error) if error.kind() == std::io::ErrorKind::TimedOut => {
-                Self::Timeout("timed out")
+            ureq::Error::Timeout(_) => Self::Timeout,
+            ureq::Error::Io(error) => Self::of_io(&error),
+            ureq::Error::Rustls(error) => Self::Connection(tls(&error)),
+            ureq::Error::Tls(_) | ureq::Error::TlsRequired | ureq::Error::Pem(_) => {
+                Self::Connection("the TLS handshake failed")
             }
-            error => Self::Connection(printable(&error.to_string())),
+            ureq::Error::HostNotFound => Self::Connection(NO_ADDRESS),
+            ureq::Error::ConnectProxyFailed(_) | ureq::Error::InvalidProxyUrl => Self::Connection(
+                "the proxy that the environment names (HTTPS_PROXY, ALL_PROXY) could not be used",
+            ),
+            ureq::Error::Protocol(_) => {
+                Self::Connection("the server did not answer in HTTP/1.1; is the port right?")
+            }
+            ureq::Error::LargeResponseHeader(..) => {
+                Self::Connection("the headers of the answer are too long")
+            }
+            _ => Self::Connection("the request failed"),
         }
+    }
+}
+
+const NO_ADDRESS: &str =
+    "no address is known for this host name: check its spelling and the network";
+
+impl ClientError {
+    fn of_io(error: &std::io::Error) -> Self {
+        use std::io::ErrorKind;
+        if let Some(error) = error.get_ref().and_then(|inner| inner.downcast_ref()) {
+            return Self::Connection(tls(error));
+        }
+        Self::Connection(match error.kind() {
+            ErrorKind::TimedOut | ErrorKind::WouldBlock => return Self::Timeout,
+            ErrorKind::ConnectionRefused => {
+                "the connection was refused: nothing listens on this port of the host"
+            }
+            ErrorKind::ConnectionReset
+            | ErrorKind::ConnectionAborted
+            | ErrorKind::BrokenPipe
+            | ErrorKind::UnexpectedEof => "the connection ended before the answer was complete",
+            ErrorKind::NetworkUnreachable | ErrorKind::HostUnreachable => {
+                "the host cannot be reached from this network"
+            }
+            ErrorKind::PermissionDenied => "this machine does not allow the connection",
+            // The name lookup has no kind of its own.
+            _ if error.to_string().contains("lookup") => NO_ADDRESS,
+            _ => "the connection failed",
+        })
+    }
+}
+
+fn tls(error: &rustls::Error) -> &'static str {
+    use rustls::{CertificateError, Error};
+    match error {
+        Error::InvalidCertificate(
+            CertificateError::Expired | CertificateError::ExpiredContext { .. },
+        ) => "the server's certificate has expired",
+        Error::InvalidCertificate(
+            CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. },
+        ) => "the server's certificate is not valid yet: check this machine's clock",
+        Error::InvalidCertificate(
+            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
+        ) => "the server's certificate is for another host name",
+        Error::InvalidCertificate(CertificateError::UnknownIssuer) => {
+            "the server's certificate does not chain to a trusted root"
+        }
+        Error::InvalidCertificate(_) => "the server's certificate is invalid",
+        _ => "the TLS handshake failed; is this port for https?",
     }
 }
 

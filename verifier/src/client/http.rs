@@ -1,6 +1,10 @@
 //! HTTP by ureq: no redirects, no compression, bounded in time and size.
 
-use std::{io::Read, sync::Arc, time::Duration};
+use std::{
+    io::Read,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use ureq::{
     Agent,
@@ -11,8 +15,8 @@ use ureq::{
 
 use super::ClientError;
 
-/// A whole call, from name lookup to the last byte. The NSM is slow and serial, and evidence waits
-/// in a queue; nothing else takes seconds.
+/// A whole call of a client without a deadline, from name lookup to the last byte. The NSM is slow
+/// and serial, and evidence waits in a queue; nothing else takes seconds.
 const CALL_TIMEOUT: Duration = Duration::from_secs(30);
 /// To the TCP connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -27,16 +31,23 @@ pub struct Fetched {
     pub status: u16,
     /// The body, decoded by nothing.
     pub body: Vec<u8>,
+    /// All headers in order: lower-case names, values as text.
+    pub headers: Vec<(String, String)>,
+}
+
+impl Fetched {
     /// `Retry-After`, in seconds.
-    pub retry_after: Option<u64>,
-    /// Headers that make a browser show something else than the body: `content-encoding` (other
-    /// than identity), `link`, `refresh`.
-    pub altering: Option<&'static str>,
+    #[must_use]
+    pub fn retry_after(&self) -> Option<u64> {
+        let value = self.headers.iter().find(|(name, _)| name == "retry-after");
+        value.and_then(|(_, value)| value.parse().ok())
+    }
 }
 
 #[derive(Clone, Debug)]
 pub(super) struct Http {
     agent: Agent,
+    deadline: Option<Instant>,
 }
 
 impl Http {
@@ -53,7 +64,6 @@ impl Http {
             .http_status_as_error(false)
             .max_redirects(0)
             .max_redirects_will_error(false)
-            .timeout_global(Some(CALL_TIMEOUT))
             .timeout_connect(Some(CONNECT_TIMEOUT))
             .max_idle_connections(IDLE_CONNECTIONS)
             .max_idle_connections_per_host(IDLE_CONNECTIONS)
@@ -64,11 +74,39 @@ impl Http {
         }
         Self {
             agent: config.build().new_agent(),
+            deadline: None,
         }
     }
 
-    pub(super) fn get(&self, url: &str, limit: usize) -> Result<Fetched, ClientError> {
-        read(self.agent.get(url).call()?, limit)
+    pub(super) fn until(&mut self, deadline: Instant) {
+        self.deadline = Some(deadline);
+    }
+
+    /// How long one call may take from now on.
+    fn patience(&self) -> Result<Duration, ClientError> {
+        match self.deadline {
+            None => Ok(CALL_TIMEOUT),
+            Some(deadline) => match deadline.saturating_duration_since(Instant::now()) {
+                Duration::ZERO => Err(ClientError::Timeout),
+                left => Ok(left),
+            },
+        }
+    }
+
+    /// Gets a URL with these headers beside or in place of the client's own.
+    pub(super) fn get(
+        &self,
+        url: &str,
+        headers: &[(&str, &str)],
+        limit: usize,
+    ) -> Result<Fetched, ClientError> {
+        let patience = self.patience()?;
+        let mut request = self.agent.get(url);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let request = request.config().timeout_global(Some(patience)).build();
+        read(request.call()?, limit)
     }
 
     /// Posts CBOR and gives CBOR; every other answer is an error.
@@ -81,6 +119,9 @@ impl Http {
         let answer = self
             .agent
             .post(url)
+            .config()
+            .timeout_global(Some(self.patience()?))
+            .build()
             .content_type("application/cbor")
             .send(body)?;
         let is_cbor = answer
@@ -99,21 +140,14 @@ impl Http {
 }
 
 fn read(mut answer: Response<ureq::Body>, limit: usize) -> Result<Fetched, ClientError> {
-    let headers = answer.headers();
-    let retry_after = headers
-        .get(header::RETRY_AFTER)
-        .and_then(|value| value.to_str().ok())
-        .and_then(|value| value.parse().ok());
-    let encoded = headers
-        .get(header::CONTENT_ENCODING)
-        .is_some_and(|value| value != "identity");
-    let altering = if encoded {
-        Some("content-encoding")
-    } else {
-        ["link", "refresh"]
-            .into_iter()
-            .find(|name| headers.contains_key(*name))
-    };
+    let headers = answer
+        .headers()
+        .iter()
+        .map(|(name, value)| {
+            let value = String::from_utf8_lossy(value.as_bytes());
+            (name.as_str().to_owned(), value.into_owned())
+        })
+        .collect();
     let status = answer.status().as_u16();
     let mut body = Vec::new();
     // One byte more than allowed tells "as long as allowed" from "longer".
@@ -132,7 +166,6 @@ fn read(mut answer: Response<ureq::Body>, limit: usize) -> Result<Fetched, Clien
     Ok(Fetched {
         status,
         body,
-        retry_after,
-        altering,
+        headers,
     })
 }

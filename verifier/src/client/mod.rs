@@ -3,10 +3,14 @@
 //! Nothing that arrives here is trusted: TLS only keeps bystanders out. Evidence and statements are
 //! checked by the other modules.
 
+mod browser;
 mod error;
 mod http;
 mod url;
 
+use std::time::Instant;
+
+use openkey_attestation::json;
 use openkey_protocol::{
     cbor,
     message::{Class, Reply, Request, Response},
@@ -49,6 +53,13 @@ impl Client {
             http: Http::new(api.is_https()),
             api,
         })
+    }
+
+    /// The same client, whose calls end at this time, all of them together.
+    #[must_use]
+    pub fn until(mut self, deadline: Instant) -> Self {
+        self.http.until(deadline);
+        self
     }
 
     /// Where it calls, without a slash at the end.
@@ -125,6 +136,13 @@ impl Host {
         })
     }
 
+    /// The same host, whose calls and whose clients' calls end at this time, all of them together.
+    #[must_use]
+    pub fn until(mut self, deadline: Instant) -> Self {
+        self.http.until(deadline);
+        self
+    }
+
     /// Its URL, without a slash at the end.
     #[must_use]
     pub fn url(&self) -> &str {
@@ -139,12 +157,12 @@ impl Host {
     pub fn enclaves(&self) -> Result<Vec<Listed>, ClientError> {
         let fetched = self
             .http
-            .get(&self.base.join("api/v1/enclaves"), MAX_LIST)?;
+            .get(&self.base.join("api/v1/enclaves"), &[], MAX_LIST)?;
         if fetched.status != 200 {
             return Err(ClientError::status(&fetched));
         }
-        let list: List = serde_json::from_slice(&fetched.body)
-            .map_err(|_| ClientError::Answer("not a list of enclaves"))?;
+        let list: List =
+            json::read(&fetched.body).map_err(|_| ClientError::Answer("not a list of enclaves"))?;
         if list.enclaves.len() > MAX_ENCLAVES {
             return Err(ClientError::Answer("more enclaves than a client looks at"));
         }
@@ -169,7 +187,20 @@ impl Host {
     ///
     /// [`ClientError`]: no answer, or a longer one. Any status is an answer.
     pub fn get(&self, path: &str, limit: usize) -> Result<Fetched, ClientError> {
-        self.http.get(&self.base.join(path), limit)
+        self.http.get(&self.base.join(path), &[], limit)
+    }
+
+    /// As [`Self::get`], with the headers that a browser sends for a file of a page, so that a host
+    /// which answers programs otherwise than people is seen to do so. It can still tell the two
+    /// apart, by the TLS handshake for example.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::get`].
+    pub fn get_as_browser(&self, path: &str, limit: usize) -> Result<Fetched, ClientError> {
+        let referrer = self.base.join("");
+        let headers = browser::headers(path, &referrer);
+        self.http.get(&self.base.join(path), &headers, limit)
     }
 }
 
@@ -180,14 +211,17 @@ fn is_routing_id(id: &str) -> bool {
             .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))
 }
 
-/// Fetches what one URL names (`https`, or `http` on this machine), at most `limit` bytes.
+/// Fetches what one URL names (`https`, or `http` on this machine), at most `limit` bytes, until
+/// the deadline.
 ///
 /// # Errors
 ///
 /// [`ClientError`]: a URL that is none, no answer, a longer one, or another status than 200.
-pub fn fetch(url: &str, limit: usize) -> Result<Vec<u8>, ClientError> {
+pub fn fetch(url: &str, limit: usize, deadline: Instant) -> Result<Vec<u8>, ClientError> {
     let url = BaseUrl::parse(url)?;
-    let fetched = Http::new(url.is_https()).get(url.as_str(), limit)?;
+    let mut http = Http::new(url.is_https());
+    http.until(deadline);
+    let fetched = http.get(url.as_str(), &[], limit)?;
     if fetched.status == 200 {
         Ok(fetched.body)
     } else {

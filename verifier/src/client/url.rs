@@ -15,16 +15,21 @@ impl BaseUrl {
     pub(super) fn parse(text: &str) -> Result<Self, ClientError> {
         let uri: Uri = text
             .parse()
-            .map_err(|_| ClientError::Url("it is no URL: https://HOST or http://localhost:PORT"))?;
+            .map_err(|_| ClientError::Url("give https://HOST or http://localhost:PORT"))?;
         let authority = uri
             .authority()
-            .ok_or(ClientError::Url("it has no host"))?
+            .ok_or(ClientError::Url(
+                "it has no host: give https://HOST or http://localhost:PORT",
+            ))?
             .as_str();
         if authority.contains('@') {
-            return Err(ClientError::Url("it carries a user name"));
+            return Err(ClientError::Url("it carries a user name: leave that out"));
         }
+        check_port(authority)?;
         if uri.query().is_some() || text.contains('#') {
-            return Err(ClientError::Url("it carries a query or a fragment"));
+            return Err(ClientError::Url(
+                "it carries a query or a fragment: leave that out",
+            ));
         }
         let https = match uri.scheme_str() {
             Some("https") => true,
@@ -34,7 +39,11 @@ impl BaseUrl {
                     "plain http is for localhost only: use https",
                 ));
             }
-            _ => return Err(ClientError::Url("only https, and http for localhost")),
+            _ => {
+                return Err(ClientError::Url(
+                    "its scheme is neither https nor, for localhost, http: give https://HOST",
+                ));
+            }
         };
         Ok(Self {
             text: text.trim_end_matches('/').to_owned(),
@@ -60,6 +69,23 @@ impl BaseUrl {
             text: self.join(path),
             https: self.https,
         }
+    }
+}
+
+/// A port is 1 to 65535 in decimal; whatever else stands there is refused and not left out, as
+/// the URL's own parser would do.
+fn check_port(authority: &str) -> Result<(), ClientError> {
+    // The colons of an IPv6 address stand in brackets.
+    let after_host = authority
+        .rsplit_once(']')
+        .map_or(authority, |(_, rest)| rest);
+    let Some((_, port)) = after_host.split_once(':') else {
+        return Ok(());
+    };
+    let digits = port.bytes().all(|byte| byte.is_ascii_digit());
+    match port.parse::<u16>() {
+        Ok(1..) if digits => Ok(()),
+        _ => Err(ClientError::Url("its port is not a number from 1 to 65535")),
     }
 }
 
@@ -95,6 +121,13 @@ mod tests {
             "https://keys.example?x=1",
             "https://keys.example/#x",
             "http://127.0.0.1.evil.example",
+            "https://keys.example:0",
+            "https://keys.example:65536",
+            "https://keys.example:",
+            "https://keys.example:+443",
+            "https://keys.example:443x",
+            "http://[::1]:99999",
+            "https://keys.example:1:2",
         ] {
             assert!(
                 matches!(BaseUrl::parse(bad), Err(ClientError::Url(_))),

@@ -4,14 +4,16 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use openkey_attestation::{
-    Measurements, Pcr, PcrParseError, Policy, PolicyDraft, PolicyFile, Roots, UnixMillis,
+    Measurements, Pcr, PcrParseError, Policy, PolicyDraft, PolicyFile, PolicyFileError, Roots,
+    UnixMillis, limits::MAX_RELEASES,
 };
 use openkey_protocol::message::Hash32;
 
 use super::{Failure, source};
 use crate::{
     configuration::{Configuration, MAX_CONFIGURATION},
-    policy,
+    page,
+    policy::{self, Terms},
     release::{self, MAX_RELEASE_FILE, Release, ReleaseKeys},
 };
 
@@ -92,31 +94,19 @@ impl AcceptArgs {
     /// No choice, a file that cannot be read or is none, a release that is none, an image without
     /// its configuration, or a configuration, role or instance without an image.
     pub fn resolve(&self, when: When) -> Result<Accept, Failure> {
-        let (PolicyFile { mut policy, roots }, measurements) = self.choice(when)?;
-        let refused = |error: policy::PolicyError| Failure::new(error.rule(), error.to_string());
-        if let Some(configuration) = &self.configuration {
-            let hash = configuration_hash(configuration)?;
-            policy = policy::with_configuration(policy, hash).map_err(refused)?;
-        }
-        policy::require_code(&policy).map_err(refused)?;
-        if !self.any_configuration {
-            policy::require_configuration(&policy).map_err(refused)?;
-        }
-        if let Some(root_id) = self.root_id {
-            if policy
-                .pinned_root_id()
-                .is_some_and(|known| *known != root_id.0)
-            {
-                return Err(Failure::new(
-                    "root_id",
-                    "the policy pins another root id than --root-id",
-                ));
-            }
-            policy = policy.pin_root_id(root_id.0);
-        }
-        if let Some(epoch) = self.min_epoch {
-            policy = policy::at_least(policy, epoch);
-        }
+        let (PolicyFile { policy, roots }, measurements) = self.choice(when)?;
+        let terms = Terms {
+            configuration: self
+                .configuration
+                .as_deref()
+                .map(configuration_hash)
+                .transpose()?,
+            any_configuration: self.any_configuration,
+            root_id: self.root_id,
+            min_epoch: self.min_epoch,
+        };
+        let policy = policy::judge_by(policy, &terms)
+            .map_err(|error| Failure::new(error.rule(), error.to_string()))?;
         let roots = match &self.root {
             None => roots,
             Some(path) => Roots::custom_file(&source::file(path, source::MAX_ROOT_FILE)?)
@@ -175,6 +165,10 @@ impl AcceptArgs {
             return from_file(path, when);
         }
         if let (Some(keys), false) = (&self.keys, self.release.is_empty()) {
+            if self.release.len() > MAX_RELEASES {
+                let error = PolicyFileError::TooManyReleases(self.release.len());
+                return Err(Failure::new(error.rule(), error.to_string()));
+            }
             let keys = read_keys(keys)?;
             return from_releases(&self.release, &keys, when);
         }
@@ -215,6 +209,16 @@ fn from_file(path: &Path, when: When) -> Result<(PolicyFile, String), Failure> {
     if let Some(keys) = &draft.release_keys {
         let keys =
             policy::release_keys(keys).map_err(|error| in_file(path, error.rule(), &error))?;
+        if let Some(name) = draft.releases.iter().find(|name| !page::is_plain(name)) {
+            return Err(Failure::new(
+                "policy_release_name",
+                format!(
+                    "{}: {name:?} is not the name of a file beside the policy: letters, digits and \
+                     - _ . / only, no part that begins with a dot",
+                    path.display()
+                ),
+            ));
+        }
         let beside = path.parent().unwrap_or(Path::new("."));
         let files: Vec<_> = draft
             .releases

@@ -45,8 +45,7 @@ pub fn ask(client: &Client, verifier: &Verifier, policy: &Policy) -> Result<Fres
     let not_judged = |error: ClientError| Unaccepted {
         rule: error.rule(),
         message: error.to_string(),
-        // Bytes that are no answer are an answer of somebody who is no enclave of this protocol.
-        judged: matches!(error, ClientError::Answer(_) | ClientError::TooLong(_)),
+        judged: error.is_answer(),
     };
     let request = Request::Evidence {
         nonce: bytes.into(),

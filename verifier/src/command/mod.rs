@@ -4,11 +4,13 @@
 mod accept;
 mod ask;
 pub mod output;
+mod progress;
 mod report;
 pub mod source;
 mod state;
 
 pub use accept::{Accept, AcceptArgs, When, configuration_hash, read_keys};
 pub use ask::{Unaccepted, ask};
+pub use progress::{DEFAULT_TIMEOUT_SECONDS, MAX_TIMEOUT_SECONDS, Progress};
 pub use report::{Failure, NOT_JUDGED, REFUSED, Verdict};
 pub use state::State;

@@ -1,12 +1,17 @@
 //! What people and programs read.
 
-use std::io::{self, Write};
+use std::{
+    io::{self, Write},
+    process::ExitCode,
+    sync::OnceLock,
+};
 
 use openkey_attestation::{AWS_ROOT_SHA256, UnixMillis};
 use openkey_protocol::message::RootSource;
 use serde::Serialize;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
+use super::{NOT_JUDGED, source};
 use crate::view::{BindingView, EvidenceView};
 
 /// `error: RULE: MESSAGE` on stderr.
@@ -15,18 +20,43 @@ pub fn error(rule: &str, message: &str) {
     let _ = writeln!(io::stderr().lock(), "error: {rule}: {}", printable(message));
 }
 
-/// A text on stdout.
+/// What kept stdout from being written, the first time; [`finish`] tells it.
+static UNWRITTEN: OnceLock<String> = OnceLock::new();
+
+/// A text on stdout. What cannot be written is remembered until [`finish`].
 pub fn text(text: &str) {
-    let _ = io::stdout().lock().write_all(text.as_bytes());
+    let mut stdout = io::stdout().lock();
+    let written = stdout
+        .write_all(text.as_bytes())
+        .and_then(|()| stdout.flush());
+    if let Err(error) = written {
+        UNWRITTEN.get_or_init(|| source::words(&error));
+    }
 }
 
 /// One JSON object on one line of stdout.
 pub fn json(value: &impl Serialize) {
     // Structs of strings, numbers and options always serialise.
-    if let Ok(mut line) = serde_json::to_string(value) {
-        line.push('\n');
-        text(&line);
+    match serde_json::to_string(value) {
+        Ok(mut line) => {
+            line.push('\n');
+            text(&line);
+        }
+        Err(_) => {
+            UNWRITTEN.get_or_init(|| "the output cannot be written as JSON".to_owned());
+        }
     }
+}
+
+/// Ends a program with this status, unless its output could not be written (a full disk, a reader
+/// that has gone): a verdict that nobody can read was not given. A refusal stays one.
+#[must_use]
+pub fn finish(status: u8) -> ExitCode {
+    let Some(why) = UNWRITTEN.get() else {
+        return ExitCode::from(status);
+    };
+    error("cannot_write", &format!("stdout: {why}"));
+    ExitCode::from(if status == 0 { NOT_JUDGED } else { status })
 }
 
 /// A refusal, for programs.
@@ -47,6 +77,18 @@ pub fn refused(as_json: bool, rule: &str, message: &str) {
         });
     }
     error(rule, message);
+}
+
+/// Ends a run whose flags are wrong, or that was asked for help: help and version go to stdout with 0,
+/// everything else to stderr with 2.
+#[must_use]
+pub fn usage(usage: &clap::Error) -> ExitCode {
+    if usage.use_stderr() {
+        let _ = usage.print();
+        return ExitCode::from(NOT_JUDGED);
+    }
+    text(&usage.render().to_string());
+    finish(0)
 }
 
 /// An aligned table.

@@ -1,10 +1,11 @@
 //! Files, stdin and the clock: what the library never touches.
 
 use std::{
-    fs::{self, File},
+    fs::{self, File, TryLockError},
     io::{self, Read, Write},
-    path::Path,
-    time::{SystemTime, UNIX_EPOCH},
+    path::{Path, PathBuf},
+    thread,
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use openkey_attestation::{UnixMillis, limits};
@@ -24,7 +25,7 @@ pub const MAX_ROOT_FILE: usize = 64 * 1024;
 pub fn file(path: &Path, limit: usize) -> Result<Vec<u8>, Failure> {
     File::open(path)
         .and_then(|file| read(file, limit))
-        .map_err(|error| Failure::new("cannot_open", format!("{}: {error}", path.display())))
+        .map_err(|error| failed("cannot_open", path, &error))
 }
 
 /// Reads at most `limit` bytes of a file, or of stdin for `-`.
@@ -35,7 +36,7 @@ pub fn file(path: &Path, limit: usize) -> Result<Vec<u8>, Failure> {
 pub fn file_or_stdin(path: &Path, limit: usize) -> Result<Vec<u8>, Failure> {
     if path == Path::new("-") {
         read(io::stdin().lock(), limit)
-            .map_err(|error| Failure::new("cannot_open", format!("stdin: {error}")))
+            .map_err(|error| failed("cannot_open", Path::new("stdin"), &error))
     } else {
         file(path, limit)
     }
@@ -61,22 +62,114 @@ pub fn now() -> Result<UnixMillis, Failure> {
         .ok_or_else(|| Failure::new("clock", "this machine's clock is before 1970"))
 }
 
-/// Writes a file whole or not at all: beside it first, then in its place.
+/// Writes a file whole or not at all: beside it first, then in its place. A symbolic link stays one
+/// and its target is replaced; the file keeps its mode.
 ///
 /// # Errors
 ///
 /// `cannot_write`.
 pub fn replace(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
-    let failed =
-        |error: io::Error| Failure::new("cannot_write", format!("{}: {error}", path.display()));
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(format!(".{}.new", std::process::id()));
-    let beside = path.with_file_name(name);
-    File::create(&beside)
-        .and_then(|mut file| {
-            file.write_all(bytes)?;
-            file.sync_all()
-        })
-        .and_then(|()| fs::rename(&beside, path))
-        .map_err(failed)
+    let target = target(path)?;
+    let beside = beside(&target, &format!(".{}.new", std::process::id()));
+    let written = write_new(&beside, &target, bytes).and_then(|()| fs::rename(&beside, &target));
+    written.map_err(|error| {
+        // What could not take the file's place is of no use to anybody.
+        let _ = fs::remove_file(&beside);
+        failed("cannot_write", path, &error)
+    })?;
+    // The rename is durable when the directory is; some file systems have no such thing.
+    if let Some(Ok(directory)) = target.parent().map(File::open) {
+        let _ = directory.sync_all();
+    }
+    Ok(())
+}
+
+fn write_new(beside: &Path, target: &Path, bytes: &[u8]) -> io::Result<()> {
+    // Nobody else's file or link of that name is written to.
+    let mut file = File::create_new(beside)?;
+    if let Ok(known) = target.metadata() {
+        file.set_permissions(known.permissions())?;
+    }
+    file.write_all(bytes)?;
+    file.sync_all()
+}
+
+/// A lock that ends with this value, or with the process.
+#[derive(Debug)]
+pub struct Lock(#[allow(dead_code, reason = "held, not read")] File);
+
+/// Waits for the lock of a file that several runs change. It is a file of its own beside the other,
+/// `NAME.lock`, because the other one is replaced.
+///
+/// # Errors
+///
+/// `cannot_write`; `epochs_locked` if another run holds it for too long.
+pub fn lock(path: &Path) -> Result<Lock, Failure> {
+    /// A run holds the lock for as long as one small file takes to write.
+    const PATIENCE: Duration = Duration::from_secs(10);
+    const PAUSE: Duration = Duration::from_millis(20);
+    let beside = beside(&target(path)?, ".lock");
+    let file = File::options()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(&beside)
+        .map_err(|error| failed("cannot_write", &beside, &error))?;
+    let began = Instant::now();
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(Lock(file)),
+            Err(TryLockError::WouldBlock) if began.elapsed() < PATIENCE => thread::sleep(PAUSE),
+            Err(TryLockError::WouldBlock) => {
+                return Err(Failure::new(
+                    "epochs_locked",
+                    format!(
+                        "{}: another program has held this lock for {} s: end it, and run this \
+                         command again",
+                        beside.display(),
+                        PATIENCE.as_secs()
+                    ),
+                ));
+            }
+            Err(TryLockError::Error(error)) => {
+                return Err(failed("cannot_write", &beside, &error));
+            }
+        }
+    }
+}
+
+/// The file that a path names in the end, whether it is there yet or not.
+fn target(path: &Path) -> Result<PathBuf, Failure> {
+    /// As many links as Linux follows.
+    const MAX_LINKS: usize = 40;
+    let mut target = path.to_owned();
+    for _ in 0..MAX_LINKS {
+        match fs::read_link(&target) {
+            // A relative link is relative to where it stands.
+            Ok(to) => target = target.parent().unwrap_or(Path::new("")).join(to),
+            Err(_) => return Ok(target),
+        }
+    }
+    let message = format!("{}: too many symbolic links", path.display());
+    Err(Failure::new("cannot_write", message))
+}
+
+fn beside(target: &Path, ending: &str) -> PathBuf {
+    let mut name = target.file_name().unwrap_or_default().to_owned();
+    name.push(ending);
+    target.with_file_name(name)
+}
+
+fn failed(rule: &'static str, path: &Path, error: &io::Error) -> Failure {
+    Failure::new(rule, format!("{}: {}", path.display(), words(error)))
+}
+
+/// An error of the system without its number, for people.
+#[must_use]
+pub fn words(error: &io::Error) -> String {
+    let text = error.to_string();
+    match text.find(" (os error") {
+        Some(end) => text.get(..end).unwrap_or_default().to_owned(),
+        None => text,
+    }
 }

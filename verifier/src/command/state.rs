@@ -27,17 +27,9 @@ impl State {
     ///
     /// `cannot_open`, `epochs_file`. A file that cannot be read is never taken for an empty one.
     pub fn open(path: &Path) -> Result<Self, Failure> {
-        let missing = matches!(path.metadata(), Err(error) if error.kind() == ErrorKind::NotFound);
-        let epochs = if missing {
-            Epochs::default()
-        } else {
-            Epochs::from_json(&source::file(path, MAX_EPOCHS_FILE + 1)?).map_err(|error| {
-                Failure::new(error.rule(), format!("{}: {error}", path.display()))
-            })?
-        };
         Ok(Self {
             path: path.to_owned(),
-            epochs,
+            epochs: read(path)?,
         })
     }
 
@@ -50,19 +42,42 @@ impl State {
         self.epochs.check(binding)
     }
 
-    /// Remembers accepted evidence, durably.
+    /// Remembers accepted evidence, durably, beside what other runs remembered meanwhile: the file
+    /// is locked, read again and merged, so that no run takes back what another one saw.
     ///
     /// # Errors
     ///
-    /// `cannot_write`, `epochs_full`.
-    pub fn note(&mut self, binding: &EvidenceBinding) -> Result<(), Failure> {
-        let before = self.epochs.clone();
-        self.epochs
-            .note(binding)
-            .map_err(|error| Failure::new(error.rule(), error.to_string()))?;
-        if self.epochs == before {
+    /// `cannot_open`, `cannot_write`, `epochs_file`, `epochs_full`, `epochs_locked`.
+    pub fn note<'b>(
+        &mut self,
+        bindings: impl IntoIterator<Item = &'b EvidenceBinding>,
+    ) -> Result<(), Failure> {
+        let failed = |error: crate::epochs::EpochsError| {
+            Failure::new(error.rule(), format!("{}: {error}", self.path.display()))
+        };
+        let mut seen = Epochs::default();
+        for binding in bindings {
+            seen.note(binding).map_err(failed)?;
+        }
+        // What is known already needs no lock, and no directory that can be written.
+        self.epochs = read(&self.path)?;
+        if self.epochs.covers(&seen) {
             return Ok(());
         }
-        source::replace(&self.path, self.epochs.to_json().as_bytes())
+        let _lock = source::lock(&self.path)?;
+        let mut epochs = read(&self.path)?;
+        epochs.merge(&seen).map_err(failed)?;
+        source::replace(&self.path, epochs.to_json().as_bytes())?;
+        self.epochs = epochs;
+        Ok(())
     }
+}
+
+fn read(path: &Path) -> Result<Epochs, Failure> {
+    // A symbolic link that leads nowhere is a file that is not there yet, too.
+    if matches!(path.metadata(), Err(error) if error.kind() == ErrorKind::NotFound) {
+        return Ok(Epochs::default());
+    }
+    Epochs::from_json(&source::file(path, MAX_EPOCHS_FILE + 1)?)
+        .map_err(|error| Failure::new(error.rule(), format!("{}: {error}", path.display())))
 }

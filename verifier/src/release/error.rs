@@ -13,7 +13,7 @@ pub enum ReleaseError {
     #[error("the release manifest is longer than {MAX_RELEASE_FILE} bytes")]
     TooLong,
     /// Not JSON of that shape, or with unknown, missing or repeated members.
-    #[error("the release manifest is not as it should be: {0}")]
+    #[error("invalid release manifest: {0}")]
     Malformed(String),
     /// Another version.
     #[error("the release manifest has version {0}; this program knows version {RELEASE_VERSION}")]
@@ -33,7 +33,7 @@ pub enum ReleaseError {
     #[error("the release manifest carries two signatures of key {0}")]
     SignatureTwice(Key32),
     /// A release key's signature does not hold over this manifest.
-    #[error("the signature of release key {0} does not hold over this manifest")]
+    #[error("the signature of release key {0} does not verify over this manifest")]
     SignatureInvalid(Key32),
     /// Not enough release keys signed.
     #[error("{have} of the release keys signed the manifest; {need} are needed")]
@@ -84,7 +84,7 @@ pub enum ReleaseKeysError {
     #[error("the file of release keys is too long")]
     TooLong,
     /// Not JSON of that shape.
-    #[error("the file of release keys is not as it should be: {0}")]
+    #[error("invalid file of release keys: {0}")]
     Malformed(String),
     /// No key, or too many.
     #[error("release keys are 1 to {MAX_RELEASE_KEYS}")]

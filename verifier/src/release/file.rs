@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use openkey_attestation::json;
 use openkey_protocol::{cbor, message::Key32};
 use serde::{Deserialize, Serialize};
 
@@ -54,15 +55,14 @@ impl ReleaseFile {
     /// # Errors
     ///
     /// [`ReleaseError`], except those about signatures that do not hold and about time.
-    pub fn from_json(json: &[u8]) -> Result<Self, ReleaseError> {
-        if json.len() > MAX_RELEASE_FILE {
+    pub fn from_json(text: &[u8]) -> Result<Self, ReleaseError> {
+        if text.len() > MAX_RELEASE_FILE {
             return Err(ReleaseError::TooLong);
         }
         let File {
             manifest,
             signatures,
-        } = serde_json::from_slice(json)
-            .map_err(|error| ReleaseError::Malformed(error.to_string()))?;
+        } = json::read(text).map_err(|error| ReleaseError::Malformed(error.to_string()))?;
         if signatures.len() > MAX_SIGNATURES {
             return Err(ReleaseError::TooManySignatures);
         }

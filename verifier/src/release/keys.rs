@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use openkey_attestation::json;
 use openkey_protocol::message::Key32;
 use serde::{Deserialize, Serialize};
 
@@ -56,12 +57,12 @@ impl ReleaseKeys {
     /// # Errors
     ///
     /// [`ReleaseKeysError`].
-    pub fn from_json(json: &[u8]) -> Result<Self, ReleaseKeysError> {
-        if json.len() > MAX_KEYS_FILE {
+    pub fn from_json(text: &[u8]) -> Result<Self, ReleaseKeysError> {
+        if text.len() > MAX_KEYS_FILE {
             return Err(ReleaseKeysError::TooLong);
         }
-        let file: File = serde_json::from_slice(json)
-            .map_err(|error| ReleaseKeysError::Malformed(error.to_string()))?;
+        let file: File =
+            json::read(text).map_err(|error| ReleaseKeysError::Malformed(error.to_string()))?;
         let keys: Result<Vec<Key32>, _> = file.keys.iter().map(|key| key.parse()).collect();
         let keys =
             keys.map_err(|_| ReleaseKeysError::Malformed("a key is 64 hexadecimal digits".into()))?;

@@ -64,6 +64,27 @@ fn a_fresh_document_is_accepted_in_every_encoding() {
         base64_lines(&document, usize::MAX).into_bytes(),
         hex::encode(&document).into_bytes(),
         hex::encode_upper(&document).into_bytes(),
+        base64_lines(&document, 64)
+            .replace('+', "-")
+            .replace('/', "_")
+            .into_bytes(),
+        format!(
+            "-----BEGIN ATTESTATION DOCUMENT-----\n{}-----END ATTESTATION DOCUMENT-----\n",
+            base64_lines(&document, 64)
+        )
+        .into_bytes(),
+        serde_json::json!({ "attestation": base64_lines(&document, usize::MAX).trim() })
+            .to_string()
+            .into_bytes(),
+        serde_json::json!({ "type": "Buffer", "data": document })
+            .to_string()
+            .into_bytes(),
+        format!("\u{feff}{}", base64_lines(&document, 76)).into_bytes(),
+        // What `>` writes in Windows PowerShell.
+        format!("\u{feff}{}", hex::encode(&document))
+            .encode_utf16()
+            .flat_map(u16::to_le_bytes)
+            .collect(),
     ] {
         let ran = case.judge(&file, &more).accepted();
         assert!(ran.stdout.starts_with("accepted\n"), "{ran:?}");
@@ -203,7 +224,10 @@ fn f2_another_nonce_or_an_old_document_is_refused() {
     judge(&nonce, &["--at", "2025-10-09T09:53:21Z"]).refused("too_old");
     judge(&nonce, &["--at", "2025-10-09T08:00:00Z"]).refused("timestamp_in_the_future");
     // Without --at it is this machine's clock that counts, years later.
-    judge(&nonce, &[]).refused("too_old");
+    let ran = judge(&nonce, &[]).refused("too_old");
+    assert!(ran.stderr.contains(" days "), "{ran:?}");
+    assert!(ran.stderr.contains("the limit is 5 minutes"), "{ran:?}");
+    assert!(ran.stderr.contains("clock"), "{ran:?}");
     let without = case.enclave.document_with(|payload| payload.nonce = None);
     let more = [&any[..], &["--nonce", &nonce, "--at", AT]].concat();
     case.judge(&without, &more).refused("nonce_missing");
@@ -226,6 +250,12 @@ fn f3_debug_mode_is_refused_unless_allowed() {
     case.judge(
         &document,
         &["--at", "document", "--any-configuration", "--pcr", &zeros],
+    )
+    .not_judged("code_missing");
+    let other = format!("0={}", hex::encode(PCRS[0]));
+    case.judge(
+        &document,
+        &["--at", "document", "--any-configuration", "--pcr", &other],
     )
     .refused("debug_mode");
     let more = [ARCHIVAL, &["--allow-debug"]].concat();

@@ -1,6 +1,7 @@
 //! Running the command, serving HTTP to it, and an enclave that is alive now.
 
 use std::{
+    collections::BTreeMap,
     ffi::OsStr,
     fs,
     io::{BufRead, BufReader, Read, Write},
@@ -8,7 +9,7 @@ use std::{
     path::PathBuf,
     process::{Command, Stdio},
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicUsize, Ordering},
     },
     thread,
@@ -80,12 +81,25 @@ impl Ran {
         assert_eq!(self.code, code, "{self:?}");
         let prefix = format!("error: {rule}: ");
         assert!(self.stderr.starts_with(&prefix), "{prefix:?} in {self:?}");
+        // Other programs share this file and have rules of their own.
+        if PROGRAM.ends_with("openkey-verify") {
+            let statuses = documented().get(rule).map(Vec::as_slice);
+            assert!(
+                statuses.unwrap_or_default().contains(&code),
+                "docs/verify.md has {statuses:?} for {rule}, the program ended with {code}"
+            );
+        }
         self
     }
 }
 
 pub(crate) fn verify<S: AsRef<OsStr>>(args: impl IntoIterator<Item = S>) -> Ran {
     verify_stdin(args, b"")
+}
+
+/// The program, to be run as a shell would: with other outputs, limits, or beside itself.
+pub(crate) fn program() -> Command {
+    Command::new(PROGRAM)
 }
 
 pub(crate) fn verify_stdin<S: AsRef<OsStr>>(
@@ -107,6 +121,35 @@ pub(crate) fn verify_stdin<S: AsRef<OsStr>>(
         stdout: String::from_utf8(output.stdout).unwrap(),
         stderr: String::from_utf8(output.stderr).unwrap(),
     }
+}
+
+const DOCS: &str = include_str!("../../../docs/verify.md");
+
+/// The exit statuses of each rule that `docs/verify.md` lists: every run that ends with a rule is
+/// held to them.
+pub(crate) fn documented() -> &'static BTreeMap<&'static str, Vec<i32>> {
+    static TABLE: OnceLock<BTreeMap<&str, Vec<i32>>> = OnceLock::new();
+    TABLE.get_or_init(|| {
+        let table = DOCS.split_once("| Rule | Ends with |").unwrap().1;
+        let mut rules = BTreeMap::new();
+        for line in table
+            .lines()
+            .skip(2)
+            .take_while(|line| line.starts_with('|'))
+        {
+            let cells: Vec<_> = line.split('|').collect();
+            let statuses: Vec<i32> = cells[2]
+                .split(|c: char| !c.is_ascii_digit())
+                .filter_map(|digits| digits.parse().ok())
+                .collect();
+            assert!(!statuses.is_empty(), "{line}");
+            for rule in cells[1].split('`').skip(1).step_by(2) {
+                let twice = rules.insert(rule, statuses.clone());
+                assert!(twice.is_none(), "{rule} is listed twice");
+            }
+        }
+        rules
+    })
 }
 
 /// Files for one test.
@@ -132,7 +175,17 @@ impl Files {
 pub(crate) struct Asked {
     pub(crate) method: String,
     pub(crate) path: String,
+    /// Lower-case names.
+    pub(crate) headers: Vec<(String, String)>,
     pub(crate) body: Vec<u8>,
+}
+
+impl Asked {
+    /// A header's value; empty if there is none.
+    pub(crate) fn header(&self, name: &str) -> &str {
+        let found = self.headers.iter().find(|(known, _)| known == name);
+        found.map_or("", |(_, value)| value)
+    }
 }
 
 /// One answer.
@@ -177,10 +230,12 @@ impl Server {
         let url = format!("http://{}", listener.local_addr().unwrap());
         let requests = Arc::new(AtomicUsize::new(0));
         let counter = Arc::clone(&requests);
+        let answer = Arc::new(answer);
         thread::spawn(move || {
             for stream in listener.incoming() {
+                let (counter, answer) = (Arc::clone(&counter), Arc::clone(&answer));
                 // A client that hangs up in the middle is part of some tests.
-                let _ = serve(stream.unwrap(), &counter, &answer);
+                thread::spawn(move || serve(stream.unwrap(), &counter, &*answer));
             }
         });
         Self { url, requests }
@@ -202,6 +257,7 @@ fn serve(
     let mut words = line.split(' ').map(str::to_owned);
     let (method, path) = (words.next().unwrap(), words.next().unwrap_or_default());
     let mut length = 0;
+    let mut headers = Vec::new();
     loop {
         let mut header = String::new();
         reader.read_line(&mut header)?;
@@ -212,11 +268,17 @@ fn serve(
         if name.eq_ignore_ascii_case("content-length") {
             length = value.trim().parse().unwrap();
         }
+        headers.push((name.to_ascii_lowercase(), value.trim().to_owned()));
     }
     let mut body = vec![0; length];
     reader.read_exact(&mut body)?;
     requests.fetch_add(1, Ordering::SeqCst);
-    let answer = answer(&Asked { method, path, body });
+    let answer = answer(&Asked {
+        method,
+        path,
+        headers,
+        body,
+    });
     write!(
         stream,
         "HTTP/1.1 {} x\r\nconnection: close\r\n",

@@ -228,6 +228,9 @@ fn hosts_without_an_answer_are_not_judged() {
         "http://keys.example",
         "ftp://localhost",
         "https://u@x",
+        "https://localhost:99999",
+        "http://localhost:",
+        "http://localhost:0",
         "",
     ] {
         verify(["host", url, any]).not_judged("url");
@@ -243,8 +246,11 @@ fn hosts_without_an_answer_are_not_judged() {
         verify(["host", &server.url, any])
     };
     judge(|| Answer::new(404, "text/plain", "no")).not_judged("host_status");
-    judge(|| Answer::new(200, "text/html", "<html>")).not_judged("answer");
-    judge(|| list(&["../../x"])).not_judged("answer");
+    // Somebody answered, who is no host of this protocol.
+    judge(|| Answer::new(200, "text/html", "<html>")).refused("answer");
+    judge(|| list(&["../../x"])).refused("answer");
+    let long = || Answer::new(200, "application/json", " ".repeat(64 * 1024 + 1));
+    judge(long).refused("answer_too_long");
     judge(|| Answer::new(302, "text/plain", "").header("location", "https://keys.example/"))
         .not_judged("host_status");
     let server = Server::new(|_| list(&[]));

@@ -19,4 +19,7 @@ mod nitro;
 mod page;
 mod policy;
 mod release;
+mod rough;
+mod rules;
+mod state;
 mod usage;

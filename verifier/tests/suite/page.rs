@@ -3,7 +3,7 @@
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
-use crate::harness::{Answer, Files, Ran, Server, verify};
+use crate::harness::{Answer, Asked, Files, Ran, Server, verify};
 
 const INDEX: &str = "<!doctype html><script type=\"module\" src=\"app.js\"></script>";
 const APP: &str = "console.log('hello');";
@@ -18,9 +18,14 @@ fn release(files: &Files) -> String {
     files.write("release.json", json.to_string())
 }
 
+const POLICY: &str = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; \
+    frame-ancestors 'none'; base-uri 'none'; form-action 'none'";
+
 fn served(path: &str) -> Answer {
     match path {
-        "/" | "/index.html" => Answer::new(200, "text/html", INDEX),
+        "/" | "/index.html" => {
+            Answer::new(200, "text/html", INDEX).header("content-security-policy", POLICY)
+        }
         "/app.js" => Answer::new(200, "text/javascript", APP),
         "/views/style.css" => Answer::new(200, "text/css", STYLE),
         _ => Answer::new(404, "text/plain", "no"),
@@ -29,9 +34,13 @@ fn served(path: &str) -> Answer {
 
 /// A page whose answers `bend` may change.
 fn judge(bend: fn(&str, Answer) -> Answer) -> Ran {
+    judge_asked(move |asked, answer| bend(&asked.path, answer))
+}
+
+fn judge_asked(bend: impl Fn(&Asked, Answer) -> Answer + Send + Sync + 'static) -> Ran {
     let files = Files::new();
     let release = release(&files);
-    let server = Server::new(move |asked| bend(&asked.path, served(&asked.path)));
+    let server = Server::new(move |asked| bend(asked, served(&asked.path)));
     verify(["page", &server.url, "--release", &release, "--json"])
 }
 
@@ -94,7 +103,7 @@ fn e5_one_changed_byte_of_the_page_is_refused() {
 
 #[test]
 fn e5_a_page_that_a_browser_would_see_otherwise_is_refused() {
-    for header in ["content-encoding", "link", "refresh"] {
+    for header in ["content-encoding", "link", "refresh", "speculation-rules"] {
         let files = Files::new();
         let release = release(&files);
         let server = Server::new(move |asked| {
@@ -108,6 +117,56 @@ fn e5_a_page_that_a_browser_would_see_otherwise_is_refused() {
         let ran = verify(["page", &server.url, "--release", &release]).refused("page_header");
         assert!(ran.stderr.contains(header), "{ran:?}");
     }
+}
+
+#[test]
+fn e5_a_page_of_another_type_or_without_its_policy_is_refused() {
+    let ran = judge(|path, mut answer| {
+        if path == "/app.js" {
+            answer.headers = vec![("content-type", "text/plain".to_owned())];
+        }
+        answer
+    })
+    .refused("page_content_type");
+    assert!(ran.stderr.contains("/app.js"), "{ran:?}");
+    let ran = judge(|path, mut answer| {
+        if path == "/" {
+            answer.headers.truncate(1);
+        }
+        answer
+    })
+    .refused("page_policy");
+    assert!(ran.stderr.contains("there is none"), "{ran:?}");
+    let ran = judge(|path, mut answer| {
+        if path == "/index.html" {
+            answer.headers[1].1 = POLICY.replace("'self'", "'self' https://evil.example");
+        }
+        answer
+    })
+    .refused("page_policy");
+    assert!(ran.stderr.contains("https://evil.example"), "{ran:?}");
+}
+
+/// A host that shows its other page to whatever says that it is a program.
+#[test]
+fn e5_a_page_for_programs_alone_is_not_what_is_compared() {
+    let ran = judge_asked(|asked, mut answer| {
+        let browser = asked.header("user-agent").starts_with("Mozilla/5.0")
+            && asked
+                .header("accept")
+                .starts_with(match asked.path.as_str() {
+                    "/" | "/index.html" => "text/html,",
+                    "/views/style.css" => "text/css,",
+                    _ => "*/*",
+                })
+            && asked.header("accept-encoding").contains("gzip")
+            && !asked.header("sec-fetch-dest").is_empty();
+        if browser {
+            answer.body.push(b' ');
+        }
+        answer
+    });
+    ran.refused("page_differs");
 }
 
 #[test]

@@ -60,6 +60,16 @@ fn wrong_flags_are_usage_errors() {
     usage(&[
         "document", "x", "--at", "document", "--policy", "p", "--pcr", &pcr,
     ]);
+    // Any program could name an epoch that no release reaches.
+    for command in ["document", "host"] {
+        usage(&[
+            command,
+            "http://localhost:1",
+            "--any-measurement",
+            "--state",
+            "epochs.json",
+        ]);
+    }
     // A host is judged now, always.
     usage(&[
         "host",

@@ -7,7 +7,7 @@ use openkey_verifier::{
     encoding::{self, EncodingError},
     evidence::{self, EvidenceError},
     head::{self, HeadError},
-    policy::{self, PolicyError},
+    policy::{self, PolicyError, Terms},
     prompt::{self, Asked, PromptError},
     protocol::message::{AccountHead, AccountId, Hash32, Signed, Statement},
     receipt::{self, ReceiptError, Registration},
@@ -25,13 +25,14 @@ pub const MAX_INPUT: usize = 4 * 1024 * 1024;
 /// | op | members | answer |
 /// |---|---|---|
 /// | `evidence` | `document` base64, `nonce` hex, `now_ms`, `policy` | an `EvidenceView` with binding |
-/// | `archival` | `document`, `policy`, `nonce`? | an `EvidenceView`, binding or null |
+/// | `archival` | `document`, `policy`, `nonce`?, `any_configuration`? | an `EvidenceView`, binding or null |
 /// | `prompt` | `identity`, `body`, `signature`, `request`, `nonce` hex, `origin`, `now_ms` | a `PromptView` |
 /// | `receipt` | `identity`, `body`, `signature`, `nonce`, `credential_id`?, `public_key_spki`? hex | a `ReceiptView` |
 /// | `head` | `identity`, `body`, `signature` hex, `known`? `{account,version,hash,entry}` | a `HeadView` |
 ///
-/// `policy` is the content of a policy file. Unknown and repeated members are refused. The views
-/// are those of `openkey_verifier::view`.
+/// `policy` is the content of a policy file, held to the same rules as by the commands: every set
+/// names code and a configuration (for a stored document `any_configuration` waives the latter).
+/// Unknown and repeated members are refused. The views are those of `openkey_verifier::view`.
 #[must_use]
 pub fn answer(input: &[u8]) -> Vec<u8> {
     let refused = match run(input) {
@@ -61,6 +62,7 @@ struct Input<'a> {
     document: Option<String>,
     #[serde(borrow)]
     policy: Option<&'a RawValue>,
+    any_configuration: Option<bool>,
     now_ms: Option<u64>,
     nonce: Option<String>,
     origin: Option<String>,
@@ -87,6 +89,10 @@ fn run(input: &[u8]) -> Result<Vec<u8>, OpError> {
     if input.len() > MAX_INPUT {
         return Err(OpError::Input("longer than it may be".into()));
     }
+    // serde would take an array for an object, its elements for the members in order.
+    if !input.trim_ascii_start().starts_with(b"{") {
+        return Err(OpError::Input("it is not a JSON object".into()));
+    }
     let input: Input<'_> =
         serde_json::from_slice(input).map_err(|error| OpError::Input(error.to_string()))?;
     match input.op.as_str() {
@@ -100,7 +106,7 @@ fn run(input: &[u8]) -> Result<Vec<u8>, OpError> {
 }
 
 fn evidence(mut input: Input<'_>) -> Result<Vec<u8>, OpError> {
-    let PolicyFile { policy, roots } = input.policy()?;
+    let PolicyFile { policy, roots } = input.policy(false)?;
     let document = input.document()?;
     let nonce = Nonce::new(&bytes("nonce", input.nonce.take())?)?;
     let now = UnixMillis(need("now_ms", input.now_ms.take())?);
@@ -111,7 +117,8 @@ fn evidence(mut input: Input<'_>) -> Result<Vec<u8>, OpError> {
 
 /// Any document of an enclave, also one of another program: the binding is null then.
 fn archival(mut input: Input<'_>) -> Result<Vec<u8>, OpError> {
-    let PolicyFile { policy, roots } = input.policy()?;
+    let any_configuration = input.any_configuration.take().unwrap_or_default();
+    let PolicyFile { policy, roots } = input.policy(any_configuration)?;
     let document = input.document()?;
     let nonce = match optional_bytes("nonce", input.nonce.take())? {
         Some(nonce) => Some(Nonce::new(&nonce)?),
@@ -119,11 +126,7 @@ fn archival(mut input: Input<'_>) -> Result<Vec<u8>, OpError> {
     };
     input.end()?;
     let archival = Verifier::new(roots).archival(&document, &policy, nonce.as_ref())?;
-    let binding = match evidence::binding(archival.claims(), &policy) {
-        Ok(binding) => Some(binding),
-        Err(_) if !policy.asks_the_program() => None,
-        Err(error) => return Err(error.into()),
-    };
+    let binding = evidence::any_binding(archival.claims(), &policy)?;
     ok(EvidenceView::new(archival.claims(), binding.as_ref()))
 }
 
@@ -177,11 +180,17 @@ fn head(mut input: Input<'_>) -> Result<Vec<u8>, OpError> {
 }
 
 impl Input<'_> {
-    fn policy(&mut self) -> Result<PolicyFile, OpError> {
+    fn policy(&mut self, any_configuration: bool) -> Result<PolicyFile, OpError> {
         let policy = need("policy", self.policy.take())?;
         let draft = PolicyDraft::parse(policy.get().as_bytes())?;
         // A page reads no other files: a policy that names release manifests is refused.
-        Ok(policy::complete(draft, &[])?)
+        let PolicyFile { policy, roots } = policy::complete(draft, &[])?;
+        let terms = Terms {
+            any_configuration,
+            ..Terms::default()
+        };
+        let policy = policy::judge_by(policy, &terms)?;
+        Ok(PolicyFile { policy, roots })
     }
 
     fn document(&mut self) -> Result<Vec<u8>, OpError> {
@@ -206,6 +215,7 @@ impl Input<'_> {
         let left = [
             ("document", self.document.is_some()),
             ("policy", self.policy.is_some()),
+            ("any_configuration", self.any_configuration.is_some()),
             ("now_ms", self.now_ms.is_some()),
             ("nonce", self.nonce.is_some()),
             ("origin", self.origin.is_some()),
@@ -252,7 +262,7 @@ fn array<const N: usize>(name: &str, text: String) -> Result<[u8; N], OpError> {
 /// Whatever refuses.
 #[derive(Debug, thiserror::Error)]
 enum OpError {
-    #[error("the input is not as it should be: {0}")]
+    #[error("invalid input: {0}")]
     Input(String),
     #[error(transparent)]
     Policy(#[from] PolicyFileError),

@@ -46,3 +46,46 @@ fn long_inputs_are_refused_unread() {
     let given: Value = serde_json::from_slice(&json).unwrap();
     assert_eq!(given["error"]["rule"], "input");
 }
+
+/// The same policies as `openkey-verify` is asked with: what one refuses, the other refuses.
+#[test]
+fn f13_the_page_refuses_every_policy_that_the_commands_refuse() {
+    let vectors: Vec<Value> = serde_json::from_str(include_str!("vectors.json")).unwrap();
+    let policies: Vec<Value> =
+        serde_json::from_str(include_str!("../../tests/data/policies.json")).unwrap();
+    assert!(policies.len() > 20);
+    let ask = |op: &str, policy: &Value, any_configuration: bool| {
+        let mut input = vectors.iter().find(|case| case["name"] == op).unwrap()["input"].clone();
+        input["policy"]["measurements"] = policy["measurements"].clone();
+        if let Some(epoch) = policy.get("min_epoch") {
+            // The enclave of the vectors runs epoch 3; what is refused is refused before.
+            input["policy"]["min_epoch"] = epoch.clone();
+        }
+        if any_configuration {
+            input["any_configuration"] = true.into();
+        }
+        let answer: Value = serde_json::from_slice(&answer(input.to_string().as_bytes())).unwrap();
+        answer["error"]["rule"].clone()
+    };
+    for policy in &policies {
+        assert_eq!(ask("evidence", policy, false), policy["rule"], "{policy}");
+        assert_eq!(ask("archival", policy, false), policy["rule"], "{policy}");
+        let any = &policy["any_configuration"];
+        assert_eq!(ask("archival", policy, true), *any, "{policy}");
+        // Fresh evidence has no such waiver.
+        let waived = ask("evidence", policy, true);
+        let expected = policy["rule"].as_str().unwrap_or("input");
+        assert_eq!(waived, expected, "{policy}");
+    }
+}
+
+#[test]
+fn questions_are_objects() {
+    let json = answer(br#" ["head"] "#);
+    let given: Value = serde_json::from_slice(&json).unwrap();
+    assert_eq!(given["error"]["rule"], "input");
+    assert_eq!(
+        given["error"]["message"],
+        "invalid input: it is not a JSON object"
+    );
+}

@@ -66,6 +66,17 @@ test('every question gets its answer', async () => {
   }
 });
 
+test('f13 every policy that the commands refuse is refused', async () => {
+  const { ask } = await load();
+  const policies = JSON.parse(await readFile(path.join(here, '../../tests/data/policies.json'), 'utf8'));
+  assert.ok(policies.length > 20);
+  const { input } = vectors.find(({ name }) => name === 'evidence');
+  for (const { name, measurements, min_epoch, rule } of policies) {
+    const answer = ask({ ...input, policy: { ...input.policy, measurements, min_epoch } });
+    assert.equal(answer.error?.rule ?? null, rule, name);
+  }
+});
+
 test('every op is among the questions, with a good answer and bad ones', () => {
   for (const op of ['evidence', 'archival', 'prompt', 'receipt', 'head']) {
     assert.ok(vectors.some(({ name, ok }) => name === op && ok !== undefined), op);
@@ -178,6 +189,7 @@ test(
           op: 'archival',
           document: document.toString('base64'),
           policy: { version: 1, measurements: [{ 0: pcr0 }], ...more },
+          any_configuration: true,
         });
       const must = TABLE[name];
       const answer = judge({});
@@ -187,8 +199,12 @@ test(
         const other = judge({ measurements: [{ 0: 'ab'.repeat(48) }] });
         assert.equal(other.error?.rule, 'measurement_mismatch', name);
       } else if (must === DEBUG) {
-        assert.equal(answer.error?.rule, 'debug_mode', name);
-        assert.equal(judge({ allow_debug: true }).ok?.debug, true, name);
+        // Registers of zeros name no code, so that no policy of the page accepts debug mode.
+        assert.equal(answer.error?.rule, 'code_missing', name);
+        const measurements = [{ 0: 'ab'.repeat(48) }];
+        assert.equal(judge({ measurements }).error?.rule, 'debug_mode', name);
+        const allowed = judge({ measurements, allow_debug: true });
+        assert.equal(allowed.error?.rule, 'measurement_mismatch', name);
       } else if (must === FAKE_ROOT) {
         assert.equal(answer.error?.rule, 'unknown_root', name);
         const { ok } = judge({ roots: [fakeRoot.toString()] });
@@ -211,6 +227,7 @@ test('f6 the committed document of hardware is accepted', async () => {
     op: 'archival',
     document: document.toString('base64'),
     policy: { version: 1, measurements: [{ 0: statedPcr0(document) }] },
+    any_configuration: true,
   });
   assert.equal(ok.simulator, false);
   assert.equal(ok.binding, null);

@@ -17,15 +17,14 @@ use args::{Args, Command};
 fn main() -> ExitCode {
     let args = match Args::try_parse() {
         Ok(args) => args,
-        // Help and version go to stdout with 0, everything else to stderr with 2.
-        Err(error) => error.exit(),
+        Err(error) => return output::usage(&error),
     };
     let (json, done) = match args.command {
         Command::Operator(command) => (command.json(), operator::run(&command)),
         Command::Release(command) => (command.json(), release::run(&command)),
     };
-    match done {
-        Ok(()) => ExitCode::SUCCESS,
+    output::finish(match done {
+        Ok(()) => 0,
         Err(stop) => {
             if stop.is_refusal() {
                 output::refused(json, stop.rule(), stop.message());
@@ -34,5 +33,5 @@ fn main() -> ExitCode {
             }
             stop.code()
         }
-    }
+    })
 }

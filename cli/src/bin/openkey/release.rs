@@ -101,7 +101,7 @@ fn sign(args: &Sign) -> Result<(), Stop> {
 }
 
 fn object(bytes: &[u8]) -> Option<Map<String, Value>> {
-    serde_json::from_slice(bytes).ok()
+    openkey_verifier::attestation::json::read(bytes).ok()
 }
 
 fn report(as_json: bool, file: &ReleaseFile, words: &str) -> Result<(), Stop> {

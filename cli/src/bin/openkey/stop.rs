@@ -1,7 +1,5 @@
 //! How a command ends early.
 
-use std::process::ExitCode;
-
 use openkey_cli::{BackupError, CeremonyError, KeyError, RecipientError};
 use openkey_verifier::{
     client::ClientError,
@@ -48,8 +46,8 @@ impl Stop {
         self.refusal
     }
 
-    pub(crate) fn code(&self) -> ExitCode {
-        ExitCode::from(if self.refusal { REFUSED } else { NOT_JUDGED })
+    pub(crate) const fn code(&self) -> u8 {
+        if self.refusal { REFUSED } else { NOT_JUDGED }
     }
 }
 

@@ -5,7 +5,7 @@ use std::path::Path;
 use openkey_verifier::{
     account::{CheckedAccount, MAX_RECEIPT_FILE, ReceiptFile},
     attestation::{Document, UnixMillis, Verifier},
-    client,
+    client::{self, ClientError},
     command::{
         Failure, Verdict, When,
         output::{self, Table},
@@ -28,7 +28,13 @@ struct Accepted {
 }
 
 pub(crate) fn run(args: &AccountArgs) -> Result<Verdict, Failure> {
-    let json = read(&args.from)?;
+    let json = match read(args)? {
+        Ok(json) => json,
+        Err(error) => {
+            output::refused(args.json, error.rule(), &format!("{}: {error}", args.from));
+            return Ok(Verdict::Refused);
+        }
+    };
     let accept = args.accept.resolve(when(&json))?;
     let verifier = Verifier::new(accept.roots);
     let checked =
@@ -66,12 +72,19 @@ fn when(json: &[u8]) -> When {
     time().map_or(When::Whenever, When::At)
 }
 
-fn read(from: &str) -> Result<Vec<u8>, Failure> {
-    if from.starts_with("https://") || from.starts_with("http://") {
-        client::fetch(from, MAX_RECEIPT_FILE)
-            .map_err(|error| Failure::new(error.rule(), format!("{from}: {error}")))
-    } else {
-        source::file(Path::new(from), MAX_RECEIPT_FILE + 1)
+/// The file; or what a server gave in its place, which is refused as an answer.
+fn read(args: &AccountArgs) -> Result<Result<Vec<u8>, ClientError>, Failure> {
+    let from = &args.from;
+    if !from.starts_with("https://") && !from.starts_with("http://") {
+        return source::file(Path::new(from), MAX_RECEIPT_FILE + 1).map(Ok);
+    }
+    let progress = args.time.begin();
+    let fetch = || client::fetch(from, MAX_RECEIPT_FILE, progress.deadline());
+    match progress.during(|| from.clone(), fetch) {
+        Err(error) if !error.is_answer() => {
+            Err(Failure::new(error.rule(), format!("{from}: {error}")))
+        }
+        fetched => Ok(fetched),
     }
 }
 

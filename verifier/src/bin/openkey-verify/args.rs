@@ -1,9 +1,12 @@
 //! The command line.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
-use clap::{Args as ClapArgs, ColorChoice, Parser, Subcommand};
-use openkey_verifier::{attestation::Nonce, command::AcceptArgs};
+use clap::{Args as ClapArgs, ColorChoice, Parser, Subcommand, value_parser};
+use openkey_verifier::{
+    attestation::Nonce,
+    command::{AcceptArgs, DEFAULT_TIMEOUT_SECONDS, MAX_TIMEOUT_SECONDS, Progress},
+};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -77,7 +80,8 @@ prints `freshness: not proven`.
 
 Exit status: 0 accepted, 1 refused (an empty file, too), 2 nothing judged.")]
 pub(crate) struct DocumentArgs {
-    /// The document: binary, base64 (lines of any length) or hex; `-` reads stdin.
+    /// The document: binary, base64 or base64url (lines of any length), hex, PEM, or JSON that holds
+    /// one; `-` reads stdin.
     pub(crate) file: PathBuf,
     #[command(flatten)]
     pub(crate) accept: AcceptArgs,
@@ -90,7 +94,7 @@ pub(crate) struct DocumentArgs {
     pub(crate) nonce: Option<Nonce>,
     /// Keep the highest release epoch seen of each root id in this file, and refuse lower ones.
     /// Needs --nonce: an old document was right in its time.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", conflicts_with = "any_measurement")]
     pub(crate) state: Option<PathBuf>,
     /// Accept an enclave in debug mode, whose console its host reads.
     #[arg(long)]
@@ -100,18 +104,40 @@ pub(crate) struct DocumentArgs {
     pub(crate) json: bool,
 }
 
+/// How long commands that ask a server may take.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct TimeArgs {
+    /// Seconds that the whole command may take; what has not answered by then is not judged.
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        default_value_t = DEFAULT_TIMEOUT_SECONDS,
+        value_parser = value_parser!(u64).range(1..=MAX_TIMEOUT_SECONDS)
+    )]
+    timeout: u64,
+}
+
+impl TimeArgs {
+    pub(crate) fn begin(&self) -> Progress {
+        Progress::begin(Duration::from_secs(self.timeout))
+    }
+}
+
 #[derive(Debug, ClapArgs)]
 #[command(after_help = "\
-Every enclave that the host lists is asked for a document over a nonce made for this run, and every
-one must be accepted. A stored document never satisfies this command.")]
+All enclaves that the host lists are asked at once for a document over a nonce made for this run, and
+every one must be accepted. A stored document never satisfies this command.")]
 pub(crate) struct HostArgs {
     /// Where the service is: https://HOST, or http://localhost:PORT.
     pub(crate) url: String,
     #[command(flatten)]
     pub(crate) accept: AcceptArgs,
-    /// Keep the highest release epoch seen of each root id in this file, and refuse lower ones.
-    #[arg(long, value_name = "FILE")]
+    /// Keep the highest release epoch seen of each root id in this file, and refuse lower ones. Not
+    /// with --any-measurement: any program could name an epoch that no release reaches.
+    #[arg(long, value_name = "FILE", conflicts_with = "any_measurement")]
     pub(crate) state: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) time: TimeArgs,
     /// Print one JSON object.
     #[arg(long)]
     pub(crate) json: bool,
@@ -119,8 +145,9 @@ pub(crate) struct HostArgs {
 
 #[derive(Debug, ClapArgs)]
 #[command(after_help = "\
-Every file of the release is fetched and hashed, the root of the origin too. A host can serve other
-bytes to other people: compare from where you are, when it matters.")]
+Every file of the release is fetched as a browser fetches it and hashed, the root of the origin too;
+Content-Type and Content-Security-Policy must be the page's. A host can serve other bytes to other
+people: compare from where you are, when it matters.")]
 pub(crate) struct PageArgs {
     /// Where the page is: https://HOST, or http://localhost:PORT.
     pub(crate) url: String,
@@ -131,6 +158,8 @@ pub(crate) struct PageArgs {
     /// The release keys that must have signed the manifest.
     #[arg(long, value_name = "FILE")]
     pub(crate) keys: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) time: TimeArgs,
     /// Print one JSON object.
     #[arg(long)]
     pub(crate) json: bool,
@@ -146,6 +175,8 @@ pub(crate) struct AccountArgs {
     pub(crate) from: String,
     #[command(flatten)]
     pub(crate) accept: AcceptArgs,
+    #[command(flatten)]
+    pub(crate) time: TimeArgs,
     /// Print one JSON object.
     #[arg(long)]
     pub(crate) json: bool,

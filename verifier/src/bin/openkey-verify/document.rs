@@ -85,19 +85,25 @@ pub(crate) fn run(args: &DocumentArgs) -> Result<Verdict, Failure> {
         Ok(judged) => judged,
         Err(refusal) => return Ok(refuse(args, refusal.rule(), &refusal.to_string())),
     };
-    let binding = match evidence::binding(&judged.claims, &policy) {
-        Ok(binding) => Some(binding),
-        // Documents of other programs can be looked at, unless the policy asks what only a binding
-        // says.
-        Err(_) if !policy.asks_the_program() => None,
+    // Documents of other programs can be looked at, unless the policy asks what only a binding says.
+    let binding = match evidence::any_binding(&judged.claims, &policy) {
+        Ok(binding) => binding,
         Err(error) => return Ok(refuse(args, error.rule(), &error.to_string())),
     };
     if let (Some(path), Some(binding)) = (&args.state, &binding) {
         let mut state = State::open(path)?;
-        if let Err(error) = state.check(binding) {
+        let known = state.check(binding);
+        // Another run may have seen a higher epoch meanwhile.
+        let known = match known {
+            Ok(()) => {
+                state.note([binding])?;
+                state.check(binding)
+            }
+            refused => refused,
+        };
+        if let Err(error) = known {
             return Ok(refuse(args, error.rule(), &error.to_string()));
         }
-        state.note(binding)?;
     }
     let view = EvidenceView::new(&judged.claims, binding.as_ref());
     if args.json {

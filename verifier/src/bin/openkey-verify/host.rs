@@ -1,10 +1,17 @@
 //! `openkey-verify host`.
 
+use std::{
+    collections::BTreeSet,
+    panic::resume_unwind,
+    sync::{Mutex, PoisonError},
+    thread,
+};
+
 use openkey_verifier::{
     attestation::Verifier,
-    client::{ClientError, Host, Listed},
+    client::{Client, ClientError, Host, Listed},
     command::{
-        Failure, State, Unaccepted, Verdict, When, ask,
+        Failure, Progress, State, Unaccepted, Verdict, When, ask,
         output::{self, Table},
         source,
     },
@@ -40,20 +47,33 @@ pub(crate) fn run(args: &HostArgs) -> Result<Verdict, Failure> {
     let accept = args.accept.resolve(When::At(source::now()?))?;
     let mut state = args.state.as_deref().map(State::open).transpose()?;
     let verifier = Verifier::new(accept.roots.clone());
-    let host = Host::new(&args.url).map_err(|error| failure(&error))?;
-    let listed = host.enclaves().map_err(|error| failure(&error))?;
+    let progress = args.time.begin();
+    let host = Host::new(&args.url)
+        .map_err(|error| failure(&args.url, &error))?
+        .until(progress.deadline());
+    let listing = || format!("the list of enclaves of {}", host.url());
+    let listed = match progress.during(listing, || host.enclaves()) {
+        Ok(listed) => listed,
+        Err(error) if error.is_answer() => {
+            let message = format!("{}: {error}", host.url());
+            output::refused(args.json, error.rule(), &message);
+            return Ok(Verdict::Refused);
+        }
+        Err(error) => return Err(failure(host.url(), &error)),
+    };
     if listed.is_empty() {
         output::refused(args.json, "no_enclave", "the host lists no enclave");
         return Ok(Verdict::Refused);
     }
+    let mut judged = ask_all(&host, &listed, &progress, |client| {
+        ask(client, &verifier, &accept.policy)
+    });
+    if let Some(state) = &mut state {
+        remember(state, &mut judged)?;
+    }
     let mut verdict = Verdict::Accepted;
     let mut enclaves = Vec::new();
-    for listed in listed {
-        let judged = ask(&host.client(&listed), &verifier, &accept.policy)
-            .and_then(|fresh| remembered(state.as_ref(), fresh));
-        if let (Some(state), Ok(fresh)) = (&mut state, &judged) {
-            state.note(fresh.binding())?;
-        }
+    for (listed, judged) in listed.into_iter().zip(judged) {
         let of = match &judged {
             Ok(_) => Verdict::Accepted,
             Err(refusal) if refusal.judged => Verdict::Refused,
@@ -81,15 +101,61 @@ pub(crate) fn run(args: &HostArgs) -> Result<Verdict, Failure> {
     Ok(verdict)
 }
 
-/// Refuses an epoch below one that was seen before.
-fn remembered(state: Option<&State>, fresh: Fresh) -> Result<Fresh, Unaccepted> {
-    match state.map(|state| state.check(fresh.binding())) {
-        Some(Err(error)) => Err(Unaccepted {
-            rule: error.rule(),
-            message: error.to_string(),
-            judged: true,
-        }),
-        _ => Ok(fresh),
+/// Asks all enclaves at once, so that one which is slow costs the others nothing; answers are in
+/// the order of the list.
+fn ask_all(
+    host: &Host,
+    listed: &[Listed],
+    progress: &Progress,
+    judge: impl Fn(&Client) -> Result<Fresh, Unaccepted> + Sync,
+) -> Vec<Result<Fresh, Unaccepted>> {
+    let waiting: BTreeSet<_> = listed.iter().map(|listed| listed.id.as_str()).collect();
+    let waiting = Mutex::new(waiting);
+    let lock = || waiting.lock().unwrap_or_else(PoisonError::into_inner);
+    let names = || {
+        let ids: Vec<_> = lock().iter().copied().collect();
+        format!("evidence of enclave {} of {}", ids.join(", "), host.url())
+    };
+    let one = |listed: &Listed| {
+        let judged = judge(&host.client(listed));
+        lock().remove(listed.id.as_str());
+        judged
+    };
+    progress.during(names, || {
+        thread::scope(|scope| {
+            let threads: Vec<_> = listed
+                .iter()
+                .map(|listed| scope.spawn(|| one(listed)))
+                .collect();
+            threads
+                .into_iter()
+                .map(|thread| thread.join().unwrap_or_else(|panic| resume_unwind(panic)))
+                .collect()
+        })
+    })
+}
+
+/// Remembers the epochs of all accepted enclaves, then refuses those below the highest, whether an
+/// earlier run saw that one or this run did: the order of answers decides nothing.
+fn remember(state: &mut State, judged: &mut [Result<Fresh, Unaccepted>]) -> Result<(), Failure> {
+    refuse_older(state, judged);
+    state.note(judged.iter().flatten().map(Fresh::binding))?;
+    refuse_older(state, judged);
+    Ok(())
+}
+
+fn refuse_older(state: &State, judged: &mut [Result<Fresh, Unaccepted>]) {
+    for one in judged {
+        let known = one
+            .as_ref()
+            .map_or(Ok(()), |fresh| state.check(fresh.binding()));
+        if let Err(error) = known {
+            *one = Err(Unaccepted {
+                rule: error.rule(),
+                message: error.to_string(),
+                judged: true,
+            });
+        }
     }
 }
 
@@ -138,6 +204,6 @@ fn print(enclave: &EnclaveView, measurements: &str) {
     ));
 }
 
-fn failure(error: &ClientError) -> Failure {
-    Failure::new(error.rule(), error.to_string())
+fn failure(url: &str, error: &ClientError) -> Failure {
+    Failure::new(error.rule(), format!("{url}: {error}"))
 }

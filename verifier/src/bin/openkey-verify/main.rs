@@ -17,8 +17,7 @@ use args::{Args, Command};
 fn main() -> ExitCode {
     let args = match Args::try_parse() {
         Ok(args) => args,
-        // Help and version go to stdout with 0, everything else to stderr with 2.
-        Err(error) => error.exit(),
+        Err(error) => return output::usage(&error),
     };
     let verdict = match args.command {
         Command::Document(args) => document::run(&args),
@@ -27,13 +26,13 @@ fn main() -> ExitCode {
         Command::Account(args) => account::run(&args),
         Command::Release(args) => release::run(&args),
     };
-    match verdict {
-        Ok(Verdict::Accepted) => ExitCode::SUCCESS,
-        Ok(Verdict::Refused) => ExitCode::from(REFUSED),
-        Ok(Verdict::NotJudged) => ExitCode::from(NOT_JUDGED),
+    output::finish(match verdict {
+        Ok(Verdict::Accepted) => 0,
+        Ok(Verdict::Refused) => REFUSED,
+        Ok(Verdict::NotJudged) => NOT_JUDGED,
         Err(Failure { rule, message }) => {
             output::error(rule, &message);
-            ExitCode::from(NOT_JUDGED)
+            NOT_JUDGED
         }
-    }
+    })
 }

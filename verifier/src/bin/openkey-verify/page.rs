@@ -3,7 +3,7 @@
 use openkey_verifier::{
     client::{ClientError, Host},
     command::{Failure, Verdict, output, read_keys, source},
-    page::{INDEX, MAX_FILE, MAX_RELEASE_FILE, PageError, Release},
+    page::{INDEX, MAX_FILE, MAX_RELEASE_FILE, PageError, Release, headers},
     release,
 };
 use serde::Serialize;
@@ -29,14 +29,17 @@ struct FileView {
 
 pub(crate) fn run(args: &PageArgs) -> Result<Verdict, Failure> {
     let release = released(args)?;
-    let host =
-        Host::new(&args.url).map_err(|error| Failure::new(error.rule(), error.to_string()))?;
+    let progress = args.time.begin();
+    let host = Host::new(&args.url)
+        .map_err(|error| Failure::new(error.rule(), error.to_string()))?
+        .until(progress.deadline());
 
     // The root of the origin is what people open: it must be the index, too.
     let paths = std::iter::once(("", INDEX)).chain(release.names().map(|name| (name, name)));
     let mut files = Vec::new();
     for (path, name) in paths {
-        let judged = match judge(&host, &release, path, name) {
+        let asked = || format!("{}/{path}", host.url());
+        let judged = match progress.during(asked, || judge(&host, &release, path, name)) {
             Ok(judged) => judged,
             // A host that goes silent after a wrong file was still seen to serve it.
             Err(_) if files.iter().any(|file: &FileView| file.rule.is_some()) => break,
@@ -107,7 +110,7 @@ fn judge(
     name: &str,
 ) -> Result<Result<(), PageError>, Failure> {
     let file = || format!("/{path}");
-    let fetched = match host.get(path, MAX_FILE) {
+    let fetched = match host.get_as_browser(path, MAX_FILE) {
         Ok(fetched) => fetched,
         Err(ClientError::TooLong(_)) => return Ok(Err(PageError::TooLong { file: file() })),
         Err(error) => {
@@ -121,11 +124,5 @@ fn judge(
             status: fetched.status,
         }));
     }
-    if let Some(header) = fetched.altering {
-        return Ok(Err(PageError::Header {
-            file: file(),
-            header,
-        }));
-    }
-    Ok(release.check(name, &fetched.body))
+    Ok(headers::check(&file(), &fetched.headers).and_then(|()| release.check(name, &fetched.body)))
 }

@@ -1,0 +1,296 @@
+//! The headers that a page is served with: the same bytes are another page to a browser under
+//! another type, and a less protected one without a content-security policy.
+
+use std::collections::BTreeMap;
+
+use super::PageError;
+
+/// Headers of an answer: lower-case names and values, in order.
+pub type Headers = [(String, String)];
+
+/// Headers that make a browser show or load something else than the body.
+const ALTERING: [&str; 5] = [
+    "link",
+    "refresh",
+    "content-disposition",
+    "speculation-rules",
+    "service-worker-allowed",
+];
+
+/// Checks the headers of one served file.
+///
+/// # Errors
+///
+/// [`PageError::Header`], [`PageError::ContentType`], [`PageError::Policy`].
+pub fn check(name: &str, headers: &Headers) -> Result<(), PageError> {
+    let encoded = values(headers, "content-encoding").any(|value| value != "identity");
+    let altering = ALTERING
+        .into_iter()
+        .find(|name| values(headers, name).next().is_some());
+    if let Some(header) = encoded.then_some("content-encoding").or(altering) {
+        return Err(PageError::Header {
+            file: name.into(),
+            header,
+        });
+    }
+    content_type(name, headers)?;
+    if extension(name) == "html" {
+        policy(headers).map_err(|reason| PageError::Policy {
+            file: name.into(),
+            reason,
+        })?;
+    }
+    Ok(())
+}
+
+fn values<'a>(headers: &'a Headers, name: &'a str) -> impl Iterator<Item = &'a str> {
+    headers
+        .iter()
+        .filter(move |(known, _)| known == name)
+        .map(|(_, value)| value.trim())
+}
+
+/// As much of a server's text as an error repeats.
+fn shown(text: &str) -> String {
+    text.chars().take(80).collect()
+}
+
+/// What stands behind a directory's slash is its index.
+fn extension(name: &str) -> &str {
+    if name.is_empty() || name.ends_with('/') {
+        return "html";
+    }
+    name.rsplit_once('.').map_or("", |(_, extension)| extension)
+}
+
+/// The types under which a browser reads a file as what it is.
+const fn types(extension: &str) -> &'static [&'static str] {
+    match extension.as_bytes() {
+        b"html" => &["text/html"],
+        b"js" | b"mjs" => &["text/javascript", "application/javascript"],
+        b"css" => &["text/css"],
+        b"json" => &["application/json"],
+        b"wasm" => &["application/wasm"],
+        b"svg" => &["image/svg+xml"],
+        b"png" => &["image/png"],
+        b"ico" => &["image/x-icon", "image/vnd.microsoft.icon"],
+        b"woff2" => &["font/woff2"],
+        b"webmanifest" => &["application/manifest+json"],
+        // Licences and notes: nothing that runs.
+        _ => &["text/plain", "text/markdown", "application/octet-stream"],
+    }
+}
+
+/// Exactly one type, the file's own, in UTF-8: under another charset the same bytes are another text.
+fn content_type(name: &str, headers: &Headers) -> Result<(), PageError> {
+    let expected = types(extension(name));
+    let mut found = values(headers, "content-type");
+    let served = match (found.next(), found.next()) {
+        (Some(one), None) => one.to_ascii_lowercase(),
+        (None, _) => "none".to_owned(),
+        (Some(_), Some(_)) => "several".to_owned(),
+    };
+    let mut parts = served.split(';').map(str::trim);
+    let known = parts.next().is_some_and(|kind| expected.contains(&kind));
+    let utf8 = parts.all(|part| {
+        let value = part.strip_prefix("charset=").map(|v| v.trim_matches('"'));
+        value.is_none_or(|charset| charset == "utf-8" || charset == "utf8")
+    });
+    if known && utf8 {
+        return Ok(());
+    }
+    Err(PageError::ContentType {
+        file: name.into(),
+        served: shown(&served),
+        expected: expected.join(" or "),
+    })
+}
+
+/// Directives that fall back to nothing, so that each must be there, with `'none'` or `'self'`.
+const REQUIRED: [&str; 4] = ["default-src", "base-uri", "form-action", "frame-ancestors"];
+
+/// Whether one of the policies keeps the page to itself. A browser enforces all of them, so that one
+/// is enough.
+fn policy(headers: &Headers) -> Result<(), String> {
+    let mut reason = None;
+    // Policies in one header stand between commas, which no directive contains.
+    for policy in values(headers, "content-security-policy").flat_map(|value| value.split(',')) {
+        match one_policy(policy) {
+            Ok(()) => return Ok(()),
+            Err(why) => reason = Some(why),
+        }
+    }
+    Err(reason.unwrap_or_else(|| "there is none".to_owned()))
+}
+
+fn one_policy(text: &str) -> Result<(), String> {
+    let mut directives = BTreeMap::new();
+    for directive in text.split(';') {
+        let mut words = directive.split_ascii_whitespace();
+        let Some(name) = words.next() else {
+            continue;
+        };
+        // Browsers take the first of several.
+        directives
+            .entry(name.to_ascii_lowercase())
+            .or_insert_with(|| words.map(str::to_ascii_lowercase).collect::<Vec<_>>());
+    }
+    if let Some(missing) = REQUIRED
+        .into_iter()
+        .find(|name| !directives.contains_key(*name))
+    {
+        return Err(format!("it has no {missing}"));
+    }
+    for (name, sources) in &directives {
+        let allowed = |source: &String| match (name.as_str(), source.as_str()) {
+            (_, "'none'" | "'self'") => true,
+            // Instantiates WebAssembly, and evaluates no text.
+            ("script-src", "'wasm-unsafe-eval'") => true,
+            // A picture in the page's own bytes.
+            ("img-src", "data:") => true,
+            // Data may go where the configuration says, to one server over TLS; code never comes
+            // from there.
+            ("connect-src", origin) => is_origin(origin),
+            // Restrictions of other kinds.
+            ("require-trusted-types-for", "'script'") => true,
+            ("upgrade-insecure-requests" | "block-all-mixed-content", _) => true,
+            _ => false,
+        };
+        if let Some(source) = sources.iter().find(|source| !allowed(source)) {
+            return Err(format!("its {} allows {}", shown(name), shown(source)));
+        }
+    }
+    Ok(())
+}
+
+/// `https://host[:port]`, or `http` on this machine: no wildcard, no scheme alone.
+fn is_origin(source: &str) -> bool {
+    let host = match source.split_once("://") {
+        Some(("https", host)) => host,
+        Some(("http", host)) => {
+            let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
+            if !matches!(name, "localhost" | "127.0.0.1" | "[::1]") {
+                return false;
+            }
+            host
+        }
+        _ => return false,
+    };
+    !host.is_empty()
+        && host
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b':' | b'[' | b']'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const POLICY: &str = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; \
+        style-src 'self'; img-src 'self' data:; connect-src 'self' https://node.example; \
+        manifest-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'; \
+        require-trusted-types-for 'script'";
+
+    fn judge(name: &str, headers: &[(&str, &str)]) -> Result<(), &'static str> {
+        let headers: Vec<_> = headers
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect();
+        check(name, &headers).map_err(|error| error.rule())
+    }
+
+    fn html(policy: &str) -> Result<(), &'static str> {
+        let kind = ("content-type", "text/html; charset=utf-8");
+        judge("index.html", &[kind, ("content-security-policy", policy)])
+    }
+
+    #[test]
+    fn a_page_as_host_proxy_serves_it_is_accepted() {
+        assert_eq!(html(POLICY), Ok(()));
+        assert_eq!(
+            judge("/", &[("content-type", "text/html")]),
+            Err("page_policy")
+        );
+        assert_eq!(html(&format!("img-src *, {POLICY}")), Ok(()));
+        for (name, kind) in [
+            ("app.js", "text/javascript; charset=utf-8"),
+            ("a/style.css", "text/css; charset=UTF-8"),
+            ("verifier.wasm", "application/wasm"),
+            ("icon.svg", "image/svg+xml"),
+            ("vendor/cborg/LICENSE", "text/plain; charset=utf-8"),
+            ("anchor.json", "application/json"),
+        ] {
+            assert_eq!(judge(name, &[("content-type", kind)]), Ok(()), "{name}");
+        }
+    }
+
+    #[test]
+    fn e5_another_type_or_charset_is_another_page() {
+        let refused = Err("page_content_type");
+        assert_eq!(judge("app.js", &[]), refused);
+        let twice = [("content-type", "text/css"), ("content-type", "text/css")];
+        assert_eq!(judge("a.css", &twice), refused);
+        for (name, kind) in [
+            ("app.js", "text/html"),
+            ("app.js", "text/javascript; charset=utf-7"),
+            ("index.html", "text/plain"),
+            ("index.html", "text/html; charset=\"utf-16\""),
+            ("icon.svg", "text/html"),
+            ("vendor/LICENSE", "text/html"),
+            ("verifier.wasm", "application/octet-stream"),
+        ] {
+            assert_eq!(
+                judge(name, &[("content-type", kind)]),
+                refused,
+                "{name} {kind}"
+            );
+        }
+    }
+
+    #[test]
+    fn e5_a_page_without_a_strict_policy_is_refused() {
+        let refused = Err("page_policy");
+        assert_eq!(
+            judge("index.html", &[("content-type", "text/html")]),
+            refused
+        );
+        for missing in REQUIRED {
+            assert_eq!(html(&POLICY.replace(missing, "x")), refused, "{missing}");
+        }
+        for (from, to) in [
+            ("script-src 'self'", "script-src 'self' 'unsafe-inline'"),
+            ("script-src 'self'", "script-src https://evil.example"),
+            ("script-src 'self'", "script-src-elem *; script-src 'self'"),
+            ("style-src 'self'", "style-src 'self' 'unsafe-eval'"),
+            ("default-src 'none'", "default-src *"),
+            ("img-src 'self'", "img-src https:"),
+            ("https://node.example", "https:"),
+            ("https://node.example", "*"),
+            ("https://node.example", "https://*.example"),
+            ("https://node.example", "http://node.example"),
+            ("base-uri 'none'", "base-uri https://evil.example"),
+            ("manifest-src 'self'", "report-uri https://evil.example"),
+            ("manifest-src 'self'", "report-to evil"),
+            ("frame-ancestors 'none'", "frame-ancestors https:"),
+            ("default-src", "DEFAULT-SRC *; default-src"),
+        ] {
+            assert!(POLICY.contains(from), "{from}");
+            assert_eq!(html(&POLICY.replacen(from, to, 1)), refused, "{to}");
+        }
+    }
+
+    #[test]
+    fn e5_headers_that_change_the_page_are_refused() {
+        for header in ALTERING {
+            assert_eq!(judge("a.css", &[(header, "x")]), Err("page_header"));
+        }
+        let encoded = |value| {
+            judge(
+                "a.css",
+                &[("content-encoding", value), ("content-type", "text/css")],
+            )
+        };
+        assert_eq!(encoded("gzip"), Err("page_header"));
+        assert_eq!(encoded("identity"), Ok(()));
+    }
+}
