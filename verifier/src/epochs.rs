@@ -144,6 +144,7 @@ mod tests {
             epoch,
             tls_key: None,
             rollback: RollbackProtection::ClientsOnly,
+            pending: None,
         }
     }
 

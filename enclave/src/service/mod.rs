@@ -5,6 +5,7 @@
 
 mod approve;
 mod kept;
+mod orders;
 mod prompt;
 mod propose;
 mod read;
@@ -34,6 +35,7 @@ pub(crate) use records::Locks;
 pub use secrets::MAX_SECRETS;
 pub(crate) use sign_up::SignUps;
 pub use upgrades::Successor;
+pub(crate) use upgrades::Upgrades;
 
 /// How long a prompt waits for its approval, in milliseconds.
 pub const PROMPT_LIFE: u64 = 120_000;
@@ -57,6 +59,7 @@ pub struct Enclave<S> {
     /// What was seen of secrets and successors.
     pub(crate) kept_versions: Versions,
     pub(crate) shown: Shown,
+    pub(crate) upgrades: Upgrades,
 }
 
 impl<S> core::fmt::Debug for Enclave<S> {
@@ -83,6 +86,7 @@ impl<S: RecordStore> Enclave<S> {
             sign_ups: SignUps::new(capacity.sign_ups_per_minute),
             kept_versions: Versions::new(KEPT),
             shown: Shown::default(),
+            upgrades: Upgrades::default(),
         }
     }
 

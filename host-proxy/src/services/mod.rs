@@ -75,6 +75,8 @@ const fn quiet(event: &EnclaveEvent) -> bool {
             | EnclaveEvent::Share { good: true, .. }
             | EnclaveEvent::HandedOver { given: true }
             | EnclaveEvent::UpgradeAnnounced { .. }
+            | EnclaveEvent::UpgradeConsented { .. }
+            | EnclaveEvent::UpgradeWithdrawn { .. }
             | EnclaveEvent::SecretSet
             | EnclaveEvent::Answered { .. }
             | EnclaveEvent::Refused { .. }

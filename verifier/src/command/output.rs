@@ -15,6 +15,11 @@ pub fn error(rule: &str, message: &str) {
     let _ = writeln!(io::stderr().lock(), "error: {rule}: {}", printable(message));
 }
 
+/// Something to know while a command goes on, on stderr.
+pub fn note(text: &str) {
+    let _ = writeln!(io::stderr().lock(), "{}", printable(text));
+}
+
 /// A text on stdout.
 pub fn text(text: &str) {
     let _ = io::stdout().lock().write_all(text.as_bytes());

@@ -20,8 +20,8 @@ use openkey_attestation::{Measurements, Pcr, Policy, PolicyFile, UnixMillis};
 use openkey_protocol::{
     cbor,
     message::{
-        EVIDENCE_BINDING_VERSION, EvidenceBinding, Hash32, RollbackProtection, RootSource, Signed,
-        Statement,
+        EVIDENCE_BINDING_VERSION, EvidenceBinding, Hash32, PendingSuccessors, RollbackProtection,
+        RootSource, Signed, Statement,
     },
 };
 use openkey_verifier::configuration;
@@ -247,6 +247,8 @@ pub(crate) struct Live {
     pub(crate) configuration: Hash32,
     /// To which operators seal.
     pub(crate) boot_key: Option<[u8; 32]>,
+    /// What it says of successors.
+    pub(crate) pending: Option<PendingSuccessors>,
 }
 
 impl Live {
@@ -275,6 +277,7 @@ impl Live {
             root_id: None,
             configuration: Hash32([0xcf; 32]),
             boot_key: None,
+            pending: None,
         }
     }
 
@@ -289,6 +292,7 @@ impl Live {
             epoch: self.epoch,
             tls_key: None,
             rollback: RollbackProtection::ClientsOnly,
+            pending: self.pending,
         }
     }
 

@@ -4,12 +4,13 @@ use openkey_verifier::{
     attestation::Verifier,
     client::{ClientError, Host, Listed},
     command::{
-        Failure, State, Unaccepted, Verdict, When, ask,
+        Failure, State, Unaccepted, Verdict, When, ask, ask_successors,
         output::{self, Table},
-        source,
+        source, successor_rows,
     },
     evidence::Fresh,
-    view::EvidenceView,
+    successors::Successors,
+    view::{EvidenceView, SuccessorView},
 };
 use serde::Serialize;
 
@@ -34,6 +35,11 @@ struct EnclaveView {
     message: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     evidence: Option<EvidenceView>,
+    /// Present if the evidence says which successors wait.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    successors: Option<Vec<SuccessorView>>,
+    #[serde(skip)]
+    known: Option<Successors>,
 }
 
 pub(crate) fn run(args: &HostArgs) -> Result<Verdict, Failure> {
@@ -49,9 +55,11 @@ pub(crate) fn run(args: &HostArgs) -> Result<Verdict, Failure> {
     let mut verdict = Verdict::Accepted;
     let mut enclaves = Vec::new();
     for listed in listed {
-        let judged = ask(&host.client(&listed), &verifier, &accept.policy)
-            .and_then(|fresh| remembered(state.as_ref(), fresh));
-        if let (Some(state), Ok(fresh)) = (&mut state, &judged) {
+        let client = host.client(&listed);
+        let judged = ask(&client, &verifier, &accept.policy)
+            .and_then(|fresh| ask_successors(&client, &verifier, &accept.policy, fresh))
+            .and_then(|(fresh, known)| Ok((remembered(state.as_ref(), fresh)?, known)));
+        if let (Some(state), Ok((fresh, _))) = (&mut state, &judged) {
             state.note(fresh.binding())?;
         }
         let of = match &judged {
@@ -93,13 +101,21 @@ fn remembered(state: Option<&State>, fresh: Fresh) -> Result<Fresh, Unaccepted> 
     }
 }
 
-fn view(listed: Listed, verdict: Verdict, judged: Result<Fresh, Unaccepted>) -> EnclaveView {
-    let (refusal, evidence) = match judged {
-        Ok(fresh) => {
+fn view(
+    listed: Listed,
+    verdict: Verdict,
+    judged: Result<(Fresh, Successors), Unaccepted>,
+) -> EnclaveView {
+    let (refusal, evidence, known) = match judged {
+        Ok((fresh, known)) => {
             let view = EvidenceView::new(fresh.claims(), Some(fresh.binding()));
-            (None, Some(view))
+            (None, Some(view), Some(known))
         }
-        Err(refusal) => (Some((refusal.rule, refusal.message)), None),
+        Err(refusal) => (Some((refusal.rule, refusal.message)), None, None),
+    };
+    let successors = match &known {
+        Some(Successors::Listed(list)) => Some(list.iter().map(SuccessorView::from).collect()),
+        _ => None,
     };
     let (rule, message) = refusal.unzip();
     EnclaveView {
@@ -109,6 +125,8 @@ fn view(listed: Listed, verdict: Verdict, judged: Result<Fresh, Unaccepted>) -> 
         rule,
         message,
         evidence,
+        successors,
+        known,
     }
 }
 
@@ -127,6 +145,9 @@ fn print(enclave: &EnclaveView, measurements: &str) {
     let mut table = Table::default();
     table.row("member", &enclave.member);
     output::evidence_rows(&mut table, evidence, measurements);
+    if let Some(known) = &enclave.known {
+        successor_rows(&mut table, known);
+    }
     table.row(
         "checked",
         "shape, certificate chain, signature, module name, age, nonce, measurements as above, binding",
