@@ -30,5 +30,5 @@ pub use ceremony::{Ceremony, CeremonyError, GenesisFile, MAX_GENESIS_FILE, Opene
 pub use hybrid::{HybridError, info, seal};
 pub use key::{KeyError, OPERATOR_LABEL, OperatorKey, PublicEntry};
 pub use key_file::MAX_KEY_FILE;
-pub use recipient::{Recipient, RecipientError};
+pub use recipient::{Recipient, RecipientError, withdrawal};
 pub use release_key::ReleaseKey;

@@ -1,7 +1,8 @@
 //! Whom a secret is sealed to.
 
 use openkey_protocol::message::{
-    Key32, OperatorRequest, POST_SHARE_INFO, SECRET_INFO, SecretOrder,
+    Hash32, Key32, OperatorRequest, POST_SHARE_INFO, SECRET_INFO, SecretOrder, UpgradeConsent,
+    UpgradeStatus, UpgradeWithdrawal,
 };
 use openkey_verifier::evidence::Fresh;
 
@@ -71,6 +72,31 @@ impl Recipient {
         })
     }
 
+    /// Consent to a pending successor for this boot, signed by the operator at `place` (from 0).
+    /// `upgrade` is the announcement as the operator saw it.
+    ///
+    /// # Errors
+    ///
+    /// [`RecipientError::Encoding`].
+    pub fn consent(
+        &self,
+        key: &OperatorKey,
+        place: u32,
+        root_id: Hash32,
+        upgrade: &UpgradeStatus,
+    ) -> Result<OperatorRequest, RecipientError> {
+        let consent = UpgradeConsent {
+            manifest: upgrade.manifest,
+            root_id,
+            announced_at: upgrade.announced_at,
+            identity: self.identity,
+        };
+        Ok(OperatorRequest::Consent {
+            operator: place,
+            consent: key.sign(&consent).map_err(|_| RecipientError::Encoding)?,
+        })
+    }
+
     /// A deployment's secret for this boot, signed by the operator at `place` (from 0).
     ///
     /// # Errors
@@ -99,4 +125,25 @@ impl Recipient {
             order: key.sign(&order).map_err(|_| RecipientError::Encoding)?,
         })
     }
+}
+
+/// The withdrawal of a successor, signed by the operator at `place` (from 0). It is for every enclave
+/// of the deployment.
+///
+/// # Errors
+///
+/// [`RecipientError::Encoding`].
+pub fn withdrawal(
+    key: &OperatorKey,
+    place: u32,
+    root_id: Hash32,
+    manifest: Hash32,
+) -> Result<OperatorRequest, RecipientError> {
+    let withdrawal = UpgradeWithdrawal { manifest, root_id };
+    Ok(OperatorRequest::Withdraw {
+        operator: place,
+        withdrawal: key
+            .sign(&withdrawal)
+            .map_err(|_| RecipientError::Encoding)?,
+    })
 }

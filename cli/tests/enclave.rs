@@ -49,11 +49,13 @@ fn p5_configurations_are_hashed_as_enclaves_hash_them() {
         with(json!({ "operators": operators, "kms": kms })),
         with(json!({ "operators": operators, "kms": rooted, "root_id": "17".repeat(32) })),
         with(json!({ "operators": operators, "root_sources": ["operators"] })),
+        with(json!({ "operators": operators, "upgrade_consent": 2 })),
         with(json!({ "release_keys": { "threshold": 1, "keys": [release] } })),
     ] {
         let enclave = openkey_enclave::Configuration::from_json(text.as_bytes()).unwrap();
         let ours = Configuration::from_json(text.as_bytes()).unwrap();
         assert_eq!(ours.hash(), enclave.hash(), "{text}");
         assert_eq!(configuration::pcr(ours.hash()).0, enclave.pcr(), "{text}");
+        assert_eq!(ours.upgrade_consent(), enclave.upgrade_consent(), "{text}");
     }
 }

@@ -131,7 +131,7 @@ const fn words(code: ErrorCode) -> (&'static str, &'static str) {
         ),
         ErrorCode::HandOverRefused => (
             "The root key does not move to that enclave.",
-            "Run the same image with the same configuration, or announce the successor first.",
+            "Run the same image with the same configuration, or announce the successor and consent to it.",
         ),
         ErrorCode::ManifestRefused => (
             "The release manifest is not acceptable here.",

@@ -173,7 +173,12 @@ impl<S: RecordStore> Shared<S> {
             Request::Status => Ok(Response::Status(self.status().await)),
             Request::Evidence { nonce } => {
                 check_nonce(nonce.as_slice())?;
-                let document = self.platform.evidence(nonce.0).await?.into();
+                // Only an enclave with the root key has something that a successor could get.
+                let pending = match self.enclave.get() {
+                    Some(enclave) => Some(enclave.pending().await),
+                    None => None,
+                };
+                let document = self.platform.evidence(nonce.0, pending).await?.into();
                 Ok(Response::Evidence(Evidence { document }))
             }
             Request::Operator(request) => self.operator(request).await,
@@ -212,6 +217,15 @@ impl<S: RecordStore> Shared<S> {
             }
             OperatorRequest::Announce { manifest } => {
                 self.enclave()?.announce(manifest.as_slice()).await?;
+            }
+            OperatorRequest::Consent { operator, consent } => {
+                self.enclave()?.consent(operator, &consent).await?;
+            }
+            OperatorRequest::Withdraw {
+                operator,
+                withdrawal,
+            } => {
+                self.enclave()?.withdraw(operator, &withdrawal).await?;
             }
         }
         Ok(Response::Root(self.root_status().await))
@@ -282,7 +296,7 @@ impl<S: RecordStore> Shared<S> {
 
     async fn root_status(&self) -> RootStatus {
         let enclave = self.enclave.get();
-        let (secrets, upgrades) = match enclave {
+        let lists = match enclave {
             Some(enclave) => enclave.kept().await,
             None => Default::default(),
         };
@@ -297,8 +311,10 @@ impl<S: RecordStore> Shared<S> {
             sources: self
                 .waiting
                 .statuses(&self.platform, self.platform.root_source()),
-            upgrades,
-            secrets,
+            upgrades: lists.upgrades,
+            upgrades_known: lists.upgrades_known,
+            withdrawn: lists.withdrawn,
+            secrets: lists.secrets,
         }
     }
 }

@@ -147,6 +147,8 @@ mod tests {
                 epoch: 1,
                 sources: Vec::new(),
                 upgrades: Vec::new(),
+                upgrades_known: false,
+                withdrawn: Vec::new(),
                 secrets: Vec::new(),
             },
             now: 0,

@@ -128,6 +128,16 @@ fn all_accepted() -> Vec<Accepted> {
                 &samples::root::transcript(),
             ),
             accepted("secret_order", "secret_order", &samples::root::order()),
+            accepted(
+                "upgrade_consent",
+                "upgrade_consent",
+                &samples::root::consent(),
+            ),
+            accepted(
+                "upgrade_withdrawal",
+                "upgrade_withdrawal",
+                &samples::root::withdrawal(),
+            ),
         ])
         .collect()
 }
@@ -184,6 +194,8 @@ fn every_kind_of_request_has_a_vector() {
         "PostShare",
         "SetSecret",
         "Announce",
+        "Consent",
+        "Withdraw",
         "HandOver",
     ];
     assert_eq!(kinds, expected.map(String::from).into());
@@ -287,10 +299,14 @@ proptest! {
         descriptor in arbitrary::descriptor(),
         transcript in arbitrary::transcript(),
         order in arbitrary::order(),
+        consent in arbitrary::consent(),
+        withdrawal in arbitrary::withdrawal(),
     ) {
         round_trip(&descriptor)?;
         round_trip(&transcript)?;
         round_trip(&order)?;
+        round_trip(&consent)?;
+        round_trip(&withdrawal)?;
     }
 
     #[test]

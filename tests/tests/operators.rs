@@ -234,7 +234,7 @@ fn k9_p1_by_hand_from_keys_to_a_serving_deployment_and_its_successor() {
     let simulation = deployment.boot();
     assert_eq!(simulation.ready.root_id.as_deref(), Some(&*root_id));
     let mut changed = read(&deployment.path(after));
-    changed["upgrade_delay_seconds"] = json!(0);
+    changed["upgrade_delay_seconds"] = json!(2);
     fs::write(deployment.path("changed.json"), changed.to_string()).unwrap();
     let refused = deployment.post_share("anna", "changed.json");
     stopped(&refused, 1, "measurement_mismatch");
@@ -303,7 +303,7 @@ fn k9_p1_by_hand_from_keys_to_a_serving_deployment_and_its_successor() {
         })
     };
     let path = manifest.to_str().unwrap();
-    let announce = ["upgrade", "--wait", "--manifest", path];
+    let announce = ["upgrade", "--manifest", path];
     done(sign(1));
     stopped(
         &deployment.at_enclave(&announce, after),
@@ -317,6 +317,30 @@ fn k9_p1_by_hand_from_keys_to_a_serving_deployment_and_its_successor() {
     let output = verify(&["release", path, "--keys", keys.to_str().unwrap()]);
     assert!(output.status.success(), "{}", said(&output));
     let known = done(deployment.at_enclave(&announce, after));
+    assert_eq!(known["consents_needed"], 1);
+    // strangers see what waits, by evidence
+    let pinned = deployment.text("image-policy.json");
+    let output = verify(&[
+        "host",
+        simulation.page(),
+        "--policy",
+        &pinned,
+        "--configuration",
+        &configuration,
+    ]);
+    assert!(said(&output).is_empty(), "{}", said(&output));
+    let shown = String::from_utf8(output.stdout).unwrap();
+    assert!(
+        shown.contains("9.9.9") && shown.contains("0 of 1 consents"),
+        "{shown}"
+    );
+    // an operator looks and consents
+    let consent = ["consent", "--manifest", path, "--key", &ben];
+    let consent = [&consent[..], &["--yes"]].concat();
+    let given = done(deployment.at_enclave(&consent, after));
+    assert_eq!(given["enclaves"][0]["consents"], json!([1]));
+    let wait = [&announce[..], &["--wait"]].concat();
+    let known = done(deployment.at_enclave(&wait, after));
     assert_eq!(
         (&known["release"], &known["waited"]),
         (&json!("9.9.9"), &json!(true))
@@ -324,6 +348,15 @@ fn k9_p1_by_hand_from_keys_to_a_serving_deployment_and_its_successor() {
     let status = simulation.status(1).unwrap();
     assert_eq!(status.root.upgrades.len(), 1);
     assert!(status.now >= status.root.upgrades[0].allowed_from);
+    // another one takes it back, for good
+    let withdraw = ["withdraw", "--manifest", path, "--key", &anna];
+    let taken = done(deployment.at_enclave(&withdraw, after));
+    assert_eq!(taken["enclaves"][0]["withdrawn"], true);
+    assert!(simulation.status(1).unwrap().root.upgrades.is_empty());
+    for again in [&announce[..], &consent] {
+        let output = deployment.at_enclave(again, after);
+        assert_eq!(output.status.code(), Some(1), "{}", said(&output));
+    }
 
     // a backup brings everything back but the operators' keys and the records
     let backup = deployment.text("backup.json");

@@ -19,6 +19,8 @@ pub const CONFIGURATION_PCR: u8 = 16;
 pub const MAX_CONFIGURATION: usize = 16 * 1024;
 /// The delay of successors if the file names none, in seconds.
 const DEFAULT_UPGRADE_DELAY_SECONDS: u64 = 86_400;
+/// How many operators must consent to a successor if the file does not say and names operators.
+const DEFAULT_UPGRADE_CONSENT: u32 = 1;
 
 /// A run-time configuration, as an enclave hashes it: the file's members with their defaults.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -44,6 +46,10 @@ pub struct Configuration {
     pub root_id: Option<Hash32>,
     /// How long a successor waits for the root key.
     pub upgrade_delay_seconds: u64,
+    /// How many operators must consent to a successor, where the file says so. See
+    /// [`Self::upgrade_consent`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub upgrade_consent: Option<u32>,
 }
 
 /// Who provisions the root key.
@@ -95,6 +101,7 @@ struct File {
     root_sources: Option<Vec<RootSource>>,
     root_id: Option<String>,
     upgrade_delay_seconds: Option<u64>,
+    upgrade_consent: Option<u32>,
 }
 
 /// Why a text is not a configuration.
@@ -157,6 +164,7 @@ impl Configuration {
             upgrade_delay_seconds: file
                 .upgrade_delay_seconds
                 .unwrap_or(DEFAULT_UPGRADE_DELAY_SECONDS),
+            upgrade_consent: file.upgrade_consent,
         })
     }
 
@@ -165,6 +173,17 @@ impl Configuration {
     pub fn hash(&self) -> Hash32 {
         // Texts, bytes and numbers always have an encoding; the hash of nothing would match nobody.
         Hash32(Sha256::digest(cbor::encode(self).unwrap_or_default()).into())
+    }
+
+    /// How many operators must consent before a successor gets the root key: 1 unless the file says
+    /// otherwise, and 0 without operators.
+    #[must_use]
+    pub const fn upgrade_consent(&self) -> u32 {
+        match (self.upgrade_consent, &self.operators) {
+            (Some(needed), _) => needed,
+            (None, Some(_)) => DEFAULT_UPGRADE_CONSENT,
+            (None, None) => 0,
+        }
     }
 
     /// The same configuration after its genesis.

@@ -179,6 +179,7 @@ mod tests {
             epoch,
             tls_key: None,
             rollback: RollbackProtection::ClientsOnly,
+            pending: None,
         }
     }
 

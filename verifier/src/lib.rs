@@ -5,6 +5,7 @@
 //!   and knows;
 //! * [`account`]: the receipt file that a page saves;
 //! * [`release`]: manifests that n of m maintainers signed; [`configuration`]: register 16;
+//! * [`successors`]: which images wait for the root key;
 //! * [`policy`]: policies that name releases and a configuration; [`epochs`]: what was seen before;
 //! * [`page`]: the page that is served against the page that was released;
 //! * `channel` (feature `channel`): attested TLS, whose certificates carry evidence;
@@ -41,6 +42,7 @@ pub mod prompt;
 pub mod receipt;
 pub mod release;
 pub mod statement;
+pub mod successors;
 pub mod view;
 
 pub use openkey_attestation as attestation;

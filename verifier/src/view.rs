@@ -5,12 +5,15 @@ use std::collections::BTreeMap;
 
 use openkey_attestation::Claims;
 use openkey_protocol::message::{
-    AccountHead, EvidenceBinding, Prompt, PromptKind, ReceiptKey, RollbackProtection, RootSource,
-    Summary,
+    AccountHead, EvidenceBinding, PendingSuccessors, Prompt, PromptKind, ReceiptKey,
+    RollbackProtection, RootSource, Summary, UpgradeStatus,
 };
 use serde::Serialize;
 
-use crate::receipt::{CheckedReceipt, checksummed};
+use crate::{
+    receipt::{CheckedReceipt, checksummed},
+    successors::{self, Successors},
+};
 
 /// A verified document.
 #[derive(Debug, Serialize)]
@@ -60,6 +63,42 @@ pub struct BindingView {
     pub tls_key: Option<String>,
     /// What keeps the store from returning older records.
     pub rollback: RollbackProtection,
+    /// Successors that wait for the root key: `none`, `unknown` (the store hides the list from the
+    /// enclave), or the hash of the list; `null` in evidence that does not speak of them.
+    pub pending: Option<String>,
+}
+
+/// A successor that waits for the root key.
+#[derive(Debug, Serialize)]
+pub struct SuccessorView {
+    /// Its release.
+    pub release: String,
+    /// Its epoch.
+    pub epoch: u32,
+    /// SHA-256 of the manifest's signed body.
+    pub manifest_sha256: String,
+    /// By the enclave's clock.
+    pub announced_at_ms: u64,
+    /// When its delay ends, by the enclave's clock.
+    pub allowed_from_ms: u64,
+    /// The operators that consented at this enclave: places in the configuration, from 0.
+    pub consents: Vec<u32>,
+    /// How many must.
+    pub consents_needed: u32,
+}
+
+impl From<&UpgradeStatus> for SuccessorView {
+    fn from(upgrade: &UpgradeStatus) -> Self {
+        Self {
+            release: upgrade.release.clone(),
+            epoch: upgrade.epoch,
+            manifest_sha256: upgrade.manifest.to_string(),
+            announced_at_ms: upgrade.announced_at,
+            allowed_from_ms: upgrade.allowed_from,
+            consents: upgrade.consents.clone(),
+            consents_needed: upgrade.consents_needed,
+        }
+    }
 }
 
 impl EvidenceView {
@@ -99,7 +138,17 @@ impl BindingView {
             epoch: binding.epoch,
             tls_key: binding.tls_key.map(|key| key.to_string()),
             rollback: binding.rollback,
+            pending: pending(binding),
         }
+    }
+}
+
+fn pending(binding: &EvidenceBinding) -> Option<String> {
+    match (successors::without_list(binding), binding.pending) {
+        (Some(Successors::Unknown), _) => Some("unknown".to_owned()),
+        (Some(Successors::Listed(_)), _) => Some("none".to_owned()),
+        (None, Some(PendingSuccessors::Known(hash))) => Some(hash.to_string()),
+        _ => None,
     }
 }
 

@@ -12,11 +12,15 @@ use openkey_protocol::{
     cbor,
     message::{
         Error, ErrorCode, Evidence, GENESIS_INFO, Genesis, GenesisTranscript, Hash32, Key32,
-        Limits, OperatorRequest, ROOT_DESCRIPTOR_VERSION, Reply, Request, Response, RootDescriptor,
-        RootState, RootStatus, SHARE_LABEL, SecretStatus, Status, UpgradeStatus, WrappedRoot,
+        Limits, OperatorRequest, PendingSuccessors, ROOT_DESCRIPTOR_VERSION, Reply, Request,
+        Response, RootDescriptor, RootState, RootStatus, SHARE_LABEL, SecretStatus, Status,
+        UpgradeStatus, WrappedRoot,
     },
 };
-use openkey_verifier::configuration::{self, Configuration};
+use openkey_verifier::{
+    configuration::{self, Configuration},
+    successors,
+};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
@@ -52,6 +56,12 @@ pub(crate) struct Play {
     pub(crate) reboots: bool,
     /// Whether it lists another successor than the one announced.
     pub(crate) lists_another: bool,
+    /// Whether its store hides the list of successors from it.
+    pub(crate) unknown: bool,
+    /// Whether the host leaves successors out of the status.
+    pub(crate) hides: bool,
+    /// Whether a withdrawal does not arrive, though the host says so.
+    pub(crate) ignores_withdrawals: bool,
 }
 
 impl Default for Play {
@@ -61,6 +71,9 @@ impl Default for Play {
             swap: |_, _| (),
             reboots: false,
             lists_another: false,
+            unknown: false,
+            hides: false,
+            ignores_withdrawals: false,
         }
     }
 }
@@ -137,6 +150,7 @@ impl Deployment {
                 .unwrap(),
             play,
             orders: Arc::clone(&orders),
+            upgrades: Mutex::default(),
         };
         let server = Server::new(move |asked| match asked.path.as_str() {
             "/api/v1/enclaves" => Answer::json(&json!({
@@ -250,6 +264,7 @@ struct Enclave {
     configuration: Configuration,
     play: Play,
     orders: Arc<Mutex<Vec<OperatorRequest>>>,
+    upgrades: Mutex<Vec<UpgradeStatus>>,
 }
 
 impl Enclave {
@@ -260,6 +275,12 @@ impl Enclave {
                 if self.play.reboots && !self.orders.lock().unwrap().is_empty() {
                     live.identity = SigningKey::from_bytes(&[0x43; 32]);
                 }
+                let list = self.upgrades.lock().unwrap();
+                live.pending = Some(if self.play.unknown {
+                    PendingSuccessors::Unknown
+                } else {
+                    PendingSuccessors::Known(successors::hash(&list).unwrap())
+                });
                 Response::Evidence(Evidence {
                     document: live.document(nonce.as_slice()).into(),
                 })
@@ -275,19 +296,41 @@ impl Enclave {
                         let file =
                             openkey_verifier::release::ReleaseFile::from_json(manifest.as_slice())
                                 .unwrap();
-                        let mut status = self.root_status();
                         let body = match self.play.lists_another {
                             true => Vec::new(),
                             false => file.body().unwrap(),
                         };
-                        status.upgrades.push(UpgradeStatus {
-                            release: file.unverified().release.clone(),
-                            epoch: file.unverified().epoch,
-                            manifest: Hash32(Sha256::digest(body).into()),
-                            announced_at: now().0,
-                            allowed_from: now().0 + 500,
-                        });
-                        Response::Root(status)
+                        let manifest = Hash32(Sha256::digest(body).into());
+                        let mut upgrades = self.upgrades.lock().unwrap();
+                        if upgrades.iter().all(|it| it.manifest != manifest) {
+                            upgrades.push(UpgradeStatus {
+                                release: file.unverified().release.clone(),
+                                epoch: file.unverified().epoch,
+                                manifest,
+                                announced_at: now().0,
+                                allowed_from: now().0 + 500,
+                                consents: Vec::new(),
+                                consents_needed: 1,
+                            });
+                        }
+                        drop(upgrades);
+                        Response::Root(self.root_status())
+                    }
+                    OperatorRequest::Consent { operator, consent } => {
+                        let manifest = consent.unverified().unwrap().manifest;
+                        let mut upgrades = self.upgrades.lock().unwrap();
+                        let waits = upgrades.iter_mut().find(|it| it.manifest == manifest);
+                        waits.unwrap().consents.push(operator);
+                        drop(upgrades);
+                        Response::Root(self.root_status())
+                    }
+                    OperatorRequest::Withdraw { withdrawal, .. } => {
+                        let manifest = withdrawal.unverified().unwrap().manifest;
+                        if !self.play.ignores_withdrawals {
+                            let mut upgrades = self.upgrades.lock().unwrap();
+                            upgrades.retain(|it| it.manifest != manifest);
+                        }
+                        Response::Root(self.root_status())
                     }
                     _ => Response::Root(self.root_status()),
                 }
@@ -308,7 +351,12 @@ impl Enclave {
             root_id: self.live.root_id,
             epoch: self.live.epoch,
             sources: Vec::new(),
-            upgrades: Vec::new(),
+            upgrades: match self.play.hides {
+                true => Vec::new(),
+                false => self.upgrades.lock().unwrap().clone(),
+            },
+            upgrades_known: !self.play.unknown,
+            withdrawn: Vec::new(),
             secrets: vec![SecretStatus {
                 name: "known".into(),
                 version: 3,

@@ -6,7 +6,7 @@ use openkey_verifier::release::{ReleaseFile, Text};
 use serde_json::{Value, json};
 
 use crate::{
-    deployment::{Deployment, Play, boot_key, hash},
+    deployment::{Deployment, Play, Running, boot_key, hash},
     harness::verify,
 };
 
@@ -93,8 +93,18 @@ fn manifest(epoch: u32, configuration: Value, signer: u8) -> String {
 }
 
 fn manifest_until(not_after: &str, epoch: u32, configuration: Value, signer: u8) -> String {
+    manifest_of("openkey-enclave", not_after, epoch, configuration, signer)
+}
+
+fn manifest_of(
+    name: &str,
+    not_after: &str,
+    epoch: u32,
+    configuration: Value,
+    signer: u8,
+) -> String {
     let text: Text = serde_json::from_value(json!({
-        "version": 1, "name": "openkey-enclave", "release": "2.0.0", "epoch": epoch,
+        "version": 1, "name": name, "release": "2.0.0", "epoch": epoch,
         "source_commit": "0".repeat(40), "cargo_lock_sha256": "0".repeat(64), "toolchain": {},
         "measurements": { "0": "a".repeat(96), "1": "b".repeat(96), "2": "c".repeat(96) },
         "configuration": configuration, "page": null,
@@ -108,14 +118,20 @@ fn manifest_until(not_after: &str, epoch: u32, configuration: Value, signer: u8)
     file.to_json().unwrap()
 }
 
-#[test]
-fn e8_only_a_signed_successor_is_announced() {
+/// A deployment of epoch 2 with one maintainer, seed 3.
+fn released() -> Deployment {
     let mut deployment = Deployment::provisioned();
     let release = ReleaseKey::from_seed(&[3; 32]).public().to_string();
     deployment.configuration["release_keys"] = json!({ "threshold": 1, "keys": [release] });
     deployment.live.configuration = hash(&deployment.configuration);
     deployment.live.epoch = 2;
     deployment.write_policy();
+    deployment
+}
+
+#[test]
+fn e8_only_a_signed_successor_is_announced() {
+    let deployment = released();
     let running = deployment.run(Play::default());
     let upgrade = |text: String, more: &[&str]| {
         let file = deployment.files.write("manifest.json", text);
@@ -127,26 +143,45 @@ fn e8_only_a_signed_successor_is_announced() {
     upgrade(manifest(3, configuration.clone(), 4), &[]).refused("release_signatures");
     upgrade(manifest(1, configuration.clone(), 3), &[]).refused("epoch_too_old");
     upgrade(manifest(3, Value::Null, 3), &[]).refused("configuration_missing");
+    // Another program of the same maintainers.
+    let other = manifest_of(
+        "openkey-node",
+        "2999-01-01T00:00:00Z",
+        3,
+        configuration.clone(),
+        3,
+    );
+    upgrade(other, &[]).refused("release_program");
     // One that is over.
     let over = manifest_until("2021-01-01T00:00:00Z", 3, configuration.clone(), 3);
     upgrade(over, &[]).refused("release_expired");
     assert!(running.orders.lock().unwrap().is_empty());
     let ran = upgrade(manifest(3, configuration.clone(), 3), &[]).accepted();
     assert!(ran.stdout.contains("allowed from"), "{ran:?}");
-    let json = upgrade(manifest(3, configuration, 3), &["--wait", "--json"])
-        .accepted()
-        .json();
+    // With --wait it ends once the delay has ended and an operator has consented.
+    let file = deployment.path("manifest.json");
+    let consenting = || {
+        let ada = deployment.path("ada.key");
+        let args = ["--manifest", &file, "--key", &ada, "--yes"];
+        deployment.operator(&running, "consent", &args).accepted();
+    };
+    let json = std::thread::scope(|scope| {
+        let waiting = scope.spawn(|| upgrade(manifest(3, configuration, 3), &["--wait", "--json"]));
+        std::thread::sleep(std::time::Duration::from_millis(1500));
+        assert!(!waiting.is_finished(), "without a consent");
+        consenting();
+        let ran = waiting.join().unwrap();
+        assert!(ran.stderr.contains("0 of 1 have consented"), "{ran:?}");
+        ran.json()
+    });
     assert_eq!(json["epoch"], 3);
-    assert_eq!(running.orders.lock().unwrap().len(), 2);
+    assert_eq!(json["consents"], json!([0]));
+    assert_eq!(running.orders.lock().unwrap().len(), 3);
 }
 
 #[test]
 fn e8_an_enclave_that_lists_another_successor_did_not_take_this_one() {
-    let mut deployment = Deployment::provisioned();
-    let release = ReleaseKey::from_seed(&[3; 32]).public().to_string();
-    deployment.configuration["release_keys"] = json!({ "threshold": 1, "keys": [release] });
-    deployment.live.configuration = hash(&deployment.configuration);
-    deployment.write_policy();
+    let deployment = released();
     let running = deployment.run(Play {
         lists_another: true,
         ..Play::default()
@@ -156,4 +191,137 @@ fn e8_an_enclave_that_lists_another_successor_did_not_take_this_one() {
     deployment
         .operator(&running, "upgrade", &["--manifest", &file])
         .refused("upgrade");
+}
+
+/// Announces a successor, and gives the file of its manifest.
+fn announced(deployment: &Deployment, running: &Running) -> String {
+    let text = manifest(3, json!("5".repeat(64)), 3);
+    let file = deployment.files.write("manifest.json", text);
+    let args = ["--manifest", &file];
+    deployment.operator(running, "upgrade", &args).accepted();
+    running.orders.lock().unwrap().clear();
+    file
+}
+
+#[test]
+fn e8_a_consent_is_given_after_a_look_and_for_what_was_shown() {
+    let deployment = released();
+    let running = deployment.run(Play::default());
+    let file = announced(&deployment, &running);
+    let (ben, eve) = (deployment.path("ben.key"), deployment.path("eve.key"));
+    verify(["operator", "keygen", "--name", "ben", "--out", &eve]).accepted();
+    let consent = |key: &str, file: &str, more: &[&str]| {
+        let args = [&["--manifest", file, "--key", key], more].concat();
+        deployment.operator(&running, "consent", &args)
+    };
+    // A stranger's key, a manifest that nobody announced, and nobody who said yes.
+    consent(&eve, &file, &["--yes"]).not_judged("not_an_operator");
+    let other = manifest(4, json!("5".repeat(64)), 3);
+    let other = deployment.files.write("other.json", other);
+    consent(&ben, &other, &["--yes"]).refused("upgrade");
+    let ran = consent(&ben, &file, &[]);
+    assert!(ran.stdout.contains("0 of 1 consents"), "{ran:?}");
+    assert!(ran.stderr.starts_with("error: not_confirmed: "), "{ran:?}");
+    assert!(running.orders.lock().unwrap().is_empty());
+
+    let ran = consent(&ben, &file, &["--yes"]).accepted();
+    assert!(ran.stdout.contains("evidence accepted"), "{ran:?}");
+    let orders = running.orders.lock().unwrap().clone();
+    let [
+        OperatorRequest::Consent {
+            operator: 1,
+            consent,
+        },
+    ] = orders.as_slice()
+    else {
+        panic!("{orders:?}")
+    };
+    let ben = &deployment.keys[1].public().signing;
+    let ben = openkey_verifier::statement::IdentityKey::from_evidence_verified_earlier(&ben.0);
+    let consent = ben.unwrap().open(consent).unwrap();
+    assert_eq!(consent.root_id.to_string(), deployment.root_id());
+    let identity = deployment.live.identity.verifying_key().to_bytes();
+    assert_eq!(consent.identity.0, identity);
+    let state = deployment.operator(&running, "status", &["--json"]);
+    let state = state.accepted().json();
+    assert_eq!(
+        state["upgrades"][0]["announced_at_ms"],
+        consent.announced_at
+    );
+    assert_eq!(
+        state["upgrades"][0]["manifest_sha256"],
+        consent.manifest.to_string()
+    );
+    assert_eq!(state["upgrades"][0]["consents"], json!([1]));
+}
+
+#[test]
+fn e8_a_list_that_a_host_hides_keeps_operators_from_consenting() {
+    let deployment = released();
+    let ada = deployment.path("ada.key");
+    for (play, rule) in [
+        (
+            Play {
+                unknown: true,
+                ..Play::default()
+            },
+            "successors_unknown",
+        ),
+        (
+            Play {
+                hides: true,
+                ..Play::default()
+            },
+            "successors_differ",
+        ),
+    ] {
+        let running = deployment.run(play);
+        let text = manifest(3, json!("5".repeat(64)), 3);
+        let file = deployment.files.write("manifest.json", text);
+        // With a host that hides the list the announcement cannot be seen either.
+        let upgrade = ["--manifest", &file];
+        let _ = deployment.operator(&running, "upgrade", &upgrade);
+        running.orders.lock().unwrap().clear();
+        let consent = ["--manifest", &file, "--key", &ada, "--yes"];
+        deployment
+            .operator(&running, "consent", &consent)
+            .refused(rule);
+        assert!(running.orders.lock().unwrap().is_empty());
+    }
+}
+
+#[test]
+fn e8_a_withdrawal_is_confirmed_by_evidence() {
+    let deployment = released();
+    let ada = deployment.path("ada.key");
+    let running = deployment.run(Play::default());
+    let file = announced(&deployment, &running);
+    let withdraw = |running: &Running, manifest: &str| {
+        let args = ["--manifest", manifest, "--key", &ada, "--json"];
+        deployment.operator(running, "withdraw", &args)
+    };
+    let json = withdraw(&running, &file).accepted().json();
+    assert_eq!(json["enclaves"][0]["withdrawn"], true);
+    let orders = running.orders.lock().unwrap().clone();
+    let [
+        OperatorRequest::Withdraw {
+            operator: 0,
+            withdrawal,
+        },
+    ] = orders.as_slice()
+    else {
+        panic!("{orders:?}")
+    };
+    let hash = withdrawal.unverified().unwrap().manifest;
+    assert_eq!(json["manifest_sha256"], hash.to_string());
+    // By the hash that a status shows, also where nobody announced it.
+    withdraw(&running, &hash.to_string()).accepted();
+
+    let running = deployment.run(Play {
+        ignores_withdrawals: true,
+        ..Play::default()
+    });
+    announced(&deployment, &running);
+    let ran = withdraw(&running, &file).refused("withdrawal");
+    assert!(ran.stderr.contains("still lists"), "{ran:?}");
 }

@@ -69,7 +69,10 @@ pub enum ConfigurationError {
     /// Not a hash in lower-case hex, or no operators.
     #[error("root_id must be 64 hexadecimal digits, and needs operators")]
     RootId,
-    /// Longer than [`MAX_UPGRADE_DELAY_SECONDS`].
-    #[error("upgrade_delay_seconds must be at most {MAX_UPGRADE_DELAY_SECONDS}")]
+    /// Zero, or longer than [`MAX_UPGRADE_DELAY_SECONDS`].
+    #[error("upgrade_delay_seconds must be 1 to {MAX_UPGRADE_DELAY_SECONDS}")]
     UpgradeDelay,
+    /// Zero, more than there are operators, or no operators.
+    #[error("upgrade_consent must be 1 to the number of operators, and needs operators")]
+    UpgradeConsent,
 }

@@ -37,6 +37,8 @@ pub const MAX_BYTES: usize = 16 * 1024;
 /// How long an announced successor waits for the root key if nothing is configured: a day, in which
 /// people can notice.
 pub const DEFAULT_UPGRADE_DELAY_SECONDS: u64 = 86_400;
+/// How many operators must consent to a successor if nothing is configured and there are operators.
+pub const DEFAULT_UPGRADE_CONSENT: u32 = 1;
 /// The longest delay: a year. More is a mistake.
 pub const MAX_UPGRADE_DELAY_SECONDS: u64 = 366 * 86_400;
 /// The port of everything outside.
@@ -58,6 +60,9 @@ pub struct Configuration {
     root_sources: Vec<RootSource>,
     root_id: Option<Hash32>,
     upgrade_delay_seconds: u64,
+    // Not encoded where the file has none, so that such a configuration keeps its hash.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    upgrade_consent: Option<u32>,
 }
 
 /// The file's shape; only the check makes a [`Configuration`] of it.
@@ -75,6 +80,7 @@ struct Unchecked {
     root_sources: Option<Vec<Nameable>>,
     root_id: Option<String>,
     upgrade_delay_seconds: Option<u64>,
+    upgrade_consent: Option<u32>,
 }
 
 /// The sources that a configuration can name: the development source is none of them.
@@ -104,12 +110,13 @@ impl Configuration {
             root_sources: None,
             root_id: None,
             upgrade_delay_seconds: None,
+            upgrade_consent: None,
         })
     }
 
     /// Reads the JSON of a configuration: `rp_id`, `rp_name` and `origins`, and as wanted
-    /// `identity_providers`, `operators`, `release_keys`, `kms`, `root_sources`, `root_id` and
-    /// `upgrade_delay_seconds`. Unknown and repeated members are refused.
+    /// `identity_providers`, `operators`, `release_keys`, `kms`, `root_sources`, `root_id`,
+    /// `upgrade_delay_seconds` and `upgrade_consent`. Unknown and repeated members are refused.
     ///
     /// # Errors
     ///
@@ -158,8 +165,15 @@ impl Configuration {
         let upgrade_delay_seconds = unchecked
             .upgrade_delay_seconds
             .unwrap_or(DEFAULT_UPGRADE_DELAY_SECONDS);
-        if upgrade_delay_seconds > MAX_UPGRADE_DELAY_SECONDS {
+        // Without a delay an announcement is not noticed before the root key has moved.
+        if !(1..=MAX_UPGRADE_DELAY_SECONDS).contains(&upgrade_delay_seconds) {
             return Err(ConfigurationError::UpgradeDelay);
+        }
+        let upgrade_consent = unchecked.upgrade_consent;
+        if let Some(needed) = upgrade_consent
+            && !operators.as_ref().is_some_and(|it| it.can_give(needed))
+        {
+            return Err(ConfigurationError::UpgradeConsent);
         }
         let release_keys = unchecked.release_keys.map(ReleaseKeys::check).transpose()?;
         Ok(Self {
@@ -173,6 +187,7 @@ impl Configuration {
             root_sources,
             root_id,
             upgrade_delay_seconds,
+            upgrade_consent,
         })
     }
 
@@ -241,6 +256,17 @@ impl Configuration {
     #[must_use]
     pub const fn upgrade_delay_seconds(&self) -> u64 {
         self.upgrade_delay_seconds
+    }
+
+    /// How many operators must consent before a successor gets the root key: 1 unless the file says
+    /// otherwise, and 0 without operators.
+    #[must_use]
+    pub const fn upgrade_consent(&self) -> u32 {
+        match (self.upgrade_consent, &self.operators) {
+            (Some(needed), _) => needed,
+            (None, Some(_)) => DEFAULT_UPGRADE_CONSENT,
+            (None, None) => 0,
+        }
     }
 
     /// Whether the enclave may open a connection to a host, byte for byte as configured.

@@ -74,6 +74,11 @@ impl Operators {
         self.keys.iter()
     }
 
+    /// Whether so many operators, at least one, can consent to something.
+    pub(super) fn can_give(&self, consents: u32) -> bool {
+        fits(consents, self.keys.len())
+    }
+
     /// The operator at a place, from 0.
     #[must_use]
     pub fn get(&self, place: u32) -> Option<&OperatorKeys> {

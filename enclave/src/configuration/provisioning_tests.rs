@@ -65,6 +65,12 @@ fn changed(pointer: &str, new: Value) -> Value {
     value
 }
 
+fn with_consent(needed: Value) -> Value {
+    let mut value = full();
+    value["upgrade_consent"] = needed;
+    value
+}
+
 fn without(member: &str) -> Value {
     let mut value = full();
     value.as_object_mut().unwrap().remove(member);
@@ -79,6 +85,7 @@ fn hashes_stay_what_they_are() {
 }
 
 const PLAIN: &str = "3613958d5b05b4f79cf48a535e843f20177038ddec123fdc6d3a17880df65867";
+const TWO_CONSENTS: &str = "a7d7143a2a610c92a9603bed174e96d7efe8d0ccb9f83f204e8d10e3353f1703";
 const FULL: &str = "b0677a6755addb70c36da6c6863357d9bc28b9030a04e764f5c0e1acc6032df1";
 
 #[test]
@@ -117,6 +124,8 @@ fn p5_every_member_is_measured() {
         without("root_id"),
         changed("/upgrade_delay_seconds", json!(3601)),
         without("upgrade_delay_seconds"),
+        with_consent(json!(1)),
+        with_consent(json!(3)),
     ] {
         let hash = read(&value).unwrap().hash();
         assert!(!hashes.contains(&hash), "{value}");
@@ -274,7 +283,12 @@ fn p5_what_is_not_written_properly_is_refused() {
             changed("/upgrade_delay_seconds", json!(31_622_401)),
             E::UpgradeDelay,
         ),
+        (changed("/upgrade_delay_seconds", json!(0)), E::UpgradeDelay),
         (changed("/upgrade_delay_seconds", json!(-1)), E::Shape),
+        (with_consent(json!(0)), E::UpgradeConsent),
+        (with_consent(json!(4)), E::UpgradeConsent),
+        (with_consent(json!(-1)), E::Shape),
+        (with_consent(json!("1")), E::Shape),
         (
             changed(
                 "/operators",
@@ -310,6 +324,24 @@ fn the_order_of_sources_is_the_files_or_all_that_are_configured() {
             .upgrade_delay_seconds(),
         DEFAULT_UPGRADE_DELAY_SECONDS
     );
+}
+
+#[test]
+fn e8_operators_consent_to_a_successor_unless_there_are_none() {
+    let plain = Configuration::new("example.org", "Example", &["https://example.org"]).unwrap();
+    assert_eq!(plain.upgrade_consent(), 0);
+    assert_eq!(read(&full()).unwrap().upgrade_consent(), 1);
+    let two = read(&with_consent(json!(2))).unwrap();
+    assert_eq!(two.upgrade_consent(), 2);
+    assert_eq!(two.hash().to_string(), TWO_CONSENTS);
+    // Nobody could give it.
+    let nobody = json!({
+        "rp_id": "example.org",
+        "rp_name": "Example",
+        "origins": ["https://example.org"],
+        "upgrade_consent": 1,
+    });
+    assert_eq!(read(&nobody), Err(ConfigurationError::UpgradeConsent));
 }
 
 #[test]

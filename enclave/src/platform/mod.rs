@@ -10,8 +10,8 @@ use openkey_attestation::Pcr;
 use openkey_protocol::{
     cbor,
     message::{
-        BootFiles, EVIDENCE_BINDING_VERSION, EnclaveEvent, Error, Hash32, RollbackProtection,
-        RootSource,
+        BootFiles, EVIDENCE_BINDING_VERSION, EnclaveEvent, Error, Hash32, PendingSuccessors,
+        RollbackProtection, RootSource,
     },
 };
 
@@ -182,6 +182,7 @@ impl Platform {
             epoch: self.epoch,
             tls_key,
             rollback: RollbackProtection::ClientsOnly,
+            pending: None,
         }
     }
 
@@ -207,9 +208,18 @@ impl Platform {
         }
     }
 
-    /// A document over a stranger's nonce that vouches for this boot's identity and boot key.
-    pub(crate) async fn evidence(&self, nonce: Vec<u8>) -> Result<Vec<u8>, Error> {
-        let user_data = cbor::encode(&self.binding(None)).map_err(internal)?;
+    /// A document over a stranger's nonce that vouches for this boot's identity and boot key, and says
+    /// which successors wait.
+    pub(crate) async fn evidence(
+        &self,
+        nonce: Vec<u8>,
+        pending: Option<PendingSuccessors>,
+    ) -> Result<Vec<u8>, Error> {
+        let binding = EvidenceBinding {
+            pending,
+            ..self.binding(None)
+        };
+        let user_data = cbor::encode(&binding).map_err(internal)?;
         self.nsm
             .evidence(nonce, user_data, self.boot_key.public().to_vec())
             .await

@@ -58,7 +58,7 @@ pub(super) async fn hold(
     };
     let transcript = platform.identity.sign(&transcript).map_err(internal)?;
     let hash = Sha256::digest(transcript.body.as_slice()).to_vec();
-    let document = platform.evidence(hash).await?.into();
+    let document = platform.evidence(hash, None).await?.into();
     platform.record(EnclaveEvent::Genesis);
     Ok(Genesis {
         transcript,

@@ -5,24 +5,25 @@ use std::sync::{Mutex, PoisonError};
 
 use openkey_protocol::{
     cbor,
-    message::{Bytes, Error, ErrorCode, RecordId, SecretStatus, UpgradeStatus, Write},
+    message::{Bytes, Error, ErrorCode, Hash32, RecordId, SecretStatus, UpgradeStatus, Write},
     store::{RecordStore, StoreError},
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use zeroize::{Zeroize, Zeroizing};
 
-use super::{Enclave, internal, upgrades::Upgrade};
+use super::{Enclave, internal};
 use crate::{
     errors::{refuse, refuse_because},
     seal::{Kind, Name, SealError},
     service::records::sha256,
 };
 
-/// The schema of both records.
-const SCHEMA: u32 = 1;
 /// For how long a status shows what was read before, in milliseconds: a replica may have changed it,
 /// but strangers who ask for the status must not keep the store busy.
 const SHOWN_FOR: u64 = 10_000;
+/// The same for what could not be read: requests that wait for a store that does not answer must not
+/// each ask it again.
+const FAILURE_SHOWN_FOR: u64 = 1_000;
 
 /// One secret.
 #[derive(Serialize, Deserialize)]
@@ -41,7 +42,7 @@ impl Drop for Secret {
 
 /// A record that was read, or is not there yet.
 pub(super) struct Kept<T> {
-    pub(super) content: Vec<T>,
+    pub(super) content: T,
     version: u64,
     revision: Option<u64>,
 }
@@ -58,50 +59,79 @@ pub(super) enum Written {
 #[derive(Default)]
 pub(crate) struct Shown(Mutex<Option<(u64, Lists)>>);
 
-type Lists = (Vec<SecretStatus>, Vec<UpgradeStatus>);
+/// What the status lists.
+#[derive(Clone, Default)]
+pub(crate) struct Lists {
+    /// Secrets by name; empty while the store does not answer.
+    pub(crate) secrets: Vec<SecretStatus>,
+    /// Pending successors.
+    pub(crate) upgrades: Vec<UpgradeStatus>,
+    /// Whether the record of successors was read; if not, `upgrades` is what this boot remembers.
+    pub(crate) upgrades_known: bool,
+    /// Withdrawn manifests.
+    pub(crate) withdrawn: Vec<Hash32>,
+    /// Whether both records were read.
+    complete: bool,
+}
 
 impl Shown {
     fn get(&self, now: u64) -> Option<Lists> {
         let shown = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let (at, lists) = shown.as_ref()?;
-        (now.saturating_sub(*at) < SHOWN_FOR).then(|| lists.clone())
+        let life = if lists.complete {
+            SHOWN_FOR
+        } else {
+            FAILURE_SHOWN_FOR
+        };
+        (now.saturating_sub(*at) < life).then(|| lists.clone())
     }
 
     fn set(&self, value: Option<(u64, Lists)>) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = value;
     }
+
+    /// The next status reads the records again.
+    pub(super) fn forget(&self) {
+        self.set(None);
+    }
 }
 
 impl<S: RecordStore> Enclave<S> {
-    /// What the status lists: secrets by name, and successors. Empty while the store does not
-    /// answer.
-    pub(crate) async fn kept(&self) -> (Vec<SecretStatus>, Vec<UpgradeStatus>) {
+    /// What the status lists: secrets by name, and successors.
+    pub(crate) async fn kept(&self) -> Lists {
+        if let Some(lists) = self.shown.get(self.platform.clock.elapsed_ms()) {
+            return lists;
+        }
+        let _turn = self.upgrades.turn.lock().await;
+        // Whoever had the turn before has read them.
         let now = self.platform.clock.elapsed_ms();
         if let Some(lists) = self.shown.get(now) {
             return lists;
         }
-        let secrets = self.read_kept::<Secret>(Kind::Secrets).await;
-        let upgrades = self.read_kept::<Upgrade>(Kind::Upgrades).await;
-        let (Ok(secrets), Ok(upgrades)) = (secrets, upgrades) else {
-            return Default::default();
-        };
-        let secrets = secrets.content.iter().map(|secret| SecretStatus {
+        let upgrades_known = self.read_successors().await.is_ok();
+        let secrets = self.read_kept::<Vec<Secret>>(Kind::Secrets).await;
+        let complete = upgrades_known && secrets.is_ok();
+        let secrets = secrets.map(|kept| kept.content).unwrap_or_default();
+        let secrets = secrets.iter().map(|secret| SecretStatus {
             name: secret.name.clone(),
             version: secret.version,
         });
-        let upgrades = upgrades
-            .content
-            .iter()
-            .map(|known| self.upgrade_status(known));
-        let lists = (secrets.collect(), upgrades.collect());
-        self.shown.set(Some((now, lists)));
-        self.shown.get(now).unwrap_or_default()
+        let (upgrades, withdrawn) = self.remembered();
+        let lists = Lists {
+            secrets: secrets.collect(),
+            upgrades,
+            upgrades_known,
+            withdrawn,
+            complete,
+        };
+        self.shown.set(Some((now, lists.clone())));
+        lists
     }
 
     /// Reads one of the two records.
     pub(super) async fn read_kept<T>(&self, kind: Kind) -> Result<Kept<T>, Error>
     where
-        T: Serialize + DeserializeOwned,
+        T: Serialize + DeserializeOwned + Default,
     {
         let id = self.kept_id(kind);
         let Some(record) = self.get(id).await? else {
@@ -109,7 +139,7 @@ impl<S: RecordStore> Enclave<S> {
                 return Err(self.rolled_back());
             }
             return Ok(Kept {
-                content: Vec::new(),
+                content: T::default(),
                 version: 0,
                 revision: None,
             });
@@ -119,7 +149,7 @@ impl<S: RecordStore> Enclave<S> {
             .sealer
             .open(&name(kind, &id), blob)
             .map_err(|error| self.unopened(error))?;
-        if opened.schema != SCHEMA {
+        if opened.schema != schema(kind) {
             return Err(self.unopened(SealError::Corrupt));
         }
         let content =
@@ -146,7 +176,7 @@ impl<S: RecordStore> Enclave<S> {
         let nonce = self.platform.entropy.array();
         let blob = self
             .sealer
-            .seal(&name(kind, &id), SCHEMA, version, &nonce, &plaintext)
+            .seal(&name(kind, &id), schema(kind), version, &nonce, &plaintext)
             .map_err(internal)?;
         let hash = sha256(&blob);
         let write = Write {
@@ -154,7 +184,6 @@ impl<S: RecordStore> Enclave<S> {
             expected: kept.revision,
             blob: blob.into(),
         };
-        self.shown.set(None);
         match self.store.commit(vec![write]).await {
             Ok(()) => {}
             Err(StoreError::Conflict) => return Ok(Written::Conflict),
@@ -175,11 +204,20 @@ impl<S: RecordStore> Enclave<S> {
         self.kept_versions
             .observe(&id, version, hash)
             .map_err(|_| self.rolled_back())?;
+        self.shown.forget();
         Ok(Written::Done)
     }
 
     fn kept_id(&self, kind: Kind) -> RecordId {
         self.sealer.record_id(kind, b"", 0)
+    }
+}
+
+/// The schema of a record's content.
+const fn schema(kind: Kind) -> u32 {
+    match kind {
+        Kind::Upgrades => 2,
+        _ => 1,
     }
 }
 

@@ -6,6 +6,7 @@
 mod approve;
 mod history;
 mod kept;
+mod orders;
 mod prompt;
 mod propose;
 mod read;
@@ -38,6 +39,7 @@ pub(crate) use records::Locks;
 pub use secrets::MAX_SECRETS;
 pub(crate) use sign_up::SignUps;
 pub use upgrades::Successor;
+pub(crate) use upgrades::Upgrades;
 
 /// How long a prompt waits for its approval, in milliseconds.
 pub const PROMPT_LIFE: u64 = 120_000;
@@ -63,6 +65,7 @@ pub struct Enclave<S> {
     pub(crate) shown: Shown,
     /// Whether the root key went to a successor.
     superseded: AtomicBool,
+    pub(crate) upgrades: Upgrades,
 }
 
 impl<S> core::fmt::Debug for Enclave<S> {
@@ -90,6 +93,7 @@ impl<S: RecordStore> Enclave<S> {
             kept_versions: Versions::new(KEPT),
             shown: Shown::default(),
             superseded: AtomicBool::new(false),
+            upgrades: Upgrades::default(),
         }
     }
 

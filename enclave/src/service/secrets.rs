@@ -1,7 +1,6 @@
 //! Secrets that operators bring, such as client secrets: sealed to the boot key, kept sealed under the
 //! root key, read by other parts of the enclave.
 
-use ed25519_dalek::{Signature, VerifyingKey};
 use openkey_protocol::{
     message::{
         EnclaveEvent, Error, ErrorCode, MAX_OPERATOR_NAME, MAX_SECRET, SECRET_INFO, SecretOrder,
@@ -14,6 +13,7 @@ use zeroize::Zeroizing;
 use super::{
     Enclave,
     kept::{Kept, Secret, Written},
+    orders::refused,
 };
 use crate::{
     errors::{refuse, refuse_because},
@@ -32,7 +32,7 @@ impl<S: RecordStore> Enclave<S> {
         operator: u32,
         order: &Signed<SecretOrder>,
     ) -> Result<(), Error> {
-        let order = self.verified(operator, order)?;
+        let order = self.ordered(operator, order)?;
         let identity = self.platform.identity();
         if order.identity.0 != identity {
             return Err(refused("The order is for another boot of the enclave."));
@@ -50,7 +50,7 @@ impl<S: RecordStore> Enclave<S> {
             let message = "A secret has 1 to 4096 bytes.";
             return Err(refuse_because(ErrorCode::OutOfBounds, message));
         }
-        let mut kept: Kept<Secret> = self.read_kept(Kind::Secrets).await?;
+        let mut kept: Kept<Vec<Secret>> = self.read_kept(Kind::Secrets).await?;
         let known = kept
             .content
             .iter()
@@ -90,26 +90,9 @@ impl<S: RecordStore> Enclave<S> {
     /// [`ErrorCode::Unavailable`] while the store does not answer, [`ErrorCode::RolledBack`] or
     /// [`ErrorCode::RecordCorrupt`] if it answers with something else.
     pub async fn secret(&self, name: &str) -> Result<Option<Zeroizing<Vec<u8>>>, Error> {
-        let kept: Kept<Secret> = self.read_kept(Kind::Secrets).await?;
+        let kept: Kept<Vec<Secret>> = self.read_kept(Kind::Secrets).await?;
         let found = kept.content.iter().find(|secret| secret.name == name);
         Ok(found.map(|secret| Zeroizing::new(secret.content.0.clone())))
-    }
-
-    fn verified(&self, operator: u32, order: &Signed<SecretOrder>) -> Result<SecretOrder, Error> {
-        let operators = self.platform.configuration().operators();
-        let keys = operators
-            .and_then(|operators| operators.get(operator))
-            .ok_or_else(|| refused("There is no such operator."))?;
-        let signature = Signature::from_slice(order.signature.as_slice()).ok();
-        let key = VerifyingKey::from_bytes(&keys.signing.0).ok();
-        let input = Signed::<SecretOrder>::input(order.body.as_slice());
-        let good = key
-            .zip(signature)
-            .is_some_and(|(key, signature)| key.verify_strict(&input, &signature).is_ok());
-        if !good {
-            return Err(refused("The order is not signed by that operator."));
-        }
-        order.unverified().map_err(|_| refuse(ErrorCode::Malformed))
     }
 }
 
@@ -118,8 +101,4 @@ fn is_name(name: &str) -> bool {
         byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'.' | b'_' | b'-')
     };
     (1..=MAX_OPERATOR_NAME).contains(&name.len()) && name.bytes().all(plain)
-}
-
-fn refused(message: &'static str) -> Error {
-    refuse_because(ErrorCode::OperatorRefused, message)
 }

@@ -41,13 +41,18 @@ pub(crate) fn maintainer() -> SigningKey {
     SigningKey::from_bytes(&[0x4d; 32])
 }
 
+/// The operator's signing key.
+pub(crate) fn operator_key() -> SigningKey {
+    SigningKey::from_bytes(&[0x0b; 32])
+}
+
 fn operator() -> (OperatorKeys, [u8; 64]) {
     #[derive(Serialize)]
     struct Proven {
         name: String,
         encryption: Key32,
     }
-    let signing = SigningKey::from_bytes(&[0x0b; 32]);
+    let signing = operator_key();
     let mut encryption = Key32([0; 32]);
     encryption.0[0] = 9;
     let name = "anna".to_owned();

@@ -58,6 +58,7 @@ pub(crate) fn binding(deployment: &Deployment, tls_key: Option<Hash32>) -> Evide
         epoch: 1,
         tls_key,
         rollback: RollbackProtection::ClientsOnly,
+        pending: None,
     }
 }
 

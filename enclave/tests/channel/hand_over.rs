@@ -7,7 +7,7 @@ use openkey_protocol::{
     client::{Client, ClientOptions},
     message::{
         Class, ErrorCode, HandOver, Hash32, Key32, OperatorRequest, Reply, Request, Response,
-        RootSource, SignIn,
+        RootSource, SignIn, Signed, UpgradeConsent,
     },
 };
 use openkey_verifier::{
@@ -19,7 +19,7 @@ use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use serde_json::json;
 
 use crate::{
-    deployment::{DELAY_SECONDS, Deployment, IMAGE, Running, maintainer},
+    deployment::{DELAY_SECONDS, Deployment, IMAGE, Running, maintainer, operator_key},
     evidence::{binding, certificate, document_by, extension, tls_key},
     nsm::SigningNsm,
 };
@@ -193,8 +193,38 @@ fn manifest(deployment: &Deployment, epoch: u32, image: u8, by: Option<&SigningK
     file.to_json().unwrap().into_bytes()
 }
 
+/// Announces a successor.
+async fn announce(giver: &Running, manifest: &[u8]) {
+    let request = Request::Operator(OperatorRequest::Announce {
+        manifest: manifest.into(),
+    });
+    giver.ask(&request).await.unwrap();
+}
+
+/// The operator consents to the only successor that an enclave lists.
+async fn consent(deployment: &Deployment, giver: &Running) {
+    let Ok(Response::Status(status)) = giver.ask(&Request::Status).await else {
+        panic!("no status");
+    };
+    let [waits] = status.root.upgrades.as_slice() else {
+        panic!("{:?}", status.root.upgrades);
+    };
+    let consent = UpgradeConsent {
+        manifest: waits.manifest,
+        root_id: deployment.root_id,
+        announced_at: waits.announced_at,
+        identity: Key32(giver.service.identity()),
+    };
+    let consent = Signed::new(&consent, |input| operator_key().sign(input).to_bytes()).unwrap();
+    let request = Request::Operator(OperatorRequest::Consent {
+        operator: 0,
+        consent,
+    });
+    giver.ask(&request).await.unwrap();
+}
+
 #[tokio::test]
-async fn e8_a_successor_is_signed_announced_and_waited_for() {
+async fn e8_a_successor_is_signed_announced_waited_for_and_consented_to() {
     let deployment = Deployment::new();
     let giver = deployment.giver(1).await;
     let good = manifest(&deployment, 2, SUCCESSOR, Some(&maintainer()));
@@ -202,16 +232,16 @@ async fn e8_a_successor_is_signed_announced_and_waited_for() {
     let asker = |manifest: &[u8]| deployment.asker(SUCCESSOR, 2, Some(manifest.to_vec()), &giver);
     let early = asker(&good).await;
     assert!(!early.becomes_ready().await, "not announced");
-    let announce = Request::Operator(OperatorRequest::Announce {
-        manifest: good.clone().into(),
-    });
-    giver.ask(&announce).await.unwrap();
+    announce(&giver, &good).await;
     let early = asker(&good).await;
     assert!(!early.becomes_ready().await, "too early");
     let why = early.explanation().await;
     assert!(why.contains("another program"), "{why}");
 
     deployment.time.pass(DELAY_SECONDS * 1000 + 1);
+    let early = asker(&good).await;
+    assert!(!early.becomes_ready().await, "nobody consented");
+    consent(&deployment, &giver).await;
     let successor = asker(&good).await;
     let why = successor.explanation().await;
     assert!(successor.becomes_ready().await, "{why}");
@@ -236,10 +266,8 @@ async fn e8_unsigned_foreign_lower_and_other_manifests_open_nothing() {
     let deployment = Deployment::new();
     let giver = deployment.giver(2).await;
     let good = manifest(&deployment, 2, SUCCESSOR, Some(&maintainer()));
-    let announce = Request::Operator(OperatorRequest::Announce {
-        manifest: good.clone().into(),
-    });
-    giver.ask(&announce).await.unwrap();
+    announce(&giver, &good).await;
+    consent(&deployment, &giver).await;
     deployment.time.pass(DELAY_SECONDS * 1000 + 1);
 
     let stranger = SigningKey::from_bytes(&[0x5e; 32]);

@@ -136,7 +136,7 @@ async fn f10_shares_for_the_right_configuration_do_not_open_under_another() {
     let changes = [
         ("rp_name", json!("Mallory's")),
         ("origins", json!(["http://localhost:6666"])),
-        ("upgrade_delay_seconds", json!(0)),
+        ("upgrade_delay_seconds", json!(1)),
         ("identity_providers", json!(["mallory.example"])),
         ("root_sources", json!(["operators"])),
     ];

@@ -11,7 +11,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use hyper::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue};
 use openkey_protocol::message::{
     AccountHead, AccountReceipt, Class, EvidenceBinding, GenesisTranscript, Prompt, Reply, Request,
-    RootDescriptor, SecretOrder,
+    RootDescriptor, SecretOrder, UpgradeConsent, UpgradeWithdrawal,
 };
 use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
@@ -77,6 +77,8 @@ fn definitions() -> Map<String, Value> {
     generator.subschema_for::<GenesisTranscript>();
     generator.subschema_for::<RootDescriptor>();
     generator.subschema_for::<SecretOrder>();
+    generator.subschema_for::<UpgradeConsent>();
+    generator.subschema_for::<UpgradeWithdrawal>();
     generator.take_definitions(true)
 }
 

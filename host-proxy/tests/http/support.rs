@@ -66,6 +66,8 @@ impl Enclave {
                 epoch: 1,
                 sources: Vec::new(),
                 upgrades: Vec::new(),
+                upgrades_known: false,
+                withdrawn: Vec::new(),
                 secrets: Vec::new(),
             },
             now: 0,

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::{Bytes, Hash32};
 
 /// The version that [`EvidenceBinding::version`] must have.
-pub const EVIDENCE_BINDING_VERSION: u32 = 2;
+pub const EVIDENCE_BINDING_VERSION: u32 = 3;
 
 /// The document's `user_data`: deterministic CBOR of this map. The document's `public_key` is the
 /// boot key: X25519, 32 bytes, to which operators seal what they bring (HPKE, RFC 9180).
@@ -32,6 +32,20 @@ pub struct EvidenceBinding {
     pub tls_key: Option<Hash32>,
     /// What keeps the store from returning older records.
     pub rollback: RollbackProtection,
+    /// In fresh evidence of an enclave with its root key: the successors that wait for it.
+    pub pending: Option<PendingSuccessors>,
+}
+
+/// The successors that wait for the root key, as an enclave knows them when it is asked; what another
+/// enclave announced shows after at most ten seconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum PendingSuccessors {
+    /// The store hides the list, or does not answer. No successor gets the root key meanwhile.
+    Unknown,
+    /// SHA-256 of [`super::pending_input`] of the list that the status shows.
+    Known(Hash32),
 }
 
 /// Where a root key came from.

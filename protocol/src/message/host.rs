@@ -101,6 +101,18 @@ pub enum EnclaveEvent {
         /// Its epoch.
         epoch: u32,
     },
+    /// An operator consented to a successor.
+    UpgradeConsented {
+        /// Whose consent: the place in the configuration, from 0.
+        operator: u32,
+    },
+    /// An operator withdrew a successor.
+    UpgradeWithdrawn {
+        /// Whose withdrawal: the place in the configuration, from 0.
+        operator: u32,
+    },
+    /// The store hid announced successors, or changed them.
+    UpgradesHidden,
     /// An operator's secret was kept.
     SecretSet,
     /// A request was answered.
@@ -151,6 +163,8 @@ impl EnclaveEvent {
                 | Self::Share { good: true, .. }
                 | Self::HandedOver { given: true }
                 | Self::UpgradeAnnounced { .. }
+                | Self::UpgradeConsented { .. }
+                | Self::UpgradeWithdrawn { .. }
                 | Self::SecretSet
                 | Self::Answered { .. }
                 | Self::Refused { .. }

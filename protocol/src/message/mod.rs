@@ -22,7 +22,9 @@ mod webauthn;
 pub use action::{Action, Payload};
 pub use bytes::Bytes;
 pub use error::{Error, ErrorCode};
-pub use evidence::{EVIDENCE_BINDING_VERSION, EvidenceBinding, RollbackProtection, RootSource};
+pub use evidence::{
+    EVIDENCE_BINDING_VERSION, EvidenceBinding, PendingSuccessors, RollbackProtection, RootSource,
+};
 pub use grant::{Grant, GrantKind, GrantedAbility};
 pub use host::{
     BootFiles, EnclaveEvent, HostReply, HostRequest, MAX_BOOT_FILE, MAX_EVENTS, MAX_PEERS,
@@ -42,9 +44,9 @@ pub use request::{
 pub use root::{
     AwsCredentials, GENESIS_INFO, Genesis, GenesisTranscript, HAND_OVER_INFO, HandOver,
     MAX_MANIFEST, MAX_OPERATOR_NAME, MAX_OPERATORS, MAX_SECRET, OperatorKeys, OperatorRequest,
-    POST_SHARE_INFO, ROOT_DESCRIPTOR_VERSION, ROOT_ID_LABEL, RootDescriptor, RootState, RootStatus,
-    SECRET_INFO, SHARE_LABEL, Sealed, SecretOrder, SecretStatus, SourceStatus, UpgradeStatus,
-    WrappedRoot,
+    PENDING_LABEL, POST_SHARE_INFO, ROOT_DESCRIPTOR_VERSION, ROOT_ID_LABEL, RootDescriptor,
+    RootState, RootStatus, SECRET_INFO, SHARE_LABEL, Sealed, SecretOrder, SecretStatus,
+    SourceStatus, UpgradeConsent, UpgradeStatus, UpgradeWithdrawal, WrappedRoot, pending_input,
 };
 pub use signed::{Signed, Statement};
 pub use statement::{

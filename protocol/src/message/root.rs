@@ -6,6 +6,7 @@ use core::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::{Bytes, Hash32, Key32, RootSource, Signed, Statement};
+use crate::cbor;
 
 /// The version that [`RootDescriptor::version`] must have.
 pub const ROOT_DESCRIPTOR_VERSION: u32 = 1;
@@ -29,6 +30,9 @@ pub const MAX_OPERATOR_NAME: usize = 64;
 pub const MAX_SECRET: usize = 4096;
 /// Longest release manifest, in bytes.
 pub const MAX_MANIFEST: usize = 64 * 1024;
+/// In front of the list of pending successors, ended by a zero byte, in the hash that fresh evidence
+/// carries.
+pub const PENDING_LABEL: &str = "openkey/pending-successors/v1";
 
 /// A message under HPKE (RFC 9180, base mode, DHKEM(X25519, HKDF-SHA256), HKDF-SHA256,
 /// ChaCha20Poly1305), with an `info` that says what it is for.
@@ -152,6 +156,59 @@ pub enum OperatorRequest {
         /// The successor's release manifest (JSON), signed by the configuration's release keys.
         manifest: Bytes,
     },
+    /// Consents to a pending successor: this boot may hand the root key to it after the delay.
+    Consent {
+        /// The operator's place in the configuration, from 0.
+        operator: u32,
+        /// The consent, signed with the operator's signing key.
+        consent: Signed<UpgradeConsent>,
+    },
+    /// Withdraws a successor, announced or not: it never gets the root key.
+    Withdraw {
+        /// The operator's place in the configuration, from 0.
+        operator: u32,
+        /// The withdrawal, signed with the operator's signing key.
+        withdrawal: Signed<UpgradeWithdrawal>,
+    },
+}
+
+/// An operator's consent that one boot of the enclave hands the root key to one announced successor.
+///
+/// It ends with that boot: the host cannot use it at an enclave that the operator did not ask, nor
+/// again after a restart.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct UpgradeConsent {
+    /// SHA-256 of the manifest's signed body.
+    pub manifest: Hash32,
+    /// The deployment.
+    pub root_id: Hash32,
+    /// [`UpgradeStatus::announced_at`] as the operator saw it. Another announcement of the same
+    /// manifest needs another consent.
+    pub announced_at: u64,
+    /// The identity key of the boot it is meant for.
+    pub identity: Key32,
+}
+
+impl Statement for UpgradeConsent {
+    const LABEL: &'static str = "openkey/upgrade-consent/v1";
+}
+
+/// An operator's withdrawal of a successor. It holds for every announcement of the manifest and for
+/// every enclave of the deployment that receives it; there is no way back but another manifest.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct UpgradeWithdrawal {
+    /// SHA-256 of the manifest's signed body.
+    pub manifest: Hash32,
+    /// The deployment.
+    pub root_id: Hash32,
+}
+
+impl Statement for UpgradeWithdrawal {
+    const LABEL: &'static str = "openkey/upgrade-withdrawal/v1";
 }
 
 /// An operator's order to keep a secret.
@@ -186,8 +243,16 @@ pub struct RootStatus {
     pub epoch: u32,
     /// Every source tried or waited for, in the configured order, with what came of it.
     pub sources: Vec<SourceStatus>,
-    /// Successors that were announced.
+    /// Successors that were announced, are not withdrawn and whose manifests have not expired, in the
+    /// order of their announcement. Fresh evidence carries the hash of this list
+    /// ([`pending_input`]).
     pub upgrades: Vec<UpgradeStatus>,
+    /// Whether `upgrades` is complete. `false` while the store hides the list or does not answer, and
+    /// without a root key: then `upgrades` has what this boot remembers, and no successor gets the
+    /// root key.
+    pub upgrades_known: bool,
+    /// Manifests (SHA-256 of the signed body) that operators withdrew.
+    pub withdrawn: Vec<Hash32>,
     /// Names and versions of the secrets that operators brought.
     pub secrets: Vec<SecretStatus>,
 }
@@ -225,7 +290,7 @@ pub struct SourceStatus {
     pub explanation: String,
 }
 
-/// An announced successor.
+/// A pending successor.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
@@ -238,8 +303,27 @@ pub struct UpgradeStatus {
     pub manifest: Hash32,
     /// When it was announced. Milliseconds since 1970, by the enclave's clock.
     pub announced_at: u64,
-    /// From when on the root key is handed to it.
+    /// When its delay ends. The root key is handed to it from then on, if operators consent.
     pub allowed_from: u64,
+    /// The operators that have consented to it at this boot: places in the configuration, ascending.
+    pub consents: Vec<u32>,
+    /// How many must.
+    pub consents_needed: u32,
+}
+
+/// What is hashed (SHA-256) into fresh evidence: [`PENDING_LABEL`], a zero byte and the deterministic
+/// CBOR of [`RootStatus::upgrades`].
+///
+/// # Errors
+///
+/// [`cbor::EncodeError`], which a test excludes.
+pub fn pending_input(upgrades: &[UpgradeStatus]) -> Result<Vec<u8>, cbor::EncodeError> {
+    let list = cbor::encode(&upgrades)?;
+    let mut input = Vec::with_capacity(PENDING_LABEL.len() + 1 + list.len());
+    input.extend_from_slice(PENDING_LABEL.as_bytes());
+    input.push(0);
+    input.extend_from_slice(&list);
+    Ok(input)
 }
 
 /// A kept secret, without its content.

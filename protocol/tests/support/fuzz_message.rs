@@ -7,7 +7,7 @@ use openkey_protocol::{
     message::{
         AccountHead, AccountReceipt, BootFiles, EvidenceBinding, GenesisTranscript, HostReply,
         HostRequest, Prompt, RelayReply, RelayRequest, Reply, Request, RootDescriptor, SecretOrder,
-        StoreReply, StoreRequest, WrappedRoot,
+        StoreReply, StoreRequest, UpgradeConsent, UpgradeWithdrawal, WrappedRoot,
     },
 };
 use serde::{Serialize, de::DeserializeOwned};
@@ -31,6 +31,8 @@ pub(crate) fn run(bytes: &[u8]) {
         decode::<GenesisTranscript>(bytes),
         decode::<WrappedRoot>(bytes),
         decode::<SecretOrder>(bytes),
+        decode::<UpgradeConsent>(bytes),
+        decode::<UpgradeWithdrawal>(bytes),
     ];
     if read.contains(&true) {
         assert_eq!(cbor::check(bytes, &Limits::default()), Ok(()));

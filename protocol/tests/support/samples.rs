@@ -273,6 +273,7 @@ pub(crate) fn statements() -> (AccountHead, AccountReceipt, Prompt, EvidenceBind
         epoch: 1,
         tls_key: Some(Hash32(fill(0xaa))),
         rollback: RollbackProtection::ClientsOnly,
+        pending: Some(PendingSuccessors::Known(Hash32(fill(0xbb)))),
     };
     (head(), receipt, prompt, binding)
 }

@@ -30,7 +30,11 @@ fn status(state: RootState) -> RootStatus {
             manifest: Hash32(fill(0x41)),
             announced_at: NOW,
             allowed_from: NOW + 86_400_000,
+            consents: vec![0],
+            consents_needed: 1,
         }],
+        upgrades_known: true,
+        withdrawn: vec![Hash32(fill(0x42))],
         secrets: vec![SecretStatus {
             name: "client-secret".into(),
             version: 3,
@@ -81,6 +85,24 @@ pub(crate) fn order() -> SecretOrder {
     }
 }
 
+/// What an operator signs to let a successor have the root key.
+pub(crate) fn consent() -> UpgradeConsent {
+    UpgradeConsent {
+        manifest: Hash32(fill(0x41)),
+        root_id: Hash32(fill(0x31)),
+        announced_at: NOW,
+        identity: Key32(fill(0x77)),
+    }
+}
+
+/// What an operator signs to keep it from a successor.
+pub(crate) fn withdrawal() -> UpgradeWithdrawal {
+    UpgradeWithdrawal {
+        manifest: Hash32(fill(0x42)),
+        root_id: Hash32(fill(0x31)),
+    }
+}
+
 pub(super) fn requests() -> Vec<(&'static str, Request)> {
     let operator = Request::Operator;
     vec![
@@ -108,6 +130,20 @@ pub(super) fn requests() -> Vec<(&'static str, Request)> {
             "announce",
             operator(OperatorRequest::Announce {
                 manifest: br#"{"manifest":{}}"#.as_slice().into(),
+            }),
+        ),
+        (
+            "consent",
+            operator(OperatorRequest::Consent {
+                operator: 0,
+                consent: signed(&consent()),
+            }),
+        ),
+        (
+            "withdraw",
+            operator(OperatorRequest::Withdraw {
+                operator: 2,
+                withdrawal: signed(&withdrawal()),
             }),
         ),
         (

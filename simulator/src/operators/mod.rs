@@ -13,8 +13,11 @@ use openkey_cli::{
     Backup, BackupError, Ceremony, CeremonyError, GenesisFile, OperatorKey, Recipient,
     RecipientError, ReleaseKey,
 };
-use openkey_protocol::message::{Hash32, OperatorRequest, Request, Response, RootStatus};
+use openkey_protocol::message::{
+    Hash32, OperatorRequest, Request, Response, RootStatus, UpgradeStatus,
+};
 use openkey_verifier::configuration::Configuration;
+use openkey_verifier::successors::{self, SuccessorsDiffer};
 use serde_json::{Value, json};
 
 use crate::files;
@@ -52,6 +55,9 @@ pub enum StaffError {
     /// Nothing can be sealed to an enclave.
     #[error(transparent)]
     Recipient(#[from] RecipientError),
+    /// An enclave's host shows other successors than the enclave vouches for.
+    #[error(transparent)]
+    Successors(#[from] SuccessorsDiffer),
     /// An enclave answered another question.
     #[error("the enclave's answer is {0}")]
     Answer(&'static str),
@@ -158,6 +164,40 @@ impl Staff {
         let key = self.operators.get(operator);
         let opened = ceremony.share(key.ok_or(CeremonyError::NotAnOperator)?)?;
         let request = Recipient::of(&evidence)?.share(&opened)?;
+        match site.call(&Request::Operator(request))? {
+            Response::Root(status) => Ok(status),
+            _ => Err(StaffError::Answer("not where the root key stands")),
+        }
+    }
+
+    /// One operator's consent to a successor, at an enclave whose evidence satisfies the site's policy
+    /// and vouches for the announcement.
+    ///
+    /// # Errors
+    ///
+    /// [`StaffError`].
+    pub fn consent(
+        &self,
+        site: &Site,
+        operator: usize,
+        announced: &UpgradeStatus,
+    ) -> Result<RootStatus, StaffError> {
+        let Response::Status(status) = site.call(&Request::Status)? else {
+            return Err(StaffError::Answer("no status"));
+        };
+        let evidence = site.evidence()?;
+        successors::check(evidence.binding(), &status.root.upgrades)?;
+        let mut listed = status.root.upgrades.iter();
+        if !listed.any(|it| {
+            (it.manifest, it.announced_at) == (announced.manifest, announced.announced_at)
+        }) {
+            return Err(StaffError::Answer("another list of successors"));
+        }
+        let root_id = evidence.binding().root_id.ok_or(CeremonyError::RootId)?;
+        let key = self.operators.get(operator);
+        let key = key.ok_or(CeremonyError::NotAnOperator)?;
+        let place = u32::try_from(operator).map_err(|_| CeremonyError::NotAnOperator)?;
+        let request = Recipient::of(&evidence)?.consent(key, place, root_id, announced)?;
         match site.call(&Request::Operator(request))? {
             Response::Root(status) => Ok(status),
             _ => Err(StaffError::Answer("not where the root key stands")),

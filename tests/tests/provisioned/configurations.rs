@@ -46,7 +46,7 @@ fn tried(simulation: &Simulation, number: u8, source: RootSource, words: &str) -
 fn e7_f10_operators_post_nothing_to_another_configuration() {
     let (_temporary, dir) = template::copy(RootKind::Operators);
     let options = options(&dir);
-    change(&dir, 1, "upgrade_delay_seconds", json!(0));
+    change(&dir, 1, "upgrade_delay_seconds", json!(2));
     let simulation = start(options.no_operators()).unwrap();
     let policy = fs::read(simulation.policy()).unwrap();
     let status = simulation.status(1).unwrap();
@@ -70,7 +70,7 @@ fn e7_f10_operators_post_nothing_to_another_configuration() {
 fn e7_f10_nothing_is_handed_over_to_another_configuration() {
     let (_temporary, dir) = template::copy(RootKind::Operators);
     let options = options(&dir);
-    change(&dir, 2, "upgrade_delay_seconds", json!(0));
+    change(&dir, 2, "upgrade_delay_seconds", json!(2));
     let simulation = start(options.replicas(2).no_operators()).unwrap();
     let policy = fs::read(simulation.policy()).unwrap();
     simulation.status(1).unwrap();
@@ -92,7 +92,7 @@ fn e7_f10_nothing_is_handed_over_to_another_configuration() {
 fn e7_f10_kms_gives_nothing_to_another_configuration() {
     let (_temporary, dir) = template::copy(RootKind::Kms);
     let options = options(&dir);
-    change(&dir, 1, "upgrade_delay_seconds", json!(0));
+    change(&dir, 1, "upgrade_delay_seconds", json!(2));
     let simulation = start(options.no_operators()).unwrap();
     let status = tried(&simulation, 1, RootSource::Kms, "refuse");
     assert_ne!(

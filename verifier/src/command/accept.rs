@@ -264,6 +264,9 @@ fn valid(files: &[PathBuf], keys: &ReleaseKeys, when: When) -> Result<Vec<Releas
         let file = source::file(path, MAX_RELEASE_FILE + 1)?;
         let release =
             release::signed(&file, keys).map_err(|error| in_file(path, error.rule(), &error))?;
+        release
+            .check_program()
+            .map_err(|error| in_file(path, error.rule(), &error))?;
         let in_time = match when {
             When::At(at) => release.check_time(at),
             When::Whenever => Ok(()),

@@ -8,9 +8,11 @@ mod progress;
 mod report;
 pub mod source;
 mod state;
+mod successors;
 
 pub use accept::{Accept, AcceptArgs, When, configuration_hash, read_keys};
 pub use ask::{Unaccepted, ask};
 pub use progress::{DEFAULT_TIMEOUT_SECONDS, MAX_TIMEOUT_SECONDS, Progress};
 pub use report::{Failure, NOT_JUDGED, REFUSED, Verdict};
 pub use state::State;
+pub use successors::{ask_successors, successor_row, successor_rows};

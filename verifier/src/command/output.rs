@@ -23,6 +23,11 @@ pub fn error(rule: &str, message: &str) {
 /// What kept stdout from being written, the first time; [`finish`] tells it.
 static UNWRITTEN: OnceLock<String> = OnceLock::new();
 
+/// Something to know while a command goes on, on stderr.
+pub fn note(text: &str) {
+    let _ = writeln!(io::stderr().lock(), "{}", printable(text));
+}
+
 /// A text on stdout. What cannot be written is remembered until [`finish`].
 pub fn text(text: &str) {
     let mut stdout = io::stdout().lock();

@@ -3,7 +3,9 @@
 use openkey_attestation::UnixMillis;
 use openkey_protocol::message::Key32;
 
-use super::{MAX_RELEASE_FILE, MAX_RELEASE_KEYS, MAX_SIGNATURES, RELEASE_VERSION, rfc3339};
+use super::{
+    MAX_RELEASE_FILE, MAX_RELEASE_KEYS, MAX_SIGNATURES, PROGRAM, RELEASE_VERSION, rfc3339,
+};
 
 /// Why a manifest names no release.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -43,6 +45,9 @@ pub enum ReleaseError {
         /// How many must.
         need: u32,
     },
+    /// Another program's.
+    #[error("the release manifest is of the program {0:?}; an enclave's names {PROGRAM:?}")]
+    Program(String),
     /// Judged before its time.
     #[error("the release is valid from {} on", rfc3339(*.from))]
     NotYet {
@@ -70,6 +75,7 @@ impl ReleaseError {
             Self::SignatureTwice(_) => "release_signature_twice",
             Self::SignatureInvalid(_) => "release_signature",
             Self::Signatures { .. } => "release_signatures",
+            Self::Program(_) => "release_program",
             Self::NotYet { .. } => "release_not_yet_valid",
             Self::Expired { .. } => "release_expired",
         }

@@ -33,6 +33,8 @@ pub use manifest::{Manifest, Text, rfc3339};
 
 /// In front of a manifest's CBOR under a signature, ended by a zero byte.
 pub const RELEASE_LABEL: &str = "openkey/release/v1";
+/// The program that a manifest of an enclave's image names.
+pub const PROGRAM: &str = "openkey-enclave";
 /// The version of manifests that this crate reads.
 pub const RELEASE_VERSION: u32 = 1;
 /// Longest release file, in bytes; what an operator may announce to an enclave.
@@ -91,6 +93,20 @@ impl Release {
     #[must_use]
     pub fn signers(&self) -> &[Key32] {
         &self.signers
+    }
+
+    /// Whether the manifest is of the enclave's program: the maintainers may sign others with the same
+    /// keys.
+    ///
+    /// # Errors
+    ///
+    /// [`ReleaseError::Program`].
+    pub fn check_program(&self) -> Result<(), ReleaseError> {
+        if self.manifest.name == PROGRAM {
+            Ok(())
+        } else {
+            Err(ReleaseError::Program(self.manifest.name.clone()))
+        }
     }
 
     /// Whether the manifest is valid at this time, bounds included.

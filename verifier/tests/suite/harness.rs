@@ -21,8 +21,8 @@ use openkey_attestation::{Measurements, Pcr, Policy, PolicyFile, UnixMillis};
 use openkey_protocol::{
     cbor,
     message::{
-        EVIDENCE_BINDING_VERSION, EvidenceBinding, Hash32, RollbackProtection, RootSource, Signed,
-        Statement,
+        EVIDENCE_BINDING_VERSION, EvidenceBinding, Hash32, PendingSuccessors, RollbackProtection,
+        RootSource, Signed, Statement,
     },
 };
 use openkey_verifier::configuration;
@@ -309,6 +309,8 @@ pub(crate) struct Live {
     pub(crate) configuration: Hash32,
     /// To which operators seal.
     pub(crate) boot_key: Option<[u8; 32]>,
+    /// What it says of successors.
+    pub(crate) pending: Option<PendingSuccessors>,
 }
 
 impl Live {
@@ -337,6 +339,7 @@ impl Live {
             root_id: None,
             configuration: Hash32([0xcf; 32]),
             boot_key: None,
+            pending: None,
         }
     }
 
@@ -351,6 +354,7 @@ impl Live {
             epoch: self.epoch,
             tls_key: None,
             rollback: RollbackProtection::ClientsOnly,
+            pending: self.pending,
         }
     }
 

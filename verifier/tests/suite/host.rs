@@ -5,8 +5,12 @@ use std::sync::Mutex;
 use openkey_attestation::UnixMillis;
 use openkey_protocol::{
     cbor,
-    message::{Error, ErrorCode, Evidence, Reply, Request, Response},
+    message::{
+        Error, ErrorCode, Evidence, Hash32, Limits, PendingSuccessors, Reply, Request, Response,
+        RootState, RootStatus, Status, UpgradeStatus,
+    },
 };
+use openkey_verifier::successors;
 use serde_json::json;
 
 use crate::harness::{Answer, Asked, Files, Live, Server, now, verify};
@@ -258,4 +262,93 @@ fn hosts_without_an_answer_are_not_judged() {
     // Without a choice nothing is even asked.
     verify(["host", &server.url]).not_judged("no_policy");
     assert_eq!(server.requests(), 1);
+}
+
+fn waiting() -> UpgradeStatus {
+    UpgradeStatus {
+        release: "9.9.9".into(),
+        epoch: 4,
+        manifest: Hash32([0x5a; 32]),
+        announced_at: 1_790_000_000_000,
+        allowed_from: 1_790_086_400_000,
+        consents: vec![2],
+        consents_needed: 1,
+    }
+}
+
+/// A status that lists these successors.
+fn status(upgrades: Vec<UpgradeStatus>) -> Answer {
+    let status = Status {
+        release: "1.2.3".into(),
+        root_source: None,
+        root: RootStatus {
+            state: RootState::Ready,
+            root_id: None,
+            epoch: 1,
+            sources: Vec::new(),
+            upgrades,
+            upgrades_known: true,
+            withdrawn: Vec::new(),
+            secrets: Vec::new(),
+        },
+        now: 0,
+        rp_id: "localhost".into(),
+        origins: Vec::new(),
+        limits: Limits {
+            payload_bytes: 0,
+            passkeys: 0,
+            keys: 0,
+            signatures_per_minute: 0,
+            accounts: 0,
+        },
+    };
+    let reply = Reply::Ok(Response::Status(status));
+    Answer::cbor(cbor::encode(&reply).unwrap())
+}
+
+/// A host whose enclave vouches for `pending`, while the host shows `shown`.
+fn showing(pending: PendingSuccessors, shown: Vec<UpgradeStatus>) -> (Files, String, Server) {
+    let mut live = Live::new();
+    live.pending = Some(pending);
+    let (files, policy) = policy(&live);
+    let server = Server::new(move |asked| match asked.path.as_str() {
+        "/api/v1/enclaves" => list(&["e1"]),
+        path if path.ends_with("/evidence") => reply(live.document(&nonce_of(asked))),
+        path if path.ends_with("/request") => status(shown.clone()),
+        _ => Answer::new(404, "text/plain", "no"),
+    });
+    (files, policy, server)
+}
+
+#[test]
+fn e8_waiting_successors_are_shown_as_the_enclave_vouches_for_them() {
+    let known = |list: &[UpgradeStatus]| PendingSuccessors::Known(successors::hash(list).unwrap());
+    let (_files, policy, server) = showing(known(&[waiting()]), vec![waiting()]);
+    let ran = verify(["host", &server.url, "--policy", &policy]).accepted();
+    for part in ["9.9.9 (epoch 4)", "1 of 1 consents", "5a5a5a"] {
+        assert!(ran.stdout.contains(part), "{part} in {ran:?}");
+    }
+    let ran = verify(["host", &server.url, "--policy", &policy, "--json"]);
+    let json = ran.accepted().json();
+    let one = &json["enclaves"][0]["successors"][0];
+    assert_eq!(one["manifest_sha256"], "5a".repeat(32));
+    assert_eq!(one["allowed_from_ms"], 1_790_086_400_000_u64);
+
+    let (_files, policy, server) = showing(known(&[]), Vec::new());
+    let ran = verify(["host", &server.url, "--policy", &policy]).accepted();
+    assert!(ran.stdout.contains("none waits"), "{ran:?}");
+    let (_files, policy, server) = showing(PendingSuccessors::Unknown, Vec::new());
+    let ran = verify(["host", &server.url, "--policy", &policy]).accepted();
+    assert!(ran.stdout.contains("UNKNOWN"), "{ran:?}");
+}
+
+#[test]
+fn e8_a_host_that_hides_a_waiting_successor_is_refused() {
+    let hash = successors::hash(&[waiting()]).unwrap();
+    let mut earlier = waiting();
+    earlier.announced_at = 0;
+    for shown in [vec![], vec![earlier], vec![waiting(), waiting()]] {
+        let (_files, policy, server) = showing(PendingSuccessors::Known(hash), shown);
+        verify(["host", &server.url, "--policy", &policy]).refused("successors_differ");
+    }
 }

@@ -95,9 +95,19 @@ fn keys() -> (Vec<SigningKey>, String) {
 
 /// A manifest of this image, signed by these keys.
 fn release(epoch: u32, pcr0: &[u8; 48], not_after: &str, signers: &[SigningKey]) -> String {
+    release_of("openkey-enclave", epoch, pcr0, not_after, signers)
+}
+
+fn release_of(
+    name: &str,
+    epoch: u32,
+    pcr0: &[u8; 48],
+    not_after: &str,
+    signers: &[SigningKey],
+) -> String {
     let text: Text = serde_json::from_value(json!({
         "version": 1,
-        "name": "openkey-enclave",
+        "name": name,
         "release": format!("1.0.{epoch}"),
         "epoch": epoch,
         "source_commit": "0".repeat(40),
@@ -451,6 +461,11 @@ fn p1_a_policy_may_name_signed_releases() {
         verify(args)
     };
     flags(&[&new]).refused("simulator_document");
+    // The maintainers sign other programs with the same keys.
+    let node = release_of("openkey-node", 5, &PCRS[0], future, &signers);
+    let node = write("node.json", node);
+    flags(&[&node]).not_judged("release_program");
+    flags(&[&new, &node]).not_judged("release_program");
 
     let names = |releases: &[&str]| {
         let (keys, releases) = (keys.clone(), json!(releases));

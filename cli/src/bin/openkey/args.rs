@@ -53,6 +53,10 @@ pub(crate) enum Operator {
     Restore(Restore),
     /// Announce a successor image; its delay begins.
     Upgrade(Upgrade),
+    /// Consent to an announced successor, after a look at what waits at every enclave.
+    Consent(Consent),
+    /// Withdraw a successor, announced or not, at every enclave.
+    Withdraw(Withdraw),
 }
 
 impl Operator {
@@ -68,6 +72,8 @@ impl Operator {
             Self::Backup(args) => args.json,
             Self::Restore(args) => args.json,
             Self::Upgrade(args) => args.json,
+            Self::Consent(args) => args.json,
+            Self::Withdraw(args) => args.json,
         }
     }
 }
@@ -258,7 +264,8 @@ pub(crate) struct Restore {
 #[command(after_help = "\
 The manifest must be signed by the release keys of the running configuration (--configuration FILE),
 name image and configuration together, and have no lower epoch. The running enclave's evidence is
-checked first. After the delay an enclave of the successor gets the root key by hand-over.")]
+checked first. After the delay, and with the consent of operators (`openkey operator consent`), an
+enclave of the successor gets the root key by hand-over.")]
 pub(crate) struct Upgrade {
     #[command(flatten)]
     pub(crate) target: Target,
@@ -267,9 +274,73 @@ pub(crate) struct Upgrade {
     /// The successor's signed release manifest.
     #[arg(long, value_name = "FILE")]
     pub(crate) manifest: PathBuf,
-    /// Wait until the root key may be handed over.
+    /// Wait until the root key may be handed over: until the delay has ended and operators consented.
     #[arg(long)]
     pub(crate) wait: bool,
+    /// Print one JSON object.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Which enclaves.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Targets {
+    /// Where the service is: https://HOST, or http://localhost:PORT. Several, if enclaves of the
+    /// deployment run behind several hosts.
+    #[arg(long = "host", value_name = "URL", required = true)]
+    pub(crate) hosts: Vec<String>,
+    /// Only the enclaves with these ids; all that the hosts list, unless given.
+    #[arg(long = "enclave", value_name = "ID")]
+    pub(crate) enclaves: Vec<String>,
+}
+
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "\
+Before anything is signed every enclave is asked for fresh evidence, which must be accepted, and for
+the successors that wait there, which the evidence names by their hash. They are shown. The manifest
+must be signed by the release keys of --configuration FILE and wait at one enclave at least.
+
+A consent is for one boot of one enclave and one announcement: after a restart, give it again. It
+says that you know the successor: build its image from the manifest's source_commit and compare the
+measurements before.")]
+pub(crate) struct Consent {
+    #[command(flatten)]
+    pub(crate) targets: Targets,
+    #[command(flatten)]
+    pub(crate) accept: AcceptArgs,
+    /// Your key.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) key: PathBuf,
+    /// The successor's signed release manifest.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) manifest: PathBuf,
+    /// Consent without being asked on the terminal.
+    #[arg(long)]
+    pub(crate) yes: bool,
+    /// Print one JSON object.
+    #[arg(long, requires = "yes")]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "\
+The withdrawal of one operator is enough, and there is no way back but another manifest. It holds at
+every enclave that it reaches, from then on, whether or not the successor was announced there. Every
+enclave is tried; exit status 0 means that fresh evidence of all of them no longer lists it.
+
+An enclave that restarts over an older store knows nothing of a withdrawal: withdraw again after a
+restart that you did not make. Consents end with a restart in any case.")]
+pub(crate) struct Withdraw {
+    #[command(flatten)]
+    pub(crate) targets: Targets,
+    #[command(flatten)]
+    pub(crate) accept: AcceptArgs,
+    /// Your key.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) key: PathBuf,
+    /// The successor: its release manifest, or the manifest's hash as a status shows it.
+    #[arg(long, value_name = "FILE|HASH")]
+    pub(crate) manifest: String,
     /// Print one JSON object.
     #[arg(long)]
     pub(crate) json: bool,

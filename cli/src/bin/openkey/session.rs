@@ -5,8 +5,9 @@ use openkey_cli::Recipient;
 use openkey_protocol::message::{OperatorRequest, Request, Response, RootStatus, Status};
 use openkey_verifier::{
     client::{Client, ClientError, Host},
-    command::{Accept, ask},
+    command::{Accept, ask, ask_successors},
     evidence::Fresh,
+    successors::Successors,
 };
 
 use crate::stop::Stop;
@@ -14,6 +15,7 @@ use crate::stop::Stop;
 /// One enclave.
 pub(crate) struct Session {
     client: Client,
+    name: String,
 }
 
 impl Session {
@@ -27,6 +29,7 @@ impl Session {
         match listed.as_slice() {
             [one] => Ok(Self {
                 client: host.client(one),
+                name: one.id.clone(),
             }),
             [] => Err(Stop::failed("no_enclave", "the host lists no such enclave")),
             many => {
@@ -37,6 +40,38 @@ impl Session {
                 ))
             }
         }
+    }
+
+    /// Every enclave that these hosts list, or those with these ids, each of which must be there.
+    pub(crate) fn all(urls: &[String], enclaves: &[String]) -> Result<Vec<Self>, Stop> {
+        let mut found = Vec::new();
+        let mut ids = Vec::new();
+        for url in urls {
+            let host = Host::new(url)?;
+            for listed in host.enclaves()? {
+                if enclaves.is_empty() || enclaves.contains(&listed.id) {
+                    found.push(Self {
+                        client: host.client(&listed),
+                        name: format!("{} at {}", listed.id, host.url()),
+                    });
+                }
+                ids.push(listed.id);
+            }
+        }
+        let missing = enclaves.iter().find(|id| !ids.contains(id));
+        match missing {
+            Some(id) => Err(Stop::failed(
+                "no_enclave",
+                format!("no host lists an enclave {id}"),
+            )),
+            None if found.is_empty() => Err(Stop::failed("no_enclave", "no host lists an enclave")),
+            None => Ok(found),
+        }
+    }
+
+    /// Which enclave, for people.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
     }
 
     pub(crate) fn call(&self, request: &Request) -> Result<Response, Stop> {
@@ -61,6 +96,16 @@ impl Session {
 
     pub(crate) fn evidence(&self, verifier: &Verifier, policy: &Policy) -> Result<Fresh, Stop> {
         Ok(ask(&self.client, verifier, policy)?)
+    }
+
+    /// Fresh evidence, and the successors that wait as it names them.
+    pub(crate) fn successors(
+        &self,
+        verifier: &Verifier,
+        policy: &Policy,
+    ) -> Result<(Fresh, Successors), Stop> {
+        let fresh = self.evidence(verifier, policy)?;
+        Ok(ask_successors(&self.client, verifier, policy, fresh)?)
     }
 
     /// Evidence for somebody who is about to give this enclave a secret.

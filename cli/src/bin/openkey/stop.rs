@@ -34,6 +34,14 @@ impl Stop {
         }
     }
 
+    /// The same end with other words.
+    pub(crate) fn again(self, message: &str) -> Self {
+        Self {
+            message: message.to_owned(),
+            ..self
+        }
+    }
+
     pub(crate) const fn rule(&self) -> &'static str {
         self.rule
     }

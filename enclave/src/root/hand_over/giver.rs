@@ -38,7 +38,7 @@ pub enum HandOverRefusal {
     #[error("The enclave that asks differs in {0}, and it brings no release manifest.")]
     Differs(String),
     /// The manifest is not one of this enclave's release keys, of a lower epoch, not announced,
-    /// or its delay is not over.
+    /// withdrawn, its delay is not over, or too few operators consented.
     #[error("The enclave that asks differs in {differs}. {reason}")]
     Manifest {
         /// The registers.

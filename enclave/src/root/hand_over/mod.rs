@@ -2,8 +2,8 @@
 //!
 //! Who asks proves by its evidence what it is; who gives decides by what it is itself: the same
 //! image and the same configuration, or the pair that a release manifest names, signed by the
-//! release keys of the *giver's own* configuration, announced to the giver and waited for. Never
-//! to a lower epoch.
+//! release keys of the *giver's own* configuration, announced to the giver, waited for, and
+//! consented to by operators. Never to a lower epoch.
 //!
 //! Who asks needs to know little of the giver. What it gets is the root key or it is nothing: the
 //! commitment is part of the measured `root_id`, and nobody can make another key that reproduces

@@ -20,7 +20,9 @@ use proptest::{collection::vec, option::of, prelude::*, strategy::BoxedStrategy}
 
 pub(crate) use replies::{reply, store_reply};
 pub(crate) use requests::{request, store_request};
-pub(crate) use root::{descriptor, host_reply, host_request, order, relay, transcript};
+pub(crate) use root::{
+    consent, descriptor, host_reply, host_request, order, relay, transcript, withdrawal,
+};
 
 fn text() -> BoxedStrategy<String> {
     ".{0,40}".boxed()
@@ -192,5 +194,6 @@ pub(crate) fn binding() -> BoxedStrategy<EvidenceBinding> {
         epoch: any::<u32>(),
         tls_key: of(hash()),
         rollback: Just(RollbackProtection::ClientsOnly),
+        pending: of(root::pending()),
     })
 }

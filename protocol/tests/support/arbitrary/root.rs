@@ -38,6 +38,14 @@ pub(crate) fn operator_request() -> BoxedStrategy<OperatorRequest> {
             order: signed()
         }),
         make!(OperatorRequest::Announce { manifest: bytes() }),
+        make!(OperatorRequest::Consent {
+            operator: any::<u32>(),
+            consent: signed()
+        }),
+        make!(OperatorRequest::Withdraw {
+            operator: any::<u32>(),
+            withdrawal: signed()
+        }),
     ])
     .boxed()
 }
@@ -72,6 +80,8 @@ pub(crate) fn root_status() -> BoxedStrategy<RootStatus> {
         manifest: hash(),
         announced_at: any::<u64>(),
         allowed_from: any::<u64>(),
+        consents: vec(any::<u32>(), 0..3),
+        consents_needed: any::<u32>(),
     });
     let secret = make!(SecretStatus {
         name: text(),
@@ -83,6 +93,8 @@ pub(crate) fn root_status() -> BoxedStrategy<RootStatus> {
         epoch: any::<u32>(),
         sources: vec(tried, 0..3),
         upgrades: vec(upgrade, 0..3),
+        upgrades_known: any::<bool>(),
+        withdrawn: vec(hash(), 0..3),
         secrets: vec(secret, 0..3),
     })
 }
@@ -128,6 +140,30 @@ pub(crate) fn order() -> BoxedStrategy<SecretOrder> {
     })
 }
 
+pub(crate) fn consent() -> BoxedStrategy<UpgradeConsent> {
+    make!(UpgradeConsent {
+        manifest: hash(),
+        root_id: hash(),
+        announced_at: any::<u64>(),
+        identity: key32(),
+    })
+}
+
+pub(crate) fn withdrawal() -> BoxedStrategy<UpgradeWithdrawal> {
+    make!(UpgradeWithdrawal {
+        manifest: hash(),
+        root_id: hash(),
+    })
+}
+
+pub(crate) fn pending() -> BoxedStrategy<PendingSuccessors> {
+    Union::new([
+        Just(PendingSuccessors::Unknown).boxed(),
+        hash().prop_map(PendingSuccessors::Known).boxed(),
+    ])
+    .boxed()
+}
+
 pub(crate) fn host_request() -> BoxedStrategy<HostRequest> {
     let class = || one_of(&[Class::Evidence, Class::SignUp, Class::Request]);
     let event = Union::new([
@@ -137,6 +173,13 @@ pub(crate) fn host_request() -> BoxedStrategy<HostRequest> {
             operator: any::<u32>(),
             good: any::<bool>()
         }),
+        make!(EnclaveEvent::UpgradeConsented {
+            operator: any::<u32>()
+        }),
+        make!(EnclaveEvent::UpgradeWithdrawn {
+            operator: any::<u32>()
+        }),
+        Just(EnclaveEvent::UpgradesHidden).boxed(),
         make!(EnclaveEvent::Answered { class: class() }),
         make!(EnclaveEvent::Refused {
             class: class(),

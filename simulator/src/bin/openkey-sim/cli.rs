@@ -103,8 +103,8 @@ pub(crate) struct Up {
     /// stand-in for AWS KMS. Further enclaves get it by hand-over. Kept in DIR
     #[arg(long, value_name = "SOURCE")]
     pub(crate) root: Option<RootKind>,
-    /// Do not play the operators: enclaves wait until somebody holds the genesis and posts shares
-    /// (`openkey operator`, with the keys in DIR/operators)
+    /// Do not play the operators: enclaves wait until somebody holds the genesis, posts shares and
+    /// consents to a successor (`openkey operator`, with the keys in DIR/operators)
     #[arg(long)]
     pub(crate) no_operators: bool,
     /// Where the node listens; the page finds it at http://localhost:PORT. Without it: where it was,

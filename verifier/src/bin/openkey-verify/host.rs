@@ -11,16 +11,20 @@ use openkey_verifier::{
     attestation::Verifier,
     client::{Client, ClientError, Host, Listed},
     command::{
-        Failure, Progress, State, Unaccepted, Verdict, When, ask,
+        Failure, Progress, State, Unaccepted, Verdict, When, ask, ask_successors,
         output::{self, Table},
-        source,
+        source, successor_rows,
     },
     evidence::Fresh,
-    view::EvidenceView,
+    successors::Successors,
+    view::{EvidenceView, SuccessorView},
 };
 use serde::Serialize;
 
 use crate::args::HostArgs;
+
+/// One enclave's evidence and pending successors, or why it is not accepted.
+type Judged = Result<(Fresh, Successors), Unaccepted>;
 
 /// What programs read; `docs/verify.md` describes it.
 #[derive(Serialize)]
@@ -41,6 +45,11 @@ struct EnclaveView {
     message: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     evidence: Option<EvidenceView>,
+    /// Present if the evidence says which successors wait.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    successors: Option<Vec<SuccessorView>>,
+    #[serde(skip)]
+    known: Option<Successors>,
 }
 
 pub(crate) fn run(args: &HostArgs) -> Result<Verdict, Failure> {
@@ -67,6 +76,7 @@ pub(crate) fn run(args: &HostArgs) -> Result<Verdict, Failure> {
     }
     let mut judged = ask_all(&host, &listed, &progress, |client| {
         ask(client, &verifier, &accept.policy)
+            .and_then(|fresh| ask_successors(client, &verifier, &accept.policy, fresh))
     });
     if let Some(state) = &mut state {
         remember(state, &mut judged)?;
@@ -107,8 +117,8 @@ fn ask_all(
     host: &Host,
     listed: &[Listed],
     progress: &Progress,
-    judge: impl Fn(&Client) -> Result<Fresh, Unaccepted> + Sync,
-) -> Vec<Result<Fresh, Unaccepted>> {
+    judge: impl Fn(&Client) -> Judged + Sync,
+) -> Vec<Judged> {
     let waiting: BTreeSet<_> = listed.iter().map(|listed| listed.id.as_str()).collect();
     let waiting = Mutex::new(waiting);
     let lock = || waiting.lock().unwrap_or_else(PoisonError::into_inner);
@@ -137,18 +147,18 @@ fn ask_all(
 
 /// Remembers the epochs of all accepted enclaves, then refuses those below the highest, whether an
 /// earlier run saw that one or this run did: the order of answers decides nothing.
-fn remember(state: &mut State, judged: &mut [Result<Fresh, Unaccepted>]) -> Result<(), Failure> {
+fn remember(state: &mut State, judged: &mut [Judged]) -> Result<(), Failure> {
     refuse_older(state, judged);
-    state.note(judged.iter().flatten().map(Fresh::binding))?;
+    state.note(judged.iter().flatten().map(|(fresh, _)| fresh.binding()))?;
     refuse_older(state, judged);
     Ok(())
 }
 
-fn refuse_older(state: &State, judged: &mut [Result<Fresh, Unaccepted>]) {
+fn refuse_older(state: &State, judged: &mut [Judged]) {
     for one in judged {
         let known = one
             .as_ref()
-            .map_or(Ok(()), |fresh| state.check(fresh.binding()));
+            .map_or(Ok(()), |(fresh, _)| state.check(fresh.binding()));
         if let Err(error) = known {
             *one = Err(Unaccepted {
                 rule: error.rule(),
@@ -159,13 +169,21 @@ fn refuse_older(state: &State, judged: &mut [Result<Fresh, Unaccepted>]) {
     }
 }
 
-fn view(listed: Listed, verdict: Verdict, judged: Result<Fresh, Unaccepted>) -> EnclaveView {
-    let (refusal, evidence) = match judged {
-        Ok(fresh) => {
+fn view(
+    listed: Listed,
+    verdict: Verdict,
+    judged: Judged,
+) -> EnclaveView {
+    let (refusal, evidence, known) = match judged {
+        Ok((fresh, known)) => {
             let view = EvidenceView::new(fresh.claims(), Some(fresh.binding()));
-            (None, Some(view))
+            (None, Some(view), Some(known))
         }
-        Err(refusal) => (Some((refusal.rule, refusal.message)), None),
+        Err(refusal) => (Some((refusal.rule, refusal.message)), None, None),
+    };
+    let successors = match &known {
+        Some(Successors::Listed(list)) => Some(list.iter().map(SuccessorView::from).collect()),
+        _ => None,
     };
     let (rule, message) = refusal.unzip();
     EnclaveView {
@@ -175,6 +193,8 @@ fn view(listed: Listed, verdict: Verdict, judged: Result<Fresh, Unaccepted>) -> 
         rule,
         message,
         evidence,
+        successors,
+        known,
     }
 }
 
@@ -193,6 +213,9 @@ fn print(enclave: &EnclaveView, measurements: &str) {
     let mut table = Table::default();
     table.row("member", &enclave.member);
     output::evidence_rows(&mut table, evidence, measurements);
+    if let Some(known) = &enclave.known {
+        successor_rows(&mut table, known);
+    }
     table.row(
         "checked",
         "shape, certificate chain, signature, module name, age, nonce, measurements as above, binding",

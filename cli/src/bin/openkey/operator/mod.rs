@@ -1,12 +1,15 @@
 //! `openkey operator`.
 
 mod backup;
+mod consent;
 mod genesis;
 mod keys;
 mod report;
 mod secret;
 mod share;
+mod successor;
 mod upgrade;
+mod withdraw;
 
 use crate::{args::Operator, stop::Stop};
 
@@ -22,5 +25,7 @@ pub(crate) fn run(command: &Operator) -> Result<(), Stop> {
         Operator::Backup(args) => backup::backup(args),
         Operator::Restore(args) => backup::restore(args),
         Operator::Upgrade(args) => upgrade::announce(args),
+        Operator::Consent(args) => consent::give(args),
+        Operator::Withdraw(args) => withdraw::withdraw(args),
     }
 }

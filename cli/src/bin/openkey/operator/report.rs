@@ -3,7 +3,7 @@
 use openkey_attestation::{UnixMillis, Verifier};
 use openkey_protocol::message::{RootSource, RootState, RootStatus, Status as EnclaveStatus};
 use openkey_verifier::{
-    command::{When, output, source},
+    command::{When, output, source, successor_row, successor_rows},
     release::rfc3339,
     view::EvidenceView,
 };
@@ -15,10 +15,11 @@ pub(super) fn status(args: &Status) -> Result<(), Stop> {
     let session = Session::open(&args.target.host, args.target.enclave.as_deref())?;
     let evidence = if args.accept.is_given() {
         let accept = args.accept.resolve(When::At(source::now()?))?;
-        Some(session.evidence(&Verifier::new(accept.roots), &accept.policy)?)
+        Some(session.successors(&Verifier::new(accept.roots), &accept.policy)?)
     } else {
         None
     };
+    let (evidence, successors) = evidence.unzip();
     let status = session.status()?;
     let view = evidence
         .as_ref()
@@ -37,6 +38,9 @@ pub(super) fn status(args: &Status) -> Result<(), Stop> {
     if let Some(view) = &view {
         let mut table = output::Table::default();
         output::evidence_rows(&mut table, view, "as the policy says");
+        if let Some(known) = &successors {
+            successor_rows(&mut table, known);
+        }
         output::text(&format!("\nevidence: accepted\n\n{}", table.render()));
     } else {
         output::text("\nevidence: not asked for; all of this is the host's word (give --policy)\n");
@@ -75,12 +79,16 @@ fn rows(table: &mut output::Table, status: &RootStatus) {
         table.row(name(known.source), &known.explanation);
     }
     for known in &status.upgrades {
-        let from = rfc3339(UnixMillis(known.allowed_from));
-        let words = format!(
-            "{} (epoch {}), allowed from {from}",
-            known.release, known.epoch
+        successor_row(table, known);
+    }
+    if status.state == RootState::Ready && !status.upgrades_known {
+        table.row(
+            "successors",
+            "UNKNOWN: the store hides the list from the enclave, which hands nothing over",
         );
-        table.row("successor", words);
+    }
+    for manifest in &status.withdrawn {
+        table.row("withdrawn", manifest.to_string());
     }
     for known in &status.secrets {
         table.row(
@@ -137,7 +145,11 @@ fn json_of(status: &RootStatus) -> Value {
             "manifest_sha256": known.manifest.to_string(),
             "announced_at_ms": known.announced_at,
             "allowed_from_ms": known.allowed_from,
+            "consents": known.consents,
+            "consents_needed": known.consents_needed,
         })).collect::<Vec<_>>(),
+        "upgrades_known": status.upgrades_known,
+        "withdrawn": status.withdrawn.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "secrets": status.secrets.iter().map(|known| json!({
             "name": known.name,
             "version": known.version,

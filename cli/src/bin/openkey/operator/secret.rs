@@ -3,7 +3,13 @@
 use openkey_protocol::message::MAX_SECRET;
 use openkey_verifier::command::{When, source};
 
-use crate::{args::SetSecret, files, operator::report, session::Session, stop::Stop};
+use crate::{
+    args::SetSecret,
+    files,
+    operator::{report, successor},
+    session::Session,
+    stop::Stop,
+};
 
 pub(super) fn set(args: &SetSecret) -> Result<(), Stop> {
     if args.accept.is_lax() {
@@ -19,19 +25,7 @@ pub(super) fn set(args: &SetSecret) -> Result<(), Stop> {
         )
     })?;
     let key = files::operator_key(&args.key)?;
-    let operators = configuration
-        .operators
-        .map_or_else(Vec::new, |operators| operators.keys);
-    let place = operators
-        .iter()
-        .position(|operator| operator == key.public())
-        .and_then(|place| u32::try_from(place).ok())
-        .ok_or_else(|| {
-            Stop::failed(
-                "not_an_operator",
-                "this key is not one of the configuration's operators",
-            )
-        })?;
+    let place = successor::place(&configuration, &key)?;
     let accept = args.accept.resolve(When::At(source::now()?))?;
     let mut secret = files::secret_from_stdin(MAX_SECRET)?;
     if !args.raw && secret.last() == Some(&b'\n') {

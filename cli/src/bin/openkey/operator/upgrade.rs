@@ -3,44 +3,24 @@
 use std::{thread, time::Duration};
 
 use openkey_attestation::{UnixMillis, Verifier};
-use openkey_protocol::message::{OperatorRequest, UpgradeStatus};
+use openkey_protocol::message::{Hash32, OperatorRequest, RootStatus, UpgradeStatus};
 use openkey_verifier::{
     command::{When, output, source},
-    release::{self, MAX_RELEASE_FILE, ReleaseKeys, rfc3339},
+    release::rfc3339,
 };
 use serde_json::json;
 
-use crate::{args::Upgrade, session::Session, stop::Stop};
+use crate::{args::Upgrade, operator::successor, session::Session, stop::Stop};
 
-/// Longest sleep between two looks at the enclave's clock while waiting.
+/// Longest sleep between two looks at the enclave's clock while the delay runs.
 const LOOK: Duration = Duration::from_secs(60);
+/// Sleep between two looks while only consents are awaited.
+const LOOK_FOR_CONSENT: Duration = Duration::from_secs(2);
 
 pub(super) fn announce(args: &Upgrade) -> Result<(), Stop> {
-    let configuration = args.accept.configuration_file()?.ok_or_else(|| {
-        Stop::failed(
-            "configuration_missing",
-            "--configuration FILE (of the running enclave) says whose signatures count",
-        )
-    })?;
-    let keys = configuration
-        .release_keys
-        .as_ref()
-        .ok_or_else(|| Stop::failed("configuration", "the configuration names no release keys"))?;
-    let keys = ReleaseKeys::new(keys.threshold, keys.keys.clone())
-        .map_err(|error| Stop::failed(error.rule(), error.to_string()))?;
-    let manifest = source::file(&args.manifest, MAX_RELEASE_FILE + 1)?;
+    let configuration = successor::configuration(&args.accept)?;
     let now = source::now()?;
-    let successor = release::signed(&manifest, &keys)?;
-    if now > successor.manifest().not_after {
-        successor.check_time(now)?;
-    }
-    if successor.manifest().configuration.is_none() {
-        return Err(Stop::refused(
-            "configuration_missing",
-            "a successor's manifest names image and configuration together; see `openkey release \
-             prepare --configuration`",
-        ));
-    }
+    let (manifest, successor) = successor::manifest(&args.manifest, &configuration, now)?;
 
     let accept = args.accept.resolve(When::At(now))?;
     let session = Session::open(&args.target.host, args.target.enclave.as_deref())?;
@@ -58,26 +38,62 @@ pub(super) fn announce(args: &Upgrade) -> Result<(), Stop> {
     let status = session.order(OperatorRequest::Announce {
         manifest: manifest.into(),
     })?;
-    let known = status
-        .upgrades
-        .into_iter()
-        .find(|known| known.manifest == successor.hash())
-        .ok_or_else(|| Stop::refused("upgrade", "the enclave does not list the successor"))?;
-    if args.wait {
-        wait(&session, &known)?;
-    }
+    let known = listed(status, successor.hash())?;
+    let known = if args.wait {
+        wait(&session, known)?
+    } else {
+        known
+    };
     print(args, &known);
     Ok(())
 }
 
-/// Until the enclave's own clock says so, by its unsigned status.
-fn wait(session: &Session, known: &UpgradeStatus) -> Result<(), Stop> {
+fn listed(status: RootStatus, manifest: Hash32) -> Result<UpgradeStatus, Stop> {
+    let withdrawn = status.withdrawn.contains(&manifest);
+    let mut upgrades = status.upgrades.into_iter();
+    upgrades
+        .find(|known| known.manifest == manifest)
+        .ok_or_else(|| {
+            Stop::refused(
+                "upgrade",
+                if withdrawn {
+                    "an operator withdrew the successor"
+                } else {
+                    "the enclave does not list the successor"
+                },
+            )
+        })
+}
+
+/// Until the delay has ended by the enclave's own clock and enough operators have consented, by its
+/// unsigned status.
+fn wait(session: &Session, known: UpgradeStatus) -> Result<UpgradeStatus, Stop> {
+    let mut known = known;
+    let mut told = false;
     loop {
-        let now = session.status()?.now;
-        let Some(left) = known.allowed_from.checked_sub(now).filter(|left| *left > 0) else {
-            return Ok(());
+        let status = session.status()?;
+        let now = status.now;
+        if status.root.upgrades_known {
+            known = listed(status.root, known.manifest)?;
+        }
+        let left = Duration::from_millis(known.allowed_from.saturating_sub(now));
+        let (have, need) = (known.consents.len(), known.consents_needed);
+        let consented = u32::try_from(have).is_ok_and(|have| have >= need);
+        if left.is_zero() && consented {
+            return Ok(known);
+        }
+        if !consented && !told {
+            output::note(&format!(
+                "waiting for operators: {have} of {need} have consented (openkey operator consent)"
+            ));
+            told = true;
+        }
+        let pause = if left.is_zero() {
+            LOOK_FOR_CONSENT
+        } else {
+            left.min(LOOK)
         };
-        thread::sleep(Duration::from_millis(left).min(LOOK));
+        thread::sleep(pause);
     }
 }
 
@@ -90,6 +106,8 @@ fn print(args: &Upgrade, known: &UpgradeStatus) {
             "manifest_sha256": known.manifest.to_string(),
             "announced_at_ms": known.announced_at,
             "allowed_from_ms": known.allowed_from,
+            "consents": known.consents,
+            "consents_needed": known.consents_needed,
             "waited": args.wait,
         }));
         return;
@@ -102,8 +120,12 @@ fn print(args: &Upgrade, known: &UpgradeStatus) {
     table.row("manifest", known.manifest.to_string());
     table.row("announced", time(known.announced_at));
     table.row("allowed from", time(known.allowed_from));
+    table.row(
+        "consents",
+        format!("{} of {}", known.consents.len(), known.consents_needed),
+    );
     output::text(&format!(
-        "announced: a successor\n\n{}\nFrom then on the root key is handed to an enclave of that image and configuration.\n",
+        "announced: a successor\n\n{}\nFrom then on, and with that many consents (openkey operator consent), the root key is handed to\nan enclave of that image and configuration.\n",
         table.render()
     ));
 }

@@ -1,0 +1,67 @@
+//! What `upgrade`, `consent` and `withdraw` need to know of a successor and of who orders it.
+
+use std::path::Path;
+
+use openkey_attestation::UnixMillis;
+use openkey_cli::OperatorKey;
+use openkey_verifier::{
+    command::{AcceptArgs, source},
+    configuration::Configuration,
+    release::{self, MAX_RELEASE_FILE, Release, ReleaseKeys},
+};
+
+use crate::stop::Stop;
+
+/// The running enclaves' configuration.
+pub(super) fn configuration(accept: &AcceptArgs) -> Result<Configuration, Stop> {
+    accept.configuration_file()?.ok_or_else(|| {
+        Stop::failed(
+            "configuration_missing",
+            "--configuration FILE (of the running enclave) says whose signatures count",
+        )
+    })
+}
+
+/// An operator's place in the configuration, from 0.
+pub(super) fn place(configuration: &Configuration, key: &OperatorKey) -> Result<u32, Stop> {
+    let operators = configuration.operators.iter().flat_map(|it| &it.keys);
+    operators
+        .zip(0..)
+        .find(|(operator, _)| *operator == key.public())
+        .map(|(_, place)| place)
+        .ok_or_else(|| {
+            Stop::failed(
+                "not_an_operator",
+                "this key is not one of the configuration's operators",
+            )
+        })
+}
+
+/// Reads a successor's manifest, which must be signed by the configuration's release keys, be of the
+/// enclave's program, name image and configuration together, and not be expired.
+pub(super) fn manifest(
+    path: &Path,
+    configuration: &Configuration,
+    now: UnixMillis,
+) -> Result<(Vec<u8>, Release), Stop> {
+    let keys = configuration
+        .release_keys
+        .as_ref()
+        .ok_or_else(|| Stop::failed("configuration", "the configuration names no release keys"))?;
+    let keys = ReleaseKeys::new(keys.threshold, keys.keys.clone())
+        .map_err(|error| Stop::failed(error.rule(), error.to_string()))?;
+    let bytes = source::file(path, MAX_RELEASE_FILE + 1)?;
+    let successor = release::signed(&bytes, &keys)?;
+    successor.check_program()?;
+    if now > successor.manifest().not_after {
+        successor.check_time(now)?;
+    }
+    if successor.manifest().configuration.is_none() {
+        return Err(Stop::refused(
+            "configuration_missing",
+            "a successor's manifest names image and configuration together; see `openkey release \
+             prepare --configuration`",
+        ));
+    }
+    Ok((bytes, successor))
+}

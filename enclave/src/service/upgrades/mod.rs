@@ -1,0 +1,402 @@
+//! Successors: images that the release keys of this enclave's own configuration signed. They get the
+//! root key only after a delay in which people can notice, and only if operators consent: a host that
+//! holds release keys cannot wait out the delay where nobody looks.
+
+mod known;
+
+use std::{
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use openkey_attestation::{Pcr, UnixMillis};
+use openkey_protocol::{
+    message::{
+        EnclaveEvent, Error, ErrorCode, Hash32, PendingSuccessors, Signed, UpgradeConsent,
+        UpgradeStatus, UpgradeWithdrawal, pending_input,
+    },
+    store::RecordStore,
+};
+use openkey_verifier::{
+    configuration::CONFIGURATION_PCR,
+    release::{self, Release, ReleaseKeys},
+};
+
+use super::{
+    Enclave,
+    kept::{Kept, Written},
+    orders,
+    records::sha256,
+};
+use crate::{
+    errors::{refuse, refuse_because},
+    platform::Measured,
+    seal::Kind,
+};
+pub(super) use known::Successors;
+use known::{Known, Own, Upgrade, Withdrawal};
+
+/// How long evidence waits for the store before it says that the list is unknown.
+const EVIDENCE_PATIENCE: Duration = Duration::from_secs(2);
+/// How often a withdrawal is written again after another replica was first.
+const WRITES: usize = 4;
+
+/// A successor that may have the root key now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Successor {
+    /// What it measures: image and configuration together.
+    pub measured: Measured,
+    /// Its epoch: never below this enclave's own.
+    pub epoch: u32,
+}
+
+/// What this boot knows of successors.
+#[derive(Default)]
+pub(crate) struct Upgrades {
+    /// Held from reading the record to noting what it has: two requests must not see two versions in
+    /// the wrong order.
+    pub(super) turn: tokio::sync::Mutex<()>,
+    known: Mutex<Known>,
+}
+
+impl Upgrades {
+    fn known(&self) -> MutexGuard<'_, Known> {
+        // Every change is complete in itself: a panic elsewhere leaves the value usable.
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<S: RecordStore> Enclave<S> {
+    /// Notes a successor; its delay begins. Announcing it again changes nothing: neither its time nor
+    /// its place, and what was withdrawn stays withdrawn.
+    pub(crate) async fn announce(&self, manifest: &[u8]) -> Result<(), Error> {
+        let (release, successor) = self.successor(manifest)?;
+        let now = self.platform.now();
+        if UnixMillis(now) > release.manifest().not_after {
+            return Err(refused("The release is over."));
+        }
+        let hash = release.hash();
+        let _turn = self.upgrades.turn.lock().await;
+        let mut kept = self.read_successors().await?;
+        if self.upgrades.known().is_withdrawn(&hash) {
+            return Err(withdrawn());
+        }
+        if kept.content.find(&hash).is_some() {
+            // Perhaps by another replica, a moment ago: the answer must list it.
+            self.shown.forget();
+            return Ok(());
+        }
+        let epoch = release.manifest().epoch;
+        let upgrade = Upgrade {
+            release: release.manifest().release.clone(),
+            epoch,
+            manifest: hash,
+            measured: digest(&successor.measured),
+            announced_at: now,
+            not_after: release.manifest().not_after.0,
+        };
+        kept.content.drop_expired(now);
+        kept.content
+            .announce(upgrade, self.own(), now)
+            .map_err(|_| {
+                let message = "Too many announced successors wait. Nothing was announced: \
+                               withdraw one, or wait until a manifest expires.";
+                refuse_because(ErrorCode::Full, message)
+            })?;
+        match self.write_successors(&mut kept, now).await? {
+            Written::Done => {
+                self.platform
+                    .record(EnclaveEvent::UpgradeAnnounced { epoch });
+                Ok(())
+            }
+            Written::Conflict => Err(refuse(ErrorCode::Conflict)),
+        }
+    }
+
+    /// Notes an operator's consent to a pending successor, for this boot.
+    pub(crate) async fn consent(
+        &self,
+        operator: u32,
+        consent: &Signed<UpgradeConsent>,
+    ) -> Result<(), Error> {
+        let consent = self.ordered(operator, consent)?;
+        self.check_deployment(&consent.root_id)?;
+        if consent.identity.0 != self.platform.identity() {
+            return Err(orders::refused(
+                "The consent is for another boot of the enclave.",
+            ));
+        }
+        {
+            let _turn = self.upgrades.turn.lock().await;
+            self.read_successors().await?;
+        }
+        let mut known = self.upgrades.known();
+        if known.is_withdrawn(&consent.manifest) {
+            return Err(withdrawn());
+        }
+        let upgrade = known.find(&consent.manifest).cloned();
+        let upgrade = upgrade.ok_or_else(not_announced)?;
+        if upgrade.announced_at != consent.announced_at {
+            return Err(orders::refused(
+                "The consent is for another announcement of the successor.",
+            ));
+        }
+        known.consent(&upgrade, operator);
+        drop(known);
+        self.shown.forget();
+        self.platform
+            .record(EnclaveEvent::UpgradeConsented { operator });
+        Ok(())
+    }
+
+    /// Withdraws a successor by the order of one operator. It holds in this boot at once, whether or
+    /// not the store answers.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorCode::OperatorRefused`], [`ErrorCode::Full`]: nothing was withdrawn. With any other code
+    /// the withdrawal holds in this boot, and was not written.
+    pub(crate) async fn withdraw(
+        &self,
+        operator: u32,
+        withdrawal: &Signed<UpgradeWithdrawal>,
+    ) -> Result<(), Error> {
+        let order = self.ordered(operator, withdrawal)?;
+        self.check_deployment(&order.root_id)?;
+        let withdrawal = Withdrawal {
+            manifest: order.manifest,
+            operator,
+        };
+        // First in memory: a host that withholds the store must not keep the withdrawal away.
+        self.upgrades.known().withdraw(withdrawal).map_err(|_| {
+            let message = "This operator has withdrawn too many manifests that nobody announced.";
+            refuse_because(ErrorCode::Full, message)
+        })?;
+        self.shown.forget();
+        self.platform
+            .record(EnclaveEvent::UpgradeWithdrawn { operator });
+        let _turn = self.upgrades.turn.lock().await;
+        for _ in 0..WRITES {
+            let mut kept = self.read_successors().await.map_err(in_memory)?;
+            if kept.content.is_withdrawn(&order.manifest) {
+                return Ok(());
+            }
+            let now = self.platform.now();
+            match self.write_successors(&mut kept, now).await {
+                Ok(Written::Done) => return Ok(()),
+                Ok(Written::Conflict) => {}
+                Err(error) => return Err(in_memory(error)),
+            }
+        }
+        Err(in_memory(refuse(ErrorCode::Conflict)))
+    }
+
+    /// Whether the root key may go to the image that a manifest names, now: signed by the release
+    /// keys of this enclave's configuration, for image and configuration together, of no lower
+    /// epoch, valid, announced, not withdrawn, the delay over, and enough operators consenting.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorCode::ManifestRefused`] with the reason, or what the store's answer gives:
+    /// [`ErrorCode::RolledBack`] if the store hides announced successors.
+    pub async fn successor_allowed(&self, manifest: &[u8]) -> Result<Successor, Error> {
+        let (release, successor) = self.successor(manifest)?;
+        let now = self.platform.now();
+        release
+            .check_time(UnixMillis(now))
+            .map_err(|error| refused_because(&error))?;
+        // Where something ends, the later of the two clocks counts.
+        if UnixMillis(self.platform.clock.expiry_now()) > release.manifest().not_after {
+            return Err(refused("The release is over."));
+        }
+        {
+            let _turn = self.upgrades.turn.lock().await;
+            self.read_successors().await?;
+        }
+        let known = self.upgrades.known();
+        let hash = release.hash();
+        if known.is_withdrawn(&hash) {
+            return Err(withdrawn());
+        }
+        let upgrade = known.find(&hash).ok_or_else(not_announced)?;
+        if now < self.allowed_from(upgrade) {
+            return Err(refused("The successor's delay is not over."));
+        }
+        let have = known.consents(&hash).len();
+        let need = self.platform.configuration().upgrade_consent();
+        if have < usize::try_from(need).unwrap_or(usize::MAX) {
+            return Err(refused(format!(
+                "{have} of {need} operators have consented to the successor at this enclave."
+            )));
+        }
+        Ok(successor)
+    }
+
+    /// What fresh evidence says of successors.
+    pub(crate) async fn pending(&self) -> PendingSuccessors {
+        match tokio::time::timeout(EVIDENCE_PATIENCE, self.kept()).await {
+            Ok(lists) if lists.upgrades_known => pending_input(&lists.upgrades)
+                .map_or(PendingSuccessors::Unknown, |input| {
+                    PendingSuccessors::Known(sha256(&input))
+                }),
+            _ => PendingSuccessors::Unknown,
+        }
+    }
+
+    /// Pending successors and withdrawn manifests as this boot remembers them.
+    pub(super) fn remembered(&self) -> (Vec<UpgradeStatus>, Vec<Hash32>) {
+        let now = self.platform.now();
+        let needed = self.platform.configuration().upgrade_consent();
+        let known = self.upgrades.known();
+        let pending = known.pending(self.own(), now).map(|it| UpgradeStatus {
+            release: it.release.clone(),
+            epoch: it.epoch,
+            manifest: it.manifest,
+            announced_at: it.announced_at,
+            allowed_from: self.allowed_from(it),
+            consents: known.consents(&it.manifest),
+            consents_needed: needed,
+        });
+        (pending.collect(), known.withdrawn().collect())
+    }
+
+    /// Reads the record and notes what it has. The caller holds the turn.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorCode::RolledBack`] if it lacks what this boot has seen: what is pending is unknown then.
+    pub(super) async fn read_successors(&self) -> Result<Kept<Successors>, Error> {
+        let read = self.read_kept::<Successors>(Kind::Upgrades).await;
+        let kept = read.map_err(|error| match error.code {
+            ErrorCode::RolledBack => unknown(),
+            _ => error,
+        })?;
+        let now = self.platform.now();
+        self.upgrades.known().see(&kept.content, now).map_err(|_| {
+            self.platform.record(EnclaveEvent::UpgradesHidden);
+            unknown()
+        })?;
+        Ok(kept)
+    }
+
+    /// Writes the record with every withdrawal that arrived here. The caller holds the turn.
+    async fn write_successors(
+        &self,
+        kept: &mut Kept<Successors>,
+        now: u64,
+    ) -> Result<Written, Error> {
+        kept.content.withdraw(self.upgrades.known().unsaved());
+        let written = self.write_kept(Kind::Upgrades, kept).await?;
+        if matches!(written, Written::Done) {
+            // It contains what was seen, or it would not have been read.
+            let _ = self.upgrades.known().see(&kept.content, now);
+        }
+        Ok(written)
+    }
+
+    /// Reads a manifest and holds it to this enclave, whatever the time.
+    fn successor(&self, manifest: &[u8]) -> Result<(Release, Successor), Error> {
+        let keys = self.platform.configuration().release_keys();
+        let keys = keys.ok_or_else(|| refused("The configuration names no release keys."))?;
+        let keys = ReleaseKeys::new(keys.threshold(), keys.keys().to_vec())
+            .map_err(|error| refused_because(&error))?;
+        let release = release::signed(manifest, &keys).map_err(|error| refused_because(&error))?;
+        release
+            .check_program()
+            .map_err(|error| refused_because(&error))?;
+        if release.manifest().epoch < self.platform.epoch() {
+            return Err(refused("The release has a lower epoch than this enclave."));
+        }
+        let measurements = release.measurements();
+        let pcr = |index: u8| measurements.get(index).copied();
+        // Image and configuration only together: the genuine image with a stranger's operators is
+        // no successor.
+        let measured = match (pcr(0), pcr(1), pcr(2), pcr(CONFIGURATION_PCR)) {
+            (Some(zero), Some(one), Some(two), Some(configuration))
+                if release.manifest().configuration.is_some() =>
+            {
+                Measured {
+                    image: [zero, one, two] as [Pcr; 3],
+                    configuration,
+                }
+            }
+            _ => {
+                return Err(refused(
+                    "The manifest does not name image and configuration.",
+                ));
+            }
+        };
+        let epoch = release.manifest().epoch;
+        Ok((release, Successor { measured, epoch }))
+    }
+
+    /// An order of an operator of another deployment has no meaning here.
+    fn check_deployment(&self, root_id: &Hash32) -> Result<(), Error> {
+        if self.platform.configuration().root_id() == Some(*root_id) {
+            Ok(())
+        } else {
+            Err(orders::refused("The order is for another root_id."))
+        }
+    }
+
+    /// From when on the root key is handed to a successor, by this enclave's own configuration.
+    fn allowed_from(&self, known: &Upgrade) -> u64 {
+        let delay = self.platform.configuration().upgrade_delay_seconds();
+        known
+            .announced_at
+            .saturating_add(delay.saturating_mul(1000))
+    }
+
+    fn own(&self) -> Own {
+        Own {
+            measured: digest(self.platform.measured()),
+            epoch: self.platform.epoch(),
+        }
+    }
+}
+
+/// The four registers in short.
+fn digest(measured: &Measured) -> Hash32 {
+    let [zero, one, two] = &measured.image;
+    sha256(&[zero.0, one.0, two.0, measured.configuration.0].concat())
+}
+
+fn refused(message: impl Into<String>) -> Error {
+    refuse_because(ErrorCode::ManifestRefused, message)
+}
+
+fn refused_because(error: &dyn core::fmt::Display) -> Error {
+    refused(format!("Refused: {error}."))
+}
+
+fn not_announced() -> Error {
+    refused("The successor was not announced.")
+}
+
+fn withdrawn() -> Error {
+    refused(
+        "An operator withdrew the successor. It stays withdrawn; the release keys can sign another \
+         manifest.",
+    )
+}
+
+fn unknown() -> Error {
+    refuse_because(
+        ErrorCode::RolledBack,
+        "The store hides or changes the list of announced successors. It is unknown, and no \
+         successor gets the root key.",
+    )
+}
+
+/// The error of a withdrawal that was noted and not written.
+fn in_memory(error: Error) -> Error {
+    Error {
+        message: format!(
+            "The successor is withdrawn until this enclave restarts, but the store did not take the \
+             withdrawal: {}",
+            error.message
+        ),
+        advice: "Withdraw it again, and at every other enclave.".to_owned(),
+        ..error
+    }
+}

@@ -1,0 +1,148 @@
+//! Successors that wait for the root key: the list that a host shows, held to fresh evidence.
+//!
+//! The status of an enclave is the host's word. Fresh evidence carries the hash of the list, so that a
+//! host can withhold the list and cannot show another one.
+
+use openkey_protocol::message::{
+    EvidenceBinding, Hash32, PendingSuccessors, UpgradeStatus, pending_input,
+};
+use sha2::{Digest, Sha256};
+
+/// What is known of pending successors.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Successors {
+    /// The evidence does not speak of them: the enclave has no root key, or the evidence is not fresh.
+    NotStated,
+    /// The store hides the list from the enclave, which hands nothing over meanwhile.
+    Unknown,
+    /// All of them; none if it is empty.
+    Listed(Vec<UpgradeStatus>),
+}
+
+/// The host shows another list than the enclave vouches for: it hides a successor, or the list changed
+/// between the two answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "the host shows another list of pending successors than the one that the enclave's evidence \
+     names; ask again, and treat it as an attack if it stays"
+)]
+pub struct SuccessorsDiffer;
+
+impl SuccessorsDiffer {
+    /// The rule's stable name.
+    #[must_use]
+    pub const fn rule(&self) -> &'static str {
+        "successors_differ"
+    }
+}
+
+/// The hash by which evidence names a list.
+#[must_use]
+pub fn hash(list: &[UpgradeStatus]) -> Option<Hash32> {
+    let input = pending_input(list).ok()?;
+    Some(Hash32(Sha256::digest(input).into()))
+}
+
+/// What evidence says without a list: `None` if some successors wait, and only the list says which.
+#[must_use]
+pub fn without_list(binding: &EvidenceBinding) -> Option<Successors> {
+    match binding.pending {
+        None => Some(Successors::NotStated),
+        Some(PendingSuccessors::Unknown) => Some(Successors::Unknown),
+        Some(PendingSuccessors::Known(named)) if Some(named) == hash(&[]) => {
+            Some(Successors::Listed(Vec::new()))
+        }
+        Some(PendingSuccessors::Known(_)) => None,
+    }
+}
+
+/// Holds the list of a status to fresh evidence.
+///
+/// # Errors
+///
+/// [`SuccessorsDiffer`].
+pub fn check(
+    binding: &EvidenceBinding,
+    shown: &[UpgradeStatus],
+) -> Result<Successors, SuccessorsDiffer> {
+    if let Some(known) = without_list(binding) {
+        return Ok(known);
+    }
+    match binding.pending {
+        Some(PendingSuccessors::Known(named)) => check_list(&named, shown),
+        _ => Err(SuccessorsDiffer),
+    }
+}
+
+/// Holds a list to the hash in fresh evidence.
+///
+/// # Errors
+///
+/// [`SuccessorsDiffer`].
+pub fn check_list(named: &Hash32, shown: &[UpgradeStatus]) -> Result<Successors, SuccessorsDiffer> {
+    if hash(shown) == Some(*named) {
+        Ok(Successors::Listed(shown.to_vec()))
+    } else {
+        Err(SuccessorsDiffer)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use openkey_protocol::message::{EVIDENCE_BINDING_VERSION, RollbackProtection};
+
+    use super::*;
+
+    fn binding(pending: Option<PendingSuccessors>) -> EvidenceBinding {
+        EvidenceBinding {
+            version: EVIDENCE_BINDING_VERSION,
+            identity: vec![1; 32].into(),
+            configuration: Hash32([2; 32]),
+            root_source: None,
+            root_id: None,
+            release: "1".to_owned(),
+            epoch: 1,
+            tls_key: None,
+            rollback: RollbackProtection::ClientsOnly,
+            pending,
+        }
+    }
+
+    fn upgrade() -> UpgradeStatus {
+        UpgradeStatus {
+            release: "2".to_owned(),
+            epoch: 2,
+            manifest: Hash32([3; 32]),
+            announced_at: 4,
+            allowed_from: 5,
+            consents: vec![0],
+            consents_needed: 1,
+        }
+    }
+
+    #[test]
+    fn e8_a_host_cannot_show_another_list_than_the_enclave_vouches_for() {
+        let known = |list: &[UpgradeStatus]| Some(PendingSuccessors::Known(hash(list).unwrap()));
+        let one = binding(known(&[upgrade()]));
+        assert_eq!(without_list(&one), None);
+        assert_eq!(
+            check(&one, &[upgrade()]),
+            Ok(Successors::Listed(vec![upgrade()]))
+        );
+        let mut other = upgrade();
+        other.announced_at += 1;
+        for shown in [vec![], vec![other], vec![upgrade(), upgrade()]] {
+            assert_eq!(check(&one, &shown), Err(SuccessorsDiffer));
+        }
+        // None is what the evidence says, whatever the host shows.
+        let none = binding(known(&[]));
+        assert_eq!(check(&none, &[upgrade()]), Ok(Successors::Listed(vec![])));
+    }
+
+    #[test]
+    fn e8_hidden_is_unknown_and_never_none() {
+        let hidden = binding(Some(PendingSuccessors::Unknown));
+        assert_eq!(check(&hidden, &[]), Ok(Successors::Unknown));
+        assert_eq!(check(&binding(None), &[]), Ok(Successors::NotStated));
+    }
+}
