@@ -70,6 +70,9 @@ fn arrows_point_one_way() {
             "openkey-cli",
             &[
                 "openkey-attestation",
+                // for the page's code, which `openkey release page` writes
+                "openkey-edge",
+                "openkey-host-proxy",
                 "openkey-protocol",
                 "openkey-verifier",
             ],

@@ -13,6 +13,7 @@ pub(crate) enum Route {
     Request,
     Enclaves,
     Config,
+    Releases,
     Health,
     Ready,
     Metrics,
@@ -21,12 +22,13 @@ pub(crate) enum Route {
 }
 
 impl Route {
-    pub(crate) const ALL: [Self; 10] = [
+    pub(crate) const ALL: [Self; 11] = [
         Self::Evidence,
         Self::SignUp,
         Self::Request,
         Self::Enclaves,
         Self::Config,
+        Self::Releases,
         Self::Health,
         Self::Ready,
         Self::Metrics,
@@ -42,6 +44,7 @@ impl Route {
         }
         match path {
             "/config.json" => Self::Config,
+            "/releases.json" => Self::Releases,
             "/healthz" => Self::Health,
             "/readyz" => Self::Ready,
             "/metrics" => Self::Metrics,
@@ -71,6 +74,7 @@ impl Route {
             Self::Request => ("enclave", "request"),
             Self::Enclaves => ("enclaves", "none"),
             Self::Config => ("config", "none"),
+            Self::Releases => ("releases", "none"),
             Self::Health => ("healthz", "none"),
             Self::Ready => ("readyz", "none"),
             Self::Metrics => ("metrics", "none"),

@@ -9,6 +9,8 @@
 //!   root-key           0600; the development root key
 //!   store/             host-proxy's database of sealed records
 //!   node/              0700; what the TinyCloud node keeps, and its secret
+//!   anchor.json        the page's anchor: whose releases it believes, under the simulated root
+//!   releases.json      the signed releases that host-proxy publishes
 //!   policy.json        accepts exactly these enclaves; carries the simulated root
 //!   root.pem           the simulated root certificate
 //!   manifest.json      the release manifest of the image that runs, signed by the maintainers whom the

@@ -1,6 +1,7 @@
 //! What can be asked.
 
 use openkey_verifier::{
+    anchor::AnchorError,
     attestation::{
         Nonce, NonceError, PolicyDraft, PolicyFile, PolicyFileError, Refusal, UnixMillis, Verifier,
     },
@@ -17,6 +18,8 @@ use openkey_verifier::{
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+use crate::anchored::anchored;
+
 /// Longest input, in bytes: a prompt with its request, both in hex, with room.
 pub const MAX_INPUT: usize = 4 * 1024 * 1024;
 
@@ -25,6 +28,7 @@ pub const MAX_INPUT: usize = 4 * 1024 * 1024;
 /// | op | members | answer |
 /// |---|---|---|
 /// | `evidence` | `document` base64, `nonce` hex, `now_ms`, `policy` | an `EvidenceView` with binding |
+/// | `anchored` | `document` base64, `nonce`, `anchor` hex, `now_ms`, `host`, `releases`?, `known`? texts, `policy`? of the host | evidence, history, release, anchor, what to remember |
 /// | `archival` | `document`, `policy`, `nonce`? | an `EvidenceView`, binding or null |
 /// | `prompt` | `identity`, `body`, `signature`, `request`, `nonce` hex, `origin`, `now_ms` | a `PromptView` |
 /// | `receipt` | `identity`, `body`, `signature`, `nonce`, `credential_id`?, `public_key_spki`? hex | a `ReceiptView` |
@@ -73,6 +77,12 @@ struct Input<'a> {
     known: Option<KnownHead>,
 }
 
+/// The op alone, whatever its members: `anchored` has members of its own.
+#[derive(Deserialize)]
+struct Op {
+    op: String,
+}
+
 /// What an earlier `head` answered.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -85,6 +95,9 @@ struct KnownHead {
 fn run(input: &[u8]) -> Result<Vec<u8>, OpError> {
     if input.len() > MAX_INPUT {
         return Err(OpError::Input("longer than it may be".into()));
+    }
+    if serde_json::from_slice(input).is_ok_and(|Op { op }| op == "anchored") {
+        return anchored(input);
     }
     let input: Input<'_> =
         serde_json::from_slice(input).map_err(|error| OpError::Input(error.to_string()))?;
@@ -222,7 +235,7 @@ impl Input<'_> {
     }
 }
 
-fn ok(view: impl Serialize) -> Result<Vec<u8>, OpError> {
+pub(crate) fn ok(view: impl Serialize) -> Result<Vec<u8>, OpError> {
     serde_json::to_vec(&Answer::Ok(view)).map_err(|error| OpError::Input(error.to_string()))
 }
 
@@ -230,7 +243,7 @@ fn need<T>(name: &str, member: Option<T>) -> Result<T, OpError> {
     member.ok_or_else(|| OpError::Input(format!("{name} is missing")))
 }
 
-fn bytes(name: &str, member: Option<String>) -> Result<Vec<u8>, OpError> {
+pub(crate) fn bytes(name: &str, member: Option<String>) -> Result<Vec<u8>, OpError> {
     hex::decode(need(name, member)?).map_err(|_| OpError::Input(format!("{name} is not hex")))
 }
 
@@ -249,7 +262,7 @@ fn array<const N: usize>(name: &str, text: String) -> Result<[u8; N], OpError> {
 
 /// Whatever refuses.
 #[derive(Debug, thiserror::Error)]
-enum OpError {
+pub(crate) enum OpError {
     #[error("the input is not as it should be: {0}")]
     Input(String),
     #[error(transparent)]
@@ -272,6 +285,8 @@ enum OpError {
     Receipt(#[from] ReceiptError),
     #[error(transparent)]
     Head(#[from] HeadError),
+    #[error(transparent)]
+    Anchor(#[from] AnchorError),
 }
 
 impl OpError {
@@ -288,6 +303,7 @@ impl OpError {
             Self::Prompt(error) => error.rule(),
             Self::Receipt(error) => error.rule(),
             Self::Head(error) => error.rule(),
+            Self::Anchor(error) => error.rule(),
         }
     }
 }
