@@ -1,7 +1,7 @@
 // One way out: CBOR requests to the enclave through the host, and the host's own JSON.
 
 import { decode, encode } from './cbor.js';
-import { enclaveFailure, Failure, hostFailure, networkFailure, pageFailure } from './errors.js';
+import { asFailure, enclaveFailure, Failure, hostFailure, networkFailure, pageFailure } from './errors.js';
 
 /** @import { Class, Config, EnclaveError, Request, Response as Answer } from './messages.js' */
 
@@ -19,15 +19,18 @@ export function classOf(request) {
   return 'request';
 }
 
-/** Talks to one enclave. */
-export class Api {
+/** Talks to one enclave. Tells `reach` when it can no longer be reached, or can again. */
+export class Api extends EventTarget {
   /**
    * @param {string} enclave the host's routing id
    * @param {typeof fetch} [fetcher]
    */
   constructor(enclave, fetcher = (input, init) => fetch(input, init)) {
+    super();
     this.enclave = enclave;
     this.fetch = fetcher;
+    /** @type {Failure | null} why the last request did not reach a working enclave */
+    this.away = null;
   }
 
   /**
@@ -42,12 +45,12 @@ export class Api {
   async send(request, expected) {
     const sent = encode(request);
     const url = `/api/v1/enclaves/${encodeURIComponent(this.enclave)}/${classOf(request)}`;
-    const response = await this.#request(url, {
+    const bytes = new Uint8Array(await this.#carried(url, {
       method: 'POST',
       headers: { 'content-type': 'application/cbor', accept: 'application/cbor' },
       body: sent,
-    });
-    const reply = readReply(new Uint8Array(await body(response)));
+    }));
+    const reply = this.#reached(() => readReply(bytes));
     const answer = /** @type {Record<string, any>} */ (reply)[expected];
     if (answer === undefined) {
       throw pageFailure('wrong_answer', `Expected “${expected}”, got “${Object.keys(reply).join()}”.`);
@@ -56,7 +59,45 @@ export class Api {
   }
 
   /**
-   * What the host says about itself; nothing in it is trusted.
+   * @param {string} url
+   * @param {RequestInit} init
+   */
+  async #carried(url, init) {
+    try {
+      return await body(await this.#request(url, init));
+    } catch (error) {
+      // A refusal of the host is an answer; a host that cannot carry is none.
+      const failure = asFailure(error);
+      if (failure.party === 'network' || failure.retry) this.#tell(failure);
+      throw error;
+    }
+  }
+
+  /**
+   * @template T
+   * @param {() => T} read
+   */
+  #reached(read) {
+    try {
+      const reply = read();
+      this.#tell(null);
+      return reply;
+    } catch (error) {
+      const failure = asFailure(error);
+      this.#tell(['awaiting_root_key', 'unavailable'].includes(failure.code) ? failure : null);
+      throw error;
+    }
+  }
+
+  /** @param {Failure | null} away */
+  #tell(away) {
+    const changed = this.away?.code !== away?.code;
+    this.away = away;
+    if (changed) this.dispatchEvent(new Event('reach'));
+  }
+
+  /**
+   * What the host says about itself; nothing in it makes this page accept an enclave.
    * @returns {Promise<Config>}
    */
   static async config(fetcher = fetch) {

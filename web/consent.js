@@ -107,6 +107,8 @@ async function checked(app, sent, prompted, expected) {
  */
 export async function approve(app, prepared, { signal, confirmed = false, tell = () => {} } = {}) {
   const { prompt, prompted } = prepared;
+  // While the prompt was read, another tab may have chosen a policy that refuses this enclave.
+  await app.visit.ensure();
   if (!prepared.assertion) {
     tell('Your browser asks for your passkey.');
     prepared.assertion = await get({ ...prompted.options, challenge: fromHex(prompt.challenge) }, signal);

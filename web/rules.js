@@ -36,6 +36,23 @@ const GROUPS = {
     title: 'The receipt is not the one of your passkey',
     advice: 'Someone between this page and the enclave may have put in another passkey or answer. Do not use this account; tell the operator. You can delete the passkey you just made.',
   },
+  anchor: {
+    title: 'The page’s anchor cannot be used',
+    advice: 'Do not sign up or sign in. The operator serves a damaged page, or one for another address: tell them which rule failed.',
+  },
+  releases: {
+    title: 'No release known',
+    advice: 'Do not sign up or sign in. The host publishes no release that counts for this page. Tell the operator, and try again later.',
+    retry: true,
+  },
+  old: {
+    title: 'An older release runs than before',
+    advice: 'Do not go on: releases are withdrawn because something is wrong with them. Tell the operator.',
+  },
+  host: {
+    title: 'The enclave is not the one its own host names',
+    advice: 'Do not go on: the host’s policy and the enclave do not fit together. Tell the operator which rule failed.',
+  },
   head: {
     title: 'The service shows another state of your account than before',
     advice: 'The host’s storage may have been set back. Do not sign anything; tell the operator, and try again later.',
@@ -72,6 +89,20 @@ const RULES = {
   prompt_not_yet_issued: 'clock',
   prompt_expired: 'clock',
   binding_missing: 'stranger',
+  root_id: 'stranger',
+  epoch_too_old: 'old',
+  deployment_changed: {
+    title: 'This is another deployment than the one this browser remembers',
+    advice: 'Do not sign up, sign in or sign anything here. If the operator announced a new deployment somewhere that you trust, forget the old one under “Verify”; otherwise tell them.',
+  },
+  known_malformed: {
+    title: 'What this browser remembers of the deployment cannot be read',
+    advice: 'Something changed it. If you know that it was you, forget it under “Verify”; otherwise do not go on.',
+  },
+  no_release: 'releases',
+  configuration_missing: 'releases',
+  host_policy: 'host',
+  host_policy_file: 'host',
   binding_version: {
     title: 'The enclave is newer than this page',
     advice: 'Reload the page. If it stays, tell the operator.',
@@ -104,6 +135,8 @@ export function adviceFor(rule) {
 /** @param {string} rule */
 function prefix(rule) {
   if (rule.startsWith('policy_')) return 'policy';
+  if (rule.startsWith('anchor_')) return 'anchor';
+  if (rule.startsWith('releases_') || rule.startsWith('release_')) return 'releases';
   if (rule.startsWith('prompt_') || rule.startsWith('statement_')) return 'prompt';
   if (rule.startsWith('receipt_')) return 'receipt';
   return undefined;

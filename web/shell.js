@@ -1,6 +1,7 @@
 // The frame around the views: navigation, who is signed in, whether the enclave was verified.
 
 import { fill, h, icon } from './dom.js';
+import { standing } from './standing.js';
 import { failureNotice, say } from './ui.js';
 import { landing } from './views/landing.js';
 import { signIn } from './views/signin.js';
@@ -29,6 +30,9 @@ const ROUTES = {
   history: { title: 'History', view: history, account: true },
 };
 
+/** How long until an enclave that does not answer is asked again, in milliseconds. */
+const AGAIN = 10_000;
+
 /** Routes and frame of one page. */
 export class Shell {
   /**
@@ -44,12 +48,14 @@ export class Shell {
     this.leaving = new AbortController();
     /** False while the view asks to confirm the account. */
     this.confirmed = true;
+    /** @type {ReturnType<typeof setTimeout> | undefined} */
+    this.again = undefined;
   }
 
   start() {
     addEventListener('hashchange', () => this.route());
     this.app.addEventListener('session', () => {
-      if (this.app.session) say('You are signed in.');
+      if (this.app.session) say(this.app.remembered ? 'You are signed in. From now on this browser remembers this deployment.' : 'You are signed in.');
       // Creating an account ends with words of its own.
       if (this.app.session && this.path() === 'create') this.frame();
       else this.route();
@@ -58,12 +64,21 @@ export class Shell {
       if (this.app.account?.confirmed === false && this.confirmed) this.route();
     });
     this.app.visit.addEventListener('change', () => this.frame());
+    // Of another tab, which may have remembered a deployment or chosen a policy.
+    addEventListener('storage', () => this.app.visit.changed());
+    addEventListener('offline', () => this.app.visit.changed());
+    addEventListener('online', () => this.check());
     element('skip').addEventListener('click', (event) => {
       event.preventDefault();
       this.main.focus();
     });
     this.route(true);
     this.app.visit.ensure().catch(() => {});
+  }
+
+  /** Asks for evidence again; what comes of it shows in the frame. */
+  check() {
+    this.app.visit.verify().catch(() => {});
   }
 
   /** The route of the address bar, as far as one is allowed there now. */
@@ -145,19 +160,12 @@ export class Shell {
   }
 
   badge() {
-    const { visit } = this.app;
-    if (visit.pending && !visit.current) return h('a', { class: 'badge', href: '#/verify' }, icon('clock'), 'Checking', roomy(' enclave'));
-    if (visit.current) return h('a', { class: 'badge good', href: '#/verify' }, icon('shield'), 'Verified', roomy(' enclave'));
-    return h('a', { class: 'badge bad', href: '#/verify' }, icon('warning'), 'Not verified');
+    const { state, tone, label } = standing(this.app.visit);
+    clearTimeout(this.again);
+    if (state === 'offline' || state === 'unready') this.again = setTimeout(() => this.check(), AGAIN);
+    const symbol = state === 'checking' ? 'clock' : tone === 'good' ? 'shield' : 'warning';
+    return h('a', { class: `badge ${tone === 'plain' ? '' : tone}`.trim(), href: '#/verify', 'data-standing': state }, icon(symbol), label);
   }
-}
-
-/**
- * Words there is no room for on a phone.
- * @param {string} words
- */
-function roomy(words) {
-  return h('span', { class: 'roomy' }, words);
 }
 
 /** @param {string} id */

@@ -30,6 +30,8 @@ export class App extends EventTarget {
     this.account = null;
     /** @type {Failure | null} why nobody is signed in any more */
     this.ended = null;
+    /** Whether the last sign-in made this browser remember the deployment. */
+    this.remembered = false;
     /** @type {ReturnType<typeof setTimeout> | undefined} */
     this.timer = undefined;
     this.#arm();
@@ -43,6 +45,7 @@ export class App extends EventTarget {
     this.session = session;
     this.account = null;
     this.ended = null;
+    this.remembered = this.visit.remember();
     this.store.keepSession(session);
     this.#arm();
     this.dispatchEvent(new Event('session'));

@@ -1,5 +1,6 @@
 // What this browser keeps: per account the newest head it saw and the addresses an enclave has
-// signed for (localStorage), the read token of this tab (sessionStorage), a visitor's own policy.
+// signed for (localStorage), the read token of this tab (sessionStorage), a visitor's own policy, and
+// the deployment that somebody signed up or in with here.
 
 import { fromBase64, fromHex, toBase64, toHex } from './bytes.js';
 
@@ -108,7 +109,41 @@ export class Store {
     write(this.local, `openkey.receipt.${account}`, receipt);
   }
 
-  /** @returns {Policy | null} a policy that the visitor chose over the served one */
+  /**
+   * What is remembered of the deployment behind this page: the verifier's own text, which it reads
+   * strictly, so that a damaged one is refused and not taken for none.
+   * @returns {string | null}
+   */
+  deployment() {
+    try {
+      return this.local.getItem('openkey.deployment');
+    } catch {
+      return null;
+    }
+  }
+
+  /** @returns {number | null} since when, in milliseconds since 1970 */
+  deploymentSince() {
+    return read(this.local, 'openkey.deployment.since');
+  }
+
+  /**
+   * @param {string | null} known null forgets it
+   * @returns {boolean} whether the browser keeps it
+   */
+  keepDeployment(known) {
+    try {
+      if (known === null) this.local.removeItem('openkey.deployment');
+      else this.local.setItem('openkey.deployment', known);
+    } catch {
+      // Full or forbidden: the page must not say that it remembers.
+    }
+    if (known === null) write(this.local, 'openkey.deployment.since', null);
+    else if (this.deploymentSince() === null) write(this.local, 'openkey.deployment.since', Date.now());
+    return this.deployment() === known;
+  }
+
+  /** @returns {Policy | null} a further condition of the visitor's own */
   policy() {
     return read(this.local, 'openkey.policy');
   }

@@ -19,6 +19,15 @@ import { adviceFor } from './rules.js';
  * @property {string} root_sha256 of the root certificate
  */
 
+/**
+ * @typedef {object} Anchored an enclave that runs a release of the page's anchor, once every rule held
+ * @property {EvidenceReport} evidence
+ * @property {'first' | 'same' | 'explained'} history whether it is the deployment that this browser remembers
+ * @property {{ release: string, epoch: number, manifest_sha256: string, not_after_ms: number, signers: number }} release
+ * @property {{ sha256: string, rp_id: string, root_id: string | null, release_keys: string[], threshold: number, min_epoch: number, simulator: boolean }} anchor
+ * @property {string} known what to remember of the deployment
+ */
+
 /** @typedef {{ label: string, value: string }} SummaryLine */
 /** @typedef {{ severity: 'notice' | 'attention' | 'danger', text: string }} SummaryWarning */
 /** @typedef {{ ability: string, words: string, severity: SummaryWarning['severity'] | null, within: number | null }} GrantedAbility */
@@ -128,6 +137,25 @@ export class Verifier {
    */
   evidence({ document, nonce, now, policy }) {
     return this.call({ op: 'evidence', document: toBase64(document), nonce: toHex(nonce), now_ms: now, policy });
+  }
+
+  /**
+   * @param {{ document: Bytes, nonce: Bytes, now: number, host: string, anchor: Bytes, releases: string | null, known: string | null, policy: Policy | null }} given
+   *   `policy` is the host's own: a further condition
+   * @returns {Anchored}
+   */
+  anchored({ document, nonce, now, host, anchor, releases, known, policy }) {
+    return this.call({
+      op: 'anchored',
+      document: toBase64(document),
+      nonce: toHex(nonce),
+      now_ms: now,
+      host,
+      anchor: toHex(anchor),
+      ...(releases !== null && { releases }),
+      ...(known !== null && { known }),
+      ...(policy !== null && { policy }),
+    });
   }
 
   /**

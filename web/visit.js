@@ -1,20 +1,25 @@
-// Whom this page talks to, as proven in this visit: asks for evidence over a fresh nonce, checks it,
-// and lets only enclaves that passed vouch for prompts, receipts and heads.
+// Whom this page talks to, as proven in this visit: asks for evidence over a fresh nonce, checks it
+// under the page's anchor and what this browser remembers, and lets only enclaves that passed vouch for
+// prompts, receipts and heads.
 
+import { beside } from './anchor.js';
 import { random, toHex } from './bytes.js';
-import { asFailure, Failure, pageFailure } from './errors.js';
+import { asFailure, networkFailure, pageFailure } from './errors.js';
 import { BRIEFLY, patiently } from './patience.js';
+import { accept, isRefusal } from './standing.js';
 
 /** @import { Api } from './api.js' */
+/** @import { Beside } from './anchor.js' */
+/** @import { Failure } from './errors.js' */
+/** @import { Accepted } from './standing.js' */
 /** @import { Bytes, Config, Policy, Signed } from './messages.js' */
 /** @import { Store } from './store.js' */
-/** @import { CheckedHead, CheckedPrompt, CheckedReceipt, EvidenceReport, Verifier } from './verifier.js' */
+/** @import { CheckedHead, CheckedPrompt, CheckedReceipt, Verifier } from './verifier.js' */
 
 /** Bytes of a nonce this page makes. */
 const NONCE = 32;
 
-/** @typedef {{ policy: Policy, source: 'host' | 'visitor' }} Chosen a policy and who chose it */
-/** @typedef {{ report: EvidenceReport, document: Bytes, nonce: Bytes, at: number, source: Chosen['source'] }} Vouched evidence that passed */
+/** @typedef {Accepted & { document: Bytes, nonce: Bytes, at: number }} Vouched evidence that passed */
 
 /** Evidence of one visit. Tells `change` whenever its state does. */
 export class Visit extends EventTarget {
@@ -23,9 +28,15 @@ export class Visit extends EventTarget {
    * @param {Config} config
    * @param {Store} store
    * @param {() => Promise<Verifier>} load
+   * @param {() => Promise<Beside>} [served]
+   * @param {string} [host] of this page
    */
-  constructor(api, config, store, load) {
+  constructor(api, config, store, load, served = beside, host = location.hostname) {
     super();
+    this.served = served;
+    this.host = host;
+    /** @type {Beside['anchor'] | undefined} of this page: one visit has one */
+    this.anchor = undefined;
     this.api = api;
     this.config = config;
     this.store = store;
@@ -38,30 +49,64 @@ export class Visit extends EventTarget {
     this.pending = null;
     /** @type {Verifier | null} */
     this.verifier = null;
+    /** Under which conditions the identities passed. */
+    this.conditions = this.#conditions();
+    api.addEventListener?.('reach', () => {
+      if (!this.away && this.failure && !isRefusal(this.failure)) this.failure = null;
+      this.changed();
+    });
   }
 
-  /** The newest evidence that passed. */
+  /** The newest evidence that passed, under the conditions of this moment. */
   get current() {
+    // Another tab may have chosen a policy or remembered a deployment.
+    if (this.conditions !== this.#conditions()) this.#begin();
     return [...this.identities.values()].at(-1) ?? null;
   }
 
-  /**
-   * @returns {Chosen | null} the visitor's policy, else the one the host serves
-   */
-  policy() {
-    const own = this.store.policy();
-    if (own) return { policy: own, source: 'visitor' };
-    return this.config.policy ? { policy: this.config.policy, source: 'host' } : null;
+  /** Why the enclave cannot be reached just now. */
+  get away() {
+    if (this.api.away) return this.api.away;
+    return globalThis.navigator?.onLine === false ? networkFailure(null) : null;
+  }
+
+  #conditions() {
+    return JSON.stringify([this.store.policy(), this.store.deployment()]);
+  }
+
+  /** What was proven under other conditions no longer counts. */
+  #begin() {
+    this.identities.clear();
+    this.failure = null;
+    this.conditions = this.#conditions();
   }
 
   /**
-   * Takes another policy; what was proven under the old one no longer counts.
-   * @param {Policy | null} policy null goes back to the served one
+   * Takes a policy of the visitor's own as a further condition.
+   * @param {Policy | null} policy null: no further condition
    */
   choose(policy) {
     this.store.keepPolicy(policy);
-    this.identities.clear();
-    this.failure = null;
+    this.#begin();
+    this.changed();
+  }
+
+  /**
+   * Remembers the deployment, at the first sign-up or sign-in in this browser.
+   * @returns {boolean} whether it is remembered only now
+   */
+  remember() {
+    const known = this.current?.anchored?.known;
+    if (known === undefined || this.store.deployment() !== null) return false;
+    const kept = this.store.keepDeployment(known);
+    this.conditions = this.#conditions();
+    return kept;
+  }
+
+  /** Forgets the deployment: the next enclave is taken as at a first visit. */
+  forget() {
+    this.store.keepDeployment(null);
+    this.#begin();
     this.changed();
   }
 
@@ -81,27 +126,34 @@ export class Visit extends EventTarget {
   }
 
   /**
-   * Asks for a document over a nonce and checks it against the chosen policy.
+   * Asks for a document over a nonce and checks it.
    * @param {Bytes} nonce
    * @returns {Promise<Vouched>}
    */
   async examine(nonce) {
     try {
-      const chosen = this.policy();
-      if (!chosen) throw noPolicy();
       const verifier = await this.module();
+      const served = await patiently(this.served, { most: BRIEFLY });
+      this.anchor ??= served.anchor;
       const { answer } = await patiently(() => this.api.send({ evidence: { nonce } }, 'evidence'), { most: BRIEFLY });
-      // Meanwhile somebody may have chosen another policy.
-      if (JSON.stringify(this.policy()) !== JSON.stringify(chosen)) return await this.examine(nonce);
-      const now = Date.now();
-      const report = verifier.evidence({ document: answer.document, nonce, now, policy: chosen.policy });
-      const vouched = { report, document: answer.document, nonce, at: now, source: chosen.source };
-      this.identities.delete(report.binding.identity);
-      this.identities.set(report.binding.identity, vouched);
+      // Read only now: meanwhile somebody may have chosen another policy.
+      const [own, known, now] = [this.store.policy(), this.store.deployment(), Date.now()];
+      const given = { document: answer.document, nonce, now, policy: this.config.policy, known, own, host: this.host };
+      const accepted = accept(verifier, { ...given, anchor: this.anchor, releases: served.releases });
+      if (this.conditions !== this.#conditions()) this.#begin();
+      // A higher epoch, or keys that a chain of releases explains, are remembered at once.
+      if (known !== null && accepted.anchored) this.store.keepDeployment(accepted.anchored.known);
+      this.conditions = this.#conditions();
+      const vouched = { ...accepted, document: answer.document, nonce, at: now };
+      const { identity } = accepted.report.binding;
+      this.identities.delete(identity);
+      this.identities.set(identity, vouched);
       this.failure = null;
       return vouched;
     } catch (error) {
       this.failure = asFailure(error);
+      // Whoever is refused now does not go on because of what was accepted before.
+      if (isRefusal(this.failure)) this.identities.clear();
       throw this.failure;
     } finally {
       this.changed();
@@ -180,12 +232,4 @@ export class Visit extends EventTarget {
   changed() {
     this.dispatchEvent(new Event('change'));
   }
-}
-
-function noPolicy() {
-  return new Failure('page', 'no_policy', {
-    title: 'There is nothing to check the enclave against',
-    message: 'The host serves no policy, and you gave none.',
-    advice: 'Paste the policy file that the operator published under “Verify”.',
-  });
 }

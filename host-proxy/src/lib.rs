@@ -29,7 +29,7 @@ mod store;
 mod upstream;
 
 pub use config::{Config, EnclaveConfig, ServicesConfig};
-pub use page::{page_manifest, release_file};
+pub use page::{page_files, page_manifest, release_file};
 pub use parts::{Clock, MakeClient, Parts};
 pub use serve::{HostProxy, StartError, run};
 pub use store::SqliteStore;

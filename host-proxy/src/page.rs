@@ -15,7 +15,8 @@ use hyper::header::HeaderValue;
 use rust_embed::RustEmbed;
 use sha2::{Digest as _, Sha256};
 
-/// Everything a browser may need of `web/`. [`mime_type`] decides alike at run time.
+/// Everything a browser may need of `web/`. [`mime_type`] decides alike at run time. The anchor is
+/// not among it: this code is the same for every deployment, and an anchor belongs to one.
 #[derive(RustEmbed)]
 #[folder = "../web"]
 #[include = "*.html"]
@@ -35,6 +36,9 @@ use sha2::{Digest as _, Sha256};
 #[exclude = "*.config.js"]
 #[exclude = "*.d.ts"]
 struct Embedded;
+
+/// The anchor of the deployment: release keys, root id, relying party.
+const ANCHOR: &str = "anchor.json";
 
 /// The file at `/`.
 const INDEX: &str = "index.html";
@@ -62,22 +66,27 @@ impl PageFile {
 }
 
 /// The page's files by the path after the slash.
-pub(crate) enum Page {
+pub(crate) struct Page {
+    code: Code,
+    /// Where the anchor lies, if not among the code.
+    anchor: Option<PathBuf>,
+}
+
+enum Code {
     Embedded(BTreeMap<Cow<'static, str>, PageFile>),
     /// Read anew at each request.
     Directory(PathBuf),
 }
 
 impl Page {
-    pub(crate) fn embedded() -> Self {
-        Self::Embedded(
-            embedded()
-                .filter_map(|(path, body, sha256)| {
-                    let file = PageFile::new(&path, body, sha256)?;
-                    Some((path, file))
-                })
-                .collect(),
-        )
+    /// The page of this directory, or the embedded one; with the anchor of another directory.
+    pub(crate) fn new(dir: Option<PathBuf>, anchor: Option<PathBuf>) -> Self {
+        let files = embedded().filter_map(|(path, body, sha256)| {
+            let file = PageFile::new(&path, body, sha256)?;
+            Some((path, file))
+        });
+        let code = dir.map_or_else(|| Code::Embedded(files.collect()), Code::Directory);
+        Self { code, anchor }
     }
 
     /// The file at a request's path, which has no empty, `.` or `..` segments and no escapes.
@@ -86,9 +95,12 @@ impl Page {
             "" => INDEX,
             path => path,
         };
-        match self {
-            Self::Embedded(files) => files.get(path).cloned(),
-            Self::Directory(dir) => read(dir, path).await,
+        if let (ANCHOR, Some(dir)) = (path, &self.anchor) {
+            return read(dir, ANCHOR).await;
+        }
+        match &self.code {
+            Code::Embedded(files) => files.get(path).cloned(),
+            Code::Directory(dir) => read(dir, path).await,
         }
     }
 }
@@ -133,6 +145,10 @@ fn mime_type(path: &str) -> Option<&'static str> {
     if hidden || aside {
         return None;
     }
+    // No other JSON: a directory may hold files that are not for everybody.
+    if path == ANCHOR {
+        return Some("application/json");
+    }
     let name = path.rsplit('/').next()?;
     match name.rsplit_once('.').map_or("", |(_, extension)| extension) {
         "html" => Some("text/html; charset=utf-8"),
@@ -147,6 +163,11 @@ fn mime_type(path: &str) -> Option<&'static str> {
         "" | "txt" | "md" if path.starts_with("vendor/") => Some("text/plain; charset=utf-8"),
         _ => None,
     }
+}
+
+/// Every file of the embedded page: the code that is the same for every deployment.
+pub fn page_files() -> impl Iterator<Item = (String, Bytes)> {
+    embedded().map(|(path, body, _)| (path.into_owned(), body))
 }
 
 /// Every file of the embedded page with the SHA-256 (hex) of its bytes.
@@ -183,6 +204,8 @@ mod tests {
             "eslint.config.js",
             "types.ts",
             "html",
+            "config.json",
+            "views/anchor.json",
         ] {
             assert_eq!(mime_type(path), None, "{path}");
         }
@@ -190,6 +213,7 @@ mod tests {
             ("index.html", "text/html; charset=utf-8"),
             ("a/b.js", "text/javascript; charset=utf-8"),
             ("verifier.wasm", "application/wasm"),
+            ("anchor.json", "application/json"),
             ("vendor/qr/LICENSE", "text/plain; charset=utf-8"),
         ] {
             assert_eq!(mime_type(path), Some(mime));
@@ -204,7 +228,7 @@ mod tests {
         std::fs::write(dir.path().join("secret.js"), "s").unwrap();
         std::fs::write(page.join("index.html"), "<p>").unwrap();
         std::os::unix::fs::symlink("../secret.js", page.join("link.js")).unwrap();
-        let page = Page::Directory(page);
+        let page = Page::new(Some(page), None);
         let index = page.file("/").await.unwrap();
         assert_eq!(&index.body[..], b"<p>");
         assert_eq!(
@@ -217,12 +241,34 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn an_anchor_lies_in_the_directory_or_in_another() {
+        let dir = tempfile::tempdir().unwrap();
+        let (page, other) = (dir.path().join("page"), dir.path().join("other"));
+        for (place, text) in [(&page, "page"), (&other, "other")] {
+            std::fs::create_dir_all(place).unwrap();
+            std::fs::write(place.join(ANCHOR), text).unwrap();
+        }
+        let anchor = async |page: Page| {
+            let file = page.file("/anchor.json").await;
+            file.map(|file| file.body)
+        };
+        assert_eq!(anchor(Page::new(None, None)).await, None);
+        let served = anchor(Page::new(Some(page.clone()), None)).await.unwrap();
+        assert_eq!(&served[..], b"page");
+        for code in [None, Some(page)] {
+            let served = anchor(Page::new(code, Some(other.clone()))).await.unwrap();
+            assert_eq!(&served[..], b"other");
+        }
+    }
+
+    #[tokio::test]
     async fn the_manifest_names_exactly_the_files_that_are_served() {
-        let page = Page::embedded();
+        let page = Page::new(None, None);
         let manifest = page_manifest();
-        let Page::Embedded(files) = &page else {
+        let Code::Embedded(files) = &page.code else {
             panic!("not embedded");
         };
+        assert!(!files.contains_key(ANCHOR));
         assert!(files.keys().map(AsRef::as_ref).eq(manifest.keys()));
         for (path, sha256) in &manifest {
             let file = page.file(&format!("/{path}")).await.unwrap();

@@ -134,10 +134,7 @@ impl HostProxy {
         if config.enclaves.is_empty() {
             return Err(StartError::NoEnclave);
         }
-        let page = match &config.page_dir {
-            None => Page::embedded(),
-            Some(dir) => Page::Directory(dir.clone()),
-        };
+        let page = Page::new(config.page_dir.clone(), config.anchor_dir.clone());
         if let (Some(dir), None) = (&config.page_dir, page.file("/").await) {
             return Err(StartError::Page(dir.clone()));
         }

@@ -77,6 +77,9 @@ fn arrows_point_one_way() {
                 "openkey-attestation",
                 "openkey-capability",
                 "openkey-consent",
+                // for the page's code, which `openkey release page` writes
+                "openkey-edge",
+                "openkey-host-proxy",
                 "openkey-protocol",
                 "openkey-verifier",
             ],

@@ -7,6 +7,7 @@
 //! * [`release`]: manifests that n of m maintainers signed; [`configuration`]: register 16;
 //! * [`successors`]: which images wait for the root key;
 //! * [`policy`]: policies that name releases and a configuration; [`epochs`]: what was seen before;
+//! * [`anchor`]: whose releases a page believes, and what a browser remembers of them;
 //! * [`page`]: the page that is served against the page that was released;
 //! * `channel` (feature `channel`): attested TLS, whose certificates carry evidence;
 //! * `client` and `command` (feature `client`): the protocol over HTTP, and what commands have in
@@ -25,6 +26,7 @@
 )]
 
 pub mod account;
+pub mod anchor;
 #[cfg(feature = "channel")]
 pub mod channel;
 #[cfg(feature = "client")]

@@ -1,9 +1,11 @@
 // Evidence that passed, in words.
 
 import { h, icon } from '../dom.js';
+import { standing } from '../standing.js';
 import { copyable, facts, notice, when } from '../ui.js';
 
 /** @import { Child } from '../dom.js' */
+/** @import { Anchored } from '../verifier.js' */
 /** @import { Vouched } from '../visit.js' */
 
 /** @type {Map<string | null, string>} */
@@ -20,13 +22,16 @@ const SOURCES = new Map([
  * @param {boolean} [brief]
  */
 export function evidenceFacts(vouched, brief = false) {
-  const { report, source } = vouched;
+  const { report, anchored, own } = vouched;
   const { binding } = report;
   const development = binding.root_source === 'development';
+  // Of this document alone, whatever happened since.
+  const known = standing({ current: vouched, failure: null, pending: null, away: null });
   return h(
     'div',
     { class: 'stack' },
-    h('p', {}, h('span', { class: 'badge good' }, icon('check'), 'Every rule of the policy holds')),
+    h('p', {}, h('span', { class: `badge ${known.tone}` }, icon(known.tone === 'good' ? 'check' : 'info'), known.label)),
+    h('p', {}, known.words),
     development || report.simulator
       ? notice('warn', 'Development: protects nothing', h('p', {}, report.simulator && 'The document comes from a simulator, not from hardware: whoever runs that machine can read every key. ', development && 'The root key’s source is “development”, which is a file.'))
       : null,
@@ -36,7 +41,10 @@ export function evidenceFacts(vouched, brief = false) {
       ['Release', `${binding.release}, epoch ${binding.epoch}`],
       ['Document made', when(report.timestamp_ms)],
       ['Root key source', binding.root_source === null ? 'none yet: the enclave waits for its root key' : SOURCES.get(binding.root_source) ?? binding.root_source],
-      ['Policy', source === 'host' ? 'the one this host serves' : 'your own, pasted in this browser'],
+      ['Checked against', [anchored ? signedRelease(anchored) : 'your own policy', anchored && own ? ', and your own policy' : '']],
+      !brief && anchored && ['Release manifest', copyable(anchored.release.manifest_sha256, 'manifest SHA-256')],
+      !brief && anchored && ['Release until', when(anchored.release.not_after_ms)],
+      !brief && anchored && ['Anchor of this page', copyable(anchored.anchor.sha256, 'anchor SHA-256')],
       !brief && ['Root id', binding.root_id ? copyable(binding.root_id, 'root id') : 'none: no ceremony made one'],
       !brief && ['Configuration', copyable(binding.configuration, 'configuration hash')],
       !brief && ['Identity key', copyable(binding.identity, 'identity key')],
@@ -51,6 +59,11 @@ export function evidenceFacts(vouched, brief = false) {
           facts(...measured(report.measurements)),
         ],
   );
+}
+
+/** @param {Anchored} anchored */
+function signedRelease({ release, anchor }) {
+  return `release ${release.release}, signed by ${release.signers} of ${anchor.release_keys.length} release keys (${anchor.threshold} needed)`;
 }
 
 /**

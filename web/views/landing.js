@@ -14,15 +14,16 @@ import { evidenceFacts } from './evidence.js';
 export function landing(app, signal) {
   const enclave = h('section', { class: 'card stack', 'aria-labelledby': 'who-is-there' });
   const draw = () => {
-    const { current, failure, pending } = app.visit;
+    const { current, pending, away } = app.visit;
+    const failure = app.visit.failure ?? away;
     enclave.replaceChildren(
       h('h2', { id: 'who-is-there' }, 'Who is there'),
-      ...(current
+      ...(current && !failure
         ? [h('p', { class: 'quiet' }, 'This browser asked the enclave for fresh evidence and checked it:'), evidenceFacts(current, true)]
         : failure && !pending
           ? [failureNotice(failure, () => void app.visit.verify().catch(() => {}))]
           : [h('p', { class: 'quiet', role: 'status' }, 'Asking the enclave for evidence …')]),
-      h('p', {}, h('a', { href: '#/verify' }, 'Check it yourself, with your own nonce and policy')),
+      h('p', {}, h('a', { href: '#/verify' }, 'Check it yourself, with your own nonce and policy'), app.store.deployment() === null && '. At your first sign-up or sign-in this browser remembers root key, release keys and epoch of this deployment, and from then on refuses any other.'),
     );
   };
   app.visit.addEventListener('change', draw, { signal });

@@ -10,6 +10,7 @@ import { busy, fail, field, heading, notice, say } from '../ui.js';
 import { create } from '../webauthn.js';
 import { addressFacts, saveReceipt } from './address.js';
 import { ask } from './prompt.js';
+import { rememberedNotice } from './remembered.js';
 
 /** @import { App } from '../state.js' */
 /** @import { CheckedReceipt } from '../verifier.js' */
@@ -22,7 +23,7 @@ const STEPS = [
   ['Confirm', 'one touch, and the key is yours'],
 ];
 
-/** @typedef {{ receipt: CheckedReceipt, kept: KeptReceipt }} Made */
+/** @typedef {{ receipt: CheckedReceipt, kept: KeptReceipt, remembered: boolean }} Made */
 
 /**
  * @param {App} app
@@ -98,6 +99,7 @@ export function signUp(app) {
       card,
       title,
       addressFacts(made.receipt.keys[0]?.address ?? ''),
+      made.remembered && rememberedNotice(),
       notice('plain', 'Two things worth doing now', h('p', {}, 'Save the receipt: it proves which keys and passkeys the enclave holds for you. And add a second passkey on another device, so that losing one does not lose the account.')),
       h('div', { class: 'row' }, h('a', { class: 'button primary', href: '#/keys' }, 'Go to your keys'), saveReceipt(made.receipt.account, made.kept), h('a', { class: 'button', href: '#/passkeys' }, 'Add another passkey')),
     );
@@ -158,6 +160,9 @@ async function register(app, name, step, tell) {
   if (receipt.user_handle !== toHex(started.options.user_id) || receipt.rp_id !== started.options.rp_id) {
     throw pageFailure('receipt_account', 'The receipt is for another account than the passkey was made for.');
   }
+  if (evidence.anchored && receipt.rp_id !== evidence.anchored.anchor.rp_id) {
+    throw pageFailure('receipt_rp_id', 'The receipt is for another relying party than this page’s anchor names.');
+  }
   await app.visit.checkHead(answer.head, receipt.account);
   app.store.keepAccount(receipt.user_handle, receipt.account);
   for (const key of receipt.keys) app.proven(receipt.account, key.key, key.address);
@@ -172,7 +177,7 @@ async function register(app, name, step, tell) {
     },
   };
   app.store.keepReceipt(receipt.account, kept);
-  return { receipt, kept };
+  return { receipt, kept, remembered: app.visit.remember() };
 }
 
 /**

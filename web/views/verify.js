@@ -4,8 +4,9 @@
 import { fromHex, random, toHex } from '../bytes.js';
 import { fill, h, icon } from '../dom.js';
 import { Failure } from '../errors.js';
-import { busy, copyable, download, fail, field, heading, notice, say } from '../ui.js';
+import { busy, copyable, download, fail, field, heading, say } from '../ui.js';
 import { evidenceFacts } from './evidence.js';
+import { remembered } from './remembered.js';
 
 /** @import { Policy } from '../messages.js' */
 /** @import { App } from '../state.js' */
@@ -20,20 +21,18 @@ export function verify(app) {
   const nonce = h('input', { type: 'text', class: 'mono', value: toHex(random(32)), autocomplete: 'off', spellcheck: 'false', maxlength: 2 * NONCE.most + 2 });
   const renew = h('button', { type: 'button', class: 'small', onclick: () => { nonce.value = toHex(random(32)); say('A new nonce is in the field.'); } }, 'New random nonce');
   const own = h('textarea', { spellcheck: 'false', placeholder: '{"version": 1, "measurements": [ … ], …}' }, JSON.stringify(app.store.policy() ?? visit.config.policy ?? {}, null, 2));
-  const ownField = field('Policy file (JSON)', own, 'From the operator’s release page or another source you trust. Kept in this browser and used for every check until you switch back.');
-  const served = radio('host', 'As served by this host', 'Convenient, but whoever serves this page could serve another policy with it.');
-  const pasted = radio('visitor', 'My own', 'Pasted by you, from a source you trust.');
+  const ownField = field('Policy file (JSON)', own, 'From a source you trust. Kept in this browser, and a condition of every check until you switch back.');
+  const served = radio('anchor', 'The signed releases of this page’s anchor', 'What the host serves counts only if the release keys in the page signed it. Whoever serves the page can serve another one with other keys.');
+  const pasted = radio('visitor', 'My own policy, too', 'Pasted by you. It can only refuse more; without an anchor it stands alone.');
   const place = h('div', {});
   const result = h('div', { class: 'stack', 'aria-live': 'polite' });
   const submit = h('button', { type: 'submit', class: 'primary wide-on-phone' }, icon('shield'), h('span', {}, 'Get evidence and check it'));
 
-  const source = () => (pasted.input.checked ? 'visitor' : 'host');
   const toggle = () => {
-    ownField.hidden = source() === 'host';
+    ownField.hidden = !pasted.input.checked;
   };
   for (const { input } of [served, pasted]) input.addEventListener('change', toggle);
-  (app.store.policy() || !visit.config.policy ? pasted : served).input.checked = true;
-  served.input.disabled = !visit.config.policy;
+  (app.store.policy() ? pasted : served).input.checked = true;
   toggle();
 
   const run = async () => {
@@ -41,7 +40,7 @@ export function verify(app) {
     fill(result);
     try {
       const bytes = readNonce(nonce.value);
-      const policy = source() === 'visitor' ? readPolicy(own.value) : null;
+      const policy = pasted.input.checked ? readPolicy(own.value) : null;
       if (JSON.stringify(policy) !== JSON.stringify(app.store.policy())) visit.choose(policy);
       const vouched = await visit.examine(bytes);
       fill(result, passed(vouched));
@@ -62,7 +61,7 @@ export function verify(app) {
     },
     field('Nonce (hexadecimal, 16 to 64 bytes)', nonce, 'The document must contain exactly these bytes, so it cannot be an old one.'),
     h('div', {}, renew),
-    h('fieldset', { class: 'choices' }, h('legend', {}, 'Policy to check against'), served.label, pasted.label),
+    h('fieldset', { class: 'choices' }, h('legend', {}, 'What to check against'), served.label, pasted.label),
     ownField,
     submit,
     place,
@@ -70,15 +69,16 @@ export function verify(app) {
   return h(
     'div',
     { class: 'stack' },
-    heading('Verify the enclave', 'Ask for an attestation document over a nonce of yours. The check runs in this browser: nobody has to be believed but the hardware’s root certificate and the policy you choose.'),
+    heading('Verify the enclave', 'Ask for an attestation document over a nonce of yours. The check runs in this browser: it needs the hardware’s root certificate, and the release keys in this page or a policy that you choose.'),
     form,
     result,
+    remembered(app),
     h(
       'section',
       { class: 'card stack' },
       h('h2', {}, 'Do not want to trust this page?'),
-      h('p', {}, 'The same check as a command, on your own machine:'),
-      h('pre', { class: 'exact', tabindex: 0, role: 'region', 'aria-label': 'Command' }, `openkey-verify host ${location.origin} --policy policy.json`),
+      h('p', {}, 'A page cannot prove that it is the released one. These commands, on your own machine, can, with the release and its keys from a source you trust:'),
+      h('pre', { class: 'exact', tabindex: 0, role: 'region', 'aria-label': 'Command' }, `openkey-verify page ${location.origin} --release release.json --keys release-keys.json\nopenkey-verify host ${location.origin} --release release.json --keys release-keys.json --root-id ROOT_ID`),
     ),
   );
 }
@@ -93,7 +93,6 @@ function passed(vouched) {
     evidenceFacts(vouched),
     h('h3', {}, 'Your nonce'),
     h('p', {}, copyable(nonce, 'nonce')),
-    vouched.source === 'host' && notice('plain', 'The policy came from this host', h('p', {}, 'It proves that the enclave is the one the host names. To be sure that it is the one you expect, compare the measurements with a release you trust, or paste its policy.')),
     h(
       'div',
       { class: 'row' },

@@ -19,5 +19,6 @@ mod deployment;
 mod genesis;
 mod keys;
 mod orders;
+mod page;
 mod release;
 mod share;

@@ -45,15 +45,22 @@ pub struct Config {
     pub metrics: MetricsListen,
     /// Where the store keeps its database; made if missing, mode 0700.
     pub dir: PathBuf,
-    /// The policy file as served to the page in `/config.json`, for a page served by someone the
-    /// person trusts with it; `None` leaves the choice to the page.
+    /// A policy file as served to the page in `/config.json`. The page takes it as a further
+    /// condition; nothing in it makes the page accept anything.
     pub policy: Option<serde_json::Value>,
+    /// The list of signed release manifests, as served at `/releases.json`; read anew at each request,
+    /// and may not be there yet.
+    pub releases: Option<PathBuf>,
     /// The one node that the page may talk to, and proposes to people; `None`: no node.
     pub node: Option<Origin>,
     /// The one proxy hop whose `X-Forwarded-For` counts. Nobody's by default.
     pub trusted_proxy: Option<ipnet::IpNet>,
-    /// Serve the page from this directory instead of the embedded one (development).
+    /// Serve the page from this directory instead of the embedded one: what `openkey release page`
+    /// wrote, with the deployment's anchor.
     pub page_dir: Option<PathBuf>,
+    /// Serve the `anchor.json` of this directory in the place of the page's own. For simulators, whose
+    /// anchor belongs to no released page.
+    pub anchor_dir: Option<PathBuf>,
     /// Bounds.
     pub limits: Limits,
 }
@@ -79,9 +86,11 @@ impl Config {
             metrics: MetricsListen::Off,
             dir,
             policy: None,
+            releases: None,
             node: None,
             trusted_proxy: None,
             page_dir: None,
+            anchor_dir: None,
             limits: Limits::default(),
         }
     }

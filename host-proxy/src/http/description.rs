@@ -36,8 +36,12 @@ fn document() -> Value {
             "responses": { "200": schema.json::<Enclaves>("Their routing ids and whether they can be used") },
         }},
         "/config.json": { "get": {
-            "summary": "What the page needs to know; none of it is trusted",
+            "summary": "What the page needs to know; nothing in it makes the page accept anything",
             "responses": { "200": schema.json::<PageConfig<'static>>("The page's configuration") },
+        }},
+        "/releases.json": { "get": {
+            "summary": "The signed release manifests of this deployment; each counts under the release keys of the page's anchor only",
+            "responses": { "200": text("application/json", "A list of releases (docs/verify.md)") },
         }},
         "/healthz": { "get": {
             "summary": "Whether the process is alive",

@@ -7,6 +7,7 @@ mod failure;
 mod guard;
 mod headers;
 mod own;
+mod releases;
 mod route;
 
 use std::{
@@ -68,6 +69,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/api/v1/enclaves", get(own::enclaves))
         .route("/api/v1/enclaves/{id}/{class}", post(carry::carry))
         .route("/config.json", get(own::config))
+        .route("/releases.json", get(releases::releases))
         .route("/healthz", get(own::healthz))
         .route("/readyz", get(own::readyz))
         .route("/openapi.json", get(description::openapi))

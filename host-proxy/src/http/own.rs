@@ -53,7 +53,7 @@ pub(super) struct PageConfig<'a> {
     origin: &'a str,
     /// The routing id of the enclave the page speaks with.
     enclave: Option<&'a str>,
-    /// The policy file the operator suggests.
+    /// A further condition that the operator suggests, as a policy file.
     policy: Option<&'a serde_json::Value>,
     /// The origin of the node the page may talk to.
     node: Option<&'a str>,

@@ -13,6 +13,7 @@ pub(crate) enum Route {
     Request,
     Enclaves,
     Config,
+    Releases,
     Health,
     Ready,
     Description,
@@ -20,12 +21,13 @@ pub(crate) enum Route {
 }
 
 impl Route {
-    pub(crate) const ALL: [Self; 9] = [
+    pub(crate) const ALL: [Self; 10] = [
         Self::Evidence,
         Self::SignUp,
         Self::Request,
         Self::Enclaves,
         Self::Config,
+        Self::Releases,
         Self::Health,
         Self::Ready,
         Self::Description,
@@ -40,6 +42,7 @@ impl Route {
         }
         match path {
             "/config.json" => Self::Config,
+            "/releases.json" => Self::Releases,
             "/healthz" => Self::Health,
             "/readyz" => Self::Ready,
             "/openapi.json" | "/docs" | "/docs/messages.json" => Self::Description,
@@ -68,6 +71,7 @@ impl Route {
             Self::Request => ("enclave", "request"),
             Self::Enclaves => ("enclaves", "none"),
             Self::Config => ("config", "none"),
+            Self::Releases => ("releases", "none"),
             Self::Health => ("healthz", "none"),
             Self::Ready => ("readyz", "none"),
             Self::Description => ("description", "none"),

@@ -81,6 +81,23 @@ async fn the_page_is_told_what_it_needs() {
 }
 
 #[tokio::test]
+async fn releases_are_published_as_they_are_and_without_a_restart() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("releases.json");
+    let site = Site::with(|config| config.releases = Some(path.clone())).await;
+    let none = json!({ "version": 1, "releases": [] });
+    assert_eq!(Site::new().await.get("/releases.json").await.json(), none);
+    assert_eq!(site.get("/releases.json").await.json(), none);
+    std::fs::write(&path, "as it is").unwrap();
+    let answer = site.get("/releases.json").await;
+    assert_eq!(answer.body, b"as it is");
+    assert_eq!(answer.header("content-type"), Some("application/json"));
+    assert_eq!(answer.header("cache-control"), Some("no-store"));
+    std::fs::write(&path, vec![b' '; 1024 * 1024 + 1]).unwrap();
+    assert_eq!(site.get("/releases.json").await.json(), none);
+}
+
+#[tokio::test]
 async fn every_described_route_is_there_and_the_other_way_round() {
     let site = Site::new().await;
     let openapi = site.get("/openapi.json").await;
@@ -104,6 +121,7 @@ async fn every_described_route_is_there_and_the_other_way_round() {
         "/api/v1/enclaves",
         "/api/v1/enclaves/{id}/{class}",
         "/config.json",
+        "/releases.json",
         "/healthz",
         "/readyz",
         "/openapi.json",

@@ -63,6 +63,27 @@ async fn e5_a_changed_byte_shows_in_what_is_served() {
 }
 
 #[tokio::test]
+async fn e15_the_built_in_page_has_no_anchor_and_a_directory_may_have_one() {
+    let site = Site::new().await;
+    assert!(!page_manifest().contains_key("anchor.json"));
+    assert_eq!(site.get("/anchor.json").await.status, 404);
+    let dir = tempfile::tempdir().unwrap();
+    for (name, text) in [
+        ("index.html", "<p>"),
+        ("anchor.json", "{}"),
+        ("other.json", "{}"),
+    ] {
+        std::fs::write(dir.path().join(name), text).unwrap();
+    }
+    let site = Site::with(|config| config.page_dir = Some(dir.path().to_owned())).await;
+    let answer = site.get("/anchor.json").await;
+    assert_eq!((answer.status, &answer.body[..]), (200, &b"{}"[..]));
+    assert_eq!(answer.header("content-type"), Some("application/json"));
+    assert_eq!(answer.header("cache-control"), Some("no-cache"));
+    assert_eq!(site.get("/other.json").await.status, 404);
+}
+
+#[tokio::test]
 async fn a_known_file_is_not_sent_again() {
     let site = Site::new().await;
     let etag = site.get("/").await.header("etag").unwrap().to_owned();

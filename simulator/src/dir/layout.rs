@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use openkey_verifier::anchor::ANCHOR_FILE;
+
 use super::Dir;
 
 impl Dir {
@@ -49,6 +51,18 @@ impl Dir {
     #[must_use]
     pub fn root_certificate(&self) -> PathBuf {
         self.0.join("root.pem")
+    }
+
+    /// The anchor of the page: a simulator's, which no release names.
+    #[must_use]
+    pub fn anchor(&self) -> PathBuf {
+        self.0.join(ANCHOR_FILE)
+    }
+
+    /// The releases that host-proxy publishes.
+    #[must_use]
+    pub fn releases(&self) -> PathBuf {
+        self.0.join("releases.json")
     }
 
     /// The release file of the page.

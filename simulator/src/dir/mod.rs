@@ -10,6 +10,8 @@
 //!   store/             host-proxy's database of sealed records; store-2/, …: what the further
 //!                      enclaves are shown with --fork-store
 //!   node/              0700; what the TinyCloud node keeps, and its secret
+//!   anchor.json        the page's anchor: whose releases it believes, under the simulated root
+//!   releases.json      the signed releases that host-proxy publishes
 //!   policy.json        accepts exactly these enclaves; carries the simulated root
 //!   root.pem           the simulated root certificate
 //!   manifest.json      the release manifest of the image that runs, signed by the maintainers whom the

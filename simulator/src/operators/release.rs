@@ -1,11 +1,14 @@
-//! The maintainers at work: a release manifest for an image.
+//! The maintainers at work: release manifests for images and processes.
 
 use openkey_attestation::UnixMillis;
+use openkey_cli::ReleaseKey;
 use openkey_protocol::message::Hash32;
-use openkey_verifier::release::{ReleaseFile, Text, rfc3339};
+use openkey_verifier::anchor::PROGRAM;
+use openkey_verifier::release::{RELEASE_VERSION, ReleaseFile, ReleaseKeys, Text, rfc3339};
 use serde_json::{Value, json};
 
 use super::{Staff, StaffError};
+use crate::nsm::measure::Measurement;
 use crate::time::now_ms;
 use crate::vm::Image;
 
@@ -14,6 +17,17 @@ const BEFORE_MS: u64 = 24 * 3600 * 1000;
 const AFTER_MS: u64 = 365 * BEFORE_MS;
 
 impl Staff {
+    /// Who signs releases.
+    ///
+    /// # Errors
+    ///
+    /// [`StaffError::Release`], never in practice: the keys are different and valid.
+    pub fn release_keys(&self) -> Result<ReleaseKeys, StaffError> {
+        let keys = self.maintainers.iter().map(ReleaseKey::public).collect();
+        let threshold = u32::try_from(super::RELEASE_THRESHOLD).unwrap_or(u32::MAX);
+        ReleaseKeys::new(threshold, keys).map_err(|error| StaffError::Release(error.to_string()))
+    }
+
     /// The manifest of an image for the deployment with this configuration, signed by enough
     /// maintainers (JSON).
     ///
@@ -25,12 +39,44 @@ impl Staff {
         image: &Image,
         configuration: Hash32,
     ) -> Result<Vec<u8>, StaffError> {
+        let draft = image.release.get("manifest").unwrap_or(&image.release);
+        self.sign_draft(draft.clone(), configuration)
+    }
+
+    /// The manifest of an enclave that is a process, as [`Self::sign_release`] makes one of an image.
+    ///
+    /// # Errors
+    ///
+    /// [`StaffError::Release`].
+    pub fn sign_program(
+        &self,
+        program: &Measurement,
+        configuration: Hash32,
+    ) -> Result<Vec<u8>, StaffError> {
+        // A process is built from whatever lies in the working directory: no commit names it.
+        let draft = json!({
+            "version": RELEASE_VERSION,
+            "name": PROGRAM,
+            "release": env!("CARGO_PKG_VERSION"),
+            "epoch": openkey_enclave::RELEASE_EPOCH,
+            "source_commit": "0".repeat(40),
+            "cargo_lock_sha256": "0".repeat(64),
+            "toolchain": {},
+            "measurements": {
+                "0": hex::encode(program.pcr0),
+                "1": hex::encode(program.pcr1),
+                "2": hex::encode(program.pcr2),
+            },
+        });
+        self.sign_draft(draft, configuration)
+    }
+
+    fn sign_draft(
+        &self,
+        mut manifest: Value,
+        configuration: Hash32,
+    ) -> Result<Vec<u8>, StaffError> {
         let failed = |error: &dyn std::fmt::Display| StaffError::Release(error.to_string());
-        let mut manifest = image
-            .release
-            .get("manifest")
-            .unwrap_or(&image.release)
-            .clone();
         let now = now_ms();
         if let Value::Object(members) = &mut manifest {
             members.entry("page").or_insert(Value::Null);

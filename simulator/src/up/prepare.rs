@@ -7,6 +7,8 @@ use anyhow::{Context, bail};
 use base64ct::{Base64, Encoding as _};
 use openkey_attestation::{Measurements, Pcr, Policy, PolicyFile, Roots};
 use openkey_enclave::configuration::CONFIGURATION_PCR;
+use openkey_verifier::anchor::{Anchor, Published};
+use openkey_verifier::configuration::Configuration;
 use serde_json::json;
 
 use super::{MAX_REPLICAS, UpOptions, fork};
@@ -275,6 +277,8 @@ pub(super) fn files(dir: &Dir, plan: &Plan) -> anyhow::Result<()> {
     if let (Some(machines), Some(_)) = (&plan.machines, plan.kept.root_id()) {
         release(dir, &plan.kept, &machines.image)?;
     }
+    let images: Vec<&Image> = plan.machines.iter().map(|it| &it.image).collect();
+    publish(dir, &plan.kept, &images)?;
     policy(dir, &plan.kept, &[plan.measurement()?])
 }
 
@@ -341,6 +345,33 @@ pub(super) fn release(dir: &Dir, kept: &Kept, image: &Image) -> anyhow::Result<(
         "simulator": true,
     });
     dir.write_json(&dir.release_policy(), &policy)?;
+    Ok(())
+}
+
+/// Writes what the page is given: the simulator's anchor, and the signed releases of these images, or
+/// of this program where enclaves are processes.
+pub(super) fn publish(dir: &Dir, kept: &Kept, images: &[&Image]) -> anyhow::Result<()> {
+    let staff = Staff::open(&dir.operators())?;
+    let authority = Authority::open(&dir.ca(), now_ms())?;
+    let configuration = Configuration::from_json(&kept.configuration_json())?;
+    let anchor = Anchor::simulator_text(
+        &staff.release_keys()?,
+        configuration.root_id,
+        &configuration.rp_id,
+        1,
+        &Roots::custom([authority.root_certificate()?])?,
+    )?;
+    let hash = configuration.hash();
+    let mut list = Published::default();
+    if images.is_empty() {
+        let program = Measurement::of_this_program().context("cannot measure this program")?;
+        list.add_release(&staff.sign_program(&program, hash)?)?;
+    }
+    for image in images {
+        list.add_release(&staff.sign_release(image, hash)?)?;
+    }
+    dir.write_text(&dir.anchor(), &anchor)?;
+    dir.write_text(&dir.releases(), &list.to_json()?)?;
     Ok(())
 }
 

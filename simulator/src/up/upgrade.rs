@@ -96,6 +96,7 @@ impl Supervisor {
         }
 
         prepare::policy(&self.dir, &self.plan.kept, &[old.clone(), new.clone()])?;
+        prepare::publish(&self.dir, &self.plan.kept, &[&machines.image, successor])?;
         // The successors are to get the key by hand-over alone.
         self.play_operators = false;
         let alone = self.plan.replicas == 1;
@@ -137,6 +138,7 @@ impl Supervisor {
         });
         self.dir.keep(&self.plan.kept)?;
         prepare::release(&self.dir, &self.plan.kept, successor)?;
+        prepare::publish(&self.dir, &self.plan.kept, &[successor])?;
         prepare::policy(&self.dir, &self.plan.kept, &[new])?;
         self.describe(&programs)?;
         self.wait_until_ready().await

@@ -14,7 +14,7 @@ scenario('every_view_passes_axe_dark_and_light_on_phone_and_desk', async () => {
   const person = await system.person();
   const { page } = person;
   await person.open();
-  await page.getByText('Every rule of the policy holds').waitFor();
+  await page.getByRole('link', { name: 'Simulator' }).waitFor();
   await audit(page, 'welcome');
 
   await person.open('verify');

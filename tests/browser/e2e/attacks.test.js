@@ -1,6 +1,7 @@
 // What a hostile host, relay or look-alike page tries, and what the page does about it.
 
 import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
 import { credential } from '../lib/forger.js';
 import { scenario } from '../lib/person.js';
 import { honest, relay } from '../lib/relay.js';
@@ -131,7 +132,7 @@ scenario('f2_evidence_made_for_another_nonce_is_refused', async () => {
     },
   });
   await person.open('verify');
-  await page.getByRole('link', { name: 'Verified enclave' }).waitFor();
+  await page.getByRole('link', { name: 'Simulator' }).waitFor();
   await person.button('Get evidence and check it').click();
   await person.failed('nonce_mismatch');
   await person.leave();
@@ -142,15 +143,15 @@ const refusedByPolicy = async (rule, change) => {
   const person = await system.person();
   const { page } = person;
   await person.open('verify');
-  await page.getByRole('link', { name: 'Verified enclave' }).waitFor();
+  await page.getByRole('link', { name: 'Simulator' }).waitFor();
   await page.getByRole('radio', { name: /My own/ }).check();
   const field = page.getByLabel('Policy file');
-  const policy = JSON.parse(await field.inputValue());
+  const policy = JSON.parse(await readFile(system.simulator.ready.policy, 'utf8'));
   change(policy);
   await field.fill(JSON.stringify(policy));
   await person.button('Get evidence and check it').click();
   await person.failed(rule);
-  await page.getByRole('link', { name: 'Not verified' }).waitFor();
+  await page.getByRole('link', { name: 'Refused' }).waitFor();
 
   // Nobody signs up with an enclave that this policy refuses.
   await person.open('create');
@@ -251,7 +252,7 @@ scenario('s2_a_look_alike_that_hides_the_warning_is_refused_by_the_enclave', asy
   const mirror = `http://mirror.localhost:${port}`;
   await mirrored(person, mirror, (config) => ({ ...config, origin: mirror }));
   await page.goto(mirror);
-  await page.getByText('Every rule of the policy holds').waitFor();
+  await page.getByRole('link', { name: 'Simulator' }).waitFor();
   await person.button('Sign in').click();
   await person.failed('wrong_origin');
   await person.leave();
@@ -263,6 +264,11 @@ scenario('s2_a_passkey_does_not_answer_at_another_address', async () => {
   const { page } = person;
   const mirror = `http://127.0.0.1:${port}`;
   await mirrored(person, mirror, (config) => ({ ...config, origin: mirror }));
+  // It has an anchor of its own for its own address.
+  await page.route(`${mirror}/anchor.json`, async (route) => {
+    const response = await route.fetch({ url: `${system.simulator.page}/anchor.json` });
+    await route.fulfill({ response, json: { ...(await response.json()), rp_id: '127.0.0.1' } });
+  });
   // The look-alike even asks in the name of the true page.
   await page.route(`${mirror}/views/signup.js`, async (route) => {
     const response = await route.fetch({ url: `${system.simulator.page}/views/signup.js` });

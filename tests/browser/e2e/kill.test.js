@@ -32,7 +32,7 @@ scenario('h2_a_kill_while_the_prompt_is_open_is_survived_by_the_same_tab', withE
   // The new boot signs with another identity; the page asks for its evidence and goes on.
   const again = await person.sign('Text', 'under the new identity');
   assert.equal(await recoverMessageAddress({ message: 'under the new identity', signature: again.signature }), address);
-  assert.equal(await person.page.evaluate(() => document.querySelector('#who .badge')?.textContent), 'Verified enclave');
+  assert.equal(await person.page.evaluate(() => document.querySelector('#who .badge')?.textContent), 'Simulator');
   await person.view('History');
   await person.page.getByText('3 shown, that is all.').waitFor();
 }));

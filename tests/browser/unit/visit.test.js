@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { test } from 'node:test';
-import { Failure } from '../../../web/errors.js';
+import { Failure, networkFailure } from '../../../web/errors.js';
+import { standing } from '../../../web/standing.js';
 import { Store } from '../../../web/store.js';
 import { Verifier } from '../../../web/verifier.js';
 import { Visit } from '../../../web/visit.js';
@@ -15,21 +16,27 @@ const rule = (/** @type {string} */ code) => new Failure('evidence', code, { tit
 
 /** An enclave whose boots have the given identities, one after the other. */
 const setting = (/** @type {string[]} */ boots) => {
-  const state = { boots, asked: 0 };
+  const state = { boots, asked: 0, history: 'first', anchor: /** @type {Uint8Array<ArrayBuffer> | null} */ (new Uint8Array([1])), /** @type {string | null} */ rule: null };
   const api = { send: async () => { state.asked += 1; return { answer: { document: new Uint8Array([state.asked]) } }; } };
   const verifier = {
     evidence: () => ({ binding: { identity: state.boots[0] } }),
+    anchored: (/** @type {any} */ { known }) => {
+      if (state.rule) throw rule(state.rule);
+      return { evidence: { binding: { identity: state.boots[0] } }, history: known === null ? 'first' : 'same', known: 'what to remember' };
+    },
     prompt: (/** @type {string} */ identity, /** @type {any} */ signed) => {
       if (signed.rule) throw rule(signed.rule);
       if (signed.by !== identity) throw rule('statement_signature');
       return { by: identity };
     },
   };
-  const config = { version: 1, origin: 'http://localhost', enclave: 'e1', policy: { version: 1, measurements: [] } };
-  const visit = new Visit(/** @type {any} */ (api), /** @type {any} */ (config), new Store(area(), area()), async () => /** @type {any} */ (verifier));
+  const config = { version: 1, origin: 'http://localhost', enclave: 'e1', policy: null };
+  const store = new Store(area(), area());
+  const served = async () => ({ anchor: state.anchor, releases: null });
+  const visit = new Visit(/** @type {any} */ (api), /** @type {any} */ (config), store, async () => /** @type {any} */ (verifier), served, 'localhost');
   /** @param {any} signed */
   const check = (signed) => visit.checkPrompt(signed, /** @type {any} */ ({}));
-  return { state, visit, check };
+  return { state, visit, check, store };
 };
 
 test('a prompt of the verified enclave passes without asking for evidence again', async () => {
@@ -70,10 +77,105 @@ test('what was proven under one policy does not count under another', async () =
   await visit.ensure();
   visit.choose({ version: 1, measurements: [] });
   assert.equal(visit.current, null);
-  visit.config.policy = null;
-  visit.choose(null);
-  await assert.rejects(visit.ensure(), { code: 'no_policy' });
-  assert.equal(visit.failure?.code, 'no_policy');
+});
+
+test('e15_without_an_anchor_only_a_policy_of_the_visitor_s_own_is_anything_to_check_against', async () => {
+  const { state, visit } = setting(['a']);
+  state.anchor = null;
+  visit.config.policy = { version: 1, measurements: [] };
+  await assert.rejects(visit.ensure(), { code: 'no_release' });
+  assert.equal(standing(visit).label, 'No release known');
+  visit.choose({ version: 1, measurements: [] });
+  await visit.ensure();
+  assert.equal(visit.current?.anchored, null);
+  assert.equal(visit.remember(), false);
+});
+
+test('e15_a_deployment_is_remembered_once_and_an_anchor_is_needed_from_then_on', async () => {
+  const { state, visit, store } = setting(['a']);
+  await visit.ensure();
+  assert.equal(store.deployment(), null, 'a visit alone remembers nothing');
+  assert.equal(visit.remember(), true);
+  assert.equal(visit.remember(), false);
+  assert.equal(store.deployment(), 'what to remember');
+  assert.equal(visit.current?.anchored?.history, 'first');
+  await visit.verify();
+  assert.equal(visit.current?.anchored?.history, 'same');
+  // A page without an anchor, in another visit of the same browser.
+  const later = setting(['a']);
+  later.store.keepDeployment('what to remember');
+  later.state.anchor = null;
+  later.visit.choose({ version: 1, measurements: [] });
+  await assert.rejects(later.visit.ensure(), { code: 'anchor_missing' });
+  assert.equal(state.asked, 2);
+});
+
+test('e15_a_browser_that_keeps_nothing_is_not_said_to_remember', async () => {
+  const { visit, store } = setting(['a']);
+  store.local = { getItem: () => null, removeItem: () => {}, setItem: () => { throw new Error('forbidden'); } };
+  await visit.ensure();
+  assert.equal(visit.remember(), false);
+});
+
+test('e15_what_another_tab_remembers_or_chooses_counts_here_at_once', async () => {
+  const { visit, store } = setting(['a']);
+  await visit.ensure();
+  store.keepDeployment('of another tab');
+  assert.equal(visit.current, null);
+  await visit.ensure();
+  store.keepPolicy({ version: 1, measurements: [] });
+  assert.equal(visit.current, null);
+});
+
+test('e15_a_refusal_ends_what_was_accepted_before_and_a_lost_connection_does_not', async () => {
+  const { state, visit, check } = setting(['a']);
+  await visit.ensure();
+  state.rule = 'deployment_changed';
+  await assert.rejects(visit.verify(), { code: 'deployment_changed' });
+  assert.equal(visit.current, null);
+  assert.equal(standing(visit).label, 'Refused');
+  await assert.rejects(check({ by: 'a' }), { code: 'deployment_changed' });
+  state.rule = null;
+  await visit.verify();
+  visit.served = async () => Promise.reject(networkFailure(null));
+  await assert.rejects(visit.verify(), { code: 'offline' });
+  assert.notEqual(visit.current, null);
+  assert.deepEqual([standing(visit).label, standing(visit).tone], ['Offline', 'warn']);
+});
+
+test('e15_words_and_colours_say_what_is_known', () => {
+  const report = { simulator: false, binding: { root_source: 'operators' } };
+  const anchored = { release: { release: '1.2.3', epoch: 3, signers: 2 }, anchor: { release_keys: ['a', 'b', 'c'] }, history: 'first' };
+  /** @param {any} change */
+  const said = (change) => {
+    const { state, tone, label } = standing(/** @type {any} */ ({ current: { report, anchored, own: false }, failure: null, pending: null, away: null, ...change }));
+    return [state, tone, label];
+  };
+  assert.deepEqual(said({}), ['verified', 'good', 'Verified release 1.2.3']);
+  assert.deepEqual(said({ current: { report, anchored: { ...anchored, history: 'explained' } } }), ['verified', 'good', 'Verified release 1.2.3']);
+  assert.deepEqual(said({ current: { report, anchored: { ...anchored, history: 'same' } } }), ['same', 'good', 'Same enclave as before']);
+  // Everything else is another colour.
+  for (const [change, label] of /** @type {[any, string][]} */ ([
+    [{ current: null, pending: {} }, 'Checking'],
+    [{ current: { report: { ...report, simulator: true }, anchored: { ...anchored, history: 'same' } } }, 'Simulator'],
+    [{ current: { report: { ...report, binding: { root_source: 'development' } }, anchored } }, 'Simulator'],
+    [{ current: { report: { ...report, binding: { root_source: null } }, anchored } }, 'Not ready'],
+    [{ current: { report, anchored: null, own: true } }, 'Your policy'],
+    [{ away: networkFailure(null) }, 'Offline'],
+    [{ failure: networkFailure(null) }, 'Offline'],
+    [{ away: new Failure('enclave', 'awaiting_root_key', { title: 't', message: 'm', advice: 'a' }) }, 'Not ready'],
+    [{ failure: rule('host_policy') }, 'Refused'],
+    [{ failure: rule('measurement_mismatch') }, 'Refused'],
+    [{ failure: rule('no_release') }, 'No release known'],
+    [{ current: null, failure: rule('release_expired') }, 'No release known'],
+  ])) {
+    const [, tone, words] = said(change);
+    assert.equal(words, label);
+    assert.notEqual(tone, 'good', label);
+  }
+  // No word promises what a served page cannot keep.
+  const { words } = standing(/** @type {any} */ ({ current: { report, anchored }, failure: null, pending: null, away: null }));
+  assert.match(words, /Whoever serves the page can serve another one/);
 });
 
 test('the compiled verifier answers through its memory and names the rule', async () => {

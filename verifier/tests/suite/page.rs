@@ -119,6 +119,76 @@ fn e5_a_page_that_a_browser_would_see_otherwise_is_refused() {
     }
 }
 
+/// A page with an anchor, and what its host serves beside it.
+fn judge_beside(beside: impl Fn(&str) -> Option<serde_json::Value> + Send + Sync + 'static) -> Ran {
+    let anchor = json!({
+        "version": 1, "root_id": "7".repeat(64), "rp_id": "keys.example", "min_epoch": 1,
+        "release_keys": { "threshold": 1, "keys": [KEY] },
+    })
+    .to_string();
+    let files = Files::new();
+    let hash = |text: &str| hex::encode(Sha256::digest(text));
+    let page = json!({ "index.html": hash(INDEX), "anchor.json": hash(&anchor) });
+    let release = files.write(
+        "release.json",
+        json!({ "version": 1, "page": page }).to_string(),
+    );
+    let server = Server::new(
+        move |asked| match (beside(&asked.path), asked.path.as_str()) {
+            (Some(json), _) => Answer::json(&json),
+            (None, "/anchor.json") => Answer::new(200, "application/json", anchor.clone()),
+            (None, path) => served(path),
+        },
+    );
+    verify(["page", &server.url, "--release", &release])
+}
+
+/// Of the maintainer who signs nothing here.
+const KEY: &str = "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a";
+
+#[test]
+fn e15_a_policy_served_beside_the_released_page_is_judged_too() {
+    let ran = judge_beside(|_| None).accepted();
+    assert!(ran.stdout.contains("anchor is the released one"), "{ran:?}");
+    let policy = |policy: serde_json::Value| {
+        judge_beside(move |path| {
+            (path == "/config.json").then(|| json!({ "version": 1, "policy": policy.clone() }))
+        })
+    };
+    policy(serde_json::Value::Null).accepted();
+    let set = json!({ "0": "a".repeat(96) });
+    let root = json!(["-----BEGIN CERTIFICATE-----"]);
+    for widened in [
+        json!({ "version": 1, "measurements": [set] }),
+        json!({ "version": 1, "measurements": [{ "8": "0".repeat(96) }] }),
+        json!({ "version": 1, "measurements": [set], "roots": root }),
+        json!({ "version": 1, "measurements": [set], "simulator": true }),
+        json!({ "version": 1, "measurements": [set], "allow_debug": true }),
+        json!("any"),
+    ] {
+        policy(widened).refused("page_policy");
+    }
+    let list = |list: serde_json::Value| {
+        judge_beside(move |path| (path == "/releases.json").then(|| list.clone()))
+    };
+    list(json!({ "version": 1, "releases": [] })).accepted();
+    list(json!({ "version": 1, "releases": [{}] })).refused("page_releases");
+    let stranger = include_str!("../data/release/vectors.json");
+    let stranger: serde_json::Value = serde_json::from_str(stranger).unwrap();
+    let file: serde_json::Value =
+        serde_json::from_str(stranger["cases"][0]["file"].as_str().unwrap()).unwrap();
+    list(json!({ "version": 1, "releases": [file] })).refused("page_releases");
+}
+
+#[test]
+fn e15_an_anchor_that_the_release_does_not_name_is_refused() {
+    judge(|path, answer| match path {
+        "/anchor.json" => Answer::new(200, "application/json", "{}"),
+        _ => answer,
+    })
+    .refused("page_not_released");
+}
+
 #[test]
 fn e5_a_page_of_another_type_or_without_its_policy_is_refused() {
     let ran = judge(|path, mut answer| {

@@ -10,6 +10,7 @@
     allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)
 )]
 
+mod anchored;
 mod memory;
 mod ops;
 

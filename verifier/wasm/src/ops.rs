@@ -1,6 +1,7 @@
 //! What can be asked.
 
 use openkey_verifier::{
+    anchor::AnchorError,
     attestation::{
         Nonce, NonceError, PolicyDraft, PolicyFile, PolicyFileError, Refusal, UnixMillis, Verifier,
     },
@@ -17,6 +18,8 @@ use openkey_verifier::{
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+use crate::anchored::anchored;
+
 /// Longest input, in bytes: a prompt with its request, both in hex, with room.
 pub const MAX_INPUT: usize = 4 * 1024 * 1024;
 
@@ -25,6 +28,7 @@ pub const MAX_INPUT: usize = 4 * 1024 * 1024;
 /// | op | members | answer |
 /// |---|---|---|
 /// | `evidence` | `document` base64, `nonce` hex, `now_ms`, `policy` | an `EvidenceView` with binding |
+/// | `anchored` | `document` base64, `nonce`, `anchor` hex, `now_ms`, `host`, `releases`?, `known`? texts, `policy`? of the host | evidence, history, release, anchor, what to remember |
 /// | `archival` | `document`, `policy`, `nonce`?, `any_configuration`? | an `EvidenceView`, binding or null |
 /// | `prompt` | `identity`, `body`, `signature`, `request`, `nonce` hex, `origin`, `now_ms` | a `PromptView` |
 /// | `receipt` | `identity`, `body`, `signature`, `nonce`, `credential_id`?, `public_key_spki`? hex | a `ReceiptView` |
@@ -75,6 +79,12 @@ struct Input<'a> {
     known: Option<KnownHead>,
 }
 
+/// The op alone, whatever its members: `anchored` has members of its own.
+#[derive(Deserialize)]
+struct Op {
+    op: String,
+}
+
 /// What an earlier `head` answered.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -92,6 +102,9 @@ fn run(input: &[u8]) -> Result<Vec<u8>, OpError> {
     // serde would take an array for an object, its elements for the members in order.
     if !input.trim_ascii_start().starts_with(b"{") {
         return Err(OpError::Input("it is not a JSON object".into()));
+    }
+    if serde_json::from_slice(input).is_ok_and(|Op { op }| op == "anchored") {
+        return anchored(input);
     }
     let input: Input<'_> =
         serde_json::from_slice(input).map_err(|error| OpError::Input(error.to_string()))?;
@@ -234,7 +247,7 @@ impl Input<'_> {
     }
 }
 
-fn ok(view: impl Serialize) -> Result<Vec<u8>, OpError> {
+pub(crate) fn ok(view: impl Serialize) -> Result<Vec<u8>, OpError> {
     serde_json::to_vec(&Answer::Ok(view)).map_err(|error| OpError::Input(error.to_string()))
 }
 
@@ -242,7 +255,7 @@ fn need<T>(name: &str, member: Option<T>) -> Result<T, OpError> {
     member.ok_or_else(|| OpError::Input(format!("{name} is missing")))
 }
 
-fn bytes(name: &str, member: Option<String>) -> Result<Vec<u8>, OpError> {
+pub(crate) fn bytes(name: &str, member: Option<String>) -> Result<Vec<u8>, OpError> {
     hex::decode(need(name, member)?).map_err(|_| OpError::Input(format!("{name} is not hex")))
 }
 
@@ -261,7 +274,7 @@ fn array<const N: usize>(name: &str, text: String) -> Result<[u8; N], OpError> {
 
 /// Whatever refuses.
 #[derive(Debug, thiserror::Error)]
-enum OpError {
+pub(crate) enum OpError {
     #[error("invalid input: {0}")]
     Input(String),
     #[error(transparent)]
@@ -284,6 +297,8 @@ enum OpError {
     Receipt(#[from] ReceiptError),
     #[error(transparent)]
     Head(#[from] HeadError),
+    #[error(transparent)]
+    Anchor(#[from] AnchorError),
 }
 
 impl OpError {
@@ -300,6 +315,7 @@ impl OpError {
             Self::Prompt(error) => error.rule(),
             Self::Receipt(error) => error.rule(),
             Self::Head(error) => error.rule(),
+            Self::Anchor(error) => error.rule(),
         }
     }
 }

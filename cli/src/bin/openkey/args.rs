@@ -350,20 +350,90 @@ pub(crate) struct Withdraw {
 pub(crate) enum Release {
     /// Make a maintainer's key, and print its public half.
     Keygen(ReleaseKeygen),
+    /// Make the trust anchor of a deployment, after its genesis.
+    Anchor(MakeAnchor),
+    /// Write the page of a deployment: the built-in code and its anchor.
+    Page(MakePage),
     /// Fill a draft of `openkey-image build`: configuration, page, validity.
     Prepare(Prepare),
     /// Add a signature.
     Sign(Sign),
+    /// Collect signed releases into the list that host-proxy serves (--releases).
+    Publish(Publish),
 }
 
 impl Release {
     pub(crate) const fn json(&self) -> bool {
         match self {
             Self::Keygen(args) => args.json,
+            Self::Anchor(args) => args.json,
+            Self::Page(args) => args.json,
             Self::Prepare(args) => args.json,
             Self::Sign(args) => args.json,
+            Self::Publish(args) => args.json,
         }
     }
+}
+
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "\
+An anchor says whose releases browsers believe for this deployment: release keys and threshold, root
+id, relying party and lowest epoch. Everything but the epoch stands in the configuration. A new set of
+release keys needs a new anchor with a higher --min-epoch, named by a release that the keys before it
+signed; otherwise browsers that know the old one refuse it.")]
+pub(crate) struct MakeAnchor {
+    /// The deployment's configuration, with its root id and release keys.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) configuration: PathBuf,
+    /// The lowest release epoch that is accepted.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) min_epoch: u32,
+    /// Where the anchor goes; never replaces a file.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: PathBuf,
+    /// Print one JSON object.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "\
+The code is the one in this program, the same bytes for every deployment; the anchor becomes DIR/anchor.json.
+host-proxy serves DIR with --page-dir, and `prepare --page DIR` names every file's hash in a release. The
+anchor of a simulator is refused. --json prints the release file of the page.")]
+pub(crate) struct MakePage {
+    /// The deployment's anchor.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) anchor: PathBuf,
+    /// Where the page goes: a new or empty directory.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: PathBuf,
+    /// Print one JSON object.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "\
+Every release must be signed by the release keys of the anchor, or of an earlier anchor that a release in
+the list continues. Keep releases in the list that changed the release keys: browsers that were away need
+them, and the anchors before.")]
+pub(crate) struct Publish {
+    /// The signed releases.
+    #[arg(value_name = "FILE", required = true)]
+    pub(crate) releases: Vec<PathBuf>,
+    /// The deployment's anchor.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) anchor: PathBuf,
+    /// An anchor before this one; repeatable.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) earlier: Vec<PathBuf>,
+    /// Where the list goes; replaced whole.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: PathBuf,
+    /// Print one JSON object.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Debug, ClapArgs)]
@@ -387,8 +457,9 @@ pub(crate) struct Prepare {
     /// successor; without it a policy must name the configuration.
     #[arg(long, value_name = "FILE|HASH")]
     pub(crate) configuration: Option<String>,
-    /// A file `{"version":1,"page":{…}}` whose page is part of the release.
-    #[arg(long, value_name = "FILE")]
+    /// The page that is part of the release: the directory that `release page` wrote, or a file
+    /// `{"version":1,"page":{…}}`.
+    #[arg(long, value_name = "DIR|FILE")]
     pub(crate) page: Option<PathBuf>,
     /// The first moment, RFC 3339 in UTC; now unless said otherwise.
     #[arg(long, value_name = "RFC3339")]

@@ -3,6 +3,7 @@
 mod args;
 mod files;
 mod operator;
+mod page;
 mod release;
 mod session;
 mod stop;

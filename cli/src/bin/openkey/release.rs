@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 
 use crate::{
     args::{Prepare, Release, ReleaseKeygen, Sign},
-    files,
+    files, page,
     stop::Stop,
 };
 
@@ -20,8 +20,11 @@ const DAY_MS: u64 = 24 * 60 * 60 * 1000;
 pub(crate) fn run(command: &Release) -> Result<(), Stop> {
     match command {
         Release::Keygen(args) => keygen(args),
+        Release::Anchor(args) => page::anchor(args),
+        Release::Page(args) => page::page(args),
         Release::Prepare(args) => prepare(args),
         Release::Sign(args) => sign(args),
+        Release::Publish(args) => page::publish(args),
     }
 }
 
@@ -54,6 +57,7 @@ fn prepare(args: &Prepare) -> Result<(), Stop> {
     }
     let page = match &args.page {
         None => Value::Null,
+        Some(path) if path.is_dir() => json!(page::of_directory(path)?),
         Some(path) => object(&source::file(path, MAX_PAGE_FILE + 1)?)
             .and_then(|mut file| file.remove("page"))
             .ok_or_else(|| Stop::failed("page", format!("{}: it names no page", path.display())))?,

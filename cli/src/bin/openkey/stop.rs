@@ -2,6 +2,7 @@
 
 use openkey_cli::{BackupError, CeremonyError, KeyError, RecipientError};
 use openkey_verifier::{
+    anchor::AnchorError,
     client::ClientError,
     command::{Failure, NOT_JUDGED, REFUSED, Unaccepted},
     release::ReleaseError,
@@ -121,5 +122,11 @@ impl From<RecipientError> for Stop {
             message: error.to_string(),
             refusal,
         }
+    }
+}
+
+impl From<AnchorError> for Stop {
+    fn from(error: AnchorError) -> Self {
+        Self::refused(error.rule(), error.to_string())
     }
 }

@@ -68,9 +68,13 @@ pub(crate) struct Cli {
     #[arg(long, env = "OPENKEY_DIR", value_name = "DIR")]
     dir: PathBuf,
 
-    /// Policy file (JSON) that /config.json suggests to the page
+    /// Policy file (JSON) in /config.json: a further condition for the page, which it can refuse by and never accept by
     #[arg(long, env = "OPENKEY_POLICY", value_name = "FILE")]
     policy: Option<PathBuf>,
+
+    /// The signed releases of this deployment (`openkey release publish`), served at /releases.json; may not be there yet
+    #[arg(long, env = "OPENKEY_RELEASES", value_name = "FILE")]
+    releases: Option<PathBuf>,
 
     /// The origin of the node that the page may talk to, such as https://node.example.org
     #[arg(long, env = "OPENKEY_NODE", value_name = "ORIGIN")]
@@ -80,7 +84,7 @@ pub(crate) struct Cli {
     #[arg(long, env = "OPENKEY_TRUSTED_PROXY", value_name = "IP[/BITS]", value_parser = network)]
     trusted_proxy: Option<IpNet>,
 
-    /// Serve the page from this directory instead of the built-in one (development; `openkey-verify page` will say so)
+    /// Serve the page from this directory: the built-in code with the deployment's anchor, as `openkey release page` writes it; without it there is no anchor, and the page says that no release is known
     #[arg(long, env = "OPENKEY_PAGE_DIR", value_name = "DIR")]
     page_dir: Option<PathBuf>,
 
@@ -173,6 +177,7 @@ impl Cli {
             channels: self.side.channels(),
             hosts: self.hosts.clone(),
             policy: policy.transpose()?,
+            releases: self.releases.clone(),
             node: self.node.clone(),
             trusted_proxy: self.trusted_proxy,
             page_dir: self.page_dir.clone(),

@@ -6,6 +6,7 @@ mod document;
 mod host;
 mod page;
 mod release;
+mod served;
 
 use std::process::ExitCode;
 

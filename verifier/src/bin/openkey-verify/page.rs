@@ -1,6 +1,7 @@
 //! `openkey-verify page`.
 
 use openkey_verifier::{
+    anchor::ANCHOR_FILE,
     client::{ClientError, Host},
     command::{Failure, Verdict, output, read_keys, source},
     page::{INDEX, MAX_FILE, MAX_RELEASE_FILE, PageError, Release, headers},
@@ -8,7 +9,7 @@ use openkey_verifier::{
 };
 use serde::Serialize;
 
-use crate::args::PageArgs;
+use crate::{args::PageArgs, served};
 
 #[derive(Serialize)]
 struct PageView<'a> {
@@ -57,6 +58,8 @@ pub(crate) fn run(args: &PageArgs) -> Result<Verdict, Failure> {
         });
     }
 
+    files.extend(beside(&host, &release, &files)?);
+
     let refused = files.iter().filter(|file| file.rule.is_some());
     let verdict = if refused.clone().next().is_none() {
         Verdict::Accepted
@@ -80,12 +83,40 @@ pub(crate) fn run(args: &PageArgs) -> Result<Verdict, Failure> {
         });
     } else if verdict == Verdict::Accepted {
         output::text(&format!(
-            "accepted: all {} files at {} are the released ones, byte for byte\n",
-            files.len(),
+            "accepted: all {} files at {} are the released ones, byte for byte\n{}",
+            release.names().count() + 1,
             host.url(),
+            if release.names().any(|name| name == ANCHOR_FILE) {
+                "its anchor is the released one, and nothing beside it widens what it accepts\n"
+            } else {
+                "it has no anchor: it accepts no enclave, and says that no release is known\n"
+            },
         ));
     }
     Ok(verdict)
+}
+
+/// What is served as policy. A host that goes silent after a wrong file was still seen to serve it.
+fn beside(host: &Host, release: &Release, files: &[FileView]) -> Result<Vec<FileView>, Failure> {
+    let all = match served::judge(host, release) {
+        Ok(all) => all,
+        Err(_) if files.iter().any(|file| file.rule.is_some()) => return Ok(Vec::new()),
+        Err(failure) => return Err(failure),
+    };
+    let view = |one: served::Served| {
+        let (rule, message) = one.judged.err().unzip();
+        FileView {
+            path: one.path.into(),
+            verdict: if rule.is_none() {
+                "accepted"
+            } else {
+                "refused"
+            },
+            rule,
+            message,
+        }
+    };
+    Ok(all.into_iter().map(view).collect())
 }
 
 /// What was released: as a file says, or a manifest that enough release keys signed.

@@ -1,0 +1,199 @@
+//! `openkey release anchor`, `page` and `publish`: what browsers of one deployment are given.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+};
+
+use openkey_verifier::{
+    anchor::{
+        ANCHOR_FILE, Anchor, AnchorError, MAX_ANCHOR, Published, PublishedError, check_published,
+    },
+    command::{output, source},
+    configuration::{Configuration, MAX_CONFIGURATION},
+    page::{INDEX, MAX_FILE, MAX_FILES},
+    release::MAX_RELEASE_FILE,
+};
+use serde_json::json;
+use sha2::{Digest, Sha256};
+
+use crate::{
+    args::{MakeAnchor, MakePage, Publish},
+    files,
+    stop::Stop,
+};
+
+/// Deepest directory of a page; it has one level of views and two of vendored modules.
+const MAX_DEPTH: u32 = 8;
+
+/// Makes the anchor of a configuration.
+pub(crate) fn anchor(args: &MakeAnchor) -> Result<(), Stop> {
+    let path = &args.configuration;
+    let configuration = Configuration::from_json(&source::file(path, MAX_CONFIGURATION + 1)?)
+        .map_err(|error| Stop::failed(error.rule(), format!("{}: {error}", path.display())))?;
+    let text = Anchor::text_of(&configuration, args.min_epoch)?;
+    files::write_new(&args.out, text.as_bytes())?;
+    let anchor = Anchor::from_json(text.as_bytes())?;
+    report(
+        args.json,
+        &json!({
+            "anchor_sha256": anchor.hash().to_string(),
+            "rp_id": anchor.rp_id(),
+            "root_id": anchor.root_id().map(|id| id.to_string()),
+            "min_epoch": anchor.min_epoch(),
+        }),
+        &format!(
+            "anchor {} of {}: {} of {} release keys, epoch {} or higher\n",
+            anchor.hash(),
+            anchor.rp_id(),
+            anchor.release_keys().threshold(),
+            anchor.release_keys().keys().len(),
+            anchor.min_epoch(),
+        ),
+    );
+    Ok(())
+}
+
+/// Writes the page's code and a deployment's anchor into a directory of their own.
+pub(crate) fn page(args: &MakePage) -> Result<(), Stop> {
+    let bytes = source::file(&args.anchor, MAX_ANCHOR + 1)?;
+    let anchor = released_anchor(&bytes, &args.anchor)?;
+    let out = &args.out;
+    // Beside foreign files nobody could say what the page is.
+    let is_used = fs::read_dir(out).is_ok_and(|mut entries| entries.next().is_some());
+    if is_used {
+        let message = format!("{}: not empty; name a new directory", out.display());
+        return Err(Stop::failed("cannot_write", message));
+    }
+    for (name, body) in openkey_host_proxy::page_files() {
+        let path = out.join(&name);
+        files::directory(path.parent().unwrap_or(out))?;
+        files::write_new(&path, &body)?;
+    }
+    files::write_new(&out.join(ANCHOR_FILE), &bytes)?;
+    let page = of_directory(out)?;
+    report(
+        args.json,
+        &json!({
+            "version": 1,
+            "page": page,
+        }),
+        &format!(
+            "page of {}: {} files in {}, anchor {}\n",
+            anchor.rp_id(),
+            page.len(),
+            out.display(),
+            anchor.hash(),
+        ),
+    );
+    Ok(())
+}
+
+/// Collects signed releases into the list that a host serves.
+pub(crate) fn publish(args: &Publish) -> Result<(), Stop> {
+    let bytes = source::file(&args.anchor, MAX_ANCHOR + 1)?;
+    let anchor = released_anchor(&bytes, &args.anchor)?;
+    let mut list = Published::default();
+    for path in &args.releases {
+        let file = source::file(path, MAX_RELEASE_FILE + 1)?;
+        list.add_release(&file)
+            .map_err(|error| in_file(path, &error))?;
+    }
+    for path in &args.earlier {
+        let text = String::from_utf8(source::file(path, MAX_ANCHOR + 1)?).map_err(|_| {
+            Stop::failed("anchor_malformed", format!("{}: not text", path.display()))
+        })?;
+        list.add_anchor(text)
+            .map_err(|error| in_file(path, &error))?;
+    }
+    check_published(&anchor, &list)
+        .map_err(|error| Stop::refused(error.rule(), error.to_string()))?;
+    let text = list
+        .to_json()
+        .map_err(|error| Stop::failed(error.rule(), error.to_string()))?;
+    source::replace(&args.out, text.as_bytes())?;
+    report(
+        args.json,
+        &json!({ "releases": args.releases.len(), "anchors": args.earlier.len() }),
+        &format!(
+            "{} releases and {} earlier anchors in {}\n",
+            args.releases.len(),
+            args.earlier.len(),
+            args.out.display()
+        ),
+    );
+    Ok(())
+}
+
+/// The hashes of all files of a page's directory, with its anchor checked.
+pub(crate) fn of_directory(dir: &Path) -> Result<BTreeMap<String, String>, Stop> {
+    let mut page = BTreeMap::new();
+    collect(dir, "", 0, &mut page)?;
+    for name in [INDEX, ANCHOR_FILE] {
+        if !page.contains_key(name) {
+            let message = format!("{}: no {name} in it", dir.display());
+            return Err(Stop::failed("page", message));
+        }
+    }
+    let path = dir.join(ANCHOR_FILE);
+    released_anchor(&source::file(&path, MAX_ANCHOR + 1)?, &path)?;
+    Ok(page)
+}
+
+fn collect(
+    dir: &Path,
+    above: &str,
+    depth: u32,
+    page: &mut BTreeMap<String, String>,
+) -> Result<(), Stop> {
+    let failed = |reason: &dyn std::fmt::Display| {
+        Stop::failed("page", format!("{}: {reason}", dir.display()))
+    };
+    if depth > MAX_DEPTH {
+        return Err(failed(&"too many directories below each other"));
+    }
+    for entry in fs::read_dir(dir).map_err(|error| failed(&error))? {
+        let entry = entry.map_err(|error| failed(&error))?;
+        let name = entry.file_name();
+        let name = name.to_str().ok_or_else(|| failed(&"a name is not text"))?;
+        let path = format!("{above}{name}");
+        // A link could lead out of the directory, and means nothing to a browser.
+        let kind = entry.file_type().map_err(|error| failed(&error))?;
+        if kind.is_dir() {
+            collect(&entry.path(), &format!("{path}/"), depth + 1, page)?;
+        } else if kind.is_file() {
+            let bytes = source::file(&entry.path(), MAX_FILE + 1)?;
+            if bytes.len() > MAX_FILE || page.len() >= MAX_FILES {
+                return Err(failed(&"more files, or longer ones, than a page has"));
+            }
+            page.insert(path, hex::encode(Sha256::digest(&bytes)));
+        } else {
+            return Err(failed(&format!("{name} is neither a file nor a directory")));
+        }
+    }
+    Ok(())
+}
+
+/// An anchor that a release may name.
+fn released_anchor(bytes: &[u8], path: &Path) -> Result<Anchor, Stop> {
+    let named =
+        |error: AnchorError| Stop::refused(error.rule(), format!("{}: {error}", path.display()));
+    let anchor = Anchor::from_json(bytes).map_err(named)?;
+    if anchor.simulator().is_some() {
+        return Err(named(AnchorError::Simulator));
+    }
+    Ok(anchor)
+}
+
+fn in_file(path: &PathBuf, error: &PublishedError) -> Stop {
+    Stop::refused(error.rule(), format!("{}: {error}", path.display()))
+}
+
+fn report(as_json: bool, json: &serde_json::Value, text: &str) {
+    if as_json {
+        output::json(json);
+    } else {
+        output::text(text);
+    }
+}

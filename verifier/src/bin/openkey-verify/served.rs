@@ -1,0 +1,145 @@
+//! What a host serves as policy beside its page: the anchor, the list of releases, and the policy in
+//! its configuration.
+
+use openkey_verifier::{
+    anchor::{
+        ANCHOR_FILE, Anchor, AnchorError, MAX_ANCHOR, MAX_PUBLISHED, Published, ServedError,
+        check_policy, check_published,
+    },
+    attestation::PolicyFileError,
+    client::{ClientError, Host},
+    command::Failure,
+    page::{PageError, Release},
+};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+/// Longest `/config.json`, in bytes: a policy with all its roots, with room.
+const MAX_CONFIG: usize = 512 * 1024;
+
+/// One served file, and what is wrong with it: rule and message.
+pub(crate) struct Served {
+    pub(crate) path: &'static str,
+    pub(crate) judged: Result<(), (&'static str, String)>,
+}
+
+#[derive(Deserialize)]
+struct Config<'a> {
+    #[serde(borrow)]
+    policy: Option<&'a RawValue>,
+}
+
+/// Judges what is served as policy under the anchor that the release names. A page whose release
+/// names none believes nothing, and nothing may be served as its anchor.
+///
+/// # Errors
+///
+/// A host that does not answer.
+pub(crate) fn judge(host: &Host, release: &Release) -> Result<Vec<Served>, Failure> {
+    let mut all = Vec::new();
+    let mut note = |path, judged| all.push(Served { path, judged });
+    let anchor = match anchor(host, release)? {
+        Ok(anchor) => anchor,
+        Err(refused) => {
+            note("/anchor.json", Err(refused));
+            None
+        }
+    };
+    let (list, judged) = match fetch(host, "releases.json", MAX_PUBLISHED)? {
+        None => (Published::default(), None),
+        Some(Err(error)) => (Published::default(), Some(Err(error))),
+        Some(Ok(body)) => match releases(&body, anchor.as_ref()) {
+            Ok(list) => (list, Some(Ok(()))),
+            Err(error) => (Published::default(), Some(Err(named(&error)))),
+        },
+    };
+    if let Some(judged) = judged {
+        note("/releases.json", judged);
+    }
+    match fetch(host, "config.json", MAX_CONFIG)? {
+        None => {}
+        Some(Err(error)) => note("/config.json", Err(error)),
+        Some(Ok(body)) => {
+            let checked = policy(&body, anchor.as_ref(), &list);
+            note("/config.json", checked.map_err(|error| named(&error)));
+        }
+    }
+    Ok(all)
+}
+
+type Refused = (&'static str, String);
+
+/// The anchor that the release names, if it is served; whether its bytes are the released ones is
+/// judged with the page's other files.
+fn anchor(host: &Host, release: &Release) -> Result<Result<Option<Anchor>, Refused>, Failure> {
+    let file = ANCHOR_FILE;
+    let body = match fetch(host, file, MAX_ANCHOR)? {
+        Some(Ok(body)) => body,
+        Some(Err(error)) => return Ok(Err(error)),
+        None => return Ok(Ok(None)),
+    };
+    if !release.names().any(|name| name == file) {
+        let error = PageError::NotReleased { file: file.into() };
+        return Ok(Err((error.rule(), error.to_string())));
+    }
+    if release.check(file, &body).is_err() {
+        return Ok(Ok(None));
+    }
+    let anchor = Anchor::from_json(&body).and_then(|anchor| match anchor.simulator() {
+        None => Ok(anchor),
+        Some(_) => Err(AnchorError::Simulator),
+    });
+    Ok(match anchor {
+        Ok(anchor) => Ok(Some(anchor)),
+        Err(error) => Err((error.rule(), format!("{file}: {error}"))),
+    })
+}
+
+fn releases(body: &[u8], anchor: Option<&Anchor>) -> Result<Published, ServedError> {
+    let list = Published::from_json(body)?;
+    if let Some(anchor) = anchor {
+        check_published(anchor, &list)?;
+    }
+    Ok(list)
+}
+
+fn policy(body: &[u8], anchor: Option<&Anchor>, list: &Published) -> Result<(), ServedError> {
+    let config: Config<'_> =
+        serde_json::from_slice(body).map_err(|error| PolicyFileError::Syntax(error.to_string()))?;
+    match config.policy {
+        Some(policy) => check_policy(policy.get().as_bytes(), anchor, list),
+        None => Ok(()),
+    }
+}
+
+/// A file of at most `limit` bytes; `None` if there is none.
+fn fetch(
+    host: &Host,
+    path: &str,
+    limit: usize,
+) -> Result<Option<Result<Vec<u8>, Refused>>, Failure> {
+    let fetched = match host.get(path, limit) {
+        Ok(fetched) => fetched,
+        Err(ClientError::TooLong(_)) => {
+            let error = PageError::TooLong { file: path.into() };
+            return Ok(Some(Err((error.rule(), error.to_string()))));
+        }
+        Err(error) => {
+            let message = format!("{}/{path}: {error}", host.url());
+            return Err(Failure::new(error.rule(), message));
+        }
+    };
+    Ok(match fetched.status {
+        200 => Some(Ok(fetched.body)),
+        404 => None,
+        status => {
+            let file = path.into();
+            let error = PageError::Missing { file, status };
+            Some(Err((error.rule(), error.to_string())))
+        }
+    })
+}
+
+fn named(error: &ServedError) -> Refused {
+    (error.rule(), error.to_string())
+}
