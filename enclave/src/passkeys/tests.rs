@@ -13,7 +13,7 @@ const PRESENT: u8 = 0x01;
 const VERIFIED: u8 = 0x04;
 const ATTESTED: u8 = 0x40;
 const EXTENDED: u8 = 0x80;
-const ACCOUNT: AccountId = AccountId([7; 16]);
+const ACCOUNT: UserHandle = UserHandle([7; 16]);
 
 fn party() -> RelyingParty {
     let configuration = Configuration::new("localhost", "Here", &[ORIGIN]).unwrap();

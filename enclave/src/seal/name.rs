@@ -7,6 +7,8 @@ pub(crate) enum Kind {
     Account,
     /// One link of an account's history.
     History,
+    /// One link of the history of a record that the deployment keeps once.
+    KeptHistory,
     /// An owner key's scalar, inside its account.
     OwnerKey,
     /// A registration under way.
@@ -24,10 +26,11 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    pub(super) const fn label(self) -> &'static [u8] {
+    pub(crate) const fn label(self) -> &'static [u8] {
         match self {
             Self::Account => b"account",
             Self::History => b"history",
+            Self::KeptHistory => b"kept-history",
             Self::OwnerKey => b"owner-key",
             Self::SignUp => b"sign-up",
             Self::NewPasskey => b"new-passkey",

@@ -36,6 +36,14 @@ impl<'a> History<'a> {
         }
     }
 
+    /// The history of a record that the deployment keeps once.
+    pub(super) const fn of_kept(kind: Kind) -> History<'static> {
+        History {
+            kind: Kind::KeptHistory,
+            owner: kind.label(),
+        }
+    }
+
     const fn name(&self, id: &'a RecordId) -> Name<'a> {
         Name {
             kind: self.kind,

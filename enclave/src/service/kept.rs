@@ -11,8 +11,13 @@ use openkey_protocol::{
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use zeroize::{Zeroize, Zeroizing};
 
-use super::{Enclave, internal};
+use super::{
+    Enclave,
+    history::{History, State},
+    internal,
+};
 use crate::{
+    chain::{Chain, Entry},
     errors::{refuse, refuse_because},
     seal::{Kind, Name, SealError},
     service::records::sha256,
@@ -40,10 +45,46 @@ impl Drop for Secret {
     }
 }
 
+/// What the sealed record holds.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Stored<T> {
+    /// The changes of this record: a later state is believed only if it continues the one that was
+    /// seen.
+    history: Chain,
+    content: T,
+}
+
+/// One change of a record, as an entry of its history.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Revision {
+    sequence: u64,
+    previous: Hash32,
+    record: Hash32,
+    at: u64,
+}
+
+impl Entry for Revision {
+    fn sequence(&self) -> u64 {
+        self.sequence
+    }
+
+    fn previous(&self) -> Hash32 {
+        self.previous
+    }
+
+    fn record(&self) -> Hash32 {
+        self.record
+    }
+}
+
 /// A record that was read, or is not there yet.
 pub(super) struct Kept<T> {
     pub(super) content: T,
-    version: u64,
+    history: Chain,
+    /// The state that was read.
+    state: Option<State>,
     revision: Option<u64>,
 }
 
@@ -140,7 +181,8 @@ impl<S: RecordStore> Enclave<S> {
             }
             return Ok(Kept {
                 content: T::default(),
-                version: 0,
+                history: Chain::default(),
+                state: None,
                 revision: None,
             });
         };
@@ -150,16 +192,35 @@ impl<S: RecordStore> Enclave<S> {
             .open(&name(kind, &id), blob)
             .map_err(|error| self.unopened(error))?;
         if opened.schema != schema(kind) {
+            return Err(self.unopened(SealError::OtherSchema(opened.schema)));
+        }
+        let Stored { history, content } = cbor::decode::<Stored<T>>(&opened.plaintext)
+            .map_err(|_| self.unopened(SealError::Corrupt))?;
+        // Every version after the first has one entry: that of the change which made it.
+        if opened.version.checked_sub(1) != Some(history.length()) {
             return Err(self.unopened(SealError::Corrupt));
         }
-        let content =
-            cbor::decode(&opened.plaintext).map_err(|_| self.unopened(SealError::Corrupt))?;
+        let state = State {
+            version: opened.version,
+            hash: sha256(blob),
+            entry: None,
+        };
+        if let Some((version, hash)) = self.kept_versions.newest(&id) {
+            let seen = State {
+                version,
+                hash,
+                entry: None,
+            };
+            self.continues::<Revision>(History::of_kept(kind), &history, &state, &seen)
+                .await?;
+        }
         self.kept_versions
-            .observe(&id, opened.version, sha256(blob))
+            .observe(&id, state.version, state.hash)
             .map_err(|_| self.rolled_back())?;
         Ok(Kept {
             content,
-            version: opened.version,
+            history,
+            state: Some(state),
             revision: Some(record.revision),
         })
     }
@@ -171,20 +232,37 @@ impl<S: RecordStore> Enclave<S> {
         kept: &Kept<T>,
     ) -> Result<Written, Error> {
         let id = self.kept_id(kind);
-        let plaintext = Zeroizing::new(cbor::encode(&kept.content).map_err(internal)?);
-        let version = kept.version + 1;
+        let mut history = kept.history.clone();
+        let mut writes = Vec::new();
+        let mut version = 1;
+        if let Some(before) = &kept.state {
+            let at = self.platform.clock.now();
+            let link = history.append(|sequence, previous| Revision {
+                sequence,
+                previous,
+                record: before.hash,
+                at,
+            })?;
+            writes.push(self.seal_link(History::of_kept(kind), &link)?);
+            version = before.version + 1;
+        }
+        let stored = Stored {
+            history,
+            content: &kept.content,
+        };
+        let plaintext = Zeroizing::new(cbor::encode(&stored).map_err(internal)?);
         let nonce = self.platform.entropy.array();
         let blob = self
             .sealer
             .seal(&name(kind, &id), schema(kind), version, &nonce, &plaintext)
             .map_err(internal)?;
         let hash = sha256(&blob);
-        let write = Write {
+        writes.push(Write {
             id,
             expected: kept.revision,
             blob: blob.into(),
-        };
-        match self.store.commit(vec![write]).await {
+        });
+        match self.store.commit(writes).await {
             Ok(()) => {}
             Err(StoreError::Conflict) => return Ok(Written::Conflict),
             Err(StoreError::Unknown { .. }) => {
@@ -216,8 +294,8 @@ impl<S: RecordStore> Enclave<S> {
 /// The schema of a record's content.
 const fn schema(kind: Kind) -> u32 {
     match kind {
-        Kind::Upgrades => 2,
-        _ => 1,
+        Kind::Upgrades => 3,
+        _ => 2,
     }
 }
 

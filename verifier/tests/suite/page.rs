@@ -166,7 +166,7 @@ fn e15_a_policy_served_beside_the_released_page_is_judged_too() {
         json!({ "version": 1, "measurements": [set], "allow_debug": true }),
         json!("any"),
     ] {
-        policy(widened).refused("page_policy");
+        policy(widened).refused("page_served_policy");
     }
     let list = |list: serde_json::Value| {
         judge_beside(move |path| (path == "/releases.json").then(|| list.clone()))

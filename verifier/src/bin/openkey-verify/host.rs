@@ -169,11 +169,7 @@ fn refuse_older(state: &State, judged: &mut [Judged]) {
     }
 }
 
-fn view(
-    listed: Listed,
-    verdict: Verdict,
-    judged: Judged,
-) -> EnclaveView {
+fn view(listed: Listed, verdict: Verdict, judged: Judged) -> EnclaveView {
     let (refusal, evidence, known) = match judged {
         Ok((fresh, known)) => {
             let view = EvidenceView::new(fresh.claims(), Some(fresh.binding()));
