@@ -6,6 +6,7 @@ mod keys;
 mod report;
 mod secret;
 mod share;
+mod strict;
 mod upgrade;
 
 use crate::{args::Operator, stop::Stop};
