@@ -4,6 +4,7 @@
 //! functions, seal the new state, commit it by compare-and-swap, and only then answer.
 
 mod approve;
+mod effort;
 mod kept;
 mod prompt;
 mod propose;
@@ -29,6 +30,7 @@ use crate::{
     seal::Sealer,
     versions::Versions,
 };
+pub(crate) use effort::Effort;
 pub(crate) use kept::Shown;
 pub(crate) use records::Locks;
 pub use secrets::MAX_SECRETS;
@@ -57,6 +59,7 @@ pub struct Enclave<S> {
     /// What was seen of secrets and successors.
     pub(crate) kept_versions: Versions,
     pub(crate) shown: Shown,
+    pub(crate) effort: Effort,
 }
 
 impl<S> core::fmt::Debug for Enclave<S> {
@@ -83,6 +86,7 @@ impl<S: RecordStore> Enclave<S> {
             sign_ups: SignUps::new(capacity.sign_ups_per_minute),
             kept_versions: Versions::new(KEPT),
             shown: Shown::default(),
+            effort: Effort::default(),
         }
     }
 

@@ -77,7 +77,8 @@ impl<S: RecordStore> Enclave<S> {
         let change = Change::Sign { key };
         loaded.account.check(&change, now)?;
         let address = loaded.account.signing_key(key)?.address;
-        let read = consent::read_payload(payload, &address, now)?;
+        let read = || consent::read_payload(payload, &address, now);
+        let read = self.effort.read(loaded.account.id, payload, now, read)?;
         self.prompt(Draft {
             kind: read.kind,
             digest: Hash32(read.digest),
