@@ -18,6 +18,17 @@ pub enum Error {
         /// The system's answer.
         error: io::Error,
     },
+    /// A file named on the command line cannot be read.
+    #[error("cannot read {}: {error}", path.display())]
+    Argument {
+        /// Which.
+        path: PathBuf,
+        /// The system's answer.
+        error: io::Error,
+    },
+    /// The directory named on the command line is not the source tree.
+    #[error("{} is not the source tree of OpenKey: name it with --source", .0.display())]
+    Source(PathBuf),
     /// A program of the toolchain could not be started.
     #[error("cannot run {program}: {error}")]
     Start {
@@ -84,6 +95,15 @@ pub enum Error {
 }
 
 impl Error {
+    /// Whether the command line asks what cannot be done, whatever the machine is like.
+    #[must_use]
+    pub const fn is_usage(&self) -> bool {
+        matches!(
+            self,
+            Self::Argument { .. } | Self::Source(_) | Self::Commit(_)
+        )
+    }
+
     /// For `map_err` on an operation with `path`.
     pub(crate) fn file(path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
         let path = path.into();

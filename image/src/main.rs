@@ -13,9 +13,17 @@ use openkey_image::{
     toolchain::Toolchain,
 };
 
+const EXIT: &str = "\
+Exit status:
+  0  done
+  1  not built, or an image that is refused
+  2  a wrong flag, or a file named on the command line that cannot be read";
+/// Exit status for a wrong flag or file, as clap's own.
+const USAGE: u8 = 2;
+
 /// Builds the enclave image, the same bytes on every machine, and measures images without running them.
 #[derive(Parser)]
-#[command(version, about)]
+#[command(version, about, after_help = EXIT)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -91,6 +99,16 @@ struct What {
 }
 
 impl What {
+    /// What a build cannot do without.
+    const NEEDED: &str = "enclave/Cargo.toml";
+
+    fn check(&self) -> Result<(), Error> {
+        if self.source.join(Self::NEEDED).is_file() {
+            return Ok(());
+        }
+        Err(Error::Source(self.source.clone()))
+    }
+
     fn cache(&self) -> Result<Cache, Error> {
         self.cache
             .as_deref()
@@ -115,8 +133,12 @@ fn main() -> ExitCode {
     match run(Cli::parse().command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("openkey-image: {error}");
-            ExitCode::FAILURE
+            eprintln!("error: {error}");
+            if error.is_usage() {
+                ExitCode::from(USAGE)
+            } else {
+                ExitCode::FAILURE
+            }
         }
     }
 }
@@ -125,20 +147,23 @@ fn run(command: Command) -> Result<(), Error> {
     let progress: Progress<'_> = &|line| eprintln!("openkey-image: {line}");
     match command {
         Command::Build { out, what, json } => {
+            what.check()?;
             let built = build::build(&what.cache()?, &what.into_options(out), progress)?;
             print(&built.measurements, json)
         }
         Command::Fetch { what } => {
+            what.check()?;
             build::fetch(&what.cache()?, &what.into_options(PathBuf::new()), progress)
         }
         Command::Kernel { what } => {
+            what.check()?;
             let toolchain = Toolchain::installed(&what.source)?;
             let file = kernel::build(&what.cache()?, &toolchain, what.offline, progress)?;
             println!("{}", file.display());
             Ok(())
         }
         Command::Measure { file, json } => {
-            let file_error = |error| Error::File {
+            let file_error = |error| Error::Argument {
                 path: file.clone(),
                 error,
             };

@@ -2,11 +2,11 @@
 
 use openkey_cli::info;
 use openkey_protocol::message::{Hash32, OperatorRequest, POST_SHARE_INFO, RootDescriptor, Sealed};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::{
     deployment::{Deployment, Play, Running, boot_key, hash, share},
-    harness::{Ran, verify},
+    harness::{Ran, verify, verify_stdin},
 };
 
 fn post(deployment: &Deployment, running: &Running, more: &[&str]) -> Ran {
@@ -198,6 +198,62 @@ fn p5_a_share_is_never_given_to_any_configuration() {
     // The hash is enough where --root-id says which root key.
     let hash = hash(&deployment.configuration).to_string();
     with(&["--policy", &policy, "--configuration", &hash]).accepted();
+}
+
+/// A policy file that accepts more than one image in one configuration, in every way that a file
+/// can: what the flags cannot say either.
+#[test]
+fn p5_nothing_is_given_under_a_lax_policy_file() {
+    let deployment = Deployment::provisioned();
+    let running = deployment.run(Play::default());
+    let configuration = deployment.path("configuration.json");
+    let text = std::fs::read_to_string(deployment.path("policy.json")).unwrap();
+    let strict: Value = serde_json::from_str(&text).unwrap();
+    let set = strict["measurements"][0].clone();
+    let zeros = "00".repeat(48);
+    let mut cases = vec![{
+        let mut debug = strict.clone();
+        debug["allow_debug"] = json!(true);
+        ("debug_allowed", debug)
+    }];
+    for lax in [
+        json!({ "8": "11".repeat(48) }),
+        json!({ "1": set["1"] }),
+        json!({ "0": zeros, "1": set["1"] }),
+        json!({ "1": set["1"], "2": zeros }),
+    ] {
+        let (mut alone, mut beside) = (strict.clone(), strict.clone());
+        alone["measurements"] = json!([lax.clone()]);
+        beside["measurements"] = json!([set.clone(), lax]);
+        cases.extend([("code_missing", alone), ("code_missing", beside)]);
+    }
+    for (rule, policy) in cases {
+        let text = policy.to_string();
+        let file = deployment.files.write("lax.json", &text);
+        let (genesis, ben) = (
+            deployment.path("g/genesis.json"),
+            deployment.path("ben.key"),
+        );
+        let base = [
+            "--host",
+            &running.server.url,
+            "--policy",
+            &file,
+            "--configuration",
+            &configuration,
+            "--key",
+            &ben,
+        ];
+        let with = |command: &[&str]| {
+            let all = [&["operator"], command, &base[..]].concat();
+            verify_stdin(all, b"the secret")
+        };
+        let ran = with(&["post-share", "--genesis", &genesis]);
+        ran.not_judged(rule);
+        let ran = with(&["set-secret", "name"]);
+        ran.not_judged(rule);
+        assert!(running.orders.lock().unwrap().is_empty(), "{text}");
+    }
 }
 
 #[test]

@@ -4,6 +4,7 @@
 //! functions, seal the new state, commit it by compare-and-swap, and only then answer.
 
 mod approve;
+mod effort;
 mod history;
 mod kept;
 mod orders;
@@ -34,6 +35,7 @@ use crate::{
     seal::Sealer,
     versions::Versions,
 };
+pub(crate) use effort::Effort;
 pub(crate) use kept::Shown;
 pub(crate) use records::Locks;
 pub use secrets::MAX_SECRETS;
@@ -66,6 +68,7 @@ pub struct Enclave<S> {
     /// Whether the root key went to a successor.
     superseded: AtomicBool,
     pub(crate) upgrades: Upgrades,
+    pub(crate) effort: Effort,
 }
 
 impl<S> core::fmt::Debug for Enclave<S> {
@@ -94,6 +97,7 @@ impl<S: RecordStore> Enclave<S> {
             shown: Shown::default(),
             superseded: AtomicBool::new(false),
             upgrades: Upgrades::default(),
+            effort: Effort::default(),
         }
     }
 

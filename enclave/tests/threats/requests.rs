@@ -2,7 +2,7 @@
 
 use openkey_protocol::{
     cbor,
-    message::{Action, Class, ErrorCode, Propose, Reply, Request, SignIn, SignUp},
+    message::{Action, Class, ErrorCode, KeyId, Payload, Propose, Reply, Request, SignIn, SignUp},
 };
 
 use crate::common::{
@@ -174,4 +174,59 @@ async fn history_is_read_page_by_page_to_its_beginning() {
         let page = person.history(&enclave, before, 5).await.unwrap();
         assert!(page.entries.is_empty());
     }
+}
+
+/// A document of typed data that takes long to read: as many types as a document may have, in a
+/// ring, so that every one reaches every other.
+fn ring() -> Action {
+    const TYPES: usize = 505;
+    let name = |at: usize| format!("T{:0>39}", at % TYPES);
+    let types = (0..TYPES).map(|at| {
+        let next = name(at + 1);
+        format!(r#","{}":[{{"name":"n","type":"{next}"}}]"#, name(at))
+    });
+    let json = format!(
+        r#"{{"types":{{"EIP712Domain":[{{"name":"name","type":"string"}}]{}}},"primaryType":"{}","domain":{{"name":"x"}},"message":{{"n":null}}}}"#,
+        types.collect::<String>(),
+        name(0)
+    );
+    Action::Sign {
+        key: KeyId(0),
+        payload: Payload::TypedData(json),
+    }
+}
+
+/// Whoever knows an account's id may propose as much as they like. What that costs is bounded for
+/// the account, and keeps nobody from signing what people usually sign.
+#[tokio::test]
+async fn h4_the_cpu_that_one_accounts_typed_data_takes_is_bounded() {
+    let world = World::new();
+    let enclave = world.boot().await;
+    let (ada, ben) = (
+        Person::register(&enclave, 1).await,
+        Person::register(&enclave, 2).await,
+    );
+    let began = std::time::Instant::now();
+    let mut read = 0;
+    let refused = loop {
+        match ada.propose(&enclave, ring()).await {
+            Ok(_) => read += 1,
+            Err(error) => break error,
+        }
+        assert!(read < 500, "nothing bounds it");
+    };
+    let each = began.elapsed() / (read + 1);
+    println!("{read} documents were read, each in {each:?}");
+    assert_eq!(refused.code, ErrorCode::TooMany);
+    assert!(refused.message.contains("large requests"), "{refused:?}");
+    assert!(read > 0);
+    // small ones are read, and so are other people's large ones
+    ada.propose(&enclave, text("x")).await.unwrap();
+    ben.propose(&enclave, ring()).await.unwrap();
+    assert_eq!(
+        code(ada.propose(&enclave, ring()).await),
+        Some(ErrorCode::TooMany)
+    );
+    world.pass(600_000);
+    ada.propose(&enclave, ring()).await.unwrap();
 }

@@ -318,8 +318,9 @@ async fn h1_connections_of_one_address_to_a_channel_are_bounded() {
             inside.write_u8(1).await.unwrap();
             std::future::pending::<()>().await;
         };
+        let mut byte = [0];
         carried += tokio::select! {
-            read = attempt.read(&mut [0]) => read.unwrap_or(0),
+            read = attempt.read(&mut byte) => read.unwrap_or(0),
             () = answered => 0,
         };
     }

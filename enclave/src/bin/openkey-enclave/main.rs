@@ -25,6 +25,6 @@ fn main() -> std::process::ExitCode {
 
 #[cfg(not(target_os = "linux"))]
 fn main() -> std::process::ExitCode {
-    eprintln!("openkey-enclave is the init of an enclave image, which is Linux");
+    eprintln!("error: openkey-enclave is the init of an enclave image, which is Linux");
     std::process::ExitCode::from(2)
 }

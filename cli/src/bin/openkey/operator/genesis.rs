@@ -14,6 +14,7 @@ use serde_json::json;
 use crate::{
     args::{CheckGenesis, Genesis},
     files,
+    operator::strict,
     session::Session,
     stop::Stop,
 };
@@ -24,7 +25,7 @@ const NONCE: usize = 32;
 pub(super) fn hold(args: &Genesis) -> Result<(), Stop> {
     let configuration = before(&args.accept)?;
     let key = args.key.as_deref().map(files::operator_key).transpose()?;
-    let accept = args.accept.resolve(When::At(source::now()?))?;
+    let accept = strict::resolve(&args.accept, "a root key")?;
     let verifier = Verifier::new(accept.roots);
     let session = Session::open(&args.target.host, args.target.enclave.as_deref())?;
     // A place for the files first: a genesis happens once.

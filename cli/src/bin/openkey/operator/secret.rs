@@ -1,23 +1,17 @@
 //! `openkey operator set-secret`.
 
 use openkey_protocol::message::MAX_SECRET;
-use openkey_verifier::command::{When, source};
 
 use crate::{
     args::SetSecret,
     files,
-    operator::{report, successor},
+    operator::{report, strict, successor},
     session::Session,
     stop::Stop,
 };
 
 pub(super) fn set(args: &SetSecret) -> Result<(), Stop> {
-    if args.accept.is_lax() {
-        return Err(Stop::failed(
-            "configuration_missing",
-            "a secret is not given to an enclave of any image or configuration",
-        ));
-    }
+    let accept = strict::resolve(&args.accept, "a secret")?;
     let configuration = args.accept.configuration_file()?.ok_or_else(|| {
         Stop::failed(
             "configuration_missing",
@@ -26,7 +20,6 @@ pub(super) fn set(args: &SetSecret) -> Result<(), Stop> {
     })?;
     let key = files::operator_key(&args.key)?;
     let place = successor::place(&configuration, &key)?;
-    let accept = args.accept.resolve(When::At(source::now()?))?;
     let mut secret = files::secret_from_stdin(MAX_SECRET)?;
     if !args.raw && secret.last() == Some(&b'\n') {
         secret.pop();

@@ -2,20 +2,19 @@
 
 use openkey_cli::Ceremony;
 use openkey_protocol::message::Hash32;
-use openkey_verifier::command::{When, source};
 
-use crate::{args::PostShare, files, operator::report, session::Session, stop::Stop};
+use crate::{
+    args::PostShare,
+    files,
+    operator::{report, strict},
+    session::Session,
+    stop::Stop,
+};
 
 pub(super) fn post(args: &PostShare) -> Result<(), Stop> {
-    if args.accept.is_lax() {
-        return Err(Stop::failed(
-            "configuration_missing",
-            "a share is not given to an enclave of any image or configuration",
-        ));
-    }
+    let mut accept = strict::resolve(&args.accept, "a share")?;
     let key = files::operator_key(&args.key)?;
     let genesis = files::genesis(&args.genesis)?;
-    let mut accept = args.accept.resolve(When::At(source::now()?))?;
     let configuration = args.accept.configuration_file()?;
     // Which root key: as the policy or the flag says, or the configuration that must be measured.
     let pinned = accept.policy.pinned_root_id().map(|id| Hash32(*id));

@@ -14,7 +14,9 @@ mod run;
 pub(super) fn main() -> std::process::ExitCode {
     // Everything below ends the machine it runs on.
     if !rustix::process::getpid().is_init() {
-        eprintln!("openkey-enclave is the init of an enclave image; it does not run elsewhere");
+        eprintln!(
+            "error: openkey-enclave is the init of an enclave image; it does not run elsewhere"
+        );
         return std::process::ExitCode::from(2);
     }
     end::on_panic();
