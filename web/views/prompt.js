@@ -113,8 +113,8 @@ class Approval {
       grantsView(summary.grants),
       facts(...summary.lines.map((line) => /** @type {[string, string]} */ ([line.label, line.value]))),
       summary.text !== null && [
-        h('h3', {}, prompt.kind.startsWith('sign_') && prompt.kind !== 'sign_in' ? 'Exactly this is signed' : 'Exactly this'),
-        h('pre', { class: 'exact', tabindex: 0, role: 'region', 'aria-label': 'Exact text' }, summary.text),
+        h('h3', {}, prompt.kind.startsWith('sign_') && prompt.kind !== 'sign_in' ? 'This is signed' : 'This is asked for'),
+        h('pre', { class: 'exact', tabindex: 0, role: 'region', 'aria-label': 'The text that is signed' }, summary.text),
       ],
       facts(
         prompt.key && !says(summary, prompt.key.address) && ['Key', h('span', { class: 'mono' }, prompt.key.address)],

@@ -16,6 +16,7 @@ mod harness;
 
 mod backup;
 mod deployment;
+mod explain;
 mod genesis;
 mod keys;
 mod orders;

@@ -20,7 +20,7 @@ pub enum ConfigurationError {
     /// The relying-party id is not a lower-case domain name.
     #[error("rp_id must be a lower-case domain name")]
     RpId,
-    /// The relying-party name is empty, too long, or holds control characters.
+    /// The relying-party name is empty, too long, or holds characters that do not show.
     #[error("rp_name must have 1 to {MAX_RP_NAME_CHARS} printable characters")]
     RpName,
     /// No origin, too many, or one twice.

@@ -9,6 +9,7 @@ mod provisioning_tests;
 #[cfg(test)]
 mod tests;
 
+use openkey_capability::visible::first_hidden_in_name;
 use openkey_protocol::{
     cbor,
     message::{Hash32, RootSource},
@@ -140,7 +141,7 @@ impl Configuration {
             return Err(ConfigurationError::RpId);
         }
         let length = rp_name.chars().count();
-        if length == 0 || length > MAX_RP_NAME_CHARS || rp_name.chars().any(char::is_control) {
+        if length == 0 || length > MAX_RP_NAME_CHARS || first_hidden_in_name(&rp_name).is_some() {
             return Err(ConfigurationError::RpName);
         }
         let mut distinct: Vec<&String> = origins.iter().collect();

@@ -45,8 +45,10 @@ fn refuses_other_spellings_and_strangers() {
         let result = Configuration::new(rp_id, "x", &["https://example.org"]);
         assert_eq!(result, Err(ConfigurationError::RpId), "{rp_id}");
     }
-    let nameless = Configuration::new("example.org", "", &["https://example.org"]);
-    assert_eq!(nameless, Err(ConfigurationError::RpName));
+    for nameless in ["", "a\nb", "a\u{200b}b", "\u{2800}"] {
+        let result = Configuration::new("example.org", nameless, &["https://example.org"]);
+        assert_eq!(result, Err(ConfigurationError::RpName), "{nameless:?}");
+    }
 }
 
 #[test]

@@ -158,7 +158,9 @@ pub struct Summary {
     pub grants: Vec<Grant>,
     /// What a careful friend would point out.
     pub warnings: Vec<Warning>,
-    /// The exact text that is signed, shown whole.
+    /// The text that is signed, as it is shown: whole, but for runs of more than two blank lines or
+    /// sixteen spaces, in whose place `[… 10,000 blank lines …]` stands. The exact bytes are those of
+    /// the request, whose hash the prompt carries.
     pub text: Option<String>,
     /// True if an approval must repeat the digest ([`super::Approve::confirmed`]).
     pub confirm: bool,

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args as ClapArgs, ColorChoice, Parser, Subcommand};
+use clap::{Args as ClapArgs, ColorChoice, Parser, Subcommand, ValueEnum};
 use openkey_protocol::message::Hash32;
 use openkey_verifier::command::AcceptArgs;
 
@@ -12,8 +12,9 @@ Exit status:
   1  something was judged and refused: stderr says `error: RULE: why`; nothing was given away
   2  nothing was judged: a wrong flag, a file that cannot be opened, no answer";
 
-/// OpenKey for operators of a deployment and maintainers of a release. docs/operations.md has the
-/// whole way from an empty account to a serving deployment.
+/// OpenKey for operators of a deployment, maintainers of a release and developers of apps.
+/// docs/operations.md has the whole way from an empty account to a serving deployment, docs/consent.md
+/// what people are told before they sign.
 #[derive(Debug, Parser)]
 #[command(name = "openkey", version, color = ColorChoice::Never, after_help = EXIT)]
 pub(crate) struct Args {
@@ -29,6 +30,49 @@ pub(crate) enum Command {
     /// Complete and sign release manifests.
     #[command(subcommand)]
     Release(Release),
+    /// Show what a person would be told before they sign, without an enclave.
+    Explain(Explain),
+}
+
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "\
+The enclave's own code reads the input and prints title, severity (notice, attention, danger),
+whether a second confirmation is needed, rows and digest. The bytes are taken as they are: a line
+feed at the end of FILE is part of them (printf '%s' TEXT | openkey explain --kind text -).
+
+Exit status:
+  0  it would be signed, after the person's approval
+  1  it would be refused: stderr says `error: RULE: why`
+  2  nothing was judged: a wrong flag, a file that cannot be opened")]
+pub(crate) struct Explain {
+    /// What the input is.
+    #[arg(long, value_enum)]
+    pub(crate) kind: PayloadKind,
+    /// The file to be signed, or - for stdin.
+    pub(crate) file: PathBuf,
+    /// The address whose key would sign. Without it: the one that the input names.
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) key: Option<String>,
+    /// When it would be signed (RFC 3339). Without it: now.
+    #[arg(long, value_name = "RFC3339")]
+    pub(crate) at: Option<String>,
+    /// The origin of the page that asks. Without it: judged as one that is not known.
+    #[arg(long, value_name = "URL")]
+    pub(crate) origin: Option<String>,
+    /// Print one JSON object.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// How an input is signed.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum PayloadKind {
+    /// A text (EIP-191, `personal_sign`).
+    Text,
+    /// A sign-in message (EIP-4361), perhaps with permissions (ERC-5573).
+    Siwe,
+    /// Typed data (EIP-712, `eth_signTypedData_v4`) as JSON.
+    TypedData,
 }
 
 #[derive(Debug, Subcommand)]

@@ -1,6 +1,7 @@
-//! `openkey`: what operators of a deployment and maintainers of a release type.
+//! `openkey`: what operators of a deployment, maintainers of a release and developers of apps type.
 
 mod args;
+mod explain;
 mod files;
 mod operator;
 mod page;
@@ -23,6 +24,10 @@ fn main() -> ExitCode {
     let (json, done) = match args.command {
         Command::Operator(command) => (command.json(), operator::run(&command)),
         Command::Release(command) => (command.json(), release::run(&command)),
+        Command::Explain(args) => match explain::run(&args) {
+            Ok(code) => return code,
+            Err(stop) => (args.json, Err(stop)),
+        },
     };
     output::finish(match done {
         Ok(()) => 0,

@@ -1,0 +1,162 @@
+//! `openkey explain`: what a person would be told before they sign, by the enclave's own code.
+
+use std::{path::Path, process::ExitCode};
+
+use openkey_capability::{
+    address::{Capitals, parse_address},
+    siwe::Message,
+};
+use openkey_consent::{MAX_PAYLOAD, SigningRequest, read_payload, rule};
+use openkey_protocol::message::{Address, Payload, Severity};
+use openkey_verifier::command::{output, source};
+use serde_json::{Value, json};
+use time::{OffsetDateTime, format_description::well_known::Rfc3339};
+
+use crate::{
+    args::{Explain, PayloadKind},
+    stop::Stop,
+};
+
+/// Exit status of what would be refused.
+const REFUSED: u8 = 1;
+
+pub(crate) fn run(args: &Explain) -> Result<ExitCode, Stop> {
+    let text = read(&args.file)?;
+    let Ok(text) = String::from_utf8(text) else {
+        output::refused(args.json, "utf8", "The bytes are no text (UTF-8).");
+        return Ok(ExitCode::from(REFUSED));
+    };
+    let now_ms = match &args.at {
+        None => source::now()?.0,
+        Some(at) => moment(at)?,
+    };
+    let payload = match args.kind {
+        PayloadKind::Text => Payload::Text(text),
+        PayloadKind::Siwe => Payload::Siwe(text),
+        PayloadKind::TypedData => Payload::TypedData(text),
+    };
+    let given = args.key.as_deref().map(address).transpose()?;
+    let signer = given
+        .or_else(|| named(&payload))
+        .unwrap_or(Address([0; 20]));
+    match read_payload(&payload, &signer, args.origin.as_deref(), now_ms) {
+        Ok(request) => {
+            if args.json {
+                output::json(&view(&request));
+            } else {
+                output::text(&words(&request));
+            }
+            Ok(ExitCode::SUCCESS)
+        }
+        Err(error) => {
+            let rule = rule(&error).unwrap_or("refused");
+            let message = format!("{} {}", error.message, error.advice);
+            output::refused(args.json, rule, &message);
+            Ok(ExitCode::from(REFUSED))
+        }
+    }
+}
+
+/// The input, as it is: a line feed at its end is part of it.
+fn read(file: &Path) -> Result<Vec<u8>, Stop> {
+    // One byte more than can be signed, so that a longer one is refused by the rule for that.
+    Ok(source::file_or_stdin(file, MAX_PAYLOAD + 1)?)
+}
+
+fn moment(text: &str) -> Result<u64, Stop> {
+    OffsetDateTime::parse(text, &Rfc3339)
+        .ok()
+        .and_then(|time| u64::try_from(time.unix_timestamp_nanos() / 1_000_000).ok())
+        .ok_or_else(|| {
+            Stop::failed(
+                "at",
+                format!("--at {text}: write a date and time since 1970 like 2026-03-04T06:00:00Z"),
+            )
+        })
+}
+
+fn address(text: &str) -> Result<Address, Stop> {
+    parse_address(text, Capitals::CheckedOrLower)
+        .map(Address)
+        .map_err(|error| Stop::failed("key", format!("--key {text}: {error}")))
+}
+
+/// The address that an input names as its signer's: without `--key` it is the one that is meant.
+fn named(payload: &Payload) -> Option<Address> {
+    match payload {
+        Payload::Text(_) => None,
+        Payload::Siwe(text) => {
+            let message = Message::parse(text).ok()?;
+            Some(Address(message.fields().address))
+        }
+        Payload::TypedData(json) => {
+            let document: Value = serde_json::from_str(json).ok()?;
+            let wallet = document.get("message")?.get("wallet")?.as_str()?;
+            parse_address(wallet, Capitals::CheckedOrLower)
+                .map(Address)
+                .ok()
+        }
+    }
+}
+
+fn view(request: &SigningRequest) -> Value {
+    let summary = &request.summary;
+    json!({
+        "verdict": "signed",
+        "title": summary.title,
+        "severity": request.severity(),
+        "confirm": summary.confirm,
+        "digest": format!("0x{}", hex::encode(request.digest)),
+        "rows": summary.lines,
+        "grants": summary.grants,
+        "warnings": summary.warnings,
+        "text": summary.text,
+    })
+}
+
+fn words(request: &SigningRequest) -> String {
+    let summary = &request.summary;
+    let mut head = output::Table::default();
+    head.row("severity", name(request.severity()));
+    head.row(
+        "confirm",
+        if summary.confirm {
+            "yes: the person has to confirm the digest a second time"
+        } else {
+            "no"
+        },
+    );
+    head.row("digest", format!("0x{}", hex::encode(request.digest)));
+    let mut rows = output::Table::default();
+    for line in &summary.lines {
+        rows.row(&output::printable(&line.label), &line.value);
+    }
+    let title = output::printable(&summary.title);
+    let mut words = format!("{title}\n\n{}\n{}", head.render(), rows.render());
+    for grant in &summary.grants {
+        let mut told = output::Table::default();
+        told.row("Permission on", &grant.scope);
+        told.row("Whose", &grant.owner);
+        for ability in &grant.abilities {
+            told.row("May", &ability.words);
+        }
+        words.push('\n');
+        words.push_str(&told.render());
+    }
+    if !summary.warnings.is_empty() {
+        words.push('\n');
+    }
+    for warning in &summary.warnings {
+        let text = output::printable(&warning.text);
+        words.push_str(&format!("  {}: {text}\n", name(warning.severity)));
+    }
+    words
+}
+
+const fn name(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Notice => "notice",
+        Severity::Attention => "attention",
+        Severity::Danger => "danger",
+    }
+}

@@ -1,0 +1,140 @@
+//! `openkey explain`: the answers for the vectors of the consent code, from outside.
+
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use crate::harness::{Files, verify, verify_stdin};
+
+const AT: &str = "2026-03-04T06:00:00Z";
+const KEY: &str = "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266";
+
+fn cases() -> Vec<Value> {
+    let index = Path::new(env!("CARGO_MANIFEST_DIR")).join("../consent/vectors/cases/index.json");
+    serde_json::from_slice(&std::fs::read(index).unwrap()).unwrap()
+}
+
+fn case_file(name: &str) -> String {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../consent/vectors/cases");
+    folder.join(name).to_str().unwrap().to_owned()
+}
+
+#[test]
+fn every_case_is_explained_as_the_enclave_would() {
+    for case in cases() {
+        let file = case_file(case["file"].as_str().unwrap());
+        let kind = case["kind"].as_str().unwrap().replace('_', "-");
+        let ran = verify([
+            "explain", "--kind", &kind, &file, "--key", KEY, "--at", AT, "--json",
+        ]);
+        if let Some(rule) = case["refused"].as_str() {
+            let ran = ran.refused(rule);
+            let answer = ran.json();
+            assert_eq!(answer["verdict"], "refused", "{file}");
+            assert_eq!(answer["rule"], rule, "{file}");
+            let message = answer["message"].as_str().unwrap();
+            assert!(
+                message.contains(case["says"].as_str().unwrap()),
+                "{message}"
+            );
+        } else {
+            let answer = ran.accepted().json();
+            assert_eq!(answer["verdict"], "signed", "{file}");
+            assert_eq!(answer["severity"], case["severity"], "{file}");
+            assert_eq!(answer["confirm"], json!(case["severity"] == "danger"));
+            if let Some(digest) = case.get("digest") {
+                assert_eq!(&answer["digest"], digest, "{file}");
+            }
+            assert!(!answer["rows"].as_array().unwrap().is_empty(), "{file}");
+        }
+    }
+}
+
+#[test]
+fn people_read_title_severity_digest_rows_and_warnings() {
+    let file = case_file("vault-identity.txt");
+    let ran = verify(["explain", "--kind", "text", &file, "--key", KEY]).accepted();
+    assert!(ran.stdout.starts_with("Sign a text\n"), "{}", ran.stdout);
+    for part in [
+        "severity  danger",
+        "confirm   yes",
+        "digest    0x4811f115a2e8b4e1",
+        "Key     0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266",
+        "danger: The signature of this text is itself a secret key",
+    ] {
+        assert!(ran.stdout.contains(part), "{part}: {}", ran.stdout);
+    }
+}
+
+#[test]
+fn the_bytes_of_stdin_are_taken_as_they_are() {
+    // The digest that ethers' documentation gives for this text.
+    let hello = "0xa1de988600a42c4b4ab089b619297c17d53cffae5d5120d82d8a92d0bb3b78f2";
+    let asked = ["explain", "--kind", "text", "-", "--json"];
+    let answer = verify_stdin(asked, b"Hello World").accepted().json();
+    assert_eq!(answer["digest"], hello);
+    assert_eq!(answer["severity"], "notice");
+    let other = verify_stdin(asked, b"Hello World\n").accepted().json();
+    assert_ne!(other["digest"], hello);
+    verify_stdin(asked, b"\xff").refused("utf8");
+    verify_stdin(asked, b"").refused("empty");
+    verify_stdin(asked, &[b'x'; 70_000]).refused("too_long");
+}
+
+#[test]
+fn the_key_is_the_one_that_the_input_names_unless_another_is_given() {
+    let siwe = case_file("revocation-uri.txt");
+    let asked = ["explain", "--kind", "siwe", &siwe, "--at", AT];
+    verify(asked).accepted();
+    let other = ["--key", "0x00000000000000000000000000000000000000aa"];
+    verify([&asked[..], &other[..]].concat()).refused("other_address");
+    // A sign-in ends, and only then.
+    verify([
+        "explain",
+        "--kind",
+        "siwe",
+        &siwe,
+        "--at",
+        "2026-03-06T00:00:00Z",
+    ])
+    .refused("expired");
+}
+
+#[test]
+fn a13_the_asking_page_counts() {
+    let files = Files::new();
+    let text = std::fs::read_to_string(case_file("revocation-uri.txt")).unwrap();
+    let cid = "bafkr4icbi4xymykl4imn6dj6so3typosyzw3sp235q4nq35rdqfwbv7ima";
+    let revoking = text.replace("ada@example.com/keep/ipfs/", "");
+    assert!(revoking.contains(&format!("URI: ucan:{cid}")));
+    let file = files.write("revocation.txt", revoking);
+    let asked = ["explain", "--kind", "siwe", &file, "--at", AT, "--json"];
+    let own = [&asked[..], &["--origin", "https://app.example"]].concat();
+    let foreign = [&asked[..], &["--origin", "https://bank.example"]].concat();
+    for (asked, severity) in [
+        (own, "notice"),
+        (foreign, "danger"),
+        (asked.to_vec(), "danger"),
+    ] {
+        let answer = verify(asked).accepted().json();
+        assert_eq!(answer["severity"], severity);
+        assert_eq!(
+            answer["title"],
+            "Sign in to app.example and take back a permission"
+        );
+    }
+}
+
+#[test]
+fn wrong_usage_is_not_a_refusal() {
+    let file = case_file("persian.txt");
+    verify(["explain", &file]).not_judged_usage();
+    verify(["explain", "--kind", "digest", &file]).not_judged_usage();
+    verify(["explain", "--kind", "text"]).not_judged_usage();
+    verify(["explain", "--kind", "text", "/nonexistent"]).not_judged("cannot_open");
+    let with = |more: &[&str]| verify([&["explain", "--kind", "text", &file][..], more].concat());
+    with(&["--at", "yesterday"]).not_judged("at");
+    with(&["--at", "1969-01-01T00:00:00Z"]).not_judged("at");
+    with(&["--key", "0x12"]).not_judged("key");
+    with(&["--key", &KEY.replace("f39F", "F39F")]).not_judged("key");
+}
