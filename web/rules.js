@@ -76,6 +76,11 @@ const RULES = {
     title: 'The enclave is newer than this page',
     advice: 'Reload the page. If it stays, tell the operator.',
   },
+  successors_differ: {
+    title: 'The host hides which images wait for the root key',
+    advice: 'Do not sign anything here. The enclave vouches for another list than the host shows. Try once more; if it stays, tell the operators.',
+    retry: true,
+  },
   root_count: 'policy',
   root_not_a_certificate: 'policy',
   rolled_back: 'head',

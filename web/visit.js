@@ -2,19 +2,20 @@
 // and lets only enclaves that passed vouch for prompts, receipts and heads.
 
 import { random, toHex } from './bytes.js';
+import { encode } from './cbor.js';
 import { asFailure, Failure, pageFailure } from './errors.js';
 import { BRIEFLY, patiently } from './patience.js';
 
 /** @import { Api } from './api.js' */
 /** @import { Bytes, Config, Policy, Signed } from './messages.js' */
 /** @import { Store } from './store.js' */
-/** @import { CheckedHead, CheckedPrompt, CheckedReceipt, EvidenceReport, Verifier } from './verifier.js' */
+/** @import { CheckedHead, CheckedPrompt, CheckedReceipt, EvidenceReport, Successor, Verifier } from './verifier.js' */
 
 /** Bytes of a nonce this page makes. */
 const NONCE = 32;
 
 /** @typedef {{ policy: Policy, source: 'host' | 'visitor' }} Chosen a policy and who chose it */
-/** @typedef {{ report: EvidenceReport, document: Bytes, nonce: Bytes, at: number, source: Chosen['source'] }} Vouched evidence that passed */
+/** @typedef {{ report: EvidenceReport, successors: Successor[] | null, document: Bytes, nonce: Bytes, at: number, source: Chosen['source'] }} Vouched evidence that passed; `successors` is null where the evidence does not say which wait */
 
 /** Evidence of one visit. Tells `change` whenever its state does. */
 export class Visit extends EventTarget {
@@ -83,9 +84,10 @@ export class Visit extends EventTarget {
   /**
    * Asks for a document over a nonce and checks it against the chosen policy.
    * @param {Bytes} nonce
+   * @param {boolean} [again] whether a mismatch of the list of successors is the second one
    * @returns {Promise<Vouched>}
    */
-  async examine(nonce) {
+  async examine(nonce, again = false) {
     try {
       const chosen = this.policy();
       if (!chosen) throw noPolicy();
@@ -95,7 +97,16 @@ export class Visit extends EventTarget {
       if (JSON.stringify(this.policy()) !== JSON.stringify(chosen)) return await this.examine(nonce);
       const now = Date.now();
       const report = verifier.evidence({ document: answer.document, nonce, now, policy: chosen.policy });
-      const vouched = { report, document: answer.document, nonce, at: now, source: chosen.source };
+      /** @type {Successor[] | null} */
+      let successors;
+      try {
+        successors = await this.#successors(verifier, report.binding.pending);
+      } catch (error) {
+        // The list may have changed between the two answers: once more, with new evidence.
+        if (again || asFailure(error).code !== 'successors_differ') throw error;
+        return await this.examine(nonce, true);
+      }
+      const vouched = { report, successors, document: answer.document, nonce, at: now, source: chosen.source };
       this.identities.delete(report.binding.identity);
       this.identities.set(report.binding.identity, vouched);
       this.failure = null;
@@ -106,6 +117,19 @@ export class Visit extends EventTarget {
     } finally {
       this.changed();
     }
+  }
+
+  /**
+   * The images that wait for the root key. The evidence names the list by its hash; the host shows it.
+   * @param {Verifier} verifier
+   * @param {string | null} pending
+   * @returns {Promise<Successor[] | null>}
+   */
+  async #successors(verifier, pending) {
+    if (pending === 'none') return [];
+    if (!pending || pending === 'unknown') return null;
+    const { answer } = await patiently(() => this.api.send('status', 'status'), { most: BRIEFLY });
+    return verifier.successors(pending, encode({ ok: { status: answer } }));
   }
 
   /**

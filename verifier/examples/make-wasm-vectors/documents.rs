@@ -38,6 +38,7 @@ pub(crate) fn documents(cases: &mut Cases) {
         epoch: 3,
         tls_key: None,
         rollback: RollbackProtection::ClientsOnly,
+        pending: None,
     })
     .unwrap();
     let measurements: serde_json::Map<_, _> = (0..)
@@ -70,6 +71,7 @@ pub(crate) fn documents(cases: &mut Cases) {
         "epoch": 3,
         "tls_key": null,
         "rollback": "clients-only",
+        "pending": null,
     });
     let document = enclave.document_with(|payload| payload.user_data = Some(&binding));
     let unbound = Base64::encode_string(&enclave.document());

@@ -9,10 +9,14 @@ use openkey_verifier::{
     head::{self, HeadError},
     policy::{self, PolicyError},
     prompt::{self, Asked, PromptError},
-    protocol::message::{AccountHead, AccountId, Hash32, Signed, Statement},
+    protocol::{
+        cbor,
+        message::{AccountHead, AccountId, Hash32, Reply, Response, Signed, Statement},
+    },
     receipt::{self, ReceiptError, Registration},
     statement::{IdentityKey, StatementError},
-    view::{EvidenceView, HeadView, PromptView, ReceiptView},
+    successors::{self, Successors, SuccessorsDiffer},
+    view::{EvidenceView, HeadView, PromptView, ReceiptView, SuccessorView},
 };
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -28,6 +32,7 @@ pub const MAX_INPUT: usize = 4 * 1024 * 1024;
 /// | `archival` | `document`, `policy`, `nonce`? | an `EvidenceView`, binding or null |
 /// | `prompt` | `identity`, `body`, `signature`, `request`, `nonce` hex, `origin`, `now_ms` | a `PromptView` |
 /// | `receipt` | `identity`, `body`, `signature`, `nonce`, `credential_id`?, `public_key_spki`? hex | a `ReceiptView` |
+/// | `successors` | `pending` hex, as an `EvidenceView` has it; `status` hex, the reply to `Status` | a list of `SuccessorView` |
 /// | `head` | `identity`, `body`, `signature` hex, `known`? `{account,version,hash}` | a `HeadView` |
 ///
 /// `policy` is the content of a policy file. Unknown and repeated members are refused. The views
@@ -71,6 +76,8 @@ struct Input<'a> {
     credential_id: Option<String>,
     public_key_spki: Option<String>,
     known: Option<KnownHead>,
+    pending: Option<String>,
+    status: Option<String>,
 }
 
 /// What an earlier `head` answered.
@@ -94,6 +101,7 @@ fn run(input: &[u8]) -> Result<Vec<u8>, OpError> {
         "prompt" => prompt(input),
         "receipt" => receipt(input),
         "head" => head(input),
+        "successors" => pending(input),
         other => Err(OpError::Input(format!("no such op: {other:?}"))),
     }
 }
@@ -174,6 +182,22 @@ fn head(mut input: Input<'_>) -> Result<Vec<u8>, OpError> {
     )?))
 }
 
+/// The successors that a host shows, held to the hash in fresh evidence.
+fn pending(mut input: Input<'_>) -> Result<Vec<u8>, OpError> {
+    let named = Hash32(array("pending", need("pending", input.pending.take())?)?);
+    let reply = bytes("status", input.status.take())?;
+    input.end()?;
+    let Ok(Reply::Ok(Response::Status(status))) = cbor::decode(&reply) else {
+        return Err(OpError::Input("status is not the reply to Status".into()));
+    };
+    let known = successors::check_list(&named, &status.root.upgrades)?;
+    let list = match &known {
+        Successors::Listed(list) => list.as_slice(),
+        Successors::NotStated | Successors::Unknown => &[],
+    };
+    ok(list.iter().map(SuccessorView::from).collect::<Vec<_>>())
+}
+
 impl Input<'_> {
     fn policy(&mut self) -> Result<PolicyFile, OpError> {
         let policy = need("policy", self.policy.take())?;
@@ -214,6 +238,8 @@ impl Input<'_> {
             ("credential_id", self.credential_id.is_some()),
             ("public_key_spki", self.public_key_spki.is_some()),
             ("known", self.known.is_some()),
+            ("pending", self.pending.is_some()),
+            ("status", self.status.is_some()),
         ];
         match left.iter().find(|(_, present)| *present) {
             None => Ok(()),
@@ -272,6 +298,8 @@ enum OpError {
     Receipt(#[from] ReceiptError),
     #[error(transparent)]
     Head(#[from] HeadError),
+    #[error(transparent)]
+    Successors(#[from] SuccessorsDiffer),
 }
 
 impl OpError {
@@ -288,6 +316,7 @@ impl OpError {
             Self::Prompt(error) => error.rule(),
             Self::Receipt(error) => error.rule(),
             Self::Head(error) => error.rule(),
+            Self::Successors(error) => error.rule(),
         }
     }
 }

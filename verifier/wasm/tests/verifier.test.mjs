@@ -67,7 +67,7 @@ test('every question gets its answer', async () => {
 });
 
 test('every op is among the questions, with a good answer and bad ones', () => {
-  for (const op of ['evidence', 'archival', 'prompt', 'receipt', 'head']) {
+  for (const op of ['evidence', 'archival', 'prompt', 'receipt', 'head', 'successors']) {
     assert.ok(vectors.some(({ name, ok }) => name === op && ok !== undefined), op);
     assert.ok(vectors.filter(({ like }) => like === op).length >= 2, op);
   }
