@@ -14,6 +14,7 @@ const TIMEOUT_MS = 35_000;
  * @returns {Class}
  */
 export function classOf(request) {
+  if (typeof request === 'string') return 'request';
   if ('evidence' in request) return 'evidence';
   if ('sign_up' in request || 'sign_up_finish' in request) return 'sign-up';
   return 'request';

@@ -33,7 +33,8 @@
 /** @typedef {'account' | { history: { before: number | null, limit: number } }} Query */
 
 /**
- * @typedef {{ evidence: { nonce: Bytes } }
+ * @typedef {'status'
+ *   | { evidence: { nonce: Bytes } }
  *   | { sign_up: { origin: string, name: string, nonce: Bytes } }
  *   | { sign_up_finish: { context: Bytes, credential: NewCredential } }
  *   | { sign_in: { origin: string, nonce: Bytes } }
@@ -61,8 +62,11 @@
 
 /** @typedef {{ head: Signed<'head'>, outcome: Outcome }} Approved */
 
+/** @typedef {Record<string, unknown>} Status the host's word; the page reads nothing of it but what the verifier holds to evidence */
+
 /**
  * @typedef {{ evidence: { document: Bytes } }
+ *   | { status: Status }
  *   | { sign_up_started: CreationStarted }
  *   | { signed_up: SignedUp }
  *   | { prompted: Prompted }

@@ -14,7 +14,7 @@ import { adviceFor } from './rules.js';
  * @property {Record<string, string>} measurements PCR index to hex
  * @property {boolean} simulator
  * @property {boolean} debug
- * @property {{ identity: string, configuration: string, root_source: string | null, root_id: string | null, release: string, epoch: number, tls_key: string | null, rollback: string }} binding
+ * @property {{ identity: string, configuration: string, root_source: string | null, root_id: string | null, release: string, epoch: number, tls_key: string | null, rollback: string, pending: string | null }} binding `pending` is `none`, `unknown`, or the hash of the list of successors
  * @property {number} certificate_expires_ms
  * @property {string} root_sha256 of the root certificate
  */
@@ -64,6 +64,8 @@ import { adviceFor } from './rules.js';
  */
 
 /** @typedef {{ account: string, version: number, hash: string, entry: string }} CheckedHead */
+
+/** @typedef {{ release: string, epoch: number, manifest_sha256: string, announced_at_ms: number, allowed_from_ms: number, consents: number[], consents_needed: number }} Successor an image that waits for the root key */
 
 /**
  * @typedef {object} Exports
@@ -193,6 +195,15 @@ export class Verifier {
    */
   head(identity, signed, known) {
     return this.call({ op: 'head', identity, ...parts(signed), known });
+  }
+
+  /**
+   * @param {string} pending the hash in fresh evidence
+   * @param {Bytes} status the enclave's reply to `status`, as the host shows it
+   * @returns {Successor[]}
+   */
+  successors(pending, status) {
+    return this.call({ op: 'successors', pending, status: toHex(status) });
   }
 }
 

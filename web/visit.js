@@ -4,6 +4,7 @@
 
 import { beside } from './anchor.js';
 import { random, toHex } from './bytes.js';
+import { encode } from './cbor.js';
 import { asFailure, networkFailure, pageFailure } from './errors.js';
 import { BRIEFLY, patiently } from './patience.js';
 import { accept, isRefusal } from './standing.js';
@@ -14,12 +15,12 @@ import { accept, isRefusal } from './standing.js';
 /** @import { Accepted } from './standing.js' */
 /** @import { Bytes, Config, Policy, Signed } from './messages.js' */
 /** @import { Store } from './store.js' */
-/** @import { CheckedHead, CheckedPrompt, CheckedReceipt, Verifier } from './verifier.js' */
+/** @import { CheckedHead, CheckedPrompt, CheckedReceipt, Successor, Verifier } from './verifier.js' */
 
 /** Bytes of a nonce this page makes. */
 const NONCE = 32;
 
-/** @typedef {Accepted & { document: Bytes, nonce: Bytes, at: number }} Vouched evidence that passed */
+/** @typedef {Accepted & { successors: Successor[] | null, document: Bytes, nonce: Bytes, at: number }} Vouched evidence that passed; `successors` is null where the evidence does not say which images wait */
 
 /** Evidence of one visit. Tells `change` whenever its state does. */
 export class Visit extends EventTarget {
@@ -128,23 +129,36 @@ export class Visit extends EventTarget {
   /**
    * Asks for a document over a nonce and checks it.
    * @param {Bytes} nonce
+   * @param {boolean} [again] whether a mismatch of the list of successors is the second one
    * @returns {Promise<Vouched>}
    */
-  async examine(nonce) {
+  async examine(nonce, again = false) {
     try {
       const verifier = await this.module();
       const served = await patiently(this.served, { most: BRIEFLY });
       this.anchor ??= served.anchor;
       const { answer } = await patiently(() => this.api.send({ evidence: { nonce } }, 'evidence'), { most: BRIEFLY });
-      // Read only now: meanwhile somebody may have chosen another policy.
-      const [own, known, now] = [this.store.policy(), this.store.deployment(), Date.now()];
-      const given = { document: answer.document, nonce, now, policy: this.config.policy, known, own, host: this.host };
-      const accepted = accept(verifier, { ...given, anchor: this.anchor, releases: served.releases });
+      const judge = () => {
+        // Read now: meanwhile somebody may have chosen another policy.
+        const [own, known, now] = [this.store.policy(), this.store.deployment(), Date.now()];
+        const given = { document: answer.document, nonce, now, policy: this.config.policy, known, own, host: this.host };
+        return { known, now, accepted: accept(verifier, { ...given, anchor: this.anchor, releases: served.releases }) };
+      };
+      /** @type {Successor[] | null} */
+      let successors;
+      try {
+        successors = await this.#successors(verifier, judge().accepted.report.binding.pending);
+      } catch (error) {
+        // The list may have changed between the two answers: once more, with new evidence.
+        if (again || asFailure(error).code !== 'successors_differ') throw error;
+        return await this.examine(nonce, true);
+      }
+      const { known, now, accepted } = judge();
       if (this.conditions !== this.#conditions()) this.#begin();
       // A higher epoch, or keys that a chain of releases explains, are remembered at once.
       if (known !== null && accepted.anchored) this.store.keepDeployment(accepted.anchored.known);
       this.conditions = this.#conditions();
-      const vouched = { ...accepted, document: answer.document, nonce, at: now };
+      const vouched = { ...accepted, successors, document: answer.document, nonce, at: now };
       const { identity } = accepted.report.binding;
       this.identities.delete(identity);
       this.identities.set(identity, vouched);
@@ -158,6 +172,19 @@ export class Visit extends EventTarget {
     } finally {
       this.changed();
     }
+  }
+
+  /**
+   * The images that wait for the root key. The evidence names the list by its hash; the host shows it.
+   * @param {Verifier} verifier
+   * @param {string | null} pending
+   * @returns {Promise<Successor[] | null>}
+   */
+  async #successors(verifier, pending) {
+    if (pending === 'none') return [];
+    if (!pending || pending === 'unknown') return null;
+    const { answer } = await patiently(() => this.api.send('status', 'status'), { most: BRIEFLY });
+    return verifier.successors(pending, encode({ ok: { status: answer } }));
   }
 
   /**

@@ -5,7 +5,7 @@ import { standing } from '../standing.js';
 import { copyable, facts, notice, when } from '../ui.js';
 
 /** @import { Child } from '../dom.js' */
-/** @import { Anchored } from '../verifier.js' */
+/** @import { Anchored, Successor } from '../verifier.js' */
 /** @import { Vouched } from '../visit.js' */
 
 /** @type {Map<string | null, string>} */
@@ -35,6 +35,10 @@ export function evidenceFacts(vouched, brief = false) {
     development || report.simulator
       ? notice('warn', 'Development: protects nothing', h('p', {}, report.simulator && 'The document comes from a simulator, not from hardware: whoever runs that machine can read every key. ', development && 'The root key’s source is “development”, which is a file.'))
       : null,
+    binding.pending === 'unknown'
+      ? notice('warn', 'Waiting successors: unknown', h('p', {}, 'The host’s storage hides from the enclave which new images wait for the root key. The enclave hands it to none of them meanwhile. Tell the operator if it stays.'))
+      : null,
+    ...(vouched.successors ?? []).map(waiting),
     report.debug ? notice('bad', 'Debug mode', h('p', {}, 'The host can read this enclave’s console and memory.')) : null,
     facts(
       ['Module', h('span', { class: 'mono' }, report.module_id)],
@@ -49,6 +53,7 @@ export function evidenceFacts(vouched, brief = false) {
       !brief && ['Configuration', copyable(binding.configuration, 'configuration hash')],
       !brief && ['Identity key', copyable(binding.identity, 'identity key')],
       !brief && ['Store rollback', binding.rollback === 'clients-only' ? 'noticed by clients and the running enclave only' : binding.rollback],
+      !brief && ['Waiting successors', binding.pending === null ? 'not stated' : (vouched.successors?.length.toString() ?? 'unknown').replace(/^0$/, 'none')],
       !brief && ['Root certificate', copyable(report.root_sha256, 'root certificate SHA-256')],
       !brief && ['Certificate until', when(report.certificate_expires_ms)],
     ),
@@ -64,6 +69,20 @@ export function evidenceFacts(vouched, brief = false) {
 /** @param {Anchored} anchored */
 function signedRelease({ release, anchor }) {
   return `release ${release.release}, signed by ${release.signers} of ${anchor.release_keys.length} release keys (${anchor.threshold} needed)`;
+}
+
+/**
+ * An image that waits for the root key: people can object while its delay runs.
+ * @param {Successor} successor
+ */
+function waiting(successor) {
+  const consented = `${successor.consents.length} of ${successor.consents_needed}`;
+  return notice(
+    'plain',
+    'Another image may get the root key',
+    h('p', {}, `Release ${successor.release} (epoch ${successor.epoch}) was announced `, when(successor.announced_at_ms), '. It can get the root key after ', when(successor.allowed_from_ms), ` if the operators consent (${consented} have). If you do not know this release, ask the operators.`),
+    h('p', {}, copyable(successor.manifest_sha256, 'manifest hash')),
+  );
 }
 
 /**

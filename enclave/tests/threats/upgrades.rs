@@ -218,7 +218,6 @@ async fn e8_a_successor_is_allowed_when_it_was_announced_and_its_delay_is_over()
 async fn e8_the_delay_waited_out_at_a_replica_that_nobody_knows_gives_nothing() {
     let (mut deployment, shares) = deployment().await;
     let known = deployment.restored(&shares).await;
-    let store = deployment.store.clone();
     deployment.store = TestStore::default();
     let hidden = deployment.restored(&shares).await;
     let bad = manifest(text(), &[11, 12]);
@@ -232,15 +231,22 @@ async fn e8_the_delay_waited_out_at_a_replica_that_nobody_knows_gives_nothing() 
     );
 
     // An operator's consent at the enclave they know is worth nothing at the other one, not even if
-    // the host announced at both in the same millisecond.
-    deployment.store = store;
-    announce(&known, &bad).await.unwrap();
-    let seen = look(&deployment, &known, &bad).await;
+    // the host announces at both in the same millisecond.
+    let later = other("0.3.0");
+    announce(&hidden, &later).await.unwrap();
+    announce(&known, &later).await.unwrap();
+    let seen = look(&deployment, &known, &later).await;
+    assert_eq!(
+        seen.announced_at,
+        look(&deployment, &hidden, &later).await.announced_at
+    );
     let given = signed(&seen, &deployment.operators[0].signing);
     order_consent(&known, 0, given.clone()).await.unwrap();
     let refused = order_consent(&hidden, 0, given).await;
     assert_eq!(code(refused), NOT_THE_OPERATOR);
-    assert_eq!(code(allowed(&hidden, &bad).await), REFUSED);
+    deployment.pass(DELAY);
+    allowed(&known, &later).await.unwrap();
+    assert_eq!(code(allowed(&hidden, &later).await), REFUSED);
 }
 
 #[tokio::test]

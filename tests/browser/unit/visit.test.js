@@ -201,3 +201,51 @@ test('the compiled verifier answers through its memory and names the rule', asyn
   assert.equal(code(() => verifier.call({ op: 'nothing' })), 'input');
   assert.equal(code(() => verifier.call({ op: 'x'.repeat(5_000_000) })), 'input');
 });
+
+/** An enclave whose evidence names `pending`, behind a host that shows a list that differs so many times. */
+const showing = (/** @type {string} */ pending, differs = 0) => {
+  const { visit } = setting(['a']);
+  const asked = /** @type {string[]} */ ([]);
+  const successor = { release: '2.0.0', epoch: 2, manifest_sha256: 'ab', announced_at_ms: 1, allowed_from_ms: 2, consents: [], consents_needed: 1 };
+  visit.api = /** @type {any} */ ({
+    send: async (/** @type {any} */ request, /** @type {string} */ expected) => {
+      asked.push(expected);
+      return { answer: request === 'status' ? { root: {} } : { document: new Uint8Array([1]) } };
+    },
+  });
+  visit.load = async () =>
+    /** @type {any} */ ({
+      evidence: () => ({ binding: { identity: 'a', pending } }),
+      successors: (/** @type {string} */ named, /** @type {Uint8Array} */ status) => {
+        assert.equal(named, pending);
+        // {"ok":{"status":{"root":{}}}}
+        assert.equal(Buffer.from(status).toString('hex'), 'a1626f6ba166737461747573a164726f6f74a0');
+        if (differs > 0) {
+          differs -= 1;
+          throw rule('successors_differ');
+        }
+        return [successor];
+      },
+    });
+  return { visit, asked, successor };
+};
+
+test('e8_waiting_successors_are_those_that_the_evidence_names', async () => {
+  const { visit, asked, successor } = showing('00'.repeat(32));
+  assert.deepEqual((await visit.ensure()).successors, [successor]);
+  assert.deepEqual(asked, ['evidence', 'status']);
+  for (const [pending, successors] of /** @type {[string, [] | null][]} */ ([['none', []], ['unknown', null]])) {
+    const told = showing(pending);
+    assert.deepEqual((await told.visit.ensure()).successors, successors);
+    assert.deepEqual(told.asked, ['evidence']);
+  }
+});
+
+test('e8_a_host_that_hides_a_waiting_successor_is_refused_after_a_second_look', async () => {
+  const changed = showing('00'.repeat(32), 1);
+  assert.equal((await changed.visit.ensure()).successors?.length, 1);
+  assert.deepEqual(changed.asked, ['evidence', 'status', 'evidence', 'status']);
+  const { visit } = showing('00'.repeat(32), 2);
+  await assert.rejects(visit.ensure(), { code: 'successors_differ' });
+  assert.equal(visit.current, null);
+});

@@ -50,6 +50,7 @@ pub(crate) fn documents(cases: &mut Cases) {
         epoch: 3,
         tls_key: None,
         rollback: RollbackProtection::ClientsOnly,
+        pending: None,
     })
     .unwrap();
     let pcr16 = pcr16(CONFIGURATION);
@@ -84,6 +85,7 @@ pub(crate) fn documents(cases: &mut Cases) {
         "epoch": 3,
         "tls_key": null,
         "rollback": "clients-only",
+        "pending": null,
     });
     let document = enclave.document_with(|payload| {
         assert!(payload.pcrs.insert(16, &pcr16));

@@ -53,6 +53,7 @@ fn main() {
     statements::prompts(&mut cases);
     statements::receipts(&mut cases);
     statements::heads(&mut cases);
+    statements::successors(&mut cases);
     println!("{}", serde_json::to_string_pretty(&cases.0).unwrap());
 }
 

@@ -5,8 +5,9 @@ use openkey_protocol::{
     cbor,
     message::{
         AccountHead, AccountId, AccountReceipt, Action, Address, Grant, GrantKind, GrantedAbility,
-        Hash32, KeyId, Line, Payload, Prompt, PromptKind, Propose, ReceiptCredential, ReceiptKey,
-        Request, Severity, Signed, Statement, Summary, UserHandle, Warning,
+        Hash32, KeyId, Limits, Line, Payload, Prompt, PromptKind, Propose, ReceiptCredential,
+        ReceiptKey, Reply, Request, Response, RootState, RootStatus, Severity, Signed, Statement,
+        Status, Summary, UpgradeStatus, UserHandle, Warning,
     },
 };
 use openkey_verifier::receipt::account_id;
@@ -298,4 +299,84 @@ pub(crate) fn heads(cases: &mut Cases) {
         head_view("ad".repeat(32), 1, "4e"),
     );
     cases.bent("input", "head", "known", view(1, "4"));
+}
+
+/// A reply with these successors, in hex.
+fn status(upgrades: Vec<UpgradeStatus>) -> String {
+    let status = Status {
+        release: "1.2.3".into(),
+        root_source: None,
+        root: RootStatus {
+            state: RootState::Ready,
+            root_id: None,
+            epoch: 3,
+            sources: Vec::new(),
+            upgrades,
+            upgrades_known: true,
+            withdrawn: Vec::new(),
+            secrets: Vec::new(),
+        },
+        now: NOW.0,
+        rp_id: "localhost".into(),
+        origins: Vec::new(),
+        limits: Limits {
+            payload_bytes: 0,
+            passkeys: 0,
+            keys: 0,
+            signatures_per_minute: 0,
+            accounts: 0,
+        },
+    };
+    hex::encode(cbor::encode(&Reply::Ok(Response::Status(status))).unwrap())
+}
+
+pub(crate) fn successors(cases: &mut Cases) {
+    let waits = UpgradeStatus {
+        release: "2.0.0".into(),
+        epoch: 4,
+        manifest: Hash32([0x5a; 32]),
+        announced_at: NOW.0,
+        allowed_from: NOW.0 + 86_400_000,
+        consents: vec![2],
+        consents_needed: 1,
+    };
+    // Written out: the label, a zero byte, and the list in CBOR.
+    let mut input = b"openkey/pending-successors/v1\0".to_vec();
+    input.extend(cbor::encode(&vec![waits.clone()]).unwrap());
+    let named = hex::encode(Sha256::digest(input));
+    let question = json!({
+        "op": "successors",
+        "pending": named,
+        "status": status(vec![waits.clone()]),
+    });
+    let view = json!([{
+        "release": "2.0.0",
+        "epoch": 4,
+        "manifest_sha256": "5a".repeat(32),
+        "announced_at_ms": NOW.0,
+        "allowed_from_ms": NOW.0 + 86_400_000,
+        "consents": [2],
+        "consents_needed": 1,
+    }]);
+    cases.ok("successors", &question, view);
+    let mut earlier = waits.clone();
+    earlier.allowed_from = NOW.0;
+    for shown in [vec![], vec![earlier], vec![waits.clone(), waits]] {
+        cases.bent(
+            "successors_differ",
+            "successors",
+            "status",
+            json!(status(shown)),
+        );
+    }
+    cases.bent(
+        "successors_differ",
+        "successors",
+        "pending",
+        json!("00".repeat(32)),
+    );
+    cases.bent("input", "successors", "pending", json!("none"));
+    cases.bent("input", "successors", "status", json!("f6"));
+    cases.bent("input", "successors", "status", Value::Null);
+    cases.bent("input", "successors", "nonce", json!("00"));
 }

@@ -10,10 +10,14 @@ use openkey_verifier::{
     head::{self, HeadError},
     policy::{self, PolicyError, Terms},
     prompt::{self, Asked, PromptError},
-    protocol::message::{AccountHead, AccountId, Hash32, Signed, Statement},
+    protocol::{
+        cbor,
+        message::{AccountHead, AccountId, Hash32, Reply, Response, Signed, Statement},
+    },
     receipt::{self, ReceiptError, Registration},
     statement::{IdentityKey, StatementError},
-    view::{EvidenceView, HeadView, PromptView, ReceiptView},
+    successors::{self, Successors, SuccessorsDiffer},
+    view::{EvidenceView, HeadView, PromptView, ReceiptView, SuccessorView},
 };
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -32,6 +36,7 @@ pub const MAX_INPUT: usize = 4 * 1024 * 1024;
 /// | `archival` | `document`, `policy`, `nonce`?, `any_configuration`? | an `EvidenceView`, binding or null |
 /// | `prompt` | `identity`, `body`, `signature`, `request`, `nonce` hex, `origin`, `now_ms` | a `PromptView` |
 /// | `receipt` | `identity`, `body`, `signature`, `nonce`, `credential_id`?, `public_key_spki`? hex | a `ReceiptView` |
+/// | `successors` | `pending` hex, as an `EvidenceView` has it; `status` hex, the reply to `Status` | a list of `SuccessorView` |
 /// | `head` | `identity`, `body`, `signature` hex, `known`? `{account,version,hash,entry}` | a `HeadView` |
 ///
 /// `policy` is the content of a policy file, held to the same rules as by the commands: every set
@@ -77,6 +82,8 @@ struct Input<'a> {
     credential_id: Option<String>,
     public_key_spki: Option<String>,
     known: Option<KnownHead>,
+    pending: Option<String>,
+    status: Option<String>,
 }
 
 /// The op alone, whatever its members: `anchored` has members of its own.
@@ -114,6 +121,7 @@ fn run(input: &[u8]) -> Result<Vec<u8>, OpError> {
         "prompt" => prompt(input),
         "receipt" => receipt(input),
         "head" => head(input),
+        "successors" => pending(input),
         other => Err(OpError::Input(format!("no such op: {other:?}"))),
     }
 }
@@ -192,6 +200,22 @@ fn head(mut input: Input<'_>) -> Result<Vec<u8>, OpError> {
     )?))
 }
 
+/// The successors that a host shows, held to the hash in fresh evidence.
+fn pending(mut input: Input<'_>) -> Result<Vec<u8>, OpError> {
+    let named = Hash32(array("pending", need("pending", input.pending.take())?)?);
+    let reply = bytes("status", input.status.take())?;
+    input.end()?;
+    let Ok(Reply::Ok(Response::Status(status))) = cbor::decode(&reply) else {
+        return Err(OpError::Input("status is not the reply to Status".into()));
+    };
+    let known = successors::check_list(&named, &status.root.upgrades)?;
+    let list = match &known {
+        Successors::Listed(list) => list.as_slice(),
+        Successors::NotStated | Successors::Unknown => &[],
+    };
+    ok(list.iter().map(SuccessorView::from).collect::<Vec<_>>())
+}
+
 impl Input<'_> {
     fn policy(&mut self, any_configuration: bool) -> Result<PolicyFile, OpError> {
         let policy = need("policy", self.policy.take())?;
@@ -239,6 +263,8 @@ impl Input<'_> {
             ("credential_id", self.credential_id.is_some()),
             ("public_key_spki", self.public_key_spki.is_some()),
             ("known", self.known.is_some()),
+            ("pending", self.pending.is_some()),
+            ("status", self.status.is_some()),
         ];
         match left.iter().find(|(_, present)| *present) {
             None => Ok(()),
@@ -299,6 +325,7 @@ pub(crate) enum OpError {
     Head(#[from] HeadError),
     #[error(transparent)]
     Anchor(#[from] AnchorError),
+    Successors(#[from] SuccessorsDiffer),
 }
 
 impl OpError {
@@ -316,6 +343,7 @@ impl OpError {
             Self::Receipt(error) => error.rule(),
             Self::Head(error) => error.rule(),
             Self::Anchor(error) => error.rule(),
+            Self::Successors(error) => error.rule(),
         }
     }
 }

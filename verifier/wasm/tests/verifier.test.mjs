@@ -78,7 +78,7 @@ test('f13 every policy that the commands refuse is refused', async () => {
 });
 
 test('every op is among the questions, with a good answer and bad ones', () => {
-  for (const op of ['evidence', 'archival', 'prompt', 'receipt', 'head']) {
+  for (const op of ['evidence', 'archival', 'prompt', 'receipt', 'head', 'successors']) {
     assert.ok(vectors.some(({ name, ok }) => name === op && ok !== undefined), op);
     assert.ok(vectors.filter(({ like }) => like === op).length >= 2, op);
   }
