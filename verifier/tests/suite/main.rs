@@ -11,6 +11,7 @@ mod enclaves;
 const PROGRAM: &str = env!("CARGO_BIN_EXE_openkey-verify");
 
 mod account;
+mod code;
 mod document;
 mod evidence;
 mod harness;
