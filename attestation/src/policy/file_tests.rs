@@ -54,12 +54,35 @@ fn unknown_and_repeated_members_are_refused() {
     ] {
         let json =
             format!(r#"{{"version":1,"measurements":[{{"0":"HEX"}}],"simulator":false,{member}}}"#);
-        assert!(syntax(&json).contains("duplicate"), "{json}");
+        assert!(syntax(&json).contains("is given twice"), "{json}");
     }
     assert!(
-        syntax(r#"{"version":1,"measurements":[{"0":"HEX","0":"HEX"}]}"#).contains("duplicate")
+        syntax(r#"{"version":1,"measurements":[{"0":"HEX","0":"HEX"}]}"#)
+            .contains("is given twice")
     );
-    assert!(syntax(r#"{"version":1,"measurements":[{"0":"HEX"}]} {}"#).contains("trailing"));
+    assert!(syntax(r#"{"version":1,"measurements":[{"0":"HEX"}]} {}"#).contains("not valid JSON"));
+}
+
+/// serde_json reads an array as an object whose members stand in order.
+#[test]
+fn arrays_are_no_objects_and_releases_are_bounded() {
+    let array = r#"[1,[{"0":"HEX"}]]"#;
+    assert!(syntax(array).contains("an array where an object belongs"));
+    let keys = r#"{"version":1,"releases":["a"],"release_keys":[1,["HEX"]]}"#;
+    let refused = PolicyDraft::parse(&bytes(keys)).unwrap_err().to_string();
+    assert!(refused.contains("(in \"release_keys\")"), "{refused}");
+    let draft = |count: usize| {
+        let names = vec!["\"a\""; count].join(",");
+        let keys = r#""release_keys":{"threshold":1,"keys":["HEX"]}"#;
+        PolicyDraft::parse(&bytes(&format!(
+            r#"{{"version":1,"releases":[{names}],{keys}}}"#
+        )))
+    };
+    assert!(draft(MAX_RELEASES).is_ok());
+    assert_eq!(
+        draft(MAX_RELEASES + 1),
+        Err(PolicyFileError::TooManyReleases(MAX_RELEASES + 1))
+    );
 }
 
 #[test]

@@ -187,7 +187,7 @@ pub(crate) fn documents(cases: &mut Cases) {
     cases.ok("archival", &input, view(Some(&binding), bound.clone()));
     cases.bent("nonce_mismatch", "archival", "nonce", json!("00"));
     cases.bent("input", "archival", "now_ms", json!(NOW.0));
-    let mut bare = ours.clone();
+    let mut bare = ours;
     bare["measurements"] = json!([{ "0": hex::encode(PCRS[0]) }]);
     cases.bent("configuration_missing", "archival", "policy", bare.clone());
     let mut any = input.clone();

@@ -12,6 +12,7 @@ const PROGRAM: &str = env!("CARGO_BIN_EXE_openkey-verify");
 
 mod account;
 mod anchor;
+mod code;
 mod document;
 mod evidence;
 mod harness;
