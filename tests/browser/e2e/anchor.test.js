@@ -278,6 +278,7 @@ scenario('every_standing_passes_axe_dark_and_light_on_phone_and_desk', async () 
   await look('same', 'Same enclave as before');
   await person.context.setOffline(true);
   await look('offline', 'Offline');
+  assert.equal(await page.locator('.badge.good').count(), 0, 'green while offline');
   await person.context.setOffline(false);
   await hostile(page, { anchor: { ...JSON.parse(await kept('anchor.json')), release_keys: { threshold: 1, keys: [Maintainer.stranger().public] } } });
   await person.open();
