@@ -5,6 +5,7 @@ import { standing } from '../standing.js';
 import { copyable, facts, notice, when } from '../ui.js';
 
 /** @import { Child } from '../dom.js' */
+/** @import { Standing } from '../standing.js' */
 /** @import { Anchored, Successor } from '../verifier.js' */
 /** @import { Vouched } from '../visit.js' */
 
@@ -20,13 +21,12 @@ const SOURCES = new Map([
 /**
  * @param {Vouched} vouched
  * @param {boolean} [brief]
+ * @param {Standing} [known] what is known now: by default of this document alone, whatever happened since
  */
-export function evidenceFacts(vouched, brief = false) {
+export function evidenceFacts(vouched, brief = false, known = standing({ current: vouched, failure: null, pending: null, away: null })) {
   const { report, anchored, own } = vouched;
   const { binding } = report;
   const development = binding.root_source === 'development';
-  // Of this document alone, whatever happened since.
-  const known = standing({ current: vouched, failure: null, pending: null, away: null });
   return h(
     'div',
     { class: 'stack' },

@@ -23,7 +23,7 @@ export function landing(app, signal) {
         : failure && !pending
           ? [failureNotice(failure, () => void app.visit.verify().catch(() => {}))]
           : [h('p', { class: 'quiet', role: 'status' }, 'Asking the enclave for evidence …')]),
-      h('p', {}, h('a', { href: '#/verify' }, 'Check it yourself, with your own nonce and policy'), app.store.deployment() === null && '. At your first sign-up or sign-in this browser remembers root key, release keys and epoch of this deployment, and from then on refuses any other.'),
+      h('p', {}, h('a', { href: '#/verify' }, 'Check it yourself, with your own nonce and policy'), current && !failure && app.store.deployment() === null && '. At your first sign-up or sign-in this browser remembers the root id, the release keys and the epoch of this deployment. From then on it accepts only what signed releases explain.'),
     );
   };
   app.visit.addEventListener('change', draw, { signal });

@@ -4,19 +4,24 @@
 import { fromHex, random, toHex } from '../bytes.js';
 import { fill, h, icon } from '../dom.js';
 import { Failure } from '../errors.js';
-import { busy, copyable, download, fail, field, heading, say } from '../ui.js';
+import { standing } from '../standing.js';
+import { busy, copyable, download, fail, failureNotice, field, heading, say } from '../ui.js';
 import { evidenceFacts } from './evidence.js';
 import { remembered } from './remembered.js';
 
 /** @import { Policy } from '../messages.js' */
 /** @import { App } from '../state.js' */
+/** @import { Standing } from '../standing.js' */
 /** @import { Vouched } from '../visit.js' */
 
 /** What the protocol takes as a nonce, in bytes. */
 const NONCE = { least: 16, most: 64 };
 
-/** @param {App} app */
-export function verify(app) {
+/**
+ * @param {App} app
+ * @param {AbortSignal} signal
+ */
+export function verify(app, signal) {
   const { visit } = app;
   const nonce = h('input', { type: 'text', class: 'mono', value: toHex(random(32)), autocomplete: 'off', spellcheck: 'false', maxlength: 2 * NONCE.most + 2 });
   const renew = h('button', { type: 'button', class: 'small', onclick: () => { nonce.value = toHex(random(32)); say('A new nonce is in the field.'); } }, 'New random nonce');
@@ -35,18 +40,38 @@ export function verify(app) {
   (app.store.policy() ? pasted : served).input.checked = true;
   toggle();
 
+  /** @type {Vouched | null} */
+  let shown = null;
+  let label = '';
+  // Why the frame is not green. A failed check of this view says the same in its own place.
+  const why = h('div', {});
+  const draw = () => {
+    const failure = visit.failure ?? visit.away;
+    fill(why, failure && !visit.pending && !place.firstChild && failureNotice(failure, () => void visit.verify().catch(() => {})));
+    if (!shown) return;
+    const known = standing({ current: shown, failure: visit.failure, pending: null, away: visit.away });
+    // What passed a while ago is not green any more when the enclave is away or refused.
+    if (known.label !== label) fill(result, passed(shown, known));
+    label = known.label;
+  };
+  visit.addEventListener('change', draw, { signal });
+  draw();
+
   const run = async () => {
     fail(place, null);
+    fill(why);
     fill(result);
+    [shown, label] = [null, ''];
     try {
       const bytes = readNonce(nonce.value);
       const policy = pasted.input.checked ? readPolicy(own.value) : null;
       if (JSON.stringify(policy) !== JSON.stringify(app.store.policy())) visit.choose(policy);
-      const vouched = await visit.examine(bytes);
-      fill(result, passed(vouched));
+      shown = await visit.examine(bytes);
+      draw();
       say('The evidence holds.');
     } catch (error) {
       fail(place, error, null);
+      fill(why);
     }
   };
 
@@ -70,6 +95,7 @@ export function verify(app) {
     'div',
     { class: 'stack' },
     heading('Verify the enclave', 'Ask for an attestation document over a nonce of yours. The check runs in this browser: it needs the hardware’s root certificate, and the release keys in this page or a policy that you choose.'),
+    why,
     form,
     result,
     remembered(app),
@@ -83,14 +109,17 @@ export function verify(app) {
   );
 }
 
-/** @param {Vouched} vouched */
-function passed(vouched) {
+/**
+ * @param {Vouched} vouched
+ * @param {Standing} known
+ */
+function passed(vouched, known) {
   const nonce = toHex(vouched.nonce);
   return h(
     'section',
     { class: 'card stack', 'aria-labelledby': 'verified' },
     h('h2', { id: 'verified' }, 'This enclave answered'),
-    evidenceFacts(vouched),
+    evidenceFacts(vouched, false, known),
     h('h3', {}, 'Your nonce'),
     h('p', {}, copyable(nonce, 'nonce')),
     h(

@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { audit } from '../lib/audit.js';
 import { Hardware } from '../lib/hardware.js';
 import { honestAgain, hostile } from '../lib/hostile.js';
 import { Maintainer, released, sha256 } from '../lib/maintainer.js';
@@ -232,6 +233,57 @@ scenario('the_frame_is_never_green_while_the_enclave_cannot_be_reached', async (
   await person.open('create');
   await person.button('Make a passkey').click();
   await shows(person, 'offline', 'Offline');
+  await person.leave();
+});
+
+/** Evidence of a simulator in the words for hardware: there is none here. @param {import('playwright-core').Page} page */
+const asHardware = (page) =>
+  page.evaluate(async () => {
+    const load = (/** @type {string} */ path) => import(path);
+    const { Verifier } = await load('/verifier.js');
+    const { anchored } = Verifier.prototype;
+    /** @param {any} given */
+    Verifier.prototype.anchored = function shown(given) {
+      const judged = anchored.call(this, given);
+      const binding = { ...judged.evidence.binding, root_source: 'operators' };
+      return { ...judged, evidence: { ...judged.evidence, simulator: false, binding } };
+    };
+  });
+
+scenario('every_standing_passes_axe_dark_and_light_on_phone_and_desk', async () => {
+  const person = await system.person();
+  const { page } = person;
+  /** @param {string} state @param {string} label */
+  const look = async (state, label) => {
+    await page.locator(`[data-standing="${state}"]`).filter({ hasText: label }).waitFor();
+    await audit(page, `standing-${state}`);
+  };
+  await person.open();
+  await look('simulator', 'Simulator');
+  await hostile(page, { anchor: null });
+  await page.reload();
+  await look('unknown', 'No release known');
+  await honestAgain(page);
+  await page.reload();
+  await look('simulator', 'Simulator');
+  await asHardware(page);
+  await person.open('verify');
+  await person.button('Get evidence and check it').click();
+  await look('verified', 'Verified release');
+  await person.register();
+  await asHardware(page);
+  await person.open('verify');
+  await person.button('Get evidence and check it').click();
+  await page.getByRole('heading', { name: 'This enclave answered' }).waitFor();
+  await look('same', 'Same enclave as before');
+  await person.context.setOffline(true);
+  await look('offline', 'Offline');
+  assert.equal(await page.locator('.badge.good').count(), 0, 'green while offline');
+  await person.context.setOffline(false);
+  await hostile(page, { anchor: { ...JSON.parse(await kept('anchor.json')), release_keys: { threshold: 1, keys: [Maintainer.stranger().public] } } });
+  await person.open();
+  await page.reload();
+  await look('refused', 'Refused');
   await person.leave();
 });
 

@@ -342,7 +342,7 @@ fn e15_a_list_is_released_or_refused() {
         let checked = check_published(&present, &published(releases, anchors));
         checked.map_err(|error| error.rule())
     };
-    let change = release(2, Some(&present), &[1, 2]);
+    let change = release(3, Some(&present), &[1, 2]);
     let own = release(2, Some(&present), &[3, 4]);
     assert_eq!(rule(&[own.clone()], &[]), Ok(()));
     assert_eq!(rule(&[own.clone(), change.clone()], &[&first]), Ok(()));
