@@ -1,11 +1,11 @@
-// The verifier crate compiled to WebAssembly: checks of documents, prompts, receipts and heads.
+// The verifier crate compiled to WebAssembly: checks of documents, answers and receipts.
 // It has no imports: nothing goes in but the bytes given, nothing comes out but the verdict.
 
 import { Failure } from './errors.js';
 import { toBase64, toHex } from './bytes.js';
 import { adviceFor } from './rules.js';
 
-/** @import { Bytes, Policy, PromptKind, Signed } from './messages.js' */
+/** @import { Bytes, EnclaveError, Policy, PromptKind, Signed } from './messages.js' */
 
 /**
  * @typedef {object} EvidenceReport who a document says is there, once every rule held
@@ -26,15 +26,13 @@ import { adviceFor } from './rules.js';
 /** @typedef {{ title: string, lines: SummaryLine[], grants: SummaryGrant[], warnings: SummaryWarning[], text: string | null, confirm: boolean }} Summary */
 
 /**
- * @typedef {object} CheckedPrompt a prompt whose signature, request hash, nonce, origin and expiry held; bytes as hex
+ * @typedef {object} CheckedPrompt a prompt that answers what was asked, for this origin, in its time; bytes as hex
  * @property {PromptKind} kind
  * @property {string | null} account
  * @property {{ key: number, address: string } | null} key
  * @property {CheckedHead | null} head the record it was made for
  * @property {string} challenge
  * @property {string} digest
- * @property {string} request
- * @property {string} nonce
  * @property {string} origin
  * @property {number} issued_at
  * @property {number} expires_at
@@ -55,6 +53,16 @@ import { adviceFor } from './rules.js';
  */
 
 /** @typedef {{ account: string, version: number, hash: string, entry: string }} CheckedHead */
+
+/**
+ * @typedef {object} CheckedAnswer an answer whose signature, request hash, nonce and time held, and what it says
+ * @property {number} at by the enclave’s clock
+ * @property {EnclaveError | null} refused the enclave’s own refusal
+ * @property {CheckedPrompt | null} prompt
+ * @property {CheckedHead | null} head where the account stands; never behind the head that was sent
+ * @property {{ key: number, address: string }[]} keys addresses in EIP-55 form
+ * @property {string | null} above in a page of history: what the next page must begin with
+ */
 
 /**
  * @typedef {object} Exports
@@ -132,12 +140,13 @@ export class Verifier {
 
   /**
    * @param {string} identity hex
-   * @param {Signed<'prompt'>} signed
-   * @param {{ request: Bytes, nonce: Bytes, origin: string, now: number }} asked
-   * @returns {CheckedPrompt}
+   * @param {Signed<'answer'>} signed
+   * @param {{ call: Bytes, origin: string, now: number, above?: string | null }} asked `call`: the bytes that were
+   *   sent; `above`: what the page of history before this one said
+   * @returns {CheckedAnswer}
    */
-  prompt(identity, signed, { request, nonce, origin, now }) {
-    return this.call({ op: 'prompt', identity, ...parts(signed), request: toHex(request), nonce: toHex(nonce), origin, now_ms: now });
+  answer(identity, signed, { call, origin, now, above = null }) {
+    return this.call({ op: 'answer', identity, ...parts(signed), call: toHex(call), origin, now_ms: now, ...(above === null ? {} : { above }) });
   }
 
   /**
@@ -155,16 +164,6 @@ export class Verifier {
       credential_id: toHex(credential),
       public_key_spki: toHex(spki),
     });
-  }
-
-  /**
-   * @param {string} identity hex
-   * @param {Signed<'head'>} signed
-   * @param {CheckedHead | null} known the newest one seen of that account
-   * @returns {CheckedHead}
-   */
-  head(identity, signed, known) {
-    return this.call({ op: 'head', identity, ...parts(signed), known });
   }
 }
 

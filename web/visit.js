@@ -1,14 +1,15 @@
 // Whom this page talks to, as proven in this visit: asks for evidence over a fresh nonce, checks it,
-// and lets only enclaves that passed vouch for prompts, receipts and heads.
+// and believes only enclaves that passed.
 
-import { random, toHex } from './bytes.js';
-import { asFailure, Failure, pageFailure } from './errors.js';
+import { answerIn, unsigned } from './api.js';
+import { random } from './bytes.js';
+import { asFailure, enclaveFailure, Failure, pageFailure } from './errors.js';
 import { BRIEFLY, patiently } from './patience.js';
 
 /** @import { Api } from './api.js' */
-/** @import { Bytes, Config, Policy, Signed } from './messages.js' */
+/** @import { Bytes, Config, Policy, Request, Response as Answer, Signed } from './messages.js' */
 /** @import { Store } from './store.js' */
-/** @import { CheckedHead, CheckedPrompt, CheckedReceipt, EvidenceReport, Verifier } from './verifier.js' */
+/** @import { CheckedAnswer, CheckedHead, CheckedReceipt, EvidenceReport, Verifier } from './verifier.js' */
 
 /** Bytes of a nonce this page makes. */
 const NONCE = 32;
@@ -23,9 +24,11 @@ export class Visit extends EventTarget {
    * @param {Config} config
    * @param {Store} store
    * @param {() => Promise<Verifier>} load
+   * @param {string} [origin] this page's
    */
-  constructor(api, config, store, load) {
+  constructor(api, config, store, load, origin = location.origin) {
     super();
+    this.origin = origin;
     this.api = api;
     this.config = config;
     this.store = store;
@@ -90,12 +93,12 @@ export class Visit extends EventTarget {
       const chosen = this.policy();
       if (!chosen) throw noPolicy();
       const verifier = await this.module();
-      const { answer } = await patiently(() => this.api.send({ evidence: { nonce } }, 'evidence'), { most: BRIEFLY });
+      const document = await patiently(() => this.api.evidence(nonce), { most: BRIEFLY });
       // Meanwhile somebody may have chosen another policy.
       if (JSON.stringify(this.policy()) !== JSON.stringify(chosen)) return await this.examine(nonce);
       const now = Date.now();
-      const report = verifier.evidence({ document: answer.document, nonce, now, policy: chosen.policy });
-      const vouched = { report, document: answer.document, nonce, at: now, source: chosen.source };
+      const report = verifier.evidence({ document, nonce, now, policy: chosen.policy });
+      const vouched = { report, document, nonce, at: now, source: chosen.source };
       this.identities.delete(report.binding.identity);
       this.identities.set(report.binding.identity, vouched);
       this.failure = null;
@@ -109,13 +112,23 @@ export class Visit extends EventTarget {
   }
 
   /**
-   * Checks a prompt against what was asked.
-   * @param {Signed<'prompt'>} signed
-   * @param {{ request: Bytes, nonce: Bytes, origin: string }} asked
-   * @returns {Promise<CheckedPrompt>}
+   * Asks the enclave. What comes back is its own answer, signed for this very request and given now.
+   *
+   * @template {Answer extends infer A ? A extends unknown ? keyof A : never : never} K
+   * @param {Request} request
+   * @param {K} expected the kind of answer
+   * @param {string | null} [above] for a later page of history: what the page before said
+   * @returns {Promise<CheckedAnswer & { answer: Extract<Answer, Record<K, unknown>>[K], nonce: Bytes }>}
+   * @throws {Failure} of the enclave, which signed it; of the host or the network; or of a check
    */
-  checkPrompt(signed, asked) {
-    return this.#vouch((verifier, identity) => verifier.prompt(identity, signed, { ...asked, now: Date.now() }));
+  async ask(request, expected, above = null) {
+    const { call, nonce, reply } = await this.api.send(request);
+    if (!('answer' in reply)) throw unsigned(reply);
+    const signed = reply.answer;
+    const asked = { call, origin: this.origin, above };
+    const checked = await this.#vouch((verifier, identity) => verifier.answer(identity, signed, { ...asked, now: Date.now() }));
+    if (checked.refused) throw enclaveFailure(checked.refused);
+    return { ...checked, answer: answerIn(signed, expected), nonce };
   }
 
   /**
@@ -129,15 +142,13 @@ export class Visit extends EventTarget {
   }
 
   /**
-   * Checks a head and keeps it; an older one than this browser has seen is refused.
-   * @param {Signed<'head'>} signed
+   * Keeps the head of a checked answer: with the next request it must be continued.
+   * @param {CheckedHead | null} head
    * @param {string | null} account hex; null if this browser knows none yet
-   * @returns {Promise<CheckedHead>}
+   * @returns {CheckedHead}
    */
-  async checkHead(signed, account) {
-    const known = account === null ? null : this.store.head(account);
-    const head = await this.#vouch((verifier, identity) => verifier.head(identity, signed, known && { account: toHex(known.account), version: known.version, hash: toHex(known.hash), entry: toHex(known.entry) }));
-    if (account !== null && head.account !== account) throw pageFailure('head_account', 'The answer is about another account.');
+  keepHead(head, account) {
+    if (head === null || (account !== null && head.account !== account)) throw pageFailure('head_account', 'The answer is about another account.');
     this.store.keepHead(head);
     return head;
   }

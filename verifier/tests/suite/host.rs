@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use openkey_attestation::UnixMillis;
 use openkey_protocol::{
     cbor,
-    message::{Error, ErrorCode, Evidence, Reply, Request, Response},
+    message::{Bare, Call, Error, ErrorCode, Evidence, Reply, Request},
 };
 use serde_json::json;
 
@@ -20,7 +20,7 @@ fn list(ids: &[&str]) -> Answer {
 }
 
 fn reply(document: Vec<u8>) -> Answer {
-    let reply = Reply::Ok(Response::Evidence(Evidence {
+    let reply = Reply::Bare(Bare::Evidence(Evidence {
         document: document.into(),
     }));
     Answer::cbor(cbor::encode(&reply).unwrap())
@@ -28,7 +28,7 @@ fn reply(document: Vec<u8>) -> Answer {
 
 fn nonce_of(asked: &Asked) -> Vec<u8> {
     assert_eq!(asked.method, "POST");
-    match cbor::decode(&asked.body).unwrap() {
+    match cbor::decode::<Call>(&asked.body).unwrap().request {
         Request::Evidence { nonce } => nonce.0,
         other => panic!("asked {other:?}"),
     }
@@ -197,16 +197,16 @@ fn answers_that_are_no_evidence_are_refused() {
     judge(|| Answer::new(200, "text/html", "<html>")).refused("answer");
     judge(|| Answer::cbor(vec![0; 1024 * 1024 + 1])).refused("answer_too_long");
     judge(|| reply(Vec::new())).refused("document_truncated");
-    // The enclave's own refusal gives nothing to judge.
+    // A refusal gives nothing to judge: without evidence nobody's signature is known.
     let refusal = || {
-        let reply = Reply::Error(Error {
+        let reply = Reply::Bare(Bare::Refused(Error {
             code: ErrorCode::Unavailable,
             message: "the NSM does not answer".into(),
             advice: "try again".into(),
-        });
+        }));
         Answer::cbor(cbor::encode(&reply).unwrap())
     };
-    let ran = judge(refusal).not_judged("enclave_refused");
+    let ran = judge(refusal).not_judged("unsigned_refusal");
     assert!(ran.stderr.contains("the NSM does not answer"), "{ran:?}");
 }
 

@@ -1,23 +1,22 @@
 //! What can be asked.
 
 use openkey_verifier::{
+    answer::{self, AnswerError, Asked},
     attestation::{
         Nonce, NonceError, PolicyDraft, PolicyFile, PolicyFileError, Refusal, UnixMillis, Verifier,
     },
     encoding::{self, EncodingError},
     evidence::{self, EvidenceError},
-    head::{self, HeadError},
     policy::{self, PolicyError},
-    prompt::{self, Asked, PromptError},
-    protocol::message::{AccountHead, AccountId, Hash32, Signed, Statement},
+    protocol::message::{Hash32, Signed, Statement},
     receipt::{self, ReceiptError, Registration},
     statement::{IdentityKey, StatementError},
-    view::{EvidenceView, HeadView, PromptView, ReceiptView},
+    view::{AnswerView, EvidenceView, ReceiptView},
 };
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-/// Longest input, in bytes: a prompt with its request, both in hex, with room.
+/// Longest input, in bytes: an answer with its call, both in hex, with room.
 pub const MAX_INPUT: usize = 4 * 1024 * 1024;
 
 /// Answers one JSON text with another: `{"ok":…}` or `{"error":{"rule","message"}}`.
@@ -26,9 +25,8 @@ pub const MAX_INPUT: usize = 4 * 1024 * 1024;
 /// |---|---|---|
 /// | `evidence` | `document` base64, `nonce` hex, `now_ms`, `policy` | an `EvidenceView` with binding |
 /// | `archival` | `document`, `policy`, `nonce`? | an `EvidenceView`, binding or null |
-/// | `prompt` | `identity`, `body`, `signature`, `request`, `nonce` hex, `origin`, `now_ms` | a `PromptView` |
+/// | `answer` | `identity`, `body`, `signature`, `call` hex, `now_ms`, `origin`?, `above`? hex | an `AnswerView` |
 /// | `receipt` | `identity`, `body`, `signature`, `nonce`, `credential_id`?, `public_key_spki`? hex | a `ReceiptView` |
-/// | `head` | `identity`, `body`, `signature` hex, `known`? `{account,version,hash,entry}` | a `HeadView` |
 ///
 /// `policy` is the content of a policy file. Unknown and repeated members are refused. The views
 /// are those of `openkey_verifier::view`.
@@ -67,20 +65,10 @@ struct Input<'a> {
     identity: Option<String>,
     body: Option<String>,
     signature: Option<String>,
-    request: Option<String>,
+    call: Option<String>,
+    above: Option<String>,
     credential_id: Option<String>,
     public_key_spki: Option<String>,
-    known: Option<KnownHead>,
-}
-
-/// What an earlier `head` answered.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct KnownHead {
-    account: String,
-    version: u64,
-    hash: String,
-    entry: String,
 }
 
 fn run(input: &[u8]) -> Result<Vec<u8>, OpError> {
@@ -92,9 +80,8 @@ fn run(input: &[u8]) -> Result<Vec<u8>, OpError> {
     match input.op.as_str() {
         "evidence" => evidence(input),
         "archival" => archival(input),
-        "prompt" => prompt(input),
+        "answer" => answer_to(input),
         "receipt" => receipt(input),
-        "head" => head(input),
         other => Err(OpError::Input(format!("no such op: {other:?}"))),
     }
 }
@@ -127,17 +114,23 @@ fn archival(mut input: Input<'_>) -> Result<Vec<u8>, OpError> {
     ok(EvidenceView::new(archival.claims(), binding.as_ref()))
 }
 
-fn prompt(mut input: Input<'_>) -> Result<Vec<u8>, OpError> {
+fn answer_to(mut input: Input<'_>) -> Result<Vec<u8>, OpError> {
     let identity = input.identity()?;
     let signed = input.signed()?;
-    let asked = Asked {
-        request: &bytes("request", input.request.take())?,
-        nonce: &bytes("nonce", input.nonce.take())?,
-        origin: &need("origin", input.origin.take())?,
-        now_ms: need("now_ms", input.now_ms.take())?,
+    let call = bytes("call", input.call.take())?;
+    let now_ms = need("now_ms", input.now_ms.take())?;
+    let origin = input.origin.take();
+    let above = match input.above.take() {
+        Some(above) => Some(Hash32(array("above", above)?)),
+        None => None,
     };
     input.end()?;
-    ok(PromptView::from(prompt::check(&identity, &signed, &asked)?))
+    let asked = Asked {
+        origin: origin.as_deref(),
+        above,
+        ..Asked::new(&call, now_ms)
+    };
+    ok(AnswerView::from(answer::check(&identity, &signed, &asked)?))
 }
 
 fn receipt(mut input: Input<'_>) -> Result<Vec<u8>, OpError> {
@@ -154,26 +147,6 @@ fn receipt(mut input: Input<'_>) -> Result<Vec<u8>, OpError> {
     };
     let checked = receipt::check(&identity, &signed, &registration)?;
     ok(ReceiptView::from(&checked))
-}
-
-fn head(mut input: Input<'_>) -> Result<Vec<u8>, OpError> {
-    let identity = input.identity()?;
-    let signed = input.signed()?;
-    let known = match input.known.take() {
-        None => None,
-        Some(known) => Some(AccountHead {
-            account: AccountId(array("known.account", known.account)?),
-            version: known.version,
-            hash: Hash32(array("known.hash", known.hash)?),
-            entry: Hash32(array("known.entry", known.entry)?),
-        }),
-    };
-    input.end()?;
-    ok(HeadView::from(head::check(
-        &identity,
-        &signed,
-        known.as_ref(),
-    )?))
 }
 
 impl Input<'_> {
@@ -212,10 +185,10 @@ impl Input<'_> {
             ("identity", self.identity.is_some()),
             ("body", self.body.is_some()),
             ("signature", self.signature.is_some()),
-            ("request", self.request.is_some()),
+            ("call", self.call.is_some()),
+            ("above", self.above.is_some()),
             ("credential_id", self.credential_id.is_some()),
             ("public_key_spki", self.public_key_spki.is_some()),
-            ("known", self.known.is_some()),
         ];
         match left.iter().find(|(_, present)| *present) {
             None => Ok(()),
@@ -269,11 +242,9 @@ enum OpError {
     #[error(transparent)]
     Statement(#[from] StatementError),
     #[error(transparent)]
-    Prompt(#[from] PromptError),
+    Answer(#[from] AnswerError),
     #[error(transparent)]
     Receipt(#[from] ReceiptError),
-    #[error(transparent)]
-    Head(#[from] HeadError),
 }
 
 impl OpError {
@@ -287,9 +258,8 @@ impl OpError {
             Self::Evidence(error) => error.rule(),
             Self::Refused(error) => error.rule(),
             Self::Statement(error) => error.rule(),
-            Self::Prompt(error) => error.rule(),
+            Self::Answer(error) => error.rule(),
             Self::Receipt(error) => error.rule(),
-            Self::Head(error) => error.rule(),
         }
     }
 }

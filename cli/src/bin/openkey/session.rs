@@ -5,8 +5,9 @@ use openkey_cli::Recipient;
 use openkey_protocol::message::{OperatorRequest, Request, Response, RootStatus, Status};
 use openkey_verifier::{
     client::{Client, ClientError, Host},
-    command::{Accept, ask},
+    command::{Accept, ask, source},
     evidence::Fresh,
+    statement::IdentityKey,
 };
 
 use crate::stop::Stop;
@@ -39,21 +40,32 @@ impl Session {
         }
     }
 
-    pub(crate) fn call(&self, request: &Request) -> Result<Response, Stop> {
-        Ok(self.client.call(request)?)
+    /// What was done, by the signed answer of the boot with this identity key.
+    pub(crate) fn call(&self, identity: &IdentityKey, request: &Request) -> Result<Response, Stop> {
+        let replied = self.client.ask(request)?;
+        let asked = replied.asked(source::now()?.0);
+        Ok(replied.open(identity, &asked)?)
     }
 
     /// What an operator asked, done; where the root key stands now.
-    pub(crate) fn order(&self, request: OperatorRequest) -> Result<RootStatus, Stop> {
-        match self.call(&Request::Operator(request))? {
+    pub(crate) fn order(
+        &self,
+        identity: &IdentityKey,
+        request: OperatorRequest,
+    ) -> Result<RootStatus, Stop> {
+        match self.call(identity, &Request::Operator(request))? {
             Response::Root(status) => Ok(status),
             _ => Err(ClientError::Answer("not one to this request").into()),
         }
     }
 
-    /// Unsigned: the host could say anything.
-    pub(crate) fn status(&self) -> Result<Status, Stop> {
-        match self.call(&Request::Status)? {
+    /// The status. Without an identity key its signature is not checked: the host could say anything.
+    pub(crate) fn status(&self, identity: Option<&IdentityKey>) -> Result<Status, Stop> {
+        let response = match identity {
+            Some(identity) => self.call(identity, &Request::Status)?,
+            None => self.client.ask(&Request::Status)?.unverified()?,
+        };
+        match response {
             Response::Status(status) => Ok(status),
             _ => Err(ClientError::Answer("not one to this request").into()),
         }
@@ -64,9 +76,9 @@ impl Session {
     }
 
     /// Evidence for somebody who is about to give this enclave a secret.
-    pub(crate) fn recipient(&self, accept: Accept) -> Result<Recipient, Stop> {
+    pub(crate) fn recipient(&self, accept: Accept) -> Result<(IdentityKey, Recipient), Stop> {
         let verifier = Verifier::new(accept.roots);
         let fresh = self.evidence(&verifier, &accept.policy)?;
-        Ok(Recipient::of(&fresh)?)
+        Ok((*fresh.identity(), Recipient::of(&fresh)?))
     }
 }

@@ -4,6 +4,7 @@ use openkey_attestation::{UnixMillis, Verifier};
 use openkey_protocol::message::{RootSource, RootState, RootStatus, Status as EnclaveStatus};
 use openkey_verifier::{
     command::{When, output, source},
+    evidence::Fresh,
     release::rfc3339,
     view::EvidenceView,
 };
@@ -19,7 +20,7 @@ pub(super) fn status(args: &Status) -> Result<(), Stop> {
     } else {
         None
     };
-    let status = session.status()?;
+    let status = session.status(evidence.as_ref().map(Fresh::identity))?;
     let view = evidence
         .as_ref()
         .map(|fresh| EvidenceView::new(fresh.claims(), Some(fresh.binding())));
@@ -39,7 +40,9 @@ pub(super) fn status(args: &Status) -> Result<(), Stop> {
         output::evidence_rows(&mut table, view, "as the policy says");
         output::text(&format!("\nevidence: accepted\n\n{}", table.render()));
     } else {
-        output::text("\nevidence: not asked for; all of this is the host's word (give --policy)\n");
+        output::text(
+            "\nevidence: not asked for, so no signature was checked; all of this is the host's word (give --policy)\n",
+        );
     }
     Ok(())
 }
