@@ -268,7 +268,7 @@ scenario('e16_an_entry_taken_out_of_the_history_is_noticed', async () => {
 
 scenario('e16_a_refusal_that_the_host_invents_is_shown_as_the_hosts_word', async () => {
   const { person, page } = await system.registered();
-  await relay(page, { reply: () => invented('unknown_account') });
+  await relay(page, { reply: (said, asked) => (asked.evidence ? undefined : invented('unknown_account')) });
   await page.reload();
   const shown = await person.failed('unsigned_refusal');
   assert.match(await shown.innerText(), /refused by the host/);
