@@ -7,7 +7,7 @@ use openkey_protocol::{
     client::{Client, ClientOptions},
     message::{
         Bare, Class, Error, ErrorCode, HandOver, Hash32, Key32, OperatorRequest, Reply, Request,
-        Response, RootSource, Sealed, SignIn, Verdict,
+        RootSource, Sealed, SignIn, Verdict,
     },
 };
 use openkey_verifier::{
@@ -225,7 +225,6 @@ async fn e8_a_successor_is_signed_announced_and_waited_for() {
     // From now on the giver serves nobody, and gives the key to no more enclaves of its own kind.
     let sign_in = Request::SignIn(SignIn {
         origin: "https://openkey.example".to_owned(),
-        nonce: [7; 16].into(),
     });
     let refused = giver.ask(&sign_in).await.unwrap_err();
     assert_eq!(refused.code, ErrorCode::Superseded);
