@@ -1,12 +1,19 @@
 // One way out: CBOR requests to the enclave through the host, and the host's own JSON.
 
+import { random } from './bytes.js';
 import { decode, encode } from './cbor.js';
-import { asFailure, enclaveFailure, Failure, hostFailure, networkFailure, pageFailure } from './errors.js';
+import { asFailure, Failure, hostFailure, networkFailure, pageFailure, unsignedRefusal } from './errors.js';
 
-/** @import { Class, Config, EnclaveError, Request, Response as Answer } from './messages.js' */
+/** @import { Class, Config, EnclaveError, Reply, Request, Response as Answer, Signed } from './messages.js' */
 
 /** Longer than the host's own deadline, so that its answer is heard. */
 const TIMEOUT_MS = 35_000;
+
+/** Bytes of the nonce that each request gets. */
+const NONCE = 32;
+
+/** Refusals that say: the enclave is there, and serves nobody just now. */
+const AWAY = new Set(['awaiting_root_key', 'unavailable']);
 
 /**
  * The class under which a request travels.
@@ -35,28 +42,36 @@ export class Api extends EventTarget {
   }
 
   /**
-   * Sends a request; the exact bytes come back too, because a prompt names their hash.
+   * Sends a request in an envelope of its own. Nothing in the reply is checked: that is for the visit,
+   * which knows who may answer.
    *
-   * @template {Answer extends infer A ? A extends unknown ? keyof A : never : never} K
    * @param {Request} request
-   * @param {K} expected the kind of answer
-   * @returns {Promise<{ sent: Uint8Array<ArrayBuffer>, answer: Extract<Answer, Record<K, unknown>>[K] }>}
-   * @throws {Failure} of the enclave, the host, or the network
+   * @returns {Promise<{ call: Uint8Array<ArrayBuffer>, nonce: Uint8Array<ArrayBuffer>, reply: Reply }>} `call`: the
+   *   exact bytes that were sent, which an answer names the hash of
+   * @throws {Failure} of the host, or the network
    */
-  async send(request, expected) {
-    const sent = encode(request);
+  async send(request) {
+    const nonce = random(NONCE);
+    const call = encode({ nonce, request });
     const url = `/api/v1/enclaves/${encodeURIComponent(this.enclave)}/${classOf(request)}`;
     const bytes = new Uint8Array(await this.#carried(url, {
       method: 'POST',
       headers: { 'content-type': 'application/cbor', accept: 'application/cbor' },
-      body: sent,
+      body: call,
     }));
-    const reply = this.#reached(() => readReply(bytes));
-    const answer = /** @type {Record<string, any>} */ (reply)[expected];
-    if (answer === undefined) {
-      throw pageFailure('wrong_answer', `Expected “${expected}”, got “${Object.keys(reply).join()}”.`);
-    }
-    return { sent, answer };
+    return { call, nonce, reply: this.#reached(() => readReply(bytes)) };
+  }
+
+  /**
+   * Asks for an attestation document.
+   * @param {Uint8Array<ArrayBuffer>} nonce
+   * @returns {Promise<Uint8Array<ArrayBuffer>>} the document, of whomever
+   * @throws {Failure}
+   */
+  async evidence(nonce) {
+    const { reply } = await this.send({ evidence: { nonce } });
+    if ('bare' in reply && 'evidence' in reply.bare) return reply.bare.evidence.document;
+    throw unsigned(reply);
   }
 
   /**
@@ -74,20 +89,26 @@ export class Api extends EventTarget {
     }
   }
 
-  /**
-   * @template T
-   * @param {() => T} read
-   */
+  /** @param {() => Reply} read */
   #reached(read) {
+    /** @type {Failure | null} */
+    let away = null;
     try {
       const reply = read();
-      this.#tell(null);
+      // What an enclave signed is for the visit to judge.
+      if ('bare' in reply && 'refused' in reply.bare && AWAY.has(reply.bare.refused.code)) away = unsigned(reply);
       return reply;
-    } catch (error) {
-      const failure = asFailure(error);
-      this.#tell(['awaiting_root_key', 'unavailable'].includes(failure.code) ? failure : null);
-      throw error;
+    } finally {
+      this.#tell(away);
     }
+  }
+
+  /**
+   * Hears of a refusal that the enclave signed.
+   * @param {Failure} failure
+   */
+  refused(failure) {
+    if (AWAY.has(failure.code)) this.#tell(failure);
   }
 
   /** @param {Failure | null} away */
@@ -168,19 +189,51 @@ async function body(response) {
 
 /**
  * @param {Uint8Array} bytes
- * @returns {object}
+ * @returns {Reply}
  */
 function readReply(bytes) {
-  /** @type {{ ok?: object, error?: EnclaveError }} */
+  /** @type {any} */
   let reply;
   try {
-    reply = /** @type {any} */ (decode(bytes));
+    reply = decode(bytes);
   } catch (cause) {
-    throw pageFailure('malformed_reply', 'The answer is not a reply of an enclave.', cause);
+    throw malformed(cause);
   }
-  if (reply !== null && typeof reply === 'object') {
-    if (reply.error) throw enclaveFailure(reply.error);
-    if (reply.ok && typeof reply.ok === 'object') return reply.ok;
+  const { answer, bare } = reply ?? {};
+  const isBytes = (/** @type {unknown} */ value) => value instanceof Uint8Array;
+  const signed = isBytes(answer?.body) && isBytes(answer?.signature);
+  if (signed || isBytes(bare?.evidence?.document) || typeof bare?.refused?.code === 'string') return reply;
+  throw malformed();
+}
+
+/**
+ * What the enclave answered, out of bytes whose signature holds.
+ * @template {Answer extends infer A ? A extends unknown ? keyof A : never : never} K
+ * @param {Signed<'answer'>} signed
+ * @param {K} expected the kind of answer
+ * @returns {Extract<Answer, Record<K, unknown>>[K]}
+ */
+export function answerIn(signed, expected) {
+  const said = /** @type {any} */ (decode(signed.body)).result?.ok ?? {};
+  if (said[expected] === undefined) {
+    throw pageFailure('wrong_answer', `Expected “${expected}”, got “${Object.keys(said).join()}”.`);
   }
-  throw pageFailure('malformed_reply', 'The answer is not a reply of an enclave.');
+  return said[expected];
+}
+
+/**
+ * A reply that is no answer of an enclave: the host's word, whatever it says.
+ * @param {Reply} reply
+ */
+export function unsigned(reply) {
+  /** @type {EnclaveError | undefined} */
+  let error;
+  if ('bare' in reply) error = 'refused' in reply.bare ? reply.bare.refused : undefined;
+  else error = /** @type {any} */ (decode(reply.answer.body)).result?.refused;
+  return error === undefined ? malformed() : unsignedRefusal(error);
+}
+
+/** @param {unknown} [cause] */
+function malformed(cause) {
+  return pageFailure('malformed_reply', 'The answer is not a reply of an enclave.', cause);
 }

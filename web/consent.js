@@ -1,13 +1,13 @@
 // A consent from asking to effect: the enclave's signed prompt is checked against the exact bytes
 // this page sent, then a passkey answers that prompt's challenge and no other.
 
-import { equal, fromHex, random, toHex } from './bytes.js';
+import { fromHex, toHex } from './bytes.js';
 import { Failure, pageFailure } from './errors.js';
 import { BRIEFLY, patiently } from './patience.js';
 import { create, get } from './webauthn.js';
 
 /** @import { App } from './state.js' */
-/** @import { Action, Approved, Assertion, Bytes, PromptKind, Prompted } from './messages.js' */
+/** @import { Action, Approved, Assertion, PromptKind, Prompted } from './messages.js' */
 /** @import { CheckedPrompt } from './verifier.js' */
 
 /** @typedef {{ account: string, userHandle: string }} Who an account and where its record is found, hex */
@@ -39,22 +39,18 @@ export function kindOf(action) {
  */
 export async function propose(app, { account, userHandle }, action, tell = () => {}) {
   await app.visit.ensure();
-  const nonce = random(32);
-  const origin = location.origin;
-  const request = { propose: { account: fromHex(account), user_handle: fromHex(userHandle), origin, nonce, head: app.store.head(account), action } };
-  const expected = { kind: kindOf(action), account, nonce };
+  const request = { propose: { account: fromHex(account), user_handle: fromHex(userHandle), origin: location.origin, head: app.store.head(account), action } };
+  const expected = { kind: kindOf(action), account };
   const how = { tell, most: BRIEFLY };
   if (!('add_passkey' in action)) {
-    const { sent, answer } = await patiently(() => app.api.send(request, 'prompted'), how);
-    return checked(app, sent, answer, expected);
+    return prepared(app, await patiently(() => app.visit.ask(request, 'prompted'), how), expected);
   }
-  const { answer: begun } = await patiently(() => app.api.send(request, 'new_passkey'), how);
+  const { answer: begun } = await patiently(() => app.visit.ask(request, 'new_passkey'), how);
   tell('Your browser asks where to keep the new passkey.');
   const { credential } = await create(begun.options);
   tell('The passkey exists. Asking the enclave what to approve.');
   const created = { passkey_created: { context: begun.context, credential } };
-  const { sent, answer } = await patiently(() => app.api.send(created, 'prompted'), { tell });
-  return checked(app, sent, answer, expected);
+  return prepared(app, await patiently(() => app.visit.ask(created, 'prompted'), { tell }), expected);
 }
 
 /**
@@ -64,34 +60,23 @@ export async function propose(app, { account, userHandle }, action, tell = () =>
  */
 export async function proposeSignIn(app) {
   await app.visit.ensure();
-  const nonce = random(32);
-  const request = { sign_in: { origin: location.origin, nonce } };
-  const { sent, answer } = await patiently(() => app.api.send(request, 'prompted'), { most: BRIEFLY });
-  return checked(app, sent, answer, { kind: 'sign_in', account: null, nonce });
+  const request = { sign_in: { origin: location.origin } };
+  const asked = await patiently(() => app.visit.ask(request, 'prompted'), { most: BRIEFLY });
+  return prepared(app, asked, { kind: 'sign_in', account: null });
 }
 
 /**
  * @param {App} app
- * @param {Bytes} sent
- * @param {Prompted} prompted
- * @param {{ kind: PromptKind, account: string | null, nonce: Bytes }} expected
- * @returns {Promise<Prepared>}
+ * @param {{ prompt: CheckedPrompt | null, answer: Prompted }} asked
+ * @param {{ kind: PromptKind, account: string | null }} expected
+ * @returns {Prepared}
  */
-async function checked(app, sent, prompted, expected) {
-  const prompt = await app.visit.checkPrompt(prompted.prompt, {
-    request: sent,
-    nonce: expected.nonce,
-    origin: location.origin,
-  });
-  if (prompt.kind !== expected.kind || prompt.account !== expected.account) {
+function prepared(app, { prompt, answer }, expected) {
+  if (prompt?.kind !== expected.kind || prompt.account !== expected.account) {
     throw pageFailure('prompt_action', 'The enclave’s prompt is about another action or account.');
   }
-  // The options around the prompt are unsigned: only the challenge inside it may be answered.
-  if (!equal(fromHex(prompt.challenge), prompted.options.challenge)) {
-    throw pageFailure('prompt_challenge', 'The challenge for the passkey is not the one in the enclave’s prompt.');
-  }
   if (prompt.key && prompt.account) app.proven(prompt.account, prompt.key.key, prompt.key.address);
-  return { prompt, prompted, assertion: null, sent: false };
+  return { prompt, prompted: answer, assertion: null, sent: false };
 }
 
 /**
@@ -133,36 +118,22 @@ export async function approve(app, prepared, { signal, confirmed = false, tell =
   };
   tell('The enclave checks your approval.');
   try {
-    const { answer } = await patiently(() => app.api.send(request, 'approved'), how);
+    const { answer, head, keys } = await patiently(() => app.visit.ask(request, 'approved'), how);
     prepared.sent = true;
-    const head = await app.visit.checkHead(answer.head, account);
-    if (handle !== null) app.store.keepAccount(handle, head.account);
-    return { approved: answer, who: handle === null ? null : { account: head.account, userHandle: handle } };
+    const known = app.visit.keepHead(head, account);
+    for (const { key, address } of keys) app.proven(known.account, key, address);
+    if (handle !== null) app.store.keepAccount(handle, known.account);
+    return { approved: answer, who: handle === null ? null : { account: known.account, userHandle: handle } };
   } catch (error) {
-    if (!(error instanceof Failure) || error.party !== 'enclave') throw error;
+    if (!(error instanceof Failure) || error.party !== 'enclave') {
+      // Nobody who may say so has said that it was not done.
+      prepared.sent = true;
+      throw error;
+    }
     if (error.code === 'context_used' && prepared.sent) return { approved: null, who: null };
     // The enclave judged this answer: the next try needs another one.
     if (!error.retry || error.code === 'assertion_refused') prepared.assertion = null;
     throw error;
-  }
-}
-
-/**
- * Lets the enclave sign for each address this browser has no proof of: it asks for the prompt of a
- * text, which names key and address under the enclave's signature, and approves nothing.
- *
- * @param {App} app
- * @param {AbortSignal} signal
- */
-export async function prove(app, signal) {
-  const { account: view, session } = app;
-  if (!view?.confirmed || !session) return;
-  const text = 'What is the address of this key? (asked for the prompt only, never approved)';
-  for (const key of view.keys) {
-    if (signal.aborted) return;
-    if (key.archived_at !== null || app.addressOf(key.key) !== null) continue;
-    await propose(app, session, { sign: { key: key.key, payload: { text } } });
-    app.dispatchEvent(new Event('account'));
   }
 }
 

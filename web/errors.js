@@ -80,6 +80,18 @@ export function enclaveFailure(error) {
   });
 }
 
+/**
+ * A refusal that no enclave signed: anybody between it and this page could have written it.
+ * @param {{ code: string, message: string }} error
+ */
+export function unsignedRefusal(error) {
+  return new Failure('host', 'unsigned_refusal', {
+    title: 'The host says that the enclave refused',
+    message: `${error.message} (${error.code})`,
+    advice: 'The enclave did not sign this, so it may not be true. Nothing was approved. Try again later, and tell the operator; do not create another account because of it.',
+  });
+}
+
 /** @type {Record<number, { title: string, advice: string, retry: boolean }>} */
 const STATUS = {
   400: { title: 'The host could not read the request', advice: 'Reload the page.', retry: false },

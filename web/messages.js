@@ -9,6 +9,7 @@
  */
 
 /** @typedef {{ account: Bytes, version: number, hash: Bytes, entry: Bytes }} AccountHead */
+/** @typedef {{ nonce: Bytes, request: Request }} Call a request as it is sent, with fresh random bytes */
 /** @typedef {{ challenge: Bytes, rp_id: string, rp_name: string, user_id: Bytes, user_name: string, algorithms: number[], exclude: Bytes[], timeout_ms: number }} CreationOptions */
 /** @typedef {{ challenge: Bytes, rp_id: string, allow: Bytes[], timeout_ms: number }} RequestOptions */
 /** @typedef {{ id: Bytes, attestation_object: Bytes, client_data_json: Bytes, transports: string[] }} NewCredential */
@@ -35,23 +36,23 @@
 /**
  * @typedef {'status'
  *   | { evidence: { nonce: Bytes } }
- *   | { sign_up: { origin: string, name: string, nonce: Bytes } }
+ *   | { sign_up: { origin: string, name: string } }
  *   | { sign_up_finish: { context: Bytes, credential: NewCredential } }
- *   | { sign_in: { origin: string, nonce: Bytes } }
- *   | { propose: { account: Bytes, user_handle: Bytes, origin: string, nonce: Bytes, head: AccountHead | null, action: Action } }
+ *   | { sign_in: { origin: string } }
+ *   | { propose: { account: Bytes, user_handle: Bytes, origin: string, head: AccountHead | null, action: Action } }
  *   | { passkey_created: { context: Bytes, credential: NewCredential } }
  *   | { approve: { context: Bytes, assertion: Assertion, head: AccountHead | null, confirmed: Bytes | null } }
  *   | { read: { token: Bytes, head: AccountHead | null, query: Query } }} Request
  */
 
-/** @typedef {{ prompt: Signed<'prompt'>, options: RequestOptions, context: Bytes }} Prompted */
+/** @typedef {{ options: RequestOptions, context: Bytes }} Prompted */
 /** @typedef {{ options: CreationOptions, context: Bytes, expires_at: number }} CreationStarted */
-/** @typedef {{ receipt: Signed<'receipt'>, head: Signed<'head'> }} SignedUp */
+/** @typedef {{ receipt: Signed<'receipt'>, head: AccountHead }} SignedUp */
 /** @typedef {{ key: number, address: Bytes, label: string, created_at: number, archived_at: number | null }} KeyView */
 /** @typedef {{ id: Bytes, name: string, public_key_sha256: Bytes, created_at: number, used_at: number | null }} PasskeyView */
-/** @typedef {{ account: Bytes, name: string, created_at: number, confirmed: boolean, passkeys: PasskeyView[], keys: KeyView[], history: number, head: Signed<'head'> }} AccountView */
+/** @typedef {{ account: Bytes, name: string, created_at: number, confirmed: boolean, passkeys: PasskeyView[], keys: KeyView[], history: number, head: AccountHead }} AccountView */
 /** @typedef {{ sequence: number, previous: Bytes, record: Bytes, at: number, kind: PromptKind, title: string, origin: string, passkey: Bytes, digest: Bytes, key: number | null, signature: Bytes | null }} HistoryEntry */
-/** @typedef {{ entries: HistoryEntry[], next: number | null }} HistoryPage */
+/** @typedef {{ head: AccountHead, entries: HistoryEntry[], next: number | null }} HistoryPage */
 
 /**
  * @typedef {{ signed_in: { token: Bytes, expires_at: number } }
@@ -60,13 +61,12 @@
  *   | { key_created: KeyView }} Outcome
  */
 
-/** @typedef {{ head: Signed<'head'>, outcome: Outcome }} Approved */
+/** @typedef {{ head: AccountHead, outcome: Outcome }} Approved */
 
-/** @typedef {Record<string, unknown>} Status the host's word; the page reads nothing of it but what the verifier holds to evidence */
+/** @typedef {Record<string, unknown>} Status the page reads nothing of it but what the verifier holds to evidence */
 
 /**
- * @typedef {{ evidence: { document: Bytes } }
- *   | { status: Status }
+ * @typedef {{ status: Status }
  *   | { sign_up_started: CreationStarted }
  *   | { signed_up: SignedUp }
  *   | { prompted: Prompted }
@@ -77,6 +77,8 @@
  */
 
 /** @typedef {{ code: string, message: string, advice: string }} EnclaveError */
+
+/** @typedef {{ answer: Signed<'answer'> } | { bare: { evidence: { document: Bytes } } | { refused: EnclaveError } }} Reply */
 
 /** @typedef {'evidence' | 'sign-up' | 'request'} Class what the host may know of a request, for its limits */
 

@@ -32,6 +32,10 @@ const GROUPS = {
     title: 'The prompt does not belong to what you asked',
     advice: 'Nothing was approved. Someone between this page and the enclave may be changing messages. Do not continue; tell the operator.',
   },
+  answer: {
+    title: 'The answer is not the enclave’s to what you asked',
+    advice: 'Nothing of it was used. Someone between this page and the enclave may be changing messages. Do not continue; tell the operator.',
+  },
   receipt: {
     title: 'The receipt is not the one of your passkey',
     advice: 'Someone between this page and the enclave may have put in another passkey or answer. Do not use this account; tell the operator. You can delete the passkey you just made.',
@@ -86,6 +90,8 @@ const RULES = {
   timestamp_in_the_future: 'clock',
   certificate_expired: 'clock',
   certificate_not_yet_valid: 'clock',
+  answer_not_yet_given: 'clock',
+  answer_too_old: 'clock',
   prompt_not_yet_issued: 'clock',
   prompt_expired: 'clock',
   binding_missing: 'stranger',
@@ -120,9 +126,10 @@ const RULES = {
   rolled_back: 'head',
   head_account: 'head',
   forked: 'head',
+  not_continued: 'head',
   statement_signature: {
     title: 'The signature is not the enclave’s',
-    advice: 'Nothing was approved. Someone between this page and the enclave may be changing messages. Do not continue; tell the operator.',
+    advice: 'Nothing of this answer was used. Someone between this page and the enclave may be changing messages. Do not continue; tell the operator.',
   },
 };
 
@@ -142,7 +149,8 @@ function prefix(rule) {
   if (rule.startsWith('policy_')) return 'policy';
   if (rule.startsWith('anchor_')) return 'anchor';
   if (rule.startsWith('releases_') || rule.startsWith('release_')) return 'releases';
-  if (rule.startsWith('prompt_') || rule.startsWith('statement_')) return 'prompt';
+  if (rule.startsWith('prompt_')) return 'prompt';
+  if (['answer_', 'statement_', 'account_', 'history_'].some((start) => rule.startsWith(start))) return 'answer';
   if (rule.startsWith('receipt_')) return 'receipt';
   return undefined;
 }

@@ -1,12 +1,11 @@
 // What the page knows while it is open: who it talks to, who is signed in, and the account as last read.
 
-import { toHex } from './bytes.js';
 import { asFailure, Failure, pageFailure } from './errors.js';
 import { BRIEFLY, patiently } from './patience.js';
 import { plain } from './store.js';
 
 /** @import { Api } from './api.js' */
-/** @import { AccountView, Config, HistoryPage, Query, Response as Answer } from './messages.js' */
+/** @import { AccountView, Config, HistoryPage, Query } from './messages.js' */
 /** @import { Session, Store } from './store.js' */
 /** @import { Visit } from './visit.js' */
 
@@ -28,6 +27,8 @@ export class App extends EventTarget {
     this.session = store.session();
     /** @type {AccountView | null} */
     this.account = null;
+    /** @type {Map<string, string>} addresses that an enclave signed for in this visit, by account and key */
+    this.addresses = new Map();
     /** @type {Failure | null} why nobody is signed in any more */
     this.ended = null;
     /** Whether the last sign-in made this browser remember the deployment. */
@@ -76,18 +77,19 @@ export class App extends EventTarget {
    * @template {'account' | 'history'} K
    * @param {Query} query
    * @param {K} expected
-   * @returns {Promise<Extract<Answer, Record<K, unknown>>[K]>}
+   * @param {string | null} [above] what the page of history before this one said
    */
-  async #read(query, expected) {
+  async #read(query, expected, above = null) {
     const session = this.session;
     if (!session) throw sessionEnded();
     const head = this.store.head(session.account);
     try {
-      const { answer } = await patiently(() => this.api.send({ read: { token: session.token, head, query } }, expected), { most: BRIEFLY });
-      return answer;
+      const checked = await patiently(() => this.visit.ask({ read: { token: session.token, head, query } }, expected, above), { most: BRIEFLY });
+      this.visit.keepHead(checked.head, session.account);
+      return checked;
     } catch (error) {
       const failure = asFailure(error);
-      if (failure.code === 'context_expired' || failure.code === 'context_invalid') {
+      if (failure.party === 'enclave' && (failure.code === 'context_expired' || failure.code === 'context_invalid')) {
         this.signOut(sessionEnded());
         throw sessionEnded();
       }
@@ -96,23 +98,14 @@ export class App extends EventTarget {
   }
 
   /**
-   * Reads the account and checks its head and every address against what was signed before.
+   * Reads the account and holds every address to what was signed before.
    * @returns {Promise<AccountView>}
    */
   async refresh() {
-    const view = await this.#read('account', 'account');
+    const { answer: view, keys } = await this.#read('account', 'account');
     const session = this.session;
     if (!session) throw sessionEnded();
-    if (toHex(view.account) !== session.account) {
-      throw pageFailure('other_account', 'The answer is about another account.');
-    }
-    await this.visit.ensure();
-    await this.visit.checkHead(view.head, session.account);
-    const proven = this.store.addresses(session.account);
-    for (const key of view.keys) {
-      const known = proven[key.key];
-      if (known !== undefined && plain(known) !== plain(key.address)) throw addressChanged(key.key);
-    }
+    for (const { key, address } of keys) this.proven(session.account, key, address);
     this.account = view;
     if (session.name !== view.name) {
       session.name = view.name;
@@ -128,12 +121,15 @@ export class App extends EventTarget {
   }
 
   /**
+   * A page of history. Its entries are an unbroken chain that goes on where the page before ended.
    * @param {number | null} before
    * @param {number} limit
-   * @returns {Promise<HistoryPage>}
+   * @param {string | null} [above] what the page before said
+   * @returns {Promise<HistoryPage & { above: string | null }>}
    */
-  history(before, limit) {
-    return this.#read({ history: { before, limit } }, 'history');
+  async history(before, limit, above = null) {
+    const checked = await this.#read({ history: { before, limit } }, 'history', above);
+    return { ...checked.answer, above: checked.above };
   }
 
   /**
@@ -147,15 +143,19 @@ export class App extends EventTarget {
     const known = this.store.addresses(account)[key];
     if (known !== undefined && plain(known) !== plain(address)) throw addressChanged(key);
     if (known === undefined) this.store.keepAddress(account, key, address);
+    this.addresses.set(`${account} ${key}`, address);
   }
 
   /**
-   * The address of a key, if an enclave has signed for it in front of this browser.
+   * The address of a key, if an enclave has signed for it in front of this browser. A browser that
+   * refuses storage knows those of this visit.
    * @param {number} key
    * @returns {string | null} in EIP-55 form
    */
   addressOf(key) {
-    return (this.session && this.store.addresses(this.session.account)[key]) ?? null;
+    if (!this.session) return null;
+    const { account } = this.session;
+    return this.addresses.get(`${account} ${key}`) ?? this.store.addresses(account)[key] ?? null;
   }
 }
 

@@ -1,11 +1,11 @@
-// The verifier crate compiled to WebAssembly: checks of documents, prompts, receipts and heads.
+// The verifier crate compiled to WebAssembly: checks of documents, answers and receipts.
 // It has no imports: nothing goes in but the bytes given, nothing comes out but the verdict.
 
 import { Failure } from './errors.js';
 import { toBase64, toHex } from './bytes.js';
 import { adviceFor } from './rules.js';
 
-/** @import { Bytes, Policy, PromptKind, Signed } from './messages.js' */
+/** @import { Bytes, EnclaveError, Policy, PromptKind, Signed } from './messages.js' */
 
 /**
  * @typedef {object} EvidenceReport who a document says is there, once every rule held
@@ -35,15 +35,13 @@ import { adviceFor } from './rules.js';
 /** @typedef {{ title: string, lines: SummaryLine[], grants: SummaryGrant[], warnings: SummaryWarning[], text: string | null, confirm: boolean }} Summary */
 
 /**
- * @typedef {object} CheckedPrompt a prompt whose signature, request hash, nonce, origin and expiry held; bytes as hex
+ * @typedef {object} CheckedPrompt a prompt that answers what was asked, for this origin, in its time; bytes as hex
  * @property {PromptKind} kind
  * @property {string | null} account
  * @property {{ key: number, address: string } | null} key
  * @property {CheckedHead | null} head the record it was made for
  * @property {string} challenge
  * @property {string} digest
- * @property {string} request
- * @property {string} nonce
  * @property {string} origin
  * @property {number} issued_at
  * @property {number} expires_at
@@ -66,6 +64,16 @@ import { adviceFor } from './rules.js';
 /** @typedef {{ account: string, version: number, hash: string, entry: string }} CheckedHead */
 
 /** @typedef {{ release: string, epoch: number, manifest_sha256: string, announced_at_ms: number, allowed_from_ms: number, consents: number[], consents_needed: number }} Successor an image that waits for the root key */
+
+/**
+ * @typedef {object} CheckedAnswer an answer whose signature, request hash, nonce and time held, and what it says
+ * @property {number} at by the enclave’s clock
+ * @property {EnclaveError | null} refused the enclave’s own refusal
+ * @property {CheckedPrompt | null} prompt
+ * @property {CheckedHead | null} head where the account stands; never behind the head that was sent
+ * @property {{ key: number, address: string }[]} keys addresses in EIP-55 form
+ * @property {string | null} above in a page of history: what the next page must begin with
+ */
 
 /**
  * @typedef {object} Exports
@@ -162,12 +170,13 @@ export class Verifier {
 
   /**
    * @param {string} identity hex
-   * @param {Signed<'prompt'>} signed
-   * @param {{ request: Bytes, nonce: Bytes, origin: string, now: number }} asked
-   * @returns {CheckedPrompt}
+   * @param {Signed<'answer'>} signed
+   * @param {{ call: Bytes, origin: string, now: number, above?: string | null }} asked `call`: the bytes that were
+   *   sent; `above`: what the page of history before this one said
+   * @returns {CheckedAnswer}
    */
-  prompt(identity, signed, { request, nonce, origin, now }) {
-    return this.call({ op: 'prompt', identity, ...parts(signed), request: toHex(request), nonce: toHex(nonce), origin, now_ms: now });
+  answer(identity, signed, { call, origin, now, above = null }) {
+    return this.call({ op: 'answer', identity, ...parts(signed), call: toHex(call), origin, now_ms: now, ...(above === null ? {} : { above }) });
   }
 
   /**
@@ -189,21 +198,12 @@ export class Verifier {
 
   /**
    * @param {string} identity hex
-   * @param {Signed<'head'>} signed
-   * @param {CheckedHead | null} known the newest one seen of that account
-   * @returns {CheckedHead}
-   */
-  head(identity, signed, known) {
-    return this.call({ op: 'head', identity, ...parts(signed), known });
-  }
-
-  /**
-   * @param {string} pending the hash in fresh evidence
-   * @param {Bytes} status the enclave's reply to `status`, as the host shows it
+   * @param {Signed<'answer'>} signed an answer to `status`, by the boot that gave the evidence
+   * @param {{ call: Bytes, now: number, pending: string }} asked `pending`: the hash in that evidence
    * @returns {Successor[]}
    */
-  successors(pending, status) {
-    return this.call({ op: 'successors', pending, status: toHex(status) });
+  successors(identity, signed, { call, now, pending }) {
+    return this.call({ op: 'successors', identity, ...parts(signed), call: toHex(call), now_ms: now, pending });
   }
 }
 

@@ -1,11 +1,10 @@
 // Whom this page talks to, as proven in this visit: asks for evidence over a fresh nonce, checks it
-// under the page's anchor and what this browser remembers, and lets only enclaves that passed vouch for
-// prompts, receipts and heads.
+// under the page's anchor and what this browser remembers, and believes only enclaves that passed.
 
 import { beside } from './anchor.js';
-import { random, toHex } from './bytes.js';
-import { encode } from './cbor.js';
-import { asFailure, networkFailure, pageFailure } from './errors.js';
+import { answerIn, unsigned } from './api.js';
+import { random } from './bytes.js';
+import { asFailure, enclaveFailure, networkFailure, pageFailure } from './errors.js';
 import { BRIEFLY, patiently } from './patience.js';
 import { accept, isRefusal } from './standing.js';
 
@@ -13,9 +12,9 @@ import { accept, isRefusal } from './standing.js';
 /** @import { Beside } from './anchor.js' */
 /** @import { Failure } from './errors.js' */
 /** @import { Accepted } from './standing.js' */
-/** @import { Bytes, Config, Policy, Signed } from './messages.js' */
+/** @import { Bytes, Config, EnclaveError, Policy, Request, Response as Answer, Signed } from './messages.js' */
 /** @import { Store } from './store.js' */
-/** @import { CheckedHead, CheckedPrompt, CheckedReceipt, Successor, Verifier } from './verifier.js' */
+/** @import { CheckedAnswer, CheckedHead, CheckedReceipt, EvidenceReport, Successor, Verifier } from './verifier.js' */
 
 /** Bytes of a nonce this page makes. */
 const NONCE = 32;
@@ -30,12 +29,13 @@ export class Visit extends EventTarget {
    * @param {Store} store
    * @param {() => Promise<Verifier>} load
    * @param {() => Promise<Beside>} [served]
-   * @param {string} [host] of this page
+   * @param {Pick<Location, 'hostname' | 'origin'>} [place] of this page
    */
-  constructor(api, config, store, load, served = beside, host = location.hostname) {
+  constructor(api, config, store, load, served = beside, place = location) {
     super();
     this.served = served;
-    this.host = host;
+    this.host = place.hostname;
+    this.origin = place.origin;
     /** @type {Beside['anchor'] | undefined} of this page: one visit has one */
     this.anchor = undefined;
     this.api = api;
@@ -137,20 +137,21 @@ export class Visit extends EventTarget {
       const verifier = await this.module();
       const served = await patiently(this.served, { most: BRIEFLY });
       this.anchor ??= served.anchor;
-      const { answer } = await patiently(() => this.api.send({ evidence: { nonce } }, 'evidence'), { most: BRIEFLY });
+      const document = await patiently(() => this.api.evidence(nonce), { most: BRIEFLY });
       const judge = () => {
         // Read now: meanwhile somebody may have chosen another policy.
         const [own, known, now] = [this.store.policy(), this.store.deployment(), Date.now()];
-        const given = { document: answer.document, nonce, now, policy: this.config.policy, known, own, host: this.host };
+        const given = { document, nonce, now, policy: this.config.policy, known, own, host: this.host };
         return { known, now, accepted: accept(verifier, { ...given, anchor: this.anchor, releases: served.releases }) };
       };
       /** @type {Successor[] | null} */
       let successors;
       try {
-        successors = await this.#successors(verifier, judge().accepted.report.binding.pending);
+        successors = await this.#successors(verifier, judge().accepted.report);
       } catch (error) {
-        // The list may have changed between the two answers: once more, with new evidence.
-        if (again || asFailure(error).code !== 'successors_differ') throw error;
+        // Between the two answers the list may have changed, or the enclave started again: once more,
+        // with new evidence.
+        if (again || !['successors_differ', 'statement_signature'].includes(asFailure(error).code)) throw error;
         return await this.examine(nonce, true);
       }
       const { known, now, accepted } = judge();
@@ -158,7 +159,7 @@ export class Visit extends EventTarget {
       // A higher epoch, or keys that a chain of releases explains, are remembered at once.
       if (known !== null && accepted.anchored) this.store.keepDeployment(accepted.anchored.known);
       this.conditions = this.#conditions();
-      const vouched = { ...accepted, successors, document: answer.document, nonce, at: now };
+      const vouched = { ...accepted, successors, document, nonce, at: now };
       const { identity } = accepted.report.binding;
       this.identities.delete(identity);
       this.identities.set(identity, vouched);
@@ -175,26 +176,53 @@ export class Visit extends EventTarget {
   }
 
   /**
-   * The images that wait for the root key. The evidence names the list by its hash; the host shows it.
+   * The images that wait for the root key. The evidence names the list by its hash; a status that the
+   * same boot signs says which they are.
    * @param {Verifier} verifier
-   * @param {string | null} pending
+   * @param {EvidenceReport} report
    * @returns {Promise<Successor[] | null>}
    */
-  async #successors(verifier, pending) {
+  async #successors(verifier, { binding: { identity, pending } }) {
     if (pending === 'none') return [];
     if (!pending || pending === 'unknown') return null;
-    const { answer } = await patiently(() => this.api.send('status', 'status'), { most: BRIEFLY });
-    return verifier.successors(pending, encode({ ok: { status: answer } }));
+    return patiently(async () => {
+      const { call, reply } = await this.api.send('status');
+      if (!('answer' in reply)) throw unsigned(reply);
+      const [signed, now] = [reply.answer, Date.now()];
+      const { refused } = verifier.answer(identity, signed, { call, origin: this.origin, now });
+      if (refused) throw this.#refused(refused);
+      return verifier.successors(identity, signed, { call, now, pending });
+    }, { most: BRIEFLY });
   }
 
   /**
-   * Checks a prompt against what was asked.
-   * @param {Signed<'prompt'>} signed
-   * @param {{ request: Bytes, nonce: Bytes, origin: string }} asked
-   * @returns {Promise<CheckedPrompt>}
+   * The enclave's own refusal.
+   * @param {EnclaveError} refused
    */
-  checkPrompt(signed, asked) {
-    return this.#vouch((verifier, identity) => verifier.prompt(identity, signed, { ...asked, now: Date.now() }));
+  #refused(refused) {
+    const failure = enclaveFailure(refused);
+    this.api.refused(failure);
+    return failure;
+  }
+
+  /**
+   * Asks the enclave. What comes back is its own answer, signed for this very request and given now.
+   *
+   * @template {Answer extends infer A ? A extends unknown ? keyof A : never : never} K
+   * @param {Request} request
+   * @param {K} expected the kind of answer
+   * @param {string | null} [above] for a later page of history: what the page before said
+   * @returns {Promise<CheckedAnswer & { answer: Extract<Answer, Record<K, unknown>>[K], nonce: Bytes }>}
+   * @throws {Failure} of the enclave, which signed it; of the host or the network; or of a check
+   */
+  async ask(request, expected, above = null) {
+    const { call, nonce, reply } = await this.api.send(request);
+    if (!('answer' in reply)) throw unsigned(reply);
+    const signed = reply.answer;
+    const asked = { call, origin: this.origin, above };
+    const checked = await this.#vouch((verifier, identity) => verifier.answer(identity, signed, { ...asked, now: Date.now() }));
+    if (checked.refused) throw this.#refused(checked.refused);
+    return { ...checked, answer: answerIn(signed, expected), nonce };
   }
 
   /**
@@ -208,15 +236,13 @@ export class Visit extends EventTarget {
   }
 
   /**
-   * Checks a head and keeps it; an older one than this browser has seen is refused.
-   * @param {Signed<'head'>} signed
+   * Keeps the head of a checked answer: with the next request it must be continued.
+   * @param {CheckedHead | null} head
    * @param {string | null} account hex; null if this browser knows none yet
-   * @returns {Promise<CheckedHead>}
+   * @returns {CheckedHead}
    */
-  async checkHead(signed, account) {
-    const known = account === null ? null : this.store.head(account);
-    const head = await this.#vouch((verifier, identity) => verifier.head(identity, signed, known && { account: toHex(known.account), version: known.version, hash: toHex(known.hash), entry: toHex(known.entry) }));
-    if (account !== null && head.account !== account) throw pageFailure('head_account', 'The answer is about another account.');
+  keepHead(head, account) {
+    if (head === null || (account !== null && head.account !== account)) throw pageFailure('head_account', 'The answer is about another account.');
     this.store.keepHead(head);
     return head;
   }

@@ -17,11 +17,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use common::{Person, World, person::text};
+use common::{Person, World, call, opened, person::text};
 use criterion::{Criterion, criterion_group, criterion_main};
 use openkey_protocol::{
-    cbor,
-    message::{Class, Reply, Request, Response},
+    message::{Class, Request, Response},
     store::memory::MemoryStore,
 };
 use p256::ecdsa::signature::{Signer, Verifier};
@@ -71,23 +70,25 @@ fn signing(criterion: &mut Criterion) {
     let mut sign = || {
         // The limit is one signature a second.
         world.pass(1_001);
-        let propose = cbor::encode(&person.proposal(text("Hello"))).unwrap();
+        let propose = call(&person.proposal(text("Hello")));
         let start = Instant::now();
         let prompted = runtime.block_on(enclave.answer(Class::Request, &propose));
         let proposing = start.elapsed();
-        let Ok(Reply::Ok(Response::Prompted(prompted))) = cbor::decode(&prompted) else {
+        let Ok(Response::Prompted(prompted)) = opened(&enclave.identity(), &propose, &prompted)
+        else {
             panic!("no prompt");
         };
         let assertion = person.authenticator.get(&prompted.options);
         let approve = Request::Approve(person.approval(&prompted, assertion));
-        let approve = cbor::encode(&approve).unwrap();
+        let approve = call(&approve);
         let start = Instant::now();
         let approved = runtime.block_on(enclave.answer(Class::Request, &approve));
         let approving = start.elapsed();
-        let Ok(Reply::Ok(Response::Approved(approved))) = cbor::decode(&approved) else {
+        let Ok(Response::Approved(approved)) = opened(&enclave.identity(), &approve, &approved)
+        else {
             panic!("not approved");
         };
-        person.head = approved.head.unverified().unwrap();
+        person.head = approved.head;
         (proposing, approving)
     };
     group.bench_function("enclave: propose", |bench| {

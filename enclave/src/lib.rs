@@ -12,6 +12,7 @@
 )]
 
 mod account;
+mod answer;
 pub mod boot;
 mod chain;
 pub mod channel;

@@ -10,18 +10,18 @@ use openkey_consent::MAX_PAYLOAD;
 use openkey_protocol::{
     cbor,
     message::{
-        Class, EnclaveEvent, Error, ErrorCode, Evidence, Hash32, Limits, OperatorRequest, Reply,
+        Bare, Class, EnclaveEvent, Error, ErrorCode, Evidence, Limits, OperatorRequest, Reply,
         Request, Response, RootSource, RootState, RootStatus, Status,
     },
     server::{Handler, Instant},
     store::RecordStore,
 };
 use openkey_verifier::channel::Channel;
-use sha2::{Digest, Sha256};
 use tokio::task::AbortHandle;
 
 use crate::{
     account::{MAX_KEYS, MAX_PASSKEYS, MAX_SIGNATURES},
+    answer::{Asked, Served},
     boot::{BootError, Capacity},
     channel::OnChannel,
     errors::refuse,
@@ -108,8 +108,8 @@ impl<S: RecordStore> Service<S> {
         Ok(Self { shared, asking })
     }
 
-    /// Answers the deterministic CBOR of one [`Request`] that arrived under `class` with the CBOR of
-    /// one [`Reply`]. May be dropped at any point: what was committed stays, anything else never
+    /// Answers the deterministic CBOR of one [`openkey_protocol::message::Call`] that arrived under
+    /// `class` with the CBOR of one [`Reply`]. May be dropped at any point: what was committed stays, anything else never
     /// was.
     pub async fn answer(&self, class: Class, body: &[u8]) -> Vec<u8> {
         self.reply(class, body, None).await
@@ -122,15 +122,22 @@ impl<S: RecordStore> Service<S> {
 
     async fn reply(&self, class: Class, body: &[u8], peer: Option<&Channel>) -> Vec<u8> {
         let platform = &self.shared.platform;
-        let reply = match self.shared.serve(class, body, peer).await {
-            Ok(response) => {
-                platform.record(EnclaveEvent::Answered { class });
-                Reply::Ok(response)
+        let refused = |error: &Error| {
+            let code = error.code;
+            platform.record(EnclaveEvent::Refused { class, code });
+        };
+        let reply = match Asked::read(body) {
+            Ok((asked, request)) => {
+                let served = self.shared.serve(class, request, &asked, peer).await;
+                match &served {
+                    Ok(_) => platform.record(EnclaveEvent::Answered { class }),
+                    Err(error) => refused(error),
+                }
+                asked.reply(platform, served)
             }
             Err(error) => {
-                let code = error.code;
-                platform.record(EnclaveEvent::Refused { class, code });
-                Reply::Error(error)
+                refused(&error);
+                Reply::Bare(Bare::Refused(error))
             }
         };
         cbor::encode(&reply).unwrap_or_default()
@@ -159,18 +166,16 @@ impl<S: RecordStore> Shared<S> {
     async fn serve(
         &self,
         class: Class,
-        body: &[u8],
+        request: Request,
+        asked: &Asked,
         peer: Option<&Channel>,
-    ) -> Result<Response, Error> {
-        let request: Request = cbor::decode(body).map_err(|_| refuse(ErrorCode::Malformed))?;
+    ) -> Result<Served, Error> {
         if request.class() != class {
             return Err(refuse(ErrorCode::WrongClass));
         }
-        // The decoder reads one encoding of each value only: this is the hash of the request.
-        let hash = Hash32(Sha256::digest(body).into());
         self.platform.keep_time().await?;
         match request {
-            Request::Status => Ok(Response::Status(self.status().await)),
+            Request::Status => Ok(Response::Status(self.status().await).into()),
             Request::Evidence { nonce } => {
                 check_nonce(nonce.as_slice())?;
                 // Only an enclave with the root key has something that a successor could get.
@@ -179,16 +184,16 @@ impl<S: RecordStore> Shared<S> {
                     None => None,
                 };
                 let document = self.platform.evidence(nonce.0, pending).await?.into();
-                Ok(Response::Evidence(Evidence { document }))
+                Ok(Served::Bare(Bare::Evidence(Evidence { document })))
             }
-            Request::Operator(request) => self.operator(request).await,
-            Request::HandOver(asked) => {
+            Request::Operator(request) => self.operator(request).await.map(Served::from),
+            Request::HandOver(order) => {
                 let enclave = self.enclave.get();
-                let given = hand_over::give(&self.platform, enclave, peer, &asked);
-                given.await.map(Response::HandedOver)
+                let given = hand_over::give(&self.platform, enclave, peer, &order);
+                Ok(Served::Bare(Bare::HandedOver(given.await?)))
             }
             request => match self.enclave.get() {
-                Some(enclave) => enclave.serve(request, hash).await,
+                Some(enclave) => enclave.serve(request, asked).await,
                 None => Err(self.waiting.awaiting(&self.platform)),
             },
         }

@@ -7,8 +7,8 @@ mod common;
 
 use base64ct::{Base64UrlUnpadded, Encoding};
 use common::{
-    ORIGIN, World, ask,
-    person::{NONCE, Person, created, prompt, receipt_hash, sign_in, signature, text, verified},
+    NONCE, ORIGIN, World, ask,
+    person::{Person, created, receipt_hash, sign_in, signature, text, verified},
 };
 use k256::ecdsa::{RecoveryId, Signature, VerifyingKey};
 use openkey_attestation::Document;
@@ -148,12 +148,7 @@ async fn s1_a_new_visitor_gets_a_key_and_signs_with_it() {
 
     // Evidence names the identity that signs everything below.
     let nonce = vec![7; 32];
-    let request = Request::Evidence {
-        nonce: nonce.clone().into(),
-    };
-    let Response::Evidence(evidence) = ask(&enclave, &request).await.unwrap() else {
-        panic!("no evidence");
-    };
+    let evidence = common::evidence(&enclave, nonce.clone()).await.unwrap();
     let document = Document::parse(evidence.document.as_slice()).unwrap();
     assert_eq!(document.payload().nonce, Some(nonce.as_slice()));
     let binding: EvidenceBinding = cbor::decode(document.payload().user_data.unwrap()).unwrap();
@@ -183,7 +178,7 @@ async fn s1_a_new_visitor_gets_a_key_and_signs_with_it() {
         user_handle: receipt.user_handle,
         address: receipt.keys[0].address,
         receipt: receipt_hash(&done.receipt),
-        head: verified(&enclave, &done.head),
+        head: done.head,
         token: Default::default(),
     };
 
@@ -192,7 +187,7 @@ async fn s1_a_new_visitor_gets_a_key_and_signs_with_it() {
         receipt: person.receipt,
     };
     let prompted = person.propose(&enclave, confirm).await.unwrap();
-    assert_eq!(prompt(&enclave, &prompted).kind, PromptKind::Confirm);
+    assert_eq!(prompted.prompt.kind, PromptKind::Confirm);
     let assertion = browser.get(&prompted.options).await;
     let approval = person.approval(&prompted, assertion);
     let confirmed = person.send(&enclave, approval).await.unwrap();
@@ -205,15 +200,9 @@ async fn s1_a_new_visitor_gets_a_key_and_signs_with_it() {
     );
 
     // Signature, checked by recovering the address.
-    let request = person.proposal(text("Hello"));
     let prompted = person.propose(&enclave, text("Hello")).await.unwrap();
-    let shown = prompt(&enclave, &prompted);
-    let request_hash: [u8; 32] = Sha256::digest(cbor::encode(&request).unwrap()).into();
-    assert_eq!(shown.request.0, request_hash);
-    assert_eq!(
-        (shown.kind, shown.nonce.as_slice()),
-        (PromptKind::SignText, &NONCE[..])
-    );
+    let shown = prompted.prompt.clone();
+    assert_eq!(shown.kind, PromptKind::SignText);
     assert_eq!(shown.summary.text.as_deref(), Some("Hello"));
     assert!(shown.summary.lines.iter().any(|line| line.value == ORIGIN));
     assert_eq!(shown.challenge, prompted.options.challenge);

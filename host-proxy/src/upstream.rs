@@ -5,7 +5,7 @@ use std::time::Duration;
 use openkey_protocol::{
     cbor,
     client::{CallError, Client},
-    message::{Class, Reply, Response, RootState},
+    message::{Class, Reply, Response, RootState, Verdict},
 };
 
 use crate::{
@@ -13,18 +13,24 @@ use crate::{
     metrics::PoolMetrics,
 };
 
-/// The bytes of `Request::Status`: CBOR for the text "status" (RFC 8949 §3.1). The one request of
-/// this server's own, and the one whose reply it reads.
-const STATUS: &[u8] = b"\x66status";
+/// The bytes of a `Call` for the status, in deterministic CBOR (RFC 8949 §4.2.1). The one request of
+/// this server's own, and the one whose answer it reads. It checks no signature: what it publishes
+/// about its enclaves is its own word. So its nonce needs to be no secret.
+const STATUS: &[u8] = b"\xa2\x65nonce\x50openkey-host/own\x67request\x66status";
 
-/// How a reply begins that says "the root key is awaited": a map of one entry named "error", a map
-/// of three whose first is the code. Replies are deterministic, so they begin like this or are not
-/// it; nothing is decoded on the way.
-const AWAITING: &[u8] = b"\xa1\x65error\xa3\x64code\x71awaiting_root_key";
+/// What an answer holds that says "the root key is awaited": the member `result` with a refusal, a map
+/// of three whose first is the code. Nothing is decoded on the way.
+const AWAITING: &[u8] = b"\x66result\xa1\x67refused\xa3\x64code\x71awaiting_root_key";
 
-/// Whether a reply says that the root key is awaited.
+/// Before it stand the heads of two maps, a time, and a nonce of at most 64 bytes.
+const AWAITING_WITHIN: usize = 192;
+
+/// Whether a reply says that the root key is awaited. Only an HTTP status depends on it.
 pub(crate) fn awaits_root_key(reply: &[u8]) -> bool {
-    reply.starts_with(AWAITING)
+    let beginning = reply.get(..AWAITING_WITHIN).unwrap_or(reply);
+    beginning
+        .windows(AWAITING.len())
+        .any(|window| window == AWAITING)
 }
 
 /// For an enclave that is asked how it is.
@@ -95,7 +101,11 @@ impl Upstream {
 
 /// What the reply to a status says is missing.
 fn missing(reply: &[u8]) -> Option<String> {
-    let Ok(Reply::Ok(Response::Status(status))) = cbor::decode(reply) else {
+    let answer = match cbor::decode(reply) {
+        Ok(Reply::Answer(signed)) => signed.unverified().ok(),
+        _ => None,
+    };
+    let Some(Verdict::Ok(Response::Status(status))) = answer.map(|answer| answer.result) else {
         return Some("does not say how it is".to_owned());
     };
     match status.root.state {
@@ -115,23 +125,39 @@ fn missing(reply: &[u8]) -> Option<String> {
 mod tests {
     use openkey_protocol::{
         cbor::encode,
-        message::{Error, ErrorCode, Limits, Request, RootStatus, Status},
+        message::{
+            Answer, Call, Error, ErrorCode, Hash32, Limits, Request, RootStatus, Signed, Status,
+        },
     };
 
     use super::*;
 
+    fn reply(result: Verdict) -> Vec<u8> {
+        let answer = Answer {
+            request: Hash32([1; 32]),
+            nonce: vec![2; 64].into(),
+            at: u64::MAX,
+            continued: None,
+            result,
+        };
+        encode(&Reply::Answer(Signed::new(&answer, |_| [3; 64]).unwrap())).unwrap()
+    }
+
     fn refusal(code: ErrorCode) -> Vec<u8> {
-        let refusal = Reply::Error(Error {
+        reply(Verdict::Refused(Error {
             code,
             message: "waiting for root key: 1 of 2 shares".to_owned(),
             advice: String::new(),
-        });
-        encode(&refusal).unwrap()
+        }))
     }
 
     #[test]
     fn the_fixed_bytes_are_those_of_the_protocol() {
-        assert_eq!(encode(&Request::Status).unwrap(), STATUS);
+        let call = Call {
+            nonce: b"openkey-host/own".as_slice().into(),
+            request: Request::Status,
+        };
+        assert_eq!(encode(&call).unwrap(), STATUS);
         assert!(awaits_root_key(&refusal(ErrorCode::AwaitingRootKey)));
         assert!(!awaits_root_key(&refusal(ErrorCode::Unavailable)));
         assert!(!awaits_root_key(&status(RootState::Ready)));
@@ -162,7 +188,7 @@ mod tests {
                 accounts: 0,
             },
         };
-        encode(&Reply::Ok(Response::Status(status))).unwrap()
+        reply(Verdict::Ok(Response::Status(status)))
     }
 
     #[test]

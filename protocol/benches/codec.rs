@@ -13,18 +13,17 @@ use openkey_protocol::{
     cbor,
     frame::{Deframer, Frame, LENGTH_BYTES},
     message::{
-        AccountHead, AccountId, Action, Bytes, Class, Hash32, KeyId, Payload, Propose, Request,
-        UserHandle,
+        AccountHead, AccountId, Action, Bytes, Call, Class, Hash32, KeyId, Payload, Propose,
+        Request, UserHandle,
     },
 };
 
-fn proposal(text: usize) -> Request {
+fn proposal(text: usize) -> Call {
     let account = AccountId([0xac; 32]);
-    Request::Propose(Propose {
+    let request = Request::Propose(Propose {
         account,
         user_handle: UserHandle([0xab; 16]),
         origin: "https://openkey.example".into(),
-        nonce: Bytes(vec![7; 32]),
         head: Some(AccountHead {
             account,
             version: 1234,
@@ -35,7 +34,11 @@ fn proposal(text: usize) -> Request {
             key: KeyId(0),
             payload: Payload::Text("x".repeat(text)),
         },
-    })
+    });
+    Call {
+        nonce: Bytes(vec![7; 32]),
+        request,
+    }
 }
 
 fn framed(body: Vec<u8>) -> Frame {
@@ -70,10 +73,10 @@ fn codec(c: &mut Criterion) {
             });
         });
         group.bench_function("decode", |b| {
-            b.iter(|| cbor::decode::<Request>(black_box(&bytes)).unwrap());
+            b.iter(|| cbor::decode::<Call>(black_box(&bytes)).unwrap());
         });
         group.bench_function("decode, ciborium", |b| {
-            b.iter(|| -> Request { ciborium::from_reader(black_box(loose.as_slice())).unwrap() });
+            b.iter(|| -> Call { ciborium::from_reader(black_box(loose.as_slice())).unwrap() });
         });
         group.finish();
 

@@ -104,9 +104,16 @@ fn all_accepted() -> Vec<Accepted> {
     let (head, receipt, prompt, binding) = samples::statements();
     let requests = samples::requests();
     let replies = samples::replies();
+    let answers = samples::answers();
     requests
         .iter()
         .map(|(name, value)| accepted(name, "request", value))
+        .chain([accepted("call", "call", &samples::call())])
+        .chain(
+            answers
+                .iter()
+                .map(|(name, value)| accepted(name, "answer", value)),
+        )
         .chain(
             replies
                 .iter()
@@ -203,7 +210,9 @@ fn every_kind_of_request_has_a_vector() {
 
 fn decode(r#type: &str, bytes: &[u8]) -> Result<(), DecodeError> {
     match r#type {
+        "call" => cbor::decode::<Call>(bytes).map(drop),
         "request" => cbor::decode::<Request>(bytes).map(drop),
+        "answer" => cbor::decode::<Answer>(bytes).map(drop),
         "reply" => cbor::decode::<Reply>(bytes).map(drop),
         "account_head" => cbor::decode::<AccountHead>(bytes).map(drop),
         "prompt" => cbor::decode::<Prompt>(bytes).map(drop),
@@ -263,13 +272,14 @@ where
 
 proptest! {
     #[test]
-    fn requests_round_trip(value in arbitrary::request()) {
+    fn requests_round_trip(value in arbitrary::call()) {
         round_trip(&value)?;
     }
 
     #[test]
-    fn replies_round_trip(value in arbitrary::reply()) {
-        round_trip(&value)?;
+    fn replies_round_trip(reply in arbitrary::reply(), answer in arbitrary::answer()) {
+        round_trip(&reply)?;
+        round_trip(&answer)?;
     }
 
     #[test]

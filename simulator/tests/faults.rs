@@ -5,7 +5,7 @@
 
 use std::time::Instant;
 
-use openkey_protocol::message::{ErrorCode, Request, Response};
+use openkey_protocol::message::{ErrorCode, Request};
 use openkey_simulator::person::{Person, PersonError};
 use openkey_simulator::simulation::{Options, Simulation};
 use openkey_verifier::client::ClientError;
@@ -142,7 +142,7 @@ fn lost_frames_and_broken_connections_are_said_and_survived() {
     works_again(&simulation, &mut ada);
 
     simulation.set_fault("frame-drop=always").unwrap();
-    match ada.site().client().call(&Request::Status) {
+    match ada.site().client().ask(&Request::Status) {
         Err(ClientError::Host { status, .. }) => assert_eq!(status, 504),
         other => panic!("{other:?}"),
     }
@@ -155,10 +155,7 @@ fn lost_frames_and_broken_connections_are_said_and_survived() {
 #[test]
 fn e6_the_hosts_clock_moves_nothing_but_earlier_ends() {
     let (simulation, mut ada) = start();
-    let now = |person: &Person| match person.site().client().call(&Request::Status).unwrap() {
-        Response::Status(status) => status.now,
-        other => panic!("{other:?}"),
-    };
+    let now = |person: &Person| person.site().glance().unwrap().now;
     let before = now(&ada);
     simulation.set_fault("clock-offset=-2h").unwrap();
     let later = now(&ada);

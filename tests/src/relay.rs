@@ -9,7 +9,10 @@ use axum::extract::{Request, State};
 use axum::http::{StatusCode, header};
 use axum::response::Response;
 use openkey_protocol::cbor;
-use openkey_protocol::message::Reply;
+use openkey_protocol::message::{
+    Answer, Bare, Call, Error, ErrorCode, Reply, Request as Asked, Response as Said, Signed,
+    Verdict,
+};
 use tokio::runtime::Runtime;
 
 /// The most a relayed body may have.
@@ -82,6 +85,61 @@ pub fn replies(mut change: impl FnMut(Reply) -> Reply + Send + 'static) -> Meddl
         Ok(reply) => cbor::encode(&change(reply)).unwrap(),
         Err(_) => body,
     })
+}
+
+/// Changes requests on their way to the enclave, in their envelopes.
+#[must_use]
+pub fn requests(mut change: impl FnMut(&mut Asked) + Send + 'static) -> Meddle {
+    Box::new(move |_, body| match cbor::decode::<Call>(&body) {
+        Ok(mut call) => {
+            change(&mut call.request);
+            cbor::encode(&call).unwrap()
+        }
+        Err(_) => body,
+    })
+}
+
+/// Changes what the enclave says was done. The signature stays as it was: a relay has no other.
+#[must_use]
+pub fn responses(mut change: impl FnMut(&mut Said) + Send + 'static) -> Meddle {
+    replies(move |reply| match reply {
+        Reply::Answer(signed) => {
+            let mut answer: Answer = signed.unverified().unwrap();
+            if let Verdict::Ok(said) = &mut answer.result {
+                change(said);
+            }
+            let body = cbor::encode(&answer).unwrap();
+            Reply::Answer(Signed::from_parts(body.into(), signed.signature))
+        }
+        bare => bare,
+    })
+}
+
+/// What a reply says was done, as a relay reads it.
+#[must_use]
+pub fn response(body: &[u8]) -> Option<Said> {
+    match cbor::decode(body) {
+        Ok(Reply::Answer(signed)) => match signed.unverified().ok()?.result {
+            Verdict::Ok(said) => Some(said),
+            Verdict::Refused(_) => None,
+        },
+        _ => None,
+    }
+}
+
+/// A refusal that no enclave ever spoke.
+///
+/// # Panics
+///
+/// Never: it has an encoding.
+#[must_use]
+pub fn invented(code: ErrorCode) -> Vec<u8> {
+    cbor::encode(&Reply::Bare(Bare::Refused(Error {
+        code,
+        message: "The host says so.".into(),
+        advice: "Create a new account.".into(),
+    })))
+    .unwrap()
 }
 
 async fn pass(State(relaying): State<Arc<Relaying>>, request: Request) -> Response {

@@ -1,8 +1,8 @@
 //! For clients: everything a careful person or program checks about an OpenKey enclave.
 //!
 //! * [`evidence`]: an attestation document, the policy it is held to, and the identity key it binds;
-//! * [`prompt`], [`receipt`], [`head`]: what that key signs, compared with what the client asked
-//!   and knows;
+//! * [`answer`]: what that key signs, compared with what the client asked and knows; with the rules
+//!   of [`prompt`], [`head`] and [`history`], and [`receipt`] for what people keep;
 //! * [`account`]: the receipt file that a page saves;
 //! * [`release`]: manifests that n of m maintainers signed; [`configuration`]: register 16;
 //! * [`successors`]: which images wait for the root key;
@@ -27,6 +27,7 @@
 
 pub mod account;
 pub mod anchor;
+pub mod answer;
 #[cfg(feature = "channel")]
 pub mod channel;
 #[cfg(feature = "client")]
@@ -38,6 +39,7 @@ pub mod encoding;
 pub mod epochs;
 pub mod evidence;
 pub mod head;
+pub mod history;
 pub mod page;
 pub mod policy;
 pub mod prompt;

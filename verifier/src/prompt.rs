@@ -1,59 +1,31 @@
 //! A prompt belongs to what was asked, or it is refused before the person touches anything.
 
-use openkey_protocol::{
-    cbor,
-    message::{Action, Payload, Prompt, PromptKind, Propose, Request, Signed},
-};
-use sha2::{Digest, Sha256};
-use sha3::Keccak256;
+use openkey_protocol::message::{Action, Hash32, Payload, Prompt, PromptKind, Propose, Request};
+use sha3::{Digest, Keccak256};
 
-use crate::statement::{IdentityKey, StatementError};
+use crate::answer::{Asked, MAX_SKEW_MS};
 
-/// How far the client's clock may be from the enclave's when it judges a prompt's times, in
-/// milliseconds. Half of a prompt's life; the enclave's own clock decides in the end.
-pub const MAX_SKEW_MS: u64 = 60_000;
-
-/// What the client asked, and when it got the answer.
-#[derive(Clone, Copy, Debug)]
-pub struct Asked<'a> {
-    /// The bytes of the [`Request`] as they were sent.
-    pub request: &'a [u8],
-    /// The client's nonce in it (for [`Request::PasskeyCreated`]: in the proposal before it).
-    pub nonce: &'a [u8],
-    /// The page's origin, such as `https://keys.example`.
-    pub origin: &'a str,
-    /// The client's clock, in milliseconds since 1970.
-    pub now_ms: u64,
-}
-
-/// Opens a prompt and checks that it answers exactly what was asked.
+/// Checks that a prompt answers exactly what was asked. `hash` is SHA-256 of the call's bytes.
 ///
-/// Checked: the signature; SHA-256 of the request; nonce and origin; that kind, account and key
-/// are those of the request; that the enclave does not stand behind a head the client sent; the
-/// times; and the digest, computed here for texts (EIP-191) and for everything that is not a
-/// signature. The digest of typed data is the enclave's word, under its signature.
+/// Checked: the origin; that kind, account and key are those of the request; that the enclave does
+/// not stand behind a head the client sent; the times; and the digest, computed here for texts
+/// (EIP-191) and for everything that is not a signature. The digest of typed data is the enclave's
+/// word, under its signature. That the prompt is the enclave's own, and an answer to this very call,
+/// is for [`crate::answer::check`], which calls this.
 ///
 /// # Errors
 ///
 /// [`PromptError`].
 pub fn check(
-    identity: &IdentityKey,
-    signed: &Signed<Prompt>,
+    prompt: &Prompt,
+    request: &Request,
+    hash: Hash32,
     asked: &Asked<'_>,
-) -> Result<Prompt, PromptError> {
-    let prompt = identity.open(signed)?;
-    let request_hash: [u8; 32] = Sha256::digest(asked.request).into();
-    if prompt.request.as_bytes() != &request_hash {
-        return Err(PromptError::Request);
-    }
-    if prompt.nonce.as_slice() != asked.nonce {
-        return Err(PromptError::Nonce);
-    }
-    if prompt.origin != asked.origin {
+) -> Result<(), PromptError> {
+    if asked.origin != Some(prompt.origin.as_str()) {
         return Err(PromptError::Origin);
     }
-    let request = cbor::decode(asked.request).map_err(|_| PromptError::NotAsked)?;
-    match &request {
+    match request {
         Request::SignIn(sign_in) => {
             // Who signs in is for the authenticator to say, not for the enclave to guess.
             if prompt.kind != PromptKind::SignIn
@@ -62,11 +34,11 @@ pub fn check(
             {
                 return Err(PromptError::Action);
             }
-            asked.same(&sign_in.origin, sign_in.nonce.as_slice())?;
+            same_origin(asked, &sign_in.origin)?;
         }
         Request::Propose(propose) => {
-            same_action(&prompt, propose)?;
-            asked.same(&propose.origin, propose.nonce.as_slice())?;
+            same_action(prompt, propose)?;
+            same_origin(asked, &propose.origin)?;
         }
         Request::PasskeyCreated(_) => {
             if prompt.kind != PromptKind::AddPasskey || prompt.account.is_none() {
@@ -75,9 +47,7 @@ pub fn check(
         }
         _ => return Err(PromptError::NotAsked),
     }
-    if expected_digest(&request, &request_hash)
-        .is_some_and(|digest| prompt.digest.as_bytes() != &digest)
-    {
+    if expected_digest(request, hash).is_some_and(|digest| prompt.digest != digest) {
         return Err(PromptError::Digest);
     }
     if prompt.issued_at > asked.now_ms.saturating_add(MAX_SKEW_MS) {
@@ -88,19 +58,15 @@ pub fn check(
     {
         return Err(PromptError::Expired);
     }
-    Ok(prompt)
+    Ok(())
 }
 
-impl Asked<'_> {
-    /// The caller's own statement of nonce and origin must be the one inside the request.
-    fn same(&self, origin: &str, nonce: &[u8]) -> Result<(), PromptError> {
-        if nonce != self.nonce {
-            return Err(PromptError::Nonce);
-        }
-        if origin != self.origin {
-            return Err(PromptError::Origin);
-        }
+/// The caller's own statement of the origin must be the one inside the request.
+fn same_origin(asked: &Asked<'_>, origin: &str) -> Result<(), PromptError> {
+    if asked.origin == Some(origin) {
         Ok(())
+    } else {
+        Err(PromptError::Origin)
     }
 }
 
@@ -143,13 +109,13 @@ fn same_action(prompt: &Prompt, propose: &Propose) -> Result<(), PromptError> {
 }
 
 /// The digest this crate can compute itself; `None` for typed data.
-fn expected_digest(request: &Request, request_hash: &[u8; 32]) -> Option<[u8; 32]> {
+fn expected_digest(request: &Request, hash: Hash32) -> Option<Hash32> {
     let Request::Propose(Propose {
         action: Action::Sign { payload, .. },
         ..
     }) = request
     else {
-        return Some(*request_hash);
+        return Some(hash);
     };
     match payload {
         Payload::Text(text) | Payload::Siwe(text) => Some(eip191(text)),
@@ -158,28 +124,19 @@ fn expected_digest(request: &Request, request_hash: &[u8; 32]) -> Option<[u8; 32
 }
 
 /// EIP-191, version 0x45 (`personal_sign`).
-fn eip191(text: &str) -> [u8; 32] {
-    Keccak256::new()
+fn eip191(text: &str) -> Hash32 {
+    let digest = Keccak256::new()
         .chain_update(b"\x19Ethereum Signed Message:\n")
         .chain_update(text.len().to_string())
         .chain_update(text)
-        .finalize()
-        .into()
+        .finalize();
+    Hash32(digest.into())
 }
 
 /// Why a prompt does not belong to what was asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PromptError {
-    /// Not a statement of this enclave.
-    #[error(transparent)]
-    Statement(#[from] StatementError),
-    /// It answers other bytes than were sent.
-    #[error("the prompt answers another request than the one sent")]
-    Request,
-    /// It carries another nonce.
-    #[error("the prompt carries another nonce than the one sent")]
-    Nonce,
     /// It is for another page.
     #[error("the prompt is for another origin than this page's")]
     Origin,
@@ -214,9 +171,6 @@ impl PromptError {
     #[must_use]
     pub const fn rule(&self) -> &'static str {
         match self {
-            Self::Statement(error) => error.rule(),
-            Self::Request => "prompt_request",
-            Self::Nonce => "prompt_nonce",
             Self::Origin => "prompt_origin",
             Self::NotAsked => "prompt_not_asked",
             Self::Action => "prompt_action",

@@ -9,8 +9,7 @@ use openkey_protocol::message::{Signed, Statement};
 /// far below this), and nobody should hash megabytes for a stranger.
 pub const MAX_BODY: usize = 512 * 1024;
 
-/// The Ed25519 public key (RFC 8032) of one boot of an enclave, which signs prompts, receipts and
-/// account heads.
+/// The Ed25519 public key (RFC 8032) of one boot of an enclave, which signs answers and receipts.
 ///
 /// The honest way to one is [`crate::evidence::Fresh::identity`] or
 /// [`crate::evidence::Archival::identity`].

@@ -1,7 +1,7 @@
 //! Successors that wait for the root key: the list that a host shows, held to fresh evidence.
 //!
-//! The status of an enclave is the host's word. Fresh evidence carries the hash of the list, so that a
-//! host can withhold the list and cannot show another one.
+//! Fresh evidence carries the hash of the list, and the list comes in a signed status: a host can
+//! withhold it and cannot show another one.
 
 use openkey_protocol::message::{
     EvidenceBinding, Hash32, PendingSuccessors, UpgradeStatus, pending_input,
@@ -19,8 +19,8 @@ pub enum Successors {
     Listed(Vec<UpgradeStatus>),
 }
 
-/// The host shows another list than the enclave vouches for: it hides a successor, or the list changed
-/// between the two answers.
+/// The list is another one than the evidence names: it changed between the two answers, or somebody
+/// hides a successor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "the host shows another list of pending successors than the one that the enclave's evidence \

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 
 use openkey_attestation::Claims;
 use openkey_protocol::message::{
-    AccountHead, EvidenceBinding, PendingSuccessors, Prompt, PromptKind, ReceiptKey,
-    RollbackProtection, RootSource, Summary, UpgradeStatus,
+    AccountHead, Answer, Error, EvidenceBinding, KeyView as AccountKey, Outcome, PendingSuccessors,
+    Prompt, PromptKind, ReceiptKey, Response, RollbackProtection, RootSource, Summary,
+    UpgradeStatus, Verdict,
 };
 use serde::Serialize;
 
@@ -152,6 +153,66 @@ fn pending(binding: &EvidenceBinding) -> Option<String> {
     }
 }
 
+/// A checked answer. What else it says is in its signed body, which has one reading.
+#[derive(Debug, Serialize)]
+pub struct AnswerView {
+    /// By the enclave's clock.
+    pub at: u64,
+    /// The enclave's refusal, if it is one; all below is `null` then.
+    pub refused: Option<Error>,
+    /// The prompt in it.
+    pub prompt: Option<PromptView>,
+    /// Where the account stands.
+    pub head: Option<HeadView>,
+    /// The keys that an account view or a new key's outcome names; empty for everything else.
+    pub keys: Vec<KeyView>,
+    /// In a page of history: SHA-256 of the entry that the next page must begin with.
+    pub above: Option<String>,
+}
+
+impl From<Answer> for AnswerView {
+    fn from(answer: Answer) -> Self {
+        let mut view = Self {
+            at: answer.at,
+            refused: None,
+            prompt: None,
+            head: None,
+            keys: Vec::new(),
+            above: None,
+        };
+        match answer.result {
+            Verdict::Refused(error) => view.refused = Some(error),
+            Verdict::Ok(Response::Prompted(prompted)) => {
+                view.prompt = Some(PromptView::from(prompted.prompt));
+            }
+            Verdict::Ok(Response::SignedUp(made)) => view.head = Some(made.head.into()),
+            Verdict::Ok(Response::Approved(approved)) => {
+                view.head = Some(approved.head.into());
+                if let Outcome::KeyCreated(key) = &approved.outcome {
+                    view.keys.push(KeyView::of(key));
+                }
+            }
+            Verdict::Ok(Response::Account(account)) => {
+                view.head = Some(account.head.into());
+                view.keys = account.keys.iter().map(KeyView::of).collect();
+            }
+            Verdict::Ok(Response::History(page)) => {
+                view.head = Some(page.head.into());
+                let last = page.entries.last();
+                view.above = last.map(|entry| entry.previous.to_string());
+            }
+            Verdict::Ok(
+                Response::Status(_)
+                | Response::SignUpStarted(_)
+                | Response::NewPasskey(_)
+                | Response::Genesis(_)
+                | Response::Root(_),
+            ) => {}
+        }
+        view
+    }
+}
+
 /// A checked prompt.
 #[derive(Debug, Serialize)]
 pub struct PromptView {
@@ -167,10 +228,6 @@ pub struct PromptView {
     pub challenge: String,
     /// What an approval covers.
     pub digest: String,
-    /// SHA-256 of the request.
-    pub request: String,
-    /// The client's nonce.
-    pub nonce: String,
     /// The page's origin.
     pub origin: String,
     /// By the enclave's clock.
@@ -191,6 +248,13 @@ pub struct KeyView {
 }
 
 impl KeyView {
+    fn of(key: &AccountKey) -> Self {
+        Self {
+            key: key.key.0,
+            address: checksummed(&key.address),
+        }
+    }
+
     fn new(key: &ReceiptKey) -> Self {
         Self {
             key: key.key.0,
@@ -208,8 +272,6 @@ impl From<Prompt> for PromptView {
             head: prompt.head.map(HeadView::from),
             challenge: hex::encode(&prompt.challenge),
             digest: prompt.digest.to_string(),
-            request: prompt.request.to_string(),
-            nonce: hex::encode(&prompt.nonce),
             origin: prompt.origin,
             issued_at: prompt.issued_at,
             expires_at: prompt.expires_at,

@@ -1,7 +1,7 @@
 // Connect to a node: a session key of this browser, permissions for it, and a first value written
 // and read back.
 
-import { propose, prove } from '../consent.js';
+import { propose } from '../consent.js';
 import { fill, h, icon } from '../dom.js';
 import { Failure } from '../errors.js';
 import { NodeClient } from '../node/client.js';
@@ -95,7 +95,6 @@ export function connect(app, signal) {
     fail(place, null);
     try {
       await app.refresh();
-      await prove(app, signal);
       await restore();
     } catch (error) {
       if (app.session) fail(place, error, load);

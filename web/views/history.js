@@ -34,14 +34,17 @@ export function history(app) {
   const more = h('button', { type: 'button', hidden: true, onclick: () => busy(more, load) }, 'Show more');
   /** @type {number | null} */
   let before = null;
+  /** @type {string | null} */
+  let above = null;
 
   const load = async () => {
     fail(place, null);
     try {
       const account = await app.known();
-      const page = await app.history(before, PAGE);
+      const page = await app.history(before, PAGE, above);
       for (const entry of page.entries) list.append(item(entry, account));
       before = page.next;
+      above = page.above;
       more.hidden = before === null;
       const shown = list.childElementCount;
       status.textContent = shown === 0 ? 'Nothing was approved yet.' : `${shown} shown${before === null ? ', that is all' : ''}.`;

@@ -1,8 +1,8 @@
 // The account's keys: addresses that an enclave has signed for, new keys, names, archive.
 
-import { propose, prove } from '../consent.js';
+import { propose } from '../consent.js';
 import { fill, h, icon, redraw } from '../dom.js';
-import { fail, heading, notice, say, when } from '../ui.js';
+import { fail, heading, say, when } from '../ui.js';
 import { addressFacts, saveReceipt } from './address.js';
 import { askName } from './dialog.js';
 import { ask } from './prompt.js';
@@ -24,7 +24,6 @@ export function keys(app, signal) {
     fail(place, null);
     try {
       await app.refresh();
-      await prove(app, signal);
     } catch (error) {
       if (app.session) fail(place, error, load);
     }
@@ -78,7 +77,6 @@ export function keys(app, signal) {
  */
 function card(app, key, change) {
   const archived = key.archived_at !== null;
-  const address = app.addressOf(key.key);
   const name = key.label || `Key ${key.key}`;
   const rename = async () => {
     const label = await askName({ title: 'Rename the key', label: 'Name of the key', value: key.label, submit: 'Continue' });
@@ -95,16 +93,14 @@ function card(app, key, change) {
         'span',
         { class: 'row' },
         archived && h('span', { class: 'badge' }, 'Archived'),
-        address !== null ? h('span', { class: 'badge good' }, icon('check'), 'Signed for by the enclave') : h('span', { class: 'badge warn' }, 'Not proven yet'),
+        h('span', { class: 'badge good' }, icon('check'), 'Signed for by the enclave'),
       ),
     ),
     h('p', { class: 'quiet small' }, `Key ${key.key}, made `, when(key.created_at), archived && [', archived ', when(key.archived_at ?? 0)]),
     h(
       'div',
       { class: 'stack-tight' },
-      address !== null
-        ? addressFacts(address)
-        : notice('warn', 'The address is not shown yet', h('p', {}, archived ? 'The enclave signs for addresses of active keys only. Restore the key to see its address.' : 'Asking the enclave to sign for it …')),
+      addressFacts(app.addressOf(key.key) ?? ''),
     ),
     h(
       'div',

@@ -85,6 +85,7 @@ function card(passkey, last, change) {
     { class: 'card stack-tight', 'data-passkey': id },
     h('div', { class: 'item-head' }, h('h2', {}, passkey.name)),
     h('p', { class: 'quiet small' }, 'Added ', when(passkey.created_at), passkey.used_at !== null && [', last used ', when(passkey.used_at)]),
+    h('p', { class: 'quiet small' }, 'Fingerprint ', h('span', { class: 'mono' }, fingerprint(passkey.public_key_sha256))),
     h(
       'div',
       { class: 'item-actions' },
@@ -96,4 +97,12 @@ function card(passkey, last, change) {
       ),
     ),
   );
+}
+
+/**
+ * The last digits of the public key's hash, as the enclave's prompts show them: names may be equal.
+ * @param {Uint8Array} publicKeySha256
+ */
+function fingerprint(publicKeySha256) {
+  return toHex(publicKeySha256.slice(-8)).replace(/(.{4})(?=.)/g, '$1 ');
 }

@@ -1,6 +1,6 @@
 // Signing: a text, a sign-in message, or typed data, with one of the account's keys.
 
-import { propose, prove } from '../consent.js';
+import { propose } from '../consent.js';
 import { fill, h, icon } from '../dom.js';
 import { released } from '../released.js';
 import { busy, copyable, fail, facts, field, heading, notice, say, when } from '../ui.js';
@@ -107,7 +107,6 @@ export function sign(app, signal) {
     fail(place, null);
     try {
       await app.refresh();
-      await prove(app, signal);
     } catch (error) {
       if (app.session) fail(place, error, load);
     }

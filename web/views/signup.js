@@ -1,7 +1,7 @@
 // A new account: evidence first, then a passkey, then the receipt checked against this very
 // authenticator, then one assertion that confirms it.
 
-import { fromHex, random, toBase64, toHex } from '../bytes.js';
+import { fromHex, toBase64, toHex } from '../bytes.js';
 import { propose } from '../consent.js';
 import { fill, h, icon } from '../dom.js';
 import { asFailure, pageFailure } from '../errors.js';
@@ -129,7 +129,9 @@ async function registerAgain(app, name, step, tell) {
     try {
       return await register(app, name, step, tell);
     } catch (error) {
-      if (attempt >= AGAIN || asFailure(error).code !== 'begin_again') throw error;
+      const failure = asFailure(error);
+      // Only on the enclave's own word: the host must not have people make one passkey after another.
+      if (attempt >= AGAIN || failure.party !== 'enclave' || failure.code !== 'begin_again') throw error;
       tell('The enclave started again in between, and nothing was made. Beginning again with a new passkey; you can delete the one just made.');
     }
   }
@@ -148,14 +150,13 @@ async function register(app, name, step, tell) {
   tell('Asking the enclave for evidence …');
   await app.visit.ensure();
   step(1);
-  const nonce = random(32);
-  const { answer: started } = await app.api.send({ sign_up: { origin: location.origin, name, nonce } }, 'sign_up_started');
+  const { answer: started, nonce } = await app.visit.ask({ sign_up: { origin: location.origin, name } }, 'sign_up_started');
   tell('Your browser asks where to keep the passkey.');
   const { credential, spki } = await create(started.options);
   step(2);
   tell('The enclave makes your key …');
   // Account and key follow from the new passkey: sending it twice makes one.
-  const { answer } = await patiently(() => app.api.send({ sign_up_finish: { context: started.context, credential } }, 'signed_up'), { tell });
+  const { answer, head } = await patiently(() => app.visit.ask({ sign_up_finish: { context: started.context, credential } }, 'signed_up'), { tell });
   const { evidence, ...receipt } = await app.visit.checkReceipt(answer.receipt, { nonce, credential: credential.id, spki });
   if (receipt.user_handle !== toHex(started.options.user_id) || receipt.rp_id !== started.options.rp_id) {
     throw pageFailure('receipt_account', 'The receipt is for another account than the passkey was made for.');
@@ -163,7 +164,7 @@ async function register(app, name, step, tell) {
   if (evidence.anchored && receipt.rp_id !== evidence.anchored.anchor.rp_id) {
     throw pageFailure('receipt_rp_id', 'The receipt is for another relying party than this page’s anchor names.');
   }
-  await app.visit.checkHead(answer.head, receipt.account);
+  app.visit.keepHead(head, receipt.account);
   app.store.keepAccount(receipt.user_handle, receipt.account);
   for (const key of receipt.keys) app.proven(receipt.account, key.key, key.address);
   /** @type {KeptReceipt} */

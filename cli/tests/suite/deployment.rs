@@ -11,10 +11,10 @@ use openkey_cli::{GenesisFile, OperatorKey, info, root_id, seal};
 use openkey_protocol::{
     cbor,
     message::{
-        Error, ErrorCode, Evidence, GENESIS_INFO, Genesis, GenesisTranscript, Hash32, Key32,
-        Limits, OperatorRequest, PendingSuccessors, ROOT_DESCRIPTOR_VERSION, Reply, Request,
-        Response, RootDescriptor, RootState, RootStatus, SHARE_LABEL, SecretStatus, Status,
-        UpgradeStatus, WrappedRoot,
+        Answer as Signable, Bare, Call, Error, ErrorCode, Evidence, GENESIS_INFO, Genesis,
+        GenesisTranscript, Hash32, Key32, Limits, OperatorRequest, PendingSuccessors,
+        ROOT_DESCRIPTOR_VERSION, Reply, Request, Response, RootDescriptor, RootState, RootStatus,
+        SHARE_LABEL, SecretStatus, Status, UpgradeStatus, Verdict, WrappedRoot,
     },
 };
 use openkey_verifier::{
@@ -156,10 +156,7 @@ impl Deployment {
             "/api/v1/enclaves" => Answer::json(&json!({
                 "enclaves": [{ "id": "e1", "member": "m1", "ready": true }],
             })),
-            _ => {
-                let request = cbor::decode(&asked.body).unwrap();
-                Answer::cbor(cbor::encode(&enclave.answer(request)).unwrap())
-            }
+            _ => Answer::cbor(cbor::encode(&enclave.reply(&asked.body)).unwrap()),
         });
         Running { server, orders }
     }
@@ -268,23 +265,34 @@ struct Enclave {
 }
 
 impl Enclave {
-    fn answer(&self, request: Request) -> Reply {
-        Reply::Ok(match request {
-            Request::Evidence { nonce } => {
-                let mut live = self.live.clone();
-                if self.play.reboots && !self.orders.lock().unwrap().is_empty() {
-                    live.identity = SigningKey::from_bytes(&[0x43; 32]);
-                }
-                let list = self.upgrades.lock().unwrap();
-                live.pending = Some(if self.play.unknown {
-                    PendingSuccessors::Unknown
-                } else {
-                    PendingSuccessors::Known(successors::hash(&list).unwrap())
-                });
-                Response::Evidence(Evidence {
-                    document: live.document(nonce.as_slice()).into(),
-                })
+    fn reply(&self, body: &[u8]) -> Reply {
+        let Call { nonce, request } = cbor::decode(body).unwrap();
+        if let Request::Evidence { nonce } = request {
+            let mut live = self.live.clone();
+            if self.play.reboots && !self.orders.lock().unwrap().is_empty() {
+                live.identity = SigningKey::from_bytes(&[0x43; 32]);
             }
+            let list = self.upgrades.lock().unwrap();
+            live.pending = Some(if self.play.unknown {
+                PendingSuccessors::Unknown
+            } else {
+                PendingSuccessors::Known(successors::hash(&list).unwrap())
+            });
+            return Reply::Bare(Bare::Evidence(Evidence {
+                document: live.document(nonce.as_slice()).into(),
+            }));
+        }
+        Reply::Answer(self.live.sign(&Signable {
+            request: Hash32(Sha256::digest(body).into()),
+            nonce,
+            at: now().0,
+            continued: None,
+            result: self.answer(request),
+        }))
+    }
+
+    fn answer(&self, request: Request) -> Verdict {
+        Verdict::Ok(match request {
             Request::Status => Response::Status(self.status()),
             Request::Operator(order) => {
                 self.orders.lock().unwrap().push(order.clone());
@@ -336,7 +344,7 @@ impl Enclave {
                 }
             }
             _ => {
-                return Reply::Error(Error {
+                return Verdict::Refused(Error {
                     code: ErrorCode::AwaitingRootKey,
                     message: "waiting for root key: 0 of 2 shares".into(),
                     advice: String::new(),

@@ -151,7 +151,7 @@ fn e7_a_stored_document_gets_no_share() {
     let stored = deployment.live.document(&[1; 32]);
     let server = crate::harness::Server::new(move |asked| {
         use crate::harness::Answer;
-        use openkey_protocol::message::{Evidence, Reply, Response};
+        use openkey_protocol::message::{Bare, Evidence, Reply};
         if asked.path == "/api/v1/enclaves" {
             return Answer::json(&json!({
                 "enclaves": [{ "id": "e1", "member": "m1", "ready": true }],
@@ -161,7 +161,7 @@ fn e7_a_stored_document_gets_no_share() {
         let evidence = Evidence {
             document: stored.clone().into(),
         };
-        let reply = Reply::Ok(Response::Evidence(evidence));
+        let reply = Reply::Bare(Bare::Evidence(evidence));
         Answer::cbor(openkey_protocol::cbor::encode(&reply).unwrap())
     });
     let running = Running {

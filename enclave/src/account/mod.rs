@@ -19,7 +19,7 @@ use crate::{
 
 pub(crate) use change::Change;
 pub(crate) use history::Decision;
-pub(crate) use words::{account_summary, check_name};
+pub(crate) use words::{account_summary, check_name, new_passkey_summary};
 
 /// Passkeys of an account: more than anyone carries, and what keeps a record small.
 pub(crate) const MAX_PASSKEYS: usize = 16;

@@ -2,11 +2,12 @@
 
 use openkey_capability::visible::first_hidden_in_name;
 use openkey_protocol::message::{
-    Action, Error, ErrorCode, Line, MAX_NAME_CHARS, PromptKind, Severity, Summary, Warning,
+    Action, Error, ErrorCode, Hash32, Line, MAX_NAME_CHARS, PromptKind, Severity, Summary, Warning,
 };
 use sha3::{Digest, Keccak256};
+use time::OffsetDateTime;
 
-use super::Account;
+use super::{Account, Passkey};
 use crate::errors::{refuse, refuse_because};
 
 /// Refuses names that a prompt could not show truthfully: empty, too long, or with characters that
@@ -43,30 +44,23 @@ pub(crate) fn account_summary(
             PromptKind::Confirm,
             plain("Confirm your new account", vec![key_lines(account)]),
         ),
-        Action::AddPasskey { name } => (
-            PromptKind::AddPasskey,
-            Summary {
-                warnings: vec![attention(
-                    "Whoever holds this passkey can approve everything in this account.",
-                )],
-                ..plain("Add a passkey", vec![vec![line("New passkey", name)]])
-            },
-        ),
         Action::RenamePasskey { passkey, name } => {
-            let old = &account.passkey(passkey.as_slice())?.name;
-            let lines = vec![line("Passkey", old), line("New name", name)];
+            let lines = passkey_lines(account.passkey(passkey.as_slice())?);
             (
                 PromptKind::RenamePasskey,
-                plain("Rename a passkey", vec![lines]),
+                plain(
+                    "Rename a passkey",
+                    vec![lines, vec![line("New name", name)]],
+                ),
             )
         }
         Action::RemovePasskey { passkey } => {
-            let old = &account.passkey(passkey.as_slice())?.name;
+            let lines = passkey_lines(account.passkey(passkey.as_slice())?);
             (
                 PromptKind::RemovePasskey,
                 Summary {
                     warnings: vec![attention("This passkey will no longer open the account.")],
-                    ..plain("Remove a passkey", vec![vec![line("Passkey", old)]])
+                    ..plain("Remove a passkey", vec![lines])
                 },
             )
         }
@@ -99,9 +93,61 @@ pub(crate) fn account_summary(
             let lines = vec![line("Key", &checksummed(owned)), line("Name", &owned.label)];
             (PromptKind::RestoreKey, plain("Restore a key", vec![lines]))
         }
-        // Signatures are read and told by the consent module.
-        Action::Sign { .. } => return Err(refuse(ErrorCode::Internal)),
+        // Signatures are read and told by the consent module; a new passkey is made before its words.
+        Action::Sign { .. } | Action::AddPasskey { .. } => {
+            return Err(refuse(ErrorCode::Internal));
+        }
     })
+}
+
+/// What adding this passkey would do, in plain words.
+pub(crate) fn new_passkey_summary(passkey: &Passkey) -> (PromptKind, Summary) {
+    let lines = vec![
+        line("New passkey", &passkey.name),
+        line("Fingerprint", &fingerprint(&passkey.public_key_sha256)),
+    ];
+    (
+        PromptKind::AddPasskey,
+        Summary {
+            warnings: vec![attention(
+                "Whoever holds this passkey can approve everything in this account.",
+            )],
+            ..plain("Add a passkey", vec![lines])
+        },
+    )
+}
+
+/// What tells a passkey from another one: names may be equal, and whoever adds a passkey chooses its
+/// name. The fingerprint is of the public key, which nobody can choose.
+fn passkey_lines(passkey: &Passkey) -> Vec<Line> {
+    vec![
+        line("Passkey", &passkey.name),
+        line("Added", &day_and_time(passkey.created_at)),
+        line("Fingerprint", &fingerprint(&passkey.public_key_sha256)),
+    ]
+}
+
+/// The last 8 bytes of the public key's hash, in groups of four digits; the page shows the same
+/// ones in the list of passkeys. To make a key with the same ones takes 2^64 attempts.
+fn fingerprint(public_key_sha256: &Hash32) -> String {
+    let [.., a, b, c, d, e, f, g, h] = public_key_sha256.0;
+    format!("{a:02x}{b:02x} {c:02x}{d:02x} {e:02x}{f:02x} {g:02x}{h:02x}")
+}
+
+/// Such as `29 November 2026, 22:49 UTC`.
+fn day_and_time(unix_ms: u64) -> String {
+    let seconds = i64::try_from(unix_ms / 1000).unwrap_or(i64::MAX);
+    OffsetDateTime::from_unix_timestamp(seconds).map_or_else(
+        |_| "a date beyond the year 9999".to_owned(),
+        |t| {
+            let (day, month, year) = (t.day(), t.month(), t.year());
+            format!(
+                "{day} {month} {year}, {:02}:{:02} UTC",
+                t.hour(),
+                t.minute()
+            )
+        },
+    )
 }
 
 fn plain(title: &str, lines: Vec<Vec<Line>>) -> Summary {

@@ -56,10 +56,7 @@ impl<S: RecordStore> Enclave<S> {
                     Pending::Ready(outcome) => outcome,
                     Pending::Token => self.token(&next.account, &request)?,
                 };
-                return Ok(Approved {
-                    head: self.signed_head(&head)?,
-                    outcome,
-                });
+                return Ok(Approved { head, outcome });
             }
         }
         Err(refuse(ErrorCode::Conflict))

@@ -22,11 +22,12 @@ use std::sync::{
 };
 
 use openkey_protocol::{
-    message::{Error, ErrorCode, Hash32, MAX_NONCE, MIN_NONCE, Request, Response},
+    message::{Error, ErrorCode, MAX_NONCE, MIN_NONCE, Request, Response},
     store::RecordStore,
 };
 
 use crate::{
+    answer::{Asked, Served},
     boot::Capacity,
     errors::{internal, refuse, refuse_because},
     passkeys::RelyingParty,
@@ -125,11 +126,18 @@ impl<S: RecordStore> Enclave<S> {
         Ok(())
     }
 
-    /// Answers what only an enclave with a root key can. `hash` is SHA-256 of the request.
-    pub(crate) async fn serve(&self, request: Request, hash: Hash32) -> Result<Response, Error> {
+    /// Answers what only an enclave with a root key can.
+    pub(crate) async fn serve(&self, request: Request, asked: &Asked) -> Result<Served, Error> {
         self.check_serving()?;
-        Ok(match request {
-            Request::SignUp(request) => Response::SignUpStarted(self.sign_up(request)?),
+        let hash = asked.hash;
+        // A request that carries a head is served only after `load` has found that the account's
+        // state continues it, so an answer that is not a refusal may say so.
+        let continued = request.head();
+        let response = match request {
+            Request::SignUp(request) => {
+                let nonce = asked.nonce.clone();
+                Response::SignUpStarted(self.sign_up(request, nonce)?)
+            }
             Request::SignUpFinish(request) => {
                 Response::SignedUp(self.finish_sign_up(request).await?)
             }
@@ -145,6 +153,10 @@ impl<S: RecordStore> Enclave<S> {
             | Request::Evidence { .. }
             | Request::Operator(_)
             | Request::HandOver(_) => return Err(refuse(ErrorCode::Internal)),
+        };
+        Ok(Served::Answer {
+            response,
+            continued,
         })
     }
 

@@ -1,4 +1,4 @@
-//! Prompts: what the enclave is about to do, signed for the client and sealed for itself.
+//! Prompts: what the enclave is about to do, told to the client and sealed for itself.
 
 use openkey_protocol::{
     message::{
@@ -9,7 +9,7 @@ use openkey_protocol::{
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use super::{Enclave, PROMPT_LIFE, check_nonce, internal, sign_up::timeout};
+use super::{Enclave, PROMPT_LIFE, internal, sign_up::timeout};
 use crate::{
     account::Change,
     errors::refuse,
@@ -49,9 +49,6 @@ pub(super) struct Draft {
     pub(super) allow: Vec<Bytes>,
     pub(super) kind: PromptKind,
     pub(super) digest: Hash32,
-    /// SHA-256 of the request that is answered.
-    pub(super) request: Hash32,
-    pub(super) nonce: Bytes,
     pub(super) origin: String,
     pub(super) summary: Summary,
     pub(super) change: Change,
@@ -61,15 +58,12 @@ impl<S: RecordStore> Enclave<S> {
     /// Begins a sign-in without a user name.
     pub(super) fn sign_in(&self, request: SignIn, hash: Hash32) -> Result<Prompted, Error> {
         self.check_origin(&request.origin)?;
-        check_nonce(request.nonce.as_slice())?;
         self.prompt(Draft {
             account: None,
             key: None,
             allow: Vec::new(),
             kind: PromptKind::SignIn,
             digest: hash,
-            request: hash,
-            nonce: request.nonce,
             origin: request.origin,
             summary: Summary {
                 title: "Sign in".to_owned(),
@@ -83,7 +77,7 @@ impl<S: RecordStore> Enclave<S> {
         })
     }
 
-    /// Makes a prompt: a challenge of its own, signed words, and a sealed context.
+    /// Makes a prompt: a challenge of its own, words, and a sealed context.
     pub(super) fn prompt(&self, draft: Draft) -> Result<Prompted, Error> {
         let begun = self
             .relying_party
@@ -112,8 +106,6 @@ impl<S: RecordStore> Enclave<S> {
             head: draft.account.map(|whose| whose.head),
             challenge: begun.options.challenge.clone(),
             digest: draft.digest,
-            request: draft.request,
-            nonce: draft.nonce,
             origin: draft.origin,
             issued_at,
             expires_at,
@@ -129,7 +121,7 @@ impl<S: RecordStore> Enclave<S> {
             )
             .map_err(internal)?;
         Ok(Prompted {
-            prompt: self.platform.identity.sign(&prompt).map_err(internal)?,
+            prompt,
             options: begun.options,
             context: context.into(),
         })

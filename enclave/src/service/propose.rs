@@ -2,21 +2,21 @@
 
 use openkey_protocol::{
     message::{
-        Action, Bytes, Error, ErrorCode, Hash32, KeyId, NewPasskey, PasskeyCreated, Payload,
-        Prompted, Propose, ReceiptKey, Response,
+        Action, Error, ErrorCode, Hash32, KeyId, NewPasskey, PasskeyCreated, Payload, Prompted,
+        Propose, ReceiptKey, Response,
     },
     store::RecordStore,
 };
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Enclave, REGISTRATION_LIFE, check_nonce, internal,
+    Enclave, REGISTRATION_LIFE, internal,
     prompt::{Draft, Whose},
     records::Loaded,
     sign_up::timeout,
 };
 use crate::{
-    account::{Account, Change, account_summary, check_name},
+    account::{Account, Change, account_summary, check_name, new_passkey_summary},
     errors::refuse,
     seal::Kind,
 };
@@ -27,7 +27,6 @@ use crate::{
 struct Context {
     account: Whose,
     origin: String,
-    nonce: Bytes,
     name: String,
     registration: String,
 }
@@ -36,7 +35,6 @@ impl<S: RecordStore> Enclave<S> {
     /// Answers with a prompt, or with the options for a new passkey.
     pub(super) async fn propose(&self, request: Propose, hash: Hash32) -> Result<Response, Error> {
         self.check_origin(&request.origin)?;
-        check_nonce(request.nonce.as_slice())?;
         let place = self.place(request.user_handle).await;
         let loaded = self
             .load(&place, Some(&request.account), request.head.as_ref())
@@ -59,7 +57,7 @@ impl<S: RecordStore> Enclave<S> {
                     kind,
                     summary,
                     change,
-                    ..self.draft(&loaded, hash, request.nonce, request.origin)
+                    ..self.draft(&loaded, hash, request.origin)
                 };
                 Ok(Response::Prompted(self.prompt(draft)?))
             }
@@ -87,12 +85,12 @@ impl<S: RecordStore> Enclave<S> {
             summary: read.summary,
             key: Some(ReceiptKey { key, address }),
             change,
-            ..self.draft(loaded, hash, request.nonce.clone(), request.origin.clone())
+            ..self.draft(loaded, hash, request.origin.clone())
         })
     }
 
     /// What all prompts of an account have in common. Kind, words and change are the caller's.
-    fn draft(&self, loaded: &Loaded, hash: Hash32, nonce: Bytes, origin: String) -> Draft {
+    fn draft(&self, loaded: &Loaded, hash: Hash32, origin: String) -> Draft {
         let account = &loaded.account;
         Draft {
             account: Some(loaded.whose()),
@@ -100,8 +98,6 @@ impl<S: RecordStore> Enclave<S> {
             allow: account.passkeys.iter().map(|p| p.id.clone()).collect(),
             kind: openkey_protocol::message::PromptKind::SignIn,
             digest: hash,
-            request: hash,
-            nonce,
             origin,
             summary: Default::default(),
             change: Change::SignIn,
@@ -130,7 +126,6 @@ impl<S: RecordStore> Enclave<S> {
         let context = Context {
             account: loaded.whose(),
             origin: request.origin.clone(),
-            nonce: request.nonce.clone(),
             name: name.to_owned(),
             registration: begun.state,
         };
@@ -169,15 +164,14 @@ impl<S: RecordStore> Enclave<S> {
         if loaded.hash != shown.hash {
             return Err(refuse(ErrorCode::AccountChanged));
         }
+        let (kind, summary) = new_passkey_summary(&passkey);
         let change = Change::AddPasskey(Box::new(passkey));
         loaded.account.check(&change, now)?;
-        let action = Action::AddPasskey { name: context.name };
-        let (kind, summary) = account_summary(&loaded.account, &action)?;
         self.prompt(Draft {
             kind,
             summary,
             change,
-            ..self.draft(&loaded, hash, context.nonce, context.origin)
+            ..self.draft(&loaded, hash, context.origin)
         })
     }
 }

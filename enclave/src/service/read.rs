@@ -69,7 +69,7 @@ impl<S: RecordStore> Enclave<S> {
             ));
         }
         match request.query {
-            Query::Account => Ok(Response::Account(self.view(&loaded)?)),
+            Query::Account => Ok(Response::Account(self.view(&loaded))),
             Query::History { before, limit } => {
                 let page = self.page(&loaded, before, limit).await?;
                 Ok(Response::History(page))
@@ -77,10 +77,10 @@ impl<S: RecordStore> Enclave<S> {
         }
     }
 
-    fn view(&self, loaded: &Loaded) -> Result<AccountView, Error> {
+    fn view(&self, loaded: &Loaded) -> AccountView {
         let account = &loaded.account;
         let keys = account.keys.iter().zip(0..);
-        Ok(AccountView {
+        AccountView {
             account: account.id,
             name: account.name.clone(),
             created_at: account.created_at,
@@ -88,8 +88,8 @@ impl<S: RecordStore> Enclave<S> {
             passkeys: account.passkeys.iter().map(|p| p.view()).collect(),
             keys: keys.map(|(key, at)| key.view(KeyId(at))).collect(),
             history: account.history.length(),
-            head: self.signed_head(&loaded.head())?,
-        })
+            head: loaded.head(),
+        }
     }
 
     /// A page of history, newest first. Its newest entry is reached from the account's own record link
@@ -111,6 +111,7 @@ impl<S: RecordStore> Enclave<S> {
         let sequences: Vec<u64> = (oldest..before).rev().collect();
         let Some(top) = sequences.first() else {
             return Ok(HistoryPage {
+                head: loaded.head(),
                 entries: Vec::new(),
                 next: None,
             });
@@ -124,6 +125,7 @@ impl<S: RecordStore> Enclave<S> {
             .await?;
         let page = links.into_iter().skip(on_the_way);
         Ok(HistoryPage {
+            head: loaded.head(),
             entries: page.map(|link| link.entry).collect(),
             next: (oldest > 1).then_some(oldest),
         })

@@ -3,7 +3,7 @@
 use openkey_protocol::{
     cbor,
     message::{
-        AccountHead, AccountId, Error, ErrorCode, Hash32, HistoryEntry, Record, RecordId, Signed,
+        AccountHead, AccountId, Error, ErrorCode, Hash32, HistoryEntry, Record, RecordId,
         UserHandle, Write,
     },
     store::{RecordStore, StoreError},
@@ -278,11 +278,6 @@ impl<S: RecordStore> Enclave<S> {
             Ok([record]) => Ok(record),
             Err(_) => Err(self.store_failed()),
         }
-    }
-
-    /// A head for the client, signed.
-    pub(super) fn signed_head(&self, head: &AccountHead) -> Result<Signed<AccountHead>, Error> {
-        self.platform.identity.sign(head).map_err(internal)
     }
 
     pub(super) fn rolled_back(&self) -> Error {

@@ -7,9 +7,9 @@ use std::{
 
 use openkey_protocol::{
     message::{
-        AccountHead, AccountId, AccountReceipt, Address, Bytes, Error, ErrorCode, Hash32, Key32,
-        KeyId, ReceiptCredential, ReceiptKey, SignUp, SignUpFinish, SignUpStarted, Signed,
-        SignedUp, UserHandle,
+        AccountId, AccountReceipt, Address, Bytes, Error, ErrorCode, Hash32, Key32, KeyId,
+        ReceiptCredential, ReceiptKey, SignUp, SignUpFinish, SignUpStarted, Signed, SignedUp,
+        UserHandle,
     },
     store::RecordStore,
 };
@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::{
-    Enclave, REGISTRATION_LIFE, check_nonce, internal,
+    Enclave, REGISTRATION_LIFE, internal,
     records::{Committed, Loaded},
 };
 use crate::{
@@ -105,10 +105,9 @@ impl SignUps {
 }
 
 impl<S: RecordStore> Enclave<S> {
-    /// Begins a registration. Nothing is stored.
-    pub(super) fn sign_up(&self, request: SignUp) -> Result<SignUpStarted, Error> {
+    /// Begins a registration. Nothing is stored. The call's nonce goes into the receipt.
+    pub(super) fn sign_up(&self, request: SignUp, nonce: Bytes) -> Result<SignUpStarted, Error> {
         self.check_origin(&request.origin)?;
-        check_nonce(request.nonce.as_slice())?;
         check_name(&request.name)?;
         if self.versions.is_full() {
             return Err(refuse(ErrorCode::Full));
@@ -127,7 +126,7 @@ impl<S: RecordStore> Enclave<S> {
             user_handle,
             origin: request.origin,
             name: request.name,
-            nonce: request.nonce,
+            nonce,
             registration: begun.state,
         };
         let context = self
@@ -195,7 +194,7 @@ impl<S: RecordStore> Enclave<S> {
         let receipt = self.receipt(context, &passkey, account, key.address, now)?;
         let new = fresh(context, passkey.clone(), account, key, hash(&receipt), now);
         match self.commit(&place, None, &new).await? {
-            Committed::Done(head) => self.signed_up(receipt, &head),
+            Committed::Done(head) => Ok(SignedUp { receipt, head }),
             Committed::Conflict => {
                 // An earlier attempt whose answer was lost.
                 let loaded = self
@@ -224,7 +223,10 @@ impl<S: RecordStore> Enclave<S> {
         if hash(&receipt) != stored.receipt {
             return Err(refuse(ErrorCode::ContextUsed));
         }
-        self.signed_up(receipt, &loaded.head())
+        Ok(SignedUp {
+            receipt,
+            head: loaded.head(),
+        })
     }
 
     /// Signs the receipt of a new account.
@@ -253,17 +255,6 @@ impl<S: RecordStore> Enclave<S> {
             }],
         };
         self.platform.identity.sign(&receipt).map_err(internal)
-    }
-
-    fn signed_up(
-        &self,
-        receipt: Signed<AccountReceipt>,
-        head: &AccountHead,
-    ) -> Result<SignedUp, Error> {
-        Ok(SignedUp {
-            receipt,
-            head: self.signed_head(head)?,
-        })
     }
 }
 

@@ -14,8 +14,8 @@ use openkey_enclave::{
 use openkey_protocol::{
     cbor,
     message::{
-        BootFiles, Error, Hash32, Key32, OperatorKeys, RelayRequest, Reply, Request, Response,
-        RootDescriptor, RootSource,
+        BootFiles, Call, Error, Hash32, Key32, OperatorKeys, RelayRequest, Reply, Request,
+        Response, RootDescriptor, RootSource, Verdict,
     },
     relay::Relay,
     store::memory::MemoryStore,
@@ -233,6 +233,15 @@ impl Deployment {
     }
 }
 
+/// A request in its envelope.
+pub(crate) fn call(request: &Request) -> Vec<u8> {
+    cbor::encode(&Call {
+        nonce: vec![7; 16].into(),
+        request: request.clone(),
+    })
+    .unwrap()
+}
+
 /// An enclave and the way to its channel.
 pub(crate) struct Running {
     pub(crate) service: Arc<Service<MemoryStore>>,
@@ -241,11 +250,14 @@ pub(crate) struct Running {
 
 impl Running {
     pub(crate) async fn ask(&self, request: &Request) -> Result<Response, Error> {
-        let body = cbor::encode(request).unwrap();
+        let body = call(request);
         let reply = self.service.answer(request.class(), &body).await;
-        match cbor::decode(&reply).unwrap() {
-            Reply::Ok(response) => Ok(response),
-            Reply::Error(error) => Err(error),
+        let Reply::Answer(answer) = cbor::decode(&reply).unwrap() else {
+            panic!("no answer");
+        };
+        match answer.unverified().unwrap().result {
+            Verdict::Ok(response) => Ok(response),
+            Verdict::Refused(error) => Err(error),
         }
     }
 

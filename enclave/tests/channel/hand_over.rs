@@ -6,8 +6,8 @@ use ed25519_dalek::{Signer, SigningKey};
 use openkey_protocol::{
     client::{Client, ClientOptions},
     message::{
-        Class, ErrorCode, HandOver, Hash32, Key32, OperatorRequest, Reply, Request, Response,
-        RootSource, SignIn, Signed, UpgradeConsent,
+        Bare, Class, Error, ErrorCode, HandOver, Hash32, Key32, OperatorRequest, Reply, Request,
+        Response, RootSource, Sealed, SignIn, Signed, UpgradeConsent, Verdict,
     },
 };
 use openkey_verifier::{
@@ -19,7 +19,7 @@ use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use serde_json::json;
 
 use crate::{
-    deployment::{DELAY_SECONDS, Deployment, IMAGE, Running, maintainer, operator_key},
+    deployment::{DELAY_SECONDS, Deployment, IMAGE, Running, call, maintainer, operator_key},
     evidence::{binding, certificate, document_by, extension, tls_key},
     nsm::SigningNsm,
 };
@@ -97,12 +97,10 @@ async fn k8_without_evidence_there_is_no_root_key() {
         peer: "giver".to_owned(),
     };
     let client = Client::new(attested, ClientOptions::default());
-    let body = openkey_protocol::cbor::encode(&request).unwrap();
     let wait = std::time::Duration::from_secs(20);
-    let reply = client.call(Class::Request, body, wait).await.unwrap();
-    let Reply::Error(refused) = openkey_protocol::cbor::decode(&reply).unwrap() else {
-        panic!("given to a stranger");
-    };
+    let reply = client.call(Class::Request, call(&request), wait).await;
+    let reply = openkey_protocol::cbor::decode(&reply.unwrap()).unwrap();
+    let refused = given(reply).expect_err("given to a stranger");
     assert_eq!(refused.code, ErrorCode::HandOverRefused);
 }
 
@@ -113,7 +111,7 @@ async fn ask_with(
     nsm: &SigningNsm,
     of: Hash32,
     asked: Hash32,
-) -> Reply {
+) -> Result<Sealed, Error> {
     let key = KeyPair::generate().unwrap();
     let mut binding = binding(deployment, Some(tls_key(&key)));
     binding.root_id = Some(of);
@@ -133,10 +131,21 @@ async fn ask_with(
         root_id: asked,
         manifest: None,
     });
-    let body = openkey_protocol::cbor::encode(&request).unwrap();
     let wait = std::time::Duration::from_secs(20);
-    let reply = client.call(Class::Request, body, wait).await.unwrap();
-    openkey_protocol::cbor::decode(&reply).unwrap()
+    let reply = client.call(Class::Request, call(&request), wait).await;
+    given(openkey_protocol::cbor::decode(&reply.unwrap()).unwrap())
+}
+
+/// What a reply gives, or why it gives nothing.
+fn given(reply: Reply) -> Result<Sealed, Error> {
+    match reply {
+        Reply::Bare(Bare::HandedOver(sealed)) => Ok(sealed),
+        Reply::Bare(other) => panic!("{other:?}"),
+        Reply::Answer(answer) => match answer.unverified().unwrap().result {
+            Verdict::Refused(error) => Err(error),
+            Verdict::Ok(other) => panic!("{other:?}"),
+        },
+    }
 }
 
 #[tokio::test]
@@ -146,13 +155,10 @@ async fn k8_every_register_and_both_root_ids_must_be_the_givers() {
     let (own, other) = (deployment.root_id, Hash32([1; 32]));
     let equal = deployment.nsm(IMAGE);
     let given = ask_with(&deployment, &giver, &equal, own, own).await;
-    assert!(
-        matches!(given, Reply::Ok(Response::HandedOver(_))),
-        "{given:?}"
-    );
-    let refused = |reply: Reply, why: &str| match reply {
-        Reply::Error(error) => assert!(error.message.contains(why), "{why}: {error:?}"),
-        Reply::Ok(_) => panic!("given in spite of {why}"),
+    assert!(given.is_ok(), "{given:?}");
+    let refused = |reply: Result<Sealed, Error>, why: &str| match reply {
+        Err(error) => assert!(error.message.contains(why), "{why}: {error:?}"),
+        Ok(_) => panic!("given in spite of {why}"),
     };
     for index in 0..3 {
         let differs = deployment.nsm(IMAGE).with(index, IMAGE + 1);
@@ -249,7 +255,6 @@ async fn e8_a_successor_is_signed_announced_waited_for_and_consented_to() {
     // From now on the giver serves nobody, and gives the key to no more enclaves of its own kind.
     let sign_in = Request::SignIn(SignIn {
         origin: "https://openkey.example".to_owned(),
-        nonce: [7; 16].into(),
     });
     let refused = giver.ask(&sign_in).await.unwrap_err();
     assert_eq!(refused.code, ErrorCode::Superseded);

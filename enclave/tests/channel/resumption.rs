@@ -31,7 +31,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio_rustls::TlsConnector;
 
 use crate::{
-    deployment::{Deployment, Running},
+    deployment::{Deployment, Running, call},
     evidence::{certificate, document, extension, tls_key},
 };
 
@@ -318,7 +318,7 @@ fn on_one(stream: Stream) -> Client {
 }
 
 async fn is_served(client: &Client) -> bool {
-    let body = openkey_protocol::cbor::encode(&Request::Status).unwrap();
+    let body = call(&Request::Status);
     let wait = Duration::from_secs(20);
     client.call(Class::Request, body, wait).await.is_ok()
 }
@@ -436,7 +436,7 @@ async fn requests_travel_on_the_channel() {
         peer: "giver".to_owned(),
     };
     let client = Client::new(attested, ClientOptions::default());
-    let body = openkey_protocol::cbor::encode(&Request::Status).unwrap();
+    let body = call(&Request::Status);
     let wait = Duration::from_secs(20);
     client.call(Class::Request, body, wait).await.unwrap();
 }

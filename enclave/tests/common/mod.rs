@@ -24,8 +24,16 @@ use openkey_enclave::{
 };
 use openkey_protocol::{
     cbor,
-    message::{BootFiles, Class, Error, ErrorCode, Reply, Request, Response, RootSource},
+    message::{
+        Bare, BootFiles, Bytes, Call, Class, Error, ErrorCode, Evidence, Reply, Request, Response,
+        RootSource,
+    },
     store::RecordStore,
+};
+
+use openkey_verifier::{
+    answer::{self, Asked},
+    statement::IdentityKey,
 };
 
 pub use authenticator::Authenticator;
@@ -180,10 +188,49 @@ pub async fn ask_as<S: RecordStore>(
     class: Class,
     request: &Request,
 ) -> Result<Response, Error> {
-    let reply = enclave.answer(class, &cbor::encode(request).unwrap()).await;
+    let sent = call(request);
+    let reply = enclave.answer(class, &sent).await;
+    opened(&enclave.identity(), &sent, &reply)
+}
+
+/// The nonce of every call: these tests are no client that could mix two up.
+pub const NONCE: [u8; 16] = [0xa5; 16];
+
+/// A request in its envelope.
+pub fn call(request: &Request) -> Vec<u8> {
+    cbor::encode(&Call {
+        nonce: NONCE.into(),
+        request: request.clone(),
+    })
+    .unwrap()
+}
+
+/// Opens a reply as a client does: what comes back is the enclave's own answer to this very call.
+pub fn opened(identity: &[u8; 32], sent: &[u8], reply: &[u8]) -> Result<Response, Error> {
+    let Reply::Answer(signed) = cbor::decode(reply).unwrap() else {
+        panic!("no answer: {reply:?}");
+    };
+    let identity = IdentityKey::from_evidence_verified_earlier(identity).unwrap();
+    let asked = Asked {
+        origin: Some(ORIGIN),
+        // The tests' clocks are moved by hand.
+        ..Asked::new(sent, signed.unverified().unwrap().at)
+    };
+    answer::open(&identity, &signed, &asked).unwrap()
+}
+
+/// Asks for a document over this nonce.
+pub async fn evidence<S: RecordStore>(
+    enclave: &Service<S>,
+    nonce: impl Into<Bytes>,
+) -> Result<Evidence, Error> {
+    let sent = call(&Request::Evidence {
+        nonce: nonce.into(),
+    });
+    let reply = enclave.answer(Class::Evidence, &sent).await;
     match cbor::decode(&reply).unwrap() {
-        Reply::Ok(response) => Ok(response),
-        Reply::Error(error) => Err(error),
+        Reply::Bare(Bare::Evidence(evidence)) => Ok(evidence),
+        _ => Err(opened(&enclave.identity(), &sent, &reply).unwrap_err()),
     }
 }
 

@@ -6,16 +6,14 @@ use openkey_protocol::{
     message::{
         AccountHead, AccountId, AccountReceipt, AccountView, Action, Address, Approve, Approved,
         Assertion, Bytes, Error, Hash32, HistoryPage, KeyId, NewPasskey, Outcome, PasskeyCreated,
-        Payload, Prompt, Prompted, Propose, Query, Read, Request, Response, SignIn, SignUp,
-        SignUpFinish, SignUpStarted, Signed, SignedUp, Statement, UserHandle,
+        Payload, Prompted, Propose, Query, Read, Request, Response, SignIn, SignUp, SignUpFinish,
+        SignUpStarted, Signed, SignedUp, Statement, UserHandle,
     },
     store::RecordStore,
 };
 use sha2::{Digest, Sha256};
 
-use super::{Authenticator, ORIGIN, ask};
-
-pub const NONCE: [u8; 16] = [0xa5; 16];
+use super::{Authenticator, NONCE, ORIGIN, ask};
 
 #[derive(Clone)]
 pub struct Person {
@@ -48,7 +46,6 @@ pub async fn begin<S: RecordStore>(enclave: &Service<S>) -> Result<SignUpStarted
     let request = Request::SignUp(SignUp {
         origin: ORIGIN.to_owned(),
         name: "Ada".to_owned(),
-        nonce: NONCE.into(),
     });
     match ask(enclave, &request).await? {
         Response::SignUpStarted(started) => Ok(started),
@@ -93,7 +90,7 @@ impl Person {
             user_handle: receipt.user_handle,
             address: receipt.keys[0].address,
             receipt: receipt_hash(&done.receipt),
-            head: verified(enclave, &done.head),
+            head: done.head,
             token: Bytes::default(),
         }
     }
@@ -121,7 +118,6 @@ impl Person {
             account: self.account,
             user_handle: self.user_handle,
             origin: ORIGIN.to_owned(),
-            nonce: NONCE.into(),
             head: Some(self.head),
             action,
         })
@@ -160,7 +156,7 @@ impl Person {
     ) -> Result<Approved, Error> {
         match ask(enclave, &Request::Approve(approval)).await? {
             Response::Approved(approved) => {
-                self.head = verified(enclave, &approved.head);
+                self.head = approved.head;
                 Ok(approved)
             }
             other => panic!("{other:?}"),
@@ -252,7 +248,6 @@ impl Person {
 pub async fn sign_in<S: RecordStore>(enclave: &Service<S>) -> Result<Prompted, Error> {
     let request = Request::SignIn(SignIn {
         origin: ORIGIN.to_owned(),
-        nonce: NONCE.into(),
     });
     prompted(ask(enclave, &request).await?)
 }
@@ -274,10 +269,6 @@ pub fn prompted(response: Response) -> Result<Prompted, Error> {
         Response::Prompted(prompted) => Ok(prompted),
         other => panic!("{other:?}"),
     }
-}
-
-pub fn prompt<S: RecordStore>(enclave: &Service<S>, prompted: &Prompted) -> Prompt {
-    verified(enclave, &prompted.prompt)
 }
 
 /// The signature of an approval.

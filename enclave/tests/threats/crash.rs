@@ -90,7 +90,7 @@ async fn registered(enclave: &Service<TestStore>) -> Option<Person> {
         user_handle: receipt.user_handle,
         address: receipt.keys[0].address,
         receipt: receipt_hash(&done.receipt),
-        head: done.head.unverified().unwrap(),
+        head: done.head,
         token: Default::default(),
     };
     let confirm = Action::Confirm {

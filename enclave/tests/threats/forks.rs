@@ -9,7 +9,7 @@ use openkey_protocol::message::{
 
 use crate::common::{
     Authenticator, Person, TestStore, World, ask, code,
-    person::{begin, created, finish, prompt, sign_in, text},
+    person::{begin, created, finish, sign_in, text},
 };
 
 fn receipt(done: &SignedUp) -> AccountReceipt {
@@ -179,7 +179,7 @@ async fn e18_a_removed_passkey_does_not_answer_on_a_fork_of_the_same_version() {
     };
     person.act(&e1, remove).await.unwrap();
     let ticket = person.propose(&e1, create_key()).await.unwrap();
-    let shown = prompt(&e1, &ticket).head.unwrap();
+    let shown = ticket.prompt.head.unwrap();
 
     // There it brings the account to the same version with the removed passkey, which then answers
     // the owner's own ticket.
@@ -284,7 +284,7 @@ async fn e18_a_new_passkey_is_for_the_record_it_was_begun_for() {
     let theirs = created(&e3, &begun, &mut hosts).await.unwrap();
     let mut own = Authenticator::new(2);
     let hers = created(&e1, &begun, &mut own).await.unwrap();
-    assert_ne!(prompt(&e3, &theirs).digest, prompt(&e1, &hers).digest);
+    assert_ne!(theirs.prompt.digest, hers.prompt.digest);
     let mut here = person.clone();
     here.approve(&e1, &hers).await.unwrap();
     let signed_in = sign_in(&e1).await.unwrap();

@@ -11,10 +11,7 @@ use openkey_protocol::message::{
     Action, Approve, Approved, ErrorCode, GrantKind, KeyId, Outcome, Payload,
 };
 
-use crate::common::{
-    Person, World, code,
-    person::{prompt, signature},
-};
+use crate::common::{Person, World, code, person::signature};
 
 const SESSION: &str = "did:key:z6Mkon3Necd6NkkyfoGoHxid2znGc59LU3K7mubaRcFbLfLX";
 
@@ -113,21 +110,17 @@ async fn a2_a6_a7_an_approval_signs_the_bytes_that_were_shown_and_no_others() {
         .propose(&enclave, action(shown.text()))
         .await
         .unwrap();
-    assert_eq!(prompt(&enclave, &prompted).digest.0, shown.digest());
+    assert_eq!(prompted.prompt.digest.0, shown.digest());
     let answer = person.authenticator.get(&prompted.options);
     for (what, other) in &others {
         let proposed = person
             .propose(&enclave, action(other.text()))
             .await
             .unwrap();
-        assert_ne!(
-            prompt(&enclave, &proposed).digest.0,
-            shown.digest(),
-            "{what}"
-        );
-        let confirmed = prompt(&enclave, &proposed).summary.confirm;
+        assert_ne!(proposed.prompt.digest.0, shown.digest(), "{what}");
+        let confirmed = proposed.prompt.summary.confirm;
         let crossed = Approve {
-            confirmed: confirmed.then(|| prompt(&enclave, &proposed).digest),
+            confirmed: confirmed.then(|| proposed.prompt.digest),
             ..person.approval(&proposed, answer.clone())
         };
         let refused = person.send(&enclave, crossed).await;
@@ -190,7 +183,7 @@ async fn b10_what_reaches_secrets_needs_its_digest_repeated() {
         .propose(&enclave, action(reaching.text()))
         .await
         .unwrap();
-    let shown = prompt(&enclave, &prompted);
+    let shown = prompted.prompt.clone();
     assert!(shown.summary.confirm && shown.summary.grants[0].reaches_secrets);
     let answer = person.authenticator.get(&prompted.options);
     let approval = person.approval(&prompted, answer.clone());
@@ -216,7 +209,7 @@ async fn d17_a_hosting_grant_is_a_prompt_of_its_own() {
     };
     let host = unsigned(own, &[("default/space", "tinycloud.space/host")]);
     let prompted = person.propose(&enclave, action(host.text())).await.unwrap();
-    let shown = prompt(&enclave, &prompted);
+    let shown = prompted.prompt.clone();
     assert_eq!(shown.summary.grants[0].kind, GrantKind::Hosting);
     let approved = person.approve(&enclave, &prompted).await.unwrap();
     host.sign(&signed(&approved)).unwrap();

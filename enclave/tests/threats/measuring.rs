@@ -7,9 +7,8 @@ use openkey_enclave::{
     BootError,
     nsm::{Nsm, NsmError, NsmRequest, NsmResponse},
 };
-use openkey_protocol::message::{Request, Response};
 
-use crate::common::{Deployment, TestNsm, ask, deployment::binding, nsm::Defect};
+use crate::common::{Deployment, TestNsm, deployment::binding, evidence, nsm::Defect};
 
 /// Notes what is asked of an NSM, in order.
 struct Noting(TestNsm, Arc<Mutex<Vec<String>>>);
@@ -50,12 +49,7 @@ async fn p5_register_16_is_the_same_at_every_boot_and_no_register_is_open() {
     let mut seen = Vec::new();
     for _ in 0..2 {
         let service = deployment.boot().await;
-        let evidence = Request::Evidence {
-            nonce: vec![1; 16].into(),
-        };
-        let Ok(Response::Evidence(evidence)) = ask(&service, &evidence).await else {
-            panic!("no evidence");
-        };
+        let evidence = evidence(&service, vec![1; 16]).await.unwrap();
         let document = Document::parse(evidence.document.as_slice()).unwrap();
         assert_eq!(document.payload().pcrs.iter().count(), 32);
         let pcr = *document.payload().pcrs.get(16).unwrap();

@@ -2,11 +2,13 @@
 
 use openkey_protocol::{
     cbor,
-    message::{Action, Class, ErrorCode, KeyId, Payload, Propose, Reply, Request, SignIn, SignUp},
+    message::{
+        Action, Bare, Class, ErrorCode, KeyId, Payload, Propose, Reply, Request, SignIn, SignUp,
+    },
 };
 
 use crate::common::{
-    ORIGIN, Person, World, ask, ask_as, code,
+    ORIGIN, Person, World, ask, ask_as, call, code, evidence,
     person::{begin, text},
 };
 
@@ -17,15 +19,15 @@ async fn d3_each_request_comes_by_its_own_class() {
     let requests = [
         (Request::Status, Class::Request),
         (
-            Request::Evidence {
-                nonce: [1; 16].into(),
-            },
-            Class::Evidence,
+            Request::SignUp(SignUp {
+                origin: ORIGIN.into(),
+                name: "Ada".into(),
+            }),
+            Class::SignUp,
         ),
         (
             Request::SignIn(SignIn {
                 origin: ORIGIN.into(),
-                nonce: [1; 16].into(),
             }),
             Class::Request,
         ),
@@ -37,13 +39,21 @@ async fn d3_each_request_comes_by_its_own_class() {
             assert_eq!(refused, expected);
         }
     }
+    assert!(evidence(&enclave, [1; 16]).await.is_ok());
+    let asked = Request::Evidence {
+        nonce: [1; 16].into(),
+    };
+    for class in [Class::SignUp, Class::Request] {
+        let refused = code(ask_as(&enclave, class, &asked).await);
+        assert_eq!(refused, Some(ErrorCode::WrongClass));
+    }
 }
 
 #[tokio::test]
 async fn m5_bytes_that_are_no_request_are_answered_and_change_nothing() {
     let world = World::new();
     let enclave = world.boot().await;
-    let good = cbor::encode(&Request::Status).unwrap();
+    let good = call(&Request::Status);
     for body in [
         &b""[..],
         b"\xff",
@@ -52,17 +62,15 @@ async fn m5_bytes_that_are_no_request_are_answered_and_change_nothing() {
         &[0xa1; 4096],
     ] {
         let reply = enclave.answer(Class::Request, body).await;
-        let Reply::Error(error) = cbor::decode(&reply).unwrap() else {
+        let Reply::Bare(Bare::Refused(error)) = cbor::decode(&reply).unwrap() else {
             panic!("accepted");
         };
         assert_eq!(error.code, ErrorCode::Malformed);
     }
     // Neither does a request that was cut or bent anywhere: an answer each time, never a panic.
-    let whole = cbor::encode(&Request::SignIn(SignIn {
+    let whole = call(&Request::SignIn(SignIn {
         origin: ORIGIN.into(),
-        nonce: [1; 16].into(),
-    }))
-    .unwrap();
+    }));
     for at in 0..whole.len() {
         let mut bent = whole.clone();
         bent[at] ^= 0x80;
@@ -79,41 +87,30 @@ async fn strange_origins_nonces_and_names_are_refused() {
     let world = World::new();
     let enclave = world.boot().await;
     let person = Person::register(&enclave, 1).await;
-    let sign_up = |origin: &str, name: &str, nonce: usize| {
+    let sign_up = |origin: &str, name: &str| {
         Request::SignUp(SignUp {
             origin: origin.into(),
             name: name.into(),
-            nonce: vec![1; nonce].into(),
         })
     };
     for (request, expected) in [
         (
-            sign_up("https://evil.example", "Ada", 16),
+            sign_up("https://evil.example", "Ada"),
             ErrorCode::WrongOrigin,
         ),
         (
-            sign_up("http://localhost:7100/", "Ada", 16),
+            sign_up("http://localhost:7100/", "Ada"),
             ErrorCode::WrongOrigin,
         ),
-        (sign_up(ORIGIN, "", 16), ErrorCode::OutOfBounds),
-        (sign_up(ORIGIN, &"x".repeat(65), 16), ErrorCode::OutOfBounds),
-        (sign_up(ORIGIN, "A\u{202e}da", 16), ErrorCode::TextRefused),
-        (sign_up(ORIGIN, "Ada", 15), ErrorCode::OutOfBounds),
-        (sign_up(ORIGIN, "Ada", 65), ErrorCode::OutOfBounds),
-        (
-            Request::Evidence {
-                nonce: vec![1; 15].into(),
-            },
-            ErrorCode::OutOfBounds,
-        ),
-        (
-            Request::Evidence {
-                nonce: vec![1; 65].into(),
-            },
-            ErrorCode::OutOfBounds,
-        ),
+        (sign_up(ORIGIN, ""), ErrorCode::OutOfBounds),
+        (sign_up(ORIGIN, &"x".repeat(65)), ErrorCode::OutOfBounds),
+        (sign_up(ORIGIN, "A\u{202e}da"), ErrorCode::TextRefused),
     ] {
         assert_eq!(code(ask(&enclave, &request).await), Some(expected));
+    }
+    for length in [15, 65] {
+        let refused = evidence(&enclave, vec![1; length]).await;
+        assert_eq!(code(refused), Some(ErrorCode::OutOfBounds));
     }
     let Request::Propose(propose) = person.proposal(text("x")) else {
         panic!("no proposal");

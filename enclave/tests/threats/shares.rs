@@ -7,13 +7,14 @@ use std::sync::{
 
 use openkey_enclave::{Platform, RootKey, RootKeySource, SourceError, root::Obtaining};
 use openkey_protocol::message::{
-    EnclaveEvent, ErrorCode, OperatorRequest, Request, Response, RootSource, RootState,
+    EnclaveEvent, ErrorCode, OperatorRequest, Request, RootSource, RootState,
 };
 use serde_json::json;
 
 use crate::common::{
     Deployment, Person, ask, code,
     deployment::{binding, operator, post, status},
+    evidence,
     person::{sign_in, text},
 };
 
@@ -33,21 +34,14 @@ async fn k1_two_of_three_shares_make_the_root_key_again() {
     // The same share again is still one.
     let posted = deployment.post(&service, 2, &shares[2]).await.unwrap();
     assert_eq!(posted.state, RootState::Waiting { have: 1, need: 2 });
-    let evidence = Request::Evidence {
-        nonce: vec![1; 16].into(),
-    };
-    let Ok(Response::Evidence(before)) = ask(&service, &evidence).await else {
-        panic!("no evidence");
-    };
+    let before = evidence(&service, vec![1; 16]).await.unwrap();
     assert_eq!(binding(before.document.as_slice()).root_source, None);
 
     let posted = deployment.post(&service, 0, &shares[0]).await.unwrap();
     assert_eq!(posted.state, RootState::Ready);
     let source = RootSource::Operators;
     assert!(deployment.has(EnclaveEvent::RootReady { source }));
-    let Ok(Response::Evidence(after)) = ask(&service, &evidence).await else {
-        panic!("no evidence");
-    };
+    let after = evidence(&service, vec![1; 16]).await.unwrap();
     let said = binding(after.document.as_slice());
     assert_eq!(said.root_source, Some(source));
     assert_eq!(said.root_id, deployment.configuration().root_id());

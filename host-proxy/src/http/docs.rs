@@ -10,8 +10,8 @@ use axum::{Json, body::Body, response::Response};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use hyper::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue};
 use openkey_protocol::message::{
-    AccountHead, AccountReceipt, Class, EvidenceBinding, GenesisTranscript, Prompt, Reply, Request,
-    RootDescriptor, SecretOrder, UpgradeConsent, UpgradeWithdrawal,
+    AccountReceipt, Answer, Call, Class, EvidenceBinding, GenesisTranscript, Reply, RootDescriptor,
+    SecretOrder, UpgradeConsent, UpgradeWithdrawal,
 };
 use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
@@ -66,14 +66,13 @@ pub(super) async fn messages() -> Json<Value> {
 /// Every type of the protocol, by name.
 fn definitions() -> Map<String, Value> {
     let mut generator = SchemaSettings::draft2020_12().into_generator();
-    generator.subschema_for::<Request>();
+    generator.subschema_for::<Call>();
     generator.subschema_for::<Reply>();
     generator.subschema_for::<Class>();
     // these travel as bytes inside others
     generator.subschema_for::<EvidenceBinding>();
-    generator.subschema_for::<Prompt>();
+    generator.subschema_for::<Answer>();
     generator.subschema_for::<AccountReceipt>();
-    generator.subschema_for::<AccountHead>();
     generator.subschema_for::<GenesisTranscript>();
     generator.subschema_for::<RootDescriptor>();
     generator.subschema_for::<SecretOrder>();
@@ -88,21 +87,25 @@ fn page(html: &mut String, types: &Map<String, Value>) -> fmt::Result {
         "<!doctype html><html lang=en><meta charset=utf-8>\
          <meta name=viewport content=\"width=device-width\"><title>OpenKey requests</title>\
          <style>{STYLE}</style><main><h1>OpenKey requests</h1>\
-         <p>Send the CBOR (RFC 8949, deterministic) of one <a href=\"#Request\">Request</a> with \
-         <code>POST /api/v1/enclaves/ID/CLASS</code> and <code>Content-Type: application/cbor\
+         <p>Send the CBOR (RFC 8949, deterministic) of one <a href=\"#Call\">Call</a>, a \
+         <a href=\"#Request\">Request</a> with a fresh random nonce, with <code>POST /api/v1/enclaves/ID/CLASS</code> and <code>Content-Type: application/cbor\
          </code>. The class is <code>evidence</code>, <code>sign-up</code> or <code>request</code> \
          (see <a href=\"#Class\">Class</a>). The answer, status 200, is the CBOR of one \
          <a href=\"#Reply\">Reply</a>, refusals of the enclave included; one that awaits its root \
          key travels with status 503. Any other status is the host's own and carries JSON.</p>\
+         <p>A reply is an <a href=\"#Answer\">Answer</a> in its signed bytes, or one of the few \
+         things that no enclave signs (<a href=\"#Bare\">Bare</a>). The answer names SHA-256 of \
+         the call's bytes and its nonce; act on none that names others. A refusal outside of an \
+         answer is the host's word.</p>\
          <p>Enumerations are tagged from outside: a variant without content is its name as a text \
          string, one with content a map of one entry. Keys are text. Bytes and identifiers are \
          byte strings. Members that are not listed are refused.</p>\
          <p>The host carries these bytes without reading them. Believe nothing it says about an \
-         enclave: ask for evidence, verify it, and then check the signed statements.</p>\
+         enclave: ask for evidence, verify it, and then check the signature of every answer.</p>\
          <p>Also as <a href=\"/docs/messages.json\">JSON Schema</a>; the HTTP routes are in \
          <a href=\"/openapi.json\">OpenAPI</a>.</p><h2>Types</h2>"
     )?;
-    let first = ["Request", "Reply"];
+    let first = ["Call", "Request", "Reply", "Answer"];
     let rest = types
         .keys()
         .map(String::as_str)

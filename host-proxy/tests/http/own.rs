@@ -144,7 +144,14 @@ async fn the_messages_are_documented_without_scripts() {
     assert!(!policy.contains("script"));
     assert!(policy.contains("style-src 'sha256-"));
     let html = String::from_utf8(docs.body).unwrap();
-    for name in ["Request", "Reply", "Prompt", "AccountReceipt"] {
+    for name in [
+        "Call",
+        "Request",
+        "Reply",
+        "Answer",
+        "Bare",
+        "AccountReceipt",
+    ] {
         assert!(html.contains(&format!("id=\"{name}\"")), "{name}");
     }
     let schema = site.get("/docs/messages.json").await.json();

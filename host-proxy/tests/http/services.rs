@@ -4,14 +4,13 @@ use std::{sync::atomic::Ordering, time::Duration};
 
 use openkey_host_proxy::config::Peer;
 use openkey_protocol::{
-    cbor,
     client::{Client, ClientOptions},
     host::HostClient,
-    message::{EnclaveEvent, Error, ErrorCode, MAX_BOOT_FILE, MAX_PEERS, Reply, RootSource},
+    message::{EnclaveEvent, Error, ErrorCode, MAX_BOOT_FILE, MAX_PEERS, RootSource, Verdict},
     transport::Address,
 };
 
-use crate::support::Site;
+use crate::support::{Site, answer};
 
 fn client(site: &Site) -> HostClient {
     let address = Address::Unix(site.dir.path().join("run/services.sock"));
@@ -79,12 +78,11 @@ async fn an_awaited_root_key_is_told_with_the_enclaves_own_words() {
     assert_eq!(ready.json()["reasons"][0], format!("enclave e1: {said}"));
     assert_eq!(ready.json()["enclaves"][0]["missing"], said);
 
-    let refusal = Reply::Error(Error {
+    let refusal = answer(Verdict::Refused(Error {
         code: ErrorCode::AwaitingRootKey,
         message: said.to_owned(),
         advice: "Wait.".to_owned(),
-    });
-    let refusal = cbor::encode(&refusal).unwrap();
+    }));
     *site.enclave.reply.lock().unwrap() = Some(refusal.clone());
     let answer = site.post("request", b"x").await;
     assert_eq!((answer.status, &answer.body), (503, &refusal));
@@ -92,12 +90,11 @@ async fn an_awaited_root_key_is_told_with_the_enclaves_own_words() {
     assert_eq!(answer.header("retry-after"), Some("10"));
 
     // any other refusal is a reply like every other
-    let other = Reply::Error(Error {
+    let other = answer(Verdict::Refused(Error {
         code: ErrorCode::Unavailable,
         message: said.to_owned(),
         advice: String::new(),
-    });
-    let other = cbor::encode(&other).unwrap();
+    }));
     *site.enclave.reply.lock().unwrap() = Some(other.clone());
     let answer = site.post("request", b"x").await;
     assert_eq!((answer.status, &answer.body), (200, &other));

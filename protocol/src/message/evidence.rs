@@ -15,7 +15,7 @@ pub const EVIDENCE_BINDING_VERSION: u32 = 3;
 pub struct EvidenceBinding {
     /// [`EVIDENCE_BINDING_VERSION`].
     pub version: u32,
-    /// The Ed25519 public key of this boot, which signs prompts, receipts and heads (32 bytes).
+    /// The Ed25519 public key of this boot, which signs answers and receipts (32 bytes).
     pub identity: Bytes,
     /// SHA-256 of the measured run-time configuration.
     pub configuration: Hash32,

@@ -1,10 +1,11 @@
 //! Requests to an enclave, its replies, and the statements it signs.
 //!
-//! A client sends the deterministic CBOR of one [`Request`] and gets the CBOR of one [`Reply`].
-//! Everything a person relies on travels inside a [`Signed`] statement, so that the untrusted host
-//! in between can drop messages but not change them.
+//! A client sends the deterministic CBOR of one [`Call`] and gets the CBOR of one [`Reply`]: an
+//! [`Answer`] signed for exactly this call, or one of the few unsigned things of [`Bare`]. The
+//! untrusted host in between can drop messages but not change them.
 
 mod action;
+mod answer;
 mod bytes;
 mod error;
 mod evidence;
@@ -20,6 +21,7 @@ mod store;
 mod webauthn;
 
 pub use action::{Action, Payload};
+pub use answer::{Answer, Call, Verdict};
 pub use bytes::Bytes;
 pub use error::{Error, ErrorCode};
 pub use evidence::{
@@ -34,7 +36,7 @@ pub use ids::{
     ACCOUNT_ID_LABEL, AccountId, Address, Hash32, Key32, KeyId, ParseIdError, RecordId, UserHandle,
 };
 pub use reply::{
-    AccountView, Approved, Evidence, HistoryEntry, HistoryPage, KeyView, Limits, NewPasskey,
+    AccountView, Approved, Bare, Evidence, HistoryEntry, HistoryPage, KeyView, Limits, NewPasskey,
     Outcome, PasskeyView, Prompted, Reply, Response, SignUpStarted, SignedUp, Status,
 };
 pub use request::{

@@ -3,8 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    AccountHead, AccountId, AccountReceipt, Address, Bytes, CreationOptions, Error, Genesis,
-    Hash32, KeyId, Prompt, PromptKind, RequestOptions, RootSource, RootStatus, Sealed, Signed,
+    AccountHead, AccountId, AccountReceipt, Address, Answer, Bytes, CreationOptions, Error,
+    Genesis, Hash32, KeyId, Prompt, PromptKind, RequestOptions, RootSource, RootStatus, Sealed,
+    Signed,
 };
 
 /// One reply.
@@ -12,10 +13,26 @@ use super::{
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Reply {
-    /// It was done.
-    Ok(Response),
-    /// It was refused; nothing changed.
-    Error(Error),
+    /// Signed by the enclave: all that somebody acts on, refusals included.
+    Answer(Signed<Answer>),
+    /// Not signed: worth no more than the word of the host that carries it.
+    Bare(Bare),
+}
+
+/// The replies that no identity key signs. Whatever else an enclave says is a [`Response`] or an
+/// [`Error`] inside an [`Answer`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Bare {
+    /// To [`super::Request::Evidence`]. The NSM signs it over the request's nonce, and it is where a
+    /// client learns the identity key from.
+    Evidence(Evidence),
+    /// To [`super::Request::HandOver`]: the root key, sealed to the asker's boot key
+    /// ([`super::HAND_OVER_INFO`]), on a channel that is attested at both ends.
+    HandedOver(Sealed),
+    /// What arrived is no [`super::Call`], so no answer could name it.
+    Refused(Error),
 }
 
 /// What was done.
@@ -25,8 +42,6 @@ pub enum Reply {
 pub enum Response {
     /// To [`super::Request::Status`].
     Status(Status),
-    /// To [`super::Request::Evidence`].
-    Evidence(Evidence),
     /// To [`super::Request::SignUp`].
     SignUpStarted(SignUpStarted),
     /// To [`super::Request::SignUpFinish`].
@@ -46,9 +61,6 @@ pub enum Response {
     Genesis(Genesis),
     /// To every other [`super::OperatorRequest`]: where the root key stands now.
     Root(RootStatus),
-    /// To [`super::Request::HandOver`]: the root key, sealed to the asker's boot key
-    /// ([`super::HAND_OVER_INFO`]).
-    HandedOver(Sealed),
 }
 
 /// Who is there.
@@ -116,10 +128,10 @@ pub struct SignUpStarted {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct SignedUp {
-    /// What the enclave holds.
+    /// What the enclave holds: a statement of its own, since people keep it.
     pub receipt: Signed<AccountReceipt>,
     /// Where the account stands.
-    pub head: Signed<AccountHead>,
+    pub head: AccountHead,
 }
 
 /// A prompt.
@@ -128,7 +140,7 @@ pub struct SignedUp {
 #[serde(deny_unknown_fields)]
 pub struct Prompted {
     /// What the enclave is about to do.
-    pub prompt: Signed<Prompt>,
+    pub prompt: Prompt,
     /// For the authenticator.
     pub options: RequestOptions,
     /// To be returned as it is; sealed.
@@ -154,7 +166,7 @@ pub struct NewPasskey {
 #[serde(deny_unknown_fields)]
 pub struct Approved {
     /// Where the account stands now.
-    pub head: Signed<AccountHead>,
+    pub head: AccountHead,
     /// What came of it.
     pub outcome: Outcome,
 }
@@ -206,7 +218,7 @@ pub struct AccountView {
     /// How many decisions its history holds.
     pub history: u64,
     /// Where it stands.
-    pub head: Signed<AccountHead>,
+    pub head: AccountHead,
 }
 
 /// A passkey as its owner sees it.
@@ -248,6 +260,8 @@ pub struct KeyView {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct HistoryPage {
+    /// Where the account stands.
+    pub head: AccountHead,
     /// Newest first.
     pub entries: Vec<HistoryEntry>,
     /// Where the next page begins ([`super::Query::History::before`]); absent at the end.

@@ -33,7 +33,7 @@ pub enum Class {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Request {
-    /// Who is there, and is it ready. Unsigned, for operators and health checks.
+    /// Who is there, and is it ready.
     Status,
     /// An attestation document over the caller's nonce ([`MIN_NONCE`] to [`MAX_NONCE`] bytes).
     Evidence {
@@ -71,9 +71,27 @@ impl Request {
             _ => Class::Request,
         }
     }
+
+    /// The newest account head that the client has seen, in requests that carry one.
+    #[must_use]
+    pub const fn head(&self) -> Option<AccountHead> {
+        match self {
+            Self::Propose(request) => request.head,
+            Self::Approve(request) => request.head,
+            Self::Read(request) => request.head,
+            Self::Status
+            | Self::Evidence { .. }
+            | Self::SignUp(_)
+            | Self::SignUpFinish(_)
+            | Self::SignIn(_)
+            | Self::PasskeyCreated(_)
+            | Self::Operator(_)
+            | Self::HandOver(_) => None,
+        }
+    }
 }
 
-/// Begins a new account.
+/// Begins a new account. The nonce of its [`super::Call`] comes back in the receipt.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
@@ -82,8 +100,6 @@ pub struct SignUp {
     pub origin: String,
     /// What the authenticator will show for the account; at most [`MAX_NAME_CHARS`].
     pub name: String,
-    /// The client's nonce, which comes back in the receipt.
-    pub nonce: Bytes,
 }
 
 /// Ends the registration of the first passkey.
@@ -104,8 +120,6 @@ pub struct SignUpFinish {
 pub struct SignIn {
     /// The page's origin.
     pub origin: String,
-    /// The client's nonce, which comes back in the prompt.
-    pub nonce: Bytes,
 }
 
 /// Asks for a prompt.
@@ -119,8 +133,6 @@ pub struct Propose {
     pub user_handle: UserHandle,
     /// The page's origin.
     pub origin: String,
-    /// The client's nonce, which comes back in the prompt.
-    pub nonce: Bytes,
     /// The newest head the client has seen; an older or missing record is refused.
     pub head: Option<AccountHead>,
     /// What is asked.

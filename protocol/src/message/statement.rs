@@ -21,10 +21,6 @@ pub struct AccountHead {
     pub entry: Hash32,
 }
 
-impl Statement for AccountHead {
-    const LABEL: &'static str = "openkey/account-head/v2";
-}
-
 /// Ends a registration: what the enclave holds for the person. The client compares the passkey's
 /// public key with the one its own authenticator returned before it shows an address as its own.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -41,7 +37,7 @@ pub struct AccountReceipt {
     pub issued_at: u64,
     /// The relying-party id its passkeys belong to.
     pub rp_id: String,
-    /// The client's nonce.
+    /// The nonce of the call that began the registration.
     pub nonce: Bytes,
     /// Every passkey.
     pub credentials: Vec<ReceiptCredential>,
@@ -107,8 +103,9 @@ pub enum PromptKind {
     RestoreKey,
 }
 
-/// What the enclave says it is about to do, signed, so that a client can check that the prompt
-/// belongs to what it asked for before the person touches the authenticator.
+/// What the enclave says it is about to do. It comes in a signed [`super::Answer`], so that a client
+/// can check that the prompt belongs to what it asked for before the person touches the
+/// authenticator.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
@@ -125,12 +122,8 @@ pub struct Prompt {
     /// The WebAuthn challenge an assertion must answer.
     pub challenge: Bytes,
     /// What an approval covers: for signatures the Keccak-256 digest that will be signed, for
-    /// everything else SHA-256 of the request.
+    /// everything else SHA-256 of the call ([`super::Answer::request`]).
     pub digest: Hash32,
-    /// SHA-256 of the deterministic CBOR of the [`super::Request`] that this prompt answers.
-    pub request: Hash32,
-    /// The client's nonce.
-    pub nonce: Bytes,
     /// The page's origin; an assertion made elsewhere is refused.
     pub origin: String,
     /// Milliseconds since 1970, by the enclave's clock.
@@ -139,10 +132,6 @@ pub struct Prompt {
     pub expires_at: u64,
     /// The same in plain words.
     pub summary: Summary,
-}
-
-impl Statement for Prompt {
-    const LABEL: &'static str = "openkey/prompt/v2";
 }
 
 /// An action in plain words.

@@ -3,7 +3,7 @@
 use openkey_protocol::{
     cbor,
     frame::{Deframer, Frame, MAX_FRAME},
-    message::{Reply, Request},
+    message::{Call, Reply},
 };
 
 /// The first byte says in pieces of how many bytes the rest arrives.
@@ -21,7 +21,7 @@ pub(crate) fn run(input: &[u8]) {
 
     for frame in &whole {
         match frame {
-            Frame::Request { body, .. } => drop(cbor::decode::<Request>(body.as_slice())),
+            Frame::Request { body, .. } => drop(cbor::decode::<Call>(body.as_slice())),
             Frame::Reply { body, .. } => drop(cbor::decode::<Reply>(body.as_slice())),
             _ => {}
         }

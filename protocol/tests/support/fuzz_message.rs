@@ -5,16 +5,18 @@ use std::fmt::Debug;
 use openkey_protocol::{
     cbor::{self, Limits},
     message::{
-        AccountHead, AccountReceipt, BootFiles, EvidenceBinding, GenesisTranscript, HostReply,
-        HostRequest, Prompt, RelayReply, RelayRequest, Reply, Request, RootDescriptor, SecretOrder,
-        StoreReply, StoreRequest, UpgradeConsent, UpgradeWithdrawal, WrappedRoot,
+        AccountHead, AccountReceipt, Answer, BootFiles, Call, EvidenceBinding, GenesisTranscript,
+        HostReply, HostRequest, Prompt, RelayReply, RelayRequest, Reply, Request, RootDescriptor,
+        SecretOrder, StoreReply, StoreRequest, UpgradeConsent, UpgradeWithdrawal, WrappedRoot,
     },
 };
 use serde::{Serialize, de::DeserializeOwned};
 
 pub(crate) fn run(bytes: &[u8]) {
     let read = [
+        decode::<Call>(bytes),
         decode::<Request>(bytes),
+        decode::<Answer>(bytes),
         decode::<Reply>(bytes),
         decode::<AccountHead>(bytes),
         decode::<AccountReceipt>(bytes),
@@ -38,7 +40,7 @@ pub(crate) fn run(bytes: &[u8]) {
         assert_eq!(cbor::check(bytes, &Limits::default()), Ok(()));
     }
     if let Ok(request) = cbor::decode::<Request>(bytes) {
-        let _ = request.class();
+        let _ = (request.class(), request.head());
     }
 }
 

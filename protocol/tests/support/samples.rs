@@ -41,7 +41,6 @@ fn propose(action: Action) -> Request {
         account: ACCOUNT,
         user_handle: USER_HANDLE,
         origin: ORIGIN.into(),
-        nonce: bytes(1, 16),
         head: Some(head()),
         action,
     })
@@ -85,7 +84,6 @@ pub(crate) fn requests() -> Vec<(&'static str, Request)> {
             Request::SignUp(SignUp {
                 origin: ORIGIN.into(),
                 name: "Zoë".into(),
-                nonce: bytes(1, 16),
             }),
         ),
         (
@@ -99,7 +97,6 @@ pub(crate) fn requests() -> Vec<(&'static str, Request)> {
             "sign_in",
             Request::SignIn(SignIn {
                 origin: ORIGIN.into(),
-                nonce: bytes(1, 16),
             }),
         ),
         (
@@ -161,7 +158,6 @@ pub(crate) fn requests() -> Vec<(&'static str, Request)> {
                 account: ACCOUNT,
                 user_handle: USER_HANDLE,
                 origin: ORIGIN.into(),
-                nonce: bytes(1, 16),
                 head: None,
                 action: Action::CreateKey {
                     label: "first".into(),
@@ -231,8 +227,6 @@ pub(crate) fn statements() -> (AccountHead, AccountReceipt, Prompt, EvidenceBind
         head: Some(head()),
         challenge: bytes(0x33, 32),
         digest: Hash32(fill(0x44)),
-        request: Hash32(fill(0x55)),
-        nonce: bytes(1, 16),
         origin: ORIGIN.into(),
         issued_at: NOW,
         expires_at: NOW + 120_000,
@@ -278,46 +272,127 @@ pub(crate) fn statements() -> (AccountHead, AccountReceipt, Prompt, EvidenceBind
     (head(), receipt, prompt, binding)
 }
 
-/// Replies whose shape a client could get wrong.
+/// A request in its envelope.
+pub(crate) fn call() -> Call {
+    Call {
+        nonce: bytes(1, 32),
+        request: Request::Status,
+    }
+}
+
+fn answer(result: Verdict) -> Answer {
+    Answer {
+        request: Hash32(fill(0x55)),
+        nonce: bytes(1, 32),
+        at: NOW,
+        continued: None,
+        result,
+    }
+}
+
+/// Replies, as they travel.
 pub(crate) fn replies() -> Vec<(&'static str, Reply)> {
+    let refused = Error {
+        code: ErrorCode::Malformed,
+        message: "The bytes are not a request of this protocol.".into(),
+        advice: "Update the client.".into(),
+    };
+    let signed = Signed::new(&answer(Verdict::Ok(Response::Root(root::ready()))), |_| {
+        fill(0xe0)
+    });
+    vec![
+        ("answer", Reply::Answer(signed.unwrap())),
+        ("refused", Reply::Bare(Bare::Refused(refused))),
+        (
+            "evidence",
+            Reply::Bare(Bare::Evidence(Evidence {
+                document: bytes(0x84, 12),
+            })),
+        ),
+        ("handed_over", Reply::Bare(Bare::HandedOver(root::sealed()))),
+    ]
+}
+
+/// Answers whose shape a client could get wrong.
+pub(crate) fn answers() -> Vec<(&'static str, Answer)> {
     let (_, receipt, prompt, _) = statements();
-    let signature = bytes(0xe0, 64);
-    let signed_head = || {
-        let body = openkey_protocol::cbor::encode(&head()).unwrap();
-        Signed::from_parts(body.into(), signature.clone())
+    let ok = |response| answer(Verdict::Ok(response));
+    let continued = |response| Answer {
+        continued: Some(head()),
+        ..ok(response)
     };
     let approved = |outcome| {
-        Reply::Ok(Response::Approved(Approved {
-            head: signed_head(),
+        continued(Response::Approved(Approved {
+            head: head(),
             outcome,
         }))
     };
+    let key = KeyView {
+        key: KeyId(3),
+        address: Address(fill(0xd0)),
+        label: "savings".into(),
+        created_at: NOW,
+        archived_at: None,
+    };
     vec![
         (
-            "error",
-            Reply::Error(Error {
+            "refused",
+            answer(Verdict::Refused(Error {
                 code: ErrorCode::RolledBack,
                 message: "The store answers with an older record.".into(),
                 advice: "Try again later.".into(),
-            }),
+            })),
         ),
         (
-            "evidence",
-            Reply::Ok(Response::Evidence(Evidence {
-                document: bytes(0x84, 12),
+            "account",
+            continued(Response::Account(AccountView {
+                account: ACCOUNT,
+                name: "Zoë".into(),
+                created_at: NOW,
+                confirmed: true,
+                passkeys: vec![PasskeyView {
+                    id: bytes(0x10, 16),
+                    name: "phone".into(),
+                    public_key_sha256: Hash32(fill(0x20)),
+                    created_at: NOW,
+                    used_at: None,
+                }],
+                keys: vec![key.clone()],
+                history: 1,
+                head: head(),
+            })),
+        ),
+        (
+            "history",
+            continued(Response::History(HistoryPage {
+                head: head(),
+                entries: vec![HistoryEntry {
+                    sequence: 1,
+                    previous: Hash32([0; 32]),
+                    record: Hash32(fill(0x66)),
+                    at: NOW,
+                    kind: PromptKind::SignText,
+                    title: "Sign a text".into(),
+                    origin: ORIGIN.into(),
+                    passkey: bytes(0x10, 16),
+                    digest: Hash32(fill(0x44)),
+                    key: Some(KeyId(3)),
+                    signature: Some(bytes(0xb0, 65)),
+                }],
+                next: None,
             })),
         ),
         (
             "signed_up",
-            Reply::Ok(Response::SignedUp(SignedUp {
+            ok(Response::SignedUp(SignedUp {
                 receipt: Signed::new(&receipt, |_| fill(0xe0)).unwrap(),
-                head: signed_head(),
+                head: head(),
             })),
         ),
         (
             "prompted",
-            Reply::Ok(Response::Prompted(Prompted {
-                prompt: Signed::new(&prompt, |_| fill(0xe0)).unwrap(),
+            continued(Response::Prompted(Prompted {
+                prompt,
                 options: RequestOptions {
                     challenge: bytes(0x33, 32),
                     rp_id: "openkey.example".into(),
@@ -329,7 +404,7 @@ pub(crate) fn replies() -> Vec<(&'static str, Reply)> {
         ),
         (
             "new_passkey",
-            Reply::Ok(Response::NewPasskey(NewPasskey {
+            continued(Response::NewPasskey(NewPasskey {
                 options: CreationOptions {
                     challenge: bytes(0x33, 32),
                     rp_id: "openkey.example".into(),
@@ -345,6 +420,7 @@ pub(crate) fn replies() -> Vec<(&'static str, Reply)> {
             })),
         ),
         ("approved_changed", approved(Outcome::Changed)),
+        ("approved_key_created", approved(Outcome::KeyCreated(key))),
         (
             "approved_signature",
             approved(Outcome::Signature {
@@ -362,6 +438,10 @@ pub(crate) fn replies() -> Vec<(&'static str, Reply)> {
         ),
     ]
     .into_iter()
-    .chain(root::replies())
+    .chain(
+        root::answers()
+            .into_iter()
+            .map(|(name, result)| (name, answer(result))),
+    )
     .collect()
 }

@@ -4,7 +4,7 @@ use openkey_protocol::{cbor, message::*};
 
 use super::{NOW, bytes, fill};
 
-fn sealed() -> Sealed {
+pub(super) fn sealed() -> Sealed {
     Sealed {
         enc: Key32(fill(0x11)),
         ciphertext: bytes(0x21, 48),
@@ -163,13 +163,17 @@ pub(super) fn requests() -> Vec<(&'static str, Request)> {
     ]
 }
 
-pub(super) fn replies() -> Vec<(&'static str, Reply)> {
-    let root = |state| Reply::Ok(Response::Root(status(state)));
+pub(super) fn ready() -> RootStatus {
+    status(RootState::Ready)
+}
+
+pub(super) fn answers() -> Vec<(&'static str, Verdict)> {
+    let root = |state| Verdict::Ok(Response::Root(status(state)));
     let waiting = RootState::Waiting { have: 1, need: 2 };
     vec![
         (
             "awaiting_root_key",
-            Reply::Error(Error {
+            Verdict::Refused(Error {
                 code: ErrorCode::AwaitingRootKey,
                 message: "waiting for root key: 1 of 2 shares".into(),
                 advice: "Wait until the operators have provisioned the enclave.".into(),
@@ -177,7 +181,7 @@ pub(super) fn replies() -> Vec<(&'static str, Reply)> {
         ),
         (
             "status_waiting",
-            Reply::Ok(Response::Status(Status {
+            Verdict::Ok(Response::Status(Status {
                 release: "0.1.0".into(),
                 root_source: None,
                 root: status(waiting),
@@ -195,7 +199,7 @@ pub(super) fn replies() -> Vec<(&'static str, Reply)> {
         ),
         (
             "genesis",
-            Reply::Ok(Response::Genesis(Genesis {
+            Verdict::Ok(Response::Genesis(Genesis {
                 transcript: signed(&transcript()),
                 document: bytes(0x84, 12),
             })),
@@ -204,6 +208,5 @@ pub(super) fn replies() -> Vec<(&'static str, Reply)> {
         ("root_genesis_done", root(RootState::GenesisDone)),
         ("root_ready", root(RootState::Ready)),
         ("root_handed_over", root(RootState::HandedOver)),
-        ("handed_over", Reply::Ok(Response::HandedOver(sealed()))),
     ]
 }

@@ -269,9 +269,8 @@ fn kind(error: &PersonError) -> String {
         PersonError::Client(ClientError::Host { status, .. }) => format!("status_{status}"),
         PersonError::Client(error) => error.rule().to_owned(),
         PersonError::Evidence(error) => error.rule().to_owned(),
-        PersonError::Prompt(error) => error.rule().to_owned(),
+        PersonError::Answer(error) => error.rule().to_owned(),
         PersonError::Receipt(error) => error.rule().to_owned(),
-        PersonError::Head(error) => error.rule().to_owned(),
         other => other.to_string(),
     }
 }

@@ -4,23 +4,13 @@ use openkey_protocol::message::{
     AccountView, Action, Address, Hash32, HistoryEntry, KeyId, NewCredential, NewPasskey, Outcome,
     PasskeyCreated, Payload, Query, Read, ReceiptKey, Request, Response,
 };
-use openkey_verifier::head;
 use sha3::{Digest, Keccak256};
 
-use super::site::nonce;
 use super::{Person, PersonError, Proposal};
 use crate::authenticator::Authenticator;
 
 /// Entries on a page of history: the most an enclave gives.
 const HISTORY_PAGE: u32 = 50;
-
-/// A passkey that is about to be made.
-pub struct Adding {
-    /// As it came: options for the device, the sealed context.
-    pub started: NewPasskey,
-    /// The client's nonce.
-    pub nonce: [u8; 32],
-}
 
 /// A checked signature.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -126,7 +116,7 @@ impl Person {
         device: &mut Authenticator,
     ) -> Result<Proposal, PersonError> {
         let adding = self.begin_passkey(name)?;
-        let credential = device.create(&adding.started.options, &self.behaviour)?;
+        let credential = device.create(&adding.options, &self.behaviour)?;
         self.passkey_created(&adding, credential)
     }
 
@@ -135,13 +125,12 @@ impl Person {
     /// # Errors
     ///
     /// [`PersonError`].
-    pub fn begin_passkey(&self, name: &str) -> Result<Adding, PersonError> {
-        let nonce = nonce()?;
+    pub fn begin_passkey(&self, name: &str) -> Result<NewPasskey, PersonError> {
         let action = Action::AddPasskey {
             name: name.to_owned(),
         };
-        match self.site.call(&self.proposal(action, &nonce)?)? {
-            Response::NewPasskey(started) => Ok(Adding { started, nonce }),
+        match self.site.call(&self.proposal(action)?)? {
+            Response::NewPasskey(started) => Ok(started),
             _ => Err(PersonError::Unexpected),
         }
     }
@@ -153,14 +142,14 @@ impl Person {
     /// [`PersonError`].
     pub fn passkey_created(
         &self,
-        adding: &Adding,
+        adding: &NewPasskey,
         credential: NewCredential,
     ) -> Result<Proposal, PersonError> {
         let request = Request::PasskeyCreated(PasskeyCreated {
-            context: adding.started.context.clone(),
+            context: adding.context.clone(),
             credential,
         });
-        self.prompted(&request, &adding.nonce)
+        self.prompted(&request)
     }
 
     /// The account as its owner sees it.
@@ -169,14 +158,10 @@ impl Person {
     ///
     /// [`PersonError`].
     pub fn account(&mut self) -> Result<AccountView, PersonError> {
-        let Response::Account(view) = self.read(Query::Account)? else {
+        let Response::Account(view) = self.read(Query::Account, None)? else {
             return Err(PersonError::Unexpected);
         };
-        let known = self.head;
-        let head = self
-            .site
-            .check(|identity| head::check(identity, &view.head, known.as_ref()))?;
-        self.head = Some(head);
+        self.head = Some(view.head);
         self.keys = view
             .keys
             .iter()
@@ -195,15 +180,16 @@ impl Person {
     /// [`PersonError`].
     pub fn history(&self) -> Result<Vec<HistoryEntry>, PersonError> {
         let mut entries = Vec::new();
-        let mut before = None;
+        let (mut before, mut above) = (None, None);
         loop {
             let query = Query::History {
                 before,
                 limit: HISTORY_PAGE,
             };
-            let Response::History(page) = self.read(query)? else {
+            let Response::History(page) = self.read(query, above)? else {
                 return Err(PersonError::Unexpected);
             };
+            above = page.entries.last().map(|entry| entry.previous);
             entries.extend(page.entries);
             match page.next {
                 // It must go on downwards, or a lying enclave would never let us go.
@@ -214,12 +200,13 @@ impl Person {
         }
     }
 
-    fn read(&self, query: Query) -> Result<Response, PersonError> {
-        self.site.call(&Request::Read(Read {
+    fn read(&self, query: Query, above: Option<Hash32>) -> Result<Response, PersonError> {
+        let replied = self.site.client().ask(&Request::Read(Read {
             token: self.token.clone().ok_or(PersonError::NoAccount)?,
             head: self.head,
             query,
-        }))
+        }))?;
+        self.site.open(&replied, above)
     }
 }
 

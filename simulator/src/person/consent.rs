@@ -1,17 +1,11 @@
 //! Prompts and approvals.
 
-use openkey_protocol::cbor;
 use openkey_protocol::message::{
     AccountId, Action, Approve, Approved, Assertion, Bytes, Hash32, Outcome, Prompt, Prompted,
     Propose, ReceiptKey, Request, Response, SignIn, UserHandle,
 };
-use openkey_verifier::client::ClientError;
-use openkey_verifier::prompt::Asked;
-use openkey_verifier::{head, prompt};
 
-use super::site::nonce;
 use super::{Person, PersonError};
-use crate::time::now_ms;
 
 /// A checked prompt with what is needed to answer it.
 #[derive(Clone, Debug)]
@@ -48,12 +42,9 @@ impl Person {
     ///
     /// [`PersonError`].
     pub fn propose_sign_in(&self) -> Result<Proposal, PersonError> {
-        let nonce = nonce()?;
-        let request = Request::SignIn(SignIn {
+        self.prompted(&Request::SignIn(SignIn {
             origin: self.site.origin().to_owned(),
-            nonce: nonce.into(),
-        });
-        self.prompted(&request, &nonce)
+        }))
     }
 
     /// Asks for a prompt and checks that it answers exactly this.
@@ -62,58 +53,27 @@ impl Person {
     ///
     /// [`PersonError`].
     pub fn propose(&self, action: Action) -> Result<Proposal, PersonError> {
-        let nonce = nonce()?;
-        self.prompted(&self.proposal(action, &nonce)?, &nonce)
+        self.prompted(&self.proposal(action)?)
     }
 
-    pub(super) fn proposal(
-        &self,
-        action: Action,
-        nonce: &[u8; 32],
-    ) -> Result<Request, PersonError> {
+    pub(super) fn proposal(&self, action: Action) -> Result<Request, PersonError> {
         Ok(Request::Propose(Propose {
             account: self.account_id()?,
             user_handle: self.user_handle()?,
             origin: self.site.origin().to_owned(),
-            nonce: (*nonce).into(),
             head: self.head,
             action,
         }))
     }
 
-    pub(super) fn prompted(
-        &self,
-        request: &Request,
-        nonce: &[u8; 32],
-    ) -> Result<Proposal, PersonError> {
-        let Response::Prompted(prompted) = self.site.call(request)? else {
-            return Err(PersonError::Unexpected);
-        };
-        self.take_prompt(request, nonce, prompted)
-    }
-
-    /// Checks that a prompt answers this request.
-    ///
-    /// # Errors
-    ///
-    /// [`PersonError::Prompt`].
-    pub fn take_prompt(
-        &self,
-        request: &Request,
-        nonce: &[u8],
-        prompted: Prompted,
-    ) -> Result<Proposal, PersonError> {
-        let sent = cbor::encode(request).map_err(|_| ClientError::Request)?;
-        let asked = Asked {
-            request: &sent,
-            nonce,
-            origin: self.site.origin(),
-            now_ms: now_ms(),
-        };
-        let prompt = self
-            .site
-            .check(|identity| prompt::check(identity, &prompted.prompt, &asked))?;
-        Ok(Proposal { prompt, prompted })
+    pub(super) fn prompted(&self, request: &Request) -> Result<Proposal, PersonError> {
+        match self.site.call(request)? {
+            Response::Prompted(prompted) => Ok(Proposal {
+                prompt: prompted.prompt.clone(),
+                prompted,
+            }),
+            _ => Err(PersonError::Unexpected),
+        }
     }
 
     /// Touches the device.
@@ -167,10 +127,6 @@ impl Person {
         let Response::Approved(Approved { head, outcome }) = self.site.call(&request)? else {
             return Err(PersonError::Unexpected);
         };
-        let known = self.head;
-        let head = self
-            .site
-            .check(|identity| head::check(identity, &head, known.as_ref()))?;
         self.head = Some(head);
         match &outcome {
             Outcome::SignedIn { token, .. } => self.token = Some(token.clone()),

@@ -1,10 +1,9 @@
 //! Why a person got nothing.
 
 use openkey_protocol::message::ErrorCode;
+use openkey_verifier::answer::AnswerError;
 use openkey_verifier::client::ClientError;
 use openkey_verifier::evidence::EvidenceError;
-use openkey_verifier::head::HeadError;
-use openkey_verifier::prompt::PromptError;
 use openkey_verifier::receipt::ReceiptError;
 
 use crate::authenticator::AuthenticatorError;
@@ -15,19 +14,16 @@ use crate::authenticator::AuthenticatorError;
 pub enum PersonError {
     /// The call gave no answer, or a refusal.
     #[error(transparent)]
-    Client(#[from] ClientError),
+    Client(ClientError),
+    /// The answer is not the enclave's to what was asked.
+    #[error("answer refused: {0}")]
+    Answer(AnswerError),
     /// The evidence is not accepted.
     #[error("evidence refused: {0}")]
     Evidence(#[from] EvidenceError),
-    /// The prompt does not belong to what was asked.
-    #[error("prompt refused: {0}")]
-    Prompt(#[from] PromptError),
     /// The receipt is not that of the registration.
     #[error("receipt refused: {0}")]
     Receipt(#[from] ReceiptError),
-    /// The account's head is not one that follows the one we know.
-    #[error("account head refused: {0}")]
-    Head(#[from] HeadError),
     /// The device gave nothing.
     #[error(transparent)]
     Authenticator(#[from] AuthenticatorError),
@@ -48,8 +44,17 @@ pub enum PersonError {
     Random,
 }
 
+impl From<ClientError> for PersonError {
+    fn from(error: ClientError) -> Self {
+        match error {
+            ClientError::Unproven(error) => Self::Answer(error),
+            error => Self::Client(error),
+        }
+    }
+}
+
 impl PersonError {
-    /// The enclave's own refusal, if that is what it was.
+    /// The enclave's own refusal, signed by it, if that is what it was.
     #[must_use]
     pub const fn refusal(&self) -> Option<ErrorCode> {
         match self {

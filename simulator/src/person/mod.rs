@@ -29,7 +29,7 @@ use std::sync::Arc;
 
 use openkey_protocol::message::{AccountHead, AccountId, Bytes, ReceiptKey, UserHandle};
 
-pub use self::acts::{Adding, Signature, recover};
+pub use self::acts::{Signature, recover};
 pub use self::consent::Proposal;
 pub use self::error::PersonError;
 pub use self::sign_up::Registering;

@@ -1,20 +1,18 @@
 //! From nobody to an account.
 
 use openkey_protocol::message::{
-    Action, Outcome, Request, Response, SignUp, SignUpFinish, SignUpStarted, SignedUp,
+    Action, Bytes, Outcome, Request, Response, SignUp, SignUpFinish, SignUpStarted, SignedUp,
 };
-use openkey_verifier::receipt::{CheckedReceipt, Registration};
-use openkey_verifier::{head, receipt};
+use openkey_verifier::receipt::{self, CheckedReceipt, Registration};
 
-use super::site::nonce;
 use super::{Person, PersonError};
 
 /// A registration on its way: the first half.
 pub struct Registering {
     /// As it came: options for the device, the sealed context.
     pub started: SignUpStarted,
-    /// The client's nonce.
-    pub nonce: [u8; 32],
+    /// The nonce of the call that began it.
+    pub nonce: Bytes,
 }
 
 impl Person {
@@ -54,16 +52,18 @@ impl Person {
     ///
     /// [`PersonError`].
     pub fn begin_sign_up(&self, name: &str) -> Result<Registering, PersonError> {
-        let nonce = nonce()?;
         let request = Request::SignUp(SignUp {
             origin: self.site.origin().to_owned(),
             name: name.to_owned(),
-            nonce: nonce.into(),
         });
-        match self.site.call(&request)? {
-            Response::SignUpStarted(started) => Ok(Registering { started, nonce }),
-            _ => Err(PersonError::Unexpected),
-        }
+        let replied = self.site.client().ask(&request)?;
+        let Response::SignUpStarted(started) = self.site.open(&replied, None)? else {
+            return Err(PersonError::Unexpected);
+        };
+        Ok(Registering {
+            started,
+            nonce: replied.nonce().clone(),
+        })
     }
 
     /// The second half of a sign-up: the receipt must name the newest passkey of the device.
@@ -86,7 +86,7 @@ impl Person {
     ///
     /// # Errors
     ///
-    /// [`PersonError::Receipt`] or [`PersonError::Head`].
+    /// [`PersonError::Receipt`].
     pub fn take_receipt(
         &mut self,
         registering: &Registering,
@@ -96,19 +96,16 @@ impl Person {
         let passkey = passkey.ok_or(PersonError::NoAccount)?;
         let spki = passkey.public_key_spki()?;
         let registration = Registration {
-            nonce: Some(&registering.nonce),
+            nonce: Some(registering.nonce.as_slice()),
             credential_id: Some(passkey.id()),
             public_key_spki: Some(&spki),
         };
         let checked = self
             .site
             .check(|identity| receipt::check(identity, &signed_up.receipt, &registration))?;
-        let head = self
-            .site
-            .check(|identity| head::check(identity, &signed_up.head, None))?;
         self.account = Some((checked.receipt.account, checked.receipt.user_handle));
         self.keys.clone_from(&checked.receipt.keys);
-        self.head = Some(head);
+        self.head = Some(signed_up.head);
         Ok(checked)
     }
 

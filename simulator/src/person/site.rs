@@ -3,10 +3,11 @@
 use std::sync::{Arc, PoisonError, RwLock};
 
 use openkey_attestation::{Nonce, PolicyFile, UnixMillis, Verifier};
-use openkey_protocol::message::{Request, Response};
-use openkey_verifier::client::Client;
+use openkey_protocol::message::{Hash32, Request, Response, Status};
+use openkey_verifier::answer::{AnswerError, Asked};
+use openkey_verifier::client::{Client, ClientError, Replied};
 use openkey_verifier::evidence::{self, Fresh};
-use openkey_verifier::statement::IdentityKey;
+use openkey_verifier::statement::{IdentityKey, StatementError};
 
 use super::PersonError;
 use crate::time::now_ms;
@@ -61,13 +62,48 @@ impl Site {
         &self.policy
     }
 
-    /// Sends a request.
+    /// Sends a request and checks that the answer is the enclave's, to this very request.
+    ///
+    /// # Errors
+    ///
+    /// [`PersonError::Client`] without an answer, or with a refusal of the enclave;
+    /// [`PersonError::Answer`] for one that somebody changed or that belongs elsewhere.
+    pub fn call(&self, request: &Request) -> Result<Response, PersonError> {
+        let replied = self.client.ask(request)?;
+        self.open(&replied, None)
+    }
+
+    /// Checks a reply. `above`: what the page of history before this one ended with.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::call`].
+    pub fn open(&self, replied: &Replied, above: Option<Hash32>) -> Result<Response, PersonError> {
+        let asked = Asked {
+            origin: Some(&self.origin),
+            above,
+            ..replied.asked(now_ms())
+        };
+        let identity = self.identity()?;
+        match replied.open(&identity, &asked) {
+            // The enclave may have been restarted since: then new evidence names another key.
+            Err(ClientError::Unproven(AnswerError::Statement(StatementError::Signature))) => {
+                Ok(replied.open(&self.renew()?, &asked)?)
+            }
+            opened => Ok(opened?),
+        }
+    }
+
+    /// The status as the host brings it, **unchecked**: to wait for an enclave, and for nothing else.
     ///
     /// # Errors
     ///
     /// [`PersonError::Client`].
-    pub fn call(&self, request: &Request) -> Result<Response, PersonError> {
-        Ok(self.client.call(request)?)
+    pub fn glance(&self) -> Result<Status, PersonError> {
+        match self.client.ask(&Request::Status)?.unverified()? {
+            Response::Status(status) => Ok(status),
+            _ => Err(PersonError::Unexpected),
+        }
     }
 
     /// Asks for evidence over a new nonce and verifies it against the policy.
@@ -77,12 +113,7 @@ impl Site {
     /// [`PersonError::Client`] or [`PersonError::Evidence`].
     pub fn evidence(&self) -> Result<Fresh, PersonError> {
         let bytes = nonce()?;
-        let request = Request::Evidence {
-            nonce: bytes.into(),
-        };
-        let Response::Evidence(answer) = self.call(&request)? else {
-            return Err(PersonError::Unexpected);
-        };
+        let answer = self.client.evidence(bytes.into())?;
         let nonce = Nonce::new(&bytes).map_err(|_| PersonError::Random)?;
         Ok(evidence::fresh(
             &self.verifier,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use openkey_protocol::message::{Request, Response, RootStatus, Status};
+use openkey_protocol::message::{RootStatus, Status};
 
 use super::{Simulation, SimulationError, wait};
 use crate::operators::Staff;
@@ -29,10 +29,7 @@ impl Simulation {
     pub fn status(&self, number: u8) -> Result<Status, SimulationError> {
         let policy = std::fs::read(self.policy())?;
         let site = self.site_of(number, &policy)?;
-        wait("a status", || match site.call(&Request::Status) {
-            Ok(Response::Status(status)) => Some(status),
-            _ => None,
-        })
+        wait("a status", || site.glance().ok())
     }
 
     /// Waits until the status of enclave `number` is as it should be.

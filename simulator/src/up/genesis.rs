@@ -4,7 +4,7 @@
 use std::time::Instant;
 
 use anyhow::{Context, bail};
-use openkey_protocol::message::{Request, Response, RootState};
+use openkey_protocol::message::RootState;
 use serde_json::json;
 
 use super::prepare;
@@ -31,8 +31,8 @@ impl Supervisor {
             let site = Site::new(&enclave_api(&kept, 1), kept.origin(), &policy)?;
             let began = Instant::now();
             loop {
-                let status = site.call(&Request::Status);
-                if let Ok(Response::Status(status)) = &status {
+                let status = site.glance();
+                if let Ok(status) = &status {
                     match status.root.state {
                         RootState::AwaitingGenesis => break,
                         other => bail!("the enclave awaits no genesis: {other:?}"),

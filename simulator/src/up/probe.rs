@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, anyhow, bail};
-use openkey_protocol::message::{Request, Response, RootState};
+use openkey_protocol::message::RootState;
 use openkey_verifier::client::Host;
 use serde::Deserialize;
 use tokio::task::JoinHandle;
@@ -98,9 +98,7 @@ pub(super) fn ask(policy: &Path, ready: &mut Ready) -> anyhow::Result<()> {
     let policy = std::fs::read(policy)?;
     for enclave in &mut ready.enclaves {
         let site = Site::new(&enclave.api, &ready.page, &policy)?;
-        let Response::Status(status) = site.call(&Request::Status)? else {
-            bail!("{} answers something else than its status", enclave.id);
-        };
+        let status = site.glance()?;
         enclave.root_source = status.root_source;
         if status.root.state != RootState::Ready {
             bail!(

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use openkey_protocol::message::{Request, Response, RootState};
+use openkey_protocol::message::RootState;
 
 use super::supervisor::enclave_api;
 use crate::dir::{Dir, Kept};
@@ -55,21 +55,16 @@ impl Providing {
 fn provide(dir: &Dir, kept: &Kept, number: u8, began: Instant) -> anyhow::Result<bool> {
     let policy = std::fs::read(dir.policy())?;
     let site = |number| Site::new(&enclave_api(kept, number), kept.origin(), &policy);
-    let state = |number| -> anyhow::Result<Option<RootState>> {
-        Ok(match site(number)?.call(&Request::Status)? {
-            Response::Status(status) => Some(status.root.state),
-            _ => None,
-        })
-    };
+    let state = |number| -> anyhow::Result<RootState> { Ok(site(number)?.glance()?.root.state) };
     match state(number)? {
-        Some(RootState::Ready) => return Ok(true),
-        Some(RootState::Waiting { .. }) => {}
+        RootState::Ready => return Ok(true),
+        RootState::Waiting { .. } => {}
         _ => return Ok(false),
     }
     let others = (1..=super::MAX_REPLICAS).filter(|other| *other != number);
     let somebody_has_it = others
         .into_iter()
-        .any(|other| matches!(state(other), Ok(Some(RootState::Ready))));
+        .any(|other| matches!(state(other), Ok(RootState::Ready)));
     // The first one gets shares; the others have somebody to ask then.
     if (somebody_has_it || number > 1) && began.elapsed() < HAND_OVER {
         return Ok(false);
@@ -77,7 +72,7 @@ fn provide(dir: &Dir, kept: &Kept, number: u8, began: Instant) -> anyhow::Result
     let staff = Staff::open(&dir.operators())?;
     let site = site(number)?;
     for operator in 0..staff.threshold() {
-        if state(number)? == Some(RootState::Ready) {
+        if state(number)? == RootState::Ready {
             break;
         }
         staff.post_share(&site, &dir.genesis(), operator)?;

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { credential } from '../lib/forger.js';
 import { scenario } from '../lib/person.js';
-import { honest, relay } from '../lib/relay.js';
+import { honest, invented, relay } from '../lib/relay.js';
 import { shared } from '../lib/system.js';
 
 const system = shared();
@@ -24,6 +24,7 @@ const swapAtRegistration = async (rule, swap) => {
   });
   await person.open('create');
   await person.button('Make a passkey').click();
+  // The enclave answered another request than this page sent.
   await person.failed(rule);
   assert.ok(swapped);
   assert.equal(await page.getByText('0x').count(), 0);
@@ -32,10 +33,10 @@ const swapAtRegistration = async (rule, swap) => {
 };
 
 scenario('f12_a_relay_that_registers_its_own_passkey_is_noticed', () =>
-  swapAtRegistration('receipt_credential', (own) => credential({ clientData: own.client_data_json, rpId: 'localhost' })));
+  swapAtRegistration('answer_request', (own) => credential({ clientData: own.client_data_json, rpId: 'localhost' })));
 
 scenario('f12_a_relay_that_keeps_the_credential_id_and_swaps_the_key_is_noticed', () =>
-  swapAtRegistration('receipt_public_key', (own) => credential({ clientData: own.client_data_json, rpId: 'localhost', id: own.id })));
+  swapAtRegistration('answer_request', (own) => credential({ clientData: own.client_data_json, rpId: 'localhost', id: own.id })));
 
 scenario('f12_a_relay_that_swaps_the_passkey_to_be_added_is_noticed_before_anyone_approves', async () => {
   const { person, page } = await system.registered();
@@ -52,7 +53,7 @@ scenario('f12_a_relay_that_swaps_the_passkey_to_be_added_is_noticed_before_anyon
   await person.button('Add a passkey').click();
   await page.getByLabel('Name of the passkey').fill('Mine');
   await person.button('Make the passkey').click();
-  await person.failed('prompt_request');
+  await person.failed('answer_request');
   assert.equal(await person.dialog().getByRole('button', { name: 'Approve with passkey' }).count(), 0);
   await person.leave();
 });
@@ -73,48 +74,42 @@ const refusedPrompt = async (rule, change) => {
 };
 
 scenario('e5_a_prompt_whose_signature_covers_other_bytes_than_asked_is_refused', () =>
-  refusedPrompt('prompt_request', {
+  refusedPrompt('answer_request', {
     request: (asked) => asked.propose && { propose: { ...asked.propose, action: { sign: { ...asked.propose.action.sign, payload: { text: 'I owe you one castle.' } } } } },
   }));
 
 scenario('e5_a_prompt_with_one_changed_byte_is_refused', () =>
   refusedPrompt('statement_signature', {
-    reply: (answer) => {
-      const body = answer.ok?.prompted?.prompt.body;
-      if (!body) return undefined;
-      const at = Buffer.from(body).indexOf('apple');
-      assert.ok(at > 0);
-      body.set(Buffer.from('maple'), at);
-      return answer;
+    reply: (said) => {
+      const prompt = said?.ok?.prompted?.prompt;
+      if (!prompt) return undefined;
+      assert.ok(prompt.summary.text.includes('apple'));
+      prompt.summary.text = prompt.summary.text.replace('apple', 'maple');
+      return said;
     },
   }));
 
 scenario('e5_a_challenge_that_is_not_the_one_in_the_prompt_is_never_answered', () =>
-  refusedPrompt('prompt_challenge', {
-    reply: (answer) => {
-      if (!answer.ok?.prompted) return undefined;
-      answer.ok.prompted.options.challenge = new Uint8Array(32);
-      return answer;
+  refusedPrompt('statement_signature', {
+    reply: (said) => {
+      if (!said?.ok?.prompted) return undefined;
+      said.ok.prompted.options.challenge = new Uint8Array(32);
+      return said;
     },
   }));
 
 scenario('a10_a_prompt_of_an_earlier_request_is_refused', async () => {
-  /** @type {any} */
-  let earlier = null;
-  await refusedPrompt('prompt_request', {
-    reply: async (answer, asked) => {
+  await refusedPrompt('answer_request', {
+    reply: async (said, asked) => {
       if (!asked.propose) return undefined;
-      // The very same text, asked for a moment before with another nonce.
-      if (earlier) return earlier;
-      earlier = answer;
+      // The very same request, asked by the relay under a nonce of its own.
       const { encode, decode } = await import('../../../web/cbor.js');
-      const again = { propose: { ...asked.propose, nonce: new Uint8Array(32) } };
       const response = await fetch(`${system.simulator.page}/api/v1/enclaves/${system.simulator.ready.enclaves[0]?.id}/request`, {
         method: 'POST',
         headers: { 'content-type': 'application/cbor' },
-        body: encode(again),
+        body: encode({ nonce: new Uint8Array(32), request: asked }),
       });
-      return decode(new Uint8Array(await response.arrayBuffer()));
+      return { reply: decode(new Uint8Array(await response.arrayBuffer())) };
     },
   });
 });
@@ -125,10 +120,10 @@ scenario('f2_evidence_made_for_another_nonce_is_refused', async () => {
   /** @type {any} */
   let old = null;
   await relay(page, {
-    reply: (answer) => {
-      if (!answer.ok?.evidence) return undefined;
-      old ??= answer;
-      return old;
+    reply: (said, asked, reply) => {
+      if (!asked.evidence) return undefined;
+      old ??= reply;
+      return { reply: old };
     },
   });
   await person.open('verify');
@@ -177,10 +172,10 @@ scenario('e2_an_older_account_is_never_taken_for_the_present_one', async () => {
   /** @type {any} */
   let old = null;
   await relay(page, {
-    reply: (answer) => {
-      if (!answer.ok?.account) return undefined;
-      old ??= answer;
-      return old;
+    reply: (said, asked, reply) => {
+      if (asked.read?.query !== 'account') return undefined;
+      old ??= reply;
+      return { reply: old };
     },
   });
   await person.view('Passkeys');
@@ -189,7 +184,7 @@ scenario('e2_an_older_account_is_never_taken_for_the_present_one', async () => {
   await page.getByLabel('Name of the passkey').fill('New name');
   await person.button('Continue').click();
   await person.approved();
-  await person.failed('rolled_back');
+  await person.failed('answer_request');
 
   await honest(page);
   await page.getByRole('button', { name: 'Try again' }).click();
@@ -197,17 +192,111 @@ scenario('e2_an_older_account_is_never_taken_for_the_present_one', async () => {
   await person.leave();
 });
 
-scenario('an_address_that_no_enclave_signed_for_is_not_shown', async () => {
+/**
+ * Changes what the enclave answers to a view of the account.
+ * @param {(ok: any) => void} change
+ */
+const inViews = (change) => ({
+  /** @param {any} said @param {any} asked */
+  reply: (said, asked) => {
+    if (!asked.read || !said?.ok) return undefined;
+    change(said.ok);
+    return said;
+  },
+});
+
+scenario('e16_an_address_that_no_enclave_signed_for_is_not_shown', async () => {
+  const { person, page } = await system.registered();
+  await relay(
+    page,
+    inViews(({ account }) => {
+      for (const key of account.keys) key.address = new Uint8Array(20).fill(0xbb);
+    }),
+  );
+  await page.reload();
+  await person.failed('statement_signature');
+  assert.equal(await page.getByText(/0xbb/i).count(), 0);
+  await person.leave();
+});
+
+scenario('e16_a_passkey_or_a_name_that_the_host_changed_is_not_shown', async () => {
+  const { person, page } = await system.registered();
+  const second = await person.authenticator('usb');
+  await person.view('Passkeys');
+  await person.touchOnly(second);
+  await person.button('Add a passkey').click();
+  await page.getByLabel('Name of the passkey').fill('Thief');
+  await person.button('Make the passkey').click();
+  await person.prompt();
+  await person.touchOnly(person.first);
+  await person.approved();
+  await page.getByRole('heading', { name: 'Thief' }).waitFor();
+
+  // The host hides the second passkey, then calls it by another name.
+  for (const change of [
+    (/** @type {any} */ account) => account.passkeys.pop(),
+    (/** @type {any} */ account) => {
+      account.passkeys[1].name = 'Your old phone';
+    },
+  ]) {
+    await relay(page, inViews(({ account }) => account && change(account)));
+    await page.reload();
+    await person.failed('statement_signature');
+    assert.equal(await page.locator('[data-passkey]').count(), 0);
+    assert.equal(await page.getByText('Your old phone').count(), 0);
+    await honest(page);
+    await page.reload();
+    await page.getByRole('heading', { name: 'Thief' }).waitFor();
+  }
+  await person.leave();
+});
+
+scenario('e16_an_entry_taken_out_of_the_history_is_noticed', async () => {
+  const { person, page } = await system.registered();
+  await person.view('Sign');
+  await person.sign('Text', 'I owe you one apple.');
+  await relay(
+    page,
+    inViews(({ history }) => {
+      history?.entries.shift();
+    }),
+  );
+  await person.view('History');
+  await person.failed('statement_signature');
+  assert.equal(await page.locator('[data-sequence]').count(), 0);
+  await person.leave();
+});
+
+scenario('e16_a_refusal_that_the_host_invents_is_shown_as_the_hosts_word', async () => {
+  const { person, page } = await system.registered();
+  await relay(page, { reply: (said, asked) => (asked.evidence ? undefined : invented('unknown_account')) });
+  await page.reload();
+  const shown = await person.failed('unsigned_refusal');
+  assert.match(await shown.innerText(), /refused by the host/);
+  assert.match(await shown.innerText(), /unknown_account/);
+  assert.equal(await page.getByRole('link', { name: /account/i }).count(), 0, 'no new account is offered because of it');
+  await page.getByRole('button', { name: 'Sign out' }).click();
+  await person.button('Sign in').first().click();
+  await person.failed('unsigned_refusal');
+  await honest(page);
+  await person.leave();
+});
+
+scenario('e16_an_outcome_that_the_host_swapped_is_not_believed', async () => {
   const { person, page } = await system.registered();
   await relay(page, {
-    reply: (answer) => {
-      if (!answer.ok?.account) return undefined;
-      for (const key of answer.ok.account.keys) key.address = new Uint8Array(20).fill(0xbb);
-      return answer;
+    reply: (said) => {
+      const created = said?.ok?.approved?.outcome?.key_created;
+      if (!created) return undefined;
+      created.address = new Uint8Array(20).fill(0xbb);
+      return said;
     },
   });
-  await page.reload();
-  await person.failed('address_changed');
+  await person.button('Create a key').click();
+  await page.getByLabel('Name of the key').fill('Savings');
+  await person.button('Continue').click();
+  await person.approve();
+  await person.failed('statement_signature');
   assert.equal(await page.getByText(/0xbb/i).count(), 0);
   await person.leave();
 });

@@ -196,11 +196,12 @@ scenario('s7_a_second_passkey_is_added_with_approval_renamed_and_removed_but_nev
   const code = await page.evaluate(async () => {
     const session = JSON.parse(String(sessionStorage.getItem('openkey.session')));
     const load = (/** @type {string} */ path) => import(path);
-    const [{ Api }, { fromHex, fromBase64, random }] = await Promise.all([load('/api.js'), load('/bytes.js')]);
+    const [{ Api }, { fromHex, fromBase64 }, { decode }] = await Promise.all([load('/api.js'), load('/bytes.js'), load('/cbor.js')]);
     const api = new Api((await Api.config()).enclave);
-    const { answer } = await api.send({ read: { token: fromBase64(session.token), head: null, query: 'account' } }, 'account');
-    const action = { remove_passkey: { passkey: answer.passkeys[0].id } };
-    return api.send({ propose: { account: fromHex(session.account), user_handle: fromHex(session.userHandle), origin: location.origin, nonce: random(32), head: null, action } }, 'prompted').then(() => 'prompted', (/** @type {any} */ error) => error.code);
+    const said = async (/** @type {any} */ request) => decode((await api.send(request)).reply.answer.body).result;
+    const { account } = (await said({ read: { token: fromBase64(session.token), head: null, query: 'account' } })).ok;
+    const action = { remove_passkey: { passkey: account.passkeys[0].id } };
+    return (await said({ propose: { account: fromHex(session.account), user_handle: fromHex(session.userHandle), origin: location.origin, head: null, action } })).refused.code;
   });
   assert.equal(code, 'last_passkey');
   await person.leave();

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { test } from 'node:test';
+import { encode } from '../../../web/cbor.js';
 import { Failure, networkFailure } from '../../../web/errors.js';
 import { standing } from '../../../web/standing.js';
 import { Store } from '../../../web/store.js';
@@ -17,29 +18,41 @@ const rule = (/** @type {string} */ code) => new Failure('evidence', code, { tit
 /** An enclave whose boots have the given identities, one after the other. */
 const setting = (/** @type {string[]} */ boots) => {
   const state = { boots, asked: 0, history: 'first', anchor: /** @type {Uint8Array<ArrayBuffer> | null} */ (new Uint8Array([1])), /** @type {string | null} */ rule: null };
-  const api = { send: async () => { state.asked += 1; return { answer: { document: new Uint8Array([state.asked]) } }; } };
+  /** @type {any} what the host gives for the next request */
+  let next = null;
+  const api = {
+    evidence: async () => { state.asked += 1; return new Uint8Array([state.asked]); },
+    send: async () => ({ call: new Uint8Array([1]), nonce: new Uint8Array(32), reply: next }),
+    refused: () => {},
+  };
   const verifier = {
     evidence: () => ({ binding: { identity: state.boots[0] } }),
     anchored: (/** @type {any} */ { known }) => {
       if (state.rule) throw rule(state.rule);
       return { evidence: { binding: { identity: state.boots[0] } }, history: known === null ? 'first' : 'same', known: 'what to remember' };
     },
-    prompt: (/** @type {string} */ identity, /** @type {any} */ signed) => {
+    answer: (/** @type {string} */ identity, /** @type {any} */ signed) => {
       if (signed.rule) throw rule(signed.rule);
       if (signed.by !== identity) throw rule('statement_signature');
-      return { by: identity };
+      return { refused: signed.refused ?? null };
     },
   };
   const config = { version: 1, origin: 'http://localhost', enclave: 'e1', policy: null };
   const store = new Store(area(), area());
   const served = async () => ({ anchor: state.anchor, releases: null });
-  const visit = new Visit(/** @type {any} */ (api), /** @type {any} */ (config), store, async () => /** @type {any} */ (verifier), served, 'localhost');
+  const place = { hostname: 'localhost', origin: 'http://localhost' };
+  const visit = new Visit(/** @type {any} */ (api), /** @type {any} */ (config), store, async () => /** @type {any} */ (verifier), served, place);
+  /** @param {any} reply */
+  const given = (reply) => {
+    next = reply;
+    return visit.ask({ sign_in: { origin: 'o' } }, 'prompted');
+  };
   /** @param {any} signed */
-  const check = (signed) => visit.checkPrompt(signed, /** @type {any} */ ({}));
-  return { state, visit, check, store };
+  const check = (signed) => given({ answer: { ...signed, body: encode({ result: { ok: { prompted: {} } } }) } });
+  return { state, visit, check, given, store };
 };
 
-test('a prompt of the verified enclave passes without asking for evidence again', async () => {
+test('an answer of the verified enclave passes without asking for evidence again', async () => {
   const { state, visit, check } = setting(['a']);
   await visit.ensure();
   await check({ by: 'a' });
@@ -68,8 +81,17 @@ test('e5_a_stranger_never_vouches', async () => {
 test('a broken rule is the answer and asks nobody again', async () => {
   const { state, visit, check } = setting(['a']);
   await visit.ensure();
-  await assert.rejects(check({ rule: 'prompt_request' }), { code: 'prompt_request' });
+  await assert.rejects(check({ rule: 'answer_request' }), { code: 'answer_request' });
   assert.equal(state.asked, 1);
+});
+
+test('e16_a_refusal_counts_as_the_enclaves_only_under_its_signature', async () => {
+  const { visit, check, given } = setting(['a']);
+  await visit.ensure();
+  const refused = { code: 'unknown_account', message: 'm', advice: 'a' };
+  await assert.rejects(check({ by: 'a', refused }), { party: 'enclave', code: 'unknown_account' });
+  await assert.rejects(check({ by: 'stranger', refused }), { party: 'evidence', code: 'statement_signature' });
+  await assert.rejects(given({ bare: { refused } }), { party: 'host', code: 'unsigned_refusal' });
 });
 
 test('what was proven under one policy does not count under another', async () => {
@@ -190,62 +212,90 @@ test('the compiled verifier answers through its memory and names the rule', asyn
     return assert.fail('was accepted');
   };
   const signed = { body: new Uint8Array([0xa0]), signature: new Uint8Array(64) };
+  const asked = { call: new Uint8Array([1]), origin: 'http://localhost', now: 0 };
   const nonce = new Uint8Array(32);
   const policy = /** @type {any} */ ({ version: 1, measurements: [{ 0: 'ab'.repeat(48), 16: 'cd'.repeat(48) }], max_age_seconds: 300, max_skew_seconds: 60 });
   for (let i = 0; i < 50; i += 1) {
-    assert.equal(code(() => verifier.head('11'.repeat(32), signed, null)), 'statement_signature');
+    assert.equal(code(() => verifier.answer('11'.repeat(32), signed, asked)), 'statement_signature');
   }
-  assert.equal(code(() => verifier.head('00'.repeat(32), signed, null)), 'identity_key');
+  assert.equal(code(() => verifier.answer('00'.repeat(32), signed, asked)), 'identity_key');
   assert.equal(code(() => verifier.evidence({ document: new Uint8Array(0), nonce, now: 0, policy })), 'document_empty');
   assert.equal(code(() => verifier.evidence({ document: nonce, nonce, now: 0, policy: { ...policy, measurements: [] } })), 'policy_without_measurements');
   assert.equal(code(() => verifier.call({ op: 'nothing' })), 'input');
   assert.equal(code(() => verifier.call({ op: 'x'.repeat(5_000_000) })), 'input');
 });
 
-/** An enclave whose evidence names `pending`, behind a host that shows a list that differs so many times. */
-const showing = (/** @type {string} */ pending, differs = 0) => {
+/** An enclave whose evidence names `pending`, behind a host that gives these statuses, the last one for good. */
+const showing = (/** @type {string} */ pending, /** @type {any[]} */ ...replies) => {
   const { visit } = setting(['a']);
   const asked = /** @type {string[]} */ ([]);
   const successor = { release: '2.0.0', epoch: 2, manifest_sha256: 'ab', announced_at_ms: 1, allowed_from_ms: 2, consents: [], consents_needed: 1 };
+  const call = new Uint8Array([7]);
   visit.api = /** @type {any} */ ({
-    send: async (/** @type {any} */ request, /** @type {string} */ expected) => {
-      asked.push(expected);
-      return { answer: request === 'status' ? { root: {} } : { document: new Uint8Array([1]) } };
+    evidence: async () => { asked.push('evidence'); return new Uint8Array([1]); },
+    send: async (/** @type {any} */ request) => {
+      asked.push(request);
+      return { call, reply: replies.length > 1 ? replies.shift() : replies[0] };
     },
+    refused: () => {},
   });
+  const opened = (/** @type {string} */ identity, /** @type {any} */ signed, /** @type {any} */ given) => {
+    assert.deepEqual(given.call, call);
+    if (signed.by !== identity) throw rule('statement_signature');
+  };
   visit.load = async () =>
     /** @type {any} */ ({
       evidence: () => ({ binding: { identity: 'a', pending } }),
-      successors: (/** @type {string} */ named, /** @type {Uint8Array} */ status) => {
-        assert.equal(named, pending);
-        // {"ok":{"status":{"root":{}}}}
-        assert.equal(Buffer.from(status).toString('hex'), 'a1626f6ba166737461747573a164726f6f74a0');
-        if (differs > 0) {
-          differs -= 1;
-          throw rule('successors_differ');
-        }
+      anchored: () => ({ evidence: { binding: { identity: 'a', pending } }, history: 'first', known: 'k' }),
+      answer: (/** @type {string} */ identity, /** @type {any} */ signed, /** @type {any} */ given) => {
+        opened(identity, signed, given);
+        return { refused: signed.refused ?? null };
+      },
+      successors: (/** @type {string} */ identity, /** @type {any} */ signed, /** @type {any} */ given) => {
+        opened(identity, signed, given);
+        assert.equal(given.pending, pending);
+        if (signed.differs) throw rule('successors_differ');
         return [successor];
       },
     });
   return { visit, asked, successor };
 };
+const named = '00'.repeat(32);
+const good = { answer: { by: 'a' } };
+const differs = { answer: { by: 'a', differs: true } };
+const stranger = { answer: { by: 'stranger' } };
 
 test('e8_waiting_successors_are_those_that_the_evidence_names', async () => {
-  const { visit, asked, successor } = showing('00'.repeat(32));
+  const { visit, asked, successor } = showing(named, good);
   assert.deepEqual((await visit.ensure()).successors, [successor]);
   assert.deepEqual(asked, ['evidence', 'status']);
   for (const [pending, successors] of /** @type {[string, [] | null][]} */ ([['none', []], ['unknown', null]])) {
-    const told = showing(pending);
+    const told = showing(pending, good);
     assert.deepEqual((await told.visit.ensure()).successors, successors);
     assert.deepEqual(told.asked, ['evidence']);
   }
 });
 
 test('e8_a_host_that_hides_a_waiting_successor_is_refused_after_a_second_look', async () => {
-  const changed = showing('00'.repeat(32), 1);
-  assert.equal((await changed.visit.ensure()).successors?.length, 1);
-  assert.deepEqual(changed.asked, ['evidence', 'status', 'evidence', 'status']);
-  const { visit } = showing('00'.repeat(32), 2);
+  for (const first of [differs, stranger]) {
+    const changed = showing(named, first, good);
+    assert.equal((await changed.visit.ensure()).successors?.length, 1);
+    assert.deepEqual(changed.asked, ['evidence', 'status', 'evidence', 'status']);
+  }
+  const { visit } = showing(named, differs);
   await assert.rejects(visit.ensure(), { code: 'successors_differ' });
   assert.equal(visit.current, null);
+});
+
+test('e16_waiting_successors_come_from_a_status_that_the_vouched_boot_signed', async () => {
+  const refused = { code: 'internal', message: 'm', advice: 'a' };
+  for (const [reply, failure] of /** @type {[any, any][]} */ ([
+    [stranger, { code: 'statement_signature' }],
+    [{ bare: { refused } }, { party: 'host', code: 'unsigned_refusal' }],
+    [{ answer: { by: 'a', refused } }, { party: 'enclave', code: 'internal' }],
+  ])) {
+    const { visit } = showing(named, reply);
+    await assert.rejects(visit.ensure(), failure);
+    assert.equal(visit.current, null);
+  }
 });

@@ -2,7 +2,7 @@
 
 use openkey_protocol::cbor;
 use openkey_protocol::message::{
-    Action, Class, Error, ErrorCode, KeyId, Payload, Reply, Request, Severity,
+    Action, Bare, Call, Class, Error, ErrorCode, KeyId, Payload, Reply, Request, Severity,
 };
 use openkey_tests::simulation;
 
@@ -63,20 +63,23 @@ fn e11_there_is_no_way_to_ask_for_a_bare_digest() {
         account: ada.account_id().unwrap(),
         user_handle: ada.user_handle().unwrap(),
         origin: simulation.page().to_owned(),
-        nonce: [7; 32].into(),
         head: None,
         action: Action::Sign {
             key: KeyId(0),
             payload: Payload::Text("x".repeat(32)),
         },
     });
-    let honest = cbor::encode(&proposal).unwrap();
+    let honest = cbor::encode(&Call {
+        nonce: [7; 32].into(),
+        request: proposal,
+    })
+    .unwrap();
     let client = simulation.site().unwrap();
     let code = |bytes: &[u8]| match cbor::decode(
         &client.client().exchange(Class::Request, bytes).unwrap(),
     ) {
-        Ok(Reply::Error(Error { code, .. })) => Some(code),
-        Ok(Reply::Ok(_)) => None,
+        Ok(Reply::Bare(Bare::Refused(Error { code, .. }))) => Some(code),
+        Ok(Reply::Answer(_)) => None,
         other => panic!("{other:?}"),
     };
     assert_eq!(code(&honest), None);

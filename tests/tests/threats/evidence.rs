@@ -4,7 +4,7 @@
 use std::sync::{Arc, Mutex};
 
 use openkey_protocol::cbor;
-use openkey_protocol::message::{Reply, Response};
+use openkey_protocol::message::{Bare, Reply};
 use openkey_tests::relay::{self, Relay};
 use openkey_tests::{said, simulation, verify};
 
@@ -17,7 +17,7 @@ fn f2_a_recorded_document_does_not_answer_another_nonce() {
         simulation.page(),
         relay::honestly(),
         Box::new(move |_, body| match cbor::decode::<Reply>(&body) {
-            Ok(Reply::Ok(Response::Evidence(_))) => {
+            Ok(Reply::Bare(Bare::Evidence(_))) => {
                 recorded.lock().unwrap().get_or_insert(body).clone()
             }
             _ => body,

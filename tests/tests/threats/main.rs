@@ -7,6 +7,7 @@
     clippy::panic
 )] // a test may stop at once
 
+mod answers;
 mod approvals;
 mod dangers;
 mod evidence;

@@ -1,11 +1,12 @@
 //! E1, E2, E3, E10: a host that owns the database.
 
 use openkey_protocol::cbor;
-use openkey_protocol::message::{Action, Class, Error, ErrorCode, KeyId, Payload, Reply};
+use openkey_protocol::message::{Action, Call, Class, ErrorCode, KeyId, Payload, Reply, Request};
 use openkey_simulator::person::Person;
 use openkey_simulator::simulation::Simulation;
 use openkey_tests::database::{Database, Row, rewritten};
 use openkey_tests::simulation;
+use openkey_verifier::answer::{self, Asked};
 
 use crate::refusal;
 
@@ -230,13 +231,17 @@ fn e10_signatures_of_an_account_are_limited_inside_the_enclave() {
 fn a_request_under_another_class_is_refused() {
     let simulation = simulation(|it| it);
     let site = simulation.site().unwrap();
-    let request = cbor::encode(&openkey_protocol::message::Request::Status).unwrap();
-    let answer = site.client().exchange(Class::SignUp, &request).unwrap();
-    assert!(matches!(
-        cbor::decode(&answer),
-        Ok(Reply::Error(Error {
-            code: ErrorCode::WrongClass,
-            ..
-        }))
-    ));
+    let call = Call {
+        nonce: [7; 32].into(),
+        request: Request::Status,
+    };
+    let call = cbor::encode(&call).unwrap();
+    let reply = site.client().exchange(Class::SignUp, &call).unwrap();
+    let Ok(Reply::Answer(answer)) = cbor::decode(&reply) else {
+        panic!("no answer");
+    };
+    let asked = Asked::new(&call, answer.unverified().unwrap().at);
+    let refused = answer::open(&site.identity().unwrap(), &answer, &asked);
+    let refused = refused.unwrap().unwrap_err();
+    assert_eq!(refused.code, ErrorCode::WrongClass);
 }

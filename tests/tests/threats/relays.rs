@@ -1,9 +1,6 @@
 //! E5, F12: a relay between page and enclave that changes what passes.
 
-use openkey_protocol::cbor;
-use openkey_protocol::message::{
-    Action, Bytes, KeyId, PasskeyCreated, Payload, Reply, Request, Response, SignUpFinish, Signed,
-};
+use openkey_protocol::message::{Action, KeyId, Payload, Request, Response};
 use openkey_simulator::authenticator::{Authenticator, Behaviour};
 use openkey_simulator::person::{Person, PersonError, Site};
 use openkey_simulator::simulation::Simulation;
@@ -55,42 +52,34 @@ fn e5_a_prompt_that_covers_other_bytes_than_asked_is_refused_by_the_client() {
     // the relay asks for another text than the person does; the prompt is genuine
     let (_relay, mut ada) = behind(
         &simulation,
-        Box::new(|_, body| match cbor::decode::<Request>(&body) {
-            Ok(Request::Propose(mut propose)) => {
-                if let Action::Sign {
+        relay::requests(|request| {
+            if let Request::Propose(propose) = request
+                && let Action::Sign {
                     payload: Payload::Text(text),
                     ..
                 } = &mut propose.action
-                {
-                    *text = "pay 1000 to Mallory".into();
-                }
-                cbor::encode(&Request::Propose(propose)).unwrap()
+            {
+                *text = "pay 1000 to Mallory".into();
             }
-            _ => body,
         }),
         relay::honestly(),
     );
     ada.sign_up("Ada").unwrap();
     let refused = ada.sign_text("pay 1 to Bob").unwrap_err();
-    assert!(matches!(refused, PersonError::Prompt(_)), "{refused:?}");
+    assert!(matches!(refused, PersonError::Answer(_)), "{refused:?}");
 
     // the relay changes what the prompt says; the signature is no longer the enclave's
     let (_relay, mut bob) = behind(
         &simulation,
         relay::honestly(),
-        relay::replies(|reply| match reply {
-            Reply::Ok(Response::Prompted(mut prompted)) => {
-                let mut prompt = prompted.prompt.unverified().unwrap();
-                prompt.summary.title.push('!');
-                let body = Bytes(cbor::encode(&prompt).unwrap());
-                prompted.prompt = Signed::from_parts(body, prompted.prompt.signature);
-                Reply::Ok(Response::Prompted(prompted))
+        relay::responses(|response| {
+            if let Response::Prompted(prompted) = response {
+                prompted.prompt.summary.title.push('!');
             }
-            other => other,
         }),
     );
     let refused = bob.sign_up("Bob").unwrap_err();
-    assert!(matches!(refused, PersonError::Prompt(_)), "{refused:?}");
+    assert!(matches!(refused, PersonError::Answer(_)), "{refused:?}");
 }
 
 #[test]
@@ -103,29 +92,24 @@ fn f12_a_credential_swapped_at_registration_is_noticed_by_the_receipt() {
     let seen = answers_options.clone();
     let (_relay, mut ada) = behind(
         &simulation,
-        Box::new(move |_, body| match cbor::decode::<Request>(&body) {
-            Ok(Request::SignUpFinish(finish)) => {
+        relay::requests(move |request| {
+            if let Request::SignUpFinish(finish) = request {
                 let options = options.get_or_insert_with(|| seen.lock().unwrap().clone().unwrap());
-                let credential = Authenticator::new()
+                finish.credential = Authenticator::new()
                     .create(options, &Behaviour::at(&origin))
                     .unwrap();
-                cbor::encode(&Request::SignUpFinish(SignUpFinish {
-                    credential,
-                    ..finish
-                }))
-                .unwrap()
             }
-            _ => body,
         }),
-        relay::replies(move |reply| {
-            if let Reply::Ok(Response::SignUpStarted(started)) = &reply {
-                *answers_options.lock().unwrap() = Some(started.options.clone());
+        Box::new(move |_, body| {
+            if let Some(Response::SignUpStarted(started)) = relay::response(&body) {
+                *answers_options.lock().unwrap() = Some(started.options);
             }
-            reply
+            body
         }),
     );
+    // the answer is to another request than the one that was sent
     let refused = ada.sign_up("Ada").unwrap_err();
-    assert!(matches!(refused, PersonError::Receipt(_)), "{refused:?}");
+    assert!(matches!(refused, PersonError::Answer(_)), "{refused:?}");
 }
 
 #[test]
@@ -136,31 +120,25 @@ fn f12_a_credential_swapped_at_adding_a_passkey_needs_an_approval_it_does_not_ge
     let seen = options.clone();
     let (_relay, mut ada) = behind(
         &simulation,
-        Box::new(move |_, body| match cbor::decode::<Request>(&body) {
-            Ok(Request::PasskeyCreated(created)) => {
+        relay::requests(move |request| {
+            if let Request::PasskeyCreated(created) = request {
                 let options = seen.lock().unwrap().clone().unwrap();
-                let credential = Authenticator::new()
+                created.credential = Authenticator::new()
                     .create(&options, &Behaviour::at(&origin))
                     .unwrap();
-                cbor::encode(&Request::PasskeyCreated(PasskeyCreated {
-                    credential,
-                    ..created
-                }))
-                .unwrap()
             }
-            _ => body,
         }),
-        relay::replies(move |reply| {
-            if let Reply::Ok(Response::NewPasskey(new)) = &reply {
-                *options.lock().unwrap() = Some(new.options.clone());
+        Box::new(move |_, body| {
+            if let Some(Response::NewPasskey(new)) = relay::response(&body) {
+                *options.lock().unwrap() = Some(new.options);
             }
-            reply
+            body
         }),
     );
     ada.sign_up("Ada").unwrap();
     let mut phone = Authenticator::new();
     let refused = ada.add_passkey("phone", &mut phone).unwrap_err();
-    assert!(matches!(refused, PersonError::Prompt(_)), "{refused:?}");
+    assert!(matches!(refused, PersonError::Answer(_)), "{refused:?}");
     assert_eq!(ada.account().unwrap().passkeys.len(), 1);
 }
 

@@ -52,7 +52,7 @@ fn main() {
     documents::documents(&mut cases);
     statements::prompts(&mut cases);
     statements::receipts(&mut cases);
-    statements::heads(&mut cases);
+    statements::views(&mut cases);
     statements::successors(&mut cases);
     println!("{}", serde_json::to_string_pretty(&cases.0).unwrap());
 }

@@ -4,10 +4,12 @@ use ed25519_dalek::{Signer, SigningKey};
 use openkey_protocol::{
     cbor,
     message::{
-        AccountHead, AccountId, AccountReceipt, Action, Address, Grant, GrantKind, GrantedAbility,
-        Hash32, KeyId, Limits, Line, Payload, Prompt, PromptKind, Propose, ReceiptCredential,
-        ReceiptKey, Reply, Request, Response, RootState, RootStatus, Severity, Signed, Statement,
-        Status, Summary, UpgradeStatus, UserHandle, Warning,
+        AccountHead, AccountId, AccountReceipt, AccountView, Action, Address, Answer, Call, Error,
+        ErrorCode, Grant, GrantKind, GrantedAbility, Hash32, HistoryEntry, HistoryPage, KeyId,
+        KeyView, Limits, Line, PasskeyView, Payload, Prompt, PromptKind, Prompted, Propose, Query,
+        Read, ReceiptCredential, ReceiptKey, Request, RequestOptions, Response, RootState,
+        RootStatus, Severity, Signed, Statement, Status, Summary, UpgradeStatus, UserHandle,
+        Verdict, Warning,
     },
 };
 use openkey_verifier::receipt::account_id;
@@ -74,7 +76,6 @@ fn propose(text: &str) -> Request {
         account: account(),
         user_handle: USER_HANDLE,
         origin: ORIGIN.into(),
-        nonce: NONCE.into(),
         head: None,
         action: Action::Sign {
             key: KeyId(0),
@@ -83,8 +84,40 @@ fn propose(text: &str) -> Request {
     })
 }
 
+fn call(request: Request) -> Vec<u8> {
+    let nonce = NONCE.into();
+    cbor::encode(&Call { nonce, request }).unwrap()
+}
+
+/// The question about an honest answer, five seconds after it was given.
+fn answered(call: &[u8], continued: Option<AccountHead>, result: Verdict) -> Value {
+    let answer = Answer {
+        request: Hash32(Sha256::digest(call).into()),
+        nonce: NONCE.into(),
+        at: NOW.0,
+        continued,
+        result,
+    };
+    let mut input = statement("answer", &answer);
+    input["call"] = json!(hex::encode(call));
+    input["origin"] = json!(ORIGIN);
+    input["now_ms"] = json!(NOW.0 + 5_000);
+    input
+}
+
+/// What an answer shows if it has none of these.
+fn shown(members: Value) -> Value {
+    let mut all = json!({
+        "at": NOW.0, "refused": null, "prompt": null, "head": null, "keys": [], "above": null,
+    });
+    for (name, value) in members.as_object().unwrap() {
+        all[name] = value.clone();
+    }
+    all
+}
+
 pub(crate) fn prompts(cases: &mut Cases) {
-    let request = cbor::encode(&propose(TEXT)).unwrap();
+    let asked_for = call(propose(TEXT));
     let prefixed = format!("\x19Ethereum Signed Message:\n{}{TEXT}", TEXT.len());
     let digest: [u8; 32] = Keccak256::digest(prefixed).into();
     let honest = Prompt {
@@ -94,8 +127,6 @@ pub(crate) fn prompts(cases: &mut Cases) {
         head: Some(head(3)),
         challenge: vec![0xc4; 32].into(),
         digest: Hash32(digest),
-        request: Hash32(Sha256::digest(&request).into()),
-        nonce: NONCE.into(),
         origin: ORIGIN.into(),
         issued_at: NOW.0,
         expires_at: NOW.0 + 120_000,
@@ -126,24 +157,28 @@ pub(crate) fn prompts(cases: &mut Cases) {
             confirm: false,
         },
     };
-    let asked = |prompt: &Prompt| {
-        let mut input = statement("prompt", prompt);
-        input["request"] = json!(hex::encode(&request));
-        input["nonce"] = json!(hex::encode(NONCE));
-        input["origin"] = json!(ORIGIN);
-        input["now_ms"] = json!(NOW.0 + 5_000);
-        input
+    let prompted = |prompt: &Prompt| {
+        let response = Response::Prompted(Prompted {
+            prompt: prompt.clone(),
+            options: RequestOptions {
+                challenge: vec![0xc4; 32].into(),
+                rp_id: "localhost".into(),
+                allow: Vec::new(),
+                timeout_ms: 120_000,
+            },
+            context: vec![0xcc; 24].into(),
+        });
+        Verdict::Ok(response)
     };
+    let asked = |prompt: &Prompt| answered(&asked_for, None, prompted(prompt));
     let input = asked(&honest);
     let ok = json!({
         "kind": "sign_text",
         "account": account().to_string(),
         "key": { "key": 0, "address": ADDRESS },
-        "head": head_view(account().to_string(), 3, "4e"),
+        "head": head_view(account().to_string(), 3, "4e", &"e7".repeat(32)),
         "challenge": "c4".repeat(32),
         "digest": hex::encode(digest),
-        "request": hex::encode(Sha256::digest(&request)),
-        "nonce": hex::encode(NONCE),
         "origin": ORIGIN,
         "issued_at": NOW.0,
         "expires_at": NOW.0 + 120_000,
@@ -168,18 +203,20 @@ pub(crate) fn prompts(cases: &mut Cases) {
             "confirm": false,
         },
     });
-    cases.ok("prompt", &input, ok);
-    bent_statement(cases, "prompt");
-    let other = hex::encode(cbor::encode(&propose("I sell my house")).unwrap());
-    cases.bent("prompt_request", "prompt", "request", json!(other));
-    cases.bent("prompt_nonce", "prompt", "nonce", json!("00"));
+    cases.ok("answer", &input, shown(json!({ "prompt": ok })));
+    bent_statement(cases, "answer");
+    let other = hex::encode(call(propose("I sell my house")));
+    cases.bent("answer_request", "answer", "call", json!(other));
+    cases.bent("input", "answer", "call", Value::Null);
+    cases.bent("input", "answer", "nonce", json!("00"));
+    cases.bent("input", "answer", "above", json!("00"));
     let elsewhere = json!("https://evil.example");
-    cases.bent("prompt_origin", "prompt", "origin", elsewhere);
+    cases.bent("prompt_origin", "answer", "origin", elsewhere);
+    cases.bent("prompt_origin", "answer", "origin", Value::Null);
     let late = json!(NOW.0 + 180_000);
-    cases.bent("prompt_expired", "prompt", "now_ms", late);
+    cases.bent("answer_too_old", "answer", "now_ms", late);
     let early = json!(NOW.0 - 60_001);
-    cases.bent("prompt_not_yet_issued", "prompt", "now_ms", early);
-    cases.bent("input", "prompt", "request", Value::Null);
+    cases.bent("answer_not_yet_given", "answer", "now_ms", early);
     let mut lying = |rule: &str, change: fn(&mut Prompt)| {
         let mut prompt = honest.clone();
         change(&mut prompt);
@@ -189,6 +226,162 @@ pub(crate) fn prompts(cases: &mut Cases) {
     lying("prompt_action", |prompt| prompt.account = None);
     lying("prompt_key", |prompt| prompt.key = None);
     lying("prompt_digest", |prompt| prompt.digest = Hash32([0; 32]));
+    lying("prompt_challenge", |prompt| prompt.challenge.0.push(0));
+    lying("prompt_expired", |prompt| {
+        prompt.expires_at = prompt.issued_at
+    });
+    lying("prompt_not_yet_issued", |prompt| prompt.issued_at += 65_001);
+    let refusal = Error {
+        code: ErrorCode::UnknownAccount,
+        message: "There is no such account.".into(),
+        advice: "Sign up.".into(),
+    };
+    let refused = answered(&asked_for, None, Verdict::Refused(refusal));
+    let words = json!({
+        "code": "unknown_account",
+        "message": "There is no such account.",
+        "advice": "Sign up.",
+    });
+    cases.ok("a refusal", &refused, shown(json!({ "refused": words })));
+}
+
+fn read(head: Option<AccountHead>, query: Query) -> Vec<u8> {
+    call(Request::Read(Read {
+        token: vec![0x70; 24].into(),
+        head,
+        query,
+    }))
+}
+
+pub(crate) fn views(cases: &mut Cases) {
+    let view = AccountView {
+        account: account(),
+        name: "Ada".into(),
+        created_at: NOW.0,
+        confirmed: true,
+        passkeys: vec![PasskeyView {
+            id: vec![0xc1; 20].into(),
+            name: "phone".into(),
+            public_key_sha256: Hash32([0x33; 32]),
+            created_at: NOW.0,
+            used_at: None,
+        }],
+        keys: vec![KeyView {
+            key: KeyId(0),
+            address: key().address,
+            label: "first".into(),
+            created_at: NOW.0,
+            archived_at: None,
+        }],
+        history: 2,
+        head: head(7),
+    };
+    let ok = |view: &AccountView| Verdict::Ok(Response::Account(view.clone()));
+    let seen = head_view(account().to_string(), 7, "4e", &"e7".repeat(32));
+    let shows = shown(json!({
+        "head": seen,
+        "keys": [{ "key": 0, "address": ADDRESS }],
+    }));
+    let asked = read(None, Query::Account);
+    cases.ok(
+        "an account",
+        &answered(&asked, None, ok(&view)),
+        shows.clone(),
+    );
+    let mut other = view.clone();
+    other.account = AccountId([1; 32]);
+    let lying = answered(&asked, None, ok(&other));
+    cases.refused("an account of another head", "account_view", lying);
+    for (name, known, continued, rule) in [
+        ("the known head", head(7), Some(head(7)), None),
+        ("an older head", head(6), Some(head(6)), None),
+        (
+            "a head that is not continued",
+            head(6),
+            None,
+            Some("not_continued"),
+        ),
+        (
+            "another head than sent",
+            head(6),
+            Some(head(5)),
+            Some("not_continued"),
+        ),
+        ("a newer head", head(8), Some(head(8)), Some("rolled_back")),
+    ] {
+        let asked = read(Some(known), Query::Account);
+        let input = answered(&asked, continued, ok(&view));
+        match rule {
+            None => cases.ok(&format!("an account after {name}"), &input, shows.clone()),
+            Some(rule) => cases.refused(&format!("an account after {name}"), rule, input),
+        }
+    }
+    let fork = AccountHead {
+        hash: Hash32([1; 32]),
+        ..head(7)
+    };
+    let input = answered(&read(Some(fork), Query::Account), Some(fork), ok(&view));
+    cases.refused("an account beside the known head", "forked", input);
+
+    let entry = |sequence, previous| HistoryEntry {
+        sequence,
+        previous,
+        record: Hash32([0x55; 32]),
+        at: NOW.0,
+        kind: PromptKind::SignText,
+        title: "Sign a text".into(),
+        origin: ORIGIN.into(),
+        passkey: vec![0xc1; 20].into(),
+        digest: Hash32([0x44; 32]),
+        key: Some(KeyId(0)),
+        signature: None,
+    };
+    let hash = |entry: &HistoryEntry| Hash32(Sha256::digest(cbor::encode(entry).unwrap()).into());
+    let first = entry(1, Hash32([0; 32]));
+    let second = entry(2, hash(&first));
+    let newest = hash(&second);
+    let seen = head_view(account().to_string(), 7, "4e", &newest.to_string());
+    let page = |entries: &[&HistoryEntry], next| {
+        Verdict::Ok(Response::History(HistoryPage {
+            head: AccountHead {
+                entry: newest,
+                ..head(7)
+            },
+            entries: entries.iter().map(|&entry| entry.clone()).collect(),
+            next,
+        }))
+    };
+    let query = |before| Query::History { before, limit: 2 };
+    let asked = read(None, query(None));
+    let whole = answered(&asked, None, page(&[&second, &first], None));
+    let zeros = "00".repeat(32);
+    let ends = |above: &str| shown(json!({ "head": seen, "above": above }));
+    cases.ok("a history", &whole, ends(&zeros));
+    for (name, entries) in [
+        ("an entry short", &[&first][..]),
+        ("turned round", &[&first, &second]),
+        ("with an entry twice", &[&second, &second]),
+    ] {
+        let input = answered(&asked, None, page(entries, Some(2)));
+        cases.refused(&format!("a history {name}"), "history_chain", input);
+    }
+    let beginning = answered(&asked, None, page(&[&second], Some(2)));
+    let above = hash(&first).to_string();
+    cases.ok("a history's newest page", &beginning, ends(&above));
+    let mut rest = answered(&read(None, query(Some(2))), None, page(&[&first], None));
+    cases.ok("a history's oldest page alone", &rest, ends(&zeros));
+    rest["above"] = json!(above);
+    cases.ok("a history's oldest page", &rest, ends(&zeros));
+    rest["above"] = json!("11".repeat(32));
+    cases.refused("a page of another history", "history_chain", rest);
+    let newer = answered(
+        &read(None, query(Some(2))),
+        None,
+        page(&[&second, &first], None),
+    );
+    cases.refused("a page of what was not asked for", "history_range", newer);
+    let swapped = answered(&asked, None, ok(&view));
+    cases.refused("an account for a history", "answer_kind", swapped);
 }
 
 pub(crate) fn receipts(cases: &mut Cases) {
@@ -273,37 +466,13 @@ fn head(version: u64) -> AccountHead {
     }
 }
 
-fn head_view(account: String, version: u64, hash: &str) -> Value {
-    json!({
-        "account": account,
-        "version": version,
-        "hash": hash.repeat(32),
-        "entry": "e7".repeat(32),
-    })
+fn head_view(account: String, version: u64, hash: &str, entry: &str) -> Value {
+    json!({ "account": account, "version": version, "hash": hash.repeat(32), "entry": entry })
 }
 
-pub(crate) fn heads(cases: &mut Cases) {
-    let view = |version, hash: &str| head_view(account().to_string(), version, hash);
-    let input = statement("head", &head(7));
-    cases.ok("head", &input, view(7, "4e"));
-    bent_statement(cases, "head");
-    let mut known = input.clone();
-    known["known"] = view(6, "00");
-    cases.ok("head after a known one", &known, view(7, "4e"));
-    cases.bent("rolled_back", "head", "known", view(8, "4e"));
-    cases.bent("forked", "head", "known", view(7, "00"));
-    cases.bent(
-        "head_account",
-        "head",
-        "known",
-        head_view("ad".repeat(32), 1, "4e"),
-    );
-    cases.bent("input", "head", "known", view(1, "4"));
-}
-
-/// A reply with these successors, in hex.
-fn status(upgrades: Vec<UpgradeStatus>) -> String {
-    let status = Status {
+/// What a status with these successors answers.
+fn status(upgrades: Vec<UpgradeStatus>) -> Verdict {
+    Verdict::Ok(Response::Status(Status {
         release: "1.2.3".into(),
         root_source: None,
         root: RootStatus {
@@ -326,8 +495,7 @@ fn status(upgrades: Vec<UpgradeStatus>) -> String {
             signatures_per_minute: 0,
             accounts: 0,
         },
-    };
-    hex::encode(cbor::encode(&Reply::Ok(Response::Status(status))).unwrap())
+    }))
 }
 
 pub(crate) fn successors(cases: &mut Cases) {
@@ -344,11 +512,14 @@ pub(crate) fn successors(cases: &mut Cases) {
     let mut input = b"openkey/pending-successors/v1\0".to_vec();
     input.extend(cbor::encode(&vec![waits.clone()]).unwrap());
     let named = hex::encode(Sha256::digest(input));
-    let question = json!({
-        "op": "successors",
-        "pending": named,
-        "status": status(vec![waits.clone()]),
-    });
+    let asked = call(Request::Status);
+    let question = |result| {
+        let mut input = answered(&asked, None, result);
+        input["op"] = json!("successors");
+        input["pending"] = json!(named);
+        input.as_object_mut().unwrap().remove("origin");
+        input
+    };
     let view = json!([{
         "release": "2.0.0",
         "epoch": 4,
@@ -358,25 +529,34 @@ pub(crate) fn successors(cases: &mut Cases) {
         "consents": [2],
         "consents_needed": 1,
     }]);
-    cases.ok("successors", &question, view);
+    cases.ok("successors", &question(status(vec![waits.clone()])), view);
     let mut earlier = waits.clone();
     earlier.allowed_from = NOW.0;
-    for shown in [vec![], vec![earlier], vec![waits.clone(), waits]] {
-        cases.bent(
-            "successors_differ",
-            "successors",
-            "status",
-            json!(status(shown)),
-        );
+    for (name, listed) in [
+        ("no successor", vec![]),
+        ("a successor with an earlier end", vec![earlier]),
+        ("a successor twice", vec![waits.clone(), waits]),
+    ] {
+        let input = question(status(listed));
+        cases.refused(&format!("{name} listed"), "successors_differ", input);
     }
-    cases.bent(
-        "successors_differ",
-        "successors",
-        "pending",
-        json!("00".repeat(32)),
-    );
+    let refusal = Verdict::Refused(Error {
+        code: ErrorCode::Unavailable,
+        message: "the NSM does not answer".into(),
+        advice: String::new(),
+    });
+    cases.refused("successors refused", "answer_kind", question(refusal));
+    let other = call(Request::Read(Read {
+        token: vec![1].into(),
+        head: None,
+        query: Query::Account,
+    }));
+    cases.bent("answer_request", "successors", "call", json!(hex::encode(other)));
+    bent_statement(cases, "successors");
+    let zeros = json!("00".repeat(32));
+    cases.bent("successors_differ", "successors", "pending", zeros);
     cases.bent("input", "successors", "pending", json!("none"));
-    cases.bent("input", "successors", "status", json!("f6"));
-    cases.bent("input", "successors", "status", Value::Null);
+    cases.bent("input", "successors", "pending", Value::Null);
+    cases.bent("input", "successors", "call", Value::Null);
     cases.bent("input", "successors", "nonce", json!("00"));
 }

@@ -4,6 +4,7 @@ use openkey_protocol::message;
 use serde::Deserialize;
 
 use super::Fetched;
+use crate::answer::AnswerError;
 
 /// Longest text taken over from a host's error, in characters.
 const MAX_TEXT: usize = 200;
@@ -42,9 +43,18 @@ pub enum ClientError {
     /// An answer that is not one of this protocol.
     #[error("the answer is {0}")]
     Answer(&'static str),
-    /// The enclave refused; nothing changed.
+    /// The enclave refused, and signed that; nothing changed.
     #[error("the enclave refused: {0}")]
     Refused(message::Error),
+    /// A refusal without a signature of the enclave: the host's word.
+    #[error("a refusal that no enclave signed: {0}")]
+    Unsigned(message::Error),
+    /// An answer that is not the enclave's to this call.
+    #[error("answer refused: {0}")]
+    Unproven(#[from] AnswerError),
+    /// The system's random generator failed.
+    #[error("no randomness for a nonce")]
+    Random,
 }
 
 /// What the host says when it fails itself.
@@ -69,6 +79,9 @@ impl ClientError {
             Self::TooLong(_) => "answer_too_long",
             Self::Answer(_) => "answer",
             Self::Refused(_) => "enclave_refused",
+            Self::Unsigned(_) => "unsigned_refusal",
+            Self::Unproven(error) => error.rule(),
+            Self::Random => "randomness",
         }
     }
 
@@ -76,7 +89,10 @@ impl ClientError {
     /// refused. Everything else leaves nothing to judge.
     #[must_use]
     pub const fn is_answer(&self) -> bool {
-        matches!(self, Self::Answer(_) | Self::TooLong(_))
+        matches!(
+            self,
+            Self::Answer(_) | Self::TooLong(_) | Self::Unproven(_)
+        )
     }
 
     /// An answer of the host itself.

@@ -1,11 +1,12 @@
 //! The protocol over HTTP, for programs (feature `client`).
 //!
-//! Nothing that arrives here is trusted: TLS only keeps bystanders out. Evidence and statements are
+//! Nothing that arrives here is trusted: TLS only keeps bystanders out. Evidence and answers are
 //! checked by the other modules.
 
 mod browser;
 mod error;
 mod http;
+mod reply;
 mod url;
 
 use std::time::Instant;
@@ -13,15 +14,18 @@ use std::time::Instant;
 use openkey_attestation::json;
 use openkey_protocol::{
     cbor,
-    message::{Class, Reply, Request, Response},
+    message::{Bytes, Call, Class, Evidence, Request},
 };
 use serde::Deserialize;
 
 pub use error::ClientError;
 pub use http::Fetched;
 use http::Http;
+pub use reply::Replied;
 use url::BaseUrl;
 
+/// Bytes of a call's nonce: more than anybody guesses or meets again.
+const NONCE: usize = 32;
 /// Longest answer of an enclave, in bytes: a page of history with long titles is far below.
 pub const MAX_REPLY: usize = 1024 * 1024;
 /// Longest list of enclaves, in bytes.
@@ -68,34 +72,50 @@ impl Client {
         self.api.as_str()
     }
 
-    /// Sends one request and waits for what was done.
+    /// Sends one request, with a nonce of its own, and waits for the reply.
     ///
     /// # Errors
     ///
-    /// [`ClientError::Refused`] if the enclave refused it (nothing changed); any other
-    /// [`ClientError`] if no answer was understood, and then the request may have taken effect.
-    pub fn call(&self, request: &Request) -> Result<Response, ClientError> {
-        let body = cbor::encode(request).map_err(|_| ClientError::Request)?;
-        let answer = self.exchange(request.class(), &body)?;
-        match cbor::decode(&answer).map_err(|_| ClientError::Answer("not a reply"))? {
-            Reply::Ok(response) => Ok(response),
-            Reply::Error(error) => Err(ClientError::Refused(error)),
-        }
+    /// [`ClientError`] if no reply was understood; the request may have taken effect then.
+    pub fn ask(&self, request: &Request) -> Result<Replied, ClientError> {
+        let mut nonce = [0; NONCE];
+        getrandom::fill(&mut nonce).map_err(|_| ClientError::Random)?;
+        let call = Call {
+            nonce: nonce.into(),
+            request: request.clone(),
+        };
+        let sent = cbor::encode(&call).map_err(|_| ClientError::Request)?;
+        let reply = self.exchange(request.class(), &sent)?;
+        let reply = cbor::decode(&reply).map_err(|_| ClientError::Answer("not a reply"))?;
+        Ok(Replied {
+            nonce: call.nonce,
+            sent,
+            reply,
+        })
     }
 
-    /// Sends the bytes of a request and gives the bytes of the reply.
+    /// Asks for an attestation document over a nonce.
     ///
     /// # Errors
     ///
-    /// [`ClientError`], except [`ClientError::Refused`].
-    pub fn exchange(&self, class: Class, request: &[u8]) -> Result<Vec<u8>, ClientError> {
+    /// [`ClientError`]. A refusal is [`ClientError::Unsigned`]: before evidence, nobody's signature
+    /// is known.
+    pub fn evidence(&self, nonce: Bytes) -> Result<Evidence, ClientError> {
+        self.ask(&Request::Evidence { nonce })?.evidence()
+    }
+
+    /// Sends the bytes of a call and gives the bytes of the reply.
+    ///
+    /// # Errors
+    ///
+    /// [`ClientError`].
+    pub fn exchange(&self, class: Class, call: &[u8]) -> Result<Vec<u8>, ClientError> {
         let class = match class {
             Class::Evidence => "evidence",
             Class::SignUp => "sign-up",
             Class::Request => "request",
         };
-        self.http
-            .post_cbor(&self.api.join(class), request, MAX_REPLY)
+        self.http.post_cbor(&self.api.join(class), call, MAX_REPLY)
     }
 }
 

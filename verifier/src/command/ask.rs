@@ -1,7 +1,6 @@
 //! Asking an enclave who it is.
 
 use openkey_attestation::{Nonce, Policy, Verifier};
-use openkey_protocol::message::{Request, Response};
 
 use super::{Failure, source};
 use crate::{
@@ -47,13 +46,7 @@ pub fn ask(client: &Client, verifier: &Verifier, policy: &Policy) -> Result<Fres
         message: error.to_string(),
         judged: error.is_answer(),
     };
-    let request = Request::Evidence {
-        nonce: bytes.into(),
-    };
-    let document = match client.call(&request).map_err(not_judged)? {
-        Response::Evidence(evidence) => evidence.document,
-        _ => return Err(not_judged(ClientError::Answer("not one to this request"))),
-    };
+    let document = client.evidence(bytes.into()).map_err(not_judged)?.document;
     let now = source::now()?;
     Nonce::new(&bytes)
         .map_err(|error| (error.rule(), error.to_string()))

@@ -6,20 +6,24 @@ use openkey_protocol::message::{Request, Response, UpgradeStatus};
 use super::{
     Unaccepted, ask,
     output::{Table, rfc3339},
+    source,
 };
 use crate::{
+    answer::AnswerError,
     client::{Client, ClientError},
     evidence::Fresh,
-    successors::{self, Successors, SuccessorsDiffer},
+    statement::StatementError,
+    successors::{self, Successors},
 };
 
-/// Which successors wait at an enclave that gave this evidence. The list comes with the status, which
-/// is the host's word, and is held to the evidence. Gives the evidence back, or newer one: the list
-/// may change between the two answers, so a mismatch is judged once more, with new evidence.
+/// Which successors wait at an enclave that gave this evidence. The list comes with a status that the
+/// same boot signed for this very question, and is held to the hash in the evidence. Gives the evidence
+/// back, or newer one: between the two answers the list may change, or the enclave start again, so both
+/// are judged once more, with new evidence.
 ///
 /// # Errors
 ///
-/// [`Unaccepted`]; `successors_differ` if the host shows another list than the enclave vouches for.
+/// [`Unaccepted`]; `successors_differ` if the status has another list than the evidence names.
 pub fn ask_successors(
     client: &Client,
     verifier: &Verifier,
@@ -30,32 +34,38 @@ pub fn ask_successors(
         return Ok((fresh, known));
     }
     let fresh = ask(client, verifier, policy)?;
-    match once(client, &fresh)? {
-        Ok(known) => Ok((fresh, known)),
-        Err(error) => Err(Unaccepted {
-            rule: error.rule(),
-            message: error.to_string(),
-            judged: true,
-        }),
-    }
+    let known = once(client, &fresh)??;
+    Ok((fresh, known))
 }
 
-fn once(
-    client: &Client,
-    fresh: &Fresh,
-) -> Result<Result<Successors, SuccessorsDiffer>, Unaccepted> {
+/// The inner error is one that newer evidence may explain.
+fn once(client: &Client, fresh: &Fresh) -> Result<Result<Successors, Unaccepted>, Unaccepted> {
     // Where the evidence says it all, the status is not asked.
     if let Some(known) = successors::without_list(fresh.binding()) {
         return Ok(Ok(known));
     }
-    let not_judged = |error: ClientError| Unaccepted {
+    let unaccepted = |error: ClientError| Unaccepted {
         rule: error.rule(),
         message: error.to_string(),
-        judged: matches!(error, ClientError::Answer(_) | ClientError::TooLong(_)),
+        judged: error.is_answer(),
     };
-    match client.call(&Request::Status).map_err(not_judged)? {
-        Response::Status(status) => Ok(successors::check(fresh.binding(), &status.root.upgrades)),
-        _ => Err(not_judged(ClientError::Answer("not one to this request"))),
+    let replied = client.ask(&Request::Status).map_err(unaccepted)?;
+    let asked = replied.asked(source::now()?.0);
+    match replied.open(fresh.identity(), &asked) {
+        Ok(Response::Status(status)) => {
+            let known = successors::check(fresh.binding(), &status.root.upgrades);
+            Ok(known.map_err(|error| Unaccepted {
+                rule: error.rule(),
+                message: error.to_string(),
+                judged: true,
+            }))
+        }
+        Ok(_) => Err(unaccepted(ClientError::Answer("not one to this request"))),
+        // By another boot, perhaps.
+        Err(
+            error @ ClientError::Unproven(AnswerError::Statement(StatementError::Signature)),
+        ) => Ok(Err(unaccepted(error))),
+        Err(error) => Err(unaccepted(error)),
     }
 }
 

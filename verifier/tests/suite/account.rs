@@ -1,8 +1,8 @@
 //! `openkey-verify account`.
 
 use openkey_protocol::message::{
-    AccountHead, AccountId, AccountReceipt, Address, Hash32, KeyId, ReceiptCredential, ReceiptKey,
-    Signed, UserHandle,
+    AccountReceipt, Address, Answer as Signable, Error, ErrorCode, Hash32, KeyId,
+    ReceiptCredential, ReceiptKey, Signed, UserHandle, Verdict,
 };
 use openkey_verifier::{account::ReceiptFile, receipt::account_id};
 
@@ -119,13 +119,18 @@ fn f12_a_receipt_that_the_enclave_did_not_sign_is_refused() {
     let file = ReceiptFile::new(&stranger, &case.live.document(NONCE), NONCE);
     case.judge(&file).refused("statement_signature");
     // A statement of another kind.
-    let head = case.live.sign(&AccountHead {
-        account: AccountId([0xac; 32]),
-        version: 1,
-        hash: Hash32([0; 32]),
-        entry: Hash32([0; 32]),
+    let answer = case.live.sign(&Signable {
+        request: Hash32([0; 32]),
+        nonce: NONCE.into(),
+        at: 0,
+        continued: None,
+        result: Verdict::Refused(Error {
+            code: ErrorCode::Unavailable,
+            message: String::new(),
+            advice: String::new(),
+        }),
     });
-    let file = ReceiptFile::new(&head, &case.live.document(NONCE), NONCE);
+    let file = ReceiptFile::new(&answer, &case.live.document(NONCE), NONCE);
     case.judge(&file).refused("statement_signature");
 }
 

@@ -3,12 +3,13 @@
 use openkey_attestation::{Measurements, Nonce, Pcr, Policy, UnixMillis};
 use openkey_protocol::{
     cbor,
-    message::{AccountHead, AccountId, EvidenceBinding, Hash32},
+    message::{Answer, Call, Error, ErrorCode, EvidenceBinding, Hash32, Request, Verdict},
 };
 use openkey_verifier::{
+    answer::{self, Asked},
     evidence::{self, EvidenceError, Fresh},
-    head,
 };
+use sha2::{Digest, Sha256};
 
 use crate::{
     enclaves::PCRS,
@@ -35,16 +36,27 @@ fn evidence_vouches_for_the_key_that_signs() {
     let binding = cbor::encode(&live.binding()).unwrap();
     let fresh = judge(&live, Some(&binding)).unwrap();
     assert_eq!(fresh.binding(), &live.binding());
-    let account_head = AccountHead {
-        account: AccountId([1; 32]),
-        version: 1,
-        hash: Hash32([2; 32]),
-        entry: Hash32([3; 32]),
+    let call = Call {
+        nonce: NONCE.into(),
+        request: Request::Status,
     };
-    let signed = live.sign(&account_head);
+    let call = cbor::encode(&call).unwrap();
+    let refusal = Answer {
+        request: Hash32(Sha256::digest(&call).into()),
+        nonce: NONCE.into(),
+        at: now().0,
+        continued: None,
+        result: Verdict::Refused(Error {
+            code: ErrorCode::Unavailable,
+            message: String::new(),
+            advice: String::new(),
+        }),
+    };
+    let asked = Asked::new(&call, now().0);
+    let signed = live.sign(&refusal);
     assert_eq!(
-        head::check(fresh.identity(), &signed, None),
-        Ok(account_head)
+        answer::check(fresh.identity(), &signed, &asked),
+        Ok(refusal)
     );
 }
 

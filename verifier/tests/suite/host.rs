@@ -6,12 +6,14 @@ use openkey_attestation::UnixMillis;
 use openkey_protocol::{
     cbor,
     message::{
-        Error, ErrorCode, Evidence, Hash32, Limits, PendingSuccessors, Reply, Request, Response,
-        RootState, RootStatus, Status, UpgradeStatus,
+        Answer as Signable, Bare, Call, Error, ErrorCode, Evidence, Hash32, Limits,
+        PendingSuccessors, Reply, Request, Response, RootState, RootStatus, Status, UpgradeStatus,
+        Verdict,
     },
 };
 use openkey_verifier::successors;
 use serde_json::json;
+use sha2::{Digest, Sha256};
 
 use crate::harness::{Answer, Asked, Files, Live, Server, now, verify};
 
@@ -24,7 +26,7 @@ fn list(ids: &[&str]) -> Answer {
 }
 
 fn reply(document: Vec<u8>) -> Answer {
-    let reply = Reply::Ok(Response::Evidence(Evidence {
+    let reply = Reply::Bare(Bare::Evidence(Evidence {
         document: document.into(),
     }));
     Answer::cbor(cbor::encode(&reply).unwrap())
@@ -32,7 +34,7 @@ fn reply(document: Vec<u8>) -> Answer {
 
 fn nonce_of(asked: &Asked) -> Vec<u8> {
     assert_eq!(asked.method, "POST");
-    match cbor::decode(&asked.body).unwrap() {
+    match cbor::decode::<Call>(&asked.body).unwrap().request {
         Request::Evidence { nonce } => nonce.0,
         other => panic!("asked {other:?}"),
     }
@@ -201,16 +203,16 @@ fn answers_that_are_no_evidence_are_refused() {
     judge(|| Answer::new(200, "text/html", "<html>")).refused("answer");
     judge(|| Answer::cbor(vec![0; 1024 * 1024 + 1])).refused("answer_too_long");
     judge(|| reply(Vec::new())).refused("document_truncated");
-    // The enclave's own refusal gives nothing to judge.
+    // A refusal gives nothing to judge: without evidence nobody's signature is known.
     let refusal = || {
-        let reply = Reply::Error(Error {
+        let reply = Reply::Bare(Bare::Refused(Error {
             code: ErrorCode::Unavailable,
             message: "the NSM does not answer".into(),
             advice: "try again".into(),
-        });
+        }));
         Answer::cbor(cbor::encode(&reply).unwrap())
     };
-    let ran = judge(refusal).not_judged("enclave_refused");
+    let ran = judge(refusal).not_judged("unsigned_refusal");
     assert!(ran.stderr.contains("the NSM does not answer"), "{ran:?}");
 }
 
@@ -276,8 +278,8 @@ fn waiting() -> UpgradeStatus {
     }
 }
 
-/// A status that lists these successors.
-fn status(upgrades: Vec<UpgradeStatus>) -> Answer {
+/// A status that lists these successors, signed for this call.
+fn status(live: &Live, body: &[u8], upgrades: Vec<UpgradeStatus>) -> Answer {
     let status = Status {
         release: "1.2.3".into(),
         root_source: None,
@@ -302,7 +304,13 @@ fn status(upgrades: Vec<UpgradeStatus>) -> Answer {
             accounts: 0,
         },
     };
-    let reply = Reply::Ok(Response::Status(status));
+    let reply = Reply::Answer(live.sign(&Signable {
+        request: Hash32(Sha256::digest(body).into()),
+        nonce: cbor::decode::<Call>(body).unwrap().nonce,
+        at: now().0,
+        continued: None,
+        result: Verdict::Ok(Response::Status(status)),
+    }));
     Answer::cbor(cbor::encode(&reply).unwrap())
 }
 
@@ -314,7 +322,7 @@ fn showing(pending: PendingSuccessors, shown: Vec<UpgradeStatus>) -> (Files, Str
     let server = Server::new(move |asked| match asked.path.as_str() {
         "/api/v1/enclaves" => list(&["e1"]),
         path if path.ends_with("/evidence") => reply(live.document(&nonce_of(asked))),
-        path if path.ends_with("/request") => status(shown.clone()),
+        path if path.ends_with("/request") => status(&live, &asked.body, shown.clone()),
         _ => Answer::new(404, "text/plain", "no"),
     });
     (files, policy, server)
@@ -351,4 +359,45 @@ fn e8_a_host_that_hides_a_waiting_successor_is_refused() {
         let (_files, policy, server) = showing(PendingSuccessors::Known(hash), shown);
         verify(["host", &server.url, "--policy", &policy]).refused("successors_differ");
     }
+}
+
+#[test]
+fn e16_waiting_successors_count_only_as_this_boot_signs_them_now() {
+    let hash = successors::hash(&[waiting()]).unwrap();
+    let judge = |play: fn(&Live, &Asked) -> Answer| {
+        let mut live = Live::new();
+        live.pending = Some(PendingSuccessors::Known(hash));
+        let (_files, policy) = policy(&live);
+        let server = Server::new(move |asked| match asked.path.as_str() {
+            "/api/v1/enclaves" => list(&["e1"]),
+            path if path.ends_with("/evidence") => reply(live.document(&nonce_of(asked))),
+            path if path.ends_with("/request") => play(&live, asked),
+            _ => Answer::new(404, "text/plain", "no"),
+        });
+        verify(["host", &server.url, "--policy", &policy])
+    };
+    // The right list under another key, and under this one for another call.
+    judge(|live, asked| {
+        let mut other = live.clone();
+        other.identity = ed25519_dalek::SigningKey::from_bytes(&[0x43; 32]);
+        status(&other, &asked.body, vec![waiting()])
+    })
+    .refused("statement_signature");
+    judge(|live, _| {
+        let other = Call {
+            nonce: vec![7; 32].into(),
+            request: Request::Status,
+        };
+        status(live, &cbor::encode(&other).unwrap(), vec![waiting()])
+    })
+    .refused("answer_request");
+    judge(|_, _| {
+        let reply = Reply::Bare(Bare::Refused(Error {
+            code: ErrorCode::Unavailable,
+            message: "not now".into(),
+            advice: String::new(),
+        }));
+        Answer::cbor(cbor::encode(&reply).unwrap())
+    })
+    .not_judged("unsigned_refusal");
 }

@@ -3,7 +3,7 @@
 use ed25519_dalek::{Signer, SigningKey};
 use openkey_protocol::{
     cbor,
-    message::{Evidence, Hash32, Key32, Reply, Request, Response},
+    message::{Bare, Call, Evidence, Hash32, Key32, Reply, Request},
 };
 use openkey_verifier::{
     configuration::{self, Configuration},
@@ -30,11 +30,15 @@ fn host(live: Live) -> Server {
             "enclaves": [{ "id": "e1", "member": "m1", "ready": true }],
         })),
         _ => {
-            let Ok(Request::Evidence { nonce }) = cbor::decode(&asked.body) else {
+            let Ok(Call {
+                request: Request::Evidence { nonce },
+                ..
+            }) = cbor::decode(&asked.body)
+            else {
                 return Answer::new(400, "text/plain", "no");
             };
             let document = live.document(nonce.as_slice()).into();
-            let reply = Reply::Ok(Response::Evidence(Evidence { document }));
+            let reply = Reply::Bare(Bare::Evidence(Evidence { document }));
             Answer::cbor(cbor::encode(&reply).unwrap())
         }
     })

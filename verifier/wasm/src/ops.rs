@@ -2,29 +2,25 @@
 
 use openkey_verifier::{
     anchor::AnchorError,
+    answer::{self, AnswerError, Asked},
     attestation::{
         Nonce, NonceError, PolicyDraft, PolicyFile, PolicyFileError, Refusal, UnixMillis, Verifier,
     },
     encoding::{self, EncodingError},
     evidence::{self, EvidenceError},
-    head::{self, HeadError},
     policy::{self, PolicyError, Terms},
-    prompt::{self, Asked, PromptError},
-    protocol::{
-        cbor,
-        message::{AccountHead, AccountId, Hash32, Reply, Response, Signed, Statement},
-    },
+    protocol::message::{Answer, Hash32, Response, Signed, Statement, Verdict},
     receipt::{self, ReceiptError, Registration},
     statement::{IdentityKey, StatementError},
     successors::{self, Successors, SuccessorsDiffer},
-    view::{EvidenceView, HeadView, PromptView, ReceiptView, SuccessorView},
+    view::{AnswerView, EvidenceView, ReceiptView, SuccessorView},
 };
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::anchored::anchored;
 
-/// Longest input, in bytes: a prompt with its request, both in hex, with room.
+/// Longest input, in bytes: an answer with its call, both in hex, with room.
 pub const MAX_INPUT: usize = 4 * 1024 * 1024;
 
 /// Answers one JSON text with another: `{"ok":…}` or `{"error":{"rule","message"}}`.
@@ -34,10 +30,9 @@ pub const MAX_INPUT: usize = 4 * 1024 * 1024;
 /// | `evidence` | `document` base64, `nonce` hex, `now_ms`, `policy` | an `EvidenceView` with binding |
 /// | `anchored` | `document` base64, `nonce`, `anchor` hex, `now_ms`, `host`, `releases`?, `known`? texts, `policy`? of the host | evidence, history, release, anchor, what to remember |
 /// | `archival` | `document`, `policy`, `nonce`?, `any_configuration`? | an `EvidenceView`, binding or null |
-/// | `prompt` | `identity`, `body`, `signature`, `request`, `nonce` hex, `origin`, `now_ms` | a `PromptView` |
+/// | `answer` | `identity`, `body`, `signature`, `call` hex, `now_ms`, `origin`?, `above`? hex | an `AnswerView` |
 /// | `receipt` | `identity`, `body`, `signature`, `nonce`, `credential_id`?, `public_key_spki`? hex | a `ReceiptView` |
-/// | `successors` | `pending` hex, as an `EvidenceView` has it; `status` hex, the reply to `Status` | a list of `SuccessorView` |
-/// | `head` | `identity`, `body`, `signature` hex, `known`? `{account,version,hash,entry}` | a `HeadView` |
+/// | `successors` | `pending` hex, as an `EvidenceView` has it; an `answer` to `Status`: `identity`, `body`, `signature`, `call` hex, `now_ms` | a list of `SuccessorView` |
 ///
 /// `policy` is the content of a policy file, held to the same rules as by the commands: every set
 /// names code and a configuration (for a stored document `any_configuration` waives the latter).
@@ -78,28 +73,17 @@ struct Input<'a> {
     identity: Option<String>,
     body: Option<String>,
     signature: Option<String>,
-    request: Option<String>,
+    call: Option<String>,
+    above: Option<String>,
     credential_id: Option<String>,
     public_key_spki: Option<String>,
-    known: Option<KnownHead>,
     pending: Option<String>,
-    status: Option<String>,
 }
 
 /// The op alone, whatever its members: `anchored` has members of its own.
 #[derive(Deserialize)]
 struct Op {
     op: String,
-}
-
-/// What an earlier `head` answered.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct KnownHead {
-    account: String,
-    version: u64,
-    hash: String,
-    entry: String,
 }
 
 fn run(input: &[u8]) -> Result<Vec<u8>, OpError> {
@@ -118,9 +102,8 @@ fn run(input: &[u8]) -> Result<Vec<u8>, OpError> {
     match input.op.as_str() {
         "evidence" => evidence(input),
         "archival" => archival(input),
-        "prompt" => prompt(input),
+        "answer" => answer_to(input),
         "receipt" => receipt(input),
-        "head" => head(input),
         "successors" => pending(input),
         other => Err(OpError::Input(format!("no such op: {other:?}"))),
     }
@@ -151,17 +134,28 @@ fn archival(mut input: Input<'_>) -> Result<Vec<u8>, OpError> {
     ok(EvidenceView::new(archival.claims(), binding.as_ref()))
 }
 
-fn prompt(mut input: Input<'_>) -> Result<Vec<u8>, OpError> {
+fn answer_to(input: Input<'_>) -> Result<Vec<u8>, OpError> {
+    ok(AnswerView::from(opened(input)?))
+}
+
+/// The answer to a call, checked.
+fn opened(mut input: Input<'_>) -> Result<Answer, OpError> {
     let identity = input.identity()?;
     let signed = input.signed()?;
-    let asked = Asked {
-        request: &bytes("request", input.request.take())?,
-        nonce: &bytes("nonce", input.nonce.take())?,
-        origin: &need("origin", input.origin.take())?,
-        now_ms: need("now_ms", input.now_ms.take())?,
+    let call = bytes("call", input.call.take())?;
+    let now_ms = need("now_ms", input.now_ms.take())?;
+    let origin = input.origin.take();
+    let above = match input.above.take() {
+        Some(above) => Some(Hash32(array("above", above)?)),
+        None => None,
     };
     input.end()?;
-    ok(PromptView::from(prompt::check(&identity, &signed, &asked)?))
+    let asked = Asked {
+        origin: origin.as_deref(),
+        above,
+        ..Asked::new(&call, now_ms)
+    };
+    Ok(answer::check(&identity, &signed, &asked)?)
 }
 
 fn receipt(mut input: Input<'_>) -> Result<Vec<u8>, OpError> {
@@ -180,33 +174,11 @@ fn receipt(mut input: Input<'_>) -> Result<Vec<u8>, OpError> {
     ok(ReceiptView::from(&checked))
 }
 
-fn head(mut input: Input<'_>) -> Result<Vec<u8>, OpError> {
-    let identity = input.identity()?;
-    let signed = input.signed()?;
-    let known = match input.known.take() {
-        None => None,
-        Some(known) => Some(AccountHead {
-            account: AccountId(array("known.account", known.account)?),
-            version: known.version,
-            hash: Hash32(array("known.hash", known.hash)?),
-            entry: Hash32(array("known.entry", known.entry)?),
-        }),
-    };
-    input.end()?;
-    ok(HeadView::from(head::check(
-        &identity,
-        &signed,
-        known.as_ref(),
-    )?))
-}
-
-/// The successors that a host shows, held to the hash in fresh evidence.
+/// The successors that a status lists, held to the hash in fresh evidence of the same boot.
 fn pending(mut input: Input<'_>) -> Result<Vec<u8>, OpError> {
     let named = Hash32(array("pending", need("pending", input.pending.take())?)?);
-    let reply = bytes("status", input.status.take())?;
-    input.end()?;
-    let Ok(Reply::Ok(Response::Status(status))) = cbor::decode(&reply) else {
-        return Err(OpError::Input("status is not the reply to Status".into()));
+    let Verdict::Ok(Response::Status(status)) = opened(input)?.result else {
+        return Err(AnswerError::Kind.into());
     };
     let known = successors::check_list(&named, &status.root.upgrades)?;
     let list = match &known {
@@ -259,12 +231,11 @@ impl Input<'_> {
             ("identity", self.identity.is_some()),
             ("body", self.body.is_some()),
             ("signature", self.signature.is_some()),
-            ("request", self.request.is_some()),
+            ("call", self.call.is_some()),
+            ("above", self.above.is_some()),
             ("credential_id", self.credential_id.is_some()),
             ("public_key_spki", self.public_key_spki.is_some()),
-            ("known", self.known.is_some()),
             ("pending", self.pending.is_some()),
-            ("status", self.status.is_some()),
         ];
         match left.iter().find(|(_, present)| *present) {
             None => Ok(()),
@@ -318,13 +289,12 @@ pub(crate) enum OpError {
     #[error(transparent)]
     Statement(#[from] StatementError),
     #[error(transparent)]
-    Prompt(#[from] PromptError),
+    Answer(#[from] AnswerError),
     #[error(transparent)]
     Receipt(#[from] ReceiptError),
     #[error(transparent)]
-    Head(#[from] HeadError),
-    #[error(transparent)]
     Anchor(#[from] AnchorError),
+    #[error(transparent)]
     Successors(#[from] SuccessorsDiffer),
 }
 
@@ -339,9 +309,8 @@ impl OpError {
             Self::Evidence(error) => error.rule(),
             Self::Refused(error) => error.rule(),
             Self::Statement(error) => error.rule(),
-            Self::Prompt(error) => error.rule(),
+            Self::Answer(error) => error.rule(),
             Self::Receipt(error) => error.rule(),
-            Self::Head(error) => error.rule(),
             Self::Anchor(error) => error.rule(),
             Self::Successors(error) => error.rule(),
         }

@@ -78,15 +78,15 @@ test('f13 every policy that the commands refuse is refused', async () => {
 });
 
 test('every op is among the questions, with a good answer and bad ones', () => {
-  for (const op of ['evidence', 'archival', 'prompt', 'receipt', 'head', 'successors']) {
+  for (const op of ['evidence', 'archival', 'answer', 'receipt', 'successors']) {
     assert.ok(vectors.some(({ name, ok }) => name === op && ok !== undefined), op);
     assert.ok(vectors.filter(({ like }) => like === op).length >= 2, op);
   }
 });
 
-test('e5 a prompt with one changed byte is refused', async () => {
+test('e16 an answer with one changed byte is refused', async () => {
   const { ask } = await load();
-  const { input } = vectors.find(({ name }) => name === 'prompt');
+  const { input } = vectors.find(({ name }) => name === 'answer');
   for (const member of ['body', 'signature']) {
     const bytes = Buffer.from(input[member], 'hex');
     for (let at = 0; at < bytes.length; at++) {
@@ -96,12 +96,12 @@ test('e5 a prompt with one changed byte is refused', async () => {
       assert.equal(answer.error?.rule, 'statement_signature', `${member} ${at}`);
     }
   }
-  const request = Buffer.from(input.request, 'hex');
-  for (let at = 0; at < request.length; at++) {
-    const changed = Buffer.from(request);
+  const call = Buffer.from(input.call, 'hex');
+  for (let at = 0; at < call.length; at++) {
+    const changed = Buffer.from(call);
     changed[at] ^= 1;
-    const answer = ask({ ...input, request: changed.toString('hex') });
-    assert.equal(answer.error?.rule, 'prompt_request', `request ${at}`);
+    const answer = ask({ ...input, call: changed.toString('hex') });
+    assert.equal(answer.error?.rule, 'answer_request', `call ${at}`);
   }
 });
 

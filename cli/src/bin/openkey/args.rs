@@ -226,8 +226,9 @@ pub(crate) struct PostShare {
 
 #[derive(Debug, ClapArgs)]
 #[command(after_help = "\
-Status is unsigned: the host could say anything. With a policy (--policy, --release …) the enclave's
-evidence is checked, too, and what it binds is printed beside.")]
+With a policy (--policy, --release …) the enclave's evidence is checked, what it binds is printed
+beside, and the status must be signed by that very boot for this very question. Without one the host
+could say anything.")]
 pub(crate) struct Status {
     #[command(flatten)]
     pub(crate) target: Target,

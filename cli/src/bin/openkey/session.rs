@@ -5,8 +5,9 @@ use openkey_cli::Recipient;
 use openkey_protocol::message::{OperatorRequest, Request, Response, RootStatus, Status};
 use openkey_verifier::{
     client::{Client, ClientError, Host},
-    command::{Accept, ask, ask_successors},
+    command::{Accept, ask, ask_successors, source},
     evidence::Fresh,
+    statement::IdentityKey,
     successors::Successors,
 };
 
@@ -74,21 +75,39 @@ impl Session {
         &self.name
     }
 
-    pub(crate) fn call(&self, request: &Request) -> Result<Response, Stop> {
-        Ok(self.client.call(request)?)
+    /// What was done, by the signed answer of the boot with this identity key.
+    pub(crate) fn call(&self, identity: &IdentityKey, request: &Request) -> Result<Response, Stop> {
+        let replied = self.client.ask(request)?;
+        let asked = replied.asked(source::now()?.0);
+        Ok(replied.open(identity, &asked)?)
     }
 
     /// What an operator asked, done; where the root key stands now.
-    pub(crate) fn order(&self, request: OperatorRequest) -> Result<RootStatus, Stop> {
-        match self.call(&Request::Operator(request))? {
+    pub(crate) fn order(
+        &self,
+        identity: &IdentityKey,
+        request: OperatorRequest,
+    ) -> Result<RootStatus, Stop> {
+        match self.call(identity, &Request::Operator(request))? {
             Response::Root(status) => Ok(status),
             _ => Err(ClientError::Answer("not one to this request").into()),
         }
     }
 
-    /// Unsigned: the host could say anything.
-    pub(crate) fn status(&self) -> Result<Status, Stop> {
-        match self.call(&Request::Status)? {
+    /// Gives an operator's order to whoever is there. Nobody's signature is checked: what came of it
+    /// has to be seen in evidence.
+    pub(crate) fn send(&self, request: OperatorRequest) -> Result<(), Stop> {
+        let replied = self.client.ask(&Request::Operator(request))?;
+        Ok(replied.unverified().map(drop)?)
+    }
+
+    /// The status. Without an identity key its signature is not checked: the host could say anything.
+    pub(crate) fn status(&self, identity: Option<&IdentityKey>) -> Result<Status, Stop> {
+        let response = match identity {
+            Some(identity) => self.call(identity, &Request::Status)?,
+            None => self.client.ask(&Request::Status)?.unverified()?,
+        };
+        match response {
             Response::Status(status) => Ok(status),
             _ => Err(ClientError::Answer("not one to this request").into()),
         }
@@ -109,9 +128,9 @@ impl Session {
     }
 
     /// Evidence for somebody who is about to give this enclave a secret.
-    pub(crate) fn recipient(&self, accept: Accept) -> Result<Recipient, Stop> {
+    pub(crate) fn recipient(&self, accept: Accept) -> Result<(IdentityKey, Recipient), Stop> {
         let verifier = Verifier::new(accept.roots);
         let fresh = self.evidence(&verifier, &accept.policy)?;
-        Ok(Recipient::of(&fresh)?)
+        Ok((*fresh.identity(), Recipient::of(&fresh)?))
     }
 }

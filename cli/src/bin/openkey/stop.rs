@@ -78,10 +78,7 @@ impl From<Unaccepted> for Stop {
 
 impl From<ClientError> for Stop {
     fn from(error: ClientError) -> Self {
-        let refusal = matches!(
-            error,
-            ClientError::Refused(_) | ClientError::Answer(_) | ClientError::TooLong(_)
-        );
+        let refusal = error.is_answer() || matches!(error, ClientError::Refused(_));
         Self {
             rule: error.rule(),
             message: error.to_string(),

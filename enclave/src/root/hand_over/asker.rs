@@ -13,12 +13,17 @@ use openkey_protocol::{
     cbor,
     client::{Client, ClientOptions},
     message::{
-        Class, HandOver, Key32, MAX_PEERS, RelayRequest, Reply, Request, Response, RootSource,
+        Bare, Call, Class, HandOver, Key32, MAX_PEERS, RelayRequest, Reply, Request, RootSource,
+        Sealed,
     },
     relay::Relay,
     transport::{Connect, Stream},
 };
-use openkey_verifier::channel::{Channel, Connector};
+use openkey_verifier::{
+    answer::{self, Asked},
+    channel::{Channel, Connector},
+    statement::IdentityKey,
+};
 use tokio::time::timeout;
 
 use super::info;
@@ -104,13 +109,13 @@ impl HandOverSource {
             root_id: descriptor.id(),
             manifest: platform.files().manifest.clone(),
         });
-        let body = cbor::encode(&request).map_err(|_| "The request has no encoding.".to_owned())?;
-        let reply = exchange(stream, body).await?;
-        let sealed = match cbor::decode(&reply) {
-            Ok(Reply::Ok(Response::HandedOver(sealed))) => sealed,
-            Ok(Reply::Error(error)) => return Err(refused(platform, &giver, error)),
-            _ => return Err("It answered something else.".to_owned()),
+        let call = Call {
+            nonce: platform.entropy.array::<32>().into(),
+            request,
         };
+        let body = cbor::encode(&call).map_err(|_| "The request has no encoding.".to_owned())?;
+        let reply = exchange(stream, body.clone()).await?;
+        let sealed = handed_over(platform, &giver, &body, &reply)?;
         let info = info(&descriptor.id(), &Key32(platform.identity()));
         let opened = platform.boot_key.open(&info, &sealed);
         let opened = opened.map_err(|_| "What it gave does not open.".to_owned())?;
@@ -146,6 +151,33 @@ fn descriptor(platform: &Platform) -> Result<Descriptor, SourceError> {
     let bytes = bytes.map(|bytes| bytes.as_slice());
     Descriptor::read(bytes, &root_id, configuration, platform.epoch())
         .map_err(|error| SourceError::new(format!("No root descriptor: {error}.")))
+}
+
+/// The sealed root key in a reply, or why there is none.
+fn handed_over(
+    platform: &Platform,
+    giver: &Channel,
+    call: &[u8],
+    reply: &[u8],
+) -> Result<Sealed, String> {
+    let other = || "It answered something else.".to_owned();
+    let refusal = match cbor::decode(reply) {
+        Ok(Reply::Bare(Bare::HandedOver(sealed))) => return Ok(sealed),
+        Ok(Reply::Bare(Bare::Refused(error))) => error,
+        Ok(Reply::Answer(signed)) => {
+            let identity = giver.binding().identity.as_slice();
+            let identity = IdentityKey::from_evidence_verified_earlier(identity);
+            let asked = Asked::new(call, platform.now());
+            let opened = identity.map_err(|_| other())?;
+            match answer::open(&opened, &signed, &asked) {
+                Ok(Err(error)) => error,
+                Ok(Ok(_)) => return Err(other()),
+                Err(error) => return Err(format!("Its answer is refused ({}).", error.rule())),
+            }
+        }
+        _ => return Err(other()),
+    };
+    Err(refused(platform, giver, refusal))
 }
 
 /// One request over one stream.

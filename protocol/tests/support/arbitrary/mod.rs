@@ -18,8 +18,8 @@ mod root;
 use openkey_protocol::message::*;
 use proptest::{collection::vec, option::of, prelude::*, strategy::BoxedStrategy};
 
-pub(crate) use replies::{reply, store_reply};
-pub(crate) use requests::{request, store_request};
+pub(crate) use replies::{answer, reply, store_reply};
+pub(crate) use requests::{call, request, store_request};
 pub(crate) use root::{
     consent, descriptor, host_reply, host_request, order, relay, transcript, withdrawal,
 };
@@ -174,8 +174,6 @@ pub(crate) fn prompt() -> BoxedStrategy<Prompt> {
         head: of(head()),
         challenge: bytes(),
         digest: hash(),
-        request: hash(),
-        nonce: bytes(),
         origin: text(),
         issued_at: any::<u64>(),
         expires_at: any::<u64>(),

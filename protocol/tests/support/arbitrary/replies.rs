@@ -66,7 +66,7 @@ fn account_view() -> BoxedStrategy<AccountView> {
         passkeys: vec(passkey, 0..4),
         keys: vec(key_view(), 0..4),
         history: any::<u64>(),
-        head: signed(),
+        head: head(),
     })
 }
 
@@ -85,6 +85,7 @@ fn history() -> BoxedStrategy<HistoryPage> {
         signature: of(bytes()),
     });
     make!(HistoryPage {
+        head: head(),
         entries: vec(entry, 0..6),
         next: of(any::<u64>())
     })
@@ -109,7 +110,7 @@ fn status() -> BoxedStrategy<Status> {
     })
 }
 
-pub(crate) fn reply() -> BoxedStrategy<Reply> {
+fn response() -> BoxedStrategy<Response> {
     let options = make!(RequestOptions {
         challenge: bytes(),
         rp_id: text(),
@@ -122,7 +123,7 @@ pub(crate) fn reply() -> BoxedStrategy<Reply> {
         expires_at: any::<u64>(),
     });
     let prompted = make!(Prompted {
-        prompt: signed(),
+        prompt: prompt(),
         options,
         context: bytes()
     });
@@ -131,22 +132,19 @@ pub(crate) fn reply() -> BoxedStrategy<Reply> {
         context: bytes(),
         expires_at: any::<u64>(),
     });
-    let response = Union::new([
+    Union::new([
         status().prop_map(Response::Status).boxed(),
-        make!(Evidence { document: bytes() })
-            .prop_map(Response::Evidence)
-            .boxed(),
         started.prop_map(Response::SignUpStarted).boxed(),
         make!(SignedUp {
             receipt: signed(),
-            head: signed()
+            head: head()
         })
         .prop_map(Response::SignedUp)
         .boxed(),
         prompted.prop_map(Response::Prompted).boxed(),
         passkey.prop_map(Response::NewPasskey).boxed(),
         make!(Approved {
-            head: signed(),
+            head: head(),
             outcome: outcome()
         })
         .prop_map(Response::Approved)
@@ -160,19 +158,50 @@ pub(crate) fn reply() -> BoxedStrategy<Reply> {
         .prop_map(Response::Genesis)
         .boxed(),
         root::root_status().prop_map(Response::Root).boxed(),
-        root::sealed().prop_map(Response::HandedOver).boxed(),
-    ]);
+    ])
+    .boxed()
+}
+
+fn error() -> BoxedStrategy<Error> {
     let code = one_of(&[
         ErrorCode::Malformed,
         ErrorCode::RolledBack,
         ErrorCode::Internal,
     ]);
-    let error = make!(Error {
+    make!(Error {
         code,
         message: text(),
         advice: text()
-    });
-    prop_oneof![4 => response.prop_map(Reply::Ok), 1 => error.prop_map(Reply::Error)].boxed()
+    })
+}
+
+pub(crate) fn answer() -> BoxedStrategy<Answer> {
+    make!(Answer {
+        request: hash(),
+        nonce: bytes(),
+        at: any::<u64>(),
+        continued: of(head()),
+        result: prop_oneof![
+            4 => response().prop_map(Verdict::Ok),
+            1 => error().prop_map(Verdict::Refused),
+        ],
+    })
+}
+
+pub(crate) fn reply() -> BoxedStrategy<Reply> {
+    Union::new([
+        signed().prop_map(Reply::Answer).boxed(),
+        make!(Evidence { document: bytes() })
+            .prop_map(|evidence| Reply::Bare(Bare::Evidence(evidence)))
+            .boxed(),
+        root::sealed()
+            .prop_map(|sealed| Reply::Bare(Bare::HandedOver(sealed)))
+            .boxed(),
+        error()
+            .prop_map(|error| Reply::Bare(Bare::Refused(error)))
+            .boxed(),
+    ])
+    .boxed()
 }
 
 pub(crate) fn store_reply() -> BoxedStrategy<StoreReply> {

@@ -73,7 +73,6 @@ pub(crate) fn request() -> BoxedStrategy<Request> {
         account: account(),
         user_handle: user_handle(),
         origin: text(),
-        nonce: bytes(),
         head: of(head()),
         action: action(),
     });
@@ -93,18 +92,14 @@ pub(crate) fn request() -> BoxedStrategy<Request> {
         make!(Request::Evidence { nonce: bytes() }),
         make!(SignUp {
             origin: text(),
-            name: text(),
-            nonce: bytes()
+            name: text()
         })
         .prop_map(Request::SignUp)
         .boxed(),
         finish.prop_map(Request::SignUpFinish).boxed(),
-        make!(SignIn {
-            origin: text(),
-            nonce: bytes()
-        })
-        .prop_map(Request::SignIn)
-        .boxed(),
+        make!(SignIn { origin: text() })
+            .prop_map(Request::SignIn)
+            .boxed(),
         propose.prop_map(Request::Propose).boxed(),
         created.prop_map(Request::PasskeyCreated).boxed(),
         approve.prop_map(Request::Approve).boxed(),
@@ -113,6 +108,13 @@ pub(crate) fn request() -> BoxedStrategy<Request> {
         root::hand_over().prop_map(Request::HandOver).boxed(),
     ])
     .boxed()
+}
+
+pub(crate) fn call() -> BoxedStrategy<Call> {
+    make!(Call {
+        nonce: bytes(),
+        request: request()
+    })
 }
 
 pub(crate) fn store_request() -> BoxedStrategy<StoreRequest> {

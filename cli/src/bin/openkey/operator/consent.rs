@@ -8,6 +8,7 @@ use openkey_protocol::message::{Hash32, UpgradeStatus};
 use openkey_verifier::{
     command::{When, output, source, successor_rows},
     release::{Release, rfc3339},
+    statement::IdentityKey,
     successors::Successors,
 };
 use serde_json::{Value, json};
@@ -17,6 +18,7 @@ use crate::{args::Consent, files, operator::successor, session::Session, stop::S
 /// One enclave, and what waits there.
 struct Asked {
     session: Session,
+    identity: IdentityKey,
     recipient: Recipient,
     known: Successors,
 }
@@ -88,8 +90,8 @@ pub(super) fn give(args: &Consent) -> Result<(), Stop> {
             continue;
         };
         let order = one.recipient.consent(&key, place, root_id, announced)?;
-        one.session.order(order)?;
-        // The answer is the host's word; evidence is the enclave's.
+        one.session.order(&one.identity, order)?;
+        // A consent holds for one boot: fresh evidence says whether that boot is still there.
         let (_, known) = one.session.successors(&verifier, &policy)?;
         let listed = match &known {
             Successors::Listed(list) => list.iter().find(|it| it.manifest == successor.hash()),
@@ -114,6 +116,7 @@ pub(super) fn give(args: &Consent) -> Result<(), Stop> {
 fn ask(session: Session, verifier: &Verifier, policy: &Policy) -> Result<Asked, Stop> {
     let (fresh, known) = session.successors(verifier, policy)?;
     Ok(Asked {
+        identity: *fresh.identity(),
         recipient: Recipient::of(&fresh)?,
         session,
         known,

@@ -49,7 +49,8 @@ pub(super) fn hold(args: &Genesis) -> Result<(), Stop> {
     let request = OperatorRequest::Genesis {
         nonce: nonce.into(),
     };
-    let Response::Genesis(genesis) = session.call(&Request::Operator(request))? else {
+    let Response::Genesis(genesis) = session.call(first.identity(), &Request::Operator(request))?
+    else {
         return Err(ClientError::Answer("not one to this request").into());
     };
     let (ceremony, evidence) =

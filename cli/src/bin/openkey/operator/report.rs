@@ -4,6 +4,7 @@ use openkey_attestation::{UnixMillis, Verifier};
 use openkey_protocol::message::{RootSource, RootState, RootStatus, Status as EnclaveStatus};
 use openkey_verifier::{
     command::{When, output, source, successor_row, successor_rows},
+    evidence::Fresh,
     release::rfc3339,
     view::EvidenceView,
 };
@@ -20,7 +21,7 @@ pub(super) fn status(args: &Status) -> Result<(), Stop> {
         None
     };
     let (evidence, successors) = evidence.unzip();
-    let status = session.status()?;
+    let status = session.status(evidence.as_ref().map(Fresh::identity))?;
     let view = evidence
         .as_ref()
         .map(|fresh| EvidenceView::new(fresh.claims(), Some(fresh.binding())));
@@ -43,7 +44,9 @@ pub(super) fn status(args: &Status) -> Result<(), Stop> {
         }
         output::text(&format!("\nevidence: accepted\n\n{}", table.render()));
     } else {
-        output::text("\nevidence: not asked for; all of this is the host's word (give --policy)\n");
+        output::text(
+            "\nevidence: not asked for, so no signature was checked; all of this is the host's word (give --policy)\n",
+        );
     }
     Ok(())
 }

@@ -32,16 +32,15 @@ pub(super) fn set(args: &SetSecret) -> Result<(), Stop> {
     }
 
     let session = Session::open(&args.target.host, args.target.enclave.as_deref())?;
-    // The status is the host's word. A wrong version is refused by the enclave, and no more.
-    let known = session.status()?.root.secrets;
+    let (identity, recipient) = session.recipient(accept)?;
+    let known = session.status(Some(&identity))?.root.secrets;
     let version = known
         .iter()
         .find(|known| known.name == args.name)
         .map_or(0, |known| known.version);
-    let recipient = session.recipient(accept)?;
     let version = version.saturating_add(1);
     let order = recipient.secret(&key, place, &args.name, version, &secret)?;
-    let status = session.order(order)?;
+    let status = session.order(&identity, order)?;
     report::root(args.json, &status, "the secret was kept");
     Ok(())
 }

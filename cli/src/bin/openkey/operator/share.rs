@@ -44,8 +44,8 @@ pub(super) fn post(args: &PostShare) -> Result<(), Stop> {
     accept.policy = accept.policy.pin_root_id(root_id.0);
 
     let session = Session::open(&args.target.host, args.target.enclave.as_deref())?;
-    let recipient = session.recipient(accept)?;
-    let status = session.order(recipient.share(&opened)?)?;
+    let (identity, recipient) = session.recipient(accept)?;
+    let status = session.order(&identity, recipient.share(&opened)?)?;
     report::root(args.json, &status, "the share was taken");
     Ok(())
 }

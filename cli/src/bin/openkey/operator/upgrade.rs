@@ -35,9 +35,10 @@ pub(super) fn announce(args: &Upgrade) -> Result<(), Stop> {
             ),
         ));
     }
-    let status = session.order(OperatorRequest::Announce {
+    let order = OperatorRequest::Announce {
         manifest: manifest.into(),
-    })?;
+    };
+    let status = session.order(fresh.identity(), order)?;
     let known = listed(status, successor.hash())?;
     let known = if args.wait {
         wait(&session, known)?
@@ -66,12 +67,13 @@ fn listed(status: RootStatus, manifest: Hash32) -> Result<UpgradeStatus, Stop> {
 }
 
 /// Until the delay has ended by the enclave's own clock and enough operators have consented, by its
-/// unsigned status.
+/// status. Nobody checks its signature: the enclave may be restarted meanwhile, and it judges both
+/// itself when the successor asks for the root key.
 fn wait(session: &Session, known: UpgradeStatus) -> Result<UpgradeStatus, Stop> {
     let mut known = known;
     let mut told = false;
     loop {
-        let status = session.status()?;
+        let status = session.status(None)?;
         let now = status.now;
         if status.root.upgrades_known {
             known = listed(status.root, known.manifest)?;

@@ -54,7 +54,7 @@ pub(super) fn withdraw(args: &Withdraw) -> Result<(), Stop> {
 }
 
 /// Orders the withdrawal, and lets fresh evidence say that it holds. The order is no secret: it is sent
-/// to whoever is there.
+/// to whoever is there, accepted or not, and only then the evidence judges who answered.
 fn send(
     session: &Session,
     order: &OperatorRequest,
@@ -62,7 +62,7 @@ fn send(
     verifier: &Verifier,
     policy: &Policy,
 ) -> Result<(), Stop> {
-    session.order(order.clone())?;
+    session.send(order.clone())?;
     let (_, known) = session.successors(verifier, policy)?;
     match known {
         Successors::Listed(list) if list.iter().all(|it| it.manifest != manifest) => Ok(()),

@@ -186,7 +186,7 @@ fn e18_a_new_passkey_named_at_two_enclaves_is_the_approved_one_or_none() {
         let ada = Ada::new(&fork);
         fork.copy(1, 2);
         let adding = ada.person.begin_passkey("third").unwrap();
-        let options = &adding.started.options;
+        let options = &adding.options;
         let make = || {
             let mut device = Authenticator::new();
             let made = device.create(options, &ada.person.behaviour).unwrap();

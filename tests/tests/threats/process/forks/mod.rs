@@ -11,6 +11,7 @@ mod sign_up;
 
 use openkey_protocol::message::{Action, KeyId, Payload};
 use openkey_simulator::person::PersonError;
+use openkey_verifier::answer::AnswerError;
 
 /// That the enclave, or the client, refused.
 fn refused<T>(result: Result<T, PersonError>, what: &str) {
@@ -20,7 +21,7 @@ fn refused<T>(result: Result<T, PersonError>, what: &str) {
             matches!(error, openkey_verifier::client::ClientError::Refused(_)),
             "{what}: not the enclave's refusal: {error}"
         ),
-        Err(PersonError::Head(_)) => {}
+        Err(PersonError::Answer(AnswerError::Head(_) | AnswerError::NotContinued)) => {}
         Err(error) => panic!("{what}: not a refusal: {error}"),
     }
 }
