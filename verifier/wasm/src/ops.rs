@@ -325,6 +325,7 @@ pub(crate) enum OpError {
     Head(#[from] HeadError),
     #[error(transparent)]
     Anchor(#[from] AnchorError),
+    #[error(transparent)]
     Successors(#[from] SuccessorsDiffer),
 }
 
