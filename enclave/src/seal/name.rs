@@ -21,6 +21,8 @@ pub(crate) enum Kind {
     Secrets,
     /// The successors that were announced.
     Upgrades,
+    /// What a boot remembers of accounts beyond its memory.
+    Seen,
 }
 
 impl Kind {
@@ -35,6 +37,7 @@ impl Kind {
             Self::Token => b"token",
             Self::Secrets => b"secrets",
             Self::Upgrades => b"upgrades",
+            Self::Seen => b"seen",
         }
     }
 }
