@@ -110,9 +110,6 @@ impl<S: RecordStore> Enclave<S> {
         self.check_origin(&request.origin)?;
         check_nonce(request.nonce.as_slice())?;
         check_name(&request.name)?;
-        if self.versions.is_full() {
-            return Err(refuse(ErrorCode::Full));
-        }
         self.sign_ups.admit(self.platform.clock.now())?;
         let user_handle = UserHandle(self.platform.entropy.array());
         let begun = self.relying_party.begin_registration(
