@@ -115,7 +115,6 @@ const RULES = {
   },
   configuration_pcr: 'stranger',
   code_missing: 'policy',
-  configuration_missing: 'policy',
   successors_differ: {
     title: 'The host hides which images wait for the root key',
     advice: 'Do not sign anything here. The enclave vouches for another list than the host shows. Try once more; if it stays, tell the operators.',

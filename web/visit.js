@@ -137,12 +137,13 @@ export class Visit extends EventTarget {
       const verifier = await this.module();
       const served = await patiently(this.served, { most: BRIEFLY });
       this.anchor ??= served.anchor;
+      const { anchor } = this;
       const document = await patiently(() => this.api.evidence(nonce), { most: BRIEFLY });
       const judge = () => {
         // Read now: meanwhile somebody may have chosen another policy.
         const [own, known, now] = [this.store.policy(), this.store.deployment(), Date.now()];
         const given = { document, nonce, now, policy: this.config.policy, known, own, host: this.host };
-        return { known, now, accepted: accept(verifier, { ...given, anchor: this.anchor, releases: served.releases }) };
+        return { known, now, accepted: accept(verifier, { ...given, anchor, releases: served.releases }) };
       };
       /** @type {Successor[] | null} */
       let successors;

@@ -401,8 +401,8 @@ mod tests {
                 "recap_caveats",
             ),
             (r#"{"att":{"a:b":{"x/y":[]}},"prf":[]}"#, "recap_json"),
-            (r#"{"att":{"a:b":{"xy":[{}]}},"prf":[]}"#, "recap_json"),
-            (r#"{"att":{"a b":{"x/y":[{}]}},"prf":[]}"#, "recap_json"),
+            (r#"{"att":{"a:b":{"xy":[{}]}},"prf":[]}"#, "recap_ability"),
+            (r#"{"att":{"a b":{"x/y":[{}]}},"prf":[]}"#, "recap_resource"),
             (r#"{"att":{},"att":{},"prf":[]}"#, "recap_json"),
             (r#"{"att":{},"prf":[],"prf":[]}"#, "recap_json"),
             (r#"{"att":{},"prf":[],"x":1,"x":1}"#, "recap_json"),
@@ -421,7 +421,7 @@ mod tests {
     #[test]
     fn what_could_not_be_read_back_is_not_made() {
         let spaced = Attenuation::new().with("a b", ability("x/y"));
-        assert_eq!(ReCap::new(spaced, Vec::new()), Err(RecapError::Json));
+        assert_eq!(ReCap::new(spaced, Vec::new()), Err(RecapError::Resource));
         let caveat = Caveats::new(vec![[("x".to_owned(), 1.into())].into_iter().collect()]);
         let caveat = Attenuation::new().with_caveats("a:b", ability("x/y"), caveat.unwrap());
         assert_eq!(ReCap::new(caveat, Vec::new()), Err(RecapError::Caveats));

@@ -16,10 +16,14 @@ use crate::{
     platform::{Platform, PlatformParts},
     provision::Service,
     root::{RootKeySource, SourceError, Waiting},
+    service::MAX_ENTRIES,
 };
 
 /// How many accounts an enclave tracks unless told otherwise: about 100 bytes each.
 pub const DEFAULT_ACCOUNTS: usize = 1 << 20;
+/// How many sealed records an enclave keeps for what its memory does not hold, unless told otherwise:
+/// about 150 bytes of memory each, and room for 16 million accounts in all.
+pub const DEFAULT_BUCKETS: usize = 1 << 12;
 /// How many registrations a deployment begins in a minute unless told otherwise.
 pub const DEFAULT_SIGN_UPS_PER_MINUTE: u32 = 600;
 
@@ -53,16 +57,29 @@ pub struct Parts<N, S> {
 /// How much an enclave takes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Capacity {
-    /// Accounts it tracks versions for; beyond it accounts are refused as `full`.
+    /// Accounts whose newest version it remembers in memory; of further ones it remembers it in sealed
+    /// records ([`Self::buckets`]).
     pub accounts: usize,
+    /// Sealed records for what memory does not hold; of each the hash stays in memory.
+    pub buckets: usize,
     /// Registrations begun in a minute.
     pub sign_ups_per_minute: u32,
+}
+
+impl Capacity {
+    /// How many accounts that is in all.
+    #[must_use]
+    pub const fn most_accounts(&self) -> u64 {
+        let in_buckets = self.buckets.saturating_mul(MAX_ENTRIES);
+        self.accounts.saturating_add(in_buckets) as u64
+    }
 }
 
 impl Default for Capacity {
     fn default() -> Self {
         Self {
             accounts: DEFAULT_ACCOUNTS,
+            buckets: DEFAULT_BUCKETS,
             sign_ups_per_minute: DEFAULT_SIGN_UPS_PER_MINUTE,
         }
     }

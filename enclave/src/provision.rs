@@ -294,7 +294,7 @@ impl<S: RecordStore> Shared<S> {
                 passkeys: count(MAX_PASSKEYS),
                 keys: count(MAX_KEYS),
                 signatures_per_minute: count(MAX_SIGNATURES),
-                accounts: self.capacity.accounts as u64,
+                accounts: self.capacity.most_accounts(),
             },
         }
     }

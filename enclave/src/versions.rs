@@ -1,20 +1,38 @@
-//! What a running enclave remembers of every account it has seen, so that the store cannot answer
-//! with an older record. Of fixed size: what does not fit is refused, never forgotten.
+//! What a running enclave remembers of the accounts it has seen, so that the store cannot answer with
+//! an older record. Of fixed size.
+//!
+//! A record that its owner showed (by an approval or a read token) is *kept*: it is never forgotten, and
+//! where there is no place for it the caller must remember it elsewhere (`service/buckets.rs`). A record that
+//! anybody can show, by a proposal or by a sign-up that nobody has confirmed, is *passing*: it has a few
+//! places of its own, in which the oldest makes room, so that strangers cannot take the places of owners.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, VecDeque, hash_map::Entry},
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
 use openkey_protocol::message::{Hash32, RecordId};
 
 /// The first bytes of a record id, which is a keyed hash already: two accounts never share them.
-type Key = [u8; 16];
+pub(crate) type Key = [u8; 16];
+
+/// A version, and the hash of its sealed record.
+pub(crate) type Seen = (u64, Hash32);
+
+/// Passing records have this part of the places that kept ones have, beside them.
+const PASSING_PART: usize = 16;
 
 /// Record id → newest version seen, and its hash.
 pub(crate) struct Versions {
     capacity: usize,
-    newest: Mutex<HashMap<Key, (u64, Hash32)>>,
+    known: Mutex<Known>,
+}
+
+struct Known {
+    kept: HashMap<Key, Seen>,
+    passing: HashMap<Key, Seen>,
+    /// The passing ones, oldest first. One that became a kept one stays listed until its turn comes.
+    order: VecDeque<Key>,
 }
 
 /// Why a record is not accepted.
@@ -31,34 +49,71 @@ pub(crate) enum VersionError {
 impl Versions {
     /// Takes all its memory at once.
     pub(crate) fn new(capacity: usize) -> Self {
+        let passing = passing(capacity);
         Self {
             capacity,
-            newest: Mutex::new(HashMap::with_capacity(capacity)),
+            known: Mutex::new(Known {
+                kept: HashMap::with_capacity(capacity),
+                passing: HashMap::with_capacity(passing),
+                order: VecDeque::with_capacity(passing),
+            }),
         }
     }
 
     /// The newest version of a record that was seen, and its hash.
-    pub(crate) fn newest(&self, id: &RecordId) -> Option<(u64, Hash32)> {
-        let newest = self.lock();
-        newest
-            .get(&key(id))
-            .copied()
-            .filter(|(version, _)| *version > 0)
+    pub(crate) fn newest(&self, id: &RecordId) -> Option<Seen> {
+        let known = self.lock();
+        // A record whose place is only reserved has version 0 there, and may be a passing one.
+        let kept = known.kept.get(&key(id)).filter(|kept| kept.0 > 0);
+        kept.or_else(|| known.passing.get(&key(id))).copied()
     }
 
-    /// Keeps room for an account that is about to be made, so that one that was stored can always be
-    /// remembered. The room is given back if it is not used.
-    pub(crate) fn reserve(&self, id: &RecordId) -> Result<Reservation<'_>, VersionError> {
-        self.observe(id, 0, Hash32([0; 32]))?;
-        Ok(Reservation {
+    /// Keeps a place for a record that is about to be written, so that it can be remembered when it is
+    /// stored; `None` if there is none. The place is given back if it is not used.
+    pub(crate) fn reserve(&self, id: &RecordId) -> Option<Reservation<'_>> {
+        let mut known = self.lock();
+        let full = known.kept.len() >= self.capacity;
+        match known.kept.entry(key(id)) {
+            Entry::Occupied(_) => {}
+            Entry::Vacant(_) if full => return None,
+            Entry::Vacant(place) => {
+                place.insert((0, Hash32([0; 32])));
+            }
+        }
+        Some(Reservation {
             versions: self,
             key: key(id),
         })
     }
 
-    /// Whether there is no room for another account.
-    pub(crate) fn is_full(&self) -> bool {
-        self.lock().len() >= self.capacity
+    /// Remembers a record for as long as there are places for it, as one that a stranger may have shown.
+    /// That a newer one continues what was seen is for the caller to check.
+    pub(crate) fn pass(&self, id: &RecordId, version: u64, hash: Hash32) {
+        let mut known = self.lock();
+        let key = key(id);
+        let (known, most) = (&mut *known, passing(self.capacity));
+        let kept = known.kept.get_mut(&key).filter(|kept| kept.0 > 0);
+        let seen = match kept {
+            Some(kept) => Some(kept),
+            None => known.passing.get_mut(&key),
+        };
+        if let Some(seen) = seen {
+            if version > seen.0 {
+                *seen = (version, hash);
+            }
+            return;
+        }
+        while known.passing.len() >= most {
+            match known.order.pop_front() {
+                Some(oldest) => known.passing.remove(&oldest),
+                None => return,
+            };
+        }
+        known.passing.insert(key, (version, hash));
+        known.order.push_back(key);
+        if known.order.len() > most.saturating_mul(2) {
+            known.order.retain(|key| known.passing.contains_key(key));
+        }
     }
 
     /// Remembers a record that is not older than what was seen. That a newer one continues what was
@@ -69,9 +124,10 @@ impl Versions {
         version: u64,
         hash: Hash32,
     ) -> Result<(), VersionError> {
-        let mut newest = self.lock();
-        let full = newest.len() >= self.capacity;
-        match newest.get_mut(&key(id)) {
+        let mut known = self.lock();
+        let known = &mut *known;
+        let full = known.kept.len() >= self.capacity;
+        match known.kept.get_mut(&key(id)) {
             Some((known, known_hash)) => {
                 if version < *known {
                     return Err(VersionError::RolledBack);
@@ -83,15 +139,16 @@ impl Versions {
             }
             None if full => return Err(VersionError::Full),
             None => {
-                newest.insert(key(id), (version, hash));
+                known.kept.insert(key(id), (version, hash));
             }
         }
+        known.passing.remove(&key(id));
         Ok(())
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<Key, (u64, Hash32)>> {
-        // No write leaves the map half-done.
-        self.newest.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Known> {
+        // No write leaves the maps half-done.
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -103,17 +160,23 @@ pub(crate) struct Reservation<'a> {
 
 impl Drop for Reservation<'_> {
     fn drop(&mut self) {
-        let mut newest = self.versions.lock();
-        if newest
+        let mut known = self.versions.lock();
+        if known
+            .kept
             .get(&self.key)
             .is_some_and(|(version, _)| *version == 0)
         {
-            newest.remove(&self.key);
+            known.kept.remove(&self.key);
         }
     }
 }
 
-fn key(id: &RecordId) -> Key {
+/// How many passing records there are at most.
+fn passing(capacity: usize) -> usize {
+    (capacity / PASSING_PART).max(1)
+}
+
+pub(crate) fn key(id: &RecordId) -> Key {
     id.0.first_chunk().copied().unwrap_or_default()
 }
 
@@ -143,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reservation_keeps_room_and_gives_it_back() {
+    fn a_reservation_keeps_a_place_and_gives_it_back() {
         let versions = Versions::new(1);
         let reserved = versions.reserve(&id(1)).unwrap();
         assert_eq!(versions.newest(&id(1)), None);
@@ -153,20 +216,51 @@ mod tests {
         assert_eq!(versions.observe(&id(2), 1, ONE), Ok(()));
         drop(reserved);
         assert_eq!(versions.newest(&id(2)), Some((1, ONE)));
-        assert_eq!(versions.reserve(&id(1)).err(), Some(VersionError::Full));
+        assert!(versions.reserve(&id(1)).is_none());
+        assert!(
+            versions.reserve(&id(2)).is_some(),
+            "a kept record has its place"
+        );
+        assert_eq!(versions.newest(&id(2)), Some((1, ONE)));
     }
 
     #[test]
-    fn e2_full_refuses_new_accounts_and_forgets_none() {
+    fn e2_what_owners_showed_is_never_forgotten() {
         let versions = Versions::new(2);
         assert_eq!(versions.observe(&id(1), 1, ONE), Ok(()));
         assert_eq!(versions.observe(&id(2), 1, ONE), Ok(()));
-        assert!(versions.is_full());
         assert_eq!(versions.observe(&id(3), 1, ONE), Err(VersionError::Full));
         assert_eq!(versions.observe(&id(1), 2, TWO), Ok(()));
         assert_eq!(
             versions.observe(&id(1), 1, ONE),
             Err(VersionError::RolledBack)
         );
+    }
+
+    #[test]
+    fn e17_what_strangers_showed_makes_room_and_takes_no_owners_place() {
+        let versions = Versions::new(32);
+        assert_eq!(versions.observe(&id(0), 3, ONE), Ok(()));
+        for stranger in 1..=200 {
+            versions.pass(&id(stranger), 1, ONE);
+            versions.pass(&id(stranger), 2, TWO);
+            versions.pass(&id(stranger), 1, ONE);
+            assert_eq!(versions.newest(&id(stranger)), Some((2, TWO)));
+        }
+        assert_eq!(versions.newest(&id(198)), None);
+        assert_eq!(versions.newest(&id(199)), Some((2, TWO)));
+        {
+            let known = versions.lock();
+            assert_eq!((known.kept.len(), known.passing.len()), (1, 2));
+            assert!(known.order.len() <= 4);
+        }
+        for owner in 1..32 {
+            assert_eq!(versions.observe(&id(owner), 1, ONE), Ok(()));
+        }
+        assert_eq!(versions.newest(&id(0)), Some((3, ONE)));
+        // A stranger may show an owner's newer record, and takes nothing with it.
+        versions.pass(&id(0), 4, TWO);
+        assert_eq!(versions.newest(&id(0)), Some((4, TWO)));
+        assert_eq!(versions.lock().passing.len(), 2);
     }
 }

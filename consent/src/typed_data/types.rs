@@ -139,14 +139,14 @@ fn is_reserved(name: &str) -> bool {
 fn check_struct_name(name: &str) -> Result<(), TypeFault> {
     match name {
         "uint" | "int" | "byte" => Err(TypeFault::Alias),
+        name if name.len() > MAX_NAME => Err(TypeFault::Long),
+        name if !is_identifier(name) => Err(TypeFault::Name),
         name if is_reserved(name) => {
             Err(match name.trim_end_matches(|c: char| c.is_ascii_digit()) {
                 "uint" | "int" | "bytes" => TypeFault::Size,
                 _ => TypeFault::NotEncodable,
             })
         }
-        name if name.len() > MAX_NAME => Err(TypeFault::Long),
-        name if !is_identifier(name) => Err(TypeFault::Name),
         _ => Ok(()),
     }
 }

@@ -111,6 +111,11 @@ struct Seated<'a> {
 impl<P: OnChannel> Shared<P> {
     /// The handshake, then a place in the room of whoever is there. Whoever finds none is told so.
     async fn seat(&self, stream: Stream) -> Option<Seated<'_>> {
+        // In a task of its own: a connection that is displaced must not cancel the making of the
+        // key that the others wait for, nor leave its call waiting at the NSM.
+        let channels = Arc::clone(&self.channels);
+        let key = tokio::spawn(async move { channels.epoch().await.map(drop) });
+        key.await.ok()?.ok()?;
         let (stream, peer, left) = accept(&self.channels, stream).await.ok()?;
         let own = self.channels.platform().measured();
         let room = self.rooms.of(own, peer.as_ref());

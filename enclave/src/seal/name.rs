@@ -23,6 +23,8 @@ pub(crate) enum Kind {
     Secrets,
     /// The successors that were announced.
     Upgrades,
+    /// What a boot remembers of accounts beyond its memory.
+    Seen,
 }
 
 impl Kind {
@@ -38,6 +40,7 @@ impl Kind {
             Self::Token => b"token",
             Self::Secrets => b"secrets",
             Self::Upgrades => b"upgrades",
+            Self::Seen => b"seen",
         }
     }
 }

@@ -120,7 +120,7 @@ mod tests {
     }
 
     fn account(number: u32) -> AccountId {
-        let mut id = [0; 16];
+        let mut id = [0; 32];
         id[..4].copy_from_slice(&number.to_be_bytes());
         AccountId(id)
     }

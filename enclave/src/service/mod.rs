@@ -4,6 +4,7 @@
 //! functions, seal the new state, commit it by compare-and-swap, and only then answer.
 
 mod approve;
+mod buckets;
 mod effort;
 mod history;
 mod kept;
@@ -36,6 +37,7 @@ use crate::{
     seal::Sealer,
     versions::Versions,
 };
+pub(crate) use buckets::{Buckets, MAX_ENTRIES};
 pub(crate) use effort::Effort;
 pub(crate) use kept::Shown;
 pub(crate) use records::Locks;
@@ -48,6 +50,8 @@ pub(crate) use upgrades::Upgrades;
 pub const PROMPT_LIFE: u64 = 120_000;
 /// How long the making of a passkey may take, in milliseconds: people look for their security key.
 pub const REGISTRATION_LIFE: u64 = 300_000;
+/// How long an account waits for its confirmation before it ends, in milliseconds: a day.
+pub const UNCONFIRMED_LIFE: u64 = 24 * 60 * 60 * 1000;
 /// How long a read token lasts, in milliseconds.
 pub const TOKEN_LIFE: u64 = 900_000;
 
@@ -61,6 +65,7 @@ pub struct Enclave<S> {
     pub(crate) relying_party: RelyingParty,
     pub(crate) store: S,
     pub(crate) versions: Versions,
+    pub(crate) buckets: Buckets,
     pub(crate) locks: Locks,
     pub(crate) sign_ups: SignUps,
     /// What was seen of secrets and successors.
@@ -92,6 +97,7 @@ impl<S: RecordStore> Enclave<S> {
             relying_party,
             store,
             versions: Versions::new(capacity.accounts),
+            buckets: Buckets::new(capacity.buckets),
             locks: Locks::new(),
             sign_ups: SignUps::new(capacity.sign_ups_per_minute),
             kept_versions: Versions::new(KEPT),

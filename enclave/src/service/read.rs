@@ -61,13 +61,15 @@ impl<S: RecordStore> Enclave<S> {
         let loaded = self
             .load(&place, Some(&token.account), request.head.as_ref())
             .await?;
-        drop(place);
         if loaded.account.passkey(token.passkey.as_slice()).is_err() {
             return Err(refuse_because(
                 ErrorCode::UnknownPasskey,
                 "The passkey that signed in was removed.",
             ));
         }
+        // Before it is shown: what its owner saw is never forgotten.
+        self.remember(&place, &loaded).await?;
+        drop(place);
         match request.query {
             Query::Account => Ok(Response::Account(self.view(&loaded))),
             Query::History { before, limit } => {

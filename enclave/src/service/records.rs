@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 use tokio::sync::{Mutex, MutexGuard};
 
 use super::{
-    Enclave,
+    Enclave, UNCONFIRMED_LIFE,
     history::{History, State},
     internal,
 };
@@ -115,6 +115,18 @@ impl<S: RecordStore> Enclave<S> {
         let Some(loaded) = self.find(place, head).await? else {
             return Err(refuse(ErrorCode::UnknownAccount));
         };
+        // Nobody can have relied on it: its key has signed nothing.
+        let age = self
+            .platform
+            .clock
+            .expiry_now()
+            .saturating_sub(loaded.account.created_at);
+        if !loaded.account.confirmed && age >= UNCONFIRMED_LIFE {
+            return Err(refuse_because(
+                ErrorCode::UnknownAccount,
+                "The account was not confirmed within a day and has ended.",
+            ));
+        }
         // The same sign-up, finished with another passkey, makes another account in the same place.
         if account.is_some_and(|account| *account != loaded.account.id) {
             return Err(self.forked());
@@ -129,7 +141,7 @@ impl<S: RecordStore> Enclave<S> {
         place: &Place<'_>,
         head: Option<&AccountHead>,
     ) -> Result<Option<Loaded>, Error> {
-        let seen = self.versions.newest(&place.id);
+        let seen = self.seen(&place.id).await?;
         let Some(record) = self.get(place.id).await? else {
             if head.is_some() || seen.is_some() {
                 return Err(self.rolled_back());
@@ -162,7 +174,9 @@ impl<S: RecordStore> Enclave<S> {
             };
             self.check_continues(&loaded, &held).await?;
         }
-        self.observe(place, loaded.version, loaded.hash)?;
+        // Whoever asks has not shown yet that the account is theirs. `remember` and `commit` are for
+        // those who have.
+        self.versions.pass(&place.id, loaded.version, loaded.hash);
         Ok(Some(loaded))
     }
 
@@ -216,14 +230,6 @@ impl<S: RecordStore> Enclave<S> {
         account: &Account,
     ) -> Result<Committed, Error> {
         let version = before.map_or(1, |(before, _)| before.version + 1);
-        let _room = match before {
-            Some(_) => None,
-            None => Some(
-                self.versions
-                    .reserve(&place.id)
-                    .map_err(|_| refuse(ErrorCode::Full))?,
-            ),
-        };
         let plaintext = cbor::encode(account).map_err(internal)?;
         let nonce = self.platform.entropy.array();
         let blob = self
@@ -239,16 +245,44 @@ impl<S: RecordStore> Enclave<S> {
         if let Some((_, link)) = before {
             writes.push(self.seal_link(History::of_account(&account.id), link)?);
         }
-        let done = match self.store.commit(writes).await {
-            Ok(()) => true,
-            Err(StoreError::Conflict) => false,
-            Err(StoreError::Unknown { .. }) => self.was_written(place, hash).await?,
-            Err(_) => return Err(self.store_failed()),
+        // An account that nobody has confirmed takes no lasting place.
+        let room = if account.confirmed {
+            self.versions.reserve(&place.id)
+        } else {
+            None
+        };
+        let mut bucket = None;
+        if account.confirmed && room.is_none() {
+            let open = self.bucket(&place.id).await?;
+            let (changed, write) = self.put(open, &place.id, (version, hash))?;
+            writes.push(write);
+            bucket = Some(changed);
+        }
+        let (done, certain) = match self.store.commit(writes).await {
+            Ok(()) => (true, true),
+            Err(StoreError::Conflict) => (false, true),
+            Err(StoreError::Unknown { .. }) => (self.was_written(place, hash).await?, false),
+            Err(_) => {
+                if let Some(bucket) = bucket {
+                    bucket.undone();
+                }
+                return Err(self.store_failed());
+            }
         };
         if !done {
+            // Where the store did not say so, the bucket's write may still come.
+            if let Some(bucket) = bucket.filter(|_| certain) {
+                bucket.undone();
+            }
             return Ok(Committed::Conflict);
         }
-        self.observe(place, version, hash)?;
+        if let Some(bucket) = bucket {
+            bucket.done();
+        }
+        match room {
+            Some(_) => self.observe(place, version, hash)?,
+            None => self.versions.pass(&place.id, version, hash),
+        }
         Ok(Committed::Done(AccountHead {
             account: account.id,
             version,

@@ -109,9 +109,6 @@ impl<S: RecordStore> Enclave<S> {
     pub(super) fn sign_up(&self, request: SignUp, nonce: Bytes) -> Result<SignUpStarted, Error> {
         self.check_origin(&request.origin)?;
         check_name(&request.name)?;
-        if self.versions.is_full() {
-            return Err(refuse(ErrorCode::Full));
-        }
         self.sign_ups.admit(self.platform.clock.now())?;
         let user_handle = UserHandle(self.platform.entropy.array());
         let begun = self.relying_party.begin_registration(

@@ -169,6 +169,7 @@ impl Deployment {
             epoch: self.epoch,
             capacity: Capacity {
                 accounts: 1000,
+                buckets: 4,
                 sign_ups_per_minute: 100,
             },
         })

@@ -141,6 +141,7 @@ impl<S: RecordStore + Clone> World<S> {
             events: Arc::default(),
             capacity: Capacity {
                 accounts: 1000,
+                buckets: 4,
                 sign_ups_per_minute: 100,
             },
         }

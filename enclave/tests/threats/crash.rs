@@ -28,13 +28,25 @@ struct Acknowledged {
 
 #[tokio::test]
 async fn h2_nothing_acknowledged_is_lost_and_nothing_half_applied() {
-    let clean = World::new();
+    // With a memory that holds the account, and with one that holds none.
+    for accounts in [1000, 0] {
+        fails_anywhere(accounts).await;
+    }
+}
+
+async fn fails_anywhere(accounts: usize) {
+    let world = || {
+        let mut world = World::new();
+        world.capacity.accounts = accounts;
+        world
+    };
+    let clean = world();
     let enclave = clean.boot().await;
     let operations = run(&clean, &enclave, 0).await;
     assert!(operations > 10);
     for failure in FAILURES {
         for at in 0..operations {
-            let world = World::new();
+            let world = world();
             let enclave = world.boot().await;
             world.store.fail(at, failure);
             run(&world, &enclave, at).await;

@@ -14,6 +14,7 @@ mod forks;
 mod genesis;
 mod grants;
 mod measuring;
+mod memory;
 mod passkeys;
 mod requests;
 mod rollback;

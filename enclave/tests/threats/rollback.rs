@@ -1,6 +1,6 @@
 //! A host that answers with yesterday's records, or with none.
 
-use openkey_protocol::message::{Approve, ErrorCode, Request, Response};
+use openkey_protocol::message::{Approve, ErrorCode, Request};
 
 use crate::common::{
     Authenticator, Person, World, ask, code,
@@ -126,41 +126,6 @@ async fn e2_a_hidden_record_never_becomes_a_fresh_account() {
 
     world.store.restore(all);
     assert!(person.propose(&enclave, text("x")).await.is_ok());
-}
-
-#[tokio::test]
-async fn e2_full_refuses_new_accounts_and_keeps_the_old_ones() {
-    let mut world = World::new();
-    world.capacity.accounts = 2;
-    let enclave = world.boot().await;
-    let mut one = Person::register(&enclave, 1).await;
-    let mut two = Person::register(&enclave, 2).await;
-    assert_eq!(code(begin(&enclave).await), Some(ErrorCode::Full));
-    let yesterday = world.store.snapshot();
-    assert!(one.act(&enclave, text("x")).await.is_ok());
-    assert!(two.act(&enclave, text("x")).await.is_ok());
-    world.store.restore(yesterday);
-    assert_eq!(
-        code(one.propose(&enclave, text("x")).await),
-        Some(ErrorCode::RolledBack)
-    );
-    let Response::Status(status) = ask(&enclave, &Request::Status).await.unwrap() else {
-        panic!("no status");
-    };
-    assert_eq!(status.limits.accounts, 2);
-}
-
-#[tokio::test]
-async fn e2_an_account_that_cannot_be_remembered_is_not_served() {
-    let mut world = World::new();
-    let enclave = world.boot().await;
-    let one = Person::register(&enclave, 1).await;
-    let two = Person::register(&enclave, 2).await;
-    world.capacity.accounts = 1;
-    let enclave = world.boot().await;
-    assert!(one.propose(&enclave, text("x")).await.is_ok());
-    let refused = two.propose(&enclave, text("x")).await;
-    assert_eq!(code(refused), Some(ErrorCode::Full));
 }
 
 #[tokio::test]

@@ -305,7 +305,7 @@ async fn e8_a_later_record_without_the_announcement_is_hidden_too() {
     let said = status(&service).await;
     assert!(!said.upgrades_known);
     assert!(said.upgrades.iter().any(|it| it.manifest == hash(&bad)));
-    assert!(deployment.has(EnclaveEvent::UpgradesHidden));
+    assert!(deployment.has(EnclaveEvent::Forked));
     for manifest in [bad, other("0.3.0")] {
         assert_eq!(code(allowed(&service, &manifest).await), HIDDEN);
     }

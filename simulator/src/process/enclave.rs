@@ -90,6 +90,7 @@ pub(super) async fn run(
         capacity: Capacity {
             accounts: options.accounts.unwrap_or(DEFAULT_ACCOUNTS),
             sign_ups_per_minute: SIGN_UPS_PER_MINUTE,
+            ..Capacity::default()
         },
     };
     let enclave = Arc::new(boot(parts).await?);

@@ -113,9 +113,8 @@ impl Known {
     ///
     /// [`AnchorError::Changed`].
     pub fn check(&self, anchor: &Anchor, published: &Published) -> Result<History, AnchorError> {
-        let what = match self.difference(anchor) {
-            None => return Ok(History::Same),
-            Some(what) => what,
+        let Some(what) = self.difference(anchor) else {
+            return Ok(History::Same);
         };
         // Software's evidence is no continuation of hardware's, whoever signs.
         if self.simulator != anchor.simulator().is_some() {

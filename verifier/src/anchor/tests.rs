@@ -282,7 +282,7 @@ fn e15_a_change_of_keys_is_explained_by_manifests_signed_under_the_keys_before()
     let known = Known::of(&anchor(&first), 1);
     let to_second = release(2, Some(&anchor(&second)), &[1, 2]);
     let to_third = release(3, Some(&anchor(&third)), &[3, 4]);
-    let list = published(&[to_second.clone()], &[]);
+    let list = published(std::slice::from_ref(&to_second), &[]);
     assert_eq!(
         check(&known, &anchor(&second), &list),
         Ok(History::Explained(1))
@@ -344,10 +344,13 @@ fn e15_a_list_is_released_or_refused() {
     };
     let change = release(3, Some(&present), &[1, 2]);
     let own = release(2, Some(&present), &[3, 4]);
-    assert_eq!(rule(&[own.clone()], &[]), Ok(()));
+    assert_eq!(rule(std::slice::from_ref(&own), &[]), Ok(()));
     assert_eq!(rule(&[own.clone(), change.clone()], &[&first]), Ok(()));
     assert_eq!(rule(&[own.clone(), change], &[]), Err("page_releases"));
-    assert_eq!(rule(&[own.clone()], &[&first]), Err("page_releases"));
+    assert_eq!(
+        rule(std::slice::from_ref(&own), &[&first]),
+        Err("page_releases")
+    );
     assert_eq!(
         rule(&[own, release(2, None, &[9])], &[]),
         Err("page_releases")

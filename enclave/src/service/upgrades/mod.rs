@@ -268,7 +268,7 @@ impl<S: RecordStore> Enclave<S> {
     pub(super) async fn read_successors(&self) -> Result<Kept<Successors>, Error> {
         let read = self.read_kept::<Successors>(Kind::Upgrades).await;
         let kept = read.map_err(|error| match error.code {
-            ErrorCode::RolledBack => unknown(),
+            ErrorCode::RolledBack | ErrorCode::Forked => unknown(),
             _ => error,
         })?;
         let now = self.platform.now();

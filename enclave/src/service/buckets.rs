@@ -1,0 +1,271 @@
+//! What a running enclave remembers of accounts beyond its memory: a fixed number of sealed records
+//! ("buckets") in the host's store, whose hashes stay in memory.
+//!
+//! Each boot has buckets of its own, which nobody else writes. A bucket is read when an account is not
+//! in memory, and written in the same commit as the account that has no place there. The host can hide a
+//! bucket or show an older one no more than an account: its hash is compared. A boot that ends leaves its
+//! buckets in the store; nobody reads them again.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use openkey_protocol::{
+    message::{Error, ErrorCode, Hash32, RecordId, Write},
+    store::{RecordStore, StoreError},
+};
+use tokio::sync::{Mutex, MutexGuard};
+
+use super::{
+    Enclave, internal,
+    records::{Loaded, Place, sha256},
+};
+use crate::{
+    errors::refuse,
+    seal::{Kind, Name, SealError},
+    versions::{Key, Seen, VersionError, key},
+};
+
+/// The schema of buckets.
+const SCHEMA: u32 = 1;
+/// An account in a bucket: key, version and hash.
+const ENTRY: usize = 16 + 8 + 32;
+/// Most accounts in a bucket: it fits one frame of the store, beside what it is written with.
+pub(crate) const MAX_ENTRIES: usize = 4096;
+/// Most writes of a bucket whose outcome is not known at the same time. Each ends within seconds, long
+/// before so many others have begun.
+const MAX_PENDING: usize = 64;
+/// How often a write of a bucket alone is tried.
+const ATTEMPTS: usize = 4;
+
+/// The buckets of this boot.
+pub(crate) struct Buckets(Vec<Mutex<Hashes>>);
+
+/// Which sealed bytes of a bucket may be believed.
+#[derive(Default)]
+struct Hashes {
+    /// What is stored, as far as it is known.
+    stored: Option<Hash32>,
+    /// Writes whose outcome is not known, because the request that began them was cut off or the store
+    /// did not say.
+    pending: VecDeque<Hash32>,
+}
+
+/// One bucket, locked, as it is in the store.
+pub(super) struct Bucket<'a> {
+    hashes: MutexGuard<'a, Hashes>,
+    id: RecordId,
+    accounts: BTreeMap<Key, Seen>,
+    version: u64,
+    revision: Option<u64>,
+}
+
+/// A bucket with a change that is about to be written.
+pub(super) struct Changed<'a> {
+    hashes: MutexGuard<'a, Hashes>,
+    hash: Hash32,
+}
+
+impl Buckets {
+    pub(crate) fn new(count: usize) -> Self {
+        Self((0..count.max(1)).map(|_| Mutex::default()).collect())
+    }
+
+    /// Which bucket a record belongs to. Its id is a keyed hash, which the host cannot choose.
+    fn place(&self, id: &RecordId) -> usize {
+        let [.., three, two, one, zero] = id.0;
+        let number = u32::from_be_bytes([three, two, one, zero]);
+        usize::try_from(number).unwrap_or_default() % self.0.len()
+    }
+}
+
+impl Changed<'_> {
+    /// It is stored.
+    pub(super) fn done(mut self) {
+        self.hashes.stored = Some(self.hash);
+        // What was begun before expected a revision that is gone.
+        self.hashes.pending.clear();
+    }
+
+    /// Nothing was written.
+    pub(super) fn undone(mut self) {
+        let hash = self.hash;
+        self.hashes.pending.retain(|pending| *pending != hash);
+    }
+}
+
+impl<S: RecordStore> Enclave<S> {
+    /// The newest version of an account that this boot has seen, in memory or in its bucket.
+    pub(super) async fn seen(&self, id: &RecordId) -> Result<Option<Seen>, Error> {
+        // What is in memory is never older than what is in a bucket.
+        if let Some(seen) = self.versions.newest(id) {
+            return Ok(Some(seen));
+        }
+        let bucket = self.bucket(id).await?;
+        Ok(bucket.accounts.get(&key(id)).copied())
+    }
+
+    /// Remembers what the owner of an account was shown, in memory or in its bucket. Unconfirmed accounts
+    /// take no lasting place: nobody has relied on them yet.
+    pub(super) async fn remember(&self, place: &Place<'_>, loaded: &Loaded) -> Result<(), Error> {
+        if !loaded.account.confirmed {
+            return Ok(());
+        }
+        let seen = (loaded.version, loaded.hash);
+        match self.versions.observe(&place.id, seen.0, seen.1) {
+            Ok(()) => return Ok(()),
+            Err(VersionError::RolledBack) => return Err(self.rolled_back()),
+            Err(VersionError::Forked) => return Err(self.forked()),
+            Err(VersionError::Full) => {}
+        }
+        for _ in 0..ATTEMPTS {
+            let bucket = self.bucket(&place.id).await?;
+            if bucket.accounts.get(&key(&place.id)) == Some(&seen) {
+                return Ok(());
+            }
+            let (changed, write) = self.put(bucket, &place.id, seen)?;
+            match self.store.commit(vec![write]).await {
+                Ok(()) => {
+                    changed.done();
+                    return Ok(());
+                }
+                Err(StoreError::Conflict) => changed.undone(),
+                // Reading it tells, at the next attempt.
+                Err(StoreError::Unknown { .. }) => {}
+                Err(_) => {
+                    changed.undone();
+                    return Err(self.store_failed());
+                }
+            }
+        }
+        Err(refuse(ErrorCode::Conflict))
+    }
+
+    /// Locks and reads the bucket of an account. One that this boot has not written is empty, and is not
+    /// looked for.
+    pub(super) async fn bucket(&self, account: &RecordId) -> Result<Bucket<'_>, Error> {
+        let place = self.buckets.place(account);
+        let lock = self.buckets.0.get(place).ok_or_else(|| internal(()))?;
+        let hashes = lock.lock().await;
+        let boot = self.platform.identity.public();
+        let index = u64::try_from(place).map_err(internal)?;
+        let id = self.sealer.record_id(Kind::Seen, &boot, index);
+        let mut bucket = Bucket {
+            hashes,
+            id,
+            accounts: BTreeMap::new(),
+            version: 0,
+            revision: None,
+        };
+        if bucket.hashes.stored.is_none() && bucket.hashes.pending.is_empty() {
+            return Ok(bucket);
+        }
+        let Some(record) = self.get(id).await? else {
+            return match bucket.hashes.stored {
+                Some(_) => Err(self.rolled_back()),
+                None => Ok(bucket),
+            };
+        };
+        let hash = sha256(record.blob.as_slice());
+        if bucket.hashes.stored != Some(hash) {
+            if !bucket.hashes.pending.contains(&hash) {
+                return Err(self.rolled_back());
+            }
+            bucket.hashes.stored = Some(hash);
+            bucket.hashes.pending.clear();
+        }
+        let opened = self
+            .sealer
+            .open(&name(&id, &boot), record.blob.as_slice())
+            .map_err(|error| self.unopened(error))?;
+        bucket.accounts =
+            unpack(&opened.plaintext).ok_or_else(|| self.unopened(SealError::Corrupt))?;
+        bucket.version = opened.version;
+        bucket.revision = Some(record.revision);
+        Ok(bucket)
+    }
+
+    /// The write that puts an account into its bucket. Until [`Changed::done`] or [`Changed::undone`] its
+    /// outcome counts as unknown, also if the request is cut off.
+    pub(super) fn put<'a>(
+        &self,
+        mut bucket: Bucket<'a>,
+        account: &RecordId,
+        seen: Seen,
+    ) -> Result<(Changed<'a>, Write), Error> {
+        bucket.accounts.insert(key(account), seen);
+        if bucket.accounts.len() > MAX_ENTRIES {
+            return Err(refuse(ErrorCode::Full));
+        }
+        let boot = self.platform.identity.public();
+        let plaintext = pack(&bucket.accounts);
+        let nonce = self.platform.entropy.array();
+        let blob = self
+            .sealer
+            .seal(
+                &name(&bucket.id, &boot),
+                SCHEMA,
+                bucket.version.saturating_add(1),
+                &nonce,
+                &plaintext,
+            )
+            .map_err(internal)?;
+        let hash = sha256(&blob);
+        let mut hashes = bucket.hashes;
+        if hashes.pending.len() >= MAX_PENDING {
+            hashes.pending.pop_front();
+        }
+        hashes.pending.push_back(hash);
+        let write = Write {
+            id: bucket.id,
+            expected: bucket.revision,
+            blob: blob.into(),
+        };
+        Ok((Changed { hashes, hash }, write))
+    }
+}
+
+fn pack(accounts: &BTreeMap<Key, Seen>) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(accounts.len().saturating_mul(ENTRY));
+    for (key, (version, hash)) in accounts {
+        bytes.extend_from_slice(key);
+        bytes.extend_from_slice(&version.to_be_bytes());
+        bytes.extend_from_slice(&hash.0);
+    }
+    bytes
+}
+
+fn unpack(bytes: &[u8]) -> Option<BTreeMap<Key, Seen>> {
+    let (entries, rest) = bytes.as_chunks::<ENTRY>();
+    let entry = |entry: &[u8; ENTRY]| {
+        let (key, rest) = entry.split_first_chunk::<16>()?;
+        let (version, rest) = rest.split_first_chunk::<8>()?;
+        let hash = rest.first_chunk::<32>()?;
+        Some((*key, (u64::from_be_bytes(*version), Hash32(*hash))))
+    };
+    rest.is_empty()
+        .then(|| entries.iter().map(entry).collect())
+        .flatten()
+}
+
+const fn name<'a>(id: &'a RecordId, boot: &'a [u8; 32]) -> Name<'a> {
+    Name {
+        kind: Kind::Seen,
+        id: &id.0,
+        owner: boot,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn buckets_come_back_as_they_were_and_nothing_else_does() {
+        let entry = |at: u8| ([at; 16], (u64::from(at), Hash32([at; 32])));
+        let accounts: BTreeMap<Key, Seen> = (0..20).map(entry).collect();
+        let bytes = pack(&accounts);
+        assert_eq!(bytes.len(), 20 * ENTRY);
+        assert_eq!(unpack(&bytes), Some(accounts));
+        assert_eq!(unpack(&[]), Some(BTreeMap::new()));
+        assert_eq!(unpack(&bytes[1..]), None);
+    }
+}

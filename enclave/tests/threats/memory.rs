@@ -1,0 +1,199 @@
+//! Strangers who fill what an enclave remembers, and what it remembers beyond its memory.
+
+use std::collections::HashMap;
+
+use openkey_enclave::Service;
+use openkey_protocol::message::{Action, ErrorCode, Propose, Record, RecordId, Request, Response};
+
+use crate::common::{
+    Person, TestStore, World, ask, code,
+    person::{begin, text},
+};
+
+type Snapshot = HashMap<RecordId, Record>;
+
+/// How many accounts the memory of these enclaves holds.
+const PLACES: usize = 2;
+const PEOPLE: u8 = 20;
+
+fn small() -> World {
+    let mut world = World::new();
+    world.capacity.accounts = PLACES;
+    world.capacity.buckets = 3;
+    world.capacity.sign_ups_per_minute = 10_000;
+    world
+}
+
+async fn people(enclave: &Service<TestStore>) -> Vec<Person> {
+    let mut people = Vec::new();
+    for seed in 1..=PEOPLE {
+        people.push(Person::register(enclave, seed).await);
+    }
+    people
+}
+
+/// What a device asks that holds no head: only the enclave's memory can refuse it.
+async fn headless(
+    enclave: &Service<TestStore>,
+    person: &Person,
+) -> Result<Response, openkey_protocol::message::Error> {
+    let Request::Propose(propose) = person.proposal(text("headless")) else {
+        panic!("no proposal");
+    };
+    let request = Request::Propose(Propose {
+        head: None,
+        ..propose
+    });
+    ask(enclave, &request).await
+}
+
+/// The snapshot with some of its records as they were in an older one, under the present revisions.
+fn older(now: &Snapshot, then: &Snapshot, which: impl Fn(&RecordId) -> bool) -> Snapshot {
+    let mut mixed = now.clone();
+    for (id, record) in &mut mixed {
+        if let Some(old) = then.get(id).filter(|_| which(id)) {
+            record.blob = old.blob.clone();
+        }
+    }
+    mixed
+}
+
+/// The records that one request rewrote.
+fn rewritten(before: &Snapshot, after: &Snapshot) -> Vec<RecordId> {
+    let other = |(id, record): (&RecordId, &Record)| {
+        let changed = after.get(id).is_some_and(|now| now.blob != record.blob);
+        changed.then_some(*id)
+    };
+    before.iter().filter_map(other).collect()
+}
+
+#[tokio::test]
+async fn e17_strangers_take_nobodys_place() {
+    let world = small();
+    let enclave = world.boot().await;
+    let mut strangers = Vec::new();
+    for seed in 100..120 {
+        strangers.push(Person::unconfirmed(&enclave, seed).await);
+    }
+    let mut ada = Person::register(&enclave, 1).await;
+    let enclave = world.boot().await;
+    for stranger in &strangers {
+        let refused = headless(&enclave, stranger).await;
+        assert_eq!(code(refused), Some(ErrorCode::NotConfirmed));
+    }
+    ada.act(&enclave, text("an old account")).await.unwrap();
+    Person::register(&enclave, 2).await;
+    // A stranger who knows the ids of everybody makes the enclave forget nothing that Ada was shown.
+    let before = world.store.snapshot();
+    ada.act(&enclave, text("once more")).await.unwrap();
+    let after = world.store.snapshot();
+    for stranger in &strangers {
+        let _ = headless(&enclave, stranger).await;
+    }
+    world.store.restore(older(&after, &before, |_| true));
+    assert_eq!(
+        code(headless(&enclave, &ada).await),
+        Some(ErrorCode::RolledBack)
+    );
+    world.store.restore(after);
+    ada.act(&enclave, text("still hers")).await.unwrap();
+}
+
+#[tokio::test]
+async fn e17_more_people_than_places_are_served_and_none_is_rolled_back() {
+    let world = small();
+    let enclave = world.boot().await;
+    let mut people = people(&enclave).await;
+    for person in &mut people {
+        let before = world.store.snapshot();
+        person.act(&enclave, text("x")).await.unwrap();
+        let after = world.store.snapshot();
+        let changed = rewritten(&before, &after);
+        assert!((1..=2).contains(&changed.len()), "{}", changed.len());
+        // Any of the records it rewrote, account or bucket, and both.
+        let mut attacks: Vec<Snapshot> = vec![older(&after, &before, |_| true)];
+        for one in &changed {
+            attacks.push(older(&after, &before, |id| id == one));
+            let mut hidden = after.clone();
+            hidden.remove(one);
+            attacks.push(hidden);
+        }
+        for attack in attacks {
+            headless(&enclave, person).await.unwrap();
+            // What only passes through memory is forgotten first.
+            crowd(&enclave).await;
+            world.store.restore(attack);
+            assert_eq!(
+                code(headless(&enclave, person).await),
+                Some(ErrorCode::RolledBack)
+            );
+            world.store.restore(after.clone());
+        }
+        person.act(&enclave, text("y")).await.unwrap();
+    }
+    // All of them again, after a restart, with what their clients hold and without.
+    let enclave = world.boot().await;
+    for person in &mut people {
+        headless(&enclave, person).await.unwrap();
+        person.view(&enclave).await.unwrap();
+        person.act(&enclave, text("z")).await.unwrap();
+    }
+}
+
+/// Sign-ups that nobody confirms: they take every place that strangers can take.
+async fn crowd(enclave: &Service<TestStore>) {
+    for seed in 200..202 {
+        Person::unconfirmed(enclave, seed).await;
+    }
+}
+
+#[tokio::test]
+async fn e17_what_a_read_token_showed_is_not_forgotten() {
+    let world = small();
+    let enclave = world.boot().await;
+    let mut people = people(&enclave).await;
+    let replica = world.boot().await;
+    for person in &people {
+        person.view(&replica).await.unwrap();
+    }
+    let last = people.last_mut().unwrap();
+    let before = world.store.snapshot();
+    // Changed at one replica, read at the other: that alone makes the other one remember it.
+    last.act(&enclave, text("x")).await.unwrap();
+    let changed = rewritten(&before, &world.store.snapshot());
+    last.view(&replica).await.unwrap();
+    crowd(&replica).await;
+    let after = world.store.snapshot();
+    let old = older(&after, &before, |id| changed.contains(id));
+    world.store.restore(old);
+    assert_eq!(
+        code(headless(&replica, last).await),
+        Some(ErrorCode::RolledBack)
+    );
+    world.store.restore(after);
+    last.act(&replica, text("y")).await.unwrap();
+}
+
+#[tokio::test]
+async fn e17_an_unconfirmed_account_ends_after_a_day() {
+    const DAY: u64 = 24 * 60 * 60 * 1000;
+    let world = World::new();
+    let enclave = world.boot().await;
+    let mut late = Person::unconfirmed(&enclave, 1).await;
+    let mut confirmed = Person::register(&enclave, 2).await;
+    let confirm = Action::Confirm {
+        receipt: late.receipt,
+    };
+    world.pass(DAY - 60_000);
+    let prompted = late.propose(&enclave, confirm.clone()).await.unwrap();
+    world.pass(60_000);
+    let refused = late.approve(&enclave, &prompted).await;
+    assert_eq!(code(refused), Some(ErrorCode::UnknownAccount));
+    let refused = late.propose(&enclave, confirm).await;
+    assert_eq!(code(refused), Some(ErrorCode::UnknownAccount));
+    let refused = late.sign_in(&enclave).await;
+    assert_eq!(code(refused), Some(ErrorCode::UnknownAccount));
+    // An account that was confirmed has no end, and a new one can begin.
+    confirmed.act(&enclave, text("x")).await.unwrap();
+    begin(&enclave).await.unwrap();
+}
