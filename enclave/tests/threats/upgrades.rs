@@ -6,8 +6,8 @@ use ed25519_dalek::{Signer, SigningKey};
 use openkey_enclave::{Configuration, Parts, Service, boot, event::Silent};
 use openkey_protocol::{
     message::{
-        BootFiles, EnclaveEvent, Error, ErrorCode, Evidence, Hash32, Key32, OperatorRequest,
-        PendingSuccessors, Request, Response, Signed, UpgradeConsent, UpgradeWithdrawal,
+        BootFiles, EnclaveEvent, Error, ErrorCode, Hash32, Key32, OperatorRequest,
+        PendingSuccessors, Signed, UpgradeConsent, UpgradeWithdrawal,
     },
     store::RecordStore,
 };
@@ -20,8 +20,9 @@ use serde_json::json;
 use sha2::{Digest, Sha256};
 
 use crate::common::{
-    Deployment, Fixed, ORIGIN, START, TestNsm, TestStore, World, ask, code,
+    Deployment, Fixed, ORIGIN, START, TestNsm, TestStore, World, code,
     deployment::{binding, operator, signed, status},
+    evidence,
     store::Failure,
 };
 
@@ -157,11 +158,8 @@ async fn withdraw(
 
 /// What fresh evidence says of successors.
 async fn pending<S: RecordStore>(service: &Service<S>) -> Option<PendingSuccessors> {
-    let nonce = vec![1; 16].into();
-    match ask(service, &Request::Evidence { nonce }).await {
-        Ok(Response::Evidence(Evidence { document })) => binding(document.as_slice()).pending,
-        other => panic!("{other:?}"),
-    }
+    let evidence = evidence(service, vec![1; 16]).await.unwrap();
+    binding(evidence.document.as_slice()).pending
 }
 
 fn other(release: &str) -> Vec<u8> {

@@ -84,10 +84,10 @@ async fn an_awaited_root_key_is_told_with_the_enclaves_own_words() {
         advice: "Wait.".to_owned(),
     }));
     *site.enclave.reply.lock().unwrap() = Some(refusal.clone());
-    let answer = site.post("request", b"x").await;
-    assert_eq!((answer.status, &answer.body), (503, &refusal));
-    assert_eq!(answer.header("content-type"), Some("application/cbor"));
-    assert_eq!(answer.header("retry-after"), Some("10"));
+    let reply = site.post("request", b"x").await;
+    assert_eq!((reply.status, &reply.body), (503, &refusal));
+    assert_eq!(reply.header("content-type"), Some("application/cbor"));
+    assert_eq!(reply.header("retry-after"), Some("10"));
 
     // any other refusal is a reply like every other
     let other = answer(Verdict::Refused(Error {
@@ -96,7 +96,7 @@ async fn an_awaited_root_key_is_told_with_the_enclaves_own_words() {
         advice: String::new(),
     }));
     *site.enclave.reply.lock().unwrap() = Some(other.clone());
-    let answer = site.post("request", b"x").await;
-    assert_eq!((answer.status, &answer.body), (200, &other));
-    assert_eq!(answer.header("retry-after"), None);
+    let reply = site.post("request", b"x").await;
+    assert_eq!((reply.status, &reply.body), (200, &other));
+    assert_eq!(reply.header("retry-after"), None);
 }

@@ -10,7 +10,9 @@ use std::time::Duration;
 use openkey_attestation::{PolicyFile, UnixMillis, Verifier};
 use openkey_protocol::channel::PLACES;
 use openkey_protocol::client::{Client, ClientOptions};
-use openkey_protocol::message::{Class, Reply, Request, Response, RootSource, RootState};
+use openkey_protocol::message::{
+    Call, Class, Reply, Request, Response, RootSource, RootState, Verdict,
+};
 use openkey_protocol::transport::{Connect, Stream};
 use openkey_protocol::{cbor, message::Status};
 use openkey_simulator::dir::RootKind;
@@ -100,14 +102,21 @@ fn stranger(simulation: &Simulation, channel: SocketAddr, from: u8) -> Client {
 
 /// Whether a stranger is answered.
 async fn answered(client: &Client, patience: Duration) -> bool {
-    let body = cbor::encode(&Request::Status).unwrap();
+    let body = cbor::encode(&Call {
+        nonce: [7; 32].into(),
+        request: Request::Status,
+    })
+    .unwrap();
     let reply = client.call(Class::Request, body, patience).await;
     let Ok(reply) = reply.inspect_err(|error| eprintln!("a stranger: {error}")) else {
         return false;
     };
+    let Reply::Answer(signed) = cbor::decode(&reply).unwrap() else {
+        return false;
+    };
     matches!(
-        cbor::decode(&reply).unwrap(),
-        Reply::Ok(Response::Status(_))
+        signed.unverified().unwrap().result,
+        Verdict::Ok(Response::Status(_))
     )
 }
 

@@ -2,7 +2,7 @@
 
 use openkey_protocol::{
     cbor,
-    message::{Evidence, Hash32, Reply, Request, Response},
+    message::{Bare, Call, Evidence, Hash32, Reply, Request},
 };
 use serde_json::{Value, json};
 
@@ -85,13 +85,17 @@ fn f13_a_binding_that_names_another_configuration_than_is_measured_is_refused() 
             "enclaves": [{ "id": "e1", "member": "m1", "ready": true }],
         })),
         _ => {
-            let Ok(Request::Evidence { nonce }) = cbor::decode(&asked.body) else {
+            let Ok(Call {
+                request: Request::Evidence { nonce },
+                ..
+            }) = cbor::decode(&asked.body)
+            else {
                 return Answer::new(400, "text/plain", "no");
             };
             let now = now();
             let document = lying.document_of(nonce.as_slice(), now, Some(&binding));
             let document = document.into();
-            let reply = Reply::Ok(Response::Evidence(Evidence { document }));
+            let reply = Reply::Bare(Bare::Evidence(Evidence { document }));
             Answer::cbor(cbor::encode(&reply).unwrap())
         }
     });

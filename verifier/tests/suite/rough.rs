@@ -9,6 +9,10 @@ use std::{
     time::{Duration, Instant},
 };
 
+use openkey_protocol::{
+    cbor,
+    message::{Bare, Call, Evidence, Reply, Request},
+};
 use serde_json::json;
 
 use crate::harness::{Answer, Files, Live, Server, program, verify};
@@ -88,17 +92,16 @@ fn enclaves_are_asked_at_once() {
             thread::sleep(Duration::from_secs(60));
         }
         thread::sleep(Duration::from_millis(1_500));
-        let Ok(openkey_protocol::message::Request::Evidence { nonce }) =
-            openkey_protocol::cbor::decode(&asked.body)
+        let Ok(Call {
+            request: Request::Evidence { nonce },
+            ..
+        }) = cbor::decode(&asked.body)
         else {
             return Answer::new(400, "text/plain", "no");
         };
         let document = live.document(nonce.as_slice()).into();
-        let evidence = openkey_protocol::message::Evidence { document };
-        let reply = openkey_protocol::message::Reply::Ok(
-            openkey_protocol::message::Response::Evidence(evidence),
-        );
-        Answer::cbor(openkey_protocol::cbor::encode(&reply).unwrap())
+        let reply = Reply::Bare(Bare::Evidence(Evidence { document }));
+        Answer::cbor(cbor::encode(&reply).unwrap())
     });
     // One after the other they would take twelve seconds without the one that hangs.
     let args = ["host", &server.url, "--policy", &policy, "--json"];

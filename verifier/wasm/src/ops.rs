@@ -9,7 +9,7 @@ use openkey_verifier::{
     encoding::{self, EncodingError},
     evidence::{self, EvidenceError},
     policy::{self, PolicyError, Terms},
-    protocol::message::{Answer, Hash32, Response, Signed, Statement, Verdict},
+    protocol::message::{self, Hash32, Response, Signed, Statement, Verdict},
     receipt::{self, ReceiptError, Registration},
     statement::{IdentityKey, StatementError},
     successors::{self, Successors, SuccessorsDiffer},
@@ -139,7 +139,7 @@ fn answer_to(input: Input<'_>) -> Result<Vec<u8>, OpError> {
 }
 
 /// The answer to a call, checked.
-fn opened(mut input: Input<'_>) -> Result<Answer, OpError> {
+fn opened(mut input: Input<'_>) -> Result<message::Answer, OpError> {
     let identity = input.identity()?;
     let signed = input.signed()?;
     let call = bytes("call", input.call.take())?;
