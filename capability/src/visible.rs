@@ -163,11 +163,10 @@ fn is_virama(c: char) -> bool {
 fn is_between_joining(before: &str, after: &str) -> bool {
     let joining = CodePointMapData::<JoiningType>::new();
     let type_of = |c| joining.get(c);
-    let is_seen_through = |kind: &JoiningType| *kind == JoiningType::Transparent;
-    let before = before.chars().rev().take(MAX_TRANSPARENT).map(type_of);
-    let after = after.chars().take(MAX_TRANSPARENT).map(type_of);
-    let before = before.skip_while(is_seen_through).next();
-    let after = after.skip_while(is_seen_through).next();
+    let is_letter = |kind: &JoiningType| *kind != JoiningType::Transparent;
+    let mut before = before.chars().rev().take(MAX_TRANSPARENT).map(type_of);
+    let mut after = after.chars().take(MAX_TRANSPARENT).map(type_of);
+    let (before, after) = (before.find(is_letter), after.find(is_letter));
     matches!(
         before,
         Some(JoiningType::LeftJoining | JoiningType::DualJoining)

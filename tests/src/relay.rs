@@ -174,10 +174,10 @@ fn forward(relaying: &Relaying, head: &axum::http::request::Parts, body: Bytes) 
     let bytes = (relaying.answers.lock().unwrap())(path, bytes);
     let mut response = Response::new(Body::from(bytes));
     *response.status_mut() = StatusCode::from_u16(answer.status().as_u16()).unwrap();
-    if let Some(kind) = answer.headers().get("content-type") {
-        response
-            .headers_mut()
-            .insert(header::CONTENT_TYPE, kind.clone());
+    for name in [header::CONTENT_TYPE, header::CONTENT_SECURITY_POLICY] {
+        if let Some(value) = answer.headers().get(&name) {
+            response.headers_mut().insert(name, value.clone());
+        }
     }
     response
 }

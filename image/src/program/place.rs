@@ -9,8 +9,8 @@ use std::{collections::BTreeSet, ffi::OsStr, fs, path::Path};
 
 use crate::Error;
 
-/// Directories that no build reads, beside hidden ones: packages of JavaScript.
-const SKIPPED: &str = "node_modules";
+/// Directories that no build reads, beside hidden ones: results, packages of JavaScript.
+const SKIPPED: [&str; 2] = ["target", "node_modules"];
 /// In directories that hold what can be made again, as cargo's are (bford.info/cachedir).
 const TAG: &str = "CACHEDIR.TAG";
 
@@ -54,7 +54,9 @@ pub(super) fn copy(source: &Path, place: &Path, cache: &Path) -> Result<(), Erro
 }
 
 fn is_skipped(directory: &Path, name: &OsStr) -> bool {
-    name.as_encoded_bytes().starts_with(b".") || name == SKIPPED || directory.join(TAG).is_file()
+    name.as_encoded_bytes().starts_with(b".")
+        || SKIPPED.iter().any(|skipped| name == *skipped)
+        || directory.join(TAG).is_file()
 }
 
 fn write(from: &Path, to: &Path) -> Result<(), Error> {
@@ -123,9 +125,10 @@ mod tests {
                 ("a/was-file", "first"),
                 ("a/was-directory/x", "first"),
                 (
-                    "target/CACHEDIR.TAG",
+                    "results/CACHEDIR.TAG",
                     "Signature: 8a477f597d28d172789f06886806bc55",
                 ),
+                ("results/debug/big", "built"),
                 ("target/debug/big", "built"),
                 ("kept/program-source/a", "copied"),
                 ("web/node_modules/x.js", "package"),

@@ -381,7 +381,7 @@ fn e15_a_served_policy_is_released_or_refused() {
     assert!(widened("simulator", json!(true)).contains("simulator"));
     assert!(widened("allow_debug", json!(true)).contains("debug"));
     assert!(widened("measurements", json!([{ "8": "0".repeat(96) }])).contains("no release"));
-    assert!(widened("more", json!(1)).contains("not well-formed"));
+    assert!(widened("more", json!(1)).contains("more"));
     let mut any = good.clone();
     any["measurements"][0].as_object_mut().unwrap().remove("16");
     assert!(
