@@ -122,7 +122,7 @@ impl Fresh {
         &self.bound.binding
     }
 
-    /// The key that signs this boot's prompts, receipts and heads.
+    /// The key that signs this boot's answers and receipts.
     #[must_use]
     pub const fn identity(&self) -> &IdentityKey {
         &self.bound.identity
@@ -142,7 +142,7 @@ impl Archival {
         &self.bound.binding
     }
 
-    /// The key that signed that boot's prompts, receipts and heads.
+    /// The key that signed that boot's answers and receipts.
     #[must_use]
     pub const fn identity(&self) -> &IdentityKey {
         &self.bound.identity
