@@ -24,7 +24,7 @@ pub(crate) struct Asked {
 pub(crate) enum Served {
     /// To be signed.
     Answer {
-        response: Response,
+        response: Box<Response>,
         /// The head that the request carried, once the state that answers was found to continue it.
         continued: Option<AccountHead>,
     },
@@ -36,7 +36,7 @@ impl From<Response> for Served {
     /// A response to a request without an account head.
     fn from(response: Response) -> Self {
         Self::Answer {
-            response,
+            response: Box::new(response),
             continued: None,
         }
     }
@@ -66,7 +66,7 @@ impl Asked {
             Ok(Served::Answer {
                 response,
                 continued,
-            }) => (continued, Verdict::Ok(response)),
+            }) => (continued, Verdict::Ok(*response)),
             Err(error) => (None, Verdict::Refused(error)),
         };
         let answer = Answer {

@@ -231,7 +231,7 @@ fn a_prompt_is_held_to_the_call_and_its_challenge_to_the_options() {
             summary: Summary::default(),
         };
         let response = Response::Prompted(Prompted {
-            prompt,
+            prompt: Box::new(prompt),
             options: RequestOptions {
                 challenge: vec![challenge; 32].into(),
                 rp_id: "localhost".into(),
@@ -429,7 +429,7 @@ fn a_prompt_for_a_key_names_it() {
             allow: vec![],
             timeout_ms: 0,
         },
-        prompt,
+        prompt: Box::new(prompt),
         context: vec![].into(),
     });
     let given = answer(&call, None, Verdict::Ok(response));

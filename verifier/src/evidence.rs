@@ -154,7 +154,7 @@ impl Fresh {
         &self.bound.binding
     }
 
-    /// The key that signs this boot's prompts, receipts and heads.
+    /// The key that signs this boot's answers and receipts.
     #[must_use]
     pub const fn identity(&self) -> &IdentityKey {
         &self.bound.identity
@@ -174,7 +174,7 @@ impl Archival {
         &self.bound.binding
     }
 
-    /// The key that signed that boot's prompts, receipts and heads.
+    /// The key that signed that boot's answers and receipts.
     #[must_use]
     pub const fn identity(&self) -> &IdentityKey {
         &self.bound.identity

@@ -183,7 +183,7 @@ impl From<Answer> for AnswerView {
         match answer.result {
             Verdict::Refused(error) => view.refused = Some(error),
             Verdict::Ok(Response::Prompted(prompted)) => {
-                view.prompt = Some(PromptView::from(prompted.prompt));
+                view.prompt = Some(PromptView::from(*prompted.prompt));
             }
             Verdict::Ok(Response::SignedUp(made)) => view.head = Some(made.head.into()),
             Verdict::Ok(Response::Approved(approved)) => {

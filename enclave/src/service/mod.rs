@@ -161,7 +161,7 @@ impl<S: RecordStore> Enclave<S> {
             | Request::HandOver(_) => return Err(refuse(ErrorCode::Internal)),
         };
         Ok(Served::Answer {
-            response,
+            response: Box::new(response),
             continued,
         })
     }

@@ -121,7 +121,7 @@ impl<S: RecordStore> Enclave<S> {
             )
             .map_err(internal)?;
         Ok(Prompted {
-            prompt,
+            prompt: Box::new(prompt),
             options: begun.options,
             context: context.into(),
         })

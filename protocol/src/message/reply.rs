@@ -142,7 +142,7 @@ pub struct SignedUp {
 #[serde(deny_unknown_fields)]
 pub struct Prompted {
     /// What the enclave is about to do.
-    pub prompt: Prompt,
+    pub prompt: Box<Prompt>,
     /// For the authenticator.
     pub options: RequestOptions,
     /// To be returned as it is; sealed.

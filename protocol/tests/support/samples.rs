@@ -392,7 +392,7 @@ pub(crate) fn answers() -> Vec<(&'static str, Answer)> {
         (
             "prompted",
             continued(Response::Prompted(Prompted {
-                prompt,
+                prompt: Box::new(prompt),
                 options: RequestOptions {
                     challenge: bytes(0x33, 32),
                     rp_id: "openkey.example".into(),

@@ -69,7 +69,7 @@ impl Person {
     pub(super) fn prompted(&self, request: &Request) -> Result<Proposal, PersonError> {
         match self.site.call(request)? {
             Response::Prompted(prompted) => Ok(Proposal {
-                prompt: prompted.prompt.clone(),
+                prompt: (*prompted.prompt).clone(),
                 prompted,
             }),
             _ => Err(PersonError::Unexpected),

@@ -159,7 +159,7 @@ pub(crate) fn prompts(cases: &mut Cases) {
     };
     let prompted = |prompt: &Prompt| {
         let response = Response::Prompted(Prompted {
-            prompt: prompt.clone(),
+            prompt: Box::new(prompt.clone()),
             options: RequestOptions {
                 challenge: vec![0xc4; 32].into(),
                 rp_id: "localhost".into(),

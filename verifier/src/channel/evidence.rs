@@ -31,7 +31,7 @@ impl Channel {
         &self.bound.binding
     }
 
-    /// The key that signs this boot's prompts, receipts and heads.
+    /// The key that signs this boot's answers and receipts.
     #[must_use]
     pub const fn identity(&self) -> &IdentityKey {
         &self.bound.identity

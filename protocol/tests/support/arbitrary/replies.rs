@@ -123,7 +123,7 @@ fn response() -> BoxedStrategy<Response> {
         expires_at: any::<u64>(),
     });
     let prompted = make!(Prompted {
-        prompt: prompt(),
+        prompt: prompt().prop_map(Box::new),
         options,
         context: bytes()
     });
