@@ -61,11 +61,15 @@ pub fn check(page: &HistoryPage, query: &Query, above: Option<Hash32>) -> Result
         sequence -= 1;
     }
     // The chain ends at entry 1, and a page that is not the last says where the next one begins.
-    let end = page.next.map_or(1, |next| next);
-    if sequence + 1 != end || (page.next.is_none() && expected.0 != [0; 32]) {
-        return Err(HistoryError::Chain);
+    let told = match page.next {
+        None => sequence == 0 && expected.0 == [0; 32],
+        Some(next) => sequence > 0 && next == sequence + 1,
+    };
+    if told {
+        Ok(())
+    } else {
+        Err(HistoryError::Chain)
     }
-    Ok(())
 }
 
 /// Why a page is no stretch of the account's history.
