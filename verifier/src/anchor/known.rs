@@ -71,7 +71,8 @@ impl Known {
         if json.len() > MAX_KNOWN {
             return Err(malformed("too long".into()));
         }
-        let file: File = serde_json::from_slice(json).map_err(|error| malformed(error.to_string()))?;
+        let file: File =
+            serde_json::from_slice(json).map_err(|error| malformed(error.to_string()))?;
         if file.version != VERSION {
             return Err(malformed(format!("version {}", file.version)));
         }
