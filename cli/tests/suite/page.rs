@@ -195,6 +195,9 @@ fn e15_an_anchor_needs_a_genesis_and_is_never_a_simulator_s() {
     it.files.write("page/anchor.json", anchor.to_string());
     let prepared = it.release("release.json", &page, &[]);
     prepared.refused("anchor_simulator");
+    let named = json!({ "version": 1, "page": { "index.html": "1".repeat(64), "anchor.json": "2".repeat(64) } });
+    let named = it.files.write("page.json", named.to_string());
+    it.release("release.json", &named, &[]).not_judged("page");
     std::fs::remove_file(it.files.path("page/anchor.json")).unwrap();
     it.release("release.json", &page, &[]).not_judged("page");
 }

@@ -76,8 +76,7 @@ impl<S: RecordStore> Enclave<S> {
         let address = loaded.account.signing_key(key)?.address;
         let change = Change::Sign { key, address };
         loaded.account.check(&change, now)?;
-        let read =
-            || openkey_consent::read_payload(payload, &address, Some(&request.origin), now);
+        let read = || openkey_consent::read_payload(payload, &address, Some(&request.origin), now);
         let read = self.effort.read(loaded.account.id, payload, now, read)?;
         self.prompt(Draft {
             kind: read.kind,

@@ -150,12 +150,11 @@ impl<S: RecordStore> Enclave<S> {
         reason: Reason<'_>,
         public_key_sha256: &Hash32,
     ) -> Result<sign::SealedKey, Error> {
-        let secret = sign::scalar(self.sealer.root(), reason, public_key_sha256);
-        sign::make(
+        sign::make_for(
             &self.sealer,
             &account,
             key,
-            &secret,
+            (reason, public_key_sha256),
             &self.platform.entropy.array(),
         )
         .map_err(internal)

@@ -23,7 +23,7 @@ pub(crate) enum Reason<'a> {
 
 /// The scalar of the key that a consent makes (HKDF-SHA256, RFC 5869). `public_key_sha256` is SHA-256 of
 /// the public key, never the id, of the passkey that gave the consent: authenticators choose ids.
-pub(crate) fn scalar(root: &RootKey, reason: Reason<'_>, public_key_sha256: &Hash32) -> Secret<32> {
+pub(super) fn scalar(root: &RootKey, reason: Reason<'_>, public_key_sha256: &Hash32) -> Secret<32> {
     let label: &[u8] = b"openkey/owner-key/v1";
     match reason {
         Reason::SignUp { context } => {

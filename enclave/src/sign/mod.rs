@@ -4,14 +4,15 @@ mod derive;
 mod stack;
 
 use k256::ecdsa::{RecoveryId, Signature, SigningKey, VerifyingKey};
-use openkey_protocol::message::{AccountId, Address, Bytes, KeyId};
+use openkey_protocol::message::{AccountId, Address, Bytes, Hash32, KeyId};
 use sha3::{Digest, Keccak256};
 
 use crate::{
     root::Secret,
     seal::{Kind, NONCE, Name, SealError, Sealer},
 };
-pub(crate) use derive::{Reason, scalar};
+pub(crate) use derive::Reason;
+use derive::scalar;
 use stack::without_traces;
 
 /// The schema of sealed scalars.
@@ -40,12 +41,31 @@ pub(crate) struct SealedKey {
     pub(crate) sealed: Bytes,
 }
 
+/// Makes the key that a consent makes ([`scalar`]) and seals it for its place. What derivation and
+/// sealing leave on the stack is wiped.
+///
+/// # Errors
+///
+/// As [`make`].
+pub(crate) fn make_for(
+    sealer: &Sealer,
+    account: &AccountId,
+    key: KeyId,
+    (reason, public_key_sha256): (Reason<'_>, &Hash32),
+    nonce: &[u8; NONCE],
+) -> Result<SealedKey, KeyError> {
+    without_traces(|| {
+        let secret = scalar(sealer.root(), reason, public_key_sha256);
+        make(sealer, account, key, &secret, nonce)
+    })
+}
+
 /// Makes a key of 32 secret bytes and seals it for its place.
 ///
 /// # Errors
 ///
 /// [`KeyError::OtherAddress`] if the bytes are no scalar: once in 2¹²⁸ keys.
-pub(crate) fn make(
+fn make(
     sealer: &Sealer,
     account: &AccountId,
     key: KeyId,

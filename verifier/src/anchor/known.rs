@@ -67,20 +67,21 @@ impl Known {
     ///
     /// [`KnownError`].
     pub fn from_json(json: &[u8]) -> Result<Self, KnownError> {
-        let failed = |reason: String| KnownError(reason);
+        let malformed = |reason: String| KnownError(reason);
         if json.len() > MAX_KNOWN {
-            return Err(failed("too long".into()));
+            return Err(malformed("too long".into()));
         }
-        let file: File = serde_json::from_slice(json).map_err(|error| failed(error.to_string()))?;
+        let file: File =
+            serde_json::from_slice(json).map_err(|error| malformed(error.to_string()))?;
         if file.version != VERSION {
-            return Err(failed(format!("version {}", file.version)));
+            return Err(malformed(format!("version {}", file.version)));
         }
         let root_id = file.root_id.map(|text| text.parse()).transpose();
         Ok(Self {
-            root_id: root_id.map_err(|_| failed("root_id".into()))?,
+            root_id: root_id.map_err(|_| malformed("root_id".into()))?,
             rp_id: file.rp_id,
             release_keys: policy::release_keys(&file.release_keys)
-                .map_err(|error| failed(error.to_string()))?,
+                .map_err(|error| malformed(error.to_string()))?,
             epoch: file.epoch,
             simulator: file.simulator,
         })

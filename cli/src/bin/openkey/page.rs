@@ -1,10 +1,6 @@
 //! `openkey release anchor`, `page` and `publish`: what browsers of one deployment are given.
 
-use std::{
-    collections::BTreeMap,
-    fs,
-    path::{Path, PathBuf},
-};
+use std::{collections::BTreeMap, fs, path::Path};
 
 use openkey_verifier::{
     anchor::{
@@ -186,7 +182,7 @@ fn released_anchor(bytes: &[u8], path: &Path) -> Result<Anchor, Stop> {
     Ok(anchor)
 }
 
-fn in_file(path: &PathBuf, error: &PublishedError) -> Stop {
+fn in_file(path: &Path, error: &PublishedError) -> Stop {
     Stop::refused(error.rule(), format!("{}: {error}", path.display()))
 }
 

@@ -2,6 +2,7 @@
 
 use openkey_cli::ReleaseKey;
 use openkey_verifier::{
+    anchor::ANCHOR_FILE,
     command::{configuration_hash, output, source},
     page::MAX_RELEASE_FILE as MAX_PAGE_FILE,
     release::{MAX_RELEASE_FILE, ReleaseFile, Text, rfc3339},
@@ -62,6 +63,16 @@ fn prepare(args: &Prepare) -> Result<(), Stop> {
             .and_then(|mut file| file.remove("page"))
             .ok_or_else(|| Stop::failed("page", format!("{}: it names no page", path.display())))?,
     };
+    // Only the directory shows whether the anchor is a deployment's or a simulator's.
+    let by_file = args.page.as_ref().is_some_and(|path| !path.is_dir());
+    if by_file && page.get(ANCHOR_FILE).is_some() {
+        return Err(Stop::failed(
+            "page",
+            format!(
+                "the file names {ANCHOR_FILE}: name the page's directory, so that the anchor is checked"
+            ),
+        ));
+    }
     for (member, value) in [
         (
             "configuration",

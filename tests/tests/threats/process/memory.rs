@@ -24,6 +24,14 @@ fn e9_no_owner_key_lies_in_memory_after_signing() {
     drop(planted);
 
     let simulation = simulation(|it| it.no_restart());
+    let enclave = simulation.pid("enclave").unwrap();
+    // making a key leaves nothing behind, before it is confirmed or has signed
+    let mut visitor = simulation.person().unwrap();
+    let receipt = visitor.register("Visitor").unwrap();
+    let made = HashSet::from([receipt.receipt.keys[0].address.0]);
+    let found = memory::find_keys(enclave, &made);
+    assert!(found.is_empty(), "a new private key lies at {found:x?}");
+
     let mut ada = simulation.person().unwrap();
     ada.sign_up("Ada").unwrap();
     for i in 0..10 {
@@ -37,6 +45,6 @@ fn e9_no_owner_key_lies_in_memory_after_signing() {
         .unwrap();
     let addresses: HashSet<[u8; 20]> = ada.keys().iter().map(|key| key.address.0).collect();
     assert_eq!(addresses.len(), 2);
-    let found = memory::find_keys(simulation.pid("enclave").unwrap(), &addresses);
+    let found = memory::find_keys(enclave, &addresses);
     assert!(found.is_empty(), "a private key lies at {found:x?}");
 }
