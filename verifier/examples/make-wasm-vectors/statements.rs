@@ -551,7 +551,12 @@ pub(crate) fn successors(cases: &mut Cases) {
         head: None,
         query: Query::Account,
     }));
-    cases.bent("answer_request", "successors", "call", json!(hex::encode(other)));
+    cases.bent(
+        "answer_request",
+        "successors",
+        "call",
+        json!(hex::encode(other)),
+    );
     bent_statement(cases, "successors");
     let zeros = json!("00".repeat(32));
     cases.bent("successors_differ", "successors", "pending", zeros);

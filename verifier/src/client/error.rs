@@ -89,10 +89,7 @@ impl ClientError {
     /// refused. Everything else leaves nothing to judge.
     #[must_use]
     pub const fn is_answer(&self) -> bool {
-        matches!(
-            self,
-            Self::Answer(_) | Self::TooLong(_) | Self::Unproven(_)
-        )
+        matches!(self, Self::Answer(_) | Self::TooLong(_) | Self::Unproven(_))
     }
 
     /// An answer of the host itself.

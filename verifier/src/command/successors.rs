@@ -62,9 +62,9 @@ fn once(client: &Client, fresh: &Fresh) -> Result<Result<Successors, Unaccepted>
         }
         Ok(_) => Err(unaccepted(ClientError::Answer("not one to this request"))),
         // By another boot, perhaps.
-        Err(
-            error @ ClientError::Unproven(AnswerError::Statement(StatementError::Signature)),
-        ) => Ok(Err(unaccepted(error))),
+        Err(error @ ClientError::Unproven(AnswerError::Statement(StatementError::Signature))) => {
+            Ok(Err(unaccepted(error)))
+        }
         Err(error) => Err(unaccepted(error)),
     }
 }
