@@ -18,7 +18,7 @@ const ROOT_ID = new Uint8Array(32).fill(7);
 const hardware = () =>
   new Hardware({
     measurements: MEASUREMENTS,
-    binding: { version: 2, configuration: new Uint8Array(32).fill(5), root_source: 'operators', root_id: ROOT_ID, release: '9.9.9', epoch: 9, tls_key: null, rollback: 'clients-only' },
+    binding: { version: 3, configuration: new Uint8Array(32).fill(5), root_source: 'operators', root_id: ROOT_ID, release: '9.9.9', epoch: 9, tls_key: null, rollback: 'clients-only', pending: null },
   });
 
 /** A deployment's anchor as its host may write one. @param {Maintainer} maintainer */
