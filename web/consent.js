@@ -87,7 +87,7 @@ function prepared(app, { prompt, answer }, expected) {
  * @param {App} app
  * @param {Prepared} prepared
  * @param {{ signal?: AbortSignal, confirmed?: boolean, tell?: (step: string) => void }} [how]
- * @returns {Promise<{ approved: Approved | null, who: Who | null }>} `approved` is null if an earlier
+ * @returns {Promise<{ approved: Approved | null, who: Who | null, first: boolean }>} `approved` is null if an earlier
  *   sending took effect and only its answer was lost; `who` is the account that answered
  */
 export async function approve(app, prepared, { signal, confirmed = false, tell = () => {} } = {}) {
@@ -120,17 +120,18 @@ export async function approve(app, prepared, { signal, confirmed = false, tell =
   try {
     const { answer, head, keys } = await patiently(() => app.visit.ask(request, 'approved'), how);
     prepared.sent = true;
+    const first = head !== null && app.store.head(head.account) === null;
     const known = app.visit.keepHead(head, account);
     for (const { key, address } of keys) app.proven(known.account, key, address);
     if (handle !== null) app.store.keepAccount(handle, known.account);
-    return { approved: answer, who: handle === null ? null : { account: known.account, userHandle: handle } };
+    return { approved: answer, who: handle === null ? null : { account: known.account, userHandle: handle }, first };
   } catch (error) {
     if (!(error instanceof Failure) || error.party !== 'enclave') {
       // Nobody who may say so has said that it was not done.
       prepared.sent = true;
       throw error;
     }
-    if (error.code === 'context_used' && prepared.sent) return { approved: null, who: null };
+    if (error.code === 'context_used' && prepared.sent) return { approved: null, who: null, first: false };
     // The enclave judged this answer: the next try needs another one.
     if (!error.retry || error.code === 'assertion_refused') prepared.assertion = null;
     throw error;

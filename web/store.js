@@ -6,7 +6,7 @@ import { fromBase64, fromHex, toBase64, toHex } from './bytes.js';
 
 /** @import { AccountHead, Bytes, Policy } from './messages.js' */
 
-/** @typedef {{ account: string, userHandle: string, token: Bytes, expiresAt: number, name: string }} Session `account` and `userHandle` as hex */
+/** @typedef {{ account: string, userHandle: string, token: Bytes, expiresAt: number, name: string, first?: boolean }} Session `account` and `userHandle` as hex; `first` if this browser had no head of the account */
 
 /** @typedef {{ version: 1, receipt: { body: string, signature: string }, evidence: string, nonce: string }} ReceiptFile what `openkey-verify account` reads */
 /** @typedef {{ hash: string, file: ReceiptFile }} KeptReceipt */

@@ -5,6 +5,7 @@ import { fill, h, icon, redraw } from '../dom.js';
 import { fail, heading, say, when } from '../ui.js';
 import { addressFacts, saveReceipt } from './address.js';
 import { askName } from './dialog.js';
+import { firstSight } from './firstsight.js';
 import { ask } from './prompt.js';
 
 /** @import { Action, KeyView } from '../messages.js' */
@@ -17,13 +18,14 @@ import { ask } from './prompt.js';
 export function keys(app, signal) {
   const list = h('ul', { class: 'list' });
   const place = h('div', {});
+  const sight = h('div', {});
   const extra = h('div', { class: 'row' });
   const account = app.session?.account ?? '';
 
   const load = async () => {
     fail(place, null);
     try {
-      await app.refresh();
+      fill(sight, await firstSight(app, await app.refresh()));
     } catch (error) {
       if (app.session) fail(place, error, load);
     }
@@ -64,6 +66,7 @@ export function keys(app, signal) {
     { class: 'stack' },
     heading('Keys', 'Each key lives inside the enclave and never leaves it.', h('button', { type: 'button', class: 'primary', onclick: create }, icon('key'), 'Create a key')),
     place,
+    sight,
     app.account ? null : h('p', { class: 'quiet', role: 'status' }, ''),
     list,
     extra,

@@ -16,7 +16,7 @@ import { grantsView } from './grants.js';
 /** Refusals after which only a new prompt helps. */
 const STALE = new Set(['context_expired', 'context_used', 'context_invalid', 'account_changed', 'conflict', 'forked', 'rolled_back', 'unavailable']);
 
-/** @typedef {{ approved: Approved | null, who: Who | null, prompt: CheckedPrompt }} Consented */
+/** @typedef {{ approved: Approved | null, who: Who | null, first: boolean, prompt: CheckedPrompt }} Consented */
 
 /**
  * Shows the prompt of an action and lets the person approve or cancel it.

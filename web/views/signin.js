@@ -17,5 +17,5 @@ export async function signIn(app) {
   if (!result?.who || !outcome || typeof outcome === 'string' || !('signed_in' in outcome)) return;
   const { token, expires_at } = outcome.signed_in;
   if (location.hash === '' || location.hash === '#/' || location.hash === '#/create') window.history.replaceState(null, '', '#/keys');
-  app.signIn({ ...result.who, token, expiresAt: expires_at, name: '' });
+  app.signIn({ ...result.who, token, expiresAt: expires_at, name: '', first: result.first });
 }

@@ -277,6 +277,11 @@ scenario('signing_in_on_a_second_profile_shows_the_same_account', async () => {
   // This browser never saw a receipt: the address is shown once the enclave has signed for it.
   await other.page.getByText('Signed for by the enclave').waitFor();
   assert.equal(await other.address(0), address);
+  // It has nothing to compare with, and says what it took.
+  const sight = other.page.getByText('This browser sees this account for the first time');
+  await sight.waitFor();
+  await other.page.getByText('one passkey').waitFor();
+  await other.page.getByText('newest decision “Sign in”').waitFor();
 
   await other.view('Sign');
   const { signature } = await other.sign('Text', 'from the other profile');
@@ -291,6 +296,12 @@ scenario('signing_in_on_a_second_profile_shows_the_same_account', async () => {
   assert.equal(await other.page.evaluate(() => sessionStorage.getItem('openkey.session')), null);
   await other.open('history');
   await other.page.getByRole('heading', { name: 'Sign in to see this' }).waitFor();
+  // From now on it compares.
+  await other.open();
+  await other.button('Sign in').click();
+  await other.approved();
+  await other.page.getByText('Signed for by the enclave').waitFor();
+  assert.equal(await sight.count(), 0);
 
   await other.leave();
   await person.leave();
