@@ -99,6 +99,15 @@ export async function approve(app, prepared, { signal, confirmed = false, tell =
     prepared.assertion = await get({ ...prompted.options, challenge: fromHex(prompt.challenge) }, signal);
   }
   const handle = prompt.account === null ? handleOf(prepared.assertion) : null;
+  if (handle !== null && app.store.isUnfinished(handle)) {
+    prepared.assertion = null;
+    throw new Failure('passkey', 'unfinished_sign_up', {
+      title: 'This passkey was made for a sign-up that never finished',
+      message: 'This browser got no receipt for it, so it cannot know whose account it opens.',
+      advice: 'Choose another passkey, and delete this one where your passkeys are kept.',
+      retry: true,
+    });
+  }
   // At a sign-in the passkey says whose it is: an account this browser knows must be that one.
   const account = prompt.account ?? app.store.account(handle ?? '');
   const request = {

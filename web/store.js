@@ -49,6 +49,25 @@ export class Store {
    */
   keepAccount(userHandle, account) {
     write(this.local, `openkey.account.${userHandle}`, account);
+    write(this.local, `openkey.unfinished.${userHandle}`, null);
+  }
+
+  /**
+   * Notes that a passkey with this user handle was made for a sign-up that is not finished.
+   * @param {string} userHandle hex
+   */
+  beginAccount(userHandle) {
+    write(this.local, `openkey.unfinished.${userHandle}`, true);
+  }
+
+  /**
+   * Whether a passkey with this user handle was made here for a sign-up that never gave a receipt. The
+   * account behind it is nobody's this browser knows.
+   * @param {string} userHandle hex
+   * @returns {boolean}
+   */
+  isUnfinished(userHandle) {
+    return read(this.local, `openkey.unfinished.${userHandle}`) === true;
   }
 
   /**

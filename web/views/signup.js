@@ -153,6 +153,9 @@ async function register(app, name, step, tell) {
   const { answer: started, nonce } = await app.visit.ask({ sign_up: { origin: location.origin, name } }, 'sign_up_started');
   tell('Your browser asks where to keep the passkey.');
   const { credential, spki } = await create(started.options);
+  // Until a receipt holds, this passkey opens nothing here: whoever carried the registration may have
+  // finished it for themselves.
+  app.store.beginAccount(toHex(started.options.user_id));
   step(2);
   tell('The enclave makes your key …');
   // Account and key follow from the new passkey: sending it twice makes one.

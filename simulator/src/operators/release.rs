@@ -3,7 +3,7 @@
 use openkey_attestation::UnixMillis;
 use openkey_cli::ReleaseKey;
 use openkey_protocol::message::Hash32;
-use openkey_verifier::anchor::PROGRAM;
+use openkey_verifier::release::PROGRAM;
 use openkey_verifier::release::{RELEASE_VERSION, ReleaseFile, ReleaseKeys, Text, rfc3339};
 use serde_json::{Value, json};
 

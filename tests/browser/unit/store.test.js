@@ -26,6 +26,15 @@ test('e2_the_newest_head_is_kept_and_never_an_older_one', () => {
   assert.equal(toHex(store.head(account)?.entry ?? new Uint8Array()), '33'.repeat(32));
 });
 
+test('f12_a_passkey_of_a_sign_up_without_a_receipt_opens_nothing_here', () => {
+  const store = new Store(area(), area());
+  assert.equal(store.isUnfinished(userHandle), false);
+  store.beginAccount(userHandle);
+  assert.equal(store.isUnfinished(userHandle), true);
+  store.keepAccount(userHandle, account);
+  assert.equal(store.isUnfinished(userHandle), false);
+});
+
 test('a browser knows whose account a user handle led to', () => {
   const store = new Store(area(), area());
   assert.equal(store.account(userHandle), null);

@@ -5,11 +5,11 @@ use openkey_attestation::{
     Measurements, Nonce, Policy, PolicyDraft, PolicyFile, Roots, UnixMillis, Verifier,
 };
 
-use super::{Anchor, AnchorError, History, Known, PROGRAM, Published};
+use super::{Anchor, AnchorError, History, Known, Published};
 use crate::{
     evidence::{self, Fresh},
     policy,
-    release::Release,
+    release::{PROGRAM, Release},
 };
 
 /// What is asked.

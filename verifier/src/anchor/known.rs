@@ -7,7 +7,10 @@ use openkey_protocol::message::Hash32;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::{ANCHOR_FILE, Anchor, AnchorError, KnownError, Published, keys_text};
-use crate::{policy, release::ReleaseKeys};
+use crate::{
+    policy,
+    release::{PROGRAM, ReleaseKeys},
+};
 
 /// The version of the format.
 const VERSION: u32 = 1;
@@ -154,7 +157,8 @@ impl Known {
                     let Some(hash) = page.and_then(|page| page.get(ANCHOR_FILE)) else {
                         continue;
                     };
-                    if manifest.epoch < epoch {
+                    // The same maintainers may sign releases of other programs.
+                    if manifest.epoch < epoch || manifest.name != PROGRAM {
                         continue;
                     }
                     if *hash == target.hash() {

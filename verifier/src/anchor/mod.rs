@@ -35,9 +35,6 @@ pub const ANCHOR_FILE: &str = "anchor.json";
 pub const ANCHOR_VERSION: u32 = 1;
 /// Longest anchor, in bytes: all release keys there may be, and a simulator's roots.
 pub const MAX_ANCHOR: usize = 32 * 1024;
-/// The name of the program in manifests that count: another program's releases say nothing about
-/// enclaves of this one.
-pub const PROGRAM: &str = "openkey-enclave";
 /// Longest domain name (RFC 1035).
 const MAX_RP_ID: usize = 253;
 

@@ -2,7 +2,7 @@ use ed25519_dalek::{Signer, SigningKey};
 use serde_json::{Value, json};
 
 use super::*;
-use crate::release::{ReleaseFile, Text};
+use crate::release::{PROGRAM, ReleaseFile, Text};
 
 fn signer(seed: u8) -> SigningKey {
     SigningKey::from_bytes(&[seed; 32])
@@ -34,11 +34,15 @@ fn anchor(file: &Value) -> Anchor {
 
 /// A release of the page with this anchor, signed by these maintainers.
 fn release(epoch: u32, anchor: Option<&Anchor>, seeds: &[u8]) -> Vec<u8> {
+    release_of(PROGRAM, epoch, anchor, seeds)
+}
+
+fn release_of(program: &str, epoch: u32, anchor: Option<&Anchor>, seeds: &[u8]) -> Vec<u8> {
     let page = anchor.map(
         |anchor| json!({ "index.html": "1".repeat(64), ANCHOR_FILE: anchor.hash().to_string() }),
     );
     let text: Text = serde_json::from_value(json!({
-        "version": 1, "name": PROGRAM, "release": "1.2.3", "epoch": epoch,
+        "version": 1, "name": program, "release": "1.2.3", "epoch": epoch,
         "source_commit": "0".repeat(40), "cargo_lock_sha256": "1".repeat(64), "toolchain": {},
         "measurements": { "0": "a".repeat(96), "1": "b".repeat(96), "2": "c".repeat(96) },
         "configuration": "5".repeat(64), "page": page,
@@ -282,6 +286,10 @@ fn e15_a_change_of_keys_is_explained_by_manifests_signed_under_the_keys_before()
     let known = Known::of(&anchor(&first), 1);
     let to_second = release(2, Some(&anchor(&second)), &[1, 2]);
     let to_third = release(3, Some(&anchor(&third)), &[3, 4]);
+    // A release of another program by the same maintainers explains nothing.
+    let other = release_of("another-program", 2, Some(&anchor(&second)), &[1, 2]);
+    let list = published(&[other], &[]);
+    assert_eq!(check(&known, &anchor(&second), &list), CHANGED);
     let list = published(std::slice::from_ref(&to_second), &[]);
     assert_eq!(
         check(&known, &anchor(&second), &list),

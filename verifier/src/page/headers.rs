@@ -8,13 +8,15 @@ use super::PageError;
 /// Headers of an answer: lower-case names and values, in order.
 pub type Headers = [(String, String)];
 
-/// Headers that make a browser show or load something else than the body.
-const ALTERING: [&str; 5] = [
+/// Headers that make a browser show or load something else than the body, or forget what it
+/// remembers of this deployment.
+const ALTERING: [&str; 6] = [
     "link",
     "refresh",
     "content-disposition",
     "speculation-rules",
     "service-worker-allowed",
+    "clear-site-data",
 ];
 
 /// Checks the headers of one served file.
