@@ -85,6 +85,16 @@ pub(super) fn read(
             format!("Take back the permission {cid}, and all that was handed on from it"),
         ));
     }
+    if revoked.is_none() && names_a_token(&fields.uri) {
+        warnings.push(warning(
+            Severity::Danger,
+            format!(
+                "The address {} looks like a permission to be taken back, written in a way that not all \
+                 programs read alike: some would take the permission back.",
+                quoted(&fields.uri)
+            ),
+        ));
+    }
     let does_more = is_hosting || revoked.is_some();
     if does_more && !origin.is_some_and(|origin| is_of(&message, origin)) {
         warnings.push(foreign(&fields.domain, origin));
@@ -123,6 +133,13 @@ fn foreign(domain: &str, origin: Option<&str>) -> Warning {
             quoted(domain)
         ),
     )
+}
+
+/// Whether a URI is of the scheme by which tokens are taken back, in any case. Readers exist that skip
+/// what stands before a CID or behind it, and revoke what this one does not call a revocation.
+fn names_a_token(uri: &str) -> bool {
+    uri.split_once(':')
+        .is_some_and(|(scheme, _)| scheme.eq_ignore_ascii_case("ucan"))
 }
 
 /// The token that a message takes back: who signs it for `ucan:<cid>` revokes.

@@ -357,6 +357,24 @@ fn sign_ins_say_who_what_and_until_when() {
 }
 
 /// Everything that a text does is in its title; done for another site it is dangerous.
+/// Readers exist that skip what stands before `/ipfs/` or behind a CID, and revoke.
+#[test]
+fn a13_an_address_that_others_read_as_a_revocation_is_dangerous() {
+    let plain = vector("siwe/accepted", "expires");
+    let cid = "bafkr4icbi4xymykl4imn6dj6so3typosyzw3sp235q4nq35rdqfwbv7ima";
+    for uri in [
+        format!("ucan:/ipfs/{cid}"),
+        format!("ucan:x/ipfs/{cid}"),
+        format!("UCAN:{cid}"),
+        format!("ucan:{cid}a"),
+    ] {
+        let text = plain.replace("https://app.example/login", &uri);
+        let read = read_payload(&Payload::Siwe(text), &signer(), ORIGIN, NOW).unwrap();
+        assert!(read.summary.confirm, "{uri}");
+        assert_eq!(read.summary.title, "Sign in to app.example", "{uri}");
+    }
+}
+
 #[test]
 fn a13_a_sign_in_that_does_more_is_titled_as_all_of_it() {
     let plain = vector("siwe/accepted", "expires");

@@ -31,7 +31,7 @@ const ENDS: [&str; 5] = [
 
 fn data_line(data: &[u8]) -> Line {
     let what = match data {
-        [] => "none: nothing but the amount is sent".to_owned(),
+        [] => "none in this field".to_owned(),
         _ => format!(
             "{} bytes that say what the program does; a person cannot read them",
             data.len()

@@ -100,12 +100,17 @@ pub(super) fn judge(document: &Document<'_>, signer: &[u8; 20], now_ms: i64) -> 
     match &known {
         // Its words come first: they are the title.
         Some(known) => findings.push(known.finding()),
-        None => visit(message, &mut |value| {
-            let shape = Shape::of(value);
-            findings.extend(RULES.iter().find_map(|rule| rule(&shape, context)));
-        }),
+        None => {
+            visit(message, &mut |value| {
+                let shape = Shape::of(value);
+                let found = RULES.iter().find_map(|rule| rule(&shape, context));
+                // The title is the message's own: a struct that the app put inside names nothing.
+                let found =
+                    found.or_else(|| core::ptr::eq(value, message).then(|| unknown(message)));
+                findings.extend(found);
+            });
+        }
     }
-    let is_explained = !findings.is_empty();
     findings.extend(suspicion::permit2(&document.domain, message));
     if known.is_none() {
         findings.extend(suspicion::by_name(message));
@@ -115,9 +120,6 @@ pub(super) fn judge(document: &Document<'_>, signer: &[u8; 20], now_ms: i64) -> 
     findings.extend(suspicion::digest(message, explained));
     let unlimited = suspicion::unlimited(message, &findings);
     findings.extend(unlimited);
-    if !is_explained {
-        findings.push(unknown(message));
-    }
     findings.dedup();
     Judgement {
         findings,

@@ -41,6 +41,8 @@ impl Statement for Answer {
 }
 
 /// What came of a request.
+// A verdict is made, encoded and dropped: a box would only add an allocation.
+#[allow(clippy::large_enum_variant)]
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]

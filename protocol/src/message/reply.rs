@@ -9,8 +9,6 @@ use super::{
 };
 
 /// One reply.
-// A reply is made, encoded and dropped: a box would only add an allocation.
-#[allow(clippy::large_enum_variant)]
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
