@@ -22,8 +22,20 @@ const MAX_MARKS: usize = 4;
 /// letter has at most [`MAX_MARKS`] marks.
 const MAX_TRANSPARENT: usize = 8;
 /// Characters that are drawn blank although no property of Unicode says so: braille without dots,
-/// the musical null notehead, the Khitan filler, and the place of an object that is not there.
-const BLANK: [char; 4] = ['\u{2800}', '\u{1d159}', '\u{16fe4}', '\u{fffc}'];
+/// the musical null notehead, the Khitan filler, the place of an object that is not there, and the
+/// four named below.
+const BLANK: [char; 8] = [
+    '\u{2800}',
+    '\u{1d159}',
+    '\u{16fe4}',
+    '\u{fffc}',
+    // EGYPTIAN HIEROGLYPH FULL BLANK and HALF BLANK, TIFINAGH CONSONANT JOINER, DUPLOYAN THICK LETTER
+    // SELECTOR
+    '\u{13441}',
+    '\u{13442}',
+    '\u{2d7f}',
+    '\u{1bc9d}',
+];
 
 const NON_JOINER: char = '\u{200c}';
 const JOINER: char = '\u{200d}';

@@ -262,3 +262,24 @@ fn the_fuzz_corpus_is_judged() {
     }
     assert!(judged > 0);
 }
+
+#[test]
+fn e11_a_struct_inside_does_not_title_the_message() {
+    let json = r#"{"types":{"EIP712Domain":[{"name":"name","type":"string"}],
+        "Compact":[{"name":"arbiter","type":"address"},{"name":"token","type":"address"},
+            {"name":"amount","type":"uint256"},{"name":"mandate","type":"Mandate"}],
+        "Mandate":[{"name":"owner","type":"address"},{"name":"operator","type":"address"},
+            {"name":"approved","type":"bool"}]},
+        "primaryType":"Compact","domain":{"name":"The Compact"},
+        "message":{"arbiter":"0x2222222222222222222222222222222222222222",
+            "token":"0x3333333333333333333333333333333333333333","amount":"1000000000000",
+            "mandate":{"owner":"0x1111111111111111111111111111111111111111",
+                "operator":"0x4444444444444444444444444444444444444444","approved":false}}}"#;
+    let read = read(json).unwrap();
+    assert!(read.summary.confirm);
+    let title = &read.summary.title;
+    assert!(
+        title.contains("Compact") && !title.contains("back"),
+        "{title}"
+    );
+}
