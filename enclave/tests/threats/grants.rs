@@ -120,7 +120,7 @@ async fn a2_a6_a7_an_approval_signs_the_bytes_that_were_shown_and_no_others() {
         assert_ne!(proposed.prompt.digest.0, shown.digest(), "{what}");
         let confirmed = proposed.prompt.summary.confirm;
         let crossed = Approve {
-            confirmed: confirmed.then(|| proposed.prompt.digest),
+            confirmed: confirmed.then_some(proposed.prompt.digest),
             ..person.approval(&proposed, answer.clone())
         };
         let refused = person.send(&enclave, crossed).await;

@@ -1,6 +1,7 @@
 // E15: a host that serves the policy, root, anchor or releases by which it is to be judged.
 
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -14,11 +15,14 @@ import { shared } from '../lib/system.js';
 const system = shared();
 const MEASUREMENTS = { 0: 'a0'.repeat(48), 1: 'a1'.repeat(48), 2: 'a2'.repeat(48) };
 const ROOT_ID = new Uint8Array(32).fill(7);
+const CONFIGURATION = new Uint8Array(32).fill(5);
+/** Register 16, extended from zeros by the configuration's hash. */
+const CONFIGURED = createHash('sha384').update(new Uint8Array(48)).update(CONFIGURATION).digest('hex');
 
 const hardware = () =>
   new Hardware({
-    measurements: MEASUREMENTS,
-    binding: { version: 3, configuration: new Uint8Array(32).fill(5), root_source: 'operators', root_id: ROOT_ID, release: '9.9.9', epoch: 9, tls_key: null, rollback: 'clients-only', pending: null },
+    measurements: { ...MEASUREMENTS, 16: CONFIGURED },
+    binding: { version: 3, configuration: CONFIGURATION, root_source: 'operators', root_id: ROOT_ID, release: '9.9.9', epoch: 9, tls_key: null, rollback: 'clients-only', pending: null },
   });
 
 /** A deployment's anchor as its host may write one. @param {Maintainer} maintainer */
@@ -292,8 +296,8 @@ test('the hostile host’s documents are right in everything but their root', as
   const verifier = await Verifier.fromBytes(await readFile(new URL('../../../web/verifier.wasm', import.meta.url)));
   const own = hardware();
   const nonce = new Uint8Array(32).fill(1);
-  const configured = new Hardware({ ...own, measurements: { ...MEASUREMENTS, 16: '16'.repeat(48) } });
-  const policy = { version: /** @type {const} */ (1), measurements: [{ ...MEASUREMENTS, 16: '16'.repeat(48) }], roots: [configured.pem] };
+  const configured = new Hardware({ ...own, measurements: { ...MEASUREMENTS, 16: CONFIGURED } });
+  const policy = { version: /** @type {const} */ (1), measurements: [{ ...MEASUREMENTS, 16: CONFIGURED }], roots: [configured.pem] };
   const report = verifier.evidence({ document: new Uint8Array(configured.document(nonce)), nonce, now: Date.now(), policy: /** @type {any} */ (policy) });
   assert.equal(report.simulator, false);
 });
