@@ -56,6 +56,9 @@ pub(super) fn spawn(dir: &Dir, mut ready: Ready, patience: Duration) -> Probe {
     Probe { task, off }
 }
 
+/// How host-proxy ends its reason for an enclave that handed its root key over.
+const HANDED_OVER: &str = "the root key went to a successor";
+
 /// What host-proxy says of itself.
 #[derive(Deserialize)]
 struct HostReady {
@@ -64,10 +67,13 @@ struct HostReady {
 
 impl HostReady {
     /// A reason that concerns what is to be ready now. In an upgrade host-proxy knows one enclave
-    /// more than runs: its place is taken later.
+    /// more than runs, whose place is taken later, and one that handed over and is replaced next.
     fn awaited(&self, ready: &Ready) -> Option<&str> {
         let runs = |id: &str| ready.enclaves.iter().any(|enclave| enclave.id == id);
         let concerns = |reason: &&String| {
+            if reason.ends_with(HANDED_OVER) {
+                return false;
+            }
             let words = reason.strip_prefix("enclave ");
             words
                 .and_then(|words| words.split(' ').next())
@@ -96,18 +102,25 @@ pub(super) fn ask(policy: &Path, ready: &mut Ready) -> anyhow::Result<()> {
         }
     }
     let policy = std::fs::read(policy)?;
+    let mut serving = 0;
     for enclave in &mut ready.enclaves {
         let site = Site::new(&enclave.api, &ready.page, &policy)?;
         let status = site.glance()?;
         enclave.root_source = status.root_source;
-        if status.root.state != RootState::Ready {
-            bail!(
+        match status.root.state {
+            RootState::Ready => serving += 1,
+            // A predecessor, until its own place is taken by the successor.
+            RootState::HandedOver => {}
+            _ => bail!(
                 "{} waits for its root key: {}",
                 enclave.id,
                 sources(&status.root)
-            );
+            ),
         }
         site.evidence()?;
+    }
+    if serving == 0 {
+        bail!("every enclave handed its root key over");
     }
     Ok(())
 }
