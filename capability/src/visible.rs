@@ -48,7 +48,7 @@ const KEYCAP: char = '\u{20e3}';
 pub struct Hidden {
     /// In characters, from 1.
     pub position: usize,
-    /// Which.
+    /// The character that does not show.
     pub character: char,
     /// What sort of character it is: `a control character`.
     pub kind: &'static str,

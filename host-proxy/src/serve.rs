@@ -47,7 +47,7 @@ pub enum StartError {
         "cannot listen on {address} for metrics: {error}; choose another --metrics-listen, or off"
     )]
     Metrics {
-        /// Which.
+        /// The address as the operator gave it.
         address: SocketAddr,
         /// What the system said.
         error: io::Error,
@@ -55,7 +55,7 @@ pub enum StartError {
     /// The address cannot be listened on.
     #[error("cannot listen on {address}: {error}")]
     Listen {
-        /// Which.
+        /// The address as the operator gave it.
         address: SocketAddr,
         /// What the system said.
         error: io::Error,
@@ -66,7 +66,7 @@ pub enum StartError {
     /// An address for enclaves cannot be listened on.
     #[error("cannot serve enclaves at {address}: {error}")]
     EnclaveListen {
-        /// Which.
+        /// The address as the operator gave it.
         address: Address,
         /// What the system said.
         error: io::Error,

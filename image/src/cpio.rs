@@ -20,7 +20,7 @@ pub enum Entry<'a> {
     Directory(&'a str),
     /// A character device, mode 0600.
     Device {
-        /// Where.
+        /// The path in the image, without a slash at its beginning.
         path: &'a str,
         /// Which driver.
         major: u32,
@@ -29,7 +29,7 @@ pub enum Entry<'a> {
     },
     /// A program, mode 0555.
     Program {
-        /// Where.
+        /// The path in the image, without a slash at its beginning.
         path: &'a str,
         /// Its bytes.
         data: &'a [u8],

@@ -13,7 +13,7 @@ pub enum Error {
     /// A file or directory could not be used.
     #[error("{}: {error}", path.display())]
     File {
-        /// Which.
+        /// The file's path.
         path: PathBuf,
         /// The system's answer.
         error: io::Error,
@@ -21,7 +21,7 @@ pub enum Error {
     /// A file named on the command line cannot be read.
     #[error("cannot read {}: {error}", path.display())]
     Argument {
-        /// Which.
+        /// The file's path.
         path: PathBuf,
         /// The system's answer.
         error: io::Error,

@@ -72,7 +72,7 @@ pub fn signed(headers: &HeaderMap, now_ms: i64, longest_ms: i64) -> Result<Signe
 /// One thing that may be done.
 #[derive(Clone, Debug)]
 pub struct Allowed {
-    /// What.
+    /// The resource and the ability.
     pub capability: Capability,
     /// Under which caveats: whoever does it keeps to them.
     pub caveats: Caveats,

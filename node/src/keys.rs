@@ -34,7 +34,7 @@ pub enum KeysError {
     /// The file cannot be read or made.
     #[error("cannot use {path}: {error}")]
     File {
-        /// Which.
+        /// The file's path.
         path: PathBuf,
         /// What the system said.
         error: io::Error,

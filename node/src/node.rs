@@ -51,7 +51,7 @@ pub enum OpenNodeError {
     /// The directory is not its own.
     #[error("cannot use {path}: {error}")]
     Directory {
-        /// Which.
+        /// The directory's path.
         path: std::path::PathBuf,
         /// What the system said.
         error: std::io::Error,

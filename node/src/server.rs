@@ -76,7 +76,7 @@ pub enum StartError {
     /// The address cannot be listened on.
     #[error("cannot listen on {address}: {error}")]
     Listen {
-        /// Which.
+        /// The address as the operator gave it.
         address: SocketAddr,
         /// What the system said.
         error: std::io::Error,
@@ -86,7 +86,7 @@ pub enum StartError {
         "cannot listen on {address} for metrics: {error}; choose another --metrics-listen, or off"
     )]
     Metrics {
-        /// Which.
+        /// The address as the operator gave it.
         address: SocketAddr,
         /// What the system said.
         error: std::io::Error,

@@ -72,7 +72,7 @@ pub enum UpkeepError {
     /// A file.
     #[error("{path}: {error}")]
     File {
-        /// Which.
+        /// The file's path.
         path: PathBuf,
         /// What the system said.
         error: io::Error,

@@ -105,7 +105,7 @@ impl Delegation {
         &self.delegatee
     }
 
-    /// When.
+    /// The time within which the delegation is valid.
     #[must_use]
     pub const fn window(&self) -> &Window {
         &self.window
@@ -117,7 +117,7 @@ impl Delegation {
         self.issued_ms
     }
 
-    /// What.
+    /// The capabilities that the delegation gives.
     #[must_use]
     pub fn capabilities(&self) -> &[Capability] {
         &self.capabilities

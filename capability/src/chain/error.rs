@@ -86,33 +86,33 @@ pub enum ChainError {
     /// No parent grants this.
     #[error("Unauthorized Capability: {resource}, {ability}{}", why(resource))]
     Capability {
-        /// On what.
+        /// The resource that is asked for.
         resource: Box<Resource>,
-        /// What.
+        /// The ability that is asked for.
         ability: Ability,
     },
     /// A parent grants it with caveats that the child widens.
     #[error("child-caveats-not-subset-of-parent: {resource}, {ability}")]
     ChildCaveats {
-        /// On what.
+        /// The resource that is asked for.
         resource: Box<Resource>,
-        /// What.
+        /// The ability that is asked for.
         ability: Ability,
     },
     /// Nobody granted this to the invoker.
     #[error("Unauthorized Action: {resource} / {ability}{}", why(resource))]
     Action {
-        /// On what.
+        /// The resource that is asked for.
         resource: Box<Resource>,
-        /// What.
+        /// The ability that is asked for.
         ability: Ability,
     },
     /// The invocation widens the caveats it was granted with.
     #[error("invocation-caveats-not-subset-of-chain: {resource}, {ability}")]
     InvocationCaveats {
-        /// On what.
+        /// The resource that is asked for.
         resource: Box<Resource>,
-        /// What.
+        /// The ability that is asked for.
         ability: Ability,
     },
     /// A revocation that names nothing, or several things, to be revoked.

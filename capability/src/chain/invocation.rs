@@ -69,7 +69,7 @@ impl Invocation {
         &self.invoker
     }
 
-    /// When.
+    /// The time within which the invocation is valid.
     #[must_use]
     pub const fn window(&self) -> &Window {
         &self.window

@@ -17,9 +17,9 @@ const MAX_PAIRS: usize = 1 << 22;
 /// One thing that may be done: resource, ability, caveats.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Capability {
-    /// On what.
+    /// The resource that may be used.
     pub resource: Resource,
-    /// What.
+    /// What may be done with the resource.
     pub ability: Ability,
     /// Within which bounds.
     pub caveats: Caveats,

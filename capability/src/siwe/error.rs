@@ -85,19 +85,19 @@ pub enum SiweError {
     /// A line is longer than [`super::MAX_LINE`].
     #[error("line {line} is longer than {} bytes", super::MAX_LINE)]
     LineTooLong {
-        /// Which.
+        /// The number of the line, from 1.
         line: usize,
     },
     /// A carriage return: lines end with a line feed alone.
     #[error("line {line} holds a carriage return; lines end with a line feed alone")]
     CarriageReturn {
-        /// Which.
+        /// The number of the line, from 1.
         line: usize,
     },
     /// Something other than a printable ASCII character.
     #[error("line {line} holds a character outside printable ASCII")]
     Character {
-        /// Which.
+        /// The number of the line, from 1.
         line: usize,
     },
     /// A line feed after the last line.
@@ -121,7 +121,7 @@ pub enum SiweError {
     /// A line that must be empty is not, or is missing.
     #[error("line {line} must be empty")]
     BlankLine {
-        /// Which.
+        /// The number of the line, from 1.
         line: usize,
     },
     /// The statement holds a character that the grammar does not allow.
@@ -181,7 +181,7 @@ pub enum SiweError {
     /// A line that is none of the message's.
     #[error("line {line} is no line of such a message")]
     UnknownLine {
-        /// Which.
+        /// The number of the line, from 1.
         line: usize,
     },
     /// It was read, and prints to other bytes.

@@ -57,7 +57,7 @@ pub enum OpenError {
     /// The directory or file cannot be used.
     #[error("cannot use {path}: {reason}")]
     File {
-        /// Which.
+        /// The file's path.
         path: PathBuf,
         /// What the system said.
         reason: String,
@@ -65,7 +65,7 @@ pub enum OpenError {
     /// The file is a database of some other program.
     #[error("{path} is not a {what}: it belongs to another program; choose another directory")]
     Foreign {
-        /// Which.
+        /// The file's path.
         path: PathBuf,
         /// What it should be.
         what: &'static str,
@@ -83,7 +83,7 @@ pub enum OpenError {
     /// The file is damaged.
     #[error("{path} is damaged ({detail}): restore a backup")]
     Damaged {
-        /// Which.
+        /// The file's path.
         path: PathBuf,
         /// The first finding.
         detail: String,

@@ -108,7 +108,7 @@ pub enum Direction {
 /// Which delegations of somebody.
 #[derive(Clone, Debug)]
 pub struct DelegationsOf {
-    /// Whose.
+    /// The principal whose delegations these are.
     pub principal: Did,
     /// On which side; `None`: on either.
     pub direction: Option<Direction>,
@@ -187,7 +187,7 @@ pub struct Outcome {
 pub struct ValueWrite {
     /// What is used up by it.
     pub admission: Admission,
-    /// Where.
+    /// The space that holds the values.
     pub space: SpaceId,
     /// Which keys, each once, and what happens to them.
     pub changes: Vec<(String, Condition, Change)>,
@@ -202,7 +202,7 @@ pub struct ValueWrite {
 pub struct Ticket {
     /// The hash of what the holder shows.
     pub id: [u8; 32],
-    /// Where.
+    /// The space that holds the values.
     pub space: SpaceId,
     /// Which value.
     pub key: String,

@@ -75,7 +75,7 @@ pub enum Frame {
     Failure {
         /// Of the request, or 0.
         id: u64,
-        /// Why.
+        /// Why there is no answer.
         failure: Failure,
     },
 }

@@ -79,7 +79,7 @@ pub enum EnclaveEvent {
     },
     /// A source gave no root key.
     RootSourceFailed {
-        /// Which.
+        /// The source that was asked.
         source: RootSource,
     },
     /// A genesis took place.
@@ -146,7 +146,7 @@ pub enum EnclaveEvent {
     SelfCheckFailed,
     /// Events were dropped because the host did not take them.
     EventsLost {
-        /// How many.
+        /// How many events were dropped.
         count: u64,
     },
 }

@@ -189,7 +189,7 @@ pub enum Outcome {
         signature: Bytes,
         /// The Keccak-256 digest under it.
         digest: Hash32,
-        /// Whose.
+        /// The address whose key signed.
         address: Address,
     },
     /// A change of the account.

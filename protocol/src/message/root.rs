@@ -284,7 +284,7 @@ pub enum RootState {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct SourceStatus {
-    /// Which.
+    /// The source of the root key.
     pub source: RootSource,
     /// In a sentence of the enclave's own: what failed, or what is awaited.
     pub explanation: String,

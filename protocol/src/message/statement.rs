@@ -11,7 +11,7 @@ use super::{AccountId, Address, Bytes, Grant, Hash32, KeyId, Statement, UserHand
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct AccountHead {
-    /// Whose.
+    /// The account whose state this is.
     pub account: AccountId,
     /// Goes up by one with every change.
     pub version: u64,

@@ -47,7 +47,7 @@ pub enum StoreError {
     /// The caller asked for too much at once; nothing was written.
     #[error("{count} records at once, where {MAX_GET} are the most")]
     TooMany {
-        /// How many.
+        /// How many records were asked for.
         count: usize,
     },
     /// The caller wrote one record twice at once; nothing was written.

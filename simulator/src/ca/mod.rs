@@ -31,7 +31,7 @@ pub enum Error {
     /// A file of the authority cannot be read or written.
     #[error("the simulated CA in {path}: {reason}")]
     File {
-        /// Which.
+        /// The file's path.
         path: PathBuf,
         /// What the system said.
         reason: String,

@@ -80,7 +80,7 @@ pub enum DirError {
     /// A file cannot be used.
     #[error("{path}: {error}")]
     File {
-        /// Which.
+        /// The file's path.
         path: PathBuf,
         /// What the system said.
         error: io::Error,
@@ -88,7 +88,7 @@ pub enum DirError {
     /// A file does not hold what it should.
     #[error("{path}: {reason}")]
     Content {
-        /// Which.
+        /// The file's path.
         path: PathBuf,
         /// What is wrong.
         reason: String,

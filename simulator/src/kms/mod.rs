@@ -48,7 +48,7 @@ pub enum Error {
     /// A file cannot be used.
     #[error("the KMS stand-in in {path}: {reason}")]
     File {
-        /// Which.
+        /// The file's path.
         path: PathBuf,
         /// What is wrong.
         reason: String,

@@ -96,7 +96,7 @@ impl FromStr for What {
 pub struct LoadNodeOptions {
     /// Where the nodes of one directory listen; clients take turns.
     pub urls: Vec<String>,
-    /// What.
+    /// The kind of request that clients send.
     pub what: What,
     /// Clients at once.
     pub connections: usize,

@@ -38,7 +38,7 @@ pub enum StaffError {
     /// A file of theirs cannot be used.
     #[error("{path}: {reason}")]
     File {
-        /// Which.
+        /// The file's path.
         path: PathBuf,
         /// What is wrong.
         reason: String,

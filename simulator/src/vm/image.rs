@@ -22,7 +22,7 @@ pub enum ImageError {
     /// A file is missing or cannot be read.
     #[error("{path}: {error}: name a directory that `openkey-image build --out DIR` made")]
     File {
-        /// Which.
+        /// The file's path.
         path: PathBuf,
         /// What the system said.
         error: io::Error,
@@ -30,7 +30,7 @@ pub enum ImageError {
     /// A file does not hold what it should.
     #[error("{path}: {reason}")]
     Content {
-        /// Which.
+        /// The file's path.
         path: PathBuf,
         /// What is wrong.
         reason: String,

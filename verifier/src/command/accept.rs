@@ -78,7 +78,7 @@ pub enum When {
 /// What is accepted, and how to say so.
 #[derive(Debug)]
 pub struct Accept {
-    /// What.
+    /// The measurements and other rules that a document has to meet.
     pub policy: Policy,
     /// Under which roots.
     pub roots: Roots,

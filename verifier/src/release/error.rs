@@ -23,7 +23,7 @@ pub enum ReleaseError {
     /// A member whose value cannot be.
     #[error("the release manifest's {member} is not {expected}")]
     Member {
-        /// Which.
+        /// The member's name.
         member: &'static str,
         /// What belongs there.
         expected: &'static str,
