@@ -3,6 +3,7 @@
 
 use openkey_cli::{Backup, GenesisFile, OperatorKey, ReleaseKey};
 use openkey_protocol::message::Hash32;
+use openkey_verifier::anchor::{Anchor, Known, Published};
 use openkey_verifier::configuration::Configuration;
 use openkey_verifier::epochs::Epochs;
 use openkey_verifier::release::{ReleaseFile, ReleaseKeys};
@@ -36,6 +37,16 @@ pub(crate) fn run(input: &[u8]) -> Vec<&'static str> {
         let text = file.to_json();
         assert!(text.is_ok_and(|text| ReleaseFile::from_json(text.as_bytes()) == Ok(file)));
         note("manifest", true);
+    }
+    note("anchor", Anchor::from_json(input).is_ok());
+    if let Ok(known) = Known::from_json(input) {
+        assert!(Known::from_json(known.to_json().as_bytes()) == Ok(known));
+        note("known", true);
+    }
+    if let Ok(list) = Published::from_json(input) {
+        let text = list.to_json();
+        assert!(text.is_ok_and(|text| Published::from_json(text.as_bytes()) == Ok(list)));
+        note("releases", true);
     }
     // Whoever takes a configuration gives it the same hash.
     let enclave = openkey_enclave::Configuration::from_json(input);

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use openkey_attestation::ReleaseKeysText;
+use openkey_attestation::{ReleaseKeysText, json};
 use openkey_protocol::message::Hash32;
 use serde::{Deserialize, Deserializer, Serialize};
 
@@ -69,13 +69,12 @@ impl Known {
     /// # Errors
     ///
     /// [`KnownError`].
-    pub fn from_json(json: &[u8]) -> Result<Self, KnownError> {
+    pub fn from_json(text: &[u8]) -> Result<Self, KnownError> {
         let malformed = |reason: String| KnownError(reason);
-        if json.len() > MAX_KNOWN {
+        if text.len() > MAX_KNOWN {
             return Err(malformed("too long".into()));
         }
-        let file: File =
-            serde_json::from_slice(json).map_err(|error| malformed(error.to_string()))?;
+        let file: File = json::read(text).map_err(|error| malformed(error.to_string()))?;
         if file.version != VERSION {
             return Err(malformed(format!("version {}", file.version)));
         }

@@ -16,7 +16,7 @@ mod known;
 mod published;
 mod served;
 
-use openkey_attestation::{ReleaseKeysText, Roots};
+use openkey_attestation::{ReleaseKeysText, Roots, json};
 use openkey_protocol::message::{Hash32, Key32};
 use serde::{Deserialize, Deserializer, Serialize};
 use sha2::{Digest, Sha256};
@@ -79,12 +79,12 @@ impl Anchor {
     /// # Errors
     ///
     /// [`AnchorError`]: the first rule of the format that they break.
-    pub fn from_json(json: &[u8]) -> Result<Self, AnchorError> {
-        if json.len() > MAX_ANCHOR {
+    pub fn from_json(text: &[u8]) -> Result<Self, AnchorError> {
+        if text.len() > MAX_ANCHOR {
             return Err(AnchorError::TooLong);
         }
-        let file: File = serde_json::from_slice(json)
-            .map_err(|error| AnchorError::Malformed(error.to_string()))?;
+        let file: File =
+            json::read(text).map_err(|error| AnchorError::Malformed(error.to_string()))?;
         if file.version != ANCHOR_VERSION {
             return Err(AnchorError::Version(file.version));
         }
@@ -119,7 +119,7 @@ impl Anchor {
             rp_id: file.rp_id,
             min_epoch: file.min_epoch,
             simulator,
-            hash: Hash32(Sha256::digest(json).into()),
+            hash: Hash32(Sha256::digest(text).into()),
         })
     }
 

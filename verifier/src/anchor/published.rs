@@ -1,7 +1,8 @@
 //! What a host serves as `/releases.json`: signed manifests, and the anchors before the present one.
 
+use openkey_attestation::json;
 use openkey_protocol::message::Hash32;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::IgnoredAny};
 use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 
@@ -35,6 +36,17 @@ struct File<'a> {
     anchors: Vec<String>,
 }
 
+/// What a list looks like; each release is read by itself.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(dead_code, reason = "only that it can be read counts")]
+struct Shape {
+    version: u32,
+    releases: Vec<IgnoredAny>,
+    #[serde(default)]
+    anchors: Vec<String>,
+}
+
 impl Published {
     /// Reads `{"version":1,"releases":[{"manifest":…,"signatures":…},…],"anchors":["…",…]}`. Each
     /// anchor is the exact text of an earlier `anchor.json`: manifests name its hash.
@@ -42,11 +54,13 @@ impl Published {
     /// # Errors
     ///
     /// [`PublishedError`].
-    pub fn from_json(json: &[u8]) -> Result<Self, PublishedError> {
-        if json.len() > MAX_PUBLISHED {
+    pub fn from_json(text: &[u8]) -> Result<Self, PublishedError> {
+        if text.len() > MAX_PUBLISHED {
             return Err(PublishedError::TooLong);
         }
-        let file: File<'_> = serde_json::from_slice(json)
+        // The strict reading first: the one below takes arrays for objects.
+        json::read::<Shape>(text).map_err(|error| PublishedError::Malformed(error.to_string()))?;
+        let file: File<'_> = serde_json::from_slice(text)
             .map_err(|error| PublishedError::Malformed(error.to_string()))?;
         if file.version != VERSION {
             return Err(PublishedError::Version(file.version));

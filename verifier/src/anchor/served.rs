@@ -1,6 +1,6 @@
 //! What a host serves as policy beside a released page: for people who look from outside.
 
-use openkey_attestation::{PolicyDraft, PolicyFileError};
+use openkey_attestation::{PolicyDraft, PolicyFileError, json};
 use openkey_protocol::message::Hash32;
 use serde::Deserialize;
 
@@ -67,8 +67,8 @@ pub fn check_policy(
     published: &Published,
 ) -> Result<(), ServedError> {
     let draft = PolicyDraft::parse(policy)?;
-    let widening: Widening = serde_json::from_slice(policy)
-        .map_err(|error| PolicyFileError::Syntax(error.to_string()))?;
+    let widening: Widening =
+        json::read(policy).map_err(|error| PolicyFileError::Syntax(error.to_string()))?;
     for (is_there, member) in [
         (widening.roots.is_some(), "roots of its own"),
         (widening.simulator, "\"simulator\": true"),

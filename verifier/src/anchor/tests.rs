@@ -399,3 +399,37 @@ fn e15_a_served_policy_is_released_or_refused() {
     );
     assert!(rule(&good, None).unwrap_err().contains("no release"));
 }
+
+#[test]
+fn files_around_an_anchor_have_one_reading() {
+    let anchor = anchor(&file(&[1], 7, 3));
+    let keys = keys(1, &[1]);
+    let array = json!([1, keys, hex::encode([7; 32]), "keys.example", 3]);
+    let words = |error: String| {
+        assert!(error.contains("where an object belongs"), "{error}");
+    };
+    words(
+        Anchor::from_json(array.to_string().as_bytes())
+            .unwrap_err()
+            .to_string(),
+    );
+    words(
+        Published::from_json(b"[1, [], []]")
+            .unwrap_err()
+            .to_string(),
+    );
+    let known = Known::of(&anchor, 3).to_json();
+    let Value::Object(members) = serde_json::from_str(&known).unwrap() else {
+        panic!("not an object: {known}");
+    };
+    let values: Vec<_> = members.into_iter().map(|(_, value)| value).collect();
+    words(
+        Known::from_json(json!(values).to_string().as_bytes())
+            .unwrap_err()
+            .to_string(),
+    );
+    // Whichever of two members a reader takes, there are none.
+    let twice = br#"{"version":1,"releases":[],"anchors":[],"anchors":[]}"#;
+    let error = Published::from_json(twice).unwrap_err().to_string();
+    assert!(error.contains("is given twice"), "{error}");
+}

@@ -6,13 +6,13 @@ use openkey_verifier::{
         ANCHOR_FILE, Anchor, AnchorError, MAX_ANCHOR, MAX_PUBLISHED, Published, ServedError,
         check_policy, check_published,
     },
-    attestation::PolicyFileError,
+    attestation::{PolicyFileError, json},
     client::{ClientError, Host},
     command::Failure,
     page::{PageError, Release},
 };
 use serde::Deserialize;
-use serde_json::value::RawValue;
+use serde_json::Value;
 
 /// Longest `/config.json`, in bytes: a policy with all its roots, with room.
 const MAX_CONFIG: usize = 512 * 1024;
@@ -24,9 +24,8 @@ pub(crate) struct Served {
 }
 
 #[derive(Deserialize)]
-struct Config<'a> {
-    #[serde(borrow)]
-    policy: Option<&'a RawValue>,
+struct Config {
+    policy: Option<Value>,
 }
 
 /// Judges what is served as policy under the anchor that the release names. A page whose release
@@ -104,10 +103,10 @@ fn releases(body: &[u8], anchor: Option<&Anchor>) -> Result<Published, ServedErr
 }
 
 fn policy(body: &[u8], anchor: Option<&Anchor>, list: &Published) -> Result<(), ServedError> {
-    let config: Config<'_> =
-        serde_json::from_slice(body).map_err(|error| PolicyFileError::Syntax(error.to_string()))?;
+    let config: Config =
+        json::read(body).map_err(|error| PolicyFileError::Syntax(error.to_string()))?;
     match config.policy {
-        Some(policy) => check_policy(policy.get().as_bytes(), anchor, list),
+        Some(policy) => check_policy(policy.to_string().as_bytes(), anchor, list),
         None => Ok(()),
     }
 }
