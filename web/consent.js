@@ -7,7 +7,7 @@ import { BRIEFLY, patiently } from './patience.js';
 import { create, get } from './webauthn.js';
 
 /** @import { App } from './state.js' */
-/** @import { Action, Approved, Assertion, PromptKind, Prompted } from './messages.js' */
+/** @import { Action, Approved, Assertion, Bytes, PromptKind, Prompted } from './messages.js' */
 /** @import { CheckedPrompt } from './verifier.js' */
 
 /** @typedef {{ account: string, userHandle: string }} Who an account and where its record is found, hex */
@@ -39,13 +39,19 @@ export function kindOf(action) {
  */
 export async function propose(app, { account, userHandle }, action, tell = () => {}) {
   await app.visit.ensure();
-  const request = { propose: { account: fromHex(account), user_handle: fromHex(userHandle), origin: location.origin, head: app.store.head(account), action } };
+  const proposal = { account: fromHex(account), user_handle: fromHex(userHandle), origin: location.origin, head: app.store.head(account), action };
   const expected = { kind: kindOf(action), account };
-  const how = { tell, most: BRIEFLY };
-  if (!('add_passkey' in action)) {
-    return prepared(app, await patiently(() => app.visit.ask(request, 'prompted'), how), expected);
-  }
-  const { answer: begun } = await patiently(() => app.visit.ask(request, 'new_passkey'), how);
+  /**
+   * @template {'prompted' | 'new_passkey'} K
+   * @param {K} kind
+   */
+  const asked = (kind) => {
+    const ask = (/** @type {Bytes | null} */ token) => patiently(() => app.visit.ask({ propose: { ...proposal, token } }, kind), { tell, most: BRIEFLY });
+    // The first use of an account names its receipt; everything else is for whoever is signed in.
+    return 'confirm' in action ? ask(null) : app.withToken(account, ask);
+  };
+  if (!('add_passkey' in action)) return prepared(app, await asked('prompted'), expected);
+  const { answer: begun } = await asked('new_passkey');
   tell('Your browser asks where to keep the new passkey.');
   const { credential } = await create(begun.options);
   tell('The passkey exists. Asking the enclave what to approve.');

@@ -42,6 +42,7 @@ const ENCLAVE = {
   last_passkey: { title: 'The last passkey stays', advice: 'Add another passkey first, then remove this one.' },
   passkey_exists: { title: 'This passkey is registered already', advice: 'Use another device or security key for the new passkey.' },
   nothing_to_do: { title: 'Nothing would change', advice: 'It is already as you asked.' },
+  sign_in_needed: { title: 'The account is for whoever is signed in', advice: 'Sign in with a passkey of the account, and ask again.' },
   context_invalid: { title: 'The enclave does not know this step', advice: 'Start the step again.' },
   context_expired: { title: 'Too much time has passed', advice: 'Start the step again; a prompt is good for two minutes.' },
   context_used: { title: 'This approval was used already', advice: 'Look at the history before you approve it again.' },

@@ -85,6 +85,10 @@ const fn words(code: ErrorCode) -> (&'static str, &'static str) {
             "Use another device or security key.",
         ),
         ErrorCode::NothingToDo => ("Nothing would change.", RELOAD),
+        ErrorCode::SignInNeeded => (
+            "Only who is signed in to this account may ask for this.",
+            "Sign in with a passkey of the account, and ask again.",
+        ),
         ErrorCode::ContextInvalid => (
             "The request does not continue anything that this enclave began.",
             AGAIN,

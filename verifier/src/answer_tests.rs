@@ -398,6 +398,7 @@ fn a_prompt_for_a_key_names_it() {
         Request::Propose(Propose {
             account: ACCOUNT,
             user_handle: UserHandle([1; 16]),
+            token: None,
             origin: ORIGIN.into(),
             head: None,
             action: Action::Sign {

@@ -92,8 +92,9 @@ class Approval {
       const failure = asFailure(error);
       fill(this.trouble, failureNotice(failure));
       this.button('Ask again', false);
-      // What the enclave refused stays refused until the person changes what they ask for.
-      this.go.hidden = failure.party === 'enclave' && !failure.retry && !STALE.has(failure.code);
+      // What the enclave refused stays refused until the person changes what they ask for; without a
+      // sign-in it tells nothing.
+      this.go.hidden = failure.code === 'session_ended' || failure.party === 'enclave' && !failure.retry && !STALE.has(failure.code);
       this.cancel.textContent = this.go.hidden ? 'Close' : 'Cancel';
       (this.go.hidden ? this.cancel : this.go).focus();
     }

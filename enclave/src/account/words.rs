@@ -179,15 +179,10 @@ fn notice(text: &str) -> Warning {
     }
 }
 
+/// What stands in the receipt as well: a prompt to confirm is for whoever holds it.
 fn key_lines(account: &Account) -> Vec<Line> {
-    let mut lines = vec![line("Account", &account.name)];
-    lines.extend(
-        account
-            .keys
-            .iter()
-            .map(|key| line("Key", &checksummed(key))),
-    );
-    lines
+    let keys = account.keys.iter();
+    keys.map(|key| line("Key", &checksummed(key))).collect()
 }
 
 /// The EIP-55 text of a key's address.

@@ -114,9 +114,11 @@ impl Person {
     }
 
     pub fn proposal(&self, action: Action) -> Request {
+        let confirms = matches!(action, Action::Confirm { .. });
         Request::Propose(Propose {
             account: self.account,
             user_handle: self.user_handle,
+            token: (!confirms && !self.token.0.is_empty()).then(|| self.token.clone()),
             origin: ORIGIN.to_owned(),
             head: Some(self.head),
             action,

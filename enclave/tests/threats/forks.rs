@@ -425,6 +425,15 @@ async fn e18_a_read_token_reads_one_account() {
     };
     propose.user_handle = other.user_handle;
     let refused = ask(&e1, &Request::Propose(propose.clone())).await;
+    assert_eq!(code(refused), Some(ErrorCode::SignInNeeded));
+    // With a token for that place, or none at all before a sign-in.
+    propose.token = Some(other.token.clone());
+    let refused = ask(&e1, &Request::Propose(propose.clone())).await;
+    assert_eq!(code(refused), Some(ErrorCode::SignInNeeded));
+    propose.action = Action::Confirm {
+        receipt: person.receipt,
+    };
+    let refused = ask(&e1, &Request::Propose(propose.clone())).await;
     assert_eq!(code(refused), Some(ErrorCode::Forked));
     propose.head = None;
     let refused = ask(&e1, &Request::Propose(propose)).await;

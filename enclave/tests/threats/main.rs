@@ -21,4 +21,5 @@ mod rollback;
 mod secrets;
 mod shares;
 mod store;
+mod strangers;
 mod upgrades;

@@ -171,13 +171,14 @@ async fn f12_a_passkey_swapped_at_registration_shows_in_the_receipt_and_signs_no
         head: done.head,
         token: Default::default(),
     };
+    theirs.sign_in(&enclave).await.unwrap();
     let refused = theirs.act(&enclave, text("x")).await;
     assert_eq!(code(refused), Some(ErrorCode::NotConfirmed));
     let wrong = Action::Confirm {
         receipt: openkey_protocol::message::Hash32([0; 32]),
     };
     let refused = theirs.act(&enclave, wrong).await;
-    assert_eq!(code(refused), Some(ErrorCode::NotConfirmed));
+    assert_eq!(code(refused), Some(ErrorCode::UnknownAccount));
     let mut mine = Person {
         authenticator: own,
         ..theirs.clone()

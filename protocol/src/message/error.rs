@@ -55,9 +55,11 @@ pub enum ErrorCode {
     PasskeyExists,
     /// The key is not archived, or has that label already: nothing would change.
     NothingToDo,
-    /// The context or token is not one of this deployment, or of another kind.
+    /// The read token is missing, has expired, or is not one of this account.
+    SignInNeeded,
+    /// The context is not one of this deployment, or of another kind.
     ContextInvalid,
-    /// The context or token has expired.
+    /// The context has expired.
     ContextExpired,
     /// The context has been used.
     ContextUsed,

@@ -131,6 +131,9 @@ pub struct Propose {
     pub account: AccountId,
     /// The user handle of the account's passkeys: where its record is found.
     pub user_handle: UserHandle,
+    /// The sealed read token of [`super::Outcome::SignedIn`], of this account. Needed for every action
+    /// but [`Action::Confirm`], which names the receipt instead.
+    pub token: Option<Bytes>,
     /// The page's origin.
     pub origin: String,
     /// The newest head the client has seen; an older or missing record is refused.

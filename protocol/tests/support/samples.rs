@@ -37,9 +37,11 @@ fn credential() -> NewCredential {
 }
 
 fn propose(action: Action) -> Request {
+    let confirms = matches!(action, Action::Confirm { .. });
     Request::Propose(Propose {
         account: ACCOUNT,
         user_handle: USER_HANDLE,
+        token: (!confirms).then(|| bytes(0xb0, 24)),
         origin: ORIGIN.into(),
         head: Some(head()),
         action,
@@ -157,6 +159,7 @@ pub(crate) fn requests() -> Vec<(&'static str, Request)> {
             Request::Propose(Propose {
                 account: ACCOUNT,
                 user_handle: USER_HANDLE,
+                token: Some(bytes(0xb0, 24)),
                 origin: ORIGIN.into(),
                 head: None,
                 action: Action::CreateKey {

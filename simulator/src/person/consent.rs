@@ -57,9 +57,11 @@ impl Person {
     }
 
     pub(super) fn proposal(&self, action: Action) -> Result<Request, PersonError> {
+        let confirms = matches!(action, Action::Confirm { .. });
         Ok(Request::Propose(Propose {
             account: self.account_id()?,
             user_handle: self.user_handle()?,
+            token: self.token.clone().filter(|_| !confirms),
             origin: self.site.origin().to_owned(),
             head: self.head,
             action,

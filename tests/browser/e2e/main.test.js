@@ -201,9 +201,32 @@ scenario('s7_a_second_passkey_is_added_with_approval_renamed_and_removed_but_nev
     const said = async (/** @type {any} */ request) => decode((await api.send(request)).reply.answer.body).result;
     const { account } = (await said({ read: { token: fromBase64(session.token), head: null, query: 'account' } })).ok;
     const action = { remove_passkey: { passkey: account.passkeys[0].id } };
-    return (await said({ propose: { account: fromHex(session.account), user_handle: fromHex(session.userHandle), origin: location.origin, head: null, action } })).refused.code;
+    const propose = { account: fromHex(session.account), user_handle: fromHex(session.userHandle), origin: location.origin, head: null, action };
+    const asked = async (/** @type {any} */ token) => (await said({ propose: { ...propose, token } })).refused.code;
+    return [await asked(fromBase64(session.token)), await asked(null)];
   });
-  assert.equal(code, 'last_passkey');
+  assert.deepEqual(code, ['last_passkey', 'sign_in_needed']);
+  await person.leave();
+});
+
+scenario('e17_a_prompt_is_for_whoever_is_signed_in', async () => {
+  const { person, page, address } = await system.registered();
+  await person.view('Sign');
+  // The host's clock is put forward: for the enclave the read token has ended, and the page does not know.
+  await system.simulator.fault('clock-offset=+2h');
+  try {
+    await person.ask('Text', 'after a while');
+    await person.dialog().getByRole('alert').filter({ hasText: 'session_ended' }).waitFor();
+    assert.equal(await person.dialog().getByRole('button', { name: 'Ask again' }).count(), 0);
+    await person.dialog().getByRole('button', { name: 'Close' }).click();
+    await page.getByRole('heading', { name: 'Sign in to see this' }).waitFor();
+  } finally {
+    await system.simulator.fault(null);
+  }
+  await page.getByRole('main').getByRole('button', { name: 'Sign in' }).click();
+  await person.approved();
+  const { signature } = await person.sign('Text', 'after a while');
+  assert.equal(await recoverMessageAddress({ message: 'after a while', signature }), address);
   await person.leave();
 });
 

@@ -16,6 +16,7 @@ mod readings;
 mod records;
 mod relays;
 mod requesters;
+mod strangers;
 
 use openkey_protocol::message::ErrorCode;
 use openkey_simulator::person::PersonError;

@@ -72,6 +72,7 @@ pub(crate) fn request() -> BoxedStrategy<Request> {
     let propose = make!(Propose {
         account: account(),
         user_handle: user_handle(),
+        token: of(bytes()),
         origin: text(),
         head: of(head()),
         action: action(),
