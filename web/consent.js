@@ -12,7 +12,9 @@ import { create, get } from './webauthn.js';
 
 /** @typedef {{ account: string, userHandle: string }} Who an account and where its record is found, hex */
 
-/** @typedef {{ prompt: CheckedPrompt, prompted: Prompted, assertion: Assertion | null, sent: boolean }} Prepared */
+/** @typedef {{ id: Bytes, assertion: Assertion | null }} Possession the passkey that is to be added, and its answer to the prompt */
+
+/** @typedef {{ prompt: CheckedPrompt, prompted: Prompted, assertion: Assertion | null, possession: Possession | null, sent: boolean }} Prepared */
 
 /**
  * The kind of prompt that answers an action.
@@ -56,7 +58,8 @@ export async function propose(app, { account, userHandle }, action, tell = () =>
   const { credential } = await create(begun.options);
   tell('The passkey exists. Asking the enclave what to approve.');
   const created = { passkey_created: { context: begun.context, credential } };
-  return prepared(app, await patiently(() => app.visit.ask(created, 'prompted'), { tell }), expected);
+  const asks = prepared(app, await patiently(() => app.visit.ask(created, 'prompted'), { tell }), expected);
+  return { ...asks, possession: { id: credential.id, assertion: null } };
 }
 
 /**
@@ -82,7 +85,20 @@ function prepared(app, { prompt, answer }, expected) {
     throw pageFailure('prompt_action', 'The enclave’s prompt is about another action or account.');
   }
   if (prompt.key && prompt.account) app.proven(prompt.account, prompt.key.key, prompt.key.address);
-  return { prompt, prompted: answer, assertion: null, sent: false };
+  return { prompt, prompted: answer, assertion: null, possession: null, sent: false };
+}
+
+/**
+ * Lets the new passkey answer the prompt that adds it, so that the enclave knows that somebody holds it.
+ *
+ * @param {App} app
+ * @param {Prepared & { possession: Possession }} prepared
+ * @param {{ signal?: AbortSignal, tell?: (step: string) => void }} [how]
+ */
+export async function prove(app, { prompt, prompted, possession }, { signal, tell = () => {} } = {}) {
+  await app.visit.ensure();
+  tell('Your browser asks for the new passkey.');
+  possession.assertion = await get({ ...prompted.options, challenge: fromHex(prompt.challenge), allow: [possession.id] }, signal);
 }
 
 /**
@@ -120,6 +136,7 @@ export async function approve(app, prepared, { signal, confirmed = false, tell =
     approve: {
       context: prompted.context,
       assertion: prepared.assertion,
+      possession: prepared.possession?.assertion ?? null,
       head: account === null ? null : app.store.head(account),
       confirmed: confirmed ? fromHex(prompt.digest) : null,
     },
@@ -148,7 +165,8 @@ export async function approve(app, prepared, { signal, confirmed = false, tell =
     }
     if (error.code === 'context_used' && prepared.sent) return { approved: null, who: null, first: false };
     // The enclave judged this answer: the next try needs another one.
-    if (!error.retry || error.code === 'assertion_refused') prepared.assertion = null;
+    if (!error.retry || ['assertion_refused', 'possession_refused'].includes(error.code)) prepared.assertion = null;
+    if (error.code === 'possession_refused' && prepared.possession) prepared.possession.assertion = null;
     throw error;
   }
 }

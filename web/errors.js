@@ -50,6 +50,8 @@ const ENCLAVE = {
   account_changed: { title: 'The account has changed meanwhile', advice: 'Start the step again to see a prompt of the present state.' },
   assertion_refused: { title: 'The enclave refused the passkey’s answer', advice: 'Try again with a passkey of this account, and unlock it with fingerprint, face or PIN.', retry: true },
   credential_refused: { title: 'The enclave refused the new passkey', advice: 'Try again, or use another device for the passkey.' },
+  possession_needed: { title: 'The new passkey has not answered', advice: 'Use the new passkey once, then approve with one that the account has.' },
+  possession_refused: { title: 'The enclave refused the new passkey’s answer', advice: 'Use the very passkey that was just made, and unlock it with fingerprint, face or PIN.', retry: true },
   confirmation_needed: { title: 'A second confirmation is needed', advice: 'Read the warnings and tick the confirmation.' },
   siwe_refused: { title: 'This is not a valid sign-in message', advice: 'It looks like Sign-In with Ethereum but does not follow EIP-4361 exactly. Ask the application for a correct one.' },
   siwe_unsupported: { title: 'This sign-in message cannot be signed here', advice: 'It is for another address, has expired, or hands out what cannot be granted. Ask the application for another one.' },

@@ -41,7 +41,7 @@
  *   | { sign_in: { origin: string } }
  *   | { propose: { account: Bytes, user_handle: Bytes, token: Bytes | null, origin: string, head: AccountHead | null, action: Action } }
  *   | { passkey_created: { context: Bytes, credential: NewCredential } }
- *   | { approve: { context: Bytes, assertion: Assertion, head: AccountHead | null, confirmed: Bytes | null } }
+ *   | { approve: { context: Bytes, assertion: Assertion, possession: Assertion | null, head: AccountHead | null, confirmed: Bytes | null } }
  *   | { read: { token: Bytes, head: AccountHead | null, query: Query } }} Request
  */
 

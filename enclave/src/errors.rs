@@ -108,6 +108,14 @@ const fn words(code: ErrorCode) -> (&'static str, &'static str) {
             "The new passkey does not hold.",
             "Try again, or use another device or security key.",
         ),
+        ErrorCode::PossessionNeeded => (
+            "The new passkey has not signed: nothing shows that somebody holds it.",
+            "Use the new passkey once for this prompt, then approve with one that the account has.",
+        ),
+        ErrorCode::PossessionRefused => (
+            "The proof of the new passkey does not hold.",
+            "Use the very passkey that was just made, and unlock it with fingerprint, face or PIN.",
+        ),
         ErrorCode::ConfirmationNeeded => (
             "This is dangerous and was not confirmed a second time.",
             "Read the warning, and confirm only if you are sure.",

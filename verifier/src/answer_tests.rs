@@ -259,6 +259,7 @@ fn e2_an_approval_never_leads_back() {
             signature: vec![].into(),
             user_handle: None,
         },
+        possession: None,
         head: Some(head(4)),
         confirmed: None,
     }));

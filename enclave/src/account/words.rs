@@ -100,9 +100,11 @@ pub(crate) fn account_summary(
     })
 }
 
-/// What adding this passkey would do, in plain words.
-pub(crate) fn new_passkey_summary(passkey: &Passkey) -> (PromptKind, Summary) {
+/// What adding this passkey would do, in plain words, for who holds it and for who has the account.
+pub(crate) fn new_passkey_summary(account: &Account, passkey: &Passkey) -> (PromptKind, Summary) {
     let lines = vec![
+        line("Joins account", &account.name),
+        line("Account id", &account.id.to_string()),
         line("New passkey", &passkey.name),
         line("Fingerprint", &fingerprint(&passkey.public_key_sha256)),
     ];

@@ -180,7 +180,7 @@ impl<S: RecordStore> Enclave<S> {
         if loaded.hash != shown.hash {
             return Err(refuse(ErrorCode::AccountChanged));
         }
-        let (kind, summary) = new_passkey_summary(&passkey);
+        let (kind, summary) = new_passkey_summary(&loaded.account, &passkey);
         let change = Change::AddPasskey(Box::new(passkey));
         loaded.account.check(&change, now)?;
         self.prompt(Draft {

@@ -286,7 +286,7 @@ async fn e18_a_new_passkey_is_for_the_record_it_was_begun_for() {
     let hers = created(&e1, &begun, &mut own).await.unwrap();
     assert_ne!(theirs.prompt.digest, hers.prompt.digest);
     let mut here = person.clone();
-    here.approve(&e1, &hers).await.unwrap();
+    here.approve_passkey(&e1, &hers, &mut own).await.unwrap();
     let signed_in = sign_in(&e1).await.unwrap();
     let mut with_new = Person {
         authenticator: own,

@@ -16,6 +16,7 @@ mod grants;
 mod measuring;
 mod memory;
 mod passkeys;
+mod possession;
 mod requests;
 mod rollback;
 mod secrets;

@@ -72,6 +72,10 @@ pub enum ErrorCode {
     AssertionRefused,
     /// The new passkey does not hold.
     CredentialRefused,
+    /// The passkey that is to be added has not signed the prompt's challenge.
+    PossessionNeeded,
+    /// The proof of the passkey that is to be added does not hold, or the prompt adds none.
+    PossessionRefused,
     /// The action is flagged dangerous and was not confirmed a second time.
     ConfirmationNeeded,
     /// The text looks like SIWE or a SIWE-ReCap but does not parse canonically.

@@ -14,6 +14,8 @@ pub struct Proposal {
     pub prompt: Prompt,
     /// As it came: options for the device, the sealed context.
     pub prompted: Prompted,
+    /// What the passkey that is to be added answered.
+    pub possession: Option<Assertion>,
 }
 
 impl Person {
@@ -73,6 +75,7 @@ impl Person {
             Response::Prompted(prompted) => Ok(Proposal {
                 prompt: (*prompted.prompt).clone(),
                 prompted,
+                possession: None,
             }),
             _ => Err(PersonError::Unexpected),
         }
@@ -123,6 +126,7 @@ impl Person {
         let request = Request::Approve(Approve {
             context: proposal.prompted.context.clone(),
             assertion,
+            possession: proposal.possession.clone(),
             head: self.head,
             confirmed,
         });

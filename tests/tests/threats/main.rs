@@ -11,6 +11,7 @@ mod answers;
 mod approvals;
 mod dangers;
 mod evidence;
+mod possession;
 mod process;
 mod readings;
 mod records;

@@ -79,7 +79,8 @@ pub(crate) fn request() -> BoxedStrategy<Request> {
     });
     let approve = make!(Approve {
         context: bytes(),
-        assertion,
+        assertion: assertion.clone(),
+        possession: of(assertion),
         head: of(head()),
         confirmed: of(hash()),
     });
