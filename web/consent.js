@@ -7,12 +7,14 @@ import { BRIEFLY, patiently } from './patience.js';
 import { create, get } from './webauthn.js';
 
 /** @import { App } from './state.js' */
-/** @import { Action, Approved, Assertion, PromptKind, Prompted } from './messages.js' */
+/** @import { Action, Approved, Assertion, Bytes, PromptKind, Prompted } from './messages.js' */
 /** @import { CheckedPrompt } from './verifier.js' */
 
 /** @typedef {{ account: string, userHandle: string }} Who an account and where its record is found, hex */
 
-/** @typedef {{ prompt: CheckedPrompt, prompted: Prompted, assertion: Assertion | null, sent: boolean }} Prepared */
+/** @typedef {{ id: Bytes, assertion: Assertion | null }} Possession the passkey that is to be added, and its answer to the prompt */
+
+/** @typedef {{ prompt: CheckedPrompt, prompted: Prompted, assertion: Assertion | null, possession: Possession | null, sent: boolean }} Prepared */
 
 /**
  * The kind of prompt that answers an action.
@@ -39,18 +41,25 @@ export function kindOf(action) {
  */
 export async function propose(app, { account, userHandle }, action, tell = () => {}) {
   await app.visit.ensure();
-  const request = { propose: { account: fromHex(account), user_handle: fromHex(userHandle), origin: location.origin, head: app.store.head(account), action } };
+  const proposal = { account: fromHex(account), user_handle: fromHex(userHandle), origin: location.origin, head: app.store.head(account), action };
   const expected = { kind: kindOf(action), account };
-  const how = { tell, most: BRIEFLY };
-  if (!('add_passkey' in action)) {
-    return prepared(app, await patiently(() => app.visit.ask(request, 'prompted'), how), expected);
-  }
-  const { answer: begun } = await patiently(() => app.visit.ask(request, 'new_passkey'), how);
+  /**
+   * @template {'prompted' | 'new_passkey'} K
+   * @param {K} kind
+   */
+  const asked = (kind) => {
+    const ask = (/** @type {Bytes | null} */ token) => patiently(() => app.visit.ask({ propose: { ...proposal, token } }, kind), { tell, most: BRIEFLY });
+    // The first use of an account names its receipt; everything else is for whoever is signed in.
+    return 'confirm' in action ? ask(null) : app.withToken(account, ask);
+  };
+  if (!('add_passkey' in action)) return prepared(app, await asked('prompted'), expected);
+  const { answer: begun } = await asked('new_passkey');
   tell('Your browser asks where to keep the new passkey.');
   const { credential } = await create(begun.options);
   tell('The passkey exists. Asking the enclave what to approve.');
   const created = { passkey_created: { context: begun.context, credential } };
-  return prepared(app, await patiently(() => app.visit.ask(created, 'prompted'), { tell }), expected);
+  const asks = prepared(app, await patiently(() => app.visit.ask(created, 'prompted'), { tell }), expected);
+  return { ...asks, possession: { id: credential.id, assertion: null } };
 }
 
 /**
@@ -76,7 +85,20 @@ function prepared(app, { prompt, answer }, expected) {
     throw pageFailure('prompt_action', 'The enclave’s prompt is about another action or account.');
   }
   if (prompt.key && prompt.account) app.proven(prompt.account, prompt.key.key, prompt.key.address);
-  return { prompt, prompted: answer, assertion: null, sent: false };
+  return { prompt, prompted: answer, assertion: null, possession: null, sent: false };
+}
+
+/**
+ * Lets the new passkey answer the prompt that adds it, so that the enclave knows that somebody holds it.
+ *
+ * @param {App} app
+ * @param {Prepared & { possession: Possession }} prepared
+ * @param {{ signal?: AbortSignal, tell?: (step: string) => void }} [how]
+ */
+export async function prove(app, { prompt, prompted, possession }, { signal, tell = () => {} } = {}) {
+  await app.visit.ensure();
+  tell('Your browser asks for the new passkey.');
+  possession.assertion = await get({ ...prompted.options, challenge: fromHex(prompt.challenge), allow: [possession.id] }, signal);
 }
 
 /**
@@ -114,6 +136,7 @@ export async function approve(app, prepared, { signal, confirmed = false, tell =
     approve: {
       context: prompted.context,
       assertion: prepared.assertion,
+      possession: prepared.possession?.assertion ?? null,
       head: account === null ? null : app.store.head(account),
       confirmed: confirmed ? fromHex(prompt.digest) : null,
     },
@@ -142,7 +165,8 @@ export async function approve(app, prepared, { signal, confirmed = false, tell =
     }
     if (error.code === 'context_used' && prepared.sent) return { approved: null, who: null, first: false };
     // The enclave judged this answer: the next try needs another one.
-    if (!error.retry || error.code === 'assertion_refused') prepared.assertion = null;
+    if (!error.retry || ['assertion_refused', 'possession_refused'].includes(error.code)) prepared.assertion = null;
+    if (error.code === 'possession_refused' && prepared.possession) prepared.possession.assertion = null;
     throw error;
   }
 }

@@ -39,9 +39,9 @@
  *   | { sign_up: { origin: string, name: string } }
  *   | { sign_up_finish: { context: Bytes, credential: NewCredential } }
  *   | { sign_in: { origin: string } }
- *   | { propose: { account: Bytes, user_handle: Bytes, origin: string, head: AccountHead | null, action: Action } }
+ *   | { propose: { account: Bytes, user_handle: Bytes, token: Bytes | null, origin: string, head: AccountHead | null, action: Action } }
  *   | { passkey_created: { context: Bytes, credential: NewCredential } }
- *   | { approve: { context: Bytes, assertion: Assertion, head: AccountHead | null, confirmed: Bytes | null } }
+ *   | { approve: { context: Bytes, assertion: Assertion, possession: Assertion | null, head: AccountHead | null, confirmed: Bytes | null } }
  *   | { read: { token: Bytes, head: AccountHead | null, query: Query } }} Request
  */
 

@@ -5,7 +5,7 @@ import { BRIEFLY, patiently } from './patience.js';
 import { plain } from './store.js';
 
 /** @import { Api } from './api.js' */
-/** @import { AccountView, Config, HistoryPage, Query } from './messages.js' */
+/** @import { AccountView, Bytes, Config, HistoryPage, Query } from './messages.js' */
 /** @import { Session, Store } from './store.js' */
 /** @import { Visit } from './visit.js' */
 
@@ -69,8 +69,28 @@ export class App extends EventTarget {
   #arm() {
     clearTimeout(this.timer);
     if (!this.session) return;
-    // A dialog may be open: it goes on, because approvals do not need the token.
+    // A dialog may be open: its prompt can still be approved, because an approval needs no token.
     this.timer = setTimeout(() => this.signOut(sessionEnded()), Math.max(0, this.session.expiresAt - Date.now()));
+  }
+
+  /**
+   * Asks with the read token. Once the enclave refuses the token, nobody is signed in any more.
+   * @template T
+   * @param {string} account whose token it must be, hex
+   * @param {(token: Bytes) => Promise<T>} ask
+   * @returns {Promise<T>}
+   */
+  async withToken(account, ask) {
+    const session = this.session;
+    if (session?.account !== account) throw sessionEnded();
+    try {
+      return await ask(session.token);
+    } catch (error) {
+      const failure = asFailure(error);
+      if (failure.party !== 'enclave' || failure.code !== 'sign_in_needed') throw failure;
+      if (this.session === session) this.signOut(sessionEnded());
+      throw sessionEnded();
+    }
   }
 
   /**
@@ -83,18 +103,10 @@ export class App extends EventTarget {
     const session = this.session;
     if (!session) throw sessionEnded();
     const head = this.store.head(session.account);
-    try {
-      const checked = await patiently(() => this.visit.ask({ read: { token: session.token, head, query } }, expected, above), { most: BRIEFLY });
-      this.visit.keepHead(checked.head, session.account);
-      return checked;
-    } catch (error) {
-      const failure = asFailure(error);
-      if (failure.party === 'enclave' && (failure.code === 'context_expired' || failure.code === 'context_invalid')) {
-        this.signOut(sessionEnded());
-        throw sessionEnded();
-      }
-      throw failure;
-    }
+    const read = (/** @type {Bytes} */ token) => this.visit.ask({ read: { token, head, query } }, expected, above);
+    const checked = await this.withToken(session.account, (token) => patiently(() => read(token), { most: BRIEFLY }));
+    this.visit.keepHead(checked.head, session.account);
+    return checked;
   }
 
   /**
@@ -162,7 +174,7 @@ export class App extends EventTarget {
 function sessionEnded() {
   return new Failure('page', 'session_ended', {
     title: 'You are signed out',
-    message: 'Reading ends fifteen minutes after a sign-in.',
+    message: 'Reading the account and asking for prompts end fifteen minutes after a sign-in.',
     advice: 'Sign in again with your passkey. Nothing is lost.',
   });
 }

@@ -85,6 +85,10 @@ const fn words(code: ErrorCode) -> (&'static str, &'static str) {
             "Use another device or security key.",
         ),
         ErrorCode::NothingToDo => ("Nothing would change.", RELOAD),
+        ErrorCode::SignInNeeded => (
+            "Only who is signed in to this account may ask for this.",
+            "Sign in with a passkey of the account, and ask again.",
+        ),
         ErrorCode::ContextInvalid => (
             "The request does not continue anything that this enclave began.",
             AGAIN,
@@ -103,6 +107,14 @@ const fn words(code: ErrorCode) -> (&'static str, &'static str) {
         ErrorCode::CredentialRefused => (
             "The new passkey does not hold.",
             "Try again, or use another device or security key.",
+        ),
+        ErrorCode::PossessionNeeded => (
+            "The new passkey has not signed: nothing shows that somebody holds it.",
+            "Use the new passkey once for this prompt, then approve with one that the account has.",
+        ),
+        ErrorCode::PossessionRefused => (
+            "The proof of the new passkey does not hold.",
+            "Use the very passkey that was just made, and unlock it with fingerprint, face or PIN.",
         ),
         ErrorCode::ConfirmationNeeded => (
             "This is dangerous and was not confirmed a second time.",

@@ -23,6 +23,7 @@ fn proposal(text: usize) -> Call {
     let request = Request::Propose(Propose {
         account,
         user_handle: UserHandle([0xab; 16]),
+        token: Some(Bytes(vec![6; 200])),
         origin: "https://openkey.example".into(),
         head: Some(AccountHead {
             account,

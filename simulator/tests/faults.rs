@@ -5,7 +5,7 @@
 
 use std::time::Instant;
 
-use openkey_protocol::message::{ErrorCode, Request};
+use openkey_protocol::message::{Action, ErrorCode, KeyId, Payload, Request};
 use openkey_simulator::person::{Person, PersonError};
 use openkey_simulator::simulation::{Options, Simulation};
 use openkey_verifier::client::ClientError;
@@ -164,7 +164,12 @@ fn e6_the_hosts_clock_moves_nothing_but_earlier_ends() {
     assert!(later >= before && later < before + 3_600_000);
     ada.sign_text("the host says it is two hours ago").unwrap();
 
-    // An open prompt ends early, and one that was ended by a clock put forward is no use later.
+    // An open prompt and a read token end early by a clock that is put forward.
+    let action = Action::Sign {
+        key: KeyId(0),
+        payload: Payload::Text("open".to_owned()),
+    };
+    let open = ada.propose(action).unwrap();
     simulation.set_fault("clock-offset=+2h").unwrap();
     assert!(
         now(&ada) < before + 3_600_000,
@@ -173,6 +178,12 @@ fn e6_the_hosts_clock_moves_nothing_but_earlier_ends() {
     let refused = ada
         .sign_text("the host says it is two hours later")
         .unwrap_err();
+    assert_eq!(
+        refused.refusal(),
+        Some(ErrorCode::SignInNeeded),
+        "{refused}"
+    );
+    let refused = ada.approve(&open).unwrap_err();
     assert_eq!(
         refused.refusal(),
         Some(ErrorCode::ContextExpired),

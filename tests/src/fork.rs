@@ -105,6 +105,7 @@ impl Fork {
         let request = Request::Approve(Approve {
             context: proposal.prompted.context.clone(),
             assertion: assertion.clone(),
+            possession: proposal.possession.clone(),
             head: None,
             confirmed: Some(proposal.prompt.digest),
         });

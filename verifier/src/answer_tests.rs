@@ -259,6 +259,7 @@ fn e2_an_approval_never_leads_back() {
             signature: vec![].into(),
             user_handle: None,
         },
+        possession: None,
         head: Some(head(4)),
         confirmed: None,
     }));
@@ -398,6 +399,7 @@ fn a_prompt_for_a_key_names_it() {
         Request::Propose(Propose {
             account: ACCOUNT,
             user_handle: UserHandle([1; 16]),
+            token: None,
             origin: ORIGIN.into(),
             head: None,
             action: Action::Sign {

@@ -25,6 +25,7 @@ fn propose(action: Action) -> Request {
     Request::Propose(Propose {
         account: ACCOUNT,
         user_handle: UserHandle([1; 16]),
+        token: None,
         origin: ORIGIN.into(),
         head: None,
         action,

@@ -7,6 +7,7 @@ import { fail, heading, notice, say, when } from '../ui.js';
 import { askName } from './dialog.js';
 import { ask } from './prompt.js';
 
+/** @import { Who } from '../consent.js' */
 /** @import { Action, PasskeyView } from '../messages.js' */
 /** @import { App } from '../state.js' */
 
@@ -40,8 +41,18 @@ export function passkeys(app, signal) {
    */
   const change = async (title, action, done) => {
     const who = app.session;
-    const result = who && (await ask(app, title, (tell) => propose(app, who, action, tell)));
-    if (!result) return;
+    let made = false;
+    /** @type {(tell: (step: string) => void) => ReturnType<typeof propose>} */
+    const prepare = async (tell) => {
+      const prepared = await propose(app, /** @type {Who} */ (who), action, tell);
+      made = prepared.possession !== null;
+      return prepared;
+    };
+    const result = who && (await ask(app, title, prepare));
+    if (!result) {
+      if (made) fill(place, notAdded());
+      return;
+    }
     say(done);
     await load();
   };
@@ -49,7 +60,7 @@ export function passkeys(app, signal) {
     const name = await askName({
       title: 'Add a passkey',
       label: 'Name of the passkey',
-      hint: 'Two steps follow: your browser makes the new passkey, then a passkey you already have approves it.',
+      hint: 'Three steps follow: your browser makes the new passkey, you use it once, then a passkey you already have approves it.',
       submit: 'Make the passkey',
     });
     if (name !== null) await change('Add a passkey', { add_passkey: { name } }, 'The passkey was added.');
@@ -66,6 +77,10 @@ export function passkeys(app, signal) {
     hint,
     list,
   );
+}
+
+function notAdded() {
+  return notice('warn', 'The new passkey was not added', h('p', {}, 'It exists where you made it, and opens nothing here. Delete it where your passkeys are kept, or add a passkey again.'));
 }
 
 /**

@@ -1,7 +1,7 @@
 // The approval dialog: what the enclave says it is about to do, in its own signed words, before the
 // browser asks for a passkey.
 
-import { approve } from '../consent.js';
+import { approve, prove } from '../consent.js';
 import { fill, h, icon } from '../dom.js';
 import { asFailure } from '../errors.js';
 import { failureNotice, facts, notice, when } from '../ui.js';
@@ -48,6 +48,7 @@ class Approval {
     this.working = false;
 
     this.content = h('div', { class: 'stack' });
+    this.turn = h('div', { 'aria-live': 'polite' });
     this.trouble = h('div', {});
     this.step = h('p', { class: 'quiet', role: 'status', 'aria-live': 'polite' });
     this.cancel = h('button', { type: 'button', onclick: () => this.finish(null) }, 'Cancel');
@@ -57,7 +58,7 @@ class Approval {
   /** @param {string} title */
   start(title) {
     this.open = openDialog(title, {
-      body: [this.content, this.step, this.trouble],
+      body: [this.content, this.turn, this.step, this.trouble],
       foot: [this.cancel, this.go],
       cancelled: () => this.finish(null),
     });
@@ -78,6 +79,7 @@ class Approval {
     this.prepared = null;
     this.button('Approve with passkey', true);
     fill(this.trouble);
+    fill(this.turn);
     fill(this.content);
     this.tell('Asking the enclave what it would do …');
     try {
@@ -92,8 +94,9 @@ class Approval {
       const failure = asFailure(error);
       fill(this.trouble, failureNotice(failure));
       this.button('Ask again', false);
-      // What the enclave refused stays refused until the person changes what they ask for.
-      this.go.hidden = failure.party === 'enclave' && !failure.retry && !STALE.has(failure.code);
+      // What the enclave refused stays refused until the person changes what they ask for; without a
+      // sign-in it tells nothing.
+      this.go.hidden = failure.code === 'session_ended' || failure.party === 'enclave' && !failure.retry && !STALE.has(failure.code);
       this.cancel.textContent = this.go.hidden ? 'Close' : 'Cancel';
       (this.go.hidden ? this.cancel : this.go).focus();
     }
@@ -133,7 +136,7 @@ class Approval {
         ),
     );
     this.countDown(prompt, left);
-    this.button('Approve with passkey', summary.confirm);
+    this.button(this.next(), summary.confirm);
     this.open?.heading.focus();
   }
 
@@ -157,6 +160,17 @@ class Approval {
     tick();
   }
 
+  /**
+   * Says which of two passkeys is to be used now, where a new one is added: the new one, once, and then
+   * one that the account has.
+   * @returns {string} what the primary button does
+   */
+  next() {
+    const possession = this.prepared?.possession;
+    fill(this.turn, possession && (possession.assertion ? second() : first()));
+    return possession?.assertion === null ? 'Use the new passkey' : 'Approve with passkey';
+  }
+
   /** The primary button: approve, or ask again where no prompt is left to approve. */
   async act() {
     const prepared = this.prepared;
@@ -169,10 +183,17 @@ class Approval {
     fill(this.trouble);
     this.button('Waiting …', true, true);
     try {
+      const { possession } = prepared;
+      const how = { signal: this.abort.signal, tell: (/** @type {string} */ step) => this.tell(step) };
+      if (possession?.assertion === null) {
+        await prove(this.app, { ...prepared, possession }, how);
+        this.tell('');
+        this.button(this.next(), false);
+        return;
+      }
       const result = await approve(this.app, prepared, {
-        signal: this.abort.signal,
+        ...how,
         confirmed: prepared.prompt.summary.confirm,
-        tell: (step) => this.tell(step),
       });
       this.finish({ ...result, prompt: prepared.prompt });
     } catch (error) {
@@ -188,7 +209,8 @@ class Approval {
   failed(error) {
     const failure = asFailure(error);
     fill(this.trouble, failureNotice(failure));
-    if (failure.retry) this.button('Try again', false);
+    const next = this.next();
+    if (failure.retry) this.button(this.prepared?.possession?.assertion === null ? next : 'Try again', false);
     else if (failure.party === 'enclave' && STALE.has(failure.code)) {
       this.prepared = null;
       this.button('Ask again', false);
@@ -214,6 +236,19 @@ class Approval {
     this.step.textContent = step;
     this.step.hidden = step === '';
   }
+}
+
+function first() {
+  return notice(
+    'plain',
+    'First of two: the new passkey',
+    h('p', {}, 'Use the new passkey once, so that the enclave knows that you hold it.'),
+    h('p', { class: 'quiet small' }, 'If this browser cannot use it, cancel. The passkey is then not added and opens nothing: delete it where your passkeys are kept, and add one on another device.'),
+  );
+}
+
+function second() {
+  return notice('plain', 'Second of two: a passkey that you have', h('p', {}, 'The new passkey has answered. Now approve with a passkey that the account has already; until then nothing is added.'));
 }
 
 /** @param {App} app */

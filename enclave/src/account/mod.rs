@@ -15,6 +15,7 @@ use sha2::{Digest, Sha256};
 use crate::{
     chain::Chain,
     errors::{refuse, refuse_because},
+    passkeys::Verified,
 };
 
 pub(crate) use change::Change;
@@ -230,6 +231,14 @@ impl Account {
 }
 
 impl Passkey {
+    /// Notes an assertion that was accepted.
+    pub(crate) fn answered(&mut self, verified: Verified) {
+        self.counter = verified.counter;
+        if let Some(credential) = verified.credential {
+            self.credential = credential;
+        }
+    }
+
     pub(crate) fn view(&self) -> PasskeyView {
         PasskeyView {
             id: self.id.clone(),

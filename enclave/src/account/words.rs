@@ -100,9 +100,11 @@ pub(crate) fn account_summary(
     })
 }
 
-/// What adding this passkey would do, in plain words.
-pub(crate) fn new_passkey_summary(passkey: &Passkey) -> (PromptKind, Summary) {
+/// What adding this passkey would do, in plain words, for who holds it and for who has the account.
+pub(crate) fn new_passkey_summary(account: &Account, passkey: &Passkey) -> (PromptKind, Summary) {
     let lines = vec![
+        line("Joins account", &account.name),
+        line("Account id", &account.id.to_string()),
         line("New passkey", &passkey.name),
         line("Fingerprint", &fingerprint(&passkey.public_key_sha256)),
     ];
@@ -179,15 +181,10 @@ fn notice(text: &str) -> Warning {
     }
 }
 
+/// What stands in the receipt as well: a prompt to confirm is for whoever holds it.
 fn key_lines(account: &Account) -> Vec<Line> {
-    let mut lines = vec![line("Account", &account.name)];
-    lines.extend(
-        account
-            .keys
-            .iter()
-            .map(|key| line("Key", &checksummed(key))),
-    );
-    lines
+    let keys = account.keys.iter();
+    keys.map(|key| line("Key", &checksummed(key))).collect()
 }
 
 /// The EIP-55 text of a key's address.

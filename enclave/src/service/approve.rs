@@ -88,16 +88,15 @@ impl<S: RecordStore> Enclave<S> {
             passkey,
             assertion,
         )?;
-        passkey.counter = verified.counter;
+        passkey.answered(verified);
         passkey.used_at = Some(now);
-        if let Some(credential) = verified.credential {
-            passkey.credential = credential;
-        }
         let public_key_sha256 = passkey.public_key_sha256;
-        account.check(&context.change, now)?;
+        let possession = request.possession.as_ref();
+        let change = self.proven(context, &user_handle, possession)?;
+        account.check(&change, now)?;
 
         let outcome = self.effect(&account, ticket, &loaded.hash, &public_key_sha256)?;
-        account.apply(&context.change, outcome.new_key, now)?;
+        account.apply(&change, outcome.new_key, now)?;
         account.consume(&ticket.id, ticket.expires_at, now)?;
         let signature = match &outcome.pending {
             Pending::Ready(Outcome::Signature { signature, .. }) => Some(signature.clone()),

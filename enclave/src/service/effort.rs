@@ -1,7 +1,7 @@
 //! How much reading an account may have the enclave do.
 //!
-//! Whoever knows an account's id may propose something to be signed, as often as they like, and
-//! reading a large document of typed data takes some hundred times as long as answering any other
+//! Whoever holds a read token of an account may propose something to be signed, as often as they like,
+//! and the host sees those tokens. Reading a large document of typed data takes some hundred times as long as answering any other
 //! request. So large payloads are paid for with a budget of CPU time that each account has, and
 //! that comes back with time. Small payloads cost no more than other requests; they are always
 //! read, so that somebody else's proposals do not keep an account's owner from signing what people

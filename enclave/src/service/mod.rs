@@ -9,6 +9,7 @@ mod effort;
 mod history;
 mod kept;
 mod orders;
+mod possession;
 mod prompt;
 mod propose;
 mod read;

@@ -35,11 +35,7 @@ impl<S: RecordStore> Enclave<S> {
     /// Answers with a prompt, or with the options for a new passkey.
     pub(super) async fn propose(&self, request: Propose, hash: Hash32) -> Result<Response, Error> {
         self.check_origin(&request.origin)?;
-        let place = self.place(request.user_handle).await;
-        let loaded = self
-            .load(&place, Some(&request.account), request.head.as_ref())
-            .await?;
-        drop(place);
+        let loaded = self.proposed(&request).await?;
         match &request.action {
             Action::AddPasskey { name } => {
                 let started = self.begin_passkey(&request, name, &loaded)?;
@@ -62,6 +58,27 @@ impl<S: RecordStore> Enclave<S> {
                 Ok(Response::Prompted(self.prompt(draft)?))
             }
         }
+    }
+
+    /// The account of a proposal, for whoever may be told of it: whoever is signed in to it, or, before
+    /// any sign-in, whoever holds its receipt.
+    async fn proposed(&self, request: &Propose) -> Result<Loaded, Error> {
+        let (account, head) = (Some(&request.account), request.head.as_ref());
+        if let Action::Confirm { receipt } = &request.action {
+            let place = self.place(request.user_handle).await;
+            let loaded = self.load_any(&place, account, head).await?;
+            // As if there were no account: its state is not a stranger's to know.
+            if loaded.account.receipt != *receipt {
+                return Err(refuse(ErrorCode::UnknownAccount));
+            }
+            self.check_life(&loaded.account)?;
+            return Ok(loaded);
+        }
+        let token = self.proposer(request)?;
+        let place = self.place(request.user_handle).await;
+        let loaded = self.load(&place, account, head).await?;
+        token.check_passkey(&loaded.account)?;
+        Ok(loaded)
     }
 
     fn propose_signature(
@@ -163,7 +180,7 @@ impl<S: RecordStore> Enclave<S> {
         if loaded.hash != shown.hash {
             return Err(refuse(ErrorCode::AccountChanged));
         }
-        let (kind, summary) = new_passkey_summary(&passkey);
+        let (kind, summary) = new_passkey_summary(&loaded.account, &passkey);
         let change = Change::AddPasskey(Box::new(passkey));
         loaded.account.check(&change, now)?;
         self.prompt(Draft {

@@ -1,9 +1,9 @@
-//! Reading with a read token: lists and reads, nothing else.
+//! Read tokens, and reading with them: lists and reads, nothing else.
 
 use openkey_protocol::{
     message::{
-        AccountId, AccountView, Bytes, Error, ErrorCode, HistoryEntry, HistoryPage, KeyId, Query,
-        Read, Response, UserHandle,
+        AccountId, AccountView, Bytes, Error, ErrorCode, HistoryEntry, HistoryPage, KeyId, Propose,
+        Query, Read, Response, UserHandle,
     },
     store::RecordStore,
 };
@@ -13,7 +13,7 @@ use super::{Enclave, TOKEN_LIFE, history::History, internal, records::Loaded};
 use crate::{
     account::Account,
     errors::{refuse, refuse_because},
-    seal::Kind,
+    seal::{Kind, TicketError},
 };
 
 /// Most entries on a page of history: they fit one read of the store.
@@ -22,10 +22,23 @@ const MAX_PAGE: u32 = 50;
 /// What a read token says. It ends with its passkey.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Token {
+pub(super) struct Token {
     account: AccountId,
     user_handle: UserHandle,
     passkey: Bytes,
+}
+
+impl Token {
+    /// Refuses the token of a passkey that was removed.
+    pub(super) fn check_passkey(&self, account: &Account) -> Result<(), Error> {
+        if account.passkey(self.passkey.as_slice()).is_err() {
+            return Err(refuse_because(
+                ErrorCode::UnknownPasskey,
+                "The passkey that signed in was removed.",
+            ));
+        }
+        Ok(())
+    }
 }
 
 pub(super) const fn token_life(now: u64) -> u64 {
@@ -55,18 +68,43 @@ impl<S: RecordStore> Enclave<S> {
             .map_err(internal)
     }
 
+    /// Opens a read token, if its time is not over by either clock. Asked before anything of an account
+    /// is looked at, so that a refusal says nothing about one.
+    fn redeem_token(&self, token: &Bytes) -> Result<Token, Error> {
+        let now = self.platform.clock.expiry_now();
+        let redeemed = self.sealer.redeem(Kind::Token, now, token.as_slice());
+        let ticket = redeemed.map_err(|error| {
+            let message = match error {
+                TicketError::Invalid => "The read token is not one of this deployment.",
+                TicketError::Expired => "The read token has expired.",
+            };
+            refuse_because(ErrorCode::SignInNeeded, message)
+        })?;
+        Ok(ticket.content)
+    }
+
+    /// The read token of a proposal: of the very account that the proposal names.
+    pub(super) fn proposer(&self, request: &Propose) -> Result<Token, Error> {
+        let Some(token) = &request.token else {
+            return Err(refuse(ErrorCode::SignInNeeded));
+        };
+        let token = self.redeem_token(token)?;
+        if token.account != request.account || token.user_handle != request.user_handle {
+            return Err(refuse_because(
+                ErrorCode::SignInNeeded,
+                "The read token is another account's.",
+            ));
+        }
+        Ok(token)
+    }
+
     pub(super) async fn read(&self, request: Read) -> Result<Response, Error> {
-        let token: Token = self.redeem(Kind::Token, &request.token)?.content;
+        let token = self.redeem_token(&request.token)?;
         let place = self.place(token.user_handle).await;
         let loaded = self
             .load(&place, Some(&token.account), request.head.as_ref())
             .await?;
-        if loaded.account.passkey(token.passkey.as_slice()).is_err() {
-            return Err(refuse_because(
-                ErrorCode::UnknownPasskey,
-                "The passkey that signed in was removed.",
-            ));
-        }
+        token.check_passkey(&loaded.account)?;
         // Before it is shown: what its owner saw is never forgotten.
         self.remember(&place, &loaded).await?;
         drop(place);

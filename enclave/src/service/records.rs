@@ -105,6 +105,18 @@ impl<S: RecordStore> Enclave<S> {
         account: Option<&AccountId>,
         head: Option<&AccountHead>,
     ) -> Result<Loaded, Error> {
+        let loaded = self.load_any(place, account, head).await?;
+        self.check_life(&loaded.account)?;
+        Ok(loaded)
+    }
+
+    /// As [`Self::load`], without the refusal of an account that has ended.
+    pub(super) async fn load_any(
+        &self,
+        place: &Place<'_>,
+        account: Option<&AccountId>,
+        head: Option<&AccountHead>,
+    ) -> Result<Loaded, Error> {
         let both = account.zip(head);
         if both.is_some_and(|(account, head)| head.account != *account) {
             return Err(refuse_because(
@@ -115,23 +127,25 @@ impl<S: RecordStore> Enclave<S> {
         let Some(loaded) = self.find(place, head).await? else {
             return Err(refuse(ErrorCode::UnknownAccount));
         };
-        // Nobody can have relied on it: its key has signed nothing.
-        let age = self
-            .platform
-            .clock
-            .expiry_now()
-            .saturating_sub(loaded.account.created_at);
-        if !loaded.account.confirmed && age >= UNCONFIRMED_LIFE {
-            return Err(refuse_because(
-                ErrorCode::UnknownAccount,
-                "The account was not confirmed within a day and has ended.",
-            ));
-        }
         // The same sign-up, finished with another passkey, makes another account in the same place.
         if account.is_some_and(|account| *account != loaded.account.id) {
             return Err(self.forked());
         }
         Ok(loaded)
+    }
+
+    /// Refuses an account that was not confirmed in time. Nobody can have relied on it: its key has
+    /// signed nothing.
+    pub(super) fn check_life(&self, account: &Account) -> Result<(), Error> {
+        let now = self.platform.clock.expiry_now();
+        let age = now.saturating_sub(account.created_at);
+        if !account.confirmed && age >= UNCONFIRMED_LIFE {
+            return Err(refuse_because(
+                ErrorCode::UnknownAccount,
+                "The account was not confirmed within a day and has ended.",
+            ));
+        }
+        Ok(())
     }
 
     /// Reads an account. `None` only if neither this enclave nor the client ever knew one. What is

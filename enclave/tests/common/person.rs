@@ -114,9 +114,11 @@ impl Person {
     }
 
     pub fn proposal(&self, action: Action) -> Request {
+        let confirms = matches!(action, Action::Confirm { .. });
         Request::Propose(Propose {
             account: self.account,
             user_handle: self.user_handle,
+            token: (!confirms && !self.token.0.is_empty()).then(|| self.token.clone()),
             origin: ORIGIN.to_owned(),
             head: Some(self.head),
             action,
@@ -135,6 +137,7 @@ impl Person {
         Approve {
             context: prompted.context.clone(),
             assertion,
+            possession: None,
             head: Some(self.head),
             confirmed: None,
         }
@@ -200,7 +203,7 @@ impl Person {
         }
     }
 
-    /// Adds a passkey, approved by the one in use.
+    /// Adds a passkey, which shows that it is held, approved by the one in use.
     pub async fn add_passkey<S: RecordStore>(
         &mut self,
         enclave: &Service<S>,
@@ -208,7 +211,22 @@ impl Person {
     ) -> Result<Approved, Error> {
         let begun = self.begin_passkey(enclave, "Second").await?;
         let prompted = created(enclave, &begun, new).await?;
-        self.approve(enclave, &prompted).await
+        self.approve_passkey(enclave, &prompted, new).await
+    }
+
+    /// Approves a prompt that adds a passkey, after the new one has answered it.
+    pub async fn approve_passkey<S: RecordStore>(
+        &mut self,
+        enclave: &Service<S>,
+        prompted: &Prompted,
+        new: &mut Authenticator,
+    ) -> Result<Approved, Error> {
+        let assertion = self.authenticator.get(&prompted.options);
+        let approval = Approve {
+            possession: Some(new.get(&prompted.options)),
+            ..self.approval(prompted, assertion)
+        };
+        self.send(enclave, approval).await
     }
 
     pub async fn view<S: RecordStore>(&self, enclave: &Service<S>) -> Result<AccountView, Error> {

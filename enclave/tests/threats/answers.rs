@@ -114,7 +114,8 @@ async fn e16_every_reply_is_signed_for_its_call_or_on_a_short_list() {
         }
     }
     // Refusals that people act on are answers like all others: `ask` accepts nothing else.
-    let unconfirmed = Person::unconfirmed(&enclave, 4).await;
+    let mut unconfirmed = Person::unconfirmed(&enclave, 4).await;
+    unconfirmed.sign_in(&enclave).await.unwrap();
     let not_confirmed = unconfirmed.propose(&enclave, text("x")).await;
     assert_eq!(code(not_confirmed), Some(ErrorCode::NotConfirmed));
     let used = person.approve(&enclave, &prompted).await;

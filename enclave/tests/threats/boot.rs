@@ -131,7 +131,7 @@ async fn e4_the_root_key_is_asked_for_only_after_the_measurement() {
 async fn e4_another_root_key_opens_nothing() {
     let world = World::new();
     let enclave = world.boot().await;
-    let person = Person::register(&enclave, 1).await;
+    let mut person = Person::register(&enclave, 1).await;
     let mut root = crate::common::root_bytes();
     root[0] ^= 1;
     let stranger = World {
@@ -141,10 +141,17 @@ async fn e4_another_root_key_opens_nothing() {
     let enclave = stranger.boot().await;
     // Even the place where the record lies is derived from the root key.
     let refused = person.propose(&enclave, text("x")).await;
-    assert_eq!(code(refused), Some(ErrorCode::RolledBack));
+    assert_eq!(code(refused), Some(ErrorCode::SignInNeeded));
     assert_eq!(
         code(person.view(&enclave).await),
-        Some(ErrorCode::ContextInvalid)
+        Some(ErrorCode::SignInNeeded)
+    );
+    let prompted = sign_in(&enclave).await.unwrap();
+    let assertion = person.authenticator.get(&prompted.options);
+    let approval = person.approval(&prompted, assertion);
+    assert_eq!(
+        code(person.send(&enclave, approval).await),
+        Some(ErrorCode::RolledBack)
     );
 }
 
@@ -167,7 +174,9 @@ async fn e6_the_hosts_clock_ends_prompts_early_and_never_extends_them() {
     world.wall.set(START + 86_400_000);
     let refused = person.approve(&enclave, &prompted).await;
     assert_eq!(code(refused), Some(ErrorCode::ContextExpired));
-    let again = person.propose(&enclave, text("x")).await.unwrap();
+    let refused = person.propose(&enclave, text("x")).await;
+    assert_eq!(code(refused), Some(ErrorCode::SignInNeeded));
+    let again = sign_in(&enclave).await.unwrap();
     assert_eq!(again.prompt.issued_at, START + PROMPT_LIFE);
 
     // And back again: the person goes on.
@@ -261,6 +270,6 @@ async fn a_read_token_lasts_a_quarter_of_an_hour() {
     world.pass(1);
     assert_eq!(
         code(person.view(&enclave).await),
-        Some(ErrorCode::ContextExpired)
+        Some(ErrorCode::SignInNeeded)
     );
 }

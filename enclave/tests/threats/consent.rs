@@ -274,7 +274,7 @@ async fn d3_a_token_reads_and_is_no_context_and_ends_with_its_passkey() {
     });
     assert_eq!(
         code(ask(&enclave, &as_token).await),
-        Some(ErrorCode::ContextInvalid)
+        Some(ErrorCode::SignInNeeded)
     );
 
     let mut second = Authenticator::new(2);
@@ -293,6 +293,10 @@ async fn d3_a_token_reads_and_is_no_context_and_ends_with_its_passkey() {
     by_second.head = person.head;
     assert_eq!(
         code(by_second.view(&enclave).await),
+        Some(ErrorCode::UnknownPasskey)
+    );
+    assert_eq!(
+        code(by_second.propose(&enclave, text("x")).await),
         Some(ErrorCode::UnknownPasskey)
     );
     assert!(person.view(&enclave).await.is_ok());
@@ -322,6 +326,7 @@ async fn s7_one_of_two_passkeys_may_go_and_the_last_stays() {
     };
     let refused = by_second.approve(&enclave, &second_goes).await;
     assert_eq!(code(refused), Some(ErrorCode::AccountChanged));
+    by_second.sign_in(&enclave).await.unwrap();
     let id = by_second.authenticator.id.clone();
     let refused = by_second.propose(&enclave, remove(&id)).await;
     assert_eq!(code(refused), Some(ErrorCode::LastPasskey));

@@ -286,7 +286,7 @@ async fn e18_a_new_passkey_is_for_the_record_it_was_begun_for() {
     let hers = created(&e1, &begun, &mut own).await.unwrap();
     assert_ne!(theirs.prompt.digest, hers.prompt.digest);
     let mut here = person.clone();
-    here.approve(&e1, &hers).await.unwrap();
+    here.approve_passkey(&e1, &hers, &mut own).await.unwrap();
     let signed_in = sign_in(&e1).await.unwrap();
     let mut with_new = Person {
         authenticator: own,
@@ -424,6 +424,15 @@ async fn e18_a_read_token_reads_one_account() {
         panic!("no proposal");
     };
     propose.user_handle = other.user_handle;
+    let refused = ask(&e1, &Request::Propose(propose.clone())).await;
+    assert_eq!(code(refused), Some(ErrorCode::SignInNeeded));
+    // With a token for that place, or none at all before a sign-in.
+    propose.token = Some(other.token.clone());
+    let refused = ask(&e1, &Request::Propose(propose.clone())).await;
+    assert_eq!(code(refused), Some(ErrorCode::SignInNeeded));
+    propose.action = Action::Confirm {
+        receipt: person.receipt,
+    };
     let refused = ask(&e1, &Request::Propose(propose.clone())).await;
     assert_eq!(code(refused), Some(ErrorCode::Forked));
     propose.head = None;

@@ -171,13 +171,14 @@ async fn f12_a_passkey_swapped_at_registration_shows_in_the_receipt_and_signs_no
         head: done.head,
         token: Default::default(),
     };
+    theirs.sign_in(&enclave).await.unwrap();
     let refused = theirs.act(&enclave, text("x")).await;
     assert_eq!(code(refused), Some(ErrorCode::NotConfirmed));
     let wrong = Action::Confirm {
         receipt: openkey_protocol::message::Hash32([0; 32]),
     };
     let refused = theirs.act(&enclave, wrong).await;
-    assert_eq!(code(refused), Some(ErrorCode::NotConfirmed));
+    assert_eq!(code(refused), Some(ErrorCode::UnknownAccount));
     let mut mine = Person {
         authenticator: own,
         ..theirs.clone()
@@ -209,9 +210,11 @@ async fn f12_a_passkey_swapped_while_adding_needs_an_approval_that_names_it() {
     assert_ne!(swapped.prompt.digest.0, sent);
 
     // The relay cannot approve it by the new passkey.
+    let proof = relay.get(&swapped.options);
     let approval = Approve {
         head: None,
-        ..person.approval(&swapped, relay.get(&swapped.options))
+        possession: Some(proof.clone()),
+        ..person.approval(&swapped, proof)
     };
     let refused = ask(&enclave, &Request::Approve(approval)).await;
     assert_eq!(code(refused), Some(ErrorCode::UnknownPasskey));
@@ -219,10 +222,16 @@ async fn f12_a_passkey_swapped_while_adding_needs_an_approval_that_names_it() {
     let honest = prompted(ask(&enclave, &request).await.unwrap()).unwrap();
     assert_eq!(honest.prompt.digest.0, sent);
     let answer = person.authenticator.get(&honest.options);
-    let crossed = person.approval(&swapped, answer.clone());
+    let crossed = Approve {
+        possession: Some(relay.get(&swapped.options)),
+        ..person.approval(&swapped, answer.clone())
+    };
     let refused = person.send(&enclave, crossed).await;
     assert_eq!(code(refused), Some(ErrorCode::AssertionRefused));
-    let approval = person.approval(&honest, answer);
+    let approval = Approve {
+        possession: Some(own.get(&honest.options)),
+        ..person.approval(&honest, answer)
+    };
     person.send(&enclave, approval).await.unwrap();
     let view = person.view(&enclave).await.unwrap();
     assert_eq!(view.passkeys[1].public_key_sha256.0, own.spki_sha256());

@@ -193,7 +193,7 @@ fn ring() -> Action {
     }
 }
 
-/// Whoever knows an account's id may propose as much as they like. What that costs is bounded for
+/// Whoever holds a read token may propose as much as they like. What that costs is bounded for
 /// the account, and keeps nobody from signing what people usually sign.
 #[tokio::test]
 async fn h4_the_cpu_that_one_accounts_typed_data_takes_is_bounded() {

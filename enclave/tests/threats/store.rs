@@ -1,7 +1,7 @@
 //! A host that edits its database.
 
 use openkey_protocol::{
-    message::{AccountId, ErrorCode, Record, RecordId},
+    message::{AccountId, Action, ErrorCode, Record, RecordId},
     store::RecordStore,
 };
 
@@ -98,6 +98,9 @@ async fn e3_forged_rows_sign_nothing() {
     let account = rows[0];
     let genuine = world.store.snapshot()[&account].clone();
     let len = genuine.blob.0.len();
+    let confirm = Action::Confirm {
+        receipt: person.receipt,
+    };
     let mut forgeries = vec![Vec::new(), vec![0; 40], vec![0xa5; len]];
     for at in (0..len).step_by(7) {
         let mut blob = genuine.blob.0.clone();
@@ -112,7 +115,7 @@ async fn e3_forged_rows_sign_nothing() {
             blob: blob.into(),
         };
         world.store.memory.records().insert(account, forged);
-        let refused = person.propose(&enclave, text("x")).await;
+        let refused = person.propose(&enclave, confirm.clone()).await;
         assert_eq!(code(refused), Some(ErrorCode::RecordCorrupt));
     }
     // Revisions are the store's own: a changed one costs a conflict, not an account.
@@ -121,10 +124,7 @@ async fn e3_forged_rows_sign_nothing() {
         ..genuine
     };
     world.store.memory.records().insert(account, bumped);
-    assert_eq!(
-        code(person.propose(&enclave, text("x")).await),
-        Some(ErrorCode::NotConfirmed)
-    );
+    person.propose(&enclave, confirm).await.unwrap();
 }
 
 #[tokio::test]
@@ -152,7 +152,11 @@ async fn e3_an_account_of_another_deployment_is_nobody_here() {
     stranger.account = AccountId([9; 32]);
     assert_eq!(
         code(person.propose(&other, text("x")).await),
-        Some(ErrorCode::RolledBack)
+        Some(ErrorCode::SignInNeeded)
+    );
+    assert_eq!(
+        code(person.clone().sign_in(&other).await),
+        Some(ErrorCode::UnknownAccount)
     );
     let enclave = elsewhere.boot().await;
     let unknown = Person {

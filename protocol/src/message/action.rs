@@ -23,7 +23,8 @@ pub enum Action {
         /// What, exactly.
         payload: Payload,
     },
-    /// Add a passkey. Answered by [`super::NewPasskey`]; the prompt follows when it is created.
+    /// Add a passkey. Answered by [`super::NewPasskey`]; the prompt follows when it is created. Two
+    /// passkeys answer that prompt: the new one, and one that the account has.
     AddPasskey {
         /// What to call it.
         name: String,

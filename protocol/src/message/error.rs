@@ -55,9 +55,11 @@ pub enum ErrorCode {
     PasskeyExists,
     /// The key is not archived, or has that label already: nothing would change.
     NothingToDo,
-    /// The context or token is not one of this deployment, or of another kind.
+    /// The read token is missing, has expired, or is not one of this account.
+    SignInNeeded,
+    /// The context is not one of this deployment, or of another kind.
     ContextInvalid,
-    /// The context or token has expired.
+    /// The context has expired.
     ContextExpired,
     /// The context has been used.
     ContextUsed,
@@ -70,6 +72,10 @@ pub enum ErrorCode {
     AssertionRefused,
     /// The new passkey does not hold.
     CredentialRefused,
+    /// The passkey that is to be added has not signed the prompt's challenge.
+    PossessionNeeded,
+    /// The proof of the passkey that is to be added does not hold, or the prompt adds none.
+    PossessionRefused,
     /// The action is flagged dangerous and was not confirmed a second time.
     ConfirmationNeeded,
     /// The text looks like SIWE or a SIWE-ReCap but does not parse canonically.

@@ -131,6 +131,9 @@ pub struct Propose {
     pub account: AccountId,
     /// The user handle of the account's passkeys: where its record is found.
     pub user_handle: UserHandle,
+    /// The sealed read token of [`super::Outcome::SignedIn`], of this account. Needed for every action
+    /// but [`Action::Confirm`], which names the receipt instead.
+    pub token: Option<Bytes>,
     /// The page's origin.
     pub origin: String,
     /// The newest head the client has seen; an older or missing record is refused.
@@ -157,8 +160,11 @@ pub struct PasskeyCreated {
 pub struct Approve {
     /// The sealed context of [`super::Prompted`].
     pub context: Bytes,
-    /// The assertion over the prompt's challenge.
+    /// The assertion over the prompt's challenge, by a passkey of the account.
     pub assertion: Assertion,
+    /// The assertion over the same challenge by the passkey that is to be added, as proof that somebody
+    /// holds it: for a prompt of an [`Action::AddPasskey`], and for no other.
+    pub possession: Option<Assertion>,
     /// The newest head the client has seen.
     pub head: Option<AccountHead>,
     /// The digest of a prompt that was flagged dangerous, repeated: the second confirmation.

@@ -37,9 +37,11 @@ fn credential() -> NewCredential {
 }
 
 fn propose(action: Action) -> Request {
+    let confirms = matches!(action, Action::Confirm { .. });
     Request::Propose(Propose {
         account: ACCOUNT,
         user_handle: USER_HANDLE,
+        token: (!confirms).then(|| bytes(0xb0, 24)),
         origin: ORIGIN.into(),
         head: Some(head()),
         action,
@@ -50,16 +52,18 @@ fn propose(action: Action) -> Request {
 pub(crate) fn requests() -> Vec<(&'static str, Request)> {
     let (key, passkey) = (KeyId(3), bytes(0x10, 16));
     let sign = |payload| propose(Action::Sign { key, payload });
+    let assertion = |passkey, user_handle| Assertion {
+        credential_id: bytes(passkey, 16),
+        authenticator_data: bytes(0x30, 37),
+        client_data_json: br#"{"type":"webauthn.get"}"#.as_slice().into(),
+        signature: bytes(0x40, 70),
+        user_handle,
+    };
     let approve = |head, user_handle, confirmed| {
         Request::Approve(Approve {
             context: bytes(0x80, 24),
-            assertion: Assertion {
-                credential_id: bytes(0x10, 16),
-                authenticator_data: bytes(0x30, 37),
-                client_data_json: br#"{"type":"webauthn.get"}"#.as_slice().into(),
-                signature: bytes(0x40, 70),
-                user_handle,
-            },
+            assertion: assertion(0x10, user_handle),
+            possession: None,
             head,
             confirmed,
         })
@@ -157,6 +161,7 @@ pub(crate) fn requests() -> Vec<(&'static str, Request)> {
             Request::Propose(Propose {
                 account: ACCOUNT,
                 user_handle: USER_HANDLE,
+                token: Some(bytes(0xb0, 24)),
                 origin: ORIGIN.into(),
                 head: None,
                 action: Action::CreateKey {
@@ -180,6 +185,16 @@ pub(crate) fn requests() -> Vec<(&'static str, Request)> {
             ),
         ),
         ("approve_with_nulls", approve(None, None, None)),
+        (
+            "approve_passkey",
+            Request::Approve(Approve {
+                context: bytes(0x80, 24),
+                assertion: assertion(0x10, None),
+                possession: Some(assertion(0x18, None)),
+                head: Some(head()),
+                confirmed: None,
+            }),
+        ),
         ("read_account", read(Query::Account)),
         (
             "read_history",

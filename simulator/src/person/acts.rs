@@ -1,13 +1,13 @@
 //! What people do with an account: sign, add passkeys, read.
 
 use openkey_protocol::message::{
-    AccountView, Action, Address, Hash32, HistoryEntry, KeyId, NewCredential, NewPasskey, Outcome,
-    PasskeyCreated, Payload, Query, Read, ReceiptKey, Request, Response,
+    AccountView, Action, Address, Assertion, Hash32, HistoryEntry, KeyId, NewCredential,
+    NewPasskey, Outcome, PasskeyCreated, Payload, Query, Read, ReceiptKey, Request, Response,
 };
 use sha3::{Digest, Keccak256};
 
 use super::{Person, PersonError, Proposal};
-use crate::authenticator::Authenticator;
+use crate::authenticator::{Authenticator, AuthenticatorError};
 
 /// Entries on a page of history: the most an enclave gives.
 const HISTORY_PAGE: u32 = 50;
@@ -105,7 +105,8 @@ impl Person {
         }
     }
 
-    /// Makes a passkey on another device; the prompt that an existing passkey must approve.
+    /// Makes a passkey on another device and lets it answer; the prompt that an existing passkey must
+    /// approve.
     ///
     /// # Errors
     ///
@@ -117,7 +118,24 @@ impl Person {
     ) -> Result<Proposal, PersonError> {
         let adding = self.begin_passkey(name)?;
         let credential = device.create(&adding.options, &self.behaviour)?;
-        self.passkey_created(&adding, credential)
+        let mut proposal = self.passkey_created(&adding, credential)?;
+        proposal.possession = Some(self.prove(&proposal, device)?);
+        Ok(proposal)
+    }
+
+    /// Lets the newest passkey of a device sign the challenge of the prompt that adds it.
+    ///
+    /// # Errors
+    ///
+    /// [`PersonError::Authenticator`].
+    pub fn prove(
+        &self,
+        proposal: &Proposal,
+        device: &Authenticator,
+    ) -> Result<Assertion, PersonError> {
+        let passkey = device.passkeys().last();
+        let passkey = passkey.ok_or(AuthenticatorError::NoCredential)?;
+        Ok(passkey.answer(&proposal.prompted.options, &self.behaviour)?)
     }
 
     /// Asks for the options of a new passkey.

@@ -14,6 +14,8 @@ pub struct Proposal {
     pub prompt: Prompt,
     /// As it came: options for the device, the sealed context.
     pub prompted: Prompted,
+    /// What the passkey that is to be added answered.
+    pub possession: Option<Assertion>,
 }
 
 impl Person {
@@ -57,9 +59,11 @@ impl Person {
     }
 
     pub(super) fn proposal(&self, action: Action) -> Result<Request, PersonError> {
+        let confirms = matches!(action, Action::Confirm { .. });
         Ok(Request::Propose(Propose {
             account: self.account_id()?,
             user_handle: self.user_handle()?,
+            token: self.token.clone().filter(|_| !confirms),
             origin: self.site.origin().to_owned(),
             head: self.head,
             action,
@@ -71,6 +75,7 @@ impl Person {
             Response::Prompted(prompted) => Ok(Proposal {
                 prompt: (*prompted.prompt).clone(),
                 prompted,
+                possession: None,
             }),
             _ => Err(PersonError::Unexpected),
         }
@@ -121,6 +126,7 @@ impl Person {
         let request = Request::Approve(Approve {
             context: proposal.prompted.context.clone(),
             assertion,
+            possession: proposal.possession.clone(),
             head: self.head,
             confirmed,
         });

@@ -228,6 +228,8 @@ scenario('e16_a_passkey_or_a_name_that_the_host_changed_is_not_shown', async () 
   await page.getByLabel('Name of the passkey').fill('Thief');
   await person.button('Make the passkey').click();
   await person.prompt();
+  await person.button('Use the new passkey').click();
+  await person.dialog().getByText('Second of two').waitFor();
   await person.touchOnly(person.first);
   await person.approved();
   await page.getByRole('heading', { name: 'Thief' }).waitFor();

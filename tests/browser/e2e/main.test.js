@@ -159,6 +159,9 @@ scenario('s7_a_second_passkey_is_added_with_approval_renamed_and_removed_but_nev
   await page.getByLabel('Name of the passkey').fill('Security key');
   await person.button('Make the passkey').click();
   await person.prompt();
+  await person.dialog().getByText('Joins account').waitFor();
+  await person.button('Use the new passkey').click();
+  await person.dialog().getByText('Second of two').waitFor();
   await person.touchOnly(person.first);
   await person.approved();
   await page.getByRole('heading', { name: 'Security key' }).waitFor();
@@ -201,9 +204,83 @@ scenario('s7_a_second_passkey_is_added_with_approval_renamed_and_removed_but_nev
     const said = async (/** @type {any} */ request) => decode((await api.send(request)).reply.answer.body).result;
     const { account } = (await said({ read: { token: fromBase64(session.token), head: null, query: 'account' } })).ok;
     const action = { remove_passkey: { passkey: account.passkeys[0].id } };
-    return (await said({ propose: { account: fromHex(session.account), user_handle: fromHex(session.userHandle), origin: location.origin, head: null, action } })).refused.code;
+    const propose = { account: fromHex(session.account), user_handle: fromHex(session.userHandle), origin: location.origin, head: null, action };
+    const asked = async (/** @type {any} */ token) => (await said({ propose: { ...propose, token } })).refused.code;
+    return [await asked(fromBase64(session.token)), await asked(null)];
   });
-  assert.equal(code, 'last_passkey');
+  assert.deepEqual(code, ['last_passkey', 'sign_in_needed']);
+  await person.leave();
+});
+
+scenario('e18_a_new_passkey_is_added_only_after_it_was_used', async () => {
+  const { person, page } = await system.registered();
+  await person.view('Passkeys');
+  const second = await person.authenticator('usb');
+  const make = async (/** @type {string} */ name) => {
+    await person.touchOnly(second);
+    await person.button('Add a passkey').click();
+    await page.getByLabel('Name of the passkey').fill(name);
+    await person.button('Make the passkey').click();
+    await person.prompt();
+  };
+
+  // Only the old one is at hand: there is no way on, and the words say so.
+  await make('Lost key');
+  await person.dialog().getByText('Use the new passkey once, so that the enclave knows that you hold it.').waitFor();
+  assert.equal(await person.button('Approve with passkey').count(), 0);
+  await person.touchOnly(person.first);
+  await person.cdp.send('WebAuthn.removeVirtualAuthenticator', { authenticatorId: second });
+  person.authenticators.pop();
+  await person.button('Use the new passkey').click();
+  await person.failed('NotAllowedError');
+  await person.button('Use the new passkey').waitFor();
+  await person.dialog().getByRole('button', { name: 'Cancel' }).click();
+  await page.getByText('The new passkey was not added').waitFor();
+  assert.equal(await page.locator('[data-passkey]').count(), 1);
+  await person.leave();
+});
+
+scenario('e18_a_cancelled_proof_or_approval_adds_nothing', async () => {
+  const { person, page } = await system.registered();
+  await person.view('Passkeys');
+  const second = await person.authenticator('usb');
+  await person.touchOnly(second);
+  await person.button('Add a passkey').click();
+  await page.getByLabel('Name of the passkey').fill('Security key');
+  await person.button('Make the passkey').click();
+  await person.prompt();
+  // The person is not verified at the new passkey, as its authenticator says.
+  await person.cdp.send('WebAuthn.setUserVerified', { authenticatorId: second, isUserVerified: false });
+  await person.button('Use the new passkey').click();
+  await person.failed('NotAllowedError');
+  await person.cdp.send('WebAuthn.setUserVerified', { authenticatorId: second, isUserVerified: true });
+  await person.button('Use the new passkey').click();
+  await person.dialog().getByText('Second of two').waitFor();
+  // Cancelled at the second step, nothing was added either.
+  await person.dialog().getByRole('button', { name: 'Cancel' }).click();
+  await page.getByText('The new passkey was not added').waitFor();
+  assert.equal(await page.locator('[data-passkey]').count(), 1);
+  await person.leave();
+});
+
+scenario('e17_a_prompt_is_for_whoever_is_signed_in', async () => {
+  const { person, page, address } = await system.registered();
+  await person.view('Sign');
+  // The host's clock is put forward: for the enclave the read token has ended, and the page does not know.
+  await system.simulator.fault('clock-offset=+2h');
+  try {
+    await person.ask('Text', 'after a while');
+    await person.dialog().getByRole('alert').filter({ hasText: 'session_ended' }).waitFor();
+    assert.equal(await person.dialog().getByRole('button', { name: 'Ask again' }).count(), 0);
+    await person.dialog().getByRole('button', { name: 'Close' }).click();
+    await page.getByRole('heading', { name: 'Sign in to see this' }).waitFor();
+  } finally {
+    await system.simulator.fault(null);
+  }
+  await page.getByRole('main').getByRole('button', { name: 'Sign in' }).click();
+  await person.approved();
+  const { signature } = await person.sign('Text', 'after a while');
+  assert.equal(await recoverMessageAddress({ message: 'after a while', signature }), address);
   await person.leave();
 });
 

@@ -64,6 +64,18 @@ export class Simulator {
     return simulator;
   }
 
+  /**
+   * Sets a fault, or clears all.
+   * @param {string | null} fault such as `clock-offset=+2h`
+   */
+  async fault(fault) {
+    const { execFileSync } = await import('node:child_process');
+    const what = fault === null ? ['clear'] : ['set', fault];
+    execFileSync(String(process.env['OPENKEY_SIM']), ['fault', '--dir', this.dir, ...what]);
+    // A running simulation notices within 100 ms.
+    await new Promise((resolve) => setTimeout(resolve, 300));
+  }
+
   /** Kills the enclave's process; the simulator starts it again by itself. */
   async killEnclave() {
     const { execFileSync } = await import('node:child_process');

@@ -62,6 +62,7 @@ fn e11_there_is_no_way_to_ask_for_a_bare_digest() {
     let proposal = Request::Propose(openkey_protocol::message::Propose {
         account: ada.account_id().unwrap(),
         user_handle: ada.user_handle().unwrap(),
+        token: ada.token().cloned(),
         origin: simulation.page().to_owned(),
         head: None,
         action: Action::Sign {

@@ -11,11 +11,13 @@ mod answers;
 mod approvals;
 mod dangers;
 mod evidence;
+mod possession;
 mod process;
 mod readings;
 mod records;
 mod relays;
 mod requesters;
+mod strangers;
 
 use openkey_protocol::message::ErrorCode;
 use openkey_simulator::person::PersonError;

@@ -1,7 +1,9 @@
 //! E1, E2, E3, E10: a host that owns the database.
 
 use openkey_protocol::cbor;
-use openkey_protocol::message::{Action, Call, Class, ErrorCode, KeyId, Payload, Reply, Request};
+use openkey_protocol::message::{
+    Action, Call, Class, ErrorCode, Hash32, KeyId, Payload, Reply, Request,
+};
 use openkey_simulator::person::Person;
 use openkey_simulator::simulation::Simulation;
 use openkey_tests::database::{Database, Row, rewritten};
@@ -181,7 +183,12 @@ fn e3_rows_tokens_and_contexts_that_somebody_else_made_have_no_authority() {
     database.put(&theirs, &foreign.rows()[&theirs]);
     let mut visitor = Person::new(simulation.site().unwrap());
     visitor.resume(&mallory);
-    assert_eq!(refusal(visitor.sign_text("x")), ErrorCode::UnknownAccount);
+    visitor.use_token(mallory.token().unwrap().clone());
+    assert_eq!(refusal(visitor.sign_text("x")), ErrorCode::SignInNeeded);
+    let confirm = Action::Confirm {
+        receipt: Hash32([0; 32]),
+    };
+    assert_eq!(refusal(visitor.perform(confirm)), ErrorCode::UnknownAccount);
 
     // the other deployment's read token, noise, and a context in a token's place
     let context = ada
@@ -200,15 +207,15 @@ fn e3_rows_tokens_and_contexts_that_somebody_else_made_have_no_authority() {
         context,
     ] {
         ada.use_token(token);
-        assert_eq!(refusal(ada.account()), ErrorCode::ContextInvalid);
+        assert_eq!(refusal(ada.account()), ErrorCode::SignInNeeded);
     }
     // and the token in a context's place
+    ada.use_token(own.clone());
     let mut proposal = ada
         .propose(Action::CreateKey { label: "k".into() })
         .unwrap();
-    proposal.prompted.context = own.clone();
+    proposal.prompted.context = own;
     assert_eq!(refusal(ada.approve(&proposal)), ErrorCode::ContextInvalid);
-    ada.use_token(own);
     ada.account().unwrap();
 }
 

@@ -75,6 +75,7 @@ fn propose(text: &str) -> Request {
     Request::Propose(Propose {
         account: account(),
         user_handle: USER_HANDLE,
+        token: Some(vec![0x70; 24].into()),
         origin: ORIGIN.into(),
         head: None,
         action: Action::Sign {

@@ -72,13 +72,15 @@ pub(crate) fn request() -> BoxedStrategy<Request> {
     let propose = make!(Propose {
         account: account(),
         user_handle: user_handle(),
+        token: of(bytes()),
         origin: text(),
         head: of(head()),
         action: action(),
     });
     let approve = make!(Approve {
         context: bytes(),
-        assertion,
+        assertion: assertion.clone(),
+        possession: of(assertion),
         head: of(head()),
         confirmed: of(hash()),
     });

@@ -1,6 +1,6 @@
 //! E17: strangers fill what an enclave remembers.
 
-use openkey_protocol::message::{Action, KeyId, Payload};
+use openkey_protocol::message::{Action, Hash32, KeyId, Payload};
 use openkey_simulator::person::Person;
 use openkey_simulator::simulation::Simulation;
 use openkey_tests::database::{Database, written};
@@ -35,14 +35,15 @@ fn unconfirmed(simulation: &Simulation, count: usize) -> Vec<Person> {
     people.flatten().collect()
 }
 
-/// Proposes something in each account, as anybody can who knows its id.
+/// Asks about each account, as anybody can who knows its id.
 fn propose_in_each(simulation: &Simulation, people: &[Person]) {
     for person in people {
         let mut stranger = simulation.person().unwrap();
         stranger.resume(person);
         // Whether it is refused does not matter, but that the enclave looked at the account.
+        let receipt = Hash32([0; 32]);
+        let _ = stranger.propose(Action::Confirm { receipt });
         let _ = stranger.propose(sign("x"));
-        let _ = stranger.propose(Action::CreateKey { label: "x".into() });
     }
 }
 

@@ -190,18 +190,20 @@ fn e18_a_new_passkey_named_at_two_enclaves_is_the_approved_one_or_none() {
         let make = || {
             let mut device = Authenticator::new();
             let made = device.create(options, &ada.person.behaviour).unwrap();
-            (made.id.clone(), made)
+            (made.id.clone(), made, device)
         };
-        let ((hers, credential), (theirs, other)) = (make(), make());
-        let shown = ada.person.passkey_created(&adding, credential).unwrap();
+        let ((hers, credential, hers_on), (theirs, other, theirs_on)) = (make(), make());
+        let mut shown = ada.person.passkey_created(&adding, credential).unwrap();
+        shown.possession = Some(ada.person.prove(&shown, &hers_on).unwrap());
         let assertion = ada.person.assert(&shown).unwrap();
         // The host names a passkey of its own, and answers its prompt with her approval of hers.
         for number in order {
             let mut host = Person::new(fork.site(number));
             host.resume(&ada.person);
-            let Ok(proposal) = host.passkey_created(&adding, other.clone()) else {
+            let Ok(mut proposal) = host.passkey_created(&adding, other.clone()) else {
                 continue;
             };
+            proposal.possession = Some(host.prove(&proposal, &theirs_on).unwrap());
             let what = format!("another passkey at {number}");
             super::refused(fork.answer(number, &proposal, &assertion), &what);
         }

@@ -1,0 +1,168 @@
+//! Strangers who know an account's ids, and the host's own client: nothing of the account is theirs.
+
+use openkey_protocol::message::{
+    AccountId, Action, Bytes, Error, ErrorCode, Hash32, KeyId, Payload, Propose, Request, Response,
+    UserHandle,
+};
+
+use crate::common::{
+    Person, World, ask, code,
+    person::{prompted, text},
+};
+
+const TOKEN_LIFE: u64 = 900_000;
+
+/// Every action but the confirmation.
+fn actions(passkey: &[u8]) -> Vec<Action> {
+    let passkey = Bytes::from(passkey);
+    let name = "renamed".to_owned();
+    vec![
+        text("x"),
+        Action::AddPasskey { name: name.clone() },
+        Action::RenamePasskey {
+            passkey: passkey.clone(),
+            name: name.clone(),
+        },
+        Action::RemovePasskey { passkey },
+        Action::CreateKey {
+            label: name.clone(),
+        },
+        Action::LabelKey {
+            key: KeyId(0),
+            label: name,
+        },
+        Action::ArchiveKey { key: KeyId(0) },
+        Action::RestoreKey { key: KeyId(9) },
+    ]
+}
+
+/// What a stranger asks: with the ids of the account, and with this token.
+fn request(person: &Person, action: Action, token: Option<Bytes>) -> Request {
+    let Request::Propose(propose) = person.proposal(action) else {
+        panic!("no proposal");
+    };
+    Request::Propose(Propose {
+        token,
+        head: None,
+        ..propose
+    })
+}
+
+/// The same ids, of nobody.
+fn nobody(person: &Person) -> Person {
+    Person {
+        account: AccountId([0x77; 32]),
+        user_handle: UserHandle([0x77; 16]),
+        ..person.clone()
+    }
+}
+
+fn refused(answer: Result<Response, Error>) -> Error {
+    match answer {
+        Err(error) => error,
+        Ok(told) => panic!("told: {told:?}"),
+    }
+}
+
+#[tokio::test]
+async fn e17_who_knows_an_accounts_ids_is_told_nothing_of_it() {
+    let world = World::new();
+    let enclave = world.boot().await;
+    let ada = Person::register(&enclave, 1).await;
+    let eve = Person::register(&enclave, 2).await;
+    let context = ada.propose(&enclave, text("x")).await.unwrap().context;
+    let tokens = [
+        ("none", None),
+        ("another account's", Some(eve.token.clone())),
+        ("a context", Some(context)),
+        ("empty", Some(Bytes::default())),
+        ("noise", Some(vec![7; 200].into())),
+    ];
+    for (what, token) in tokens {
+        for action in actions(&ada.authenticator.id) {
+            let asked = request(&ada, action.clone(), token.clone());
+            let error = refused(ask(&enclave, &asked).await);
+            assert_eq!(error.code, ErrorCode::SignInNeeded, "{what}: {action:?}");
+            assert!(error.advice.contains("Sign in"), "{error:?}");
+            // The same answer, whether or not there is such an account.
+            let asked = request(&nobody(&ada), action, token.clone());
+            assert_eq!(refused(ask(&enclave, &asked).await), error, "{what}");
+        }
+    }
+    // What the owner asks is answered.
+    let asked = request(&ada, text("x"), Some(ada.token.clone()));
+    ask(&enclave, &asked).await.unwrap();
+    world.pass(TOKEN_LIFE);
+    for person in [&ada, &nobody(&ada)] {
+        let asked = request(person, text("x"), Some(ada.token.clone()));
+        let error = refused(ask(&enclave, &asked).await);
+        assert_eq!(error.code, ErrorCode::SignInNeeded);
+        assert!(error.message.contains("expired"), "{error:?}");
+    }
+}
+
+#[tokio::test]
+async fn e17_strangers_spend_nothing_of_an_accounts_budget() {
+    let world = World::new();
+    let enclave = world.boot().await;
+    let ada = Person::register(&enclave, 1).await;
+    let eve = Person::register(&enclave, 2).await;
+    let large = Action::Sign {
+        key: KeyId(0),
+        payload: Payload::TypedData(format!("{{\"types\":[{}]}}", "0,".repeat(30_000))),
+    };
+    let operations = world.store.operations();
+    for token in [None, Some(eve.token.clone())] {
+        for _ in 0..2_000 {
+            let asked = request(&ada, large.clone(), token.clone());
+            assert_eq!(
+                code(ask(&enclave, &asked).await),
+                Some(ErrorCode::SignInNeeded)
+            );
+        }
+    }
+    assert_eq!(world.store.operations(), operations, "the store was asked");
+    // Read, and refused for what it is; not for what strangers have asked.
+    let asked = request(&ada, large, Some(ada.token.clone()));
+    assert_eq!(
+        code(ask(&enclave, &asked).await),
+        Some(ErrorCode::TypedDataRefused)
+    );
+}
+
+#[tokio::test]
+async fn e17_a_confirmation_shows_what_its_receipt_shows() {
+    let world = World::new();
+    let enclave = world.boot().await;
+    let waiting = Person::unconfirmed(&enclave, 1).await;
+    let confirmed = Person::register(&enclave, 2).await;
+    let ended = Person::unconfirmed(&enclave, 3).await;
+    let confirm = |receipt| Action::Confirm { receipt };
+    // Without the receipt there is no telling whether the account waits, is confirmed, or exists.
+    let wrong = Hash32([7; 32]);
+    let unknown = refused(ask(&enclave, &request(&nobody(&ended), confirm(wrong), None)).await);
+    assert_eq!(unknown.code, ErrorCode::UnknownAccount);
+    for person in [&waiting, &confirmed, &ended] {
+        let asked = request(person, confirm(wrong), None);
+        assert_eq!(refused(ask(&enclave, &asked).await), unknown);
+    }
+    // With it there is the key's address, which stands in the receipt, and no name.
+    let asked = request(&waiting, confirm(waiting.receipt), None);
+    let prompted = prompted(ask(&enclave, &asked).await.unwrap()).unwrap();
+    assert_eq!(
+        prompted.options.allow,
+        [Bytes::from(waiting.authenticator.id.clone())]
+    );
+    let lines = prompted.prompt.summary.lines.iter();
+    let labels: Vec<&str> = lines.map(|line| line.label.as_str()).collect();
+    assert_eq!(labels, ["Key", "Page"]);
+    assert!(!format!("{:?}", prompted.prompt.summary).contains("Ada"));
+    // An account that has ended is told as such to whoever holds its receipt, and to nobody else.
+    world.pass(24 * 60 * 60 * 1000);
+    let asked = request(&ended, confirm(wrong), None);
+    assert_eq!(refused(ask(&enclave, &asked).await), unknown);
+    let asked = request(&ended, confirm(ended.receipt), None);
+    let told = refused(ask(&enclave, &asked).await);
+    assert_eq!(told.code, ErrorCode::UnknownAccount);
+    assert!(told.message.contains("within a day"), "{told:?}");
+}
