@@ -13,6 +13,8 @@ use crate::common::{
     person::{begin, created, finish, prompted, receipt_hash, sign_in, text, verified},
 };
 
+type Lie = (&'static str, fn(&mut Authenticator));
+
 /// The credential of somebody else's passkey, as whoever saw its id and public key pass by makes it: an
 /// attestation of kind "none" proves no possession.
 fn seen(passkey: &Authenticator, options: &CreationOptions) -> NewCredential {
@@ -107,7 +109,7 @@ async fn e18_the_proof_of_a_new_passkey_is_held_to_every_check_of_an_assertion()
     let shown = created(&enclave, &begun, &mut phone).await.unwrap();
     let earlier = ada.propose(&enclave, text("x")).await.unwrap();
     phone.counter = 6;
-    let lies: [(&str, fn(&mut Authenticator)); 8] = [
+    let lies: [Lie; 8] = [
         ("not verified", |it| it.flags = PRESENT),
         ("another origin", |it| {
             it.origin = "https://evil.example".into()
