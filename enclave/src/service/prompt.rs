@@ -9,7 +9,7 @@ use openkey_protocol::{
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use super::{Enclave, PROMPT_LIFE, internal, sign_up::timeout};
+use super::{Enclave, PROMPT_LIFE, internal, records::Loaded, sign_up::timeout};
 use crate::{
     account::Change,
     errors::refuse,
@@ -42,39 +42,80 @@ pub(super) struct Whose {
     pub(super) head: AccountHead,
 }
 
-/// What a prompt is made of.
+/// What a prompt is made of. It cannot be made without saying what it is, what is shown and what
+/// an approval does.
 pub(super) struct Draft {
-    pub(super) account: Option<Whose>,
-    pub(super) key: Option<ReceiptKey>,
-    pub(super) allow: Vec<Bytes>,
-    pub(super) kind: PromptKind,
-    pub(super) digest: Hash32,
-    pub(super) origin: String,
-    pub(super) summary: Summary,
-    pub(super) change: Change,
+    kind: PromptKind,
+    summary: Summary,
+    change: Change,
+    digest: Hash32,
+    origin: String,
+    account: Option<Whose>,
+    key: Option<ReceiptKey>,
+    allow: Vec<Bytes>,
+}
+
+impl Draft {
+    /// A prompt that any passkey of this relying party may answer. `digest` is what the approval
+    /// commits to.
+    pub(super) fn new(
+        kind: PromptKind,
+        summary: Summary,
+        change: Change,
+        digest: Hash32,
+        origin: String,
+    ) -> Self {
+        Self {
+            kind,
+            summary,
+            change,
+            digest,
+            origin,
+            account: None,
+            key: None,
+            allow: Vec::new(),
+        }
+    }
+
+    /// Binds the prompt to an account as it was loaded: its passkeys alone may answer, for this
+    /// record alone.
+    pub(super) fn for_account(self, loaded: &Loaded) -> Self {
+        let passkeys = &loaded.account.passkeys;
+        Self {
+            account: Some(loaded.whose()),
+            allow: passkeys.iter().map(|passkey| passkey.id.clone()).collect(),
+            ..self
+        }
+    }
+
+    /// Names the key that will sign.
+    pub(super) fn with_key(self, key: ReceiptKey) -> Self {
+        Self {
+            key: Some(key),
+            ..self
+        }
+    }
 }
 
 impl<S: RecordStore> Enclave<S> {
     /// Begins a sign-in without a user name.
     pub(super) fn sign_in(&self, request: SignIn, hash: Hash32) -> Result<Prompted, Error> {
         self.check_origin(&request.origin)?;
-        self.prompt(Draft {
-            account: None,
-            key: None,
-            allow: Vec::new(),
-            kind: PromptKind::SignIn,
-            digest: hash,
-            origin: request.origin,
-            summary: Summary {
-                title: "Sign in".to_owned(),
-                lines: vec![Line {
-                    label: "Allows".to_owned(),
-                    value: "To see your passkeys, keys and history for 15 minutes".to_owned(),
-                }],
-                ..Summary::default()
-            },
-            change: Change::SignIn,
-        })
+        let summary = Summary {
+            title: "Sign in".to_owned(),
+            lines: vec![Line {
+                label: "Allows".to_owned(),
+                value: "To see your passkeys, keys and history for 15 minutes".to_owned(),
+            }],
+            ..Summary::default()
+        };
+        self.prompt(Draft::new(
+            PromptKind::SignIn,
+            summary,
+            Change::SignIn,
+            hash,
+            request.origin,
+        ))
     }
 
     /// Makes a prompt: a challenge of its own, words, and a sealed context.
