@@ -2,7 +2,7 @@
 
 use openkey_protocol::{
     message::{
-        AccountHead, Bytes, Error, ErrorCode, Hash32, Line, Prompt, PromptKind, Prompted,
+        AccountHead, Bytes, Error, ErrorCode, Excerpt, Hash32, Line, Prompt, PromptKind, Prompted,
         ReceiptKey, SignIn, Summary, UserHandle,
     },
     store::RecordStore,
@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use super::{Enclave, PROMPT_LIFE, internal, records::Loaded, sign_up::timeout};
 use crate::{
-    account::Change,
+    account::{Change, excerpt, title},
     errors::refuse,
     seal::{Kind, Ticket, TicketError},
 };
@@ -26,6 +26,8 @@ pub(super) struct Context {
     pub(super) origin: String,
     pub(super) kind: PromptKind,
     pub(super) title: String,
+    /// The beginning of what was shown, for the history.
+    pub(super) told: Excerpt,
     pub(super) digest: Hash32,
     /// Whether the approval must repeat the digest.
     pub(super) confirm: bool,
@@ -124,6 +126,7 @@ impl<S: RecordStore> Enclave<S> {
             .relying_party
             .begin_assertion(draft.allow, timeout(PROMPT_LIFE))?;
         let mut summary = draft.summary;
+        let (title, told) = (title(&summary), excerpt(draft.kind, &summary));
         summary.lines.push(Line {
             label: "Page".to_owned(),
             value: draft.origin.clone(),
@@ -134,7 +137,8 @@ impl<S: RecordStore> Enclave<S> {
             account: draft.account,
             origin: draft.origin.clone(),
             kind: draft.kind,
-            title: summary.title.clone(),
+            title,
+            told,
             digest: draft.digest,
             confirm: summary.confirm,
             change: draft.change,

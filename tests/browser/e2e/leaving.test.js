@@ -72,6 +72,7 @@ for (const [way, leave] of Object.entries(WAYS)) {
     await person.view('Sign');
     await person.sign('Text', 'this one');
     assert.deepEqual(await decisions(person), ['Text signed', 'Account confirmed']);
+    await person.page.getByText('this one', { exact: true }).waitFor();
     await person.leave();
   });
 }
