@@ -132,6 +132,16 @@ scenario('a_failed_sign_up_leaves_no_step_under_way', async () => {
   await person.failed('NotAllowedError');
   assert.deepEqual(await page.locator('main').getByRole('status').allTextContents(), ['']);
   assert.equal(await page.locator('[aria-busy="true"]').count(), 0);
+  // Once the passkey was made, too.
+  await person.cdp.send('WebAuthn.setUserVerified', { authenticatorId: person.first, isUserVerified: true });
+  await page.route('**/api/v1/enclaves/*/sign-up', (route) =>
+    route.request().postDataBuffer()?.includes('sign_up_finish') ? route.fulfill({ status: 403, json: { code: 'wrong_origin', message: 'The host refuses.', advice: 'Go away.' } }) : route.continue(),
+  );
+  await person.button('Make a passkey').click();
+  await person.failed('wrong_origin');
+  assert.deepEqual(await page.locator('main').getByRole('status').allTextContents(), ['']);
+  assert.deepEqual(await page.locator('[data-state="now"] strong').allTextContents(), ['Make a passkey']);
+  await page.unroute('**/api/v1/enclaves/*/sign-up');
   // The name is still there after another view.
   await person.open('verify');
   await person.open('create');
