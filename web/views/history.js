@@ -99,9 +99,6 @@ function item(app, entry) {
   );
 }
 
-/** Lines that the entry says better in a place of its own. */
-const ELSEWHERE = new Set(['Key', 'What']);
-
 /** Lines that tell no decision from another. */
 const MINOR = new Set(['Account', 'Length', 'Made', 'Nonce', 'Request', 'Salt', 'Version']);
 
@@ -119,7 +116,8 @@ const DISTANCE = / \((now|in [^()]*|[^()]* ago)\)$/;
 function split({ told, key }) {
   /** @type {[string, string][]} */
   const shown = told.lines
-    .filter(({ label, value }) => !ELSEWHERE.has(label) && !(label === 'Name' && value === key?.label))
+    // What the entry says in a place of its own.
+    .filter(({ label, value }) => !(label === 'What' || (label === 'Key' && key !== null) || (label === 'Name' && value === key?.label)))
     .map(({ label, value }) => [label, value.replace(DISTANCE, '')]);
   const minor = (/** @type {string} */ label) => MINOR.has(label) || FIELD.test(label);
   return [shown.filter(([label]) => !minor(label)), shown.filter(([label]) => minor(label))];

@@ -11,6 +11,9 @@ scenario('the_history_says_which_key_passkey_text_and_spender', async () => {
   const { person, page, address } = await system.registered();
   const newest = page.locator('[data-sequence]').first();
   const fact = (/** @type {string} */ label) => newest.locator('dt', { hasText: new RegExp(`^${label}$`) }).locator('xpath=following-sibling::dd[1]').first().innerText();
+  await person.view('History');
+  await newest.getByText('Account confirmed').waitFor();
+  assert.equal(await fact('Key'), address);
   const long = `Dear Bob, ${'let us meet at the gate. '.repeat(40)}`;
   await person.view('Sign');
   await person.sign('Text', long);
