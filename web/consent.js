@@ -37,9 +37,10 @@ export function kindOf(action) {
  * @param {Who} who
  * @param {Action} action
  * @param {(step: string) => void} [tell] hears what happens, in words
+ * @param {AbortSignal} [signal] ends the browser's own dialog, and what would follow it
  * @returns {Promise<Prepared>}
  */
-export async function propose(app, { account, userHandle }, action, tell = () => {}) {
+export async function propose(app, { account, userHandle }, action, tell = () => {}, signal) {
   await app.visit.ensure();
   const proposal = { account: fromHex(account), user_handle: fromHex(userHandle), origin: location.origin, head: app.store.head(account), action };
   const expected = { kind: kindOf(action), account };
@@ -55,7 +56,8 @@ export async function propose(app, { account, userHandle }, action, tell = () =>
   if (!('add_passkey' in action)) return prepared(app, await asked('prompted'), expected);
   const { answer: begun } = await asked('new_passkey');
   tell('Your browser asks where to keep the new passkey.');
-  const { credential } = await create(begun.options);
+  const { credential } = await create(begun.options, signal);
+  signal?.throwIfAborted();
   tell('The passkey exists. Asking the enclave what to approve.');
   const created = { passkey_created: { context: begun.context, credential } };
   const asks = prepared(app, await patiently(() => app.visit.ask(created, 'prompted'), { tell }), expected);
@@ -104,18 +106,20 @@ export async function prove(app, { prompt, prompted, possession }, { signal, tel
 /**
  * Lets a passkey answer, and sends the approval. While the enclave is away the same approval is
  * sent again: its context outlives a restart. Calling this again after a failure goes on where it
- * stopped.
+ * stopped. `signal` ends it until the approval is sent; from then on its outcome is waited for.
  *
  * @param {App} app
  * @param {Prepared} prepared
- * @param {{ signal?: AbortSignal, confirmed?: boolean, tell?: (step: string) => void }} [how]
+ * @param {{ signal?: AbortSignal, confirmed?: boolean, tell?: (step: string) => void, sending?: () => void }} [how]
+ *   `sending` hears that the approval goes out now
  * @returns {Promise<{ approved: Approved | null, who: Who | null, first: boolean }>} `approved` is null if an earlier
  *   sending took effect and only its answer was lost; `who` is the account that answered
  */
-export async function approve(app, prepared, { signal, confirmed = false, tell = () => {} } = {}) {
+export async function approve(app, prepared, { signal, confirmed = false, tell = () => {}, sending = () => {} } = {}) {
   const { prompt, prompted } = prepared;
   // While the prompt was read, another tab may have chosen a policy that refuses this enclave.
   await app.visit.ensure();
+  signal?.throwIfAborted();
   if (!prepared.assertion) {
     tell('Your browser asks for your passkey.');
     prepared.assertion = await get({ ...prompted.options, challenge: fromHex(prompt.challenge) }, signal);
@@ -142,12 +146,14 @@ export async function approve(app, prepared, { signal, confirmed = false, tell =
     },
   };
   const how = {
-    signal,
     tell,
     lost: () => {
       prepared.sent = true;
     },
   };
+  // The browser may have given its answer in the moment in which the person went away.
+  signal?.throwIfAborted();
+  sending();
   tell('The enclave checks your approval.');
   try {
     const { answer, head, keys } = await patiently(() => app.visit.ask(request, 'approved'), how);

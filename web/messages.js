@@ -51,7 +51,10 @@
 /** @typedef {{ key: number, address: Bytes, label: string, created_at: number, archived_at: number | null }} KeyView */
 /** @typedef {{ id: Bytes, name: string, public_key_sha256: Bytes, created_at: number, used_at: number | null }} PasskeyView */
 /** @typedef {{ account: Bytes, name: string, created_at: number, confirmed: boolean, passkeys: PasskeyView[], keys: KeyView[], history: number, head: AccountHead }} AccountView */
-/** @typedef {{ sequence: number, previous: Bytes, record: Bytes, at: number, kind: PromptKind, title: string, origin: string, passkey: Bytes, digest: Bytes, key: number | null, signature: Bytes | null }} HistoryEntry */
+/** @typedef {{ sequence: number, previous: Bytes, record: Bytes, at: number, kind: PromptKind, title: string, told: Excerpt, origin: string, passkey: ApprovedBy, digest: Bytes, key: ConcernedKey | null, signature: Bytes | null }} HistoryEntry */
+/** @typedef {{ id: Bytes, name: string, public_key_sha256: Bytes }} ApprovedBy a passkey as it was then */
+/** @typedef {{ key: number, address: Bytes, label: string }} ConcernedKey a key as it was before the decision */
+/** @typedef {{ lines: { label: string, value: string }[], left_out: number, text: string | null }} Excerpt the beginning of what the prompt said */
 /** @typedef {{ head: AccountHead, entries: HistoryEntry[], next: number | null }} HistoryPage */
 
 /**

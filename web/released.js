@@ -39,5 +39,5 @@ export async function released(app, { approved, prompt }) {
  * @param {Consented['prompt']} prompt
  */
 function mine(entry, prompt) {
-  return toHex(entry.digest) === prompt.digest && entry.key === prompt.key?.key && entry.at >= prompt.issued_at;
+  return toHex(entry.digest) === prompt.digest && entry.key?.key === prompt.key?.key && entry.at >= prompt.issued_at;
 }

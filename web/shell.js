@@ -2,7 +2,7 @@
 
 import { fill, h, icon } from './dom.js';
 import { standing } from './standing.js';
-import { failureNotice, say } from './ui.js';
+import { failureNotice, hush, say } from './ui.js';
 import { landing } from './views/landing.js';
 import { signIn } from './views/signin.js';
 import { signUp } from './views/signup.js';
@@ -12,6 +12,7 @@ import { passkeys } from './views/passkeys.js';
 import { sign } from './views/sign.js';
 import { connect } from './views/connect.js';
 import { history } from './views/history.js';
+import { unknown } from './views/prompt.js';
 import { unconfirmed } from './views/unconfirmed.js';
 
 /** @import { App } from './state.js' */
@@ -55,10 +56,10 @@ export class Shell {
   start() {
     addEventListener('hashchange', () => this.route());
     this.app.addEventListener('session', () => {
-      if (this.app.session) say(this.app.remembered ? 'You are signed in. From now on this browser remembers this deployment.' : 'You are signed in.');
       // Creating an account ends with words of its own.
       if (this.app.session && this.path() === 'create') this.frame();
       else this.route();
+      if (this.app.session) say(this.app.remembered ? 'You are signed in. From now on this browser remembers this deployment.' : 'You are signed in.');
     });
     this.app.addEventListener('account', () => {
       if (this.app.account?.confirmed === false && this.confirmed) this.route();
@@ -73,6 +74,9 @@ export class Shell {
       this.main.focus();
     });
     this.route(true);
+    const sent = this.app.store.sent();
+    if (sent !== null) say(unknown(sent), { lasts: true });
+    this.app.store.keepSent(null);
     this.app.visit.ensure().catch(() => {});
   }
 
@@ -90,6 +94,8 @@ export class Shell {
 
   /** @param {boolean} [first] the focus stays where the browser put it */
   route(first = false) {
+    // Before the old view ends: what it says then is about what it leaves behind.
+    hush();
     this.leaving.abort();
     this.leaving = new AbortController();
     const path = this.path();
@@ -118,13 +124,13 @@ export class Shell {
         h(
           'div',
           { class: 'row' },
-          h('button', { type: 'button', class: 'primary', onclick: () => signIn(app) }, icon('passkey'), 'Sign in'),
+          h('button', { type: 'button', class: 'primary', onclick: () => signIn(app, this.leaving.signal) }, icon('passkey'), 'Sign in'),
           h('a', { class: 'button', href: '#/create' }, 'Create an account'),
         ),
       );
     }
     this.confirmed = app.account?.confirmed ?? true;
-    if (!this.confirmed) return unconfirmed(app);
+    if (!this.confirmed) return unconfirmed(app, this.leaving.signal);
     return view(app, this.leaving.signal);
   }
 
@@ -143,7 +149,7 @@ export class Shell {
       this.badge(),
       app.session
         ? h('button', { type: 'button', class: 'small', onclick: () => this.leave() }, 'Sign out')
-        : path !== '' && h('button', { type: 'button', class: 'small', onclick: () => signIn(app) }, 'Sign in'),
+        : path !== '' && h('button', { type: 'button', class: 'small', onclick: () => signIn(app, this.leaving.signal) }, 'Sign in'),
     );
     const report = app.visit.current?.report;
     const development = report !== undefined && (report.simulator || report.binding.root_source === 'development');
@@ -154,9 +160,10 @@ export class Shell {
   }
 
   leave() {
+    // Without an event of its own: signing out opens the view.
+    window.history.pushState(null, '', '#/');
     this.app.signOut();
-    say('You are signed out. The read token is gone.');
-    location.hash = '#/';
+    say('You are signed out. The read token and what you typed are gone.');
   }
 
   badge() {

@@ -1,5 +1,6 @@
 // What the page knows while it is open: who it talks to, who is signed in, and the account as last read.
 
+import { Drafts } from './drafts.js';
 import { asFailure, Failure, pageFailure } from './errors.js';
 import { BRIEFLY, patiently } from './patience.js';
 import { plain } from './store.js';
@@ -29,6 +30,8 @@ export class App extends EventTarget {
     this.account = null;
     /** @type {Map<string, string>} addresses that an enclave signed for in this visit, by account and key */
     this.addresses = new Map();
+    /** What was typed and not used yet. */
+    this.drafts = new Drafts();
     /** @type {Failure | null} why nobody is signed in any more */
     this.ended = null;
     /** Whether the last sign-in made this browser remember the deployment. */
@@ -60,6 +63,7 @@ export class App extends EventTarget {
     this.session = null;
     this.account = null;
     this.ended = why;
+    this.drafts.clear();
     this.store.keepSession(null);
     this.#arm();
     this.dispatchEvent(new Event('session'));
@@ -69,7 +73,7 @@ export class App extends EventTarget {
   #arm() {
     clearTimeout(this.timer);
     if (!this.session) return;
-    // A dialog may be open: its prompt can still be approved, because an approval needs no token.
+    // An open dialog goes with its view: a signature must not be released where nobody sees it.
     this.timer = setTimeout(() => this.signOut(sessionEnded()), Math.max(0, this.session.expiresAt - Date.now()));
   }
 
@@ -152,10 +156,11 @@ export class App extends EventTarget {
    * @throws {Failure} if an enclave signed another one before
    */
   proven(account, key, address) {
-    const known = this.store.addresses(account)[key];
+    const id = `${account} ${key}`;
+    const known = this.addresses.get(id) ?? this.store.addresses(account)[key];
     if (known !== undefined && plain(known) !== plain(address)) throw addressChanged(key);
     if (known === undefined) this.store.keepAddress(account, key, address);
-    this.addresses.set(`${account} ${key}`, address);
+    this.addresses.set(id, known ?? address);
   }
 
   /**

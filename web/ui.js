@@ -6,26 +6,38 @@ import { asFailure } from './errors.js';
 /** @import { Child } from './dom.js' */
 /** @import { Failure } from './errors.js' */
 
-/**
- * Says something to everybody, screen readers included.
- * @param {string} text
- */
-export function say(text) {
-  const status = document.getElementById('status');
-  if (!status) return;
-  status.textContent = '';
-  // A changed text is announced, the same one again would not be.
-  requestAnimationFrame(() => {
-    status.textContent = text;
-    clearTimeout(sayTimer);
-    sayTimer = setTimeout(() => {
-      status.textContent = '';
-    }, 5000);
-  });
-}
+/** How long a message stays, in milliseconds. */
+const SHOWN = 5000;
 
 /** @type {ReturnType<typeof setTimeout> | undefined} */
 let sayTimer;
+
+/**
+ * Says something to everybody, screen readers included. The message goes by itself, with the next
+ * failure, or when another view opens.
+ * @param {string} text
+ * @param {{ lasts?: boolean }} [how] `lasts`: it does not go by itself, because nothing else says this
+ */
+export function say(text, { lasts = false } = {}) {
+  hush();
+  // A changed text is announced, the same one again would not be.
+  sayTimer = setTimeout(() => {
+    show(text, lasts && h('button', { type: 'button', class: 'small', onclick: hush }, 'Dismiss'));
+    if (!lasts) sayTimer = setTimeout(hush, SHOWN);
+  }, 20);
+}
+
+/** Ends the message that is shown, or about to be. */
+export function hush() {
+  clearTimeout(sayTimer);
+  show();
+}
+
+/** @param {...Child} content */
+function show(...content) {
+  const status = document.getElementById('status');
+  if (status) fill(status, content);
+}
 
 /**
  * @param {'good' | 'warn' | 'bad' | 'plain'} tone
@@ -152,7 +164,9 @@ export async function busy(button, run) {
  */
 export function fail(place, error, again = null) {
   if (error === null) fill(place);
-  else {
+  else if (place.isConnected) {
+    // What succeeded before is not what counts now.
+    hush();
     fill(place, failureNotice(error, again));
     place.scrollIntoView({ block: 'nearest' });
   }

@@ -15,8 +15,8 @@ use openkey_attestation::Document;
 use openkey_protocol::{
     cbor,
     message::{
-        Action, Approve, Assertion, CreationOptions, EvidenceBinding, NewCredential, Outcome,
-        PromptKind, Request, RequestOptions, Response, SignUpFinish,
+        Action, Approve, Assertion, CreationOptions, EvidenceBinding, HistoryEntry, KeyId,
+        NewCredential, Outcome, PromptKind, Request, RequestOptions, Response, SignUpFinish,
     },
 };
 use passkey::{
@@ -349,4 +349,72 @@ async fn created_twice<S: openkey_protocol::store::RecordStore>(
 ) -> Option<openkey_protocol::message::ErrorCode> {
     let begun = person.begin_passkey(enclave, "Again").await.unwrap();
     common::code(created(enclave, &begun, authenticator).await)
+}
+
+#[tokio::test]
+async fn an_entry_of_the_history_says_by_itself_what_it_is_about() {
+    let world = World::new();
+    let enclave = world.boot().await;
+    let mut person = Person::register(&enclave, 1).await;
+    let passkeys = person.view(&enclave).await.unwrap().passkeys;
+    let long = "Dear Bob. ".repeat(100);
+    person.act(&enclave, text(&long)).await.unwrap();
+    let create = Action::CreateKey {
+        label: "Savings".to_owned(),
+    };
+    let Outcome::KeyCreated(made) = person.act(&enclave, create).await.unwrap().outcome else {
+        panic!("no key");
+    };
+    let rename = Action::LabelKey {
+        key: made.key,
+        label: "Old".to_owned(),
+    };
+    person.act(&enclave, rename).await.unwrap();
+    let rename = Action::RenamePasskey {
+        passkey: passkeys[0].id.clone(),
+        name: "Laptop".to_owned(),
+    };
+    person.act(&enclave, rename).await.unwrap();
+    let archive = Action::ArchiveKey { key: made.key };
+    person.act(&enclave, archive).await.unwrap();
+
+    let page = person.history(&enclave, None, 5).await.unwrap();
+    let [archived, renamed, labelled, created, signed] = page.entries.as_slice() else {
+        panic!("{page:?}");
+    };
+    // Names of the moment of the decision, before it.
+    for (entry, key, address, label) in [
+        (archived, made.key, made.address, "Old"),
+        (labelled, made.key, made.address, "Savings"),
+        (created, made.key, made.address, "Savings"),
+        (signed, KeyId(0), person.address, "First key"),
+    ] {
+        let concerned = entry.key.as_ref().unwrap();
+        assert_eq!((concerned.key, concerned.address), (key, address));
+        assert_eq!(concerned.label, label);
+    }
+    assert_eq!(renamed.key, None);
+    for (entry, name) in [
+        (archived, "Laptop"),
+        (renamed, &*passkeys[0].name),
+        (signed, &*passkeys[0].name),
+    ] {
+        assert_eq!(entry.passkey.id, passkeys[0].id);
+        assert_eq!(entry.passkey.name, name);
+        let hash = entry.passkey.public_key_sha256;
+        assert_eq!(hash, passkeys[0].public_key_sha256);
+    }
+    let line = |entry: &HistoryEntry, label: &str| {
+        let mut lines = entry.told.lines.iter();
+        lines
+            .find(|line| line.label == label)
+            .map(|line| line.value.clone())
+    };
+    assert_eq!(line(labelled, "New name").as_deref(), Some("Old"));
+    assert_eq!(line(renamed, "New name").as_deref(), Some("Laptop"));
+    let beginning = signed.told.text.as_deref().unwrap();
+    let kept = beginning.strip_suffix('…').unwrap();
+    assert!(long.starts_with(kept) && kept.len() > 200 && beginning.len() <= 256);
+    // The page that approved is a member of its own, not a line.
+    assert_eq!(line(signed, "Page"), None);
 }

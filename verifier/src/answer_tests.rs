@@ -2,10 +2,10 @@
 
 use ed25519_dalek::{Signer, SigningKey};
 use openkey_protocol::message::{
-    AccountId, AccountReceipt, AccountView, Address, Approve, Approved, Assertion, Bytes,
-    ErrorCode, HistoryEntry, HistoryPage, KeyId, KeyView, Outcome, PasskeyView, Payload, Prompt,
-    PromptKind, Prompted, Propose, Read, ReceiptKey, RequestOptions, SignIn, Statement, Summary,
-    UserHandle,
+    AccountId, AccountReceipt, AccountView, Address, Approve, Approved, ApprovedBy, Assertion,
+    Bytes, ErrorCode, Excerpt, HistoryEntry, HistoryPage, KeyId, KeyView, Outcome, PasskeyView,
+    Payload, Prompt, PromptKind, Prompted, Propose, Read, ReceiptKey, RequestOptions, SignIn,
+    Statement, Summary, UserHandle,
 };
 
 use super::*;
@@ -287,7 +287,12 @@ fn entries(count: u64) -> Vec<HistoryEntry> {
             kind: PromptKind::SignText,
             title: format!("decision {sequence}"),
             origin: ORIGIN.into(),
-            passkey: vec![1].into(),
+            told: Excerpt::default(),
+            passkey: ApprovedBy {
+                id: vec![1].into(),
+                name: "Laptop".into(),
+                public_key_sha256: Hash32([5; 32]),
+            },
             digest: Hash32([3; 32]),
             key: None,
             signature: None,

@@ -9,6 +9,7 @@ import { connectTo, folderOf, writeAndRead } from '../node/connect.js';
 import { forgetSession, keepSession, keptSession, signerOf } from '../node/session.js';
 import { released } from '../released.js';
 import { busy, copyable, fail, facts, field, heading, notice, say, when } from '../ui.js';
+import { hasActiveKey, noActiveKey } from './active.js';
 import { ask } from './prompt.js';
 
 /** @import { Step } from '../node/connect.js' */
@@ -48,6 +49,8 @@ export function connect(app, signal) {
   const life = h('select', {}, LIVES.map((one) => h('option', { value: one.life, selected: one.usual ?? false }, one.name)));
   const submit = h('button', { type: 'submit', class: 'primary wide-on-phone' }, icon('key'), h('span', {}, 'Connect'));
   const address = () => app.addressOf(Number(key.value));
+  const none = h('div', {});
+  for (const [name, field] of Object.entries({ node, folder, life })) app.drafts.bind(`connect-${name}`, field);
 
   /** @type {Map<Step, string>} */
   const done = new Map();
@@ -80,6 +83,7 @@ export function connect(app, signal) {
     const wanted = key.value;
     fill(key, keys.map((one) => h('option', { value: one.key, selected: String(one.key) === wanted }, one.label || `Key ${one.key}`)));
     submit.disabled = keys.length === 0;
+    fill(none, app.account && !hasActiveKey(app.account) && noActiveKey(app.account, true));
   };
   /** Shows the session that this browser keeps for the chosen key. */
   const restore = async () => {
@@ -112,7 +116,7 @@ export function connect(app, signal) {
       const chosen = Number(key.value);
       /** @type {(title: string, text: string) => Promise<string | null>} */
       const sign = async (title, siwe) => {
-        const consented = await ask(app, title, () => propose(app, who, { sign: { key: chosen, payload: { siwe } } }));
+        const consented = await ask(app, title, (tell, ends) => propose(app, who, { sign: { key: chosen, payload: { siwe } } }, tell, ends), { signal });
         return consented && (await released(app, consented)).signature;
       };
       const client = new NodeClient(origin);
@@ -136,6 +140,10 @@ export function connect(app, signal) {
     const name = h('input', { type: 'text', value: 'greeting', required: true, pattern: '[A-Za-z0-9._~\\-]+', autocomplete: 'off', spellcheck: 'false' });
     const value = h('input', { type: 'text', value: 'Hello from my own key.', required: true, autocomplete: 'off' });
     const read = h('div', {});
+    for (const [key, field] of Object.entries({ name, value })) {
+      app.drafts.bind(`connect-${key}`, field);
+      field.addEventListener('input', () => fail(read, null));
+    }
     const write = h('button', { type: 'submit', class: 'primary' }, 'Write and read back');
     const tryOut = async () => {
       fail(read, null);
@@ -184,7 +192,7 @@ export function connect(app, signal) {
   app.addEventListener('account', draw, { signal });
   key.addEventListener('change', () => {
     reset();
-    restore();
+    restore().catch((error) => fail(place, error));
   });
   draw();
   drawSteps();
@@ -193,6 +201,7 @@ export function connect(app, signal) {
     'div',
     { class: 'stack' },
     heading('Connect to a node', 'A node keeps your data. Your key says which browser may use it, for what, and until when.'),
+    none,
     app.config.node === null &&
       notice('warn', 'No node is set up here', h('p', {}, 'The host of this page does not name a node, and the browser lets the page talk to no other. Its operator starts it with --node.')),
     h(

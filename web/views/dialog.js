@@ -4,6 +4,7 @@ import { h, id } from '../dom.js';
 import { field } from '../ui.js';
 
 /** @import { Child } from '../dom.js' */
+/** @import { Drafts } from '../drafts.js' */
 
 /**
  * An open dialog with a title, a body and a foot.
@@ -23,6 +24,10 @@ export function openDialog(title, { body, foot, cancelled }) {
     event.preventDefault();
     cancelled();
   });
+  // A browser may close it without asking, at a second Escape for example.
+  dialog.addEventListener('close', () => {
+    if (dialog.isConnected) cancelled();
+  });
   document.body.append(dialog);
   dialog.showModal();
   heading.focus();
@@ -31,24 +36,36 @@ export function openDialog(title, { body, foot, cancelled }) {
     heading,
     close() {
       dialog.close();
+      // Before the event of its closing, which is queued.
       dialog.remove();
     },
   };
 }
 
 /**
- * Asks for a name.
- * @param {{ title: string, label: string, hint?: string, value?: string, submit: string }} words
- * @returns {Promise<string | null>} null if the person gave up
+ * Asks for a name. What was typed is kept as a draft until it is used, or given up.
+ * @param {Drafts} drafts
+ * @param {{ draft: string, title: string, label: string, hint?: string, value?: string, submit: string, signal: AbortSignal }} words
+ *   `signal` ends with the view that asks
+ * @returns {Promise<string | null>} null if the person gave up, or left
  */
-export function askName({ title, label, hint, value = '', submit }) {
+export function askName(drafts, { draft, title, label, hint, value = '', submit, signal }) {
   return new Promise((resolve) => {
     const input = h('input', { type: 'text', value, maxlength: 64, required: true, autocomplete: 'off' });
+    drafts.bind(draft, input);
+    const ended = new AbortController();
     /** @param {string | null} answer */
     const finish = (answer) => {
+      if (ended.signal.aborted) return;
+      ended.abort();
       open.close();
       resolve(answer);
     };
+    const giveUp = () => {
+      drafts.drop(draft);
+      finish(null);
+    };
+    signal.addEventListener('abort', () => finish(null), { signal: ended.signal });
     const form = h(
       'form',
       {
@@ -64,10 +81,10 @@ export function askName({ title, label, hint, value = '', submit }) {
     const open = openDialog(title, {
       body: form,
       foot: [
-        h('button', { type: 'button', onclick: () => finish(null) }, 'Cancel'),
+        h('button', { type: 'button', onclick: giveUp }, 'Cancel'),
         h('button', { type: 'submit', class: 'primary', form: form.id }, submit),
       ],
-      cancelled: () => finish(null),
+      cancelled: giveUp,
     });
     input.focus();
     input.select();

@@ -3,8 +3,9 @@
 import { toHex } from '../bytes.js';
 import { h, icon } from '../dom.js';
 import { busy, copyable, fail, facts, heading, when } from '../ui.js';
+import { fingerprint } from './passkeys.js';
 
-/** @import { HistoryEntry, PromptKind } from '../messages.js' */
+/** @import { ConcernedKey, HistoryEntry, PromptKind } from '../messages.js' */
 /** @import { App } from '../state.js' */
 
 /** Entries of one page. */
@@ -40,9 +41,10 @@ export function history(app) {
   const load = async () => {
     fail(place, null);
     try {
-      const account = await app.known();
+      // First, so that addresses are known as an enclave signed for them.
+      await app.known();
       const page = await app.history(before, PAGE, above);
-      for (const entry of page.entries) list.append(item(entry, account));
+      list.append(...page.entries.map((entry) => item(app, entry)));
       before = page.next;
       above = page.above;
       more.hidden = before === null;
@@ -58,26 +60,35 @@ export function history(app) {
 }
 
 /**
+ * What an entry says itself, of the moment of the decision: names may have changed since.
+ * @param {App} app
  * @param {HistoryEntry} entry
- * @param {import('../messages.js').AccountView} account
  */
-function item(entry, account) {
+function item(app, entry) {
   const kind = Object.hasOwn(KINDS, entry.kind) ? KINDS[entry.kind] : { name: entry.kind, symbol: /** @type {'info'} */ ('info') };
-  const passkey = account.passkeys.find(({ id }) => toHex(id) === toHex(entry.passkey))?.name ?? 'a removed passkey';
-  const key = entry.key === null ? null : (account.keys.find((one) => one.key === entry.key)?.label ?? `key ${entry.key}`);
+  const { passkey, told } = entry;
+  const [main, rest] = split(entry);
   return h(
     'li',
     { class: 'card stack-tight', 'data-sequence': entry.sequence },
     h('div', { class: 'item-head' }, h('h2', {}, icon(kind.symbol), ` ${kind.name}`), h('span', { class: 'quiet small' }, `#${entry.sequence} · `, when(entry.at))),
     h('p', {}, entry.title),
-    h('p', { class: 'quiet small' }, `Approved with ${passkey}${key ? `, signed by ${key}` : ''}, at ${entry.origin}`),
+    told.text !== null && h('pre', { class: 'exact brief', tabindex: 0, role: 'region', 'aria-label': 'Beginning of the text' }, told.text),
+    facts(
+      entry.key !== null && ['Key', keyText(app, entry.key)],
+      ...main,
+      ['Approved with', [`${passkey.name} · `, h('span', { class: 'mono' }, fingerprint(passkey.public_key_sha256))]],
+      ['On page', entry.origin],
+    ),
     h(
       'details',
       {},
       h('summary', {}, 'Details'),
       h(
         'div',
-        { class: 'inside' },
+        { class: 'inside stack-tight' },
+        rest.length > 0 && facts(...rest),
+        told.left_out > 0 && h('p', { class: 'quiet small' }, `The prompt had ${told.left_out} more ${told.left_out === 1 ? 'line' : 'lines'}, which the history does not keep.`),
         facts(
           ['Digest', copyable(toHex(entry.digest), 'digest')],
           entry.signature !== null && ['Signature', copyable(`0x${toHex(entry.signature)}`, 'signature')],
@@ -86,4 +97,39 @@ function item(entry, account) {
       ),
     ),
   );
+}
+
+/** Lines that tell no decision from another. */
+const MINOR = new Set(['Account', 'Length', 'Made', 'Nonce', 'Request', 'Salt', 'Version']);
+
+/** The path and type of one field of typed data, such as `owner (address)`. */
+const FIELD = /\([a-z0-9[\]]+\)$/i;
+
+/** How far away a moment was, behind the moment: that was true when the prompt was shown. */
+const DISTANCE = / \((now|in [^()]*|[^()]* ago)\)$/;
+
+/**
+ * Lines for everybody, and those for whoever wants to know.
+ * @param {HistoryEntry} entry
+ * @returns {[[string, string][], [string, string][]]}
+ */
+function split({ told, key }) {
+  /** @type {[string, string][]} */
+  const shown = told.lines
+    // What the entry says in a place of its own.
+    .filter(({ label, value }) => !(label === 'What' || (label === 'Key' && key !== null) || (label === 'Name' && value === key?.label)))
+    .map(({ label, value }) => [label, value.replace(DISTANCE, '')]);
+  const minor = (/** @type {string} */ label) => MINOR.has(label) || FIELD.test(label);
+  return [shown.filter(([label]) => !minor(label)), shown.filter(([label]) => minor(label))];
+}
+
+/**
+ * @param {App} app
+ * @param {ConcernedKey} concerned
+ */
+function keyText(app, { key, address, label }) {
+  const hex = `0x${toHex(address)}`;
+  // The enclave signed this page of history: another address than before is a lie of somebody.
+  if (app.session) app.proven(app.session.account, key, hex);
+  return [`${label || `Key ${key}`} · `, h('span', { class: 'mono' }, app.addressOf(key) ?? hex)];
 }

@@ -3,6 +3,7 @@
 import { propose } from '../consent.js';
 import { fill, h, icon, redraw } from '../dom.js';
 import { fail, heading, say, when } from '../ui.js';
+import { hasActiveKey, noActiveKey } from './active.js';
 import { addressFacts, saveReceipt } from './address.js';
 import { askName } from './dialog.js';
 import { firstSight } from './firstsight.js';
@@ -19,6 +20,8 @@ export function keys(app, signal) {
   const list = h('ul', { class: 'list' });
   const place = h('div', {});
   const sight = h('div', {});
+  const none = h('div', {});
+  const reading = h('p', { class: 'quiet', role: 'status' }, 'Reading …');
   const extra = h('div', { class: 'row' });
   const account = app.session?.account ?? '';
 
@@ -27,12 +30,15 @@ export function keys(app, signal) {
     try {
       fill(sight, await firstSight(app, await app.refresh()));
     } catch (error) {
+      reading.hidden = true;
       if (app.session) fail(place, error, load);
     }
   };
   const draw = () => {
     if (!app.account) return;
-    redraw(list, app.account.keys.map((key) => card(app, key, change)));
+    reading.hidden = true;
+    fill(none, !hasActiveKey(app.account) && noActiveKey(app.account));
+    redraw(list, app.account.keys.map((key) => card(app, key, change, signal)));
     const kept = app.store.receipt(account);
     fill(extra, kept && saveReceipt(account, kept));
   };
@@ -43,13 +49,16 @@ export function keys(app, signal) {
    */
   const change = async (title, action, done) => {
     const who = app.session;
-    const result = who && (await ask(app, title, () => propose(app, who, action)));
+    const result = who && (await ask(app, title, (tell, ends) => propose(app, who, action, tell, ends), { signal }));
     if (!result) return;
+    app.drafts.drop(draftOf(action));
     say(done);
     await load();
   };
   const create = async () => {
-    const label = await askName({
+    const label = await askName(app.drafts, {
+      signal,
+      draft: 'new-key',
       title: 'A new key',
       label: 'Name of the key',
       hint: 'For yourself, such as “Travel fund”.',
@@ -67,22 +76,32 @@ export function keys(app, signal) {
     heading('Keys', 'Each key lives inside the enclave and never leaves it.', h('button', { type: 'button', class: 'primary', onclick: create }, icon('key'), 'Create a key')),
     place,
     sight,
-    app.account ? null : h('p', { class: 'quiet', role: 'status' }, ''),
+    reading,
+    none,
     list,
     extra,
   );
 }
 
 /**
+ * The draft that a change uses up.
+ * @param {Action} action
+ */
+function draftOf(action) {
+  return 'label_key' in action ? `key-${action.label_key.key}` : 'new-key';
+}
+
+/**
  * @param {App} app
  * @param {KeyView} key
  * @param {(title: string, action: Action, done: string) => Promise<void>} change
+ * @param {AbortSignal} signal
  */
-function card(app, key, change) {
+function card(app, key, change, signal) {
   const archived = key.archived_at !== null;
   const name = key.label || `Key ${key.key}`;
   const rename = async () => {
-    const label = await askName({ title: 'Rename the key', label: 'Name of the key', value: key.label, submit: 'Continue' });
+    const label = await askName(app.drafts, { signal, draft: `key-${key.key}`, title: 'Rename the key', label: 'Name of the key', value: key.label, submit: 'Continue' });
     if (label !== null) await change('Rename the key', { label_key: { key: key.key, label } }, 'The key was renamed.');
   };
   return h(

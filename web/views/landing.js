@@ -41,7 +41,7 @@ export function landing(app, signal) {
         'div',
         { class: 'row' },
         h('a', { class: 'button primary wide-on-phone', href: '#/create' }, icon('passkey'), 'Create an account with a passkey'),
-        h('button', { type: 'button', class: 'wide-on-phone', onclick: () => signIn(app) }, 'Sign in'),
+        h('button', { type: 'button', class: 'wide-on-phone', onclick: () => signIn(app, signal) }, 'Sign in'),
       ),
       h(
         'ol',

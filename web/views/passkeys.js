@@ -7,8 +7,9 @@ import { fail, heading, notice, say, when } from '../ui.js';
 import { askName } from './dialog.js';
 import { ask } from './prompt.js';
 
-/** @import { Who } from '../consent.js' */
+/** @import { Prepared, Who } from '../consent.js' */
 /** @import { Action, PasskeyView } from '../messages.js' */
+/** @import { Prepare } from './prompt.js' */
 /** @import { App } from '../state.js' */
 
 /**
@@ -32,7 +33,7 @@ export function passkeys(app, signal) {
     if (!app.account) return;
     const { passkeys: all } = app.account;
     fill(hint, all.length === 1 && notice('plain', 'This is your only passkey', h('p', {}, 'If you lose it, the account is lost. Add another one on a second device. The last passkey cannot be removed.')));
-    redraw(list, all.map((passkey) => card(passkey, all.length === 1, change)));
+    redraw(list, all.map((passkey) => card(app, passkey, all.length === 1, change, signal)));
   };
   /**
    * @param {string} title
@@ -41,23 +42,28 @@ export function passkeys(app, signal) {
    */
   const change = async (title, action, done) => {
     const who = app.session;
-    let made = false;
-    /** @type {(tell: (step: string) => void) => ReturnType<typeof propose>} */
-    const prepare = async (tell) => {
-      const prepared = await propose(app, /** @type {Who} */ (who), action, tell);
-      made = prepared.possession !== null;
+    /** @type {Prepared | null} */
+    let made = null;
+    /** @type {Prepare} */
+    const prepare = async (tell, ends) => {
+      const prepared = await propose(app, /** @type {Who} */ (who), action, tell, ends);
+      made = prepared.possession === null ? null : prepared;
       return prepared;
     };
-    const result = who && (await ask(app, title, prepare));
+    const result = who && (await ask(app, title, prepare, { signal }));
     if (!result) {
-      if (made) fill(place, notAdded());
+      if (isUnused(made) && signal.aborted) say('The new passkey was not added. It opens nothing here: delete it where your passkeys are kept.', { lasts: true });
+      else if (isUnused(made)) fill(place, notAdded());
       return;
     }
+    app.drafts.drop('rename_passkey' in action ? draftOf(action.rename_passkey.passkey) : 'new-passkey');
     say(done);
     await load();
   };
   const add = async () => {
-    const name = await askName({
+    const name = await askName(app.drafts, {
+      signal,
+      draft: 'new-passkey',
       title: 'Add a passkey',
       label: 'Name of the passkey',
       hint: 'Three steps follow: your browser makes the new passkey, you use it once, then a passkey you already have approves it.',
@@ -84,13 +90,28 @@ function notAdded() {
 }
 
 /**
+ * Whether a passkey was made for a prompt whose approval was never sent.
+ * @param {Prepared | null} made
+ */
+function isUnused(made) {
+  return made !== null && !made.sent;
+}
+
+/** @param {Uint8Array} passkey its id */
+function draftOf(passkey) {
+  return `passkey-${toHex(passkey)}`;
+}
+
+/**
+ * @param {App} app
  * @param {PasskeyView} passkey
  * @param {boolean} last
  * @param {(title: string, action: Action, done: string) => Promise<void>} change
+ * @param {AbortSignal} signal
  */
-function card(passkey, last, change) {
+function card(app, passkey, last, change, signal) {
   const rename = async () => {
-    const name = await askName({ title: 'Rename the passkey', label: 'Name of the passkey', value: passkey.name, submit: 'Continue' });
+    const name = await askName(app.drafts, { signal, draft: draftOf(passkey.id), title: 'Rename the passkey', label: 'Name of the passkey', value: passkey.name, submit: 'Continue' });
     if (name !== null) await change('Rename the passkey', { rename_passkey: { passkey: passkey.id, name } }, 'The passkey was renamed.');
   };
   const remove = () => change('Remove the passkey', { remove_passkey: { passkey: passkey.id } }, 'The passkey was removed.');
@@ -118,6 +139,6 @@ function card(passkey, last, change) {
  * The last digits of the public key's hash, as the enclave's prompts show them: names may be equal.
  * @param {Uint8Array} publicKeySha256
  */
-function fingerprint(publicKeySha256) {
+export function fingerprint(publicKeySha256) {
   return toHex(publicKeySha256.slice(-8)).replace(/(.{4})(?=.)/g, '$1 ');
 }

@@ -4,7 +4,7 @@
 import { approve, prove } from '../consent.js';
 import { fill, h, icon } from '../dom.js';
 import { asFailure } from '../errors.js';
-import { failureNotice, facts, notice, when } from '../ui.js';
+import { failureNotice, facts, hush, notice, say, when } from '../ui.js';
 import { openDialog } from './dialog.js';
 import { grantsView } from './grants.js';
 
@@ -18,40 +18,58 @@ const STALE = new Set(['context_expired', 'context_used', 'context_invalid', 'ac
 
 /** @typedef {{ approved: Approved | null, who: Who | null, first: boolean, prompt: CheckedPrompt }} Consented */
 
+/** @typedef {(tell: (step: string) => void, signal: AbortSignal) => Promise<Prepared>} Prepare asks for the prompt */
+
 /**
- * Shows the prompt of an action and lets the person approve or cancel it.
+ * Shows the prompt of an action and lets the person approve or cancel it. Nothing is approved once the
+ * dialog has gone. Where the approval was sent before, a message says what came of it.
  *
  * @param {App} app
  * @param {string} title what is being asked for, until the enclave says it itself
- * @param {(tell: (step: string) => void) => Promise<Prepared>} prepare
- * @returns {Promise<Consented | null>} null if cancelled
+ * @param {Prepare} prepare
+ * @param {{ signal: AbortSignal, global?: boolean }} view `signal` ends with the view that asks. `global`: the result
+ *   counts without that view, too
+ * @returns {Promise<Consented | null>} null if cancelled, or if the view that asked has gone
  */
-export function ask(app, title, prepare) {
-  return new Promise((resolve) => new Approval(app, prepare, resolve).start(title));
+export async function ask(app, title, prepare, { signal, global = false }) {
+  if (signal.aborted) return null;
+  const result = await /** @type {Promise<Consented | null>} */ (new Promise((resolve) => new Approval(app, prepare, resolve, signal).start(title)));
+  if (!result || !signal.aborted || global) return result;
+  say(done(result.prompt), { lasts: true });
+  return null;
+}
+
+/** @param {CheckedPrompt} prompt */
+function done({ summary }) {
+  return `You left before the answer came. The enclave accepted your approval: “${summary.title}”. The history has it.`;
 }
 
 class Approval {
   /**
    * @param {App} app
-   * @param {(tell: (step: string) => void) => Promise<Prepared>} prepare
+   * @param {Prepare} prepare
    * @param {(result: Consented | null) => void} resolve
+   * @param {AbortSignal} view ends when the view that asks does
    */
-  constructor(app, prepare, resolve) {
+  constructor(app, prepare, resolve, view) {
     this.app = app;
     this.prepare = prepare;
     this.resolve = resolve;
+    this.view = view;
     this.abort = new AbortController();
     /** @type {Prepared | null} */
     this.prepared = null;
     /** @type {ReturnType<typeof setInterval> | undefined} */
     this.clock = undefined;
     this.working = false;
+    /** Whether the approval is on its way, and nothing calls it back. */
+    this.sending = false;
 
     this.content = h('div', { class: 'stack' });
     this.turn = h('div', { 'aria-live': 'polite' });
     this.trouble = h('div', {});
     this.step = h('p', { class: 'quiet', role: 'status', 'aria-live': 'polite' });
-    this.cancel = h('button', { type: 'button', onclick: () => this.finish(null) }, 'Cancel');
+    this.cancel = h('button', { type: 'button', onclick: () => this.leave() }, 'Cancel');
     this.go = h('button', { type: 'button', class: 'primary', onclick: () => this.act() }, icon('passkey'), h('span', {}, 'Approve with passkey'));
   }
 
@@ -60,17 +78,42 @@ class Approval {
     this.open = openDialog(title, {
       body: [this.content, this.turn, this.step, this.trouble],
       foot: [this.cancel, this.go],
-      cancelled: () => this.finish(null),
+      cancelled: () => this.leave(),
     });
+    const { signal } = this.abort;
+    this.view.addEventListener('abort', () => this.leave(), { signal });
+    addEventListener('pagehide', () => this.unload(), { signal });
     this.load();
   }
 
-  /** @param {Consented | null} result */
-  finish(result) {
+  /** The dialog goes. What has not been sent is never sent; what has been is waited for. */
+  leave() {
+    if (this.abort.signal.aborted) return;
+    this.close();
+    if (this.sending) return;
+    if (this.prepared?.sent) this.say(unknown(this.prepared.prompt.summary.title));
+    this.resolve(null);
+  }
+
+  /** The page goes. It may come back out of the browser's cache; a new one reads what was kept. */
+  unload() {
+    this.close();
+    if (!this.sending) this.resolve(null);
+  }
+
+  /**
+   * Says what came of an approval that was sent.
+   * @param {string} words
+   */
+  say(words) {
+    this.app.store.keepSent(null);
+    say(words, { lasts: true });
+  }
+
+  close() {
     clearInterval(this.clock);
     this.abort.abort();
     this.open?.close();
-    this.resolve(result);
   }
 
   /** Asks the enclave for a (new) prompt. */
@@ -83,7 +126,7 @@ class Approval {
     fill(this.content);
     this.tell('Asking the enclave what it would do …');
     try {
-      const prepared = await this.prepare((step) => this.tell(step));
+      const prepared = await this.prepare((step) => this.tell(step), this.abort.signal);
       if (this.abort.signal.aborted) return;
       this.prepared = prepared;
       this.tell('');
@@ -92,6 +135,7 @@ class Approval {
       if (this.abort.signal.aborted) return;
       this.tell('');
       const failure = asFailure(error);
+      hush();
       fill(this.trouble, failureNotice(failure));
       this.button('Ask again', false);
       // What the enclave refused stays refused until the person changes what they ask for; without a
@@ -194,19 +238,39 @@ class Approval {
       const result = await approve(this.app, prepared, {
         ...how,
         confirmed: prepared.prompt.summary.confirm,
+        sending: () => {
+          this.sending = true;
+          this.app.store.keepSent(prepared.prompt.summary.title);
+        },
       });
-      this.finish({ ...result, prompt: prepared.prompt });
+      this.app.store.keepSent(null);
+      this.close();
+      this.resolve({ ...result, prompt: prepared.prompt });
     } catch (error) {
-      if (this.abort.signal.aborted) return;
+      if (!prepared.sent) this.app.store.keepSent(null);
       this.tell('');
-      this.failed(error);
+      if (!this.abort.signal.aborted) this.failed(error);
+      else if (this.sending) this.missed(prepared, error);
     } finally {
-      this.working = false;
+      [this.working, this.sending] = [false, false];
     }
+  }
+
+  /**
+   * The dialog has gone, and the approval that was on its way failed.
+   * @param {Prepared} prepared
+   * @param {unknown} error
+   */
+  missed({ prompt, sent }, error) {
+    const failure = asFailure(error);
+    const refused = `You left before the answer came. “${prompt.summary.title}” was not done. ${failure.title}. ${failure.advice}`;
+    this.say(sent ? unknown(prompt.summary.title) : refused);
+    this.resolve(null);
   }
 
   /** @param {unknown} error */
   failed(error) {
+    hush();
     const failure = asFailure(error);
     fill(this.trouble, failureNotice(failure));
     const next = this.next();
@@ -249,6 +313,11 @@ function first() {
 
 function second() {
   return notice('plain', 'Second of two: a passkey that you have', h('p', {}, 'The new passkey has answered. Now approve with a passkey that the account has already; until then nothing is added.'));
+}
+
+/** @param {string} title of the prompt */
+export function unknown(title) {
+  return `Your approval was sent, and no answer came: “${title}” may have been done. Look at the history before you repeat it.`;
 }
 
 /** @param {App} app */

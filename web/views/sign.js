@@ -4,6 +4,7 @@ import { propose } from '../consent.js';
 import { fill, h, icon } from '../dom.js';
 import { released } from '../released.js';
 import { busy, copyable, fail, facts, field, heading, notice, say, when } from '../ui.js';
+import { hasActiveKey, noActiveKey } from './active.js';
 import { ask } from './prompt.js';
 import { siweHelper } from './siwe.js';
 
@@ -53,6 +54,7 @@ const KINDS = {
 export function sign(app, signal) {
   const place = h('div', {});
   const result = h('div', {});
+  const none = h('div', {});
   const select = h('select', {});
   const input = h('textarea', { required: true, spellcheck: 'false' });
   const label = h('label', { for: 'payload' });
@@ -60,23 +62,36 @@ export function sign(app, signal) {
   const submit = h('button', { type: 'submit', class: 'primary wide-on-phone' }, icon('pen'), h('span', {}, 'Show what would be signed'));
   input.id = 'payload';
 
-  /** @type {Record<Kind, string>} */
-  const drafts = { text: '', siwe: '', typed_data: '' };
-  /** @type {Kind} */
-  let kind = 'text';
+  const { drafts } = app;
+  let kind = kindOf(drafts.kept('sign-kind'));
+  /** A result belongs to what was signed: it goes when that changes. */
+  const changed = () => {
+    fail(place, null);
+    fill(result);
+  };
   /** @param {string} value */
   const put = (value) => {
     input.value = value;
-    drafts[kind] = value;
+    drafts.keep(`sign-${kind}`, value);
+    changed();
     input.focus();
   };
+  input.addEventListener('input', () => {
+    drafts.keep(`sign-${kind}`, input.value);
+    changed();
+  });
+  select.addEventListener('change', () => {
+    drafts.keep('sign-key', select.value);
+    changed();
+  });
   /** @param {Kind} next */
   const choose = (next) => {
-    drafts[kind] = input.value;
     kind = next;
-    input.value = drafts[kind];
+    drafts.keep('sign-kind', kind);
+    input.value = drafts.kept(`sign-${kind}`) ?? '';
+    changed();
     label.textContent = KINDS[kind].label;
-    if (kind === 'siwe') fill(helper, siweHelper(() => app.addressOf(Number(select.value)) ?? '', put));
+    if (kind === 'siwe') fill(helper, siweHelper(drafts, () => app.addressOf(Number(select.value)) ?? '', put));
     else if (kind === 'typed_data') fill(helper, h('button', { type: 'button', class: 'small', onclick: () => put(JSON.stringify(SAMPLE, null, 2)) }, 'Put in a sample'));
     else fill(helper);
   };
@@ -95,7 +110,9 @@ export function sign(app, signal) {
   );
   const draw = () => {
     const keys = (app.account?.keys ?? []).filter((key) => key.archived_at === null);
-    const wanted = select.value || new URLSearchParams(location.hash.split('?')[1] ?? '').get('key');
+    // A link to sign with a key says which; after that the person does.
+    const wanted = select.value || new URLSearchParams(location.hash.split('?')[1] ?? '').get('key') || drafts.kept('sign-key');
+    fill(none, app.account && !hasActiveKey(app.account) && noActiveKey(app.account, true));
     fill(
       select,
       keys.map((key) => h('option', { value: key.key, selected: String(key.key) === wanted }, `${key.label || `Key ${key.key}`}${short(app.addressOf(key.key))}`)),
@@ -120,10 +137,14 @@ export function sign(app, signal) {
     const key = Number(select.value);
     /** @type {Payload} */
     const payload = kind === 'text' ? { text } : kind === 'siwe' ? { siwe: text } : { typed_data: text };
-    const consented = await ask(app, 'Sign', () => propose(app, who, { sign: { key, payload } }));
+    const consented = await ask(app, 'Sign', (tell, ends) => propose(app, who, { sign: { key, payload } }, tell, ends), { signal });
     if (!consented) return;
     try {
       const signature = await released(app, consented);
+      if (signal.aborted) {
+        say('The text was signed. The history has the signature.', { lasts: true });
+        return;
+      }
       const card = outcome(signature);
       fill(result, card);
       card.querySelector('h2')?.focus();
@@ -141,6 +162,7 @@ export function sign(app, signal) {
     'div',
     { class: 'stack' },
     heading('Sign', 'The enclave reads it first and says what it means. Then your passkey decides.'),
+    none,
     h(
       'form',
       {
@@ -159,6 +181,11 @@ export function sign(app, signal) {
     ),
     result,
   );
+}
+
+/** @param {string | null} kept */
+function kindOf(kept) {
+  return kept !== null && Object.hasOwn(KINDS, kept) ? /** @type {Kind} */ (kept) : 'text';
 }
 
 /** @param {{ signature: string, digest: string, address: string }} signed */

@@ -7,12 +7,13 @@ import { ask } from './prompt.js';
 
 /**
  * @param {App} app
+ * @param {AbortSignal} signal ends with the view that asks
  * @returns {Promise<void>}
  */
-export async function signIn(app) {
-  const result = await ask(app, 'Sign in', () => proposeSignIn(app));
+export async function signIn(app, signal) {
+  const result = await ask(app, 'Sign in', () => proposeSignIn(app), { signal, global: true });
   // The enclave accepted it and the answer was lost: the token is gone, a new one is not far.
-  if (result && result.approved === null) return signIn(app);
+  if (result && result.approved === null) return signIn(app, signal);
   const outcome = result?.approved?.outcome;
   if (!result?.who || !outcome || typeof outcome === 'string' || !('signed_in' in outcome)) return;
   const { token, expires_at } = outcome.signed_in;

@@ -27,9 +27,11 @@ const STEPS = [
 
 /**
  * @param {App} app
+ * @param {AbortSignal} signal
  */
-export function signUp(app) {
+export function signUp(app, signal) {
   const name = h('input', { type: 'text', value: 'My OpenKey account', maxlength: 64, required: true, autocomplete: 'off' });
+  app.drafts.bind('account-name', name);
   const submit = h('button', { type: 'submit', class: 'primary wide-on-phone' }, icon('passkey'), h('span', {}, 'Make a passkey'));
   const status = h('p', { class: 'quiet', role: 'status' });
   const place = h('div', {});
@@ -54,12 +56,19 @@ export function signUp(app) {
           try {
             const made = await registerAgain(app, name.value.trim(), step, (text) => {
               status.textContent = text;
-            });
+            }, signal);
             status.textContent = '';
+            if (signal.aborted) {
+              say('The account was made, and is not confirmed. Sign in with its passkey to confirm it.', { lasts: true });
+              return;
+            }
             step(3);
             made_(made);
           } catch (error) {
             status.textContent = '';
+            // No step is under way any more: it begins anew.
+            step(app.visit.current ? 1 : 0);
+            if (signal.aborted) return;
             fail(place, error);
             submit.focus();
           }
@@ -75,7 +84,7 @@ export function signUp(app) {
   /** @param {Made} made */
   const made_ = (made) => {
     const confirm = h('button', { type: 'button', class: 'primary wide-on-phone' }, icon('passkey'), 'Confirm with passkey');
-    const open = () => confirmReceipt(app, made).then((done) => done && finished(made), (error) => fail(place, error));
+    const open = () => confirmReceipt(app, made, signal).then((done) => done && finished(made), (error) => fail(place, error));
     confirm.addEventListener('click', open);
     const title = h('h2', { tabindex: -1 }, 'The receipt holds. This will be your key:');
     fill(
@@ -93,6 +102,7 @@ export function signUp(app) {
 
   /** @param {Made} made */
   const finished = (made) => {
+    app.drafts.drop('account-name');
     step(STEPS.length);
     const title = h('h2', { tabindex: -1 }, 'Your account is ready');
     fill(
@@ -122,12 +132,13 @@ const AGAIN = 2;
  * @param {string} name
  * @param {(now: number) => void} step
  * @param {(text: string) => void} tell
+ * @param {AbortSignal} signal
  * @returns {Promise<Made>}
  */
-async function registerAgain(app, name, step, tell) {
+async function registerAgain(app, name, step, tell, signal) {
   for (let attempt = 0; ; attempt += 1) {
     try {
-      return await register(app, name, step, tell);
+      return await register(app, name, step, tell, signal);
     } catch (error) {
       const failure = asFailure(error);
       // Only on the enclave's own word: the host must not have people make one passkey after another.
@@ -143,16 +154,17 @@ async function registerAgain(app, name, step, tell) {
  * @param {string} name
  * @param {(now: number) => void} step
  * @param {(text: string) => void} tell
+ * @param {AbortSignal} signal ends it, until the passkey exists
  * @returns {Promise<Made>}
  */
-async function register(app, name, step, tell) {
+async function register(app, name, step, tell, signal) {
   step(0);
   tell('Asking the enclave for evidence …');
   await app.visit.ensure();
   step(1);
   const { answer: started, nonce } = await app.visit.ask({ sign_up: { origin: location.origin, name } }, 'sign_up_started');
   tell('Your browser asks where to keep the passkey.');
-  const { credential, spki } = await create(started.options);
+  const { credential, spki } = await create(started.options, signal);
   // Until a receipt holds, this passkey opens nothing here: whoever carried the registration may have
   // finished it for themselves.
   app.store.beginAccount(toHex(started.options.user_id));
@@ -187,11 +199,12 @@ async function register(app, name, step, tell) {
 /**
  * @param {App} app
  * @param {Made} made
+ * @param {AbortSignal} signal
  * @returns {Promise<boolean>} whether it is confirmed
  */
-async function confirmReceipt(app, { receipt }) {
+async function confirmReceipt(app, { receipt }, signal) {
   const who = { account: receipt.account, userHandle: receipt.user_handle };
-  const result = await ask(app, 'Confirm your account', () => propose(app, who, { confirm: { receipt: fromHex(receipt.hash) } }));
+  const result = await ask(app, 'Confirm your account', () => propose(app, who, { confirm: { receipt: fromHex(receipt.hash) } }), { signal, global: true });
   if (!result) return false;
   const outcome = result.approved?.outcome;
   if (outcome && typeof outcome !== 'string' && 'signed_in' in outcome) {

@@ -5,6 +5,8 @@ import { random, toHex } from '../bytes.js';
 import { h } from '../dom.js';
 import { field } from '../ui.js';
 
+/** @import { Drafts } from '../drafts.js' */
+
 /** @typedef {{ domain: string, address: string, statement: string, uri: string, chain: string, nonce: string, issued: Date, minutes: number }} SiweParts */
 
 /**
@@ -29,15 +31,17 @@ export function siweMessage({ domain, address, statement, uri, chain, nonce, iss
 
 /**
  * A form within the form: fills the message from a few fields.
+ * @param {Drafts} drafts
  * @param {() => string} address of the chosen key, EIP-55
  * @param {(message: string) => void} put
  */
-export function siweHelper(address, put) {
+export function siweHelper(drafts, address, put) {
   const domain = h('input', { type: 'text', value: location.host, autocomplete: 'off', spellcheck: 'false' });
   const uri = h('input', { type: 'text', value: `${location.origin}/`, autocomplete: 'off', spellcheck: 'false' });
   const statement = h('input', { type: 'text', value: 'Sign in to try this out.', autocomplete: 'off' });
   const chain = h('input', { type: 'text', inputmode: 'numeric', pattern: '[0-9]+', value: '1' });
   const minutes = h('input', { type: 'text', inputmode: 'numeric', pattern: '[0-9]+', value: '10' });
+  for (const [name, field] of Object.entries({ domain, uri, statement, chain, minutes })) drafts.bind(`siwe-${name}`, field);
   const compose = () =>
     put(
       siweMessage({

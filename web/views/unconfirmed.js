@@ -8,15 +8,18 @@ import { ask } from './prompt.js';
 
 /** @import { App } from '../state.js' */
 
-/** @param {App} app */
-export function unconfirmed(app) {
+/**
+ * @param {App} app
+ * @param {AbortSignal} signal
+ */
+export function unconfirmed(app, signal) {
   const account = app.session?.account ?? '';
   const kept = app.store.receipt(account);
   const place = h('div', {});
   const confirm = async () => {
     const who = app.session;
     if (!kept || !who) return;
-    const result = await ask(app, 'Confirm your account', () => propose(app, who, { confirm: { receipt: fromHex(kept.hash) } }));
+    const result = await ask(app, 'Confirm your account', () => propose(app, who, { confirm: { receipt: fromHex(kept.hash) } }), { signal });
     if (!result) return;
     try {
       await app.refresh();

@@ -24,7 +24,7 @@ const NONCE = { least: 16, most: 64 };
 export function verify(app, signal) {
   const { visit } = app;
   const nonce = h('input', { type: 'text', class: 'mono', value: toHex(random(32)), autocomplete: 'off', spellcheck: 'false', maxlength: 2 * NONCE.most + 2 });
-  const renew = h('button', { type: 'button', class: 'small', onclick: () => { nonce.value = toHex(random(32)); say('A new nonce is in the field.'); } }, 'New random nonce');
+  const renew = h('button', { type: 'button', class: 'small', onclick: () => { nonce.value = toHex(random(32)); stale(); say('A new nonce is in the field.'); } }, 'New random nonce');
   const own = h('textarea', { spellcheck: 'false', placeholder: '{"version": 1, "measurements": [ … ], …}' }, JSON.stringify(app.store.policy() ?? visit.config.policy ?? {}, null, 2));
   const ownField = field('Policy file (JSON)', own, 'From a source you trust. Kept in this browser, and a condition of every check until you switch back.');
   const served = radio('anchor', 'The signed releases of this page’s anchor', 'What the host serves counts only if the release keys in the page signed it. Whoever serves the page can serve another one with other keys.');
@@ -57,11 +57,16 @@ export function verify(app, signal) {
   visit.addEventListener('change', draw, { signal });
   draw();
 
-  const run = async () => {
+  const stale = () => {
     fail(place, null);
-    fill(why);
     fill(result);
     [shown, label] = [null, ''];
+  };
+  for (const input of [nonce, own, served.input, pasted.input]) input.addEventListener('input', stale);
+
+  const run = async () => {
+    stale();
+    fill(why);
     try {
       const bytes = readNonce(nonce.value);
       const policy = pasted.input.checked ? readPolicy(own.value) : null;

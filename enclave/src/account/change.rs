@@ -63,11 +63,19 @@ impl Change {
         }
     }
 
-    /// The key that signs, if one does.
-    pub(crate) const fn signs(&self) -> Option<KeyId> {
+    /// The key that there is already and that it concerns.
+    pub(crate) const fn key(&self) -> Option<KeyId> {
         match self {
-            Self::Sign { key, .. } => Some(*key),
-            _ => None,
+            Self::Sign { key, .. }
+            | Self::LabelKey { key, .. }
+            | Self::ArchiveKey { key }
+            | Self::RestoreKey { key } => Some(*key),
+            Self::SignIn
+            | Self::Confirm { .. }
+            | Self::AddPasskey(_)
+            | Self::RenamePasskey { .. }
+            | Self::RemovePasskey { .. }
+            | Self::CreateKey { .. } => None,
         }
     }
 }

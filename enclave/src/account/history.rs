@@ -1,6 +1,8 @@
 //! Decisions on an account as entries of its history.
 
-use openkey_protocol::message::{Bytes, Error, Hash32, HistoryEntry, KeyId, PromptKind};
+use openkey_protocol::message::{
+    ApprovedBy, Bytes, ConcernedKey, Error, Excerpt, Hash32, HistoryEntry, PromptKind,
+};
 
 use super::Account;
 use crate::chain::{Entry, Link};
@@ -12,10 +14,11 @@ pub(crate) struct Decision {
     pub(crate) record: Hash32,
     pub(crate) kind: PromptKind,
     pub(crate) title: String,
+    pub(crate) told: Excerpt,
     pub(crate) origin: String,
-    pub(crate) passkey: Bytes,
+    pub(crate) passkey: ApprovedBy,
     pub(crate) digest: Hash32,
-    pub(crate) key: Option<KeyId>,
+    pub(crate) key: Option<ConcernedKey>,
     pub(crate) signature: Option<Bytes>,
 }
 
@@ -47,6 +50,7 @@ impl Account {
             at: now,
             kind: decision.kind,
             title: decision.title,
+            told: decision.told,
             origin: decision.origin,
             passkey: decision.passkey,
             digest: decision.digest,

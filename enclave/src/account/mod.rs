@@ -2,6 +2,7 @@
 //! nothing here reads a clock, a store or a secret.
 
 mod change;
+mod excerpt;
 mod history;
 mod packed;
 mod words;
@@ -19,6 +20,7 @@ use crate::{
 };
 
 pub(crate) use change::Change;
+pub(crate) use excerpt::{excerpt, title};
 pub(crate) use history::Decision;
 pub(crate) use words::{account_summary, check_name, new_passkey_summary};
 

@@ -1,3 +1,5 @@
+use openkey_protocol::message::{ApprovedBy, ConcernedKey, Excerpt};
+
 use super::*;
 use crate::chain::entry_hash;
 
@@ -53,9 +55,18 @@ pub(super) fn decision() -> Decision {
         kind: openkey_protocol::message::PromptKind::SignText,
         title: "Sign a text".into(),
         origin: "http://localhost:1".into(),
-        passkey: [1; 16].into(),
+        told: Excerpt::default(),
+        passkey: ApprovedBy {
+            id: [1; 16].into(),
+            name: "passkey 1".into(),
+            public_key_sha256: Hash32([1; 32]),
+        },
         digest: Hash32([8; 32]),
-        key: Some(KeyId(0)),
+        key: Some(ConcernedKey {
+            key: KeyId(0),
+            address: Address([0; 20]),
+            label: "key 0".into(),
+        }),
         signature: Some([1; 65].into()),
     }
 }

@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 use super::{Kind, NONCE, Name, SealError, Sealer};
 
 /// The schema of every ticket.
-const SCHEMA: u32 = 2;
+const SCHEMA: u32 = 3;
 
 /// An opened ticket.
 #[derive(Debug)]

@@ -3,8 +3,8 @@
 
 use openkey_protocol::{
     message::{
-        Approve, Approved, Error, ErrorCode, Hash32, HistoryEntry, KeyId, Outcome, PromptKind,
-        UserHandle,
+        Approve, Approved, ApprovedBy, ConcernedKey, Error, ErrorCode, Hash32, HistoryEntry, KeyId,
+        Outcome, PromptKind, UserHandle,
     },
     store::RecordStore,
 };
@@ -90,12 +90,23 @@ impl<S: RecordStore> Enclave<S> {
         )?;
         passkey.answered(verified);
         passkey.used_at = Some(now);
-        let public_key_sha256 = passkey.public_key_sha256;
+        let approved_by = ApprovedBy {
+            id: passkey.id.clone(),
+            name: passkey.name.clone(),
+            public_key_sha256: passkey.public_key_sha256,
+        };
         let possession = request.possession.as_ref();
         let change = self.proven(context, &user_handle, possession)?;
         account.check(&change, now)?;
 
-        let outcome = self.effect(&account, ticket, &loaded.hash, &public_key_sha256)?;
+        let outcome = self.effect(
+            &account,
+            ticket,
+            &loaded.hash,
+            &approved_by.public_key_sha256,
+        )?;
+        // As it is before the change: what a key is called afterwards is among the lines.
+        let key = concerned(&account, &change, outcome.new_key.as_ref())?;
         account.apply(&change, outcome.new_key, now)?;
         account.consume(&ticket.id, ticket.expires_at, now)?;
         let signature = match &outcome.pending {
@@ -107,10 +118,11 @@ impl<S: RecordStore> Enclave<S> {
                 record: loaded.hash,
                 kind: context.kind,
                 title: context.title.clone(),
+                told: context.told.clone(),
                 origin: context.origin.clone(),
-                passkey: assertion.credential_id.clone(),
+                passkey: approved_by,
                 digest: context.digest,
-                key: context.change.signs(),
+                key,
                 signature,
             },
             now,
@@ -195,6 +207,24 @@ impl<S: RecordStore> Enclave<S> {
 struct Effect {
     pending: Pending,
     new_key: Option<OwnerKey>,
+}
+
+/// The key that a decision concerns: one of the account's, or the one that it makes.
+fn concerned(
+    account: &Account,
+    change: &Change,
+    new: Option<&OwnerKey>,
+) -> Result<Option<ConcernedKey>, Error> {
+    let (key, owned) = match (change.key(), new) {
+        (Some(key), _) => (key, account.key(key)?),
+        (None, Some(new)) => (account.next_key(), new),
+        (None, None) => return Ok(None),
+    };
+    Ok(Some(ConcernedKey {
+        key,
+        address: owned.address,
+        label: owned.label.clone(),
+    }))
 }
 
 /// A dangerous prompt is approved only by whoever repeats its digest; a digest of something else is

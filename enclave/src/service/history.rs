@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// The schema of history records.
-const SCHEMA: u32 = 2;
+const SCHEMA: u32 = 3;
 
 /// Whose history.
 #[derive(Clone, Copy, Debug)]

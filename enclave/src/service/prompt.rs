@@ -2,16 +2,16 @@
 
 use openkey_protocol::{
     message::{
-        AccountHead, Bytes, Error, ErrorCode, Hash32, Line, Prompt, PromptKind, Prompted,
+        AccountHead, Bytes, Error, ErrorCode, Excerpt, Hash32, Line, Prompt, PromptKind, Prompted,
         ReceiptKey, SignIn, Summary, UserHandle,
     },
     store::RecordStore,
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use super::{Enclave, PROMPT_LIFE, internal, sign_up::timeout};
+use super::{Enclave, PROMPT_LIFE, internal, records::Loaded, sign_up::timeout};
 use crate::{
-    account::Change,
+    account::{Change, excerpt, title},
     errors::refuse,
     seal::{Kind, Ticket, TicketError},
 };
@@ -26,6 +26,8 @@ pub(super) struct Context {
     pub(super) origin: String,
     pub(super) kind: PromptKind,
     pub(super) title: String,
+    /// The beginning of what was shown, for the history.
+    pub(super) told: Excerpt,
     pub(super) digest: Hash32,
     /// Whether the approval must repeat the digest.
     pub(super) confirm: bool,
@@ -42,39 +44,80 @@ pub(super) struct Whose {
     pub(super) head: AccountHead,
 }
 
-/// What a prompt is made of.
+/// What a prompt is made of. It cannot be made without saying what it is, what is shown and what
+/// an approval does.
 pub(super) struct Draft {
-    pub(super) account: Option<Whose>,
-    pub(super) key: Option<ReceiptKey>,
-    pub(super) allow: Vec<Bytes>,
-    pub(super) kind: PromptKind,
-    pub(super) digest: Hash32,
-    pub(super) origin: String,
-    pub(super) summary: Summary,
-    pub(super) change: Change,
+    kind: PromptKind,
+    summary: Summary,
+    change: Change,
+    digest: Hash32,
+    origin: String,
+    account: Option<Whose>,
+    key: Option<ReceiptKey>,
+    allow: Vec<Bytes>,
+}
+
+impl Draft {
+    /// A prompt that any passkey of this relying party may answer. `digest` is what the approval
+    /// commits to.
+    pub(super) fn new(
+        kind: PromptKind,
+        summary: Summary,
+        change: Change,
+        digest: Hash32,
+        origin: String,
+    ) -> Self {
+        Self {
+            kind,
+            summary,
+            change,
+            digest,
+            origin,
+            account: None,
+            key: None,
+            allow: Vec::new(),
+        }
+    }
+
+    /// Binds the prompt to an account as it was loaded: its passkeys alone may answer, for this
+    /// record alone.
+    pub(super) fn for_account(self, loaded: &Loaded) -> Self {
+        let passkeys = &loaded.account.passkeys;
+        Self {
+            account: Some(loaded.whose()),
+            allow: passkeys.iter().map(|passkey| passkey.id.clone()).collect(),
+            ..self
+        }
+    }
+
+    /// Names the key that will sign.
+    pub(super) fn with_key(self, key: ReceiptKey) -> Self {
+        Self {
+            key: Some(key),
+            ..self
+        }
+    }
 }
 
 impl<S: RecordStore> Enclave<S> {
     /// Begins a sign-in without a user name.
     pub(super) fn sign_in(&self, request: SignIn, hash: Hash32) -> Result<Prompted, Error> {
         self.check_origin(&request.origin)?;
-        self.prompt(Draft {
-            account: None,
-            key: None,
-            allow: Vec::new(),
-            kind: PromptKind::SignIn,
-            digest: hash,
-            origin: request.origin,
-            summary: Summary {
-                title: "Sign in".to_owned(),
-                lines: vec![Line {
-                    label: "Allows".to_owned(),
-                    value: "To see your passkeys, keys and history for 15 minutes".to_owned(),
-                }],
-                ..Summary::default()
-            },
-            change: Change::SignIn,
-        })
+        let summary = Summary {
+            title: "Sign in".to_owned(),
+            lines: vec![Line {
+                label: "Allows".to_owned(),
+                value: "To see your passkeys, keys and history for 15 minutes".to_owned(),
+            }],
+            ..Summary::default()
+        };
+        self.prompt(Draft::new(
+            PromptKind::SignIn,
+            summary,
+            Change::SignIn,
+            hash,
+            request.origin,
+        ))
     }
 
     /// Makes a prompt: a challenge of its own, words, and a sealed context.
@@ -83,6 +126,7 @@ impl<S: RecordStore> Enclave<S> {
             .relying_party
             .begin_assertion(draft.allow, timeout(PROMPT_LIFE))?;
         let mut summary = draft.summary;
+        let (title, told) = (title(&summary), excerpt(draft.kind, &summary));
         summary.lines.push(Line {
             label: "Page".to_owned(),
             value: draft.origin.clone(),
@@ -93,7 +137,8 @@ impl<S: RecordStore> Enclave<S> {
             account: draft.account,
             origin: draft.origin.clone(),
             kind: draft.kind,
-            title: summary.title.clone(),
+            title,
+            told,
             digest: draft.digest,
             confirm: summary.confirm,
             change: draft.change,

@@ -42,20 +42,16 @@ impl<S: RecordStore> Enclave<S> {
                 Ok(Response::NewPasskey(started))
             }
             Action::Sign { key, payload } => {
-                let prompted = self.propose_signature(&request, *key, payload, &loaded, hash)?;
+                let prompted = self.propose_signature(&request, *key, payload, &loaded)?;
                 Ok(Response::Prompted(prompted))
             }
             action => {
                 let change = change(action, &loaded.account)?;
                 loaded.account.check(&change, self.platform.clock.now())?;
                 let (kind, summary) = account_summary(&loaded.account, action)?;
-                let draft = Draft {
-                    kind,
-                    summary,
-                    change,
-                    ..self.draft(&loaded, hash, request.origin)
-                };
-                Ok(Response::Prompted(self.prompt(draft)?))
+                let draft = Draft::new(kind, summary, change, hash, request.origin);
+                let prompted = self.prompt(draft.for_account(&loaded))?;
+                Ok(Response::Prompted(prompted))
             }
         }
     }
@@ -87,7 +83,6 @@ impl<S: RecordStore> Enclave<S> {
         key: KeyId,
         payload: &Payload,
         loaded: &Loaded,
-        hash: Hash32,
     ) -> Result<Prompted, Error> {
         let now = self.platform.clock.now();
         let address = loaded.account.signing_key(key)?.address;
@@ -95,29 +90,12 @@ impl<S: RecordStore> Enclave<S> {
         loaded.account.check(&change, now)?;
         let read = || openkey_consent::read_payload(payload, &address, Some(&request.origin), now);
         let read = self.effort.read(loaded.account.id, payload, now, read)?;
-        self.prompt(Draft {
-            kind: read.kind,
-            digest: Hash32(read.digest),
-            summary: read.summary,
-            key: Some(ReceiptKey { key, address }),
-            change,
-            ..self.draft(loaded, hash, request.origin.clone())
-        })
-    }
-
-    /// What all prompts of an account have in common. Kind, words and change are the caller's.
-    fn draft(&self, loaded: &Loaded, hash: Hash32, origin: String) -> Draft {
-        let account = &loaded.account;
-        Draft {
-            account: Some(loaded.whose()),
-            key: None,
-            allow: account.passkeys.iter().map(|p| p.id.clone()).collect(),
-            kind: openkey_protocol::message::PromptKind::SignIn,
-            digest: hash,
-            origin,
-            summary: Default::default(),
-            change: Change::SignIn,
-        }
+        let digest = Hash32(read.digest);
+        let origin = request.origin.clone();
+        let draft = Draft::new(read.kind, read.summary, change, digest, origin)
+            .for_account(loaded)
+            .with_key(ReceiptKey { key, address });
+        self.prompt(draft)
     }
 
     fn begin_passkey(
@@ -183,17 +161,13 @@ impl<S: RecordStore> Enclave<S> {
         let (kind, summary) = new_passkey_summary(&loaded.account, &passkey);
         let change = Change::AddPasskey(Box::new(passkey));
         loaded.account.check(&change, now)?;
-        self.prompt(Draft {
-            kind,
-            summary,
-            change,
-            ..self.draft(&loaded, hash, context.origin)
-        })
+        let draft = Draft::new(kind, summary, change, hash, context.origin);
+        self.prompt(draft.for_account(&loaded))
     }
 }
 
 impl Loaded {
-    fn whose(&self) -> Whose {
+    pub(super) fn whose(&self) -> Whose {
         Whose {
             user_handle: self.account.user_handle,
             head: self.head(),

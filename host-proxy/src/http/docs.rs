@@ -6,24 +6,15 @@ use std::{
     sync::LazyLock,
 };
 
-use axum::{Json, body::Body, response::Response};
-use base64::{Engine as _, engine::general_purpose::STANDARD};
-use hyper::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue};
+use axum::{Json, response::Response};
 use openkey_protocol::message::{
     AccountReceipt, Answer, Call, Class, EvidenceBinding, GenesisTranscript, Reply, RootDescriptor,
     SecretOrder, UpgradeConsent, UpgradeWithdrawal,
 };
 use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
-use sha2::{Digest as _, Sha256};
 
-/// The page's only style, allowed by its hash.
-const STYLE: &str = ":root{color-scheme:light dark;background:Canvas;color:CanvasText}\
-body{font:1rem/1.5 system-ui,sans-serif;\
-max-width:60rem;margin:2rem auto;padding:0 1rem;overflow-wrap:anywhere}\
-code{font-family:ui-monospace,monospace}table{border-collapse:collapse;width:100%}\
-td,th{border-top:1px solid #8888;padding:.3rem .6rem;text-align:left;vertical-align:top}\
-h2{margin-top:2.5rem}h3{margin-top:2rem}";
+use super::html;
 
 static PAGE: LazyLock<String> = LazyLock::new(|| {
     let mut html = String::new();
@@ -32,26 +23,8 @@ static PAGE: LazyLock<String> = LazyLock::new(|| {
     html
 });
 
-static POLICY: LazyLock<Option<HeaderValue>> = LazyLock::new(|| {
-    let hash = STANDARD.encode(Sha256::digest(STYLE));
-    HeaderValue::try_from(format!(
-        "default-src 'none'; style-src 'sha256-{hash}'; frame-ancestors 'none'; \
-         base-uri 'none'; form-action 'none'"
-    ))
-    .ok()
-});
-
 pub(super) async fn docs() -> Response {
-    let mut response = Response::new(Body::from(PAGE.as_str()));
-    let headers = response.headers_mut();
-    headers.insert(
-        CONTENT_TYPE,
-        HeaderValue::from_static("text/html; charset=utf-8"),
-    );
-    if let Some(policy) = POLICY.as_ref() {
-        headers.insert(CONTENT_SECURITY_POLICY, policy.clone());
-    }
-    response
+    html::page(PAGE.as_str())
 }
 
 /// The same as JSON Schema.
@@ -82,11 +55,12 @@ fn definitions() -> Map<String, Value> {
 }
 
 fn page(html: &mut String, types: &Map<String, Value>) -> fmt::Result {
+    let style = html::STYLE;
     write!(
         html,
         "<!doctype html><html lang=en><meta charset=utf-8>\
          <meta name=viewport content=\"width=device-width\"><title>OpenKey requests</title>\
-         <style>{STYLE}</style><main><h1>OpenKey requests</h1>\
+         <style>{style}</style><main><h1>OpenKey requests</h1>\
          <p>Send the CBOR (RFC 8949, deterministic) of one <a href=\"#Call\">Call</a>, a \
          <a href=\"#Request\">Request</a> with a fresh random nonce, with <code>POST /api/v1/enclaves/ID/CLASS</code> and <code>Content-Type: application/cbor\
          </code>. The class is <code>evidence</code>, <code>sign-up</code> or <code>request</code> \

@@ -126,6 +126,14 @@ impl Failure {
         self.code
     }
 
+    pub(super) const fn message(&self) -> &'static str {
+        self.message
+    }
+
+    pub(super) const fn advice(&self) -> &'static str {
+        self.advice
+    }
+
     /// The response to the request of this id.
     pub(crate) fn respond(&self, request_id: &str) -> Response {
         let body = serde_json::to_vec(&FailureBody {

@@ -6,6 +6,8 @@ mod docs;
 mod failure;
 mod guard;
 mod headers;
+mod html;
+mod lost;
 mod own;
 mod releases;
 mod route;
@@ -19,10 +21,14 @@ use std::{
 use axum::{
     Router,
     body::Body,
-    response::Response,
+    response::{IntoResponse as _, Response},
     routing::{get, post},
 };
-use hyper::{Request, body::Incoming, header::HeaderValue};
+use hyper::{
+    Request,
+    body::Incoming,
+    header::{HeaderValue, VARY},
+};
 use openkey_edge::{
     body::BodyBudget,
     request_id::{RequestIds, X_REQUEST_ID},
@@ -92,6 +98,7 @@ pub(crate) async fn answer(
     let route = Route::of(request.uri().path());
     let method = request.method().clone();
     let id = app.request_ids.next();
+    let wants_page = lost::wants_page(&request);
     let mut response = match app.guard.check(&request) {
         Ok(()) => {
             request.extensions_mut().insert(Peer(peer));
@@ -99,12 +106,19 @@ pub(crate) async fn answer(
             let Ok(response) = router.clone().call(request).await;
             response
         }
-        Err(failure) => failure.respond(id.as_str()),
+        Err(failure) => failure.into_response(),
     };
     let failure = response.extensions_mut().remove::<Failure>();
     if let Some(failure) = &failure {
         let allow = response.headers_mut().remove(hyper::header::ALLOW);
-        response = failure.respond(id.as_str());
+        response = if wants_page {
+            lost::page(failure, &app.config.origin, id.as_str())
+        } else {
+            failure.respond(id.as_str())
+        };
+        response
+            .headers_mut()
+            .append(VARY, HeaderValue::from_static("accept"));
         if let Some(allow) = allow {
             response.headers_mut().insert(hyper::header::ALLOW, allow);
         }

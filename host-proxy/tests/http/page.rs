@@ -191,3 +191,64 @@ async fn the_page_may_talk_to_the_node_it_is_told_of_and_to_no_other() {
         );
     }
 }
+
+const BROWSER: &str = "Accept: text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8\r\n";
+
+/// What a browser gets that opens `path` at `host`.
+fn opens(path: &str, host: &str) -> String {
+    format!("GET {path} HTTP/1.1\r\nHost: {host}\r\n{BROWSER}\r\n")
+}
+
+#[tokio::test]
+async fn a_browser_at_another_address_is_shown_the_right_one() {
+    let site = Site::new().await;
+    for host in ["127.0.0.1:7100", "[::1]:7100", "evil.example"] {
+        for path in ["/", "/index.html", "/docs"] {
+            let answer = site.ask(opens(path, host)).await;
+            assert_eq!((answer.status, path), (403, path));
+            let mime = answer.header("content-type").unwrap();
+            assert_eq!(mime, "text/html; charset=utf-8");
+            let page = String::from_utf8(answer.body.clone()).unwrap();
+            let link = "<a href=\"https://keys.example.org/\">Open https://keys.example.org</a>";
+            assert!(page.contains(link), "{page}");
+            assert!(page.contains("Passkeys belong to one domain name"));
+            assert!(page.contains("<code>wrong_host</code>"));
+            assert!(!page.contains("evil.example") && !page.contains("<script"));
+            let policy = answer.header("content-security-policy").unwrap();
+            assert!(policy.starts_with("default-src 'none'; style-src 'sha256-"));
+            assert_eq!(answer.header("vary"), Some("accept"));
+            assert_eq!(answer.header("cache-control"), Some("no-store"));
+        }
+        let json = site
+            .ask(format!(
+                "GET / HTTP/1.1\r\nHost: {host}\r\nAccept: */*\r\n\r\n"
+            ))
+            .await;
+        assert_eq!((json.status, json.code().as_str()), (403, "wrong_host"));
+    }
+}
+
+#[tokio::test]
+async fn a_browser_at_an_unknown_path_is_shown_where_the_page_is() {
+    let site = Site::new().await;
+    for (path, status, code) in [
+        ("/keys", 404, "not_found"),
+        ("/a/b.html", 404, "not_found"),
+        ("/keys/", 400, "bad_target"),
+        ("/%3Cscript%3E", 400, "bad_target"),
+    ] {
+        let answer = site.ask(opens(path, HOST)).await;
+        assert_eq!((answer.status, path), (status, path));
+        let page = String::from_utf8(answer.body.clone()).unwrap();
+        assert!(page.contains("<h1>There is no page at this address</h1>"));
+        assert!(page.contains("<a href=\"https://keys.example.org/\">"));
+        assert!(page.contains(&format!("<code>{code}</code>")));
+        let json = site.get(path).await;
+        assert_eq!((json.status, json.code().as_str()), (status, code));
+    }
+    // Programs' paths answer programs, whoever opens them.
+    for path in ["/api/v1/enclaves/none/request", "/api/v1/nothing"] {
+        let answer = site.ask(opens(path, HOST)).await;
+        assert_eq!(answer.header("content-type"), Some("application/json"));
+    }
+}

@@ -10,6 +10,7 @@ mod bytes;
 mod error;
 mod evidence;
 mod grant;
+mod history;
 mod host;
 mod ids;
 mod reply;
@@ -28,6 +29,7 @@ pub use evidence::{
     EVIDENCE_BINDING_VERSION, EvidenceBinding, PendingSuccessors, RollbackProtection, RootSource,
 };
 pub use grant::{Grant, GrantKind, GrantedAbility};
+pub use history::{ApprovedBy, ConcernedKey, Excerpt, HistoryEntry, HistoryPage, MAX_ENTRY};
 pub use host::{
     BootFiles, EnclaveEvent, HostReply, HostRequest, MAX_BOOT_FILE, MAX_EVENTS, MAX_PEERS,
     MAX_RELAY_WORD, RelayReply, RelayRequest,
@@ -36,8 +38,8 @@ pub use ids::{
     ACCOUNT_ID_LABEL, AccountId, Address, Hash32, Key32, KeyId, ParseIdError, RecordId, UserHandle,
 };
 pub use reply::{
-    AccountView, Approved, Bare, Evidence, HistoryEntry, HistoryPage, KeyView, Limits, NewPasskey,
-    Outcome, PasskeyView, Prompted, Reply, Response, SignUpStarted, SignedUp, Status,
+    AccountView, Approved, Bare, Evidence, KeyView, Limits, NewPasskey, Outcome, PasskeyView,
+    Prompted, Reply, Response, SignUpStarted, SignedUp, Status,
 };
 pub use request::{
     Approve, Class, MAX_NAME_CHARS, MAX_NONCE, MIN_NONCE, PasskeyCreated, Propose, Query, Read,

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     AccountHead, AccountId, AccountReceipt, Address, Answer, Bytes, CreationOptions, Error,
-    Genesis, Hash32, KeyId, Prompt, PromptKind, RequestOptions, RootSource, RootStatus, Sealed,
+    Genesis, Hash32, HistoryPage, KeyId, Prompt, RequestOptions, RootSource, RootStatus, Sealed,
     Signed,
 };
 
@@ -253,47 +253,4 @@ pub struct KeyView {
     pub created_at: u64,
     /// When it was put away. Milliseconds since 1970.
     pub archived_at: Option<u64>,
-}
-
-/// A stretch of an account's history.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(deny_unknown_fields)]
-pub struct HistoryPage {
-    /// Where the account stands.
-    pub head: AccountHead,
-    /// Newest first.
-    pub entries: Vec<HistoryEntry>,
-    /// Where the next page begins ([`super::Query::History::before`]); absent at the end.
-    pub next: Option<u64>,
-}
-
-/// One decision: a link of the account's audit chain.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(deny_unknown_fields)]
-pub struct HistoryEntry {
-    /// Its place in the chain, from 1.
-    pub sequence: u64,
-    /// SHA-256 of the entry before it (zeros at the first).
-    pub previous: Hash32,
-    /// SHA-256 of the sealed account record that this was decided on. The entry with sequence `n` was
-    /// decided on version `n` of the record, so the history commits to every earlier state.
-    pub record: Hash32,
-    /// When. Milliseconds since 1970.
-    pub at: u64,
-    /// What kind of action.
-    pub kind: PromptKind,
-    /// The summary's title.
-    pub title: String,
-    /// The page it was approved on.
-    pub origin: String,
-    /// The credential id of the passkey that approved it.
-    pub passkey: Bytes,
-    /// What was approved ([`Prompt::digest`]).
-    pub digest: Hash32,
-    /// The key that signed.
-    pub key: Option<KeyId>,
-    /// The signature that was released.
-    pub signature: Option<Bytes>,
 }

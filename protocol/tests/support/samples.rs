@@ -388,10 +388,26 @@ pub(crate) fn answers() -> Vec<(&'static str, Answer)> {
                     at: NOW,
                     kind: PromptKind::SignText,
                     title: "Sign a text".into(),
+                    told: Excerpt {
+                        lines: vec![Line {
+                            label: "Length".into(),
+                            value: "12 characters on 1 lines".into(),
+                        }],
+                        left_out: 2,
+                        text: Some("Hello, world".into()),
+                    },
                     origin: ORIGIN.into(),
-                    passkey: bytes(0x10, 16),
+                    passkey: ApprovedBy {
+                        id: bytes(0x10, 16),
+                        name: "Laptop".into(),
+                        public_key_sha256: Hash32(fill(0x55)),
+                    },
                     digest: Hash32(fill(0x44)),
-                    key: Some(KeyId(3)),
+                    key: Some(ConcernedKey {
+                        key: KeyId(3),
+                        address: Address(fill(0x20)),
+                        label: "Travel".into(),
+                    }),
                     signature: Some(bytes(0xb0, 65)),
                 }],
                 next: None,

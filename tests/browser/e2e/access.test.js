@@ -53,6 +53,10 @@ scenario('every_view_passes_axe_dark_and_light_on_phone_and_desk', async () => {
   await person.approved();
   await page.getByText('Archived', { exact: true }).waitFor();
   await audit(page, 'keys-archived');
+  await page.getByRole('navigation').getByRole('link', { name: 'Sign', exact: true }).click();
+  await page.getByText('No active key', { exact: true }).waitFor();
+  await audit(page, 'sign-no-key');
+  await person.view('Keys');
   await page.getByRole('button', { name: /^Restore / }).click();
   await person.approved();
 

@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 
 const AXE = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 const PICTURES = fileURLToPath(new URL('../screenshots/', import.meta.url));
-const SIZES = { desktop: { width: 1200, height: 850 }, phone: { width: 390, height: 844 } };
+const SIZES = { desktop: { width: 1280, height: 850 }, phone: { width: 360, height: 780 } };
 
 /**
  * @param {import('playwright-core').Page} page

@@ -4,12 +4,12 @@ use ed25519_dalek::{Signer, SigningKey};
 use openkey_protocol::{
     cbor,
     message::{
-        AccountHead, AccountId, AccountReceipt, AccountView, Action, Address, Answer, Call, Error,
-        ErrorCode, Grant, GrantKind, GrantedAbility, Hash32, HistoryEntry, HistoryPage, KeyId,
-        KeyView, Limits, Line, PasskeyView, Payload, Prompt, PromptKind, Prompted, Propose, Query,
-        Read, ReceiptCredential, ReceiptKey, Request, RequestOptions, Response, RootState,
-        RootStatus, Severity, Signed, Statement, Status, Summary, UpgradeStatus, UserHandle,
-        Verdict, Warning,
+        AccountHead, AccountId, AccountReceipt, AccountView, Action, Address, Answer, ApprovedBy,
+        Call, ConcernedKey, Error, ErrorCode, Excerpt, Grant, GrantKind, GrantedAbility, Hash32,
+        HistoryEntry, HistoryPage, KeyId, KeyView, Limits, Line, PasskeyView, Payload, Prompt,
+        PromptKind, Prompted, Propose, Query, Read, ReceiptCredential, ReceiptKey, Request,
+        RequestOptions, Response, RootState, RootStatus, Severity, Signed, Statement, Status,
+        Summary, UpgradeStatus, UserHandle, Verdict, Warning,
     },
 };
 use openkey_verifier::receipt::account_id;
@@ -332,9 +332,22 @@ pub(crate) fn views(cases: &mut Cases) {
         kind: PromptKind::SignText,
         title: "Sign a text".into(),
         origin: ORIGIN.into(),
-        passkey: vec![0xc1; 20].into(),
+        told: Excerpt {
+            lines: Vec::new(),
+            left_out: 0,
+            text: Some("The meeting is at nine.".into()),
+        },
+        passkey: ApprovedBy {
+            id: vec![0xc1; 20].into(),
+            name: "Laptop".into(),
+            public_key_sha256: Hash32([0x33; 32]),
+        },
         digest: Hash32([0x44; 32]),
-        key: Some(KeyId(0)),
+        key: Some(ConcernedKey {
+            key: KeyId(0),
+            address: Address([0x22; 20]),
+            label: "First key".into(),
+        }),
         signature: None,
     };
     let hash = |entry: &HistoryEntry| Hash32(Sha256::digest(cbor::encode(entry).unwrap()).into());

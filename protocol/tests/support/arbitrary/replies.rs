@@ -71,6 +71,25 @@ fn account_view() -> BoxedStrategy<AccountView> {
 }
 
 fn history() -> BoxedStrategy<HistoryPage> {
+    let line = make!(Line {
+        label: text(),
+        value: text()
+    });
+    let told = make!(Excerpt {
+        lines: vec(line, 0..4),
+        left_out: any::<u32>(),
+        text: of(text())
+    });
+    let approved_by = make!(ApprovedBy {
+        id: bytes(),
+        name: text(),
+        public_key_sha256: hash()
+    });
+    let concerned = make!(ConcernedKey {
+        key: key(),
+        address: address(),
+        label: text()
+    });
     let entry = make!(HistoryEntry {
         sequence: any::<u64>(),
         previous: hash(),
@@ -78,10 +97,11 @@ fn history() -> BoxedStrategy<HistoryPage> {
         at: any::<u64>(),
         kind: kind(),
         title: text(),
+        told,
         origin: text(),
-        passkey: bytes(),
+        passkey: approved_by,
         digest: hash(),
-        key: of(key()),
+        key: of(concerned),
         signature: of(bytes()),
     });
     make!(HistoryPage {
