@@ -235,12 +235,20 @@ async fn s1_a_new_visitor_gets_a_key_and_signs_with_it() {
     let begun = person.begin_passkey(&enclave, "Phone").await.unwrap();
     assert_eq!(begun.options.exclude.len(), 1);
     let (credential, _) = second.create(&begun.options).await;
+    let new = credential.id.clone();
     let made = Request::PasskeyCreated(openkey_protocol::message::PasskeyCreated {
         context: begun.context,
         credential,
     });
     let prompted = common::person::prompted(ask(&enclave, &made).await.unwrap()).unwrap();
-    let approval = person.approval(&prompted, browser.get(&prompted.options).await);
+    let by_new = RequestOptions {
+        allow: vec![new],
+        ..prompted.options.clone()
+    };
+    let approval = Approve {
+        possession: Some(second.get(&by_new).await),
+        ..person.approval(&prompted, browser.get(&prompted.options).await)
+    };
     person.send(&enclave, approval).await.unwrap();
     assert_eq!(person.view(&enclave).await.unwrap().passkeys.len(), 2);
 
