@@ -54,7 +54,8 @@ fn every_case_is_explained_as_the_enclave_would() {
 fn people_read_title_severity_digest_rows_and_warnings() {
     let file = case_file("vault-identity.txt");
     let ran = verify(["explain", "--kind", "text", &file, "--key", KEY]).accepted();
-    assert!(ran.stdout.starts_with("Sign a text\n"), "{}", ran.stdout);
+    let title = "Sign a text whose signature is a secret key\n";
+    assert!(ran.stdout.starts_with(title), "{}", ran.stdout);
     for part in [
         "severity  danger",
         "confirm   yes",
@@ -112,7 +113,7 @@ fn a13_the_asking_page_counts() {
     let own = [&asked[..], &["--origin", "https://app.example"]].concat();
     let foreign = [&asked[..], &["--origin", "https://bank.example"]].concat();
     for (asked, severity) in [
-        (own, "notice"),
+        (own, "attention"),
         (foreign, "danger"),
         (asked.to_vec(), "danger"),
     ] {
@@ -122,6 +123,34 @@ fn a13_the_asking_page_counts() {
             answer["title"],
             "Sign in to app.example and take back a permission"
         );
+    }
+}
+
+#[test]
+fn c5_a_plain_sign_in_to_another_site_is_dangerous() {
+    let file =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../consent/vectors/siwe/accepted/expires.txt");
+    let file = file.to_str().unwrap();
+    let asked = ["explain", "--kind", "siwe", file, "--at", AT, "--json"];
+    let by = |origin| verify([&asked[..], &["--origin", origin]].concat());
+    let own = by("https://app.example").accepted().json();
+    assert_eq!(
+        (&own["severity"], &own["confirm"]),
+        (&json!("notice"), &json!(false))
+    );
+    for (ran, says) in [
+        (by("https://evil.example"), "“https://evil.example”"),
+        (by("https://app.example:444"), "app.example"),
+        (
+            verify(asked),
+            "OpenKey cannot see which site asks. Sign only if you are at app.example yourself",
+        ),
+    ] {
+        let answer = ran.accepted().json();
+        assert_eq!(answer["severity"], "danger");
+        assert_eq!(answer["confirm"], true);
+        let said = answer["warnings"][0]["text"].as_str().unwrap();
+        assert!(said.contains(says), "{said}");
     }
 }
 

@@ -6,7 +6,7 @@ use openkey_capability::{
     address::{Capitals, parse_address},
     siwe::Message,
 };
-use openkey_consent::{MAX_PAYLOAD, SigningRequest, read_payload, rule};
+use openkey_consent::{Asker, MAX_PAYLOAD, SigningRequest, read_payload, rule};
 use openkey_protocol::message::{Address, Payload, Severity};
 use openkey_verifier::command::{output, source};
 use serde_json::{Value, json};
@@ -39,7 +39,8 @@ pub(crate) fn run(args: &Explain) -> Result<ExitCode, Stop> {
     let signer = given
         .or_else(|| named(&payload))
         .unwrap_or(Address([0; 20]));
-    match read_payload(&payload, &signer, args.origin.as_deref(), now_ms) {
+    let asker = args.origin.as_deref().map_or(Asker::Unknown, Asker::Site);
+    match read_payload(&payload, &signer, asker, now_ms) {
         Ok(request) => {
             if args.json {
                 output::json(&view(&request));
