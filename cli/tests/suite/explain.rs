@@ -164,6 +164,14 @@ fn wrong_usage_is_not_a_refusal() {
     let with = |more: &[&str]| verify([&["explain", "--kind", "text", &file][..], more].concat());
     with(&["--at", "yesterday"]).not_judged("at");
     with(&["--at", "1969-01-01T00:00:00Z"]).not_judged("at");
+    for origin in [
+        "app.example",
+        "https://app.example/",
+        "https://a@app.example",
+        "null",
+    ] {
+        with(&["--origin", origin]).not_judged("origin");
+    }
     with(&["--key", "0x12"]).not_judged("key");
     with(&["--key", &KEY.replace("f39F", "F39F")]).not_judged("key");
 }

@@ -15,10 +15,15 @@ const ADDRESS: usize = 40;
 const WORD: usize = 40;
 /// Base64 of 32 bytes, with and without its padding, where `/` belongs to it.
 const BASE64: usize = 43;
+/// Fewest changes between small letters, capitals and digits inside of it: paths have few.
+const CHANGES: usize = 8;
 /// Fewest numbers in a row that are the bytes of a digest.
 const BYTES: usize = 24;
 /// Fewest escapes that hide what is written.
 const ESCAPES: usize = 16;
+
+/// A word and where it begins, in bytes.
+type Piece<'t> = (usize, &'t str);
 
 /// What a text says of values that nobody can read.
 pub(super) fn judge(text: &str) -> Option<Finding> {
@@ -28,8 +33,7 @@ pub(super) fn judge(text: &str) -> Option<Finding> {
             part.fill(true);
         }
     }
-    let escapes = hides_in_escapes(text);
-    if !covered.contains(&true) && !escapes {
+    if !covered.contains(&true) {
         return is_address(text).then(|| {
             Finding::new(
                 Severity::Attention,
@@ -38,15 +42,12 @@ pub(super) fn judge(text: &str) -> Option<Finding> {
             )
         });
     }
-    let readable = |word: &(usize, &str)| {
+    let readable = |word: &Piece<'_>| {
         let (start, word) = *word;
         let is_open = covered.get(start) == Some(&false);
         is_open && word.chars().filter(|it| it.is_alphabetic()).count() > 1
     };
-    let is_whole = !escapes
-        && !words(text, char::is_alphanumeric)
-            .iter()
-            .any(|it| readable(it));
+    let is_whole = !words(text, char::is_alphanumeric).iter().any(readable);
     Some(if is_whole {
         Finding::new(
             Severity::Danger,
@@ -75,45 +76,60 @@ fn spans(text: &str) -> Vec<(usize, usize)> {
         }
     }
     for (start, word) in words(text, base64) {
-        let before = text.get(..start).unwrap_or_default();
-        let is_url = word.starts_with("//") || before.ends_with('.');
-        if word.contains(['+', '/']) && word.len() >= BASE64 && is_mixed(word) && !is_url {
+        if word.contains(['+', '/']) && word.len() >= BASE64 && changes(word) >= CHANGES {
             spans.push((start, start + word.len()));
         }
     }
+    spans.extend(escapes(text));
     let pieces = words(text, |c| c.is_ascii_alphanumeric());
-    rows(&pieces, text, &mut spans);
+    spans.extend(row(&pieces, text, is_hex, has_digits));
+    spans.extend(row(&pieces, text, is_byte, has_bytes));
+    spans.extend(row(&pieces, text, is_hex_byte, has_bytes));
     spans
 }
 
-/// Values in pieces: digits in groups, and lists of bytes.
-fn rows(pieces: &[(usize, &str)], text: &str, spans: &mut Vec<(usize, usize)>) {
-    let is_byte = |word: &str| word.parse::<u8>().is_ok();
-    let is_hex_byte = |word: &str| {
-        without_prefix(word).is_some_and(|it| it.len() <= 2 && is_hex(it)) && word.len() > 2
-    };
-    // Words with a prefix are values by themselves.
-    let is_group = |word: &str| is_hex(word);
-    let mut add = |belongs: &dyn Fn(&str) -> bool, is_enough: &dyn Fn(&[(usize, &str)]) -> bool| {
-        for row in pieces.chunk_by(|(_, a), (_, b)| belongs(a) && belongs(b)) {
-            if let (Some((start, _)), Some((end, last))) = (row.first(), row.last())
-                && belongs(last)
-                && is_enough(row)
-                // Words of other alphabets stand between no groups.
-                && text.get(*start..*end).is_some_and(|it| it.is_ascii() || !it.contains(char::is_alphabetic) || row.len() == 1)
-            {
-                spans.push((*start, end + last.len()));
-            }
+/// Values in pieces: words in a row that belong to one value, if there are enough of them.
+fn row(
+    pieces: &[Piece<'_>],
+    text: &str,
+    belongs: fn(&str) -> bool,
+    is_enough: fn(&[Piece<'_>]) -> bool,
+) -> Vec<(usize, usize)> {
+    let mut spans = Vec::new();
+    for row in pieces.chunk_by(|(_, a), (_, b)| belongs(a) && belongs(b)) {
+        let (Some((start, first)), Some((end, last))) = (row.first(), row.last()) else {
+            continue;
+        };
+        // Words of other alphabets are no pieces, but stand between them.
+        let between = text.get(start + first.len()..*end).unwrap_or_default();
+        let is_broken = !between.is_ascii() && between.contains(char::is_alphabetic);
+        if belongs(last) && is_enough(row) && !is_broken {
+            spans.push((*start, end + last.len()));
         }
-    };
-    let digits = |row: &[(usize, &str)]| row.iter().map(|(_, it)| it.len()).sum::<usize>();
-    add(&is_group, &|row| digits(row) >= DIGITS);
-    add(&is_byte, &|row| row.len() >= BYTES);
-    add(&is_hex_byte, &|row| row.len() >= BYTES);
+    }
+    spans
+}
+
+/// Enough digits, in groups of any size. Words with a prefix are values by themselves.
+fn has_digits(row: &[Piece<'_>]) -> bool {
+    row.iter().map(|(_, it)| it.len()).sum::<usize>() >= DIGITS
+}
+
+/// Enough bytes.
+const fn has_bytes(row: &[Piece<'_>]) -> bool {
+    row.len() >= BYTES
+}
+
+fn is_byte(word: &str) -> bool {
+    word.parse::<u8>().is_ok()
+}
+
+fn is_hex_byte(word: &str) -> bool {
+    without_prefix(word).is_some_and(|it| it.len() <= 2 && is_hex(it))
 }
 
 /// The maximal runs of characters that belong to words, with where they begin.
-fn words(text: &str, belongs: impl Fn(char) -> bool) -> Vec<(usize, &str)> {
+fn words(text: &str, belongs: impl Fn(char) -> bool) -> Vec<Piece<'_>> {
     let mut found = Vec::new();
     let mut start = None;
     for (at, c) in text.char_indices().chain([(text.len(), ' ')]) {
@@ -140,7 +156,7 @@ fn is_unreadable_word(word: &str) -> bool {
     if word.contains(['-', '_']) {
         return is_mixed(word);
     }
-    let has = |is: fn(&u8) -> bool| word.as_bytes().iter().any(|it| is(it));
+    let has = |is: fn(&u8) -> bool| word.as_bytes().iter().any(is);
     let has_letters = has(u8::is_ascii_alphabetic);
     let has_both_cases = has(u8::is_ascii_lowercase) && has(u8::is_ascii_uppercase);
     has_letters && (has(u8::is_ascii_digit) || has_both_cases)
@@ -148,7 +164,7 @@ fn is_unreadable_word(word: &str) -> bool {
 
 /// True for small and capital letters and digits in one word, as encodings have them.
 fn is_mixed(word: &str) -> bool {
-    let has = |is: fn(&u8) -> bool| word.as_bytes().iter().any(|it| is(it));
+    let has = |is: fn(&u8) -> bool| word.as_bytes().iter().any(is);
     has(u8::is_ascii_lowercase) && has(u8::is_ascii_uppercase) && has(u8::is_ascii_digit)
 }
 
@@ -167,17 +183,40 @@ fn is_address(text: &str) -> bool {
     digits.len() >= ADDRESS && is_hex(digits)
 }
 
-/// True if letters are written as `\u0061`, `\x61`, `%61` or `&#x61;`, which readers turn into what is
-/// not seen here.
-fn hides_in_escapes(text: &str) -> bool {
-    let is_escape = |rest: &str| {
+/// Where letters are written as `\u0061`, `\x61`, `%61` or `&#x61;`, which readers turn into what is not
+/// seen here; nowhere if there are but a few.
+fn escapes(text: &str) -> Vec<(usize, usize)> {
+    let escape = |(at, _): (usize, &str)| {
+        let rest = text.get(at + 1..)?;
         let digits = rest.trim_start_matches(['u', 'x', '{', '#']);
-        let hex = digits.bytes().take_while(u8::is_ascii_hexdigit).count();
-        hex >= 2
+        let most = if rest.starts_with('u') { 6 } else { 3 };
+        let hex = digits.bytes().take(most).take_while(u8::is_ascii_hexdigit);
+        let count = hex.count();
+        let start = text.len() - digits.len();
+        (count >= 2).then_some((at, start + count))
     };
-    let starts = text.match_indices(['\\', '%', '&']);
-    let escapes = starts.filter(|(at, _)| text.get(at + 1..).is_some_and(is_escape));
-    escapes.count() >= ESCAPES
+    let found: Vec<_> = text
+        .match_indices(['\\', '%', '&'])
+        .filter_map(escape)
+        .collect();
+    if found.len() < ESCAPES {
+        Vec::new()
+    } else {
+        found
+    }
+}
+
+/// How often a capital follows a small letter, or a digit and a letter follow one another.
+fn changes(word: &str) -> usize {
+    let is_change = |a: &u8, b: &u8| {
+        let is_capital_inside = a.is_ascii_lowercase() && b.is_ascii_uppercase();
+        let are_plain = a.is_ascii_alphanumeric() && b.is_ascii_alphanumeric();
+        is_capital_inside || (are_plain && a.is_ascii_digit() != b.is_ascii_digit())
+    };
+    let pairs = word.as_bytes().windows(2);
+    pairs
+        .filter(|pair| matches!(pair, [a, b] if is_change(a, b)))
+        .count()
 }
 
 #[cfg(test)]
@@ -244,14 +283,15 @@ mod tests {
                 assert_eq!(severity(&part), Some(Severity::Attention), "{part}");
             }
         }
-        let escaped: String = DIGEST
-            .bytes()
-            .map(|it| format!("\\u{:04x}", u32::from(it)))
-            .collect();
-        assert_eq!(
-            severity(&format!("{{\"a\":\"{escaped}\"}}")),
-            Some(Severity::Attention)
-        );
+        for (before, after) in [("\\u00", ""), ("\\x", ""), ("%", ""), ("&#x", ";")] {
+            let escaped: String = DIGEST
+                .bytes()
+                .map(|it| format!("{before}{it:02x}{after}"))
+                .collect();
+            assert_eq!(severity(&escaped), Some(Severity::Danger), "{escaped}");
+            let json = format!("{{\"message\":\"{escaped}\"}}");
+            assert_eq!(severity(&json), Some(Severity::Attention), "{json}");
+        }
     }
 
     #[test]
@@ -260,6 +300,7 @@ mod tests {
             "",
             "Hello World",
             "I am 0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266 and pay 1000000000000000000 wei.",
+            "https://app.example/Some/Long/Path/With/Many/Parts/And/More/Of/Them/And/An/End",
             "See https://app.example/Some/Long/Path/With/Many/Parts/And-2024-Words/Index.html?a=1",
             "id 550e8400-e29b-41d4-a716-446655440000 at 2026-03-04T06:00:00.000Z",
             "Donaudampfschifffahrtselektrizitätenhauptbetriebswerkbauunterbeamtengesellschaft",

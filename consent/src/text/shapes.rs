@@ -157,7 +157,7 @@ fn is_rlp_list(bytes: &[u8]) -> bool {
     let Some((items, [])) = rlp_item(bytes) else {
         return false;
     };
-    if bytes.len() < SHORTEST || !bytes.first().is_some_and(|head| *head >= 0xc0) {
+    if bytes.len() < SHORTEST || bytes.first().is_none_or(|head| *head < 0xc0) {
         return false;
     }
     let mut rest = items;

@@ -53,7 +53,7 @@ const PAIRS: [(&str, &str); 14] = [
 const APART: usize = 8;
 
 /// Words that speak of signing in: whole ones, side by side.
-const SIGN_IN: [&[&str]; 22] = [
+const SIGN_IN: [&[&str]; 23] = [
     &["sign", "in"],
     &["signing", "in"],
     &["signin"],
@@ -75,7 +75,51 @@ const SIGN_IN: [&[&str]; 22] = [
     &["prove", "ownership"],
     &["prove", "you"],
     &["verify", "that"],
-    &["terms", "of"],
+    &["terms", "of", "service"],
+    &["terms", "of", "use"],
+];
+
+/// The same in other languages: keys, seeds and vaults, anywhere in a text in small letters.
+const KEYS_ELSEWHERE: [&str; 18] = [
+    "密钥",
+    "密鑰",
+    "私钥",
+    "私鑰",
+    "助记词",
+    "助記詞",
+    "加密",
+    "解密",
+    "秘密鍵",
+    "暗号",
+    "復号",
+    "개인 키",
+    "개인키",
+    "암호화",
+    "schlüssel",
+    "ключ",
+    "clé privée",
+    "clave privada",
+];
+/// The same in other languages: signing in.
+const SIGN_IN_ELSEWHERE: [&str; 18] = [
+    "登录",
+    "登陆",
+    "登入",
+    "验证",
+    "驗證",
+    "ログイン",
+    "サインイン",
+    "認証",
+    "로그인",
+    "인증",
+    "войти",
+    "вход",
+    "авториз",
+    "anmeld",
+    "einlogg",
+    "connexion",
+    "iniciar sesión",
+    "giriş",
 ];
 
 /// What a text speaks of; at most one of each.
@@ -86,7 +130,8 @@ pub(super) fn judge(text: &str) -> Vec<Finding> {
         .filter(|word| !word.is_empty())
         .collect();
     let mut findings = Vec::new();
-    if speaks_of_keys(&words) {
+    let has = |parts: &[&str]| parts.iter().any(|part| lower.contains(part));
+    if speaks_of_keys(&words) || has(&KEYS_ELSEWHERE) {
         findings.push(Finding::new(
             Severity::Attention,
             "that speaks of a key",
@@ -95,7 +140,7 @@ pub(super) fn judge(text: &str) -> Vec<Finding> {
              is for.",
         ));
     }
-    if speaks_of_signing_in(&words) {
+    if speaks_of_signing_in(&words) || has(&SIGN_IN_ELSEWHERE) {
         findings.push(Finding::new(
             Severity::Attention,
             "that may sign you in",
@@ -160,6 +205,8 @@ mod tests {
             "Generate stealth addresses",
             "Register Lighter Account\n\npubkey: 0x00\napi key index: 0x1",
             "Open my wallet",
+            "签名以生成您的加密密钥",
+            "Erzeugt deinen privaten Schlüssel",
         ] {
             assert_eq!(titles(text), ["that speaks of a key"], "{text}");
         }
@@ -172,6 +219,8 @@ mod tests {
             "Login to Example",
             "example.com asks you to log in. One-time code: 1",
             "Nonce: 123456",
+            "欢迎！请签名登录。",
+            "Подпишите, чтобы войти на сайт",
         ] {
             assert_eq!(titles(text), ["that may sign you in"], "{text}");
         }
@@ -186,6 +235,7 @@ mod tests {
             "Zwölf Boxkämpfer jagen Viktor quer über den großen Sylter Deich.",
             "I vote for proposal 12 of the garden club.",
             "Order 66 at 12:30",
+            "In terms of trees we agree.",
         ] {
             assert!(titles(text).is_empty(), "{text}");
         }
