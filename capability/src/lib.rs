@@ -16,7 +16,7 @@
 //! * [`token`]: either of them, as a header carries it.
 //! * [`chain`]: delegations, invocations and revocations, held to what they rest on.
 //! * [`uri`]: RFC 3986 syntax checks.
-//! * [`visible`]: what a person cannot see in a text.
+//! * [`visible`]: what a person cannot see in a text; [`marks`]: marks that change what a person sees.
 #![cfg_attr(
     test,
     // A test that fails by a panic says where; library code never panics.
@@ -32,6 +32,7 @@ pub mod chain;
 pub mod cid;
 pub mod did;
 pub mod key;
+pub mod marks;
 pub mod recap;
 pub mod resource;
 pub mod siwe;

@@ -12,9 +12,11 @@ use icu_properties::{
     props::{
         BidiControl, CanonicalCombiningClass, DefaultIgnorableCodePoint, Emoji, EmojiModifier,
         ExtendedPictographic, GeneralCategory, JoiningType, NoncharacterCodePoint,
-        PrependedConcatenationMark, VariationSelector,
+        PrependedConcatenationMark, QuotationMark, VariationSelector,
     },
 };
+
+use crate::marks::is_mark;
 
 /// Most nonspacing marks on one letter (UTS #39, section 5.4): more of them cover other lines.
 const MAX_MARKS: usize = 4;
@@ -109,6 +111,39 @@ pub fn is_unreadable(c: char) -> bool {
     !c.is_ascii() && is_mark(c) || kind(c).is_some()
 }
 
+/// True for a character that can pass for a quotation mark: all that Unicode calls one, and what is
+/// drawn like one.
+#[must_use]
+pub fn is_quotation_mark(c: char) -> bool {
+    CodePointSetData::new::<QuotationMark>().contains(c)
+        || matches!(
+            c,
+            '`' | '´'
+                | '\u{2b9}'..='\u{2bd}'
+                | '\u{2c8}'
+                | '\u{2ca}'
+                | '\u{2cb}'
+                | '\u{2dd}'
+                | '\u{2ee}'
+                | '\u{2f4}'
+                | '\u{2f6}'
+                | '\u{374}'
+                | '\u{55a}'
+                | '\u{5f3}'
+                | '\u{5f4}'
+                | '\u{1fbd}'..='\u{1fbf}'
+                | '\u{1fef}'
+                | '\u{1ffd}'
+                | '\u{1ffe}'
+                | '\u{2032}'..='\u{2037}'
+                | '\u{2057}'
+                | '\u{275b}'..='\u{2760}'
+                | '\u{3003}'
+                | '\u{a78b}'
+                | '\u{a78c}'
+        )
+}
+
 /// Every character with its position from 1 and, if it does not show, its kind.
 fn characters(text: &str) -> impl Iterator<Item = (usize, char, Option<&'static str>)> + '_ {
     let mut marks = 0;
@@ -185,13 +220,6 @@ fn is_between_joining(before: &str, after: &str) -> bool {
     ) && matches!(
         after,
         Some(JoiningType::RightJoining | JoiningType::DualJoining)
-    )
-}
-
-fn is_mark(c: char) -> bool {
-    matches!(
-        CodePointMapData::<GeneralCategory>::new().get(c),
-        GeneralCategory::NonspacingMark | GeneralCategory::EnclosingMark
     )
 }
 

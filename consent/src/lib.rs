@@ -13,6 +13,7 @@
     allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)
 )]
 
+mod asker;
 mod chains;
 mod danger;
 mod fold;
@@ -24,6 +25,7 @@ mod typed_data;
 mod word;
 mod words;
 
+pub use asker::Asker;
 use openkey_protocol::message::{Address, Error, Payload, PromptKind, Severity, Summary};
 
 /// Largest payload, in bytes: far more than a person reads, and a prompt over it with every field
@@ -54,9 +56,8 @@ impl SigningRequest {
     }
 }
 
-/// Reads a payload strictly and says what signing it with `signer`'s key would do. `origin` is that
-/// of the page that asks, where it is known; `now_ms` is milliseconds since 1970 by the enclave's
-/// clock.
+/// Reads a payload strictly and says what signing it with `signer`'s key would do. `asker` is who
+/// asks, as far as that is certain; `now_ms` is milliseconds since 1970 by the enclave's clock.
 ///
 /// # Errors
 ///
@@ -65,13 +66,13 @@ impl SigningRequest {
 pub fn read_payload(
     payload: &Payload,
     signer: &Address,
-    origin: Option<&str>,
+    asker: Asker<'_>,
     now_ms: u64,
 ) -> Result<SigningRequest, Error> {
     let now_ms = i64::try_from(now_ms).unwrap_or(i64::MAX);
     match payload {
         Payload::Text(text) => text::read(text, signer),
-        Payload::Siwe(text) => siwe::read(text, signer, origin, now_ms),
+        Payload::Siwe(text) => siwe::read(text, signer, asker, now_ms),
         Payload::TypedData(json) => typed_data::read(json, signer, now_ms),
     }
 }

@@ -1,6 +1,6 @@
 //! Plain words for times, amounts and what callers claim.
 
-use openkey_capability::visible::spelled_out;
+use openkey_capability::visible::{is_quotation_mark, spelled_out};
 use openkey_protocol::message::{Line, Severity, Warning};
 use time::OffsetDateTime;
 
@@ -57,15 +57,14 @@ pub(super) fn shown(text: &str, limit: usize) -> String {
 }
 
 /// A caller's claim between quotation marks, which it cannot close itself, and short enough that
-/// what we say after it stays on the line.
+/// what we say after it stays on the line. Whatever could pass for a quotation mark becomes `'`.
 pub(super) fn quoted(text: &str) -> String {
-    let text: String = text
-        .chars()
-        .map(|c| match c {
-            '“' | '”' | '„' | '‟' | '＂' | '〝' | '〞' | '‘' | '’' => '"',
-            other => other,
-        })
-        .collect();
+    let is_closing = |c: char| c != '\'' && is_quotation_mark(c);
+    let mut text = text.replace(is_closing, "'");
+    // Two of them look like one of ours.
+    while text.contains("''") {
+        text = text.replace("''", "'");
+    }
     format!("“{}”", shown(&text, MAX_CLAIM))
 }
 
@@ -200,7 +199,12 @@ mod tests {
     #[test]
     fn claims_cannot_end_their_quotation() {
         let claim = "Bank” (checked by the enclave) “".to_owned();
-        assert_eq!(quoted(&claim), "“Bank\" (checked by the enclave) \"”");
+        assert_eq!(quoted(&claim), "“Bank' (checked by the enclave) '”");
+        for mark in ['"', '″', 'ˮ', '❞', '＂', '״', '〞', '«', '`', '’'] {
+            let claim = format!("Bank{mark} (checked by the enclave) {mark}{mark}");
+            assert_eq!(quoted(&claim), "“Bank' (checked by the enclave) '”");
+        }
+        assert_eq!(quoted("a\nKey: b"), "“a\\nKey: b”");
         let shown = line(
             "Who asks",
             format!("{}; anybody", quoted(&"a”".repeat(500))),

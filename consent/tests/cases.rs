@@ -4,7 +4,7 @@
 
 use std::{fs, path::Path};
 
-use openkey_consent::{SigningRequest, read_payload};
+use openkey_consent::{Asker, SigningRequest, read_payload};
 use openkey_protocol::message::{Address, Error, Payload, Severity};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -14,7 +14,7 @@ const NOW: u64 = 1_772_604_000_000;
 
 fn read(payload: &Payload) -> Result<SigningRequest, Error> {
     let signer: Address = "f39fd6e51aad88f6f4ce6ab8827279cfffb92266".parse().unwrap();
-    read_payload(payload, &signer, None, NOW)
+    read_payload(payload, &signer, Asker::Unknown, NOW)
 }
 
 fn worst(request: &SigningRequest) -> Severity {

@@ -16,7 +16,7 @@ use openkey_capability::{
     recap::ReCap,
     siwe::{Fields, Message},
 };
-use openkey_consent::{SigningRequest, read_payload};
+use openkey_consent::{Asker, SigningRequest, read_payload};
 use openkey_protocol::message::{
     Address, Error, Grant, GrantKind, Payload, PromptKind, Severity, Summary,
 };
@@ -25,7 +25,7 @@ use serde::Deserialize;
 /// 4 March 2026, 06:00:00 UTC.
 const NOW: u64 = 1_772_604_000_000;
 /// The page that asks.
-const ORIGIN: Option<&str> = Some("https://app.example");
+const ORIGIN: Asker<'static> = Asker::Site("https://app.example");
 const ADDRESS: &str = "f39fd6e51aad88f6f4ce6ab8827279cfffb92266";
 const OWNER: &str = "tinycloud:pkh:eip155:1:0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266";
 const SESSION: &str = "did:key:z6Mkon3Necd6NkkyfoGoHxid2znGc59LU3K7mubaRcFbLfLX";

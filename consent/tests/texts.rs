@@ -1,7 +1,7 @@
 //! Texts: signed under their prefix, whatever they look like.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)] // a failing test says where
 
-use openkey_consent::{MAX_PAYLOAD, SigningRequest, read_payload};
+use openkey_consent::{Asker, MAX_PAYLOAD, SigningRequest, read_payload};
 use openkey_protocol::message::{Address, Error, ErrorCode, Payload, Severity};
 use sha3::{Digest as _, Keccak256};
 
@@ -9,7 +9,7 @@ fn text(text: &str) -> Result<SigningRequest, Error> {
     read_payload(
         &Payload::Text(text.to_owned()),
         &Address([0x11; 20]),
-        None,
+        Asker::Unknown,
         0,
     )
 }
@@ -132,7 +132,7 @@ fn e12_a_text_of_32_bytes_is_the_digest_of_something_else() {
     assert_eq!(words.len(), 32);
     assert_eq!(worst(&text(words).unwrap()), None);
     assert_eq!(
-        worst(&text("Sign in to Example, my 31 bytes").unwrap()),
+        worst(&text("Plant two trees, in my 31 bytes").unwrap()),
         None
     );
 }
@@ -189,14 +189,43 @@ fn e12_a_text_whose_signature_is_a_key_says_so() {
             Severity::Attention,
         ),
         (
+            "Sign this message to generate your Aztec Privacy Key. This key lets the application \
+             decrypt your balance on Aztec.\n\nIMPORTANT: Only sign this message if you trust the \
+             application."
+                .to_owned(),
+            Severity::Attention,
+        ),
+        (
+            "Allow this account to control your identity".to_owned(),
+            Severity::Attention,
+        ),
+        (
+            "Add this account as a Ceramic authentication method".to_owned(),
+            Severity::Attention,
+        ),
+        (
+            "Access zkBob account.\n\nOnly sign this message for a trusted client!".to_owned(),
+            Severity::Attention,
+        ),
+        (
+            "Enable Push Profile \nc6f086dbc8295c8499873bf73e374f0bc230d567705c047938b3414163132280"
+                .to_owned(),
+            Severity::Attention,
+        ),
+        (
             "XMTP : Enable Identity\n00\n\nFor more info: https://xmtp.org/signatures/".to_owned(),
             Severity::Attention,
         ),
     ] {
         let request = text(&key).unwrap();
         assert_eq!(worst(&request), Some(severity), "{key}");
+        assert_eq!(
+            request.summary.title, "Sign a text whose signature is a secret key",
+            "{key}"
+        );
         let mut warnings = request.summary.warnings.iter();
-        assert!(warnings.any(|it| it.text.contains("secret key")), "{key}");
+        let is_said = |said: &str| said.contains("The signature of this text is itself");
+        assert!(warnings.any(|it| is_said(&it.text)), "{key}");
     }
 }
 

@@ -9,7 +9,7 @@ mod random;
 use std::{fs, path::Path};
 
 use alloy_dyn_abi::TypedData;
-use openkey_consent::{SigningRequest, read_payload};
+use openkey_consent::{Asker, SigningRequest, read_payload};
 use openkey_protocol::message::{Address, Error, Payload};
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -20,7 +20,12 @@ const NOW: u64 = 1_772_604_000_000;
 
 fn read(json: &str) -> Result<SigningRequest, Error> {
     let signer = Address([0x11; 20]);
-    read_payload(&Payload::TypedData(json.to_owned()), &signer, None, NOW)
+    read_payload(
+        &Payload::TypedData(json.to_owned()),
+        &signer,
+        Asker::Unknown,
+        NOW,
+    )
 }
 
 /// What alloy makes of a document.

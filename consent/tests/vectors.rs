@@ -4,14 +4,14 @@
 
 use std::{fs, path::Path};
 
-use openkey_consent::{SigningRequest, read_payload};
+use openkey_consent::{Asker, SigningRequest, read_payload};
 use openkey_protocol::message::{Address, Error, ErrorCode, Payload, PromptKind, Severity};
 
 /// 4 March 2026, 06:00:00 UTC.
 const NOW: u64 = 1_772_604_000_000;
 
 /// The page that asks.
-const ORIGIN: Option<&str> = Some("https://app.example");
+const ORIGIN: Asker<'static> = Asker::Site("https://app.example");
 
 fn signer() -> Address {
     "f39fd6e51aad88f6f4ce6ab8827279cfffb92266".parse().unwrap()
@@ -330,10 +330,6 @@ fn sign_ins_say_who_what_and_until_when() {
         &|s| s.replace("URI: https://app.example", "URI: https://app.example@x"),
         "different",
     );
-    warns(
-        &|s| s.replace("URI: https://app.example/login", "URI: did:key:z6Mk"),
-        "other than a web",
-    );
     warns(&|s| format!("http://{s}"), "not encrypted");
     warns(
         &|s| s.replace("app.example wants", "xn--pp-1ka.example wants"),
@@ -375,6 +371,123 @@ fn a13_an_address_that_others_read_as_a_revocation_is_dangerous() {
     }
 }
 
+/// What a site gets a person to sign for another site: SCENARIOS 27 of the design.
+#[test]
+fn c5_s27_a_sign_in_to_another_site_than_the_one_that_asks_is_dangerous() {
+    let text = vector("siwe/accepted", "expires");
+    let read = |text: &str, asker| {
+        read_payload(&Payload::Siwe(text.to_owned()), &signer(), asker, NOW).unwrap()
+    };
+    for own in [ORIGIN, Asker::Page("https://app.example")] {
+        let request = read(&text, own);
+        assert!(!request.summary.confirm && request.summary.warnings.is_empty());
+    }
+    // A person pasted it into OpenKey's own page, or it is not known where.
+    for asker in [Asker::Page("https://openkey.example"), Asker::Unknown] {
+        let request = read(&text, asker);
+        assert_eq!(request.severity(), Severity::Danger);
+        assert!(request.summary.confirm);
+        assert_eq!(
+            request.summary.warnings[0].text,
+            "OpenKey cannot see which site asks. Sign only if you are at app.example yourself and \
+             began this sign-in there."
+        );
+    }
+    // The words name both.
+    let request = read(&text, Asker::Site("https://evil.example"));
+    assert!(request.summary.confirm);
+    let said = &request.summary.warnings[0].text;
+    assert!(
+        said.contains("app.example") && said.contains("https://evil.example"),
+        "{said}"
+    );
+    // So for every kind of sign-in.
+    for (name, text) in vectors("siwe/accepted") {
+        assert!(read(&text, Asker::Unknown).summary.confirm, "{name}");
+        assert!(
+            read(&text, Asker::Site("https://evil.example"))
+                .summary
+                .confirm,
+            "{name}"
+        );
+    }
+}
+
+/// Systems exist that take such sign-ins as the rights of a session key.
+#[test]
+fn c5_a_sign_in_for_a_key_or_with_resources_of_other_systems_says_so() {
+    let plain = vector("siwe/accepted", "expires");
+    for uri in [
+        "did:key:z6MkwJZvUcdFomr1peSoTBjwYEGwKDjLxrDXcMkp1bHAzui6",
+        "DID:key:z6Mk",
+        "did:pkh:eip155:1:0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266",
+        "ceramic://*",
+        "ipfs://bafy",
+        "lit:session:80d2a7",
+        "urn:uuid:00000000-0000-4000-8000-000000000002",
+        "x:",
+    ] {
+        let text = plain.replace("https://app.example/login", uri);
+        let request = siwe(&text).unwrap();
+        assert_eq!(request.severity(), Severity::Attention, "{uri}");
+        let said = &request.summary.warnings[0].text;
+        assert!(
+            said.contains("OpenKey does not know which rights"),
+            "{said}"
+        );
+    }
+    for resources in [
+        "- ceramic://*",
+        "- https://app.example/terms\n- ipfs://bafy\n- http://app.example/",
+        "- did:key:z6Mk",
+    ] {
+        let request = siwe(&format!("{plain}\nResources:\n{resources}")).unwrap();
+        assert_eq!(request.severity(), Severity::Attention, "{resources}");
+        let said = &request.summary.warnings[0].text;
+        assert!(said.contains("may give a session key rights"), "{said}");
+    }
+    let https = siwe(&format!("{plain}\nResources:\n- https://app.example/terms")).unwrap();
+    assert_eq!(https.severity(), Severity::Notice);
+}
+
+#[test]
+fn c5_the_end_of_a_long_site_name_is_always_shown() {
+    let long = format!("bank.example.{0}.{0}.{0}.evil.example:444", "a".repeat(60));
+    let text = vector("siwe/accepted", "expires");
+    let text = text.replacen("app.example wants", &format!("{long} wants"), 1);
+    let request = siwe(&text).unwrap();
+    assert!(request.summary.title.starts_with("Sign in to …aa.aaa"));
+    assert!(request.summary.title.ends_with(".evil.example:444"));
+    assert_eq!(line(&request, "Who asks"), long);
+    assert!(request.summary.warnings[0].text.contains(&long));
+}
+
+#[test]
+fn times_that_cannot_be_say_which_and_why() {
+    let plain = vector("siwe/accepted", "plain");
+    for (more, said) in [
+        (
+            "\nExpiration Time: 2026-05-01T00:00:00Z\nNot Before: 2026-06-01T00:00:00Z",
+            "ends before it begins: it would begin on 1 June 2026, 00:00:00 UTC (in 88 days) (Not Before)",
+        ),
+        (
+            "\nExpiration Time: 2026-01-01T00:00:00Z",
+            "it ended on 1 January 2026",
+        ),
+    ] {
+        let error = siwe(&format!("{plain}{more}")).unwrap_err();
+        assert!(error.message.contains(said), "{}", error.message);
+    }
+    let future = plain.replace("Issued At: 2026", "Issued At: 2027");
+    let error = siwe(&format!("{future}\nExpiration Time: 2026-05-01T00:00:00Z")).unwrap_err();
+    assert!(
+        error.message.contains("ends before it was made"),
+        "{}",
+        error.message
+    );
+    assert!(error.message.contains("(Issued At)"), "{}", error.message);
+}
+
 #[test]
 fn a13_a_sign_in_that_does_more_is_titled_as_all_of_it() {
     let plain = vector("siwe/accepted", "expires");
@@ -391,8 +504,8 @@ fn a13_a_sign_in_that_does_more_is_titled_as_all_of_it() {
             "Sign in to app.example and let a node keep your space “default”",
         ),
     ] {
-        let asked_by = |text: &str, origin: Option<&str>| {
-            read_payload(&Payload::Siwe(text.to_owned()), &signer(), origin, NOW).unwrap()
+        let asked_by = |text: &str, asker: Asker<'_>| {
+            read_payload(&Payload::Siwe(text.to_owned()), &signer(), asker, NOW).unwrap()
         };
         let own = asked_by(text, ORIGIN);
         assert_eq!(own.summary.title, title);
@@ -402,21 +515,20 @@ fn a13_a_sign_in_that_does_more_is_titled_as_all_of_it() {
         let bank = text.replacen("app.example wants", "bank.example wants", 1);
         let other_port = text.replacen("app.example wants", "app.example:444 wants", 1);
         let other_scheme = format!("http://{text}");
-        for (foreign, origin) in [
+        for (foreign, asker) in [
             (&bank, ORIGIN),
             (&other_port, ORIGIN),
             (&other_scheme, ORIGIN),
-            (text, Some("https://bank.example")),
-            (text, Some("https://app.example:444")),
-            (text, Some("https://app.example@bank.example")),
-            (text, Some("no origin")),
-            (text, None),
+            (text, Asker::Site("https://bank.example")),
+            (text, Asker::Site("https://app.example:444")),
+            (text, Asker::Site("https://app.example@bank.example")),
+            (text, Asker::Site("no origin")),
+            (text, Asker::Page("https://openkey.example")),
+            (text, Asker::Unknown),
         ] {
-            let request = asked_by(foreign, origin);
-            assert!(request.summary.confirm, "{origin:?} {foreign}");
-            let words = &request.summary.warnings[0];
-            assert_eq!(words.severity, Severity::Danger);
-            assert!(words.text.contains("another site"), "{}", words.text);
+            let request = asked_by(foreign, asker);
+            assert!(request.summary.confirm, "{asker:?} {foreign}");
+            assert_eq!(request.summary.warnings[0].severity, Severity::Danger);
             assert!(request.summary.title.starts_with("Sign in to "));
         }
     }

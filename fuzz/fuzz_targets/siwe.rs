@@ -4,7 +4,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use openkey_capability::siwe::{Message, looks_like_siwe, mentions_recap};
-use openkey_consent::read_payload;
+use openkey_consent::{Asker, read_payload};
 use openkey_protocol::message::{Address, Payload};
 
 fuzz_target!(|text: &str| {
@@ -16,7 +16,7 @@ fuzz_target!(|text: &str| {
         assert!(looks);
         let signer = Address(message.fields().address);
         let payload = Payload::Siwe(text.to_owned());
-        if let Ok(request) = read_payload(&payload, &signer, None, 1_772_604_000_000) {
+        if let Ok(request) = read_payload(&payload, &signer, Asker::Unknown, 1_772_604_000_000) {
             let grants = &request.summary.grants;
             assert_eq!(message.has_recap(), !grants.is_empty());
             for grant in grants {

@@ -2,12 +2,12 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use openkey_consent::read_payload;
+use openkey_consent::{Asker, read_payload};
 use openkey_protocol::message::{Address, Payload, Severity};
 
 fuzz_target!(|json: &str| {
     let payload = Payload::TypedData(json.to_owned());
-    match read_payload(&payload, &Address([0x11; 20]), None, 1_772_604_000_000) {
+    match read_payload(&payload, &Address([0x11; 20]), Asker::Unknown, 1_772_604_000_000) {
         Ok(request) => {
             let summary = request.summary;
             // Only long runs of white space are folded.

@@ -54,7 +54,8 @@ fn every_case_is_explained_as_the_enclave_would() {
 fn people_read_title_severity_digest_rows_and_warnings() {
     let file = case_file("vault-identity.txt");
     let ran = verify(["explain", "--kind", "text", &file, "--key", KEY]).accepted();
-    assert!(ran.stdout.starts_with("Sign a text\n"), "{}", ran.stdout);
+    let title = "Sign a text whose signature is a secret key\n";
+    assert!(ran.stdout.starts_with(title), "{}", ran.stdout);
     for part in [
         "severity  danger",
         "confirm   yes",
@@ -112,7 +113,7 @@ fn a13_the_asking_page_counts() {
     let own = [&asked[..], &["--origin", "https://app.example"]].concat();
     let foreign = [&asked[..], &["--origin", "https://bank.example"]].concat();
     for (asked, severity) in [
-        (own, "notice"),
+        (own, "attention"),
         (foreign, "danger"),
         (asked.to_vec(), "danger"),
     ] {
@@ -126,6 +127,34 @@ fn a13_the_asking_page_counts() {
 }
 
 #[test]
+fn c5_a_plain_sign_in_to_another_site_is_dangerous() {
+    let file =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../consent/vectors/siwe/accepted/expires.txt");
+    let file = file.to_str().unwrap();
+    let asked = ["explain", "--kind", "siwe", file, "--at", AT, "--json"];
+    let by = |origin| verify([&asked[..], &["--origin", origin]].concat());
+    let own = by("https://app.example").accepted().json();
+    assert_eq!(
+        (&own["severity"], &own["confirm"]),
+        (&json!("notice"), &json!(false))
+    );
+    for (ran, says) in [
+        (by("https://evil.example"), "“https://evil.example”"),
+        (by("https://app.example:444"), "app.example"),
+        (
+            verify(asked),
+            "OpenKey cannot see which site asks. Sign only if you are at app.example yourself",
+        ),
+    ] {
+        let answer = ran.accepted().json();
+        assert_eq!(answer["severity"], "danger");
+        assert_eq!(answer["confirm"], true);
+        let said = answer["warnings"][0]["text"].as_str().unwrap();
+        assert!(said.contains(says), "{said}");
+    }
+}
+
+#[test]
 fn wrong_usage_is_not_a_refusal() {
     let file = case_file("persian.txt");
     verify(["explain", &file]).not_judged_usage();
@@ -135,6 +164,14 @@ fn wrong_usage_is_not_a_refusal() {
     let with = |more: &[&str]| verify([&["explain", "--kind", "text", &file][..], more].concat());
     with(&["--at", "yesterday"]).not_judged("at");
     with(&["--at", "1969-01-01T00:00:00Z"]).not_judged("at");
+    for origin in [
+        "app.example",
+        "https://app.example/",
+        "https://a@app.example",
+        "null",
+    ] {
+        with(&["--origin", origin]).not_judged("origin");
+    }
     with(&["--key", "0x12"]).not_judged("key");
     with(&["--key", &KEY.replace("f39F", "F39F")]).not_judged("key");
 }

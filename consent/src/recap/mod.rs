@@ -22,8 +22,6 @@ pub(super) use strict::{own_words, read};
 pub(super) struct Granted {
     /// What the title says of it: `give 3 permissions`.
     pub(super) does: String,
-    /// True if it lets a node keep a space.
-    pub(super) is_hosting: bool,
     pub(super) grants: Vec<Grant>,
     pub(super) lines: Vec<Line>,
     pub(super) warnings: Vec<Warning>,
@@ -66,7 +64,6 @@ pub(super) fn explain(message: &Message, recap: &ReCap) -> Result<Granted, Error
     }));
     Ok(Granted {
         does,
-        is_hosting,
         grants: granted.grants,
         lines,
         warnings,

@@ -3,10 +3,10 @@
 
 use std::sync::LazyLock;
 
-use openkey_protocol::message::{Severity, Warning};
+use openkey_protocol::message::Severity;
 use serde::Deserialize;
 
-use crate::words::warning;
+use super::Finding;
 
 /// Fewest bytes of hexadecimal that are worth a second look: an address.
 const ENCODED: usize = 20;
@@ -19,11 +19,34 @@ static SHAPES: LazyLock<Option<Vec<Shape>>> =
 #[serde(deny_unknown_fields)]
 struct Shape {
     test: Test,
+    is: Sort,
     severity: Severity,
+    /// What the title says of the text.
+    title: String,
     says: String,
     /// Where the shape is from: for whoever reads the file.
     #[cfg_attr(not(test), allow(dead_code))]
     source: String,
+}
+
+/// What sort of thing a text is.
+#[derive(Clone, Copy, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+enum Sort {
+    /// Its bytes are taken for something.
+    Bytes,
+    /// It is the digits of bytes that are: the first such shape that fits says what the text is,
+    /// the others say less.
+    Encoded,
+    /// Its signature is a key, or gives one rights: the first such shape says which.
+    Key,
+}
+
+/// What else need not be told of a text.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Known {
+    pub(super) is_encoded: bool,
+    pub(super) is_key: bool,
 }
 
 #[derive(Deserialize)]
@@ -46,7 +69,7 @@ enum Test {
     /// The text is a JSON object in which this text stands.
     JsonText(String),
     StartsWith(String),
-    HasLine(String),
+    Contains(String),
 }
 
 fn hex_bytes<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
@@ -55,15 +78,6 @@ fn hex_bytes<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<u8
 }
 
 impl Test {
-    /// True for tests that look at what hexadecimal digits stand for: the first that fits says
-    /// what the text is, the others say less.
-    const fn is_of_encoded(&self) -> bool {
-        matches!(
-            self,
-            Self::EncodedLength(_) | Self::EncodedStart(_) | Self::ListAfter(_)
-        )
-    }
-
     fn fits(&self, text: &str, encoded: Option<&[u8]>) -> bool {
         match self {
             Self::Length(length) => {
@@ -82,35 +96,42 @@ impl Test {
             Self::JsonMember(name) => is_object(text) && text.contains(&format!("\"{name}\"")),
             Self::JsonText(value) => is_object(text) && text.contains(value),
             Self::StartsWith(start) => text.starts_with(start),
-            Self::HasLine(line) => text.lines().any(|it| it == line),
+            Self::Contains(words) => text.contains(words),
         }
     }
 }
 
 /// What a text is taken for.
-pub(super) fn judge(text: &str) -> Vec<Warning> {
+pub(super) fn judge(text: &str) -> (Vec<Finding>, Known) {
     judge_by(SHAPES.as_deref(), text)
 }
 
-fn judge_by(shapes: Option<&[Shape]>, text: &str) -> Vec<Warning> {
+fn judge_by(shapes: Option<&'static [Shape]>, text: &str) -> (Vec<Finding>, Known) {
     let Some(shapes) = shapes else {
-        return vec![warning(
+        let broken = Finding::new(
             Severity::Danger,
+            "that cannot be judged",
             "This program is broken: it cannot say what this text may be taken for.",
-        )];
+        );
+        return (vec![broken], Known::default());
     };
     let encoded = decoded(text);
-    let mut warnings = Vec::new();
-    let mut is_encoded = false;
+    let mut known = Known::default();
+    let mut findings = Vec::new();
     for shape in shapes {
-        if (shape.test.is_of_encoded() && is_encoded) || !shape.test.fits(text, encoded.as_deref())
-        {
+        let is_told = match shape.is {
+            Sort::Bytes => false,
+            Sort::Encoded => known.is_encoded,
+            Sort::Key => known.is_key,
+        };
+        if is_told || !shape.test.fits(text, encoded.as_deref()) {
             continue;
         }
-        is_encoded |= shape.test.is_of_encoded();
-        warnings.push(warning(shape.severity, &shape.says));
+        known.is_encoded |= shape.is == Sort::Encoded;
+        known.is_key |= shape.is == Sort::Key;
+        findings.push(Finding::new(shape.severity, &shape.title, &shape.says));
     }
-    warnings
+    (findings, known)
 }
 
 /// The bytes whose hexadecimal digits a text is, with or without `0x`, however it is spaced.
@@ -127,27 +148,47 @@ fn is_object(text: &str) -> bool {
     text.trim_start().starts_with('{')
 }
 
-/// True if the bytes are one RLP list, by its header (Ethereum Yellow Paper, appendix B), with
-/// at least the nine items of the oldest transaction in it.
+/// True if the bytes are one RLP list (Ethereum Yellow Paper, appendix B) of at least the three
+/// items of an authorisation; each item ends where the next one begins.
 fn is_rlp_list(bytes: &[u8]) -> bool {
-    /// An item takes at least a byte.
-    const LEAST: usize = 9;
-    if bytes.len() <= LEAST {
+    const LEAST: usize = 3;
+    /// Shorter than any transaction or authorisation.
+    const SHORTEST: usize = 10;
+    let Some((items, [])) = rlp_item(bytes) else {
+        return false;
+    };
+    if bytes.len() < SHORTEST || bytes.first().is_none_or(|head| *head < 0xc0) {
         return false;
     }
-    match bytes.split_first() {
-        Some((&head @ 0xc1..=0xf7, rest)) => rest.len() == usize::from(head - 0xc0),
-        Some((&head @ 0xf8..=0xff, rest)) => {
-            let Some((length, rest)) = rest.split_at_checked(usize::from(head - 0xf7)) else {
-                return false;
-            };
-            let claimed = length.iter().try_fold(0usize, |claimed, byte| {
-                claimed.checked_mul(256)?.checked_add(usize::from(*byte))
-            });
-            claimed == Some(rest.len())
-        }
-        _ => false,
+    let mut rest = items;
+    let mut count = 0_usize;
+    while !rest.is_empty() {
+        let Some((_, after)) = rlp_item(rest) else {
+            return false;
+        };
+        rest = after;
+        count += 1;
     }
+    count >= LEAST
+}
+
+/// What the first item holds, and what follows it.
+fn rlp_item(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (head, rest) = bytes.split_first()?;
+    let (sized, least, longest) = match head {
+        0..=0x7f => return bytes.split_at_checked(1),
+        0x80..=0xbf => (0x80, 0xb7, 55),
+        0xc0..=0xff => (0xc0, 0xf7, 55),
+    };
+    let short = usize::from(head - sized);
+    if short <= longest {
+        return rest.split_at_checked(short);
+    }
+    let (length, rest) = rest.split_at_checked(usize::from(head - least))?;
+    let claimed = length.iter().try_fold(0_usize, |claimed, byte| {
+        claimed.checked_mul(256)?.checked_add(usize::from(*byte))
+    })?;
+    rest.split_at_checked(claimed)
 }
 
 #[cfg(test)]
@@ -161,12 +202,35 @@ mod tests {
         for shape in shapes {
             assert!(shape.source.starts_with("https://"), "{}", shape.source);
             assert!(shape.says.ends_with('.'), "{}", shape.says);
+            assert!(!shape.title.is_empty() && !shape.title.ends_with('.'));
         }
     }
 
     #[test]
+    fn only_what_ends_where_it_says_is_a_list() {
+        for list in ["c9808080808080808080", "f83180", "d7019411"] {
+            let mut bytes = hex::decode(list).unwrap();
+            let whole = match bytes[0] {
+                0xf8 => 2 + usize::from(bytes[1]),
+                head => 1 + usize::from(head - 0xc0),
+            };
+            bytes.resize(whole, 0x7f);
+            if list == "d7019411" {
+                bytes.truncate(22);
+                bytes.extend([0x11, 0x80]);
+            }
+            assert!(is_rlp_list(&bytes), "{list}");
+            bytes.push(0);
+            assert!(!is_rlp_list(&bytes), "{list}");
+        }
+        // "Hello" in Greek has the length that its first byte would claim.
+        assert!(!is_rlp_list("Γεια σου".as_bytes()));
+        assert!(!is_rlp_list(b""));
+    }
+
+    #[test]
     fn without_the_list_every_text_is_dangerous() {
-        let warnings = judge_by(None, "Hello World");
-        assert_eq!(warnings[0].severity, Severity::Danger);
+        let (findings, _) = judge_by(None, "Hello World");
+        assert_eq!(findings[0].warning.severity, Severity::Danger);
     }
 }

@@ -1,7 +1,7 @@
 //! Whatever is granted: every permission is among the words, or nothing is signed.
 
 use openkey_capability::{cid::Cid, siwe::Message};
-use openkey_consent::read_payload;
+use openkey_consent::{Asker, read_payload};
 use openkey_protocol::message::{Address, Payload, Severity};
 use proptest::{collection::vec, prelude::*, sample::select, strategy::BoxedStrategy};
 
@@ -140,7 +140,7 @@ proptest! {
             prop_assert_ne!(after.digest, before.digest);
         }
         let signer = ADDRESS.parse().unwrap();
-        let as_text = read_payload(&Payload::Text(changed), &signer, None, NOW);
+        let as_text = read_payload(&Payload::Text(changed), &signer, Asker::Unknown, NOW);
         prop_assert!(as_text.is_err(), "a sign-in passed as a text");
     }
 }
@@ -184,7 +184,8 @@ fn the_fuzz_corpus_is_judged() {
             continue;
         };
         let signer = Address(message.fields().address);
-        let Ok(request) = read_payload(&Payload::Siwe(text.clone()), &signer, None, NOW) else {
+        let Ok(request) = read_payload(&Payload::Siwe(text.clone()), &signer, Asker::Unknown, NOW)
+        else {
             continue;
         };
         let grants = &request.summary.grants;

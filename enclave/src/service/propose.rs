@@ -1,5 +1,6 @@
 //! From an action to its prompt.
 
+use openkey_consent::{Asker, read_payload};
 use openkey_protocol::{
     message::{
         Action, Error, ErrorCode, Hash32, KeyId, NewPasskey, PasskeyCreated, Payload, Prompted,
@@ -88,7 +89,9 @@ impl<S: RecordStore> Enclave<S> {
         let address = loaded.account.signing_key(key)?.address;
         let change = Change::Sign { key, address };
         loaded.account.check(&change, now)?;
-        let read = || openkey_consent::read_payload(payload, &address, Some(&request.origin), now);
+        // The page vouches for itself alone: which site gave the person the payload is not known.
+        let asker = Asker::Page(&request.origin);
+        let read = || read_payload(payload, &address, asker, now);
         let read = self.effort.read(loaded.account.id, payload, now, read)?;
         let digest = Hash32(read.digest);
         let origin = request.origin.clone();

@@ -81,6 +81,48 @@ async fn a1_a_dangerous_prompt_needs_its_digest_repeated() {
     assert_eq!(code(refused), Some(ErrorCode::ConfirmationNeeded));
 }
 
+/// What a person pastes into the page was given to them by some site, and nobody knows which.
+#[tokio::test]
+async fn c5_a_pasted_sign_in_for_another_site_needs_its_digest_repeated() {
+    let world = World::new();
+    let enclave = world.boot().await;
+    let mut person = Person::register(&enclave, 1).await;
+    let sign_in = |domain: &str| Action::Sign {
+        key: KeyId(0),
+        payload: Payload::Siwe(format!(
+            "{domain} wants you to sign in with your Ethereum account:\n{}\n\n\nURI: \
+             http://{domain}/\nVersion: 1\nChain ID: 1\nNonce: 32891756\nIssued At: \
+             2026-01-01T00:00:00Z\nExpiration Time: 2099-01-01T00:00:00Z",
+            openkey_capability::address::eip55(person.address.as_bytes())
+        )),
+    };
+    let own = sign_in("localhost:7100");
+    let foreign = [sign_in("bank.example"), sign_in("localhost:7101")];
+    let prompted = person.propose(&enclave, own).await.unwrap();
+    assert!(!prompted.prompt.summary.confirm);
+    person.approve(&enclave, &prompted).await.unwrap();
+    for action in foreign {
+        let prompted = person.propose(&enclave, action).await.unwrap();
+        let shown = prompted.prompt.clone();
+        assert!(shown.summary.confirm);
+        let said = &shown.summary.warnings[0].text;
+        assert!(
+            said.starts_with("OpenKey cannot see which site asks."),
+            "{said}"
+        );
+        let answer = person.authenticator.get(&prompted.options);
+        let approval = person.approval(&prompted, answer.clone());
+        let refused = person.send(&enclave, approval).await;
+        assert_eq!(code(refused), Some(ErrorCode::ConfirmationNeeded));
+        let approval = Approve {
+            confirmed: Some(shown.digest),
+            ..person.approval(&prompted, answer)
+        };
+        let approved = person.send(&enclave, approval).await.unwrap();
+        assert_eq!(signature(&approved).1, shown.digest);
+    }
+}
+
 #[tokio::test]
 async fn d5_a_failed_answer_does_not_spend_the_context_and_a_good_one_does() {
     let world = World::new();

@@ -18,8 +18,9 @@ const SESSION: &str = "did:key:z6Mkon3Necd6NkkyfoGoHxid2znGc59LU3K7mubaRcFbLfLX"
 fn fields(person: &Person) -> Fields {
     let one = NonZeroU64::MIN;
     let made = "2026-01-01T00:00:00.000Z";
+    // The page's own site: for any other, every sign-in is dangerous.
     let mut fields = Fields::new(
-        "app.example",
+        "localhost:7100",
         person.address.0,
         SESSION,
         one,
@@ -87,7 +88,7 @@ async fn a2_a6_a7_an_approval_signs_the_bytes_that_were_shown_and_no_others() {
         ("another nonce", other(|it| it.nonce = "k3jv82lq0b".into())),
         (
             "another domain",
-            other(|it| it.domain = "app.examp1e".into()),
+            other(|it| it.domain = "localhost:7101".into()),
         ),
         (
             "another key",
@@ -202,12 +203,10 @@ async fn d17_a_hosting_grant_is_a_prompt_of_its_own() {
     let world = World::new();
     let enclave = world.boot().await;
     let mut person = Person::register(&enclave, 1).await;
-    // For the page that asks: for another site it would be dangerous.
-    let own = Fields {
-        domain: "localhost:7100".to_owned(),
-        ..fields(&person)
-    };
-    let host = unsigned(own, &[("default/space", "tinycloud.space/host")]);
+    let host = unsigned(
+        fields(&person),
+        &[("default/space", "tinycloud.space/host")],
+    );
     let prompted = person.propose(&enclave, action(host.text())).await.unwrap();
     let shown = prompted.prompt.clone();
     assert_eq!(shown.summary.grants[0].kind, GrantKind::Hosting);

@@ -147,6 +147,27 @@ scenario('a_permit_is_flagged_and_needs_a_second_confirmation', async () => {
   await person.leave();
 });
 
+scenario('s27_a_pasted_sign_in_for_another_site_names_it_and_needs_a_second_confirmation', async () => {
+  const { person, page, address } = await system.registered();
+  await person.view('Sign');
+  await page.getByRole('radio', { name: 'Sign-in message' }).check();
+  await page.getByText('Compose one').click();
+  await page.getByLabel('Who asks (domain)').fill('bank.example');
+  await page.getByLabel('Where (URI)').fill('https://bank.example/');
+  await person.button('Put it in the field').click();
+  const message = await page.locator('#payload').inputValue();
+  await person.button('Show what would be signed').click();
+  await person.prompt();
+  await person.dialog().getByText('Dangerous').first().waitFor();
+  await person.dialog().getByText('OpenKey cannot see which site asks. Sign only if you are at bank.example yourself and began this sign-in there.').waitFor();
+  assert.ok(await person.dialog().getByRole('button', { name: 'Approve with passkey' }).isDisabled());
+  await person.dialog().getByRole('checkbox').check();
+  await person.approved();
+  const { signature } = await person.signature();
+  assert.ok(await verifyMessage({ address, message, signature }));
+  await person.leave();
+});
+
 scenario('s7_a_second_passkey_is_added_with_approval_renamed_and_removed_but_never_the_last', async () => {
   const { person, page, address } = await system.registered();
   await person.view('Passkeys');

@@ -1,6 +1,6 @@
 //! A8, A9, B7: nothing is signed that can be read in two ways.
 
-use openkey_protocol::message::{Action, ErrorCode, KeyId, Payload, PromptKind};
+use openkey_protocol::message::{Action, ErrorCode, KeyId, Outcome, Payload, PromptKind};
 use openkey_simulator::person::Person;
 use openkey_simulator::simulation::Simulation;
 use openkey_tests::simulation;
@@ -90,8 +90,14 @@ fn a8_sign_in_messages_that_are_not_canonical_are_refused() {
             "{name} as text"
         );
     }
-    let signed = ada.sign(KeyId(0), Payload::Siwe(good)).unwrap();
-    assert_eq!(signed.address, ada.keys()[0].address);
+    // C5: in order, but nobody vouches that this site asks.
+    let proposal = ask(&ada, Payload::Siwe(good)).unwrap();
+    assert!(proposal.prompt.summary.confirm);
+    let outcome = ada.approve_danger(&proposal).unwrap();
+    let Outcome::Signature { address, .. } = outcome else {
+        panic!("{outcome:?}");
+    };
+    assert_eq!(address, ada.keys()[0].address);
 }
 
 #[test]

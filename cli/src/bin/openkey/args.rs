@@ -56,7 +56,8 @@ pub(crate) struct Explain {
     /// When it would be signed (RFC 3339). Without it: now.
     #[arg(long, value_name = "RFC3339")]
     pub(crate) at: Option<String>,
-    /// The origin of the page that asks. Without it: judged as one that is not known.
+    /// The origin of the site that asks, as if it were known for certain. Without it nobody knows who
+    /// asks, as for what a person pastes into the page.
     #[arg(long, value_name = "URL")]
     pub(crate) origin: Option<String>,
     /// Print one JSON object.

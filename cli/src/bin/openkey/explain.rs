@@ -5,8 +5,9 @@ use std::{path::Path, process::ExitCode};
 use openkey_capability::{
     address::{Capitals, parse_address},
     siwe::Message,
+    uri::parse_uri,
 };
-use openkey_consent::{MAX_PAYLOAD, SigningRequest, read_payload, rule};
+use openkey_consent::{Asker, MAX_PAYLOAD, SigningRequest, read_payload, rule};
 use openkey_protocol::message::{Address, Payload, Severity};
 use openkey_verifier::command::{output, source};
 use serde_json::{Value, json};
@@ -39,7 +40,11 @@ pub(crate) fn run(args: &Explain) -> Result<ExitCode, Stop> {
     let signer = given
         .or_else(|| named(&payload))
         .unwrap_or(Address([0; 20]));
-    match read_payload(&payload, &signer, args.origin.as_deref(), now_ms) {
+    let asker = match args.origin.as_deref() {
+        None => Asker::Unknown,
+        Some(origin) => Asker::Site(checked_origin(origin)?),
+    };
+    match read_payload(&payload, &signer, asker, now_ms) {
         Ok(request) => {
             if args.json {
                 output::json(&view(&request));
@@ -71,6 +76,25 @@ fn moment(text: &str) -> Result<u64, Stop> {
             Stop::failed(
                 "at",
                 format!("--at {text}: write a date and time since 1970 like 2026-03-04T06:00:00Z"),
+            )
+        })
+}
+
+/// An origin as browsers write one. With anything else no sign-in would ever be the site's own.
+fn checked_origin(text: &str) -> Result<&str, Stop> {
+    parse_uri(text)
+        .ok()
+        .filter(|uri| uri.path.is_empty() && uri.query.is_none() && uri.fragment.is_none())
+        .and_then(|uri| uri.authority)
+        .filter(|authority| authority.userinfo.is_none())
+        .map(|_| text)
+        .ok_or_else(|| {
+            Stop::failed(
+                "origin",
+                format!(
+                    "--origin {text}: write scheme, host and, if it has one, port, without a slash at \
+                     the end, like https://app.example:8443"
+                ),
             )
         })
 }
