@@ -86,7 +86,10 @@ pub(super) fn safe_transaction(shape: &Shape<'_, '_>, context: Context<'_>) -> O
             Value::Integer { magnitude, .. } if *magnitude == Word::ZERO => "a call".to_owned(),
             _ => "a DELEGATE CALL: with the Safe's own rights".to_owned(),
         }))
-        .with(refund.map(|it| line("Also pays", it.text)))
+        .with([line(
+            "Also pays",
+            refund.map_or_else(|| "nothing".to_owned(), |it| it.text),
+        )])
         .warn_if(delegated)
         .warn_if(paid.as_deref()),
     )

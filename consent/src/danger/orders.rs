@@ -247,10 +247,15 @@ pub(super) fn item_order(shape: &Shape<'_, '_>, context: Context<'_>) -> Option<
     }
     shape.tell(&OFFER);
     shape.tell(&CONSIDERATION);
+    let finding = Finding::danger("Sell or buy items (a marketplace order)", ANY_TIME)
+        .with(given)
+        .with(received);
+    let finding = offer
+        .iter()
+        .chain(&consideration)
+        .fold(finding, Finding::accounting_for);
     Some(
-        Finding::danger("Sell or buy items (a marketplace order)", ANY_TIME)
-            .with(given)
-            .with(received)
+        finding
             .with(parties(shape, context))
             .with(shape.begins(&["starttime"], context))
             .with(shape.until("Until", &ENDS, context))
@@ -268,18 +273,24 @@ fn is_something(item: &Shape<'_, '_>) -> bool {
 
 /// One item: its kind by Seaport's `ItemType`, its contract, its number, how many.
 fn item(item: &Shape<'_, '_>) -> String {
+    const TOKENS: [&str; 1] = ["token"];
+    const NUMBERS: [&str; 3] = ["identifierorcriteria", "identifier", "tokenid"];
+    const KINDS: [&str; 1] = ["itemtype"];
+    for names in [&TOKENS[..], &NUMBERS, &KINDS, &AMOUNTS, &RECEIVERS] {
+        item.tell(names);
+    }
     let first = |names: &[&str]| item.uints(names).first().map(|(number, _)| **number);
-    let kind = match first(&["itemtype"]).and_then(|kind| kind.to_u64()) {
+    let kind = match first(&KINDS).and_then(|kind| kind.to_u64()) {
         Some(0) => "coin",
         Some(1) => "token",
         Some(2 | 3) => "item",
         Some(4 | 5) => "ANY item (or one of a list)",
         _ => "asset",
     };
-    let number = first(&["identifierorcriteria", "identifier", "tokenid"])
+    let number = first(&NUMBERS)
         .filter(|number| number.bits() > 0)
         .map_or_else(String::new, |number| format!(" number {number}"));
-    let tokens = item.addresses(&["token"]).into_iter();
+    let tokens = item.addresses(&TOKENS).into_iter();
     let tokens: Vec<String> = tokens.map(|it| token_text(Some(it))).collect();
     let mut amounts: Vec<String> = item
         .uints(&AMOUNTS)
