@@ -256,9 +256,8 @@ pub(super) fn delegation(shape: &Shape<'_, '_>, context: Context<'_>) -> Option<
 /// operations, and messages that are nothing but bytes or a hash.
 pub(super) fn contract_call(shape: &Shape<'_, '_>, context: Context<'_>) -> Option<Finding> {
     let targets = shape.addresses(&TARGETS);
-    let is_call = !shape.bytes(&DATA).is_empty()
-        && !(targets.is_empty() && shape.addresses(&ACTORS).is_empty());
-    if is_call {
+    let has_account = !targets.is_empty() || !shape.addresses(&ACTORS).is_empty();
+    if has_account && !shape.bytes(&DATA).is_empty() {
         let mut calls = shape.address_rows("Calls", &TARGETS);
         if targets.is_empty() {
             // A member like `from` is who acts, and no program that is called.

@@ -196,7 +196,7 @@ fn elsewhere(shape: &Shape<'_, '_>, context: Context<'_>) -> Vec<String> {
     let receivers = shape.addresses(&RECEIVERS).into_iter();
     receivers
         .filter(|it| *it != context.signer && !is_zero(it))
-        .map(|it| eip55(it))
+        .map(eip55)
         .collect()
 }
 
@@ -237,7 +237,7 @@ pub(super) fn item_order(shape: &Shape<'_, '_>, context: Context<'_>) -> Option<
             is_nothing &= !is_something(item);
             line("You receive", what)
         } else {
-            let to: Vec<String> = to.into_iter().map(|it| eip55(it)).collect();
+            let to: Vec<String> = to.into_iter().map(eip55).collect();
             let to = to.join(" and ");
             line("Goes to others", format!("{what}, to {to}"))
         });
