@@ -25,7 +25,16 @@ const DATA: [&str; 9] = [
     "initcode",
     "paymasteranddata",
 ];
-const TARGETS: [&str; 3] = ["to", "target", "contract"];
+const TARGETS: [&str; 8] = [
+    "to",
+    "target",
+    "contract",
+    "contractaddress",
+    "destination",
+    "dest",
+    "callee",
+    "module",
+];
 /// Whose account makes a call.
 const ACTORS: [&str; 6] = ["from", "sender", "account", "owner", "user", "signer"];
 const ENDS: [&str; 5] = [

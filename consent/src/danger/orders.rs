@@ -40,6 +40,10 @@ const TAKERS: [&str; 3] = ["taker", "takeraddress", "buyer"];
 const RECEIVERS: [&str; 4] = ["receiver", "recipient", "to", "beneficiary"];
 const ANY_TIME: &str = "Whoever holds this signature can make this exchange happen until it ends, \
                         without asking again. Check what you receive.";
+/// Whose side is whose is the program's to say, if another account is the maker.
+const OF_ANOTHER: &str = "The order names another account as the one who makes it. A program may \
+                          still take it for an order of your key; then both sides are the other way \
+                          round.";
 const NOTHING: &str = "You receive nothing for what you give.";
 
 /// Where the key stands in an order.
@@ -159,7 +163,8 @@ pub(super) fn token_order(shape: &Shape<'_, '_>, context: Context<'_>) -> Option
         return None;
     }
     let party = Party::of(shape, context);
-    let mut finding = Finding::danger("Exchange tokens (an order)", ANY_TIME);
+    let mut finding = Finding::danger("Exchange tokens (an order)", ANY_TIME)
+        .warn_if((party != Party::Maker).then_some(OF_ANOTHER));
     if sides.len() > 1 {
         finding = finding.warn_if(Some(
             "It has several pairs of what is given and received. Any of them may be the one that \
@@ -221,7 +226,8 @@ pub(super) fn item_order(shape: &Shape<'_, '_>, context: Context<'_>) -> Option<
     const CONSIDERATION: [&str; 1] = ["consideration"];
     let offer = shape.structs(&OFFER)?;
     let consideration = shape.structs(&CONSIDERATION)?;
-    let gives = match Party::of(shape, context) {
+    let party = Party::of(shape, context);
+    let gives = match party {
         Party::Maker => "You give",
         Party::Taker | Party::Neither => "The offerer gives",
     };
@@ -259,7 +265,8 @@ pub(super) fn item_order(shape: &Shape<'_, '_>, context: Context<'_>) -> Option<
             .with(parties(shape, context))
             .with(shape.begins(&["starttime"], context))
             .with(shape.until("Until", &ENDS, context))
-            .warn_if(is_nothing.then_some(NOTHING)),
+            .warn_if(is_nothing.then_some(NOTHING))
+            .warn_if((party != Party::Maker).then_some(OF_ANOTHER)),
     )
 }
 

@@ -85,7 +85,28 @@ pub(super) fn finding(document: &Document<'_>, context: Context<'_>) -> Finding 
     check_site(&sign_in, context, &mut finding);
     check_times(&sign_in, context.now_ms, &mut finding);
     check_chain(&sign_in, &mut finding);
+    check_nonce(&sign_in, &mut finding);
     finding
+}
+
+/// The nonce is one word: it is the only member that may be anything, and words in it would be
+/// signed as if they were agreed to.
+fn check_nonce(sign_in: &SignIn<'_>, finding: &mut Finding) {
+    /// Longer than any random number that programs use, in bytes.
+    const MOST: usize = 128;
+    let is_word = |nonce: &str| {
+        let is_part = |it: u8| it.is_ascii_alphanumeric() || b"-_.:+/=".contains(&it);
+        nonce.len() <= MOST && nonce.bytes().all(is_part)
+    };
+    if let Some(nonce) = sign_in.text("nonce").filter(|it| !is_word(it)) {
+        finding.warnings.push(warning(
+            Severity::Danger,
+            format!(
+                "Its nonce is {}, which is more than one random word.",
+                quoted(nonce)
+            ),
+        ));
+    }
 }
 
 /// True for host and port, without anything else that a reader could take for the host.
@@ -101,6 +122,13 @@ fn check_site(sign_in: &SignIn<'_>, context: Context<'_>, finding: &mut Finding)
             finding
                 .warnings
                 .extend(asker::foreign(context.asker, None, domain));
+            let lower = domain.to_ascii_lowercase();
+            if lower.split('.').any(|label| label.starts_with("xn--")) {
+                finding.warnings.push(warning(
+                    Severity::Attention,
+                    "The site's name has letters beyond a to z and may look like another one.",
+                ));
+            }
         } else {
             finding.warnings.push(warning(
                 Severity::Danger,
