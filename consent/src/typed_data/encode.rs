@@ -137,10 +137,14 @@ mod tests {
         let types: Vec<String> = (0..count)
             .map(|at| {
                 let held: BTreeSet<usize> = held(at).into_iter().collect();
-                let members: Vec<String> = held
+                let mut members: Vec<String> = held
                     .into_iter()
                     .map(|inner| format!(r#"{{"name":"m{inner}","type":"T{inner:03}[]"}}"#))
                     .collect();
+                // A struct has members.
+                if members.is_empty() {
+                    members.push(r#"{"name":"last","type":"bool"}"#.to_owned());
+                }
                 format!(r#""T{at:03}":[{}]"#, members.join(","))
             })
             .collect();
