@@ -294,7 +294,7 @@ proptest! {
         which in any::<prop::sample::Index>(),
         changes in prop::collection::vec(change(), 1..4),
     ) {
-        let mut document = which.get(&*PROTOCOLS).clone();
+        let mut document = which.get(&PROTOCOLS).clone();
         let mut before = read(&document.to_string()).unwrap().severity();
         for (number, change) in changes.iter().enumerate() {
             if !apply(&mut document, change, number) {
