@@ -39,7 +39,7 @@ pub(crate) fn foreign(asker: Asker<'_>, scheme: Option<&str>, domain: &str) -> O
 
 /// True if a domain is host and port of an origin, and so is its scheme if it has one. Origins are
 /// compared in full; without a port the scheme's own counts (ERC-4361).
-fn is_of(origin: &str, scheme: Option<&str>, domain: &str) -> bool {
+pub(crate) fn is_of(origin: &str, scheme: Option<&str>, domain: &str) -> bool {
     let Ok(asking) = parse_uri(origin) else {
         return false;
     };

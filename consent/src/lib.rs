@@ -73,7 +73,7 @@ pub fn read_payload(
     match payload {
         Payload::Text(text) => text::read(text, signer),
         Payload::Siwe(text) => siwe::read(text, signer, asker, now_ms),
-        Payload::TypedData(json) => typed_data::read(json, signer, now_ms),
+        Payload::TypedData(json) => typed_data::read(json, signer, asker, now_ms),
     }
 }
 

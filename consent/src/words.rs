@@ -124,7 +124,7 @@ pub(super) fn unix_seconds(seconds: &Word, now_ms: i64) -> String {
             // At most LAST × 1000, far below the limit.
             moment(seconds.saturating_mul(1000).cast_signed(), now_ms)
         }
-        _ => "never: the date is beyond the year 9999".to_owned(),
+        _ => "never: counted in seconds, the date is beyond the year 9999".to_owned(),
     }
 }
 
@@ -137,24 +137,20 @@ pub(super) enum Size {
     Limited,
 }
 
-/// An amount of a type with `bits` bits in words, and whether it is unlimited. Decimals are the
-/// token's own affair: the number is in its smallest units.
-pub(super) fn amount(value: &Word, bits: u32) -> (String, Size) {
+/// An amount of a type with `bits` bits in words, and whether it is unlimited. `unit` says what it
+/// counts, as far as that is known; decimals are the token's own affair and never guessed.
+pub(super) fn amount(value: &Word, bits: u32, unit: &str) -> (String, Size) {
+    let counted = format!("{value} {unit}");
+    let counted = counted.trim_end();
     if value.is_all_ones(bits) {
         (
             format!("UNLIMITED ({value}, the largest there is)"),
             Size::Unlimited,
         )
     } else if value.bits() > BEYOND_ANY_SUPPLY {
-        (
-            format!("UNLIMITED in effect ({value} of the token's smallest units)"),
-            Size::Unlimited,
-        )
+        (format!("UNLIMITED in effect ({counted})"), Size::Unlimited)
     } else {
-        (
-            format!("{value} of the token's smallest units"),
-            Size::Limited,
-        )
+        (counted.to_owned(), Size::Limited)
     }
 }
 
@@ -181,7 +177,7 @@ mod tests {
 
     #[test]
     fn amounts_keep_every_digit() {
-        let amount = |word, bits| super::amount(&word, bits);
+        let amount = |word, bits| super::amount(&word, bits, "of the token's smallest units");
         assert_eq!(
             amount(Word::from(1_000_000), 256),
             (

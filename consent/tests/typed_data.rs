@@ -3,6 +3,8 @@
 
 #[path = "typed_data/danger.rs"]
 mod danger;
+#[path = "typed_data/mixed.rs"]
+mod mixed;
 #[path = "typed_data/random.rs"]
 mod random;
 

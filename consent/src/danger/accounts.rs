@@ -1,17 +1,20 @@
 //! Handing over control: transactions of other accounts, delegations, calls of programs.
 
+use openkey_capability::address::eip55;
 use openkey_protocol::message::Line;
 
 use super::{
     Context, Finding,
-    shape::{Shape, address_line},
+    shape::{OF_COIN, Shape, address_line, is_zero, said, token_text},
 };
 use crate::{
     chains,
-    words::{amount, line},
+    typed_data::{Type, Value},
+    word::Word,
+    words::line,
 };
 
-const DATA: [&str; 8] = [
+const DATA: [&str; 9] = [
     "data",
     "calldata",
     "functionsignature",
@@ -20,7 +23,20 @@ const DATA: [&str; 8] = [
     "payload",
     "executiondata",
     "initcode",
+    "paymasteranddata",
 ];
+const TARGETS: [&str; 8] = [
+    "to",
+    "target",
+    "contract",
+    "contractaddress",
+    "destination",
+    "dest",
+    "callee",
+    "module",
+];
+/// Whose account makes a call.
+const ACTORS: [&str; 6] = ["from", "sender", "account", "owner", "user", "signer"];
 const ENDS: [&str; 5] = [
     "deadline",
     "expiry",
@@ -29,45 +45,135 @@ const ENDS: [&str; 5] = [
     "validuntiltime",
 ];
 
-fn data_line(data: &[u8]) -> Line {
-    let what = match data {
-        [] => "none in this field".to_owned(),
-        _ => format!(
+/// Rows of what a program is told to do.
+fn instructions(shape: &Shape<'_, '_>) -> Vec<Line> {
+    shape.list("Instructions", &DATA, |kind, value| match value {
+        Value::Bytes(data) if data.is_empty() => "none in this field".to_owned(),
+        Value::Bytes(data) => format!(
             "{} bytes that say what the program does; a person cannot read them",
             data.len()
         ),
-    };
-    line("Instructions", what)
+        _ => said(kind, value),
+    })
 }
 
-fn value_line(shape: &Shape<'_, '_>) -> Option<Line> {
-    let (value, bits) = shape.uint(&["value", "msgvalue"])?;
-    Some(line("Sends", amount(value, bits).0))
+fn coins_sent(shape: &Shape<'_, '_>) -> Vec<Line> {
+    shape.amount_rows("Sends", &["value", "msgvalue"], OF_COIN)
 }
 
 /// A transaction of a Safe (<https://docs.safe.global>): the key signs as one of its owners.
 pub(super) fn safe_transaction(shape: &Shape<'_, '_>, context: Context<'_>) -> Option<Finding> {
-    let to = shape.address(&["to"])?;
-    let data = shape.bytes(&["data"])?;
-    let (operation, _) = shape.uint(&["operation"])?;
-    if !shape.has(&["safetxgas", "basegas", "gastoken", "refundreceiver"]) {
+    const OPERATION: [&str; 1] = ["operation"];
+    let operations = shape.uints(&OPERATION);
+    let is_safe = !shape.addresses(&["to"]).is_empty()
+        && !shape.bytes(&["data"]).is_empty()
+        && !operations.is_empty()
+        && shape.has(&["safetxgas", "basegas", "gastoken", "refundreceiver"]);
+    if !is_safe {
         return None;
     }
-    let delegated = (operation.bits() > 0).then_some(
+    let delegated = operations.iter().any(|(it, _)| it.bits() > 0).then_some(
         "The program runs with the Safe's own rights (delegate call): it can take over the Safe.",
     );
+    let refund = Refund::of(shape);
+    let title = match refund {
+        Some(Refund { pays: true, .. }) => "Approve a transaction of a Safe that pays a refund",
+        _ => "Approve a transaction of a Safe",
+    };
+    let paid = refund.as_ref().filter(|it| it.pays).map(|it| it.warning());
     let safe = context.contract.map(|safe| address_line("Safe", safe));
     Some(
         Finding::danger(
-            "Approve a transaction of a Safe",
+            title,
             "With enough owners' signatures the Safe does this, without asking again.",
         )
         .with(safe)
-        .with([address_line("Calls", to)])
-        .with(value_line(shape))
-        .with([data_line(data)])
-        .warn_if(delegated),
+        .with(shape.address_rows("Calls", &TARGETS))
+        .with(coins_sent(shape))
+        .with(instructions(shape))
+        .with(shape.rows("Runs as", &OPERATION, |_, value| match value {
+            Value::Integer { magnitude, .. } if *magnitude == Word::ZERO => "a call".to_owned(),
+            _ => "a DELEGATE CALL: with the Safe's own rights".to_owned(),
+        }))
+        .with([line(
+            "Also pays",
+            refund.map_or_else(|| "nothing".to_owned(), |it| it.text),
+        )])
+        .warn_if(delegated)
+        .warn_if(paid.as_deref()),
     )
+}
+
+/// What a Safe pays for gas beside the transaction itself: `handlePayment` of its contract
+/// (<https://github.com/safe-global/safe-smart-account/blob/main/contracts/Safe.sol>).
+struct Refund {
+    /// Without a gas price, nothing is paid.
+    pays: bool,
+    receiver: String,
+    text: String,
+}
+
+impl Refund {
+    /// `None` if nothing of it is set.
+    fn of(shape: &Shape<'_, '_>) -> Option<Self> {
+        const PRICE: [&str; 1] = ["gasprice"];
+        const BASE: [&str; 2] = ["basegas", "datagas"];
+        const TOKEN: [&str; 1] = ["gastoken"];
+        const RECEIVER: [&str; 1] = ["refundreceiver"];
+        let shown = |names: &[&str]| {
+            let rows = shape.rows("", names, said);
+            let texts: Vec<String> = rows.into_iter().map(|row| row.value).collect();
+            texts.join(" and ")
+        };
+        let is_set = |names: &[&str]| {
+            shape.uints(names).iter().any(|(it, _)| it.bits() > 0)
+                || shape.addresses(names).iter().any(|it| !is_zero(it))
+        };
+        // Named in any case, so that the row for what is not explained does not list them.
+        let (price, base) = (shown(&PRICE), shown(&BASE));
+        let (_, _) = (shown(&TOKEN), shown(&RECEIVER));
+        if ![&PRICE[..], &BASE, &TOKEN, &RECEIVER]
+            .into_iter()
+            .any(is_set)
+        {
+            return None;
+        }
+        let tokens = shape.addresses(&TOKEN).into_iter();
+        let tokens: Vec<String> = tokens.map(|it| token_text(Some(it))).collect();
+        let receivers = shape.addresses(&RECEIVER).into_iter();
+        let receivers: Vec<String> = receivers
+            .map(|it| {
+                if is_zero(it) {
+                    "whoever sends the transaction".to_owned()
+                } else {
+                    eip55(it)
+                }
+            })
+            .collect();
+        let receiver = receivers.join(" and ");
+        let pays = is_set(&PRICE);
+        let nothing = if pays {
+            ""
+        } else {
+            "nothing while the gas price is 0; it would be "
+        };
+        Some(Self {
+            pays,
+            text: format!(
+                "{nothing}to {receiver}: (gas used + {base}) × {price} of the smallest units of {}",
+                tokens.join(" and ")
+            ),
+            receiver,
+        })
+    }
+
+    fn warning(&self) -> String {
+        format!(
+            "Beside the transaction, the Safe pays {} for gas, as much as the signed numbers say. A \
+             refund can be larger than the transaction itself.",
+            self.receiver
+        )
+    }
 }
 
 /// The members of an EIP-7702 authorisation (<https://eips.ethereum.org/EIPS/eip-7702>). A real
@@ -83,59 +189,63 @@ pub(super) fn code_authorization(shape: &Shape<'_, '_>, _: Context<'_>) -> Optio
         "delegation",
         "delegationaddress",
     ];
+    const CHAIN: [&str; 2] = ["chainid", "chain"];
     /// Chain, program, nonce, and the parts of a signature.
     const MOST: usize = 6;
-    let (chain, _) = shape.uint(&["chainid", "chain"])?;
-    let code = shape.address(&CODE)?;
-    if !shape.has(&["nonce"]) || shape.len() > MOST {
-        return None;
-    }
-    let chain = match chain.to_u64() {
-        Some(0) => "EVERY chain".to_owned(),
-        Some(id) => chains::name(id),
-        None => chain.to_string(),
-    };
-    Some(
+    let is_authorization = !shape.uints(&CHAIN).is_empty()
+        && !shape.addresses(&CODE).is_empty()
+        && shape.has(&["nonce"])
+        && shape.len() <= MOST;
+    is_authorization.then(|| {
         Finding::danger(
             "Hand the whole account to a program",
             "Like an EIP-7702 authorisation: the program can do everything that the key can.",
         )
-        .with([
-            address_line("Program", code),
-            line("On", chain),
-            line("Until", "No end"),
-        ]),
-    )
+        .with(shape.address_rows("Program", &CODE))
+        .with(shape.rows("On", &CHAIN, |kind, value| match (kind, value) {
+            (Type::Uint(_), Value::Integer { magnitude, .. }) => match magnitude.to_u64() {
+                Some(0) => "EVERY chain".to_owned(),
+                Some(id) => chains::name(id),
+                None => format!("{magnitude}, which is no chain"),
+            },
+            _ => said(kind, value),
+        }))
+        .with([line(
+            "Until",
+            "Not said; an authorisation like this holds until another one",
+        )])
+    })
 }
 
 /// Delegations of the right to act (ERC-7710 and its like) and of votes (ERC-5805).
 pub(super) fn delegation(shape: &Shape<'_, '_>, context: Context<'_>) -> Option<Finding> {
     /// Members of a struct that moves votes and nothing else.
     const VOTES: [&str; 5] = ["delegator", "delegatee", "nonce", "expiry", "deadline"];
-    if let Some(delegatee) = shape
-        .address(&["delegatee"])
-        .filter(|_| shape.has_only(&VOTES))
-    {
+    const DELEGATORS: [&str; 4] = ["delegator", "owner", "from", "account"];
+    const CAVEATS: [&str; 1] = ["caveat"];
+    if !shape.addresses(&["delegatee"]).is_empty() && shape.has_only(&VOTES) {
         return Some(
             Finding::danger(
                 "Give your votes to somebody",
                 "Whoever holds this signature can make the delegatee vote with your tokens.",
             )
-            .with([
-                address_line("Who votes", delegatee),
-                shape.until(&ENDS, context),
-            ]),
+            .with(shape.address_rows("Who votes", &["delegatee"]))
+            .with(shape.actor_rows(&DELEGATORS, context))
+            .with(shape.until("Until", &ENDS, context)),
         );
     }
-    let delegate = shape.address(&[
+    const DELEGATES: [&str; 5] = [
         "delegate",
         "delegatee",
         "sessionkey",
         "agent",
         "agentaddress",
-    ])?;
+    ];
+    if shape.addresses(&DELEGATES).is_empty() {
+        return None;
+    }
     let unbounded = shape
-        .structs(&["caveats"])
+        .structs(&CAVEATS)
         .is_some_and(|caveats| caveats.is_empty())
         .then_some("The delegation has no limits.");
     Some(
@@ -143,10 +253,10 @@ pub(super) fn delegation(shape: &Shape<'_, '_>, context: Context<'_>) -> Option<
             "Let somebody act for you (a delegation)",
             "The delegate can do what you can, within the limits below, without asking again.",
         )
-        .with([
-            address_line("Who may act", delegate),
-            shape.until(&ENDS, context),
-        ])
+        .with(shape.address_rows("Who may act", &DELEGATES))
+        .with(shape.actor_rows(&DELEGATORS, context))
+        .with(shape.rows("Limits", &CAVEATS, said))
+        .with(shape.until("Until", &ENDS, context))
         .warn_if(unbounded),
     )
 }
@@ -154,25 +264,35 @@ pub(super) fn delegation(shape: &Shape<'_, '_>, context: Context<'_>) -> Option<
 /// Calls of programs on behalf of the key: ERC-2771 forward requests, meta transactions, user
 /// operations, and messages that are nothing but bytes or a hash.
 pub(super) fn contract_call(shape: &Shape<'_, '_>, context: Context<'_>) -> Option<Finding> {
-    use crate::typed_data::Type;
-
-    let target = shape.address(&["to", "target", "sender", "from", "account", "contract"]);
-    if let (Some(target), Some(data)) = (target, shape.bytes(&DATA)) {
+    let targets = shape.addresses(&TARGETS);
+    let has_account = !targets.is_empty() || !shape.addresses(&ACTORS).is_empty();
+    if has_account && !shape.bytes(&DATA).is_empty() {
+        let mut calls = shape.address_rows("Calls", &TARGETS);
+        if targets.is_empty() {
+            // A member like `from` is who acts, and no program that is called.
+            let by_domain = context.contract.map_or_else(
+                || "Not said".to_owned(),
+                |it| format!("{} (the contract that the request is for)", eip55(it)),
+            );
+            calls.push(line("Calls", by_domain));
+        }
         return Some(
             Finding::danger(
                 "Let somebody call a program as you",
                 "Whoever holds this signature can make the call, and a person cannot read what \
                  it does.",
             )
-            .with([address_line("Calls", target)])
-            .with(value_line(shape))
-            .with([data_line(data), shape.until(&ENDS, context)]),
+            .with(calls)
+            .with(shape.actor_rows(&ACTORS, context))
+            .with(coins_sent(shape))
+            .with(instructions(shape))
+            .with(shape.until("Until", &ENDS, context)),
         );
     }
-    let opaque = shape
-        .members()
-        .all(|(_, kind, _)| matches!(kind, Type::Bytes | Type::FixedBytes(32)));
-    opaque.then(|| {
+    let is_opaque = shape
+        .kinds()
+        .all(|kind| matches!(kind, Type::Bytes | Type::FixedBytes(32)));
+    is_opaque.then(|| {
         Finding::danger(
             "Sign data that a person cannot read",
             "The message is only bytes or a hash. Nobody can see here what it allows.",

@@ -6,11 +6,8 @@
 
 use openkey_protocol::message::Severity;
 
-use super::Finding;
-use crate::{
-    typed_data::{Document, Type, Value},
-    words::warning,
-};
+use super::{Context, Finding, shape::Shape, sign_in};
+use crate::typed_data::Document;
 
 /// A message that is known not to move value or hand over control.
 #[derive(Clone, Copy)]
@@ -24,6 +21,8 @@ pub(super) struct Known {
     /// Members that may hold a digest as a number or text, because the source says what it is.
     pub(super) digests: &'static [&'static str],
     domain: DomainRule,
+    /// Whose account it is for: a member that nearly always holds the signer's own address.
+    actor: Option<&'static str>,
 }
 
 /// What the domain has to be.
@@ -35,22 +34,35 @@ enum DomainRule {
 }
 
 impl Known {
-    pub(super) fn finding(&self) -> Finding {
-        let warnings = match self.severity {
-            Severity::Notice => Vec::new(),
-            severity => vec![warning(severity, self.why)],
-        };
-        Finding {
-            title: self.title.to_owned(),
-            lines: Vec::new(),
-            warnings,
+    pub(super) fn finding(&self, document: &Document<'_>, context: Context<'_>) -> Finding {
+        if self.written.is_empty() {
+            return sign_in::finding(document, context);
         }
+        let mut finding = Finding::new(self.severity, self.title, self.why);
+        if self.severity == Severity::Notice {
+            finding.warnings.clear();
+        }
+        let Some(actor) = self.actor else {
+            return finding;
+        };
+        let shape = Shape::of(&document.message);
+        let is_foreign = shape
+            .addresses(&[actor])
+            .iter()
+            .any(|it| *it != context.signer);
+        finding.with(shape.actor_rows(&[actor], context)).also_warn(
+            Severity::Notice,
+            is_foreign.then_some(
+                "It is in the name of another address than that of your key. It counts only where \
+                     that address lets your key sign for it.",
+            ),
+        )
     }
 }
 
 /// The row of a message, if it is on the list.
 pub(super) fn find(document: &Document<'_>, signer: &[u8; 20]) -> Option<Known> {
-    if is_sign_in(document, signer) {
+    if sign_in::is_one(document, signer) {
         return Some(SIGN_IN);
     }
     let domain = &document.domain;
@@ -63,33 +75,17 @@ pub(super) fn find(document: &Document<'_>, signer: &[u8; 20]) -> Option<Known> 
         .copied()
 }
 
+/// Told by its members ([`sign_in`]), in whatever order they stand.
 const SIGN_IN: Known = Known {
     written: "",
     severity: Severity::Notice,
-    title: "Sign in, with a typed message",
+    title: "",
     why: "",
     // A nonce is random, and programs write it as they like.
     digests: &["nonce"],
     domain: DomainRule::Any,
+    actor: None,
 };
-
-/// Struct names of sign-ins.
-const SIGN_INS: [&str; 4] = ["Login", "SignIn", "Auth", "Authentication"];
-
-/// A sign-in as a typed message, as tutorials and libraries write it: one struct, for no contract,
-/// with nothing but what a sign-in needs. There is no standard for these; what signs in is EIP-4361.
-fn is_sign_in(document: &Document<'_>, signer: &[u8; 20]) -> bool {
-    SIGN_INS.contains(&document.message.definition.name.as_str())
-        && document.domain.contract().is_none()
-        && document.message.members().all(|(member, value)| {
-            match (member.name.as_str(), &member.kind, value) {
-                ("domain" | "uri" | "nonce" | "issuedAt" | "expirationTime", Type::String, _)
-                | ("nonce" | "chainId", Type::Uint(256), _) => true,
-                ("wallet", _, Value::Address(wallet)) => wallet == signer,
-                _ => false,
-            }
-        })
-}
 
 const fn notice(written: &'static str, title: &'static str) -> Known {
     Known {
@@ -99,6 +95,7 @@ const fn notice(written: &'static str, title: &'static str) -> Known {
         why: "",
         digests: &[],
         domain: DomainRule::Any,
+        actor: None,
     }
 }
 
@@ -110,6 +107,7 @@ const fn attention(written: &'static str, title: &'static str, why: &'static str
         why,
         digests: &[],
         domain: DomainRule::Any,
+        actor: None,
     }
 }
 
@@ -118,14 +116,16 @@ const fn snapshot(written: &'static str) -> Known {
     Known {
         digests: &["proposal", "choice"],
         domain: DomainRule::Named("snapshot"),
+        actor: Some("from"),
         ..notice(written, "Vote on a proposal (Snapshot)")
     }
 }
 
 /// OpenZeppelin's Governor names a proposal by a digest.
-const fn governor(written: &'static str) -> Known {
+const fn governor(written: &'static str, actor: Option<&'static str>) -> Known {
     Known {
         digests: &["proposalId"],
+        actor,
         ..attention(
             written,
             "Vote on a proposal (Governor)",
@@ -135,11 +135,23 @@ const fn governor(written: &'static str) -> Known {
 }
 
 const fn lens(written: &'static str, title: &'static str) -> Known {
-    attention(
-        written,
-        title,
-        "Whoever holds this signature can publish this in your name.",
-    )
+    Known {
+        // What is published is named by its digest.
+        digests: &["contentURI", "metadataURI"],
+        ..attention(
+            written,
+            title,
+            "Whoever holds this signature can publish this in your name.",
+        )
+    }
+}
+
+/// With the member that holds the signer's own address.
+const fn of(actor: &'static str, row: Known) -> Known {
+    Known {
+        actor: Some(actor),
+        ..row
+    }
 }
 
 const fn makes_key(written: &'static str) -> Known {
@@ -185,29 +197,42 @@ const ROWS: [Known; 23] = [
          read it here.",
     ),
     // https://github.com/farcasterxyz/hub-monorepo, packages/core/src/crypto/eip712.ts
-    attention(
-        "VerificationClaim(uint256 fid,address address,bytes32 blockHash,uint8 network)",
-        "Claim an address for a Farcaster account",
-        "The Farcaster account with this number is shown as yours.",
+    of(
+        "address",
+        attention(
+            "VerificationClaim(uint256 fid,address address,bytes32 blockHash,uint8 network)",
+            "Claim an address for a Farcaster account",
+            "The Farcaster account with this number is shown as yours.",
+        ),
     ),
     // https://github.com/Polymarket/clob-client, src/signing/eip712.ts
-    attention(
-        "ClobAuth(address address,string timestamp,uint256 nonce,string message)",
-        "Make API keys (Polymarket)",
-        "Whoever holds this signature can get API keys that trade for this account.",
+    of(
+        "address",
+        attention(
+            "ClobAuth(address address,string timestamp,uint256 nonce,string message)",
+            "Make API keys (Polymarket)",
+            "Whoever holds this signature can get API keys that trade for this account.",
+        ),
     ),
     // https://github.com/compound-finance/compound-protocol, GovernorBravoDelegateStorageV1
-    governor("Ballot(uint256 proposalId,uint8 support)"),
+    governor("Ballot(uint256 proposalId,uint8 support)", None),
     // https://github.com/OpenZeppelin/openzeppelin-contracts, version 5, Governor.sol
-    governor("Ballot(uint256 proposalId,uint8 support,address voter,uint256 nonce)"),
+    governor(
+        "Ballot(uint256 proposalId,uint8 support,address voter,uint256 nonce)",
+        Some("voter"),
+    ),
     governor(
         "ExtendedBallot(uint256 proposalId,uint8 support,address voter,uint256 nonce,string reason,bytes params)",
+        Some("voter"),
     ),
     // https://eips.ethereum.org/EIPS/eip-3009
-    attention(
-        "CancelAuthorization(address authorizer,bytes32 nonce)",
-        "Cancel a transfer that you authorised",
-        "The authorisation with this number can no longer be used.",
+    of(
+        "authorizer",
+        attention(
+            "CancelAuthorization(address authorizer,bytes32 nonce)",
+            "Cancel a transfer that you authorised",
+            "The authorisation with this number can no longer be used.",
+        ),
     ),
     // https://github.com/cowprotocol/contracts, src/ts/order.ts
     attention(

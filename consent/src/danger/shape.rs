@@ -1,32 +1,82 @@
-//! Looking up members by name and type.
+//! Looking up members by name and type, every one of each meaning, and keeping account of which a
+//! person is told about.
+
+use core::cell::RefCell;
+use std::collections::BTreeSet;
 
 use openkey_capability::address::eip55;
 use openkey_protocol::message::Line;
 
-use super::Context;
+use super::{Context, place};
 use crate::{
     typed_data::{Struct, Type, Value},
     word::Word,
-    words::{Size, amount, line, unix_seconds},
+    words::{Size, amount, line, quoted, unix_seconds},
 };
 
-/// The members of a struct by their names in lower case without underscores, since authors spell
-/// the same member in several ways.
+/// Members that only tell one signature from another.
+const COUNTERS: [&str; 4] = ["nonce", "salt", "counter", "usernonce"];
+/// Most values of one list that are repeated in the rows above the fields.
+const MAX_LISTED: usize = 8;
+/// In seconds since 1970, September 2001: numbers below count something else, or ended long ago.
+const FIRST_TIME: u64 = 1_000_000_000;
+/// What an amount of a token counts. How many of them are a whole token is the token's own affair.
+pub(super) const OF_TOKEN: &str = "of the token's smallest units";
+/// What an amount of a chain's own coin counts.
+pub(super) const OF_COIN: &str = "of the smallest units of the chain's own coin";
+
+/// A member of a struct.
+struct Item<'v, 's> {
+    /// Its name in lower case without underscores, since authors spell one name in several ways.
+    folded: String,
+    name: &'v str,
+    kind: &'v Type,
+    value: &'v Value<'s>,
+}
+
+impl Item<'_, '_> {
+    /// True if it has one of these names, or the plural of one.
+    fn is_called(&self, names: &[&str]) -> bool {
+        let single = self.folded.strip_suffix('s');
+        names
+            .iter()
+            .any(|name| self.folded == *name || single == Some(*name))
+    }
+}
+
+/// A struct, looked at as a whole. Members of one meaning are shown together: a program may take any
+/// of them.
 pub(super) struct Shape<'v, 's> {
-    members: Vec<(String, &'v Type, &'v Value<'s>)>,
+    members: Vec<Item<'v, 's>>,
+    /// Places of the members that a row shows.
+    shown: RefCell<BTreeSet<usize>>,
+    /// Names of members that share a meaning.
+    shared: RefCell<Vec<String>>,
+    /// Where values are that rows show of structs inside.
+    inner: RefCell<Vec<*const ()>>,
 }
 
 impl<'v, 's> Shape<'v, 's> {
     pub(super) fn of(value: &'v Struct<'s>) -> Self {
         let members = value
             .members()
-            .map(|(member, value)| (folded(&member.name), &member.kind, value))
+            .map(|(member, value)| Item {
+                folded: folded(&member.name),
+                name: &member.name,
+                kind: &member.kind,
+                value,
+            })
             .collect();
-        Self { members }
+        Self {
+            members,
+            shown: RefCell::default(),
+            shared: RefCell::default(),
+            inner: RefCell::default(),
+        }
     }
 
     /// The struct itself, or every item of a list of structs.
-    pub(super) fn each(value: &'v Value<'s>) -> Vec<Self> {
+    fn each(value: &'v Value<'s>) -> Vec<Self> {
         match value {
             Value::Struct(value) => vec![Self::of(value)],
             Value::Array(values) => values.iter().flat_map(Self::each).collect(),
@@ -36,87 +86,294 @@ impl<'v, 's> Shape<'v, 's> {
 
     /// True if every member has one of these names: nothing else is agreed to beside them.
     pub(super) fn has_only(&self, names: &[&str]) -> bool {
-        self.members().all(|(name, _, _)| names.contains(&name))
+        self.members
+            .iter()
+            .all(|item| names.contains(&item.folded.as_str()))
     }
 
     pub(super) fn len(&self) -> usize {
         self.members.len()
     }
 
-    /// Every member: folded name, type, value.
-    pub(super) fn members(&self) -> impl Iterator<Item = (&str, &'v Type, &'v Value<'s>)> {
-        self.members
-            .iter()
-            .map(|(name, kind, value)| (name.as_str(), *kind, *value))
-    }
-
-    /// The first member with one of these names that `pick` takes.
-    fn pick<T>(
-        &self,
-        names: &[&str],
-        pick: impl Fn(&'v Type, &'v Value<'s>) -> Option<T>,
-    ) -> Option<T> {
-        names.iter().find_map(|name| {
-            self.members()
-                .filter(|(found, _, _)| found == name)
-                .find_map(|(_, kind, value)| pick(kind, value))
-        })
+    /// The types of all members.
+    pub(super) fn kinds(&self) -> impl Iterator<Item = &'v Type> {
+        self.members.iter().map(|item| item.kind)
     }
 
     pub(super) fn has(&self, names: &[&str]) -> bool {
-        self.pick(names, |_, _| Some(())).is_some()
+        self.members.iter().any(|item| item.is_called(names))
     }
 
-    pub(super) fn address(&self, names: &[&str]) -> Option<&'v [u8; 20]> {
-        self.pick(names, |_, value| match value {
+    /// Every value under these names that `pick` takes, single or in a list.
+    fn all<T>(
+        &self,
+        names: &[&str],
+        pick: impl Fn(&'v Type, &'v Value<'s>) -> Option<T>,
+    ) -> Vec<T> {
+        self.members
+            .iter()
+            .filter(|item| item.is_called(names))
+            .flat_map(|item| single_values(item.kind, item.value))
+            .filter_map(|(kind, value)| pick(kind, value))
+            .collect()
+    }
+
+    pub(super) fn addresses(&self, names: &[&str]) -> Vec<&'v [u8; 20]> {
+        self.all(names, |_, value| match value {
             Value::Address(address) => Some(address),
             _ => None,
         })
     }
 
-    pub(super) fn bool(&self, names: &[&str]) -> Option<bool> {
-        self.pick(names, |_, value| match value {
+    pub(super) fn bools(&self, names: &[&str]) -> Vec<bool> {
+        self.all(names, |_, value| match value {
             Value::Bool(value) => Some(*value),
             _ => None,
         })
     }
 
-    /// An unsigned number and the bits of its type.
-    pub(super) fn uint(&self, names: &[&str]) -> Option<(&'v Word, u32)> {
-        self.pick(names, |kind, value| match (kind, value) {
+    /// Unsigned numbers and the bits of their types.
+    pub(super) fn uints(&self, names: &[&str]) -> Vec<(&'v Word, u32)> {
+        self.all(names, |kind, value| match (kind, value) {
             (Type::Uint(bits), Value::Integer { magnitude, .. }) => Some((magnitude, *bits)),
             _ => None,
         })
     }
 
     /// Bytes of any length.
-    pub(super) fn bytes(&self, names: &[&str]) -> Option<&'v [u8]> {
-        self.pick(names, |kind, value| match (kind, value) {
+    pub(super) fn bytes(&self, names: &[&str]) -> Vec<&'v [u8]> {
+        self.all(names, |kind, value| match (kind, value) {
             (Type::Bytes, Value::Bytes(bytes)) => Some(bytes.as_slice()),
             _ => None,
         })
     }
 
-    /// Structs under a name: one, or a list of them.
+    /// Structs under these names, single or in lists; `None` if no member has such a type.
     pub(super) fn structs(&self, names: &[&str]) -> Option<Vec<Self>> {
-        self.pick(names, |kind, value| {
-            kind.structure().map(|_| Shape::each(value))
+        let mut found = None;
+        for item in self.members.iter().filter(|item| item.is_called(names)) {
+            if item.kind.structure().is_some() {
+                found
+                    .get_or_insert_with(Vec::new)
+                    .extend(Self::each(item.value));
+            }
+        }
+        found
+    }
+
+    /// True if an amount under these names is as good as everything.
+    pub(super) fn is_unlimited(&self, names: &[&str]) -> bool {
+        let amounts = self.uints(names);
+        amounts
+            .iter()
+            .any(|(value, bits)| amount(value, *bits, "").1 == Size::Unlimited)
+    }
+
+    /// A row for every member under these names, whatever its type. If there are several, each row
+    /// says which member it is, and [`Self::shared`] names them: they share a meaning.
+    pub(super) fn rows(
+        &self,
+        label: &str,
+        names: &[&str],
+        say: impl Fn(&Type, &Value<'_>) -> String,
+    ) -> Vec<Line> {
+        let found = self.items(names);
+        if found.len() > 1 {
+            let names = found.iter().map(|(_, item)| item.name.to_owned());
+            self.shared.borrow_mut().extend(names);
+        }
+        self.list(label, names, say)
+    }
+
+    fn items(&self, names: &[&str]) -> Vec<(usize, &Item<'v, 's>)> {
+        self.members
+            .iter()
+            .enumerate()
+            .filter(|(_, item)| item.is_called(names))
+            .collect()
+    }
+
+    /// Takes note that the members under these names are told about.
+    pub(super) fn tell(&self, names: &[&str]) {
+        self.list("", names, said);
+    }
+
+    /// Like [`Self::rows`], for members that may be several because each has a meaning of its own.
+    pub(super) fn list(
+        &self,
+        label: &str,
+        names: &[&str],
+        say: impl Fn(&Type, &Value<'_>) -> String,
+    ) -> Vec<Line> {
+        let found = self.items(names);
+        let mut lines = Vec::new();
+        for (at, item) in &found {
+            self.shown.borrow_mut().insert(*at);
+            let values = single_values(item.kind, item.value);
+            let which = if found.len() > 1 {
+                format!(" (the member {})", item.name)
+            } else {
+                String::new()
+            };
+            for (kind, value) in values.iter().take(MAX_LISTED) {
+                lines.push(line(label, format!("{}{which}", say(kind, value))));
+            }
+            match values.len() {
+                0 => lines.push(line(label, format!("an empty list{which}"))),
+                all if all > MAX_LISTED => lines.push(line(
+                    label,
+                    format!("and more: {all} in all{which}, each of them below"),
+                )),
+                _ => {}
+            }
+        }
+        lines
+    }
+
+    /// Rows of addresses.
+    pub(super) fn address_rows(&self, label: &str, names: &[&str]) -> Vec<Line> {
+        self.rows(label, names, said)
+    }
+
+    /// Rows of amounts, counted in `unit`.
+    pub(super) fn amount_rows(&self, label: &str, names: &[&str], unit: &str) -> Vec<Line> {
+        self.rows(label, names, |kind, value| match (kind, value) {
+            (Type::Uint(bits), Value::Integer { magnitude, .. }) => {
+                amount(magnitude, *bits, unit).0
+            }
+            _ => said(kind, value),
         })
     }
 
-    /// An amount in words, and whether it is unlimited.
-    pub(super) fn amount(&self, names: &[&str]) -> Option<(String, Size)> {
-        self.uint(names).map(|(value, bits)| amount(value, bits))
+    /// Rows of tokens. Without a member of these names, the contract that the request is for stands
+    /// for the token, as in ERC-2612.
+    pub(super) fn token_rows(&self, names: &[&str], context: Context<'_>) -> Vec<Line> {
+        let rows = self.rows("Token contract", names, |kind, value| match value {
+            Value::Address(token) => token_text(Some(token)),
+            _ => said(kind, value),
+        });
+        if !rows.is_empty() {
+            return rows;
+        }
+        let token = context.contract.map_or_else(
+            || token_text(None),
+            |it| format!("{} (the contract that the request is for)", eip55(it)),
+        );
+        vec![line("Token contract", token)]
     }
 
-    /// `Until`, by whatever the last moment is called. Zero and absence mean that there is none.
-    pub(super) fn until(&self, names: &[&str], context: Context<'_>) -> Line {
-        let until = match self.uint(names) {
-            None => "No end".to_owned(),
-            Some((end, _)) if *end == Word::ZERO => "0, which some contracts take as no end".into(),
-            Some((end, _)) => unix_seconds(end, context.now_ms),
-        };
-        line("Until", until)
+    /// Rows of the last moment, whatever it is called.
+    pub(super) fn until(&self, label: &str, names: &[&str], context: Context<'_>) -> Vec<Line> {
+        let rows = self.rows(label, names, |kind, value| end(kind, value, context));
+        if rows.is_empty() {
+            // It may be packed into another number, or there may be none.
+            return vec![line(label, "Not said")];
+        }
+        rows
+    }
+
+    /// Rows of the first moment; none if it is not said.
+    pub(super) fn begins(&self, names: &[&str], context: Context<'_>) -> Vec<Line> {
+        self.rows("From", names, |kind, value| match (kind, value) {
+            (Type::Uint(_), Value::Integer { magnitude, .. }) => {
+                unix_seconds(magnitude, context.now_ms)
+            }
+            _ => said(kind, value),
+        })
+    }
+
+    /// Rows of whose account acts, with a note if it is not that of the key.
+    pub(super) fn actor_rows(&self, names: &[&str], context: Context<'_>) -> Vec<Line> {
+        self.rows("Acts for", names, |kind, value| match value {
+            Value::Address(actor) if actor == context.signer => {
+                format!("{}, the address of your key", eip55(actor))
+            }
+            Value::Address(actor) => {
+                format!("{}, which is NOT the address of your key", eip55(actor))
+            }
+            _ => said(kind, value),
+        })
+    }
+
+    /// Members that no row shows, one row; those that only count are left out.
+    pub(super) fn not_shown(&self) -> Option<Line> {
+        let shown = self.shown.borrow();
+        let rest: Vec<&str> = self
+            .members
+            .iter()
+            .enumerate()
+            .filter(|(at, item)| !shown.contains(at) && !COUNTERS.contains(&item.folded.as_str()))
+            .map(|(_, item)| item.name)
+            .collect();
+        (!rest.is_empty()).then(|| {
+            line(
+                "Not explained",
+                format!("{} (see the fields below)", rest.join(", ")),
+            )
+        })
+    }
+
+    /// The names of members that share a meaning, in the rows since this was last asked.
+    pub(super) fn shared(&self) -> Option<String> {
+        let shared = self.shared.take();
+        (!shared.is_empty()).then(|| shared.join(", "))
+    }
+
+    /// Where the values are that a row shows.
+    pub(super) fn shown_values(&self) -> Vec<*const ()> {
+        let shown = self.shown.borrow();
+        let own = shown
+            .iter()
+            .filter_map(|at| self.members.get(*at))
+            .map(|item| place(item.value));
+        own.chain(self.inner.take()).collect()
+    }
+
+    /// Takes note of what is told about a struct inside this one.
+    pub(super) fn adopt(&self, inner: &Self) {
+        self.inner.borrow_mut().extend(inner.shown_values());
+    }
+}
+
+/// A value, or the values of a list however deep.
+fn single_values<'v, 's>(kind: &'v Type, value: &'v Value<'s>) -> Vec<(&'v Type, &'v Value<'s>)> {
+    match (kind, value) {
+        (Type::Array(item, _), Value::Array(values)) => values
+            .iter()
+            .flat_map(|value| single_values(item, value))
+            .collect(),
+        _ => vec![(kind, value)],
+    }
+}
+
+/// A value as it is, on one line.
+pub(super) fn said(_: &Type, value: &Value<'_>) -> String {
+    match value {
+        Value::Bool(true) => "yes".to_owned(),
+        Value::Bool(false) => "no".to_owned(),
+        Value::Address(address) => eip55(address),
+        Value::Integer {
+            negative,
+            magnitude,
+        } => format!("{}{magnitude}", if *negative { "−" } else { "" }),
+        Value::Bytes(bytes) => format!("0x{}", hex::encode(bytes)),
+        Value::String(text) => quoted(text),
+        Value::Array(_) | Value::Struct(_) => "several fields, all of them below".to_owned(),
+        Value::Absent => "nothing".to_owned(),
+    }
+}
+
+/// The last moment. What a number counts is for the contract to say: nearly all count seconds.
+fn end(kind: &Type, value: &Value<'_>, context: Context<'_>) -> String {
+    let (Type::Uint(_), Value::Integer { magnitude, .. }) = (kind, value) else {
+        return said(kind, value);
+    };
+    match magnitude.to_u64() {
+        Some(0) => "0, which some contracts take as no end".to_owned(),
+        Some(early) if early < FIRST_TIME => {
+            format!("{magnitude}, which counts something else than seconds, or is long past")
+        }
+        _ => unix_seconds(magnitude, context.now_ms),
     }
 }
 
@@ -125,18 +382,16 @@ pub(super) fn address_line(label: &str, address: &[u8; 20]) -> Line {
     line(label, eip55(address))
 }
 
-/// A token as a line; the zero address stands for the chain's own coin.
-pub(super) fn token_line(token: Option<&[u8; 20]>) -> Line {
-    line("Token contract", token_text(token))
+/// True for the zero address.
+pub(super) fn is_zero(address: &[u8; 20]) -> bool {
+    address.iter().all(|byte| *byte == 0)
 }
 
-/// A token in words.
+/// A token in words; the zero address stands for the chain's own coin.
 pub(super) fn token_text(token: Option<&[u8; 20]>) -> String {
     match token {
         None => "Not said".to_owned(),
-        Some([0, rest @ ..]) if rest.iter().all(|byte| *byte == 0) => {
-            "the chain's own coin (zero address)".to_owned()
-        }
+        Some(token) if is_zero(token) => "the chain's own coin (zero address)".to_owned(),
         Some(token) => eip55(token),
     }
 }

@@ -1,12 +1,25 @@
 //! What is suspicious in a message, whatever else is known about it. Nothing here makes a message
 //! less severe.
 
-use super::{Finding, shape::folded, visit};
+use std::collections::BTreeSet;
+
+use openkey_protocol::message::{Line, Severity};
+
+use super::{
+    Finding,
+    digests::{Held, held, held_by_text},
+    shape::folded,
+    visit,
+};
 use crate::{
-    typed_data::{Domain, Struct, Type, Value},
-    word::Word,
+    typed_data::{Document, Domain, Struct, Type, Value},
     words::{Size, amount, line},
 };
+
+/// Most names in one row.
+const MAX_NAMES: usize = 8;
+/// Most rows of one finding.
+const MAX_ROWS: usize = 16;
 
 /// The Permit2 contract, at the same address on every chain
 /// (<https://docs.uniswap.org/contracts/permit2/overview>).
@@ -51,7 +64,7 @@ pub(super) fn permit2(domain: &Domain<'_>, message: &Struct<'_>) -> Option<Findi
     is_permit2.then(|| {
         Finding::danger(
             format!(
-                "Sign a message of the type {} for the Permit2 contract",
+                "Sign a message of the type “{}” for the Permit2 contract",
                 message.definition.name
             ),
             "It is for the Permit2 contract, which can move every token that it was approved for.",
@@ -59,101 +72,144 @@ pub(super) fn permit2(domain: &Domain<'_>, message: &Struct<'_>) -> Option<Findi
     })
 }
 
-/// A message of no known kind whose names speak of value or rights.
-pub(super) fn by_name(message: &Struct<'_>) -> Option<Finding> {
+/// Names in structs that no known shape explains, if they speak of value or rights. `is_explained`
+/// says which structs a shape explains.
+pub(super) fn by_name(
+    message: &Struct<'_>,
+    is_explained: impl Fn(&Struct<'_>) -> bool,
+) -> Option<Finding> {
     let speaks_of = |name: &str, parts: &[&str]| {
         let name = folded(name);
         parts.iter().any(|part| name.contains(part))
     };
-    let mut speaks = false;
+    let mut names = BTreeSet::new();
     visit(message, &mut |value| {
+        if is_explained(value) {
+            return;
+        }
         let definition = value.definition;
-        speaks |= speaks_of(&definition.name, &NAMES)
-            || definition
-                .members
-                .iter()
-                .any(|member| speaks_of(&member.name, &MEMBERS));
+        if speaks_of(&definition.name, &NAMES) {
+            names.insert(definition.name.as_str());
+        }
+        let members = definition.members.iter().map(|it| it.name.as_str());
+        names.extend(members.filter(|name| speaks_of(name, &MEMBERS)));
     });
-    speaks.then(|| {
+    (!names.is_empty()).then(|| {
         Finding::danger(
             format!(
-                "Sign a message of the type {}, which may move what you own",
+                "Sign a message of the type “{}”, which may move what you own",
                 message.definition.name
             ),
-            "Its name speaks of moving value or giving rights, but its fields are none that are \
-             known here.",
+            "Names in it speak of moving value or giving rights. The request chose the names; what \
+             the fields do is not known here.",
         )
+        .reason()
+        .with([line("Names", several(&names))])
     })
+}
+
+/// Names in quotation marks.
+fn several(names: &BTreeSet<&str>) -> String {
+    let quoted: Vec<String> = names
+        .iter()
+        .take(MAX_NAMES)
+        .map(|name| format!("“{name}”"))
+        .collect();
+    match names.len().checked_sub(MAX_NAMES) {
+        None | Some(0) => quoted.join(", "),
+        Some(more) => format!("{} and {more} more", quoted.join(", ")),
+    }
 }
 
 /// A message of no known kind that carries bytes of any length, or 32 of them under any name: what
 /// they stand for cannot be shown.
 pub(super) fn opaque(message: &Struct<'_>) -> Option<Finding> {
-    let mut carries = false;
+    let mut names = BTreeSet::new();
     visit(message, &mut |value| {
-        carries |= value
-            .members()
-            .any(|(member, value)| match innermost(&member.kind) {
+        for (member, value) in value.members() {
+            let carries = match innermost(&member.kind) {
                 Type::Bytes => *value != Value::Bytes(Vec::new()),
                 Type::FixedBytes(32) => true,
                 _ => false,
-            });
+            };
+            if carries {
+                names.insert(member.name.as_str());
+            }
+        }
     });
-    carries.then(|| {
+    (!names.is_empty()).then(|| {
         Finding::danger(
             format!(
-                "Sign a message of the type {} with data that a person cannot read",
+                "Sign a message of the type “{}” with data that a person cannot read",
                 message.definition.name
             ),
             "Nobody can see here what the data in it allows.",
         )
+        .reason()
+        .with([line("Cannot be read", several(&names))])
     })
 }
 
-/// A digest written as a number or as a text, in members other than `explained`: a program can take
-/// it for the approval of something that is not shown.
-pub(super) fn digest(message: &Struct<'_>, explained: &[&str]) -> Option<Finding> {
-    let mut lines = Vec::new();
-    visit(message, &mut |value| {
+/// Digests written as numbers or texts, in the domain and in members other than `explained`: a
+/// program can take one for the approval of something that is not shown.
+pub(super) fn digest(document: &Document<'_>, explained: &[&str]) -> Vec<Finding> {
+    let mut found = in_domain(&document.domain);
+    visit(&document.message, &mut |value| {
         for (member, value) in value.members() {
-            if !explained.contains(&member.name.as_str()) && holds_digest(value) {
-                lines.push(line("Digest in", &member.name));
+            if explained.contains(&member.name.as_str()) {
+                continue;
+            }
+            if let Some(held) = held(value) {
+                found.push((held, member.name.clone()));
             }
         }
     });
-    (!lines.is_empty()).then(|| {
-        Finding::danger(
-            format!(
-                "Sign a message of the type {} with a digest of something else",
-                message.definition.name
-            ),
-            "A number or text in it has the form of a digest: the fingerprint of something that \
-             you cannot see here.",
-        )
-        .with(lines)
-    })
+    let rows = |label: &str, how: Held| -> Vec<Line> {
+        let names = found.iter().filter(|(held, _)| *held == how);
+        let names = names.map(|(_, name)| line(label, format!("“{name}”")));
+        names.take(MAX_ROWS).collect()
+    };
+    let name = &document.message.definition.name;
+    let mut findings = Vec::new();
+    let surely = rows("Digest in", Held::Surely);
+    if !surely.is_empty() {
+        let title = format!("Sign a message of the type “{name}” with a digest of something else");
+        let why = "A number or text in it has the form of a digest: the fingerprint of something \
+                   that you cannot see here.";
+        findings.push(Finding::danger(title, why).reason().with(surely));
+    }
+    let perhaps = rows("Perhaps a digest in", Held::Perhaps);
+    if !perhaps.is_empty() {
+        let title = format!("Sign a message of the type “{name}” with encoded data in a text");
+        let why = "A text in it holds a long run of letters and digits that a person cannot read. It \
+                   may be the fingerprint of something that you cannot see here.";
+        findings.push(Finding::new(Severity::Attention, title, why).with(perhaps));
+    }
+    findings
 }
 
-/// Bits of the greatest number that stands for itself: more than an address has (160) and than any
-/// amount has (128). That a digest is smaller than this by chance takes 2^80 attempts.
-const GREATEST: u32 = 176;
-
-fn holds_digest(value: &Value<'_>) -> bool {
-    match value {
-        Value::Array(values) => values.iter().any(holds_digest),
-        // The greatest numbers of their types mean "everything" or "for ever", and are told as such.
-        Value::Integer { magnitude, .. } => {
-            magnitude.bits() > GREATEST && !magnitude.is_all_ones(magnitude.bits())
+/// Digests where programs expect a name, a version, a chain or a number that tells domains apart.
+fn in_domain(domain: &Domain<'_>) -> Vec<(Held, String)> {
+    /// Bytes of the greatest number that tells domains apart, such as a chain; no digest fits.
+    const SALT: usize = 8;
+    let mut found = Vec::new();
+    for (part, text) in [("name", domain.name()), ("version", domain.version())] {
+        if let Some(held) = text.and_then(held_by_text) {
+            found.push((held, format!("domain.{part}")));
         }
-        Value::String(text) => {
-            let text = text.trim();
-            let digits = text.strip_prefix("0x").unwrap_or(text);
-            let is_hex =
-                digits.len() == 64 && digits.bytes().all(|digit| digit.is_ascii_hexdigit());
-            is_hex || Word::from_decimal(text).is_some_and(|number| number.bits() > GREATEST)
-        }
-        _ => false,
     }
+    // No chain has such a number.
+    if domain.chain().is_some_and(|chain| chain.bits() > 64) {
+        found.push((Held::Surely, "domain.chainId".to_owned()));
+    }
+    let is_small = |salt: &[u8]| {
+        let high = salt.len().saturating_sub(SALT);
+        salt.iter().take(high).all(|byte| *byte == 0)
+    };
+    if domain.salt().is_some_and(|salt| !is_small(salt)) {
+        found.push((Held::Surely, "domain.salt".to_owned()));
+    }
+    found
 }
 
 /// The type of the items of a list, however deep.
@@ -182,38 +238,53 @@ const NO_AMOUNTS: [&str; 12] = [
     "id", "counter",
 ];
 
-/// Unlimited amounts anywhere in a message, unless a finding speaks of one already.
-pub(super) fn unlimited(message: &Struct<'_>, found: &[Finding]) -> Option<Finding> {
-    let said = found
-        .iter()
-        .flat_map(|finding| &finding.lines)
-        .any(|line| line.value.starts_with("UNLIMITED"));
-    if said {
-        return None;
-    }
+/// Unlimited amounts anywhere in a message, but for values that a row shows already (`is_shown`).
+pub(super) fn unlimited<'s>(
+    message: &Struct<'s>,
+    is_shown: impl Fn(&Value<'s>) -> bool,
+) -> Option<Finding> {
     let mut lines = Vec::new();
     visit(message, &mut |value| {
         for (member, value) in value.members() {
-            if let (Type::Uint(bits), Value::Integer { magnitude, .. }) = (&member.kind, value) {
-                let name = folded(&member.name);
-                let named = |parts: &[&str]| parts.iter().any(|part| name.contains(part));
-                let (text, size) = amount(magnitude, *bits);
-                let greatest = *bits >= 96 && magnitude.is_all_ones(*bits);
+            let name = folded(&member.name);
+            let named = |parts: &[&str]| parts.iter().any(|part| name.contains(part));
+            let mut look = |kind: &Type, value: &Value<'_>| {
+                let (Type::Uint(bits), Value::Integer { magnitude, .. }) = (kind, value) else {
+                    return;
+                };
+                let (text, size) = amount(magnitude, *bits, "");
+                let greatest = magnitude.is_all_ones(*bits);
                 let is_amount = named(&AMOUNTS) || (greatest && !named(&NO_AMOUNTS));
-                if is_amount && size == Size::Unlimited && *bits >= 96 {
+                if is_amount && size == Size::Unlimited && *bits >= 96 && lines.len() < MAX_ROWS {
                     lines.push(line(&member.name, text));
                 }
+            };
+            if !is_shown(value) {
+                each(&member.kind, value, &mut look);
             }
         }
     });
     (!lines.is_empty()).then(|| {
         Finding::danger(
             format!(
-                "Sign a message of the type {} with an unlimited amount",
+                "Sign a message of the type “{}” with an unlimited amount",
                 message.definition.name
             ),
             "A number in it is the largest there is, which usually means: everything.",
         )
+        .reason()
         .with(lines)
     })
+}
+
+/// Calls `look` for a value, or for the values of a list however deep.
+fn each<'v>(kind: &'v Type, value: &'v Value<'_>, look: &mut impl FnMut(&'v Type, &'v Value<'_>)) {
+    match (kind, value) {
+        (Type::Array(item, _), Value::Array(values)) => {
+            for value in values {
+                each(item, value, look);
+            }
+        }
+        _ => look(kind, value),
+    }
 }

@@ -51,11 +51,11 @@ impl<'s> Domain<'s> {
         self.string("name")
     }
 
-    pub(super) fn version(&self) -> Option<&str> {
+    pub(crate) fn version(&self) -> Option<&str> {
         self.string("version")
     }
 
-    pub(super) fn chain(&self) -> Option<&Word> {
+    pub(crate) fn chain(&self) -> Option<&Word> {
         match self.get("chainId")? {
             Value::Integer { magnitude, .. } => Some(magnitude),
             _ => None,
@@ -69,7 +69,7 @@ impl<'s> Domain<'s> {
         }
     }
 
-    pub(super) fn salt(&self) -> Option<&[u8]> {
+    pub(crate) fn salt(&self) -> Option<&[u8]> {
         match self.get("salt")? {
             Value::Bytes(bytes) => Some(bytes),
             _ => None,

@@ -1,6 +1,7 @@
 //! Why typed data is refused: the rule, and which item breaks it.
 
 use super::{
+    encode::MAX_ENCODED,
     json::{MAX_DEPTH, MAX_NODES},
     types::{MAX_DIMENSIONS, MAX_NAME},
 };
@@ -19,12 +20,8 @@ pub(crate) enum TypedDataError {
     TooMany,
     #[error("the member {} is there twice", short(.0))]
     DuplicateMember(String),
-    #[error(
-        "{}: this JSON number is not whole, or JavaScript would round it; write it as a text, in \
-         quotation marks",
-        short(.0)
-    )]
-    Number(String),
+    #[error("{}: this JSON number {fault}", short(.place))]
+    Number { place: String, fault: NumberFault },
     #[error("{0} is missing")]
     Missing(&'static str),
     #[error(
@@ -92,6 +89,32 @@ pub(crate) enum TypedDataError {
     AddressChecksum(String),
     #[error("{}: null is a value only where a type holds itself", short(.0))]
     Null(String),
+    #[error(
+        "the types hold each other so often that their encodings (encodeType of EIP-712) are longer \
+         than {MAX_ENCODED} bytes together; use fewer types"
+    )]
+    Encoding,
+}
+
+/// What is wrong with a JSON number. As texts, in quotation marks, all whole numbers can be written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum NumberFault {
+    #[error(
+        "is written with a decimal point or an exponent; write a whole number, with digits alone"
+    )]
+    Notation,
+    #[error("is minus zero; write 0")]
+    MinusZero,
+    #[error(
+        "does not fit 64 bits, or is written with an exponent; write its digits as a text, in \
+         quotation marks"
+    )]
+    Large,
+    #[error(
+        "is one that JavaScript rounds, since no double holds it exactly; write it as a text, in \
+         quotation marks"
+    )]
+    Rounded,
 }
 
 /// What is wrong with how a type is written.
@@ -132,7 +155,7 @@ impl TypedDataError {
             Self::TooDeep(_) => "too_deep",
             Self::TooMany => "too_many",
             Self::DuplicateMember(_) => "duplicate_member",
-            Self::Number(_) => "number",
+            Self::Number { .. } => "number",
             Self::Missing(_) => "missing",
             Self::UnknownMember(_) => "unknown_member",
             Self::Shape { .. } => "shape",
@@ -152,6 +175,7 @@ impl TypedDataError {
             Self::ListLength { .. } => "list_length",
             Self::AddressChecksum(_) => "address_checksum",
             Self::Null(_) => "null",
+            Self::Encoding => "encoding",
         }
     }
 }

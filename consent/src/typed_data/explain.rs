@@ -5,7 +5,9 @@ use openkey_protocol::message::{Address, Line, Severity, Summary, Warning};
 
 use super::{Document, Domain, Struct, Type, Value};
 use crate::{
-    address_text, chains, danger, fold,
+    address_text,
+    asker::Asker,
+    chains, danger, fold,
     word::Word,
     words::{line, most_severe_first, quoted, warning},
 };
@@ -15,22 +17,24 @@ pub(super) fn summary(
     document: &Document<'_>,
     json: &str,
     signer: &Address,
+    asker: Asker<'_>,
     now_ms: i64,
 ) -> Summary {
     let Document {
         domain, message, ..
     } = document;
-    let judgement = danger::judge(document, signer.as_bytes(), now_ms);
-    let title = judgement
-        .findings
-        .first()
-        .map_or_else(String::new, |finding| finding.title.clone());
+    let context = danger::Context::new(document, signer.as_bytes(), asker, now_ms);
+    let judgement = danger::judge(document, context);
     let mut warnings: Vec<Warning> = Vec::new();
     let mut lines = vec![line("Who asks", who_asks(domain))];
     for finding in judgement.findings {
         lines.push(line("What", &finding.title));
         lines.extend(finding.lines);
         warnings.extend(finding.warnings);
+    }
+    if judgement.more > 0 {
+        let more = format!("{} things more, none of them worse", judgement.more);
+        lines.push(line("What", more));
     }
     // The list of known messages says where neither contract nor chain is needed.
     let unbound = if judgement.is_known {
@@ -62,7 +66,7 @@ pub(super) fn summary(
     let warnings = most_severe_first(warnings);
     let confirm = warnings.iter().any(|w| w.severity == Severity::Danger);
     Summary {
-        title,
+        title: judgement.title,
         lines,
         warnings,
         grants: Vec::new(),

@@ -8,7 +8,7 @@ use core::{
 
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 
-use super::TypedDataError;
+use super::{TypedDataError, error::NumberFault};
 
 /// Deepest nesting: bulk orders are trees of some twenty levels over orders of four.
 pub(super) const MAX_DEPTH: usize = 40;
@@ -98,13 +98,17 @@ impl<'r> Seed<'r> {
         let bits = u64::BITS - magnitude.leading_zeros();
         // Zero has as many trailing zeros as bits, which is none too many.
         if bits.saturating_sub(magnitude.trailing_zeros()) > SIGNIFICANT {
-            let place = self.reader.place();
-            return Err(self.reader.refuse(TypedDataError::Number(place)));
+            return Err(self.number(NumberFault::Rounded));
         }
         Ok(Json::Integer {
             negative,
             magnitude,
         })
+    }
+
+    fn number<E: serde::de::Error>(self, fault: NumberFault) -> E {
+        let place = self.reader.place();
+        self.reader.refuse(TypedDataError::Number { place, fault })
     }
 
     /// The seed of an inner value.
@@ -156,10 +160,19 @@ impl<'de> Visitor<'de> for Seed<'_> {
         self.integer(value < 0, value.unsigned_abs())
     }
 
-    // What serde_json gives for fractions, exponents, −0 and whatever 64 bits do not hold.
-    fn visit_f64<E: serde::de::Error>(self, _: f64) -> Result<Json, E> {
-        let place = self.reader.place();
-        Err(self.reader.refuse(TypedDataError::Number(place)))
+    // What serde_json gives for a decimal point, an exponent, −0 and whatever 64 bits do not hold.
+    fn visit_f64<E: serde::de::Error>(self, value: f64) -> Result<Json, E> {
+        // The least integer that 64 bits do not hold, 2⁶⁴, and the least that they do, −2⁶³.
+        const ABOVE: f64 = 18_446_744_073_709_551_616.0;
+        const LEAST: f64 = -9_223_372_036_854_775_808.0;
+        let fault = if value == 0.0 && value.is_sign_negative() {
+            NumberFault::MinusZero
+        } else if value.fract() == 0.0 && (value >= ABOVE || value <= LEAST) {
+            NumberFault::Large
+        } else {
+            NumberFault::Notation
+        };
+        Err(self.number(fault))
     }
 
     fn visit_str<E>(self, value: &str) -> Result<Json, E> {
@@ -224,23 +237,32 @@ mod tests {
         ] {
             assert_eq!(parse(text), Ok(value), "{text}");
         }
-        for text in [
-            "1.0",
-            "1e3",
-            "-0",
-            "0.1",
-            "18446744073709551616",
-            "-9223372036854775809",
-            "9007199254740993",
-            "-9007199254740993",
-            "1000000000000000001",
-            "18446744073709551615",
+        for (text, fault) in [
+            ("1.0", NumberFault::Notation),
+            ("0.0", NumberFault::Notation),
+            ("1e3", NumberFault::Notation),
+            ("1E+3", NumberFault::Notation),
+            ("0.1", NumberFault::Notation),
+            ("1e-400", NumberFault::Notation),
+            ("1e18", NumberFault::Notation),
+            ("-0", NumberFault::MinusZero),
+            ("-0.0", NumberFault::MinusZero),
+            ("1e19", NumberFault::Notation),
+            ("1e20", NumberFault::Large),
+            ("18446744073709551616", NumberFault::Large),
+            ("-9223372036854775809", NumberFault::Large),
+            ("9007199254740993", NumberFault::Rounded),
+            ("-9007199254740993", NumberFault::Rounded),
+            ("1000000000000000001", NumberFault::Rounded),
+            ("18446744073709551615", NumberFault::Rounded),
         ] {
-            let place = || "the document".to_owned();
-            assert_eq!(parse(text), Err(TypedDataError::Number(place())), "{text}");
+            let refused = |place: &str| {
+                let place = place.to_owned();
+                Err(TypedDataError::Number { place, fault })
+            };
+            assert_eq!(parse(text), refused("the document"), "{text}");
             let inside = format!(r#"{{"a":[0,{{"b":{text}}}],"c":1}}"#);
-            let place = "a[1].b".to_owned();
-            assert_eq!(parse(&inside), Err(TypedDataError::Number(place)), "{text}");
+            assert_eq!(parse(&inside), refused("a[1].b"), "{text}");
         }
         for text in ["01", "+1", "1.", "NaN", "0x1", "1e999", ""] {
             assert!(

@@ -4,6 +4,7 @@ mod domain;
 mod encode;
 mod error;
 mod explain;
+mod graph;
 mod json;
 mod types;
 mod value;
@@ -25,12 +26,18 @@ use self::{
 };
 use super::{
     SigningRequest,
+    asker::Asker,
     refusal::{check_size, hidden, refuse},
     words::{MAX_VALUE, shown},
 };
 
 /// Reads a document.
-pub(super) fn read(json: &str, signer: &Address, now_ms: i64) -> Result<SigningRequest, Error> {
+pub(super) fn read(
+    json: &str,
+    signer: &Address,
+    asker: Asker<'_>,
+    now_ms: i64,
+) -> Result<SigningRequest, Error> {
     check_size(json)?;
     // The document is shown as it is; carriage returns are its white space (RFC 8259).
     if let Some(found) = first_hidden(&json.replace('\r', " ")) {
@@ -38,15 +45,16 @@ pub(super) fn read(json: &str, signer: &Address, now_ms: i64) -> Result<SigningR
     }
     let parts = Parts::read(json).map_err(refusal)?;
     let (domain, message) = parts.values().map_err(refusal)?;
+    let (digest, written) = digest(&parts.schema, &domain, &message).map_err(refusal)?;
     let document = Document {
-        written: encode::encode_type(&parts.schema, &parts.primary_type),
+        written,
         domain,
         message,
     };
     Ok(SigningRequest {
         kind: PromptKind::SignTypedData,
-        digest: digest(&parts.schema, &document),
-        summary: explain::summary(&document, json, signer, now_ms),
+        digest,
+        summary: explain::summary(&document, json, signer, asker, now_ms),
     })
 }
 
@@ -63,15 +71,20 @@ fn refusal(error: TypedDataError) -> Error {
     )
 }
 
-/// `keccak256(0x1901 ‖ domainSeparator ‖ hashStruct(message))`
-fn digest(schema: &Schema, document: &Document<'_>) -> [u8; 32] {
+/// `keccak256(0x1901 ‖ domainSeparator ‖ hashStruct(message))`, and `encodeType` of the message.
+fn digest<'s>(
+    schema: &'s Schema,
+    domain: &Domain<'s>,
+    message: &Struct<'s>,
+) -> Result<([u8; 32], String), TypedDataError> {
     let mut encoder = Encoder::new(schema);
-    Keccak256::new()
+    let digest = Keccak256::new()
         .chain_update([0x19, 0x01])
-        .chain_update(encoder.hash_struct(&document.domain.values))
-        .chain_update(encoder.hash_struct(&document.message))
-        .finalize()
-        .into()
+        .chain_update(encoder.hash_struct(&domain.values)?)
+        .chain_update(encoder.hash_struct(message)?)
+        .finalize();
+    let written = encoder.encode_type(message.definition.number)?;
+    Ok((digest.into(), written))
 }
 
 /// A document that was read whole.

@@ -3,7 +3,7 @@
 use core::fmt;
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{TypedDataError, error::TypeFault, json::Json};
+use super::{TypedDataError, error::TypeFault, graph, json::Json};
 
 /// The domain's type, which no member may have.
 pub(super) const DOMAIN: &str = "EIP712Domain";
@@ -185,25 +185,30 @@ pub(crate) struct Member {
 pub(crate) struct Definition {
     pub(crate) name: String,
     pub(crate) members: Vec<Member>,
+    /// Its place among all structs of the document, in order of their names.
+    pub(super) number: usize,
+    /// Its own part of `encodeType`: `Name(type member,…)`.
+    pub(super) written: String,
+    /// The numbers of the structs that its members are or list, each once.
+    pub(super) holds: Vec<usize>,
+    /// True if it can hold itself, so that only a missing value ends it.
+    pub(super) is_recursive: bool,
 }
 
-impl fmt::Display for Definition {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}(", self.name)?;
-        for (position, member) in self.members.iter().enumerate() {
-            let comma = if position == 0 { "" } else { "," };
-            write!(f, "{comma}{} {}", member.kind, member.name)?;
-        }
-        f.write_str(")")
-    }
+/// A struct's own part of `encodeType`.
+fn written(name: &str, members: &[Member]) -> String {
+    let members: Vec<String> = members
+        .iter()
+        .map(|Member { name, kind }| format!("{kind} {name}"))
+        .collect();
+    format!("{name}({})", members.join(","))
 }
 
 /// Every type of a document; each that is named is there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Schema {
-    definitions: BTreeMap<String, Definition>,
-    /// The structs that can hold themselves, directly or through others.
-    recursive: BTreeSet<String>,
+    /// In order of their names.
+    definitions: Vec<Definition>,
 }
 
 impl Schema {
@@ -218,33 +223,47 @@ impl Schema {
             definitions.insert(name.clone(), definition);
         }
         let mut schema = Self {
-            definitions,
-            recursive: BTreeSet::new(),
+            definitions: definitions.into_values().collect(),
         };
-        for definition in schema.definitions.values() {
-            for member in &definition.members {
-                let Some(held) = member.kind.structure() else {
-                    continue;
-                };
-                let path = || format!("{}.{}", definition.name, member.name);
-                if held == DOMAIN {
-                    return Err(TypedDataError::DomainAsMember(path()));
-                }
-                if schema.get(held).is_none() {
-                    return Err(TypedDataError::UnknownType {
-                        member: path(),
-                        kind: held.to_owned(),
-                    });
-                }
-            }
-        }
-        schema.recursive = schema
+        let holds: Vec<Vec<usize>> = schema
             .definitions
-            .keys()
-            .filter(|name| schema.reachable(name).contains(name.as_str()))
-            .cloned()
-            .collect();
+            .iter()
+            .map(|definition| schema.held(definition))
+            .collect::<Result<_, _>>()?;
+        let cyclic = graph::in_cycles(holds.len(), |at| {
+            holds.get(at).map_or(&[], |held| held.as_slice())
+        });
+        let found = holds.into_iter().zip(cyclic).enumerate();
+        for (definition, (number, (holds, is_recursive))) in
+            schema.definitions.iter_mut().zip(found)
+        {
+            definition.number = number;
+            definition.holds = holds;
+            definition.is_recursive = is_recursive;
+        }
         Ok(schema)
+    }
+
+    /// The numbers of the structs that a struct holds.
+    fn held(&self, definition: &Definition) -> Result<Vec<usize>, TypedDataError> {
+        let mut numbers = BTreeSet::new();
+        for member in &definition.members {
+            let Some(held) = member.kind.structure() else {
+                continue;
+            };
+            let path = || format!("{}.{}", definition.name, member.name);
+            if held == DOMAIN {
+                return Err(TypedDataError::DomainAsMember(path()));
+            }
+            let number = self
+                .number(held)
+                .ok_or_else(|| TypedDataError::UnknownType {
+                    member: path(),
+                    kind: held.to_owned(),
+                })?;
+            numbers.insert(number);
+        }
+        Ok(numbers.into_iter().collect())
     }
 
     /// Refuses type names with a colon where libraries disagree. `HyperliquidTransaction:UsdSend`
@@ -252,7 +271,7 @@ impl Schema {
     /// makes a library look for other types: it holds no struct, and no type is named like the part
     /// in front of the colon.
     pub(super) fn check_colons(&self, primary: &str) -> Result<(), TypedDataError> {
-        for definition in self.definitions.values() {
+        for definition in &self.definitions {
             let Some((before, _)) = definition.name.split_once(':') else {
                 continue;
             };
@@ -275,28 +294,18 @@ impl Schema {
         Ok(())
     }
 
+    fn number(&self, name: &str) -> Option<usize> {
+        self.definitions
+            .binary_search_by(|definition| definition.name.as_str().cmp(name))
+            .ok()
+    }
+
+    pub(super) fn definition(&self, number: usize) -> Option<&Definition> {
+        self.definitions.get(number)
+    }
+
     pub(super) fn get(&self, name: &str) -> Option<&Definition> {
-        self.definitions.get(name)
-    }
-
-    /// True if a struct can hold itself, so that only a missing value ends it.
-    pub(super) fn is_recursive(&self, name: &str) -> bool {
-        self.recursive.contains(name)
-    }
-
-    /// The structs that a struct can hold, directly or through others, in order of their names;
-    /// itself only if it can hold itself.
-    pub(super) fn reachable(&self, name: &str) -> BTreeSet<&str> {
-        let mut reached = BTreeSet::new();
-        let mut open: Vec<&str> = vec![name];
-        while let Some(definition) = open.pop().and_then(|name| self.get(name)) {
-            for held in definition.members.iter().filter_map(|m| m.kind.structure()) {
-                if reached.insert(held) {
-                    open.push(held);
-                }
-            }
-        }
-        reached
+        self.definition(self.number(name)?)
     }
 }
 
@@ -327,19 +336,24 @@ fn definition(name: &str, members: &Json) -> Result<Definition, TypedDataError> 
     if members.is_empty() {
         return Err(TypedDataError::EmptyType(name.to_owned()));
     }
-    let mut definition = Definition {
-        name: name.to_owned(),
-        members: Vec::with_capacity(members.len()),
-    };
+    let mut read = Vec::with_capacity(members.len());
     let mut names = BTreeSet::new();
     for (member, index) in members.iter().zip(0..) {
         let member = self::member(name, &format!("{path}[{index}]"), member)?;
         if !names.insert(member.name.clone()) {
             return Err(TypedDataError::DuplicateField(name.to_owned(), member.name));
         }
-        definition.members.push(member);
+        read.push(member);
     }
-    Ok(definition)
+    Ok(Definition {
+        written: written(name, &read),
+        name: name.to_owned(),
+        members: read,
+        // Known once every struct is read.
+        number: 0,
+        holds: Vec::new(),
+        is_recursive: false,
+    })
 }
 
 /// Reads `{"name": …, "type": …}`.

@@ -1,5 +1,7 @@
 //! Values of a document, each read by its type.
 
+use std::collections::BTreeMap;
+
 use openkey_capability::address::{AddressError, Capitals, parse_address};
 
 use super::{
@@ -46,17 +48,19 @@ impl<'s> Struct<'s> {
         let Json::Object(members) = json else {
             return Err(wrong(path, "an object"));
         };
+        let mut found: BTreeMap<&str, &Json> = members
+            .iter()
+            .map(|(name, json)| (name.as_str(), json))
+            .collect();
         let mut values = Vec::with_capacity(definition.members.len());
         for Member { name, kind } in &definition.members {
             let path = format!("{path}.{name}");
-            let found = members.iter().find(|(found, _)| found == name);
-            let Some((_, json)) = found else {
+            let Some(json) = found.remove(name.as_str()) else {
                 return Err(TypedDataError::MissingValue(path));
             };
             values.push(Value::read(schema, kind, json, &path)?);
         }
-        let is_defined = |name: &str| definition.members.iter().any(|it| it.name == name);
-        if let Some((name, _)) = members.iter().find(|(name, _)| !is_defined(name)) {
+        if let Some((name, _)) = members.iter().find(|(name, _)| found.contains_key(&**name)) {
             return Err(TypedDataError::UnknownValue(format!("{path}.{name}")));
         }
         Ok(Self { definition, values })
@@ -111,12 +115,15 @@ impl<'s> Value<'s> {
             }
             (Type::Bytes, Json::String(text)) => bytes(text).map(Self::Bytes).ok_or_else(wrong),
             (Type::String, Json::String(text)) => Ok(Self::String(text.clone())),
-            (Type::Struct(name), Json::Null) if schema.is_recursive(name) => Ok(Self::Absent),
-            (_, Json::Null) => Err(TypedDataError::Null(path.to_owned())),
             (Type::Struct(name), json) => {
                 let definition = schema.get(name).ok_or_else(wrong)?;
-                Struct::read(schema, definition, json, path).map(Self::Struct)
+                match json {
+                    Json::Null if definition.is_recursive => Ok(Self::Absent),
+                    Json::Null => Err(TypedDataError::Null(path.to_owned())),
+                    _ => Struct::read(schema, definition, json, path).map(Self::Struct),
+                }
             }
+            (_, Json::Null) => Err(TypedDataError::Null(path.to_owned())),
             (Type::Array(item, size), Json::Array(items)) => {
                 if let Some(expected) = size.filter(|size| *size != items.len()) {
                     return Err(TypedDataError::ListLength {

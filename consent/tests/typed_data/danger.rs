@@ -199,7 +199,10 @@ fn e11_what_is_not_known_is_shown_whole_and_dangerous() {
         &json!({"text": "hello", "page": 12, "nonce": MAX, "reader": OTHER}),
     );
     assert!(is_dangerous(&request));
-    assert_eq!(request.summary.title, "Sign typed data of the type Letter");
+    assert_eq!(
+        request.summary.title,
+        "Sign typed data of the type “Letter”"
+    );
     let labels: Vec<&str> = request
         .summary
         .lines

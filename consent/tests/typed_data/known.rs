@@ -4,6 +4,8 @@ use serde_json::{Value, json};
 
 pub(super) const TOKEN: &str = "0xa0b86991c6218b36c1d19d4a2e9eb0ce3606eb48";
 pub(super) const OTHER: &str = "0x00000000000000000000000000000000000000aa";
+/// The address whose key signs.
+pub(super) const SIGNER: &str = "0x1111111111111111111111111111111111111111";
 pub(super) const MAX: &str = "0xffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff";
 
 /// What is asked for, how it is encoded, a value, and what the lines have to say.
@@ -99,7 +101,7 @@ pub(super) fn known() -> Vec<Known> {
             "Let somebody move everything you have in a contract",
             vec!["PermitForAll(address owner,address operator,bool approved,uint256 nonce)"],
             json!({"owner": OTHER, "operator": OTHER, "approved": true, "nonce": 0}),
-            vec![("Who", "0x0000"), ("Until", "No end")],
+            vec![("Who", "0x0000"), ("Until", "Not said")],
         ),
         (
             "Send tokens to somebody",
@@ -121,7 +123,7 @@ pub(super) fn known() -> Vec<Known> {
                 "ConsiderationItem(uint8 itemType,address token,uint256 identifierOrCriteria,uint256 startAmount,uint256 endAmount,address recipient)",
             ],
             json!({
-                "offerer": OTHER, "zone": OTHER,
+                "offerer": SIGNER, "zone": OTHER,
                 "offer": [{"itemType": 2, "token": TOKEN, "identifierOrCriteria": 9, "startAmount": 1, "endAmount": 1}],
                 "consideration": [{"itemType": 0, "token": format!("0x{}", "00".repeat(20)), "identifierOrCriteria": 0, "startAmount": 10, "endAmount": 5, "recipient": OTHER}],
                 "orderType": 0, "startTime": 0, "endTime": 1_772_607_600,
@@ -131,7 +133,7 @@ pub(super) fn known() -> Vec<Known> {
             vec![
                 ("You give", "1 × item number 9 of 0xA0b8"),
                 (
-                    "Has to be paid",
+                    "Goes to others",
                     "from 10 to 5 × coin of the chain's own coin (zero address), to 0x0000",
                 ),
             ],
@@ -141,7 +143,7 @@ pub(super) fn known() -> Vec<Known> {
             vec![
                 "Order(address sellToken,address buyToken,address receiver,uint256 sellAmount,uint256 buyAmount,uint32 validTo,bytes32 appData,uint256 feeAmount,string kind,bool partiallyFillable,string sellTokenBalance,string buyTokenBalance)",
             ],
-            json!({"sellToken": TOKEN, "buyToken": OTHER, "receiver": OTHER, "sellAmount": 1000, "buyAmount": 1, "validTo": 1_772_607_600, "appData": format!("0x{}", "00".repeat(32)), "feeAmount": 0, "kind": "sell", "partiallyFillable": false, "sellTokenBalance": "erc20", "buyTokenBalance": "erc20"}),
+            json!({"sellToken": TOKEN, "buyToken": OTHER, "receiver": SIGNER, "sellAmount": 1000, "buyAmount": 1, "validTo": 1_772_607_600, "appData": format!("0x{}", "00".repeat(32)), "feeAmount": 0, "kind": "sell", "partiallyFillable": false, "sellTokenBalance": "erc20", "buyTokenBalance": "erc20"}),
             vec![
                 ("You give", "1,000 of"),
                 ("You receive", "1 of"),
@@ -153,7 +155,7 @@ pub(super) fn known() -> Vec<Known> {
             vec![
                 "Order(uint256 salt,address maker,address receiver,address makerAsset,address takerAsset,uint256 makingAmount,uint256 takingAmount,uint256 makerTraits)",
             ],
-            json!({"salt": 1, "maker": OTHER, "receiver": OTHER, "makerAsset": TOKEN, "takerAsset": OTHER, "makingAmount": MAX, "takingAmount": 1, "makerTraits": 0}),
+            json!({"salt": 1, "maker": SIGNER, "receiver": OTHER, "makerAsset": TOKEN, "takerAsset": OTHER, "makingAmount": MAX, "takingAmount": 1, "makerTraits": 0}),
             vec![("You give", "UNLIMITED"), ("Received by", "0x0000")],
         ),
         (
@@ -161,7 +163,7 @@ pub(super) fn known() -> Vec<Known> {
             vec![
                 "LimitOrder(address makerToken,address takerToken,uint128 makerAmount,uint128 takerAmount,uint128 takerTokenFeeAmount,address maker,address taker,address sender,address feeRecipient,bytes32 pool,uint64 expiry,uint256 salt)",
             ],
-            json!({"makerToken": TOKEN, "takerToken": OTHER, "makerAmount": 5, "takerAmount": 6, "takerTokenFeeAmount": 0, "maker": OTHER, "taker": OTHER, "sender": OTHER, "feeRecipient": OTHER, "pool": format!("0x{}", "00".repeat(32)), "expiry": 1, "salt": 1}),
+            json!({"makerToken": TOKEN, "takerToken": OTHER, "makerAmount": 5, "takerAmount": 6, "takerTokenFeeAmount": 0, "maker": SIGNER, "taker": OTHER, "sender": OTHER, "feeRecipient": OTHER, "pool": format!("0x{}", "00".repeat(32)), "expiry": 1, "salt": 1}),
             vec![("You give", "5 of"), ("You receive", "6 of")],
         ),
         (

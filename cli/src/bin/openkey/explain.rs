@@ -18,6 +18,10 @@ use crate::{
     stop::Stop,
 };
 
+/// Members of typed data that nearly always hold the signer's own address.
+const SIGNERS: [&str; 9] = [
+    "wallet", "owner", "holder", "from", "maker", "offerer", "voter", "sender", "account",
+];
 /// Exit status of what would be refused.
 const REFUSED: u8 = 1;
 
@@ -115,10 +119,13 @@ fn named(payload: &Payload) -> Option<Address> {
         }
         Payload::TypedData(json) => {
             let document: Value = serde_json::from_str(json).ok()?;
-            let wallet = document.get("message")?.get("wallet")?.as_str()?;
-            parse_address(wallet, Capitals::CheckedOrLower)
-                .map(Address)
-                .ok()
+            let message = document.get("message")?;
+            SIGNERS.iter().find_map(|name| {
+                let text = message.get(name)?.as_str()?;
+                parse_address(text, Capitals::CheckedOrLower)
+                    .map(Address)
+                    .ok()
+            })
         }
     }
 }
