@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use openkey_attestation::ReleaseKeysText;
+use openkey_attestation::{ReleaseKeysText, json};
 use openkey_protocol::message::Hash32;
 use serde::{Deserialize, Deserializer, Serialize};
 
@@ -69,13 +69,12 @@ impl Known {
     /// # Errors
     ///
     /// [`KnownError`].
-    pub fn from_json(json: &[u8]) -> Result<Self, KnownError> {
+    pub fn from_json(text: &[u8]) -> Result<Self, KnownError> {
         let malformed = |reason: String| KnownError(reason);
-        if json.len() > MAX_KNOWN {
+        if text.len() > MAX_KNOWN {
             return Err(malformed("too long".into()));
         }
-        let file: File =
-            serde_json::from_slice(json).map_err(|error| malformed(error.to_string()))?;
+        let file: File = json::read(text).map_err(|error| malformed(error.to_string()))?;
         if file.version != VERSION {
             return Err(malformed(format!("version {}", file.version)));
         }
@@ -120,8 +119,9 @@ impl Known {
         let Some(what) = self.difference(anchor) else {
             return Ok(History::Same);
         };
-        // Software's evidence is no continuation of hardware's, whoever signs.
-        if self.simulator != anchor.simulator().is_some() {
+        // Software's evidence is no continuation of hardware's, whoever signs; and passkeys are made for
+        // one relying party: another one is another deployment.
+        if self.simulator != anchor.simulator().is_some() || self.rp_id != anchor.rp_id() {
             return Err(AnchorError::Changed { what });
         }
         self.chain(anchor, published)
@@ -164,7 +164,9 @@ impl Known {
                     if *hash == target.hash() {
                         return Some(steps);
                     }
-                    let named = published.anchors().find(|anchor| anchor.hash() == *hash);
+                    let mut anchors = published.anchors();
+                    let named = anchors
+                        .find(|anchor| anchor.hash() == *hash && anchor.rp_id() == self.rp_id);
                     // A second way to an anchor leads nowhere else.
                     if let Some(anchor) = named.filter(|_| reached.insert(*hash)) {
                         let epoch = manifest.epoch.max(anchor.min_epoch());

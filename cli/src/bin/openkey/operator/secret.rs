@@ -1,17 +1,18 @@
 //! `openkey operator set-secret`.
 
 use openkey_protocol::message::{MAX_SECRET, SecretStatus};
+use openkey_verifier::command::{When, source};
 
 use crate::{
     args::SetSecret,
     files,
-    operator::{report, strict, successor},
+    operator::{report, successor},
     session::Session,
     stop::Stop,
 };
 
 pub(super) fn set(args: &SetSecret) -> Result<(), Stop> {
-    let accept = strict::resolve(&args.accept, "a secret")?;
+    let accept = args.accept.entrusting(When::At(source::now()?))?;
     let configuration = args.accept.configuration_file()?.ok_or_else(|| {
         Stop::failed(
             "configuration_missing",
