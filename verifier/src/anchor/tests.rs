@@ -328,15 +328,13 @@ fn e15_a_chain_of_anchors_never_leads_to_another_relying_party() {
     // Even if the maintainers signed it: passkeys and receipts are for one relying party.
     let to_other = release(2, Some(&anchor(&other)), &[1, 2]);
     let list = published(std::slice::from_ref(&to_other), &[]);
-    let what = "the set of release keys";
     assert_eq!(check(&known, &anchor(&other), &list), Err(what));
     let mut moved = first.clone();
     moved["rp_id"] = json!("elsewhere.example");
     let to_moved = release(2, Some(&anchor(&moved)), &[1, 2]);
-    let what = "the relying party";
     assert_eq!(
         check(&known, &anchor(&moved), &published(&[to_moved], &[])),
-        Err(what)
+        CHANGED
     );
     // Nor through it and back.
     let back = release(3, Some(&anchor(&third)), &[3, 4]);
