@@ -14,7 +14,7 @@ import { adviceFor } from './rules.js';
  * @property {Record<string, string>} measurements PCR index to hex
  * @property {boolean} simulator
  * @property {boolean} debug
- * @property {{ identity: string, configuration: string, root_source: string | null, root_id: string | null, release: string, epoch: number, tls_key: string | null, rollback: string, pending: string | null }} binding `pending` is `none`, `unknown`, or the hash of the list of successors
+ * @property {{ identity: string, configuration: string, root_source: string | null, root_id: string | null, release: string, epoch: number, tls_key: string | null, rollback: string, pending: string | null, withdrawn: string | null }} binding `pending` is `none`, `unknown`, or the hash of the list of successors, `withdrawn` the hash of the list of withdrawn manifests
  * @property {number} certificate_expires_ms
  * @property {string} root_sha256 of the root certificate
  */

@@ -179,11 +179,11 @@ impl<S: RecordStore> Shared<S> {
             Request::Evidence { nonce } => {
                 check_nonce(nonce.as_slice())?;
                 // Only an enclave with the root key has something that a successor could get.
-                let pending = match self.enclave.get() {
-                    Some(enclave) => Some(enclave.pending().await),
+                let known = match self.enclave.get() {
+                    Some(enclave) => Some(enclave.known_successors().await?),
                     None => None,
                 };
-                let document = self.platform.evidence(nonce.0, pending).await?.into();
+                let document = self.platform.evidence(nonce.0, known).await?.into();
                 Ok(Served::Bare(Bare::Evidence(Evidence { document })))
             }
             Request::Operator(request) => self.operator(request).await.map(Served::from),

@@ -262,6 +262,7 @@ const fn event_name(event: &EnclaveEvent) -> &'static str {
         EnclaveEvent::StoreFailed => "store_failed",
         EnclaveEvent::RolledBack => "rolled_back",
         EnclaveEvent::Forked => "forked",
+        EnclaveEvent::HeadNotContinued => "head_not_continued",
         EnclaveEvent::RecordCorrupt => "record_corrupt",
         EnclaveEvent::SelfCheckFailed => "self_check_failed",
         EnclaveEvent::EventsLost { .. } => "events_lost",

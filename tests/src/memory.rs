@@ -1,6 +1,7 @@
-//! A look into the memory of a process: does the private key of a known address lie there?
+//! A look into the memory of a process: does the private key of a known address lie there, or a known
+//! secret?
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
 
@@ -21,10 +22,47 @@ const DISTINCT: usize = 23;
 /// If the memory cannot be read.
 #[must_use]
 pub fn find_keys(pid: u32, addresses: &HashSet<[u8; 20]>) -> Vec<u64> {
-    let maps = fs::read_to_string(format!("/proc/{pid}/maps")).unwrap();
-    let memory = File::open(format!("/proc/{pid}/mem")).unwrap();
     let mut seen = HashSet::new();
     let mut found = Vec::new();
+    each_region(pid, |start, bytes| {
+        for (offset, window) in bytes.windows(KEY).enumerate() {
+            if is_random(window) && seen.insert(window.to_vec()) && is_key(window, addresses) {
+                found.push(start + offset as u64);
+            }
+        }
+    });
+    found
+}
+
+/// Every place in the writable memory of a process where a secret lies, or half of it: an allocator
+/// writes into what it frees. Forwards, as it is written, or backwards, as arithmetic may keep it.
+///
+/// # Panics
+///
+/// If the memory cannot be read.
+#[must_use]
+pub fn find_secret(pid: u32, secret: &[u8; KEY]) -> Vec<u64> {
+    let mut places = BTreeSet::new();
+    let mut reversed = *secret;
+    reversed.reverse();
+    for whole in [*secret, reversed] {
+        for start in [0, KEY / 2] {
+            let half = memchr::memmem::Finder::new(&whole[start..start + KEY / 2]);
+            each_region(pid, |at, bytes| {
+                for offset in half.find_iter(bytes) {
+                    // where the whole of it would begin
+                    places.insert((at + offset as u64).wrapping_sub(start as u64));
+                }
+            });
+        }
+    }
+    places.into_iter().collect()
+}
+
+/// Reads the writable memory of a process, region by region.
+fn each_region(pid: u32, mut look: impl FnMut(u64, &[u8])) {
+    let maps = fs::read_to_string(format!("/proc/{pid}/maps")).unwrap();
+    let memory = File::open(format!("/proc/{pid}/mem")).unwrap();
     for line in maps.lines() {
         let mut fields = line.split_whitespace();
         let (range, access) = (fields.next().unwrap(), fields.next().unwrap());
@@ -39,13 +77,8 @@ pub fn find_keys(pid: u32, addresses: &HashSet<[u8; 20]>) -> Vec<u64> {
         if memory.read_exact_at(&mut bytes, start).is_err() {
             continue;
         }
-        for (offset, window) in bytes.windows(KEY).enumerate() {
-            if is_random(window) && seen.insert(window.to_vec()) && is_key(window, addresses) {
-                found.push(start + offset as u64);
-            }
-        }
+        look(start, &bytes);
     }
-    found
 }
 
 fn is_random(window: &[u8]) -> bool {

@@ -180,6 +180,7 @@ mod tests {
             tls_key: None,
             rollback: RollbackProtection::ClientsOnly,
             pending: None,
+            withdrawn: None,
         }
     }
 

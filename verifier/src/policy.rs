@@ -83,6 +83,10 @@ pub struct Terms {
     pub root_id: Option<Hash32>,
     /// The lowest epoch.
     pub min_epoch: Option<u32>,
+    /// Something secret is given to whoever passes, or a root key is believed in. A policy for looking may
+    /// be lax; under this one every document that passes must be of a program that was named, in a
+    /// configuration that was named, that the host cannot look into.
+    pub entrusts: bool,
 }
 
 /// Holds a policy to what is said beside it, and to what every policy must say: which code, with
@@ -108,9 +112,12 @@ pub fn judge_by(mut policy: Policy, terms: &Terms) -> Result<Policy, PolicyError
     if let Some(epoch) = terms.min_epoch {
         policy = at_least(policy, epoch);
     }
+    if terms.entrusts {
+        require_program(&policy)?;
+    }
     // After the epoch: a signer counts only beside one.
     require_code(&policy)?;
-    if !terms.any_configuration {
+    if terms.entrusts || !terms.any_configuration {
         require_configuration(&policy)?;
     }
     Ok(policy)
@@ -141,10 +148,8 @@ fn require_code(policy: &Policy) -> Result<(), PolicyError> {
     // Releases count from 1, so that 0 excludes none.
     let bounded = policy.lowest_epoch().is_some_and(|epoch| epoch > 0);
     for set in policy.measurements().unwrap_or_default() {
-        let code =
-            is_measured(set, IMAGE_PCR) || PARTS_PCRS.iter().all(|index| is_measured(set, *index));
         let signer = is_measured(set, SIGNER_PCR);
-        if !(code || (signer && bounded)) {
+        if !(names_code(set) || (signer && bounded)) {
             return Err(if signer {
                 PolicyError::SignerAlone
             } else {
@@ -153,6 +158,23 @@ fn require_code(policy: &Policy) -> Result<(), PolicyError> {
         }
     }
     Ok(())
+}
+
+/// Refuses a policy under which a program passes that is not named itself (a signer may sign others), or
+/// whose memory the host can read.
+fn require_program(policy: &Policy) -> Result<(), PolicyError> {
+    if policy.accepts_debug() {
+        return Err(PolicyError::DebugAllowed);
+    }
+    let sets = policy.measurements().unwrap_or_default();
+    if sets.is_empty() || !sets.iter().all(names_code) {
+        return Err(PolicyError::ProgramMissing);
+    }
+    Ok(())
+}
+
+fn names_code(set: &Measurements) -> bool {
+    is_measured(set, IMAGE_PCR) || PARTS_PCRS.iter().all(|index| is_measured(set, *index))
 }
 
 fn is_measured(set: &Measurements, index: u8) -> bool {
@@ -194,6 +216,18 @@ pub enum PolicyError {
          signed; name PCR0, or a lowest epoch of at least 1 beside it (min_epoch, --min-epoch)"
     )]
     SignerAlone,
+    /// Something is entrusted to programs that it does not name.
+    #[error(
+        "nothing secret is given, and no root key believed in, under a policy that does not name every \
+         program itself: name PCR0, or PCR1 and PCR2 together, in every measurement set"
+    )]
+    ProgramMissing,
+    /// Something is entrusted to an enclave whose memory the host can read.
+    #[error(
+        "nothing secret is given to an enclave in debug mode, whose memory the host can read, and no \
+         root key of one is believed in: remove \"allow_debug\" from the policy"
+    )]
+    DebugAllowed,
     /// It names two configurations for one image.
     #[error(
         "the policy or release names another configuration than the one given: remove one of them"
@@ -211,7 +245,8 @@ impl PolicyError {
         match self {
             Self::File(error) => error.rule(),
             Self::ConfigurationMissing => "configuration_missing",
-            Self::CodeMissing | Self::SignerAlone => "code_missing",
+            Self::CodeMissing | Self::SignerAlone | Self::ProgramMissing => "code_missing",
+            Self::DebugAllowed => "debug_allowed",
             Self::RootIdMismatch => "root_id_conflict",
             Self::ConfigurationMismatch => "configuration_mismatch",
         }

@@ -1,10 +1,11 @@
-//! Successors that wait for the root key: the list that a host shows, held to fresh evidence.
+//! Successors that wait for the root key, and manifests that were withdrawn: the lists that a host
+//! shows, held to fresh evidence.
 //!
-//! Fresh evidence carries the hash of the list, and the list comes in a signed status: a host can
-//! withhold it and cannot show another one.
+//! Fresh evidence carries the hash of each list, and the lists come in a signed status: a host can
+//! withhold them and cannot show other ones.
 
 use openkey_protocol::message::{
-    EvidenceBinding, Hash32, PendingSuccessors, UpgradeStatus, pending_input,
+    EvidenceBinding, Hash32, PendingSuccessors, UpgradeStatus, pending_input, withdrawn_input,
 };
 use sha2::{Digest, Sha256};
 
@@ -19,11 +20,28 @@ pub enum Successors {
     Listed(Vec<UpgradeStatus>),
 }
 
+/// Which manifests a boot knows as withdrawn.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Withdrawn {
+    /// The evidence does not speak of them: the enclave has no root key, or the evidence is not fresh.
+    NotStated,
+    /// All of them; none if it is empty.
+    Listed(Vec<Hash32>),
+}
+
+impl Withdrawn {
+    /// Whether a manifest is among them.
+    #[must_use]
+    pub fn names(&self, manifest: &Hash32) -> bool {
+        matches!(self, Self::Listed(list) if list.contains(manifest))
+    }
+}
+
 /// The list is another one than the evidence names: it changed between the two answers, or somebody
 /// hides a successor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "the host shows another list of pending successors than the one that the enclave's evidence \
+    "the host shows another list of pending successors, or of withdrawn manifests, than the one that the enclave's evidence \
      names; ask again, and treat it as an attack if it stays"
 )]
 pub struct SuccessorsDiffer;
@@ -87,6 +105,31 @@ pub fn check_list(named: &Hash32, shown: &[UpgradeStatus]) -> Result<Successors,
     }
 }
 
+/// The hash by which evidence names a list of withdrawn manifests.
+#[must_use]
+pub fn withdrawn_hash(list: &[Hash32]) -> Option<Hash32> {
+    let input = withdrawn_input(list).ok()?;
+    Some(Hash32(Sha256::digest(input).into()))
+}
+
+/// Holds the withdrawn manifests of a status to fresh evidence.
+///
+/// # Errors
+///
+/// [`SuccessorsDiffer`].
+pub fn check_withdrawn(
+    binding: &EvidenceBinding,
+    shown: &[Hash32],
+) -> Result<Withdrawn, SuccessorsDiffer> {
+    match binding.withdrawn {
+        None => Ok(Withdrawn::NotStated),
+        Some(named) if withdrawn_hash(shown) == Some(named) => {
+            Ok(Withdrawn::Listed(shown.to_vec()))
+        }
+        Some(_) => Err(SuccessorsDiffer),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use openkey_protocol::message::{EVIDENCE_BINDING_VERSION, RollbackProtection};
@@ -105,6 +148,7 @@ mod tests {
             tls_key: None,
             rollback: RollbackProtection::ClientsOnly,
             pending,
+            withdrawn: None,
         }
     }
 
@@ -137,6 +181,25 @@ mod tests {
         // None is what the evidence says, whatever the host shows.
         let none = binding(known(&[]));
         assert_eq!(check(&none, &[upgrade()]), Ok(Successors::Listed(vec![])));
+    }
+
+    #[test]
+    fn e8_a_host_cannot_show_a_withdrawal_that_the_enclave_does_not_vouch_for() {
+        let (one, other) = (Hash32([3; 32]), Hash32([4; 32]));
+        let mut binding = binding(None);
+        assert_eq!(
+            check_withdrawn(&binding, &[one]),
+            Ok(Withdrawn::NotStated),
+            "nothing vouches for it"
+        );
+        binding.withdrawn = withdrawn_hash(&[one]);
+        let known = check_withdrawn(&binding, &[one]).unwrap();
+        assert!(known.names(&one) && !known.names(&other));
+        for shown in [vec![], vec![other], vec![one, other], vec![one, one]] {
+            assert_eq!(check_withdrawn(&binding, &shown), Err(SuccessorsDiffer));
+        }
+        // The two lists are hashed under two labels.
+        assert_ne!(withdrawn_hash(&[]), hash(&[]));
     }
 
     #[test]

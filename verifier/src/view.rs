@@ -67,6 +67,8 @@ pub struct BindingView {
     /// Successors that wait for the root key: `none`, `unknown` (the store hides the list from the
     /// enclave), or the hash of the list; `null` in evidence that does not speak of them.
     pub pending: Option<String>,
+    /// The hash of the list of withdrawn manifests; `null` in evidence that does not speak of them.
+    pub withdrawn: Option<String>,
 }
 
 /// A successor that waits for the root key.
@@ -140,6 +142,7 @@ impl BindingView {
             tls_key: binding.tls_key.map(|key| key.to_string()),
             rollback: binding.rollback,
             pending: pending(binding),
+            withdrawn: binding.withdrawn.map(|hash| hash.to_string()),
         }
     }
 }

@@ -62,6 +62,14 @@ pub(crate) struct Play {
     pub(crate) hides: bool,
     /// Whether a withdrawal does not arrive, though the host says so.
     pub(crate) ignores_withdrawals: bool,
+    /// Whether the host adds what was withdrawn to a status that does not have it.
+    pub(crate) claims_withdrawals: bool,
+    /// Whether the host shows another enclave of the same image, which knows no successors.
+    pub(crate) shows_another: bool,
+    /// Whether the host shows evidence of before the first order.
+    pub(crate) shows_earlier: bool,
+    /// Whether a secret that was ordered is not kept, though the answer is no refusal.
+    pub(crate) ignores_secrets: bool,
 }
 
 impl Default for Play {
@@ -74,6 +82,10 @@ impl Default for Play {
             unknown: false,
             hides: false,
             ignores_withdrawals: false,
+            claims_withdrawals: false,
+            shows_another: false,
+            shows_earlier: false,
+            ignores_secrets: false,
         }
     }
 }
@@ -151,6 +163,12 @@ impl Deployment {
             play,
             orders: Arc::clone(&orders),
             upgrades: Mutex::default(),
+            withdrawn: Mutex::default(),
+            secrets: Mutex::new(vec![SecretStatus {
+                name: "known".into(),
+                version: 3,
+            }]),
+            earlier: self.live.document(&[0; 32]),
         };
         let server = Server::new(move |asked| match asked.path.as_str() {
             "/api/v1/enclaves" => Answer::json(&json!({
@@ -262,33 +280,61 @@ struct Enclave {
     play: Play,
     orders: Arc<Mutex<Vec<OperatorRequest>>>,
     upgrades: Mutex<Vec<UpgradeStatus>>,
+    withdrawn: Mutex<Vec<Hash32>>,
+    secrets: Mutex<Vec<SecretStatus>>,
+    /// Evidence that the host asked for before anything was ordered.
+    earlier: Vec<u8>,
 }
 
 impl Enclave {
     fn reply(&self, body: &[u8]) -> Reply {
         let Call { nonce, request } = cbor::decode(body).unwrap();
         if let Request::Evidence { nonce } = request {
-            let mut live = self.live.clone();
+            if self.play.shows_earlier {
+                return Reply::Bare(Bare::Evidence(Evidence {
+                    document: self.earlier.clone().into(),
+                }));
+            }
+            let mut live = self.shown();
             if self.play.reboots && !self.orders.lock().unwrap().is_empty() {
                 live.identity = SigningKey::from_bytes(&[0x43; 32]);
             }
-            let list = self.upgrades.lock().unwrap();
+            let (upgrades, withdrawn) = self.lists();
             live.pending = Some(if self.play.unknown {
                 PendingSuccessors::Unknown
             } else {
-                PendingSuccessors::Known(successors::hash(&list).unwrap())
+                PendingSuccessors::Known(successors::hash(&upgrades).unwrap())
             });
+            live.withdrawn = successors::withdrawn_hash(&withdrawn);
             return Reply::Bare(Bare::Evidence(Evidence {
                 document: live.document(nonce.as_slice()).into(),
             }));
         }
-        Reply::Answer(self.live.sign(&Signable {
+        Reply::Answer(self.shown().sign(&Signable {
             request: Hash32(Sha256::digest(body).into()),
             nonce,
             at: now().0,
             continued: None,
             result: self.answer(request),
         }))
+    }
+
+    /// Who is behind the host.
+    fn shown(&self) -> Live {
+        let mut live = self.live.clone();
+        if self.play.shows_another {
+            live.identity = SigningKey::from_bytes(&[0x44; 32]);
+        }
+        live
+    }
+
+    /// What it knows of successors: those that wait, and those that were withdrawn.
+    fn lists(&self) -> (Vec<UpgradeStatus>, Vec<Hash32>) {
+        if self.play.shows_another {
+            return Default::default();
+        }
+        let upgrades = self.upgrades.lock().unwrap().clone();
+        (upgrades, self.withdrawn.lock().unwrap().clone())
     }
 
     fn answer(&self, request: Request) -> Verdict {
@@ -337,6 +383,19 @@ impl Enclave {
                         if !self.play.ignores_withdrawals {
                             let mut upgrades = self.upgrades.lock().unwrap();
                             upgrades.retain(|it| it.manifest != manifest);
+                            self.withdrawn.lock().unwrap().push(manifest);
+                        }
+                        Response::Root(self.root_status())
+                    }
+                    OperatorRequest::SetSecret { order, .. } => {
+                        let order = order.unverified().unwrap();
+                        if !self.play.ignores_secrets {
+                            let mut secrets = self.secrets.lock().unwrap();
+                            secrets.retain(|known| known.name != order.name);
+                            secrets.push(SecretStatus {
+                                name: order.name,
+                                version: order.version,
+                            });
                         }
                         Response::Root(self.root_status())
                     }
@@ -354,6 +413,14 @@ impl Enclave {
     }
 
     fn root_status(&self) -> RootStatus {
+        let (upgrades, mut withdrawn) = self.lists();
+        if self.play.claims_withdrawals {
+            for order in self.orders.lock().unwrap().iter() {
+                if let OperatorRequest::Withdraw { withdrawal, .. } = order {
+                    withdrawn.push(withdrawal.unverified().unwrap().manifest);
+                }
+            }
+        }
         RootStatus {
             state: RootState::Waiting { have: 1, need: 2 },
             root_id: self.live.root_id,
@@ -361,14 +428,11 @@ impl Enclave {
             sources: Vec::new(),
             upgrades: match self.play.hides {
                 true => Vec::new(),
-                false => self.upgrades.lock().unwrap().clone(),
+                false => upgrades,
             },
             upgrades_known: !self.play.unknown,
-            withdrawn: Vec::new(),
-            secrets: vec![SecretStatus {
-                name: "known".into(),
-                version: 3,
-            }],
+            withdrawn,
+            secrets: self.secrets.lock().unwrap().clone(),
         }
     }
 

@@ -166,6 +166,31 @@ fn k9_an_enclave_that_has_a_root_key_is_asked_for_no_genesis() {
     assert!(running.orders.lock().unwrap().is_empty());
 }
 
+/// The root id that it prints is what people pin: an image by any signer, or in debug mode, could have
+/// made a root key that somebody else knows.
+#[test]
+fn p5_no_genesis_is_believed_under_a_lax_policy() {
+    let deployment = Deployment::new();
+    hold(&deployment, Play::default()).accepted();
+    let [genesis, policy, configuration] =
+        ["g/genesis.json", "policy.json", "configuration.json"].map(|name| deployment.path(name));
+    let base = ["operator", "check-genesis", "--genesis", &genesis];
+    let with = |more: &[&str]| verify(base.iter().chain(more));
+    let named = ["--policy", &policy, "--configuration", &configuration];
+    with(&named).accepted();
+    let text = std::fs::read_to_string(&policy).unwrap();
+    let strict: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let mut debug = strict.clone();
+    debug["allow_debug"] = json!(true);
+    let mut signer = strict.clone();
+    signer["measurements"] = json!([{ "8": "11".repeat(48) }]);
+    signer["min_epoch"] = json!(1);
+    for (rule, policy) in [("debug_allowed", debug), ("code_missing", signer)] {
+        let file = deployment.files.write("lax.json", policy.to_string());
+        with(&["--policy", &file, "--configuration", &configuration]).not_judged(rule);
+    }
+}
+
 #[test]
 fn k9_who_checks_a_genesis_later_sees_what_was_substituted() {
     let deployment = Deployment::new();

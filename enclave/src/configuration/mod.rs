@@ -9,6 +9,7 @@ mod provisioning_tests;
 #[cfg(test)]
 mod tests;
 
+use openkey_attestation::json;
 use openkey_capability::visible::first_hidden_in_name;
 use openkey_protocol::{
     cbor,
@@ -117,7 +118,8 @@ impl Configuration {
 
     /// Reads the JSON of a configuration: `rp_id`, `rp_name` and `origins`, and as wanted
     /// `identity_providers`, `operators`, `release_keys`, `kms`, `root_sources`, `root_id`,
-    /// `upgrade_delay_seconds` and `upgrade_consent`. Unknown and repeated members are refused.
+    /// `upgrade_delay_seconds` and `upgrade_consent`. Unknown and repeated members are refused,
+    /// and an array in the place of an object.
     ///
     /// # Errors
     ///
@@ -126,7 +128,7 @@ impl Configuration {
         if bytes.len() > MAX_BYTES {
             return Err(ConfigurationError::TooLong);
         }
-        Self::check(serde_json::from_slice(bytes).map_err(|_| ConfigurationError::Shape)?)
+        Self::check(json::read(bytes).map_err(|_| ConfigurationError::Shape)?)
     }
 
     fn check(unchecked: Unchecked) -> Result<Self, ConfigurationError> {

@@ -60,10 +60,18 @@ fn the_file_is_read_strictly() {
         br#"{"rp_id":"localhost","rp_id":"localhost","rp_name":"H","origins":["http://localhost:1"]}"#,
         br#"{"rp_id":"localhost","rp_name":"Here","origins":["http://localhost:1"]}x"#,
         br#"{"rp_id":"localhost"}"#,
+        // Members by their place, in the whole file and in a part of it.
+        br#"["localhost","Here",["http://localhost:1"]]"#,
+        br#"{"rp_id":"localhost","rp_name":"Here","origins":["http://localhost:1"],"release_keys":[1,["d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a"]]}"#,
         b"",
     ] {
         let result = Configuration::from_json(bad);
-        assert_eq!(result, Err(ConfigurationError::Shape));
+        assert_eq!(
+            result,
+            Err(ConfigurationError::Shape),
+            "{}",
+            bad.escape_ascii()
+        );
     }
     let long = vec![b' '; MAX_BYTES + 1];
     assert_eq!(

@@ -10,8 +10,8 @@ use openkey_attestation::Pcr;
 use openkey_protocol::{
     cbor,
     message::{
-        BootFiles, EVIDENCE_BINDING_VERSION, EnclaveEvent, Error, Hash32, PendingSuccessors,
-        RollbackProtection, RootSource,
+        BootFiles, EVIDENCE_BINDING_VERSION, EnclaveEvent, Error, Hash32, RollbackProtection,
+        RootSource,
     },
 };
 
@@ -27,6 +27,7 @@ use crate::{
     hybrid::BootKey,
     identity::Identity,
     nsm::{Nsm, NsmError, NsmHandle, NsmRequest, NsmResponse},
+    service::KnownSuccessors,
 };
 
 /// What this enclave is, by its own attestation document.
@@ -183,6 +184,7 @@ impl Platform {
             tls_key,
             rollback: RollbackProtection::ClientsOnly,
             pending: None,
+            withdrawn: None,
         }
     }
 
@@ -209,14 +211,15 @@ impl Platform {
     }
 
     /// A document over a stranger's nonce that vouches for this boot's identity and boot key, and says
-    /// which successors wait.
+    /// which successors wait and which were withdrawn.
     pub(crate) async fn evidence(
         &self,
         nonce: Vec<u8>,
-        pending: Option<PendingSuccessors>,
+        known: Option<KnownSuccessors>,
     ) -> Result<Vec<u8>, Error> {
         let binding = EvidenceBinding {
-            pending,
+            pending: known.map(|known| known.pending),
+            withdrawn: known.map(|known| known.withdrawn),
             ..self.binding(None)
         };
         let user_data = cbor::encode(&binding).map_err(internal)?;

@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 
 use openkey_protocol::{
     cbor,
-    message::{AccountId, Error, ErrorCode, Hash32, MAX_GET, RecordId, Write},
+    message::{AccountHead, AccountId, Error, ErrorCode, Hash32, MAX_GET, RecordId, Write},
     store::RecordStore,
 };
 use serde::{Serialize, de::DeserializeOwned};
@@ -16,6 +16,7 @@ use crate::{
     errors::refuse,
     event::EnclaveEvent,
     seal::{Kind, Name, SealError},
+    versions::Seen,
 };
 
 /// The schema of history records.
@@ -59,28 +60,90 @@ pub(super) struct State {
     pub(super) version: u64,
     pub(super) hash: Hash32,
     /// The newest entry at that version, where it is known.
-    pub(super) entry: Option<Hash32>,
+    entry: Option<Hash32>,
+}
+
+impl State {
+    pub(super) const fn new(version: u64, hash: Hash32) -> Self {
+        Self {
+            version,
+            hash,
+            entry: None,
+        }
+    }
+
+    /// What a client holds.
+    const fn of_head(head: &AccountHead) -> Self {
+        Self {
+            version: head.version,
+            hash: head.hash,
+            entry: Some(head.entry),
+        }
+    }
+}
+
+/// Who knows an earlier state. An event of an attack by the store needs the enclave's own word:
+/// anybody can make up a head, and so a client's word makes another event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Word {
+    /// This boot has seen it.
+    Enclave,
+    /// A client says so, who may be anybody.
+    Client,
 }
 
 impl<S: RecordStore> Enclave<S> {
+    /// Refuses a record that does not continue a state that this boot has seen.
+    pub(super) async fn continues_seen<E>(
+        &self,
+        history: History<'_>,
+        chain: &Chain,
+        now: &State,
+        (version, hash): Seen,
+    ) -> Result<(), Error>
+    where
+        E: Entry + DeserializeOwned,
+    {
+        let seen = State::new(version, hash);
+        self.continues::<E>(history, chain, now, &seen, Word::Enclave)
+            .await
+    }
+
+    /// Refuses a record that does not continue the head that a client holds.
+    pub(super) async fn continues_head<E>(
+        &self,
+        history: History<'_>,
+        chain: &Chain,
+        now: &State,
+        head: &AccountHead,
+    ) -> Result<(), Error>
+    where
+        E: Entry + DeserializeOwned,
+    {
+        let held = State::of_head(head);
+        self.continues::<E>(history, chain, now, &held, Word::Client)
+            .await
+    }
+
     /// Refuses a record that does not continue a state that is known. `now` is the record's own state
     /// and `chain` its history.
     ///
     /// Reads the store only if the record is newer: at most three times the binary digits of the
     /// history's length. Whoever writes another record of a version, or leaves one out, cannot make its
     /// successors continue the one that was known, because entry `n` names the hash of version `n`.
-    pub(super) async fn continues<E>(
+    async fn continues<E>(
         &self,
         history: History<'_>,
         chain: &Chain,
         now: &State,
         known: &State,
+        word: Word,
     ) -> Result<(), Error>
     where
         E: Entry + DeserializeOwned,
     {
         let (record, entry) = match now.version.cmp(&known.version) {
-            Ordering::Less => return Err(self.rolled_back()),
+            Ordering::Less => return Err(self.rolled_back_by(word)),
             Ordering::Equal => (now.hash, chain.newest()),
             Ordering::Greater => {
                 let path = chain.path(known.version);
@@ -90,7 +153,7 @@ impl<S: RecordStore> Enclave<S> {
             }
         };
         if record != known.hash || known.entry.is_some_and(|known| known != entry) {
-            return Err(self.forked());
+            return Err(self.forked_by(word));
         }
         Ok(())
     }
@@ -186,8 +249,30 @@ impl<S: RecordStore> Enclave<S> {
         })
     }
 
+    /// Refuses a record that is older than what this boot has seen, or hidden from it.
+    pub(super) fn rolled_back(&self) -> Error {
+        self.rolled_back_by(Word::Enclave)
+    }
+
+    /// Refuses a record of another history than what this boot has seen.
     pub(super) fn forked(&self) -> Error {
-        self.platform.events.record(EnclaveEvent::Forked);
+        self.forked_by(Word::Enclave)
+    }
+
+    pub(super) fn rolled_back_by(&self, word: Word) -> Error {
+        self.discontinued(word, EnclaveEvent::RolledBack);
+        refuse(ErrorCode::RolledBack)
+    }
+
+    pub(super) fn forked_by(&self, word: Word) -> Error {
+        self.discontinued(word, EnclaveEvent::Forked);
         refuse(ErrorCode::Forked)
+    }
+
+    fn discontinued(&self, word: Word, seen: EnclaveEvent) {
+        self.platform.events.record(match word {
+            Word::Enclave => seen,
+            Word::Client => EnclaveEvent::HeadNotContinued,
+        });
     }
 }

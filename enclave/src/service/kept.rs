@@ -200,18 +200,9 @@ impl<S: RecordStore> Enclave<S> {
         if opened.version.checked_sub(1) != Some(history.length()) {
             return Err(self.unopened(SealError::Corrupt));
         }
-        let state = State {
-            version: opened.version,
-            hash: sha256(blob),
-            entry: None,
-        };
-        if let Some((version, hash)) = self.kept_versions.newest(&id) {
-            let seen = State {
-                version,
-                hash,
-                entry: None,
-            };
-            self.continues::<Revision>(History::of_kept(kind), &history, &state, &seen)
+        let state = State::new(opened.version, sha256(blob));
+        if let Some(seen) = self.kept_versions.newest(&id) {
+            self.continues_seen::<Revision>(History::of_kept(kind), &history, &state, seen)
                 .await?;
         }
         self.kept_versions

@@ -45,7 +45,7 @@ pub(crate) use records::Locks;
 pub use secrets::MAX_SECRETS;
 pub(crate) use sign_up::SignUps;
 pub use upgrades::Successor;
-pub(crate) use upgrades::Upgrades;
+pub(crate) use upgrades::{KnownSuccessors, Upgrades};
 
 /// How long a prompt waits for its approval, in milliseconds.
 pub const PROMPT_LIFE: u64 = 120_000;

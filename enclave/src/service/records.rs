@@ -13,7 +13,7 @@ use tokio::sync::{Mutex, MutexGuard};
 
 use super::{
     Enclave, UNCONFIRMED_LIFE,
-    history::{History, State},
+    history::{History, State, Word},
     internal,
 };
 use crate::{
@@ -65,11 +65,7 @@ impl Loaded {
     }
 
     const fn state(&self) -> State {
-        State {
-            version: self.version,
-            hash: self.hash,
-            entry: None,
-        }
+        State::new(self.version, self.hash)
     }
 }
 
@@ -129,7 +125,7 @@ impl<S: RecordStore> Enclave<S> {
         };
         // The same sign-up, finished with another passkey, makes another account in the same place.
         if account.is_some_and(|account| *account != loaded.account.id) {
-            return Err(self.forked());
+            return Err(self.forked_by(Word::Client));
         }
         Ok(loaded)
     }
@@ -157,23 +153,22 @@ impl<S: RecordStore> Enclave<S> {
     ) -> Result<Option<Loaded>, Error> {
         let seen = self.seen(&place.id).await?;
         let Some(record) = self.get(place.id).await? else {
-            if head.is_some() || seen.is_some() {
-                return Err(self.rolled_back());
-            }
-            return Ok(None);
+            return match (seen, head) {
+                (Some(_), _) => Err(self.rolled_back()),
+                (None, Some(_)) => Err(self.rolled_back_by(Word::Client)),
+                (None, None) => Ok(None),
+            };
         };
         let loaded = self.open_account(place, record)?;
-        if let Some((version, hash)) = seen {
-            let seen = State {
-                version,
-                hash,
-                entry: None,
-            };
-            self.check_continues(&loaded, &seen).await?;
+        let account = &loaded.account;
+        let (history, chain) = (History::of_account(&account.id), &account.history);
+        if let Some(seen) = seen {
+            self.continues_seen::<HistoryEntry>(history, chain, &loaded.state(), seen)
+                .await?;
         }
         if let Some(head) = head {
-            if head.account != loaded.account.id {
-                return Err(self.forked());
+            if head.account != account.id {
+                return Err(self.forked_by(Word::Client));
             }
             if head.version == 0 {
                 return Err(refuse_because(
@@ -181,24 +176,13 @@ impl<S: RecordStore> Enclave<S> {
                     "The account head has version 0: versions count from 1.",
                 ));
             }
-            let held = State {
-                version: head.version,
-                hash: head.hash,
-                entry: Some(head.entry),
-            };
-            self.check_continues(&loaded, &held).await?;
+            self.continues_head::<HistoryEntry>(history, chain, &loaded.state(), head)
+                .await?;
         }
         // Whoever asks has not shown yet that the account is theirs. `remember` and `commit` are for
         // those who have.
         self.versions.pass(&place.id, loaded.version, loaded.hash);
         Ok(Some(loaded))
-    }
-
-    async fn check_continues(&self, loaded: &Loaded, known: &State) -> Result<(), Error> {
-        let account = &loaded.account;
-        let history = History::of_account(&account.id);
-        self.continues::<HistoryEntry>(history, &account.history, &loaded.state(), known)
-            .await
     }
 
     fn open_account(&self, place: &Place<'_>, record: Record) -> Result<Loaded, Error> {
@@ -326,11 +310,6 @@ impl<S: RecordStore> Enclave<S> {
             Ok([record]) => Ok(record),
             Err(_) => Err(self.store_failed()),
         }
-    }
-
-    pub(super) fn rolled_back(&self) -> Error {
-        self.platform.events.record(EnclaveEvent::RolledBack);
-        refuse(ErrorCode::RolledBack)
     }
 
     pub(super) fn unopened(&self, error: SealError) -> Error {

@@ -59,6 +59,7 @@ pub(crate) fn binding(deployment: &Deployment, tls_key: Option<Hash32>) -> Evide
         tls_key,
         rollback: RollbackProtection::ClientsOnly,
         pending: None,
+        withdrawn: None,
     }
 }
 

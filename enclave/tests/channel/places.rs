@@ -1,7 +1,11 @@
 //! H1: strangers on the channel take strangers' places, and nobody else's. All of this is with the
 //! places that ship.
 
-use std::sync::Arc;
+use std::{
+    pin::pin,
+    sync::Arc,
+    task::{Context, Waker},
+};
 
 use openkey_protocol::{
     channel::PLACES,
@@ -14,6 +18,7 @@ use rcgen::KeyPair;
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use tokio::{
     io::{AsyncReadExt, ReadHalf, WriteHalf, split},
+    task::unconstrained,
     time::{Duration, Instant},
 };
 
@@ -114,10 +119,22 @@ impl Channel {
 #[tokio::test]
 async fn h1_silent_connections_shut_nobody_out() {
     let channel = Channel::new().await;
-    let _first = channel.silent(2 * PLACES.all()).await;
+    let mut silent = channel.silent(2 * PLACES.all()).await;
     assert!(channel.open().await.is_some(), "a stranger");
-    let _second = channel.silent(2 * PLACES.all()).await;
+    silent.extend(channel.silent(2 * PLACES.all()).await);
     channel.hands_over().await;
+    // No more are open than there are places, and those are the newest.
+    let oldest = silent.len() - PLACES.handshakes;
+    let open = silent.iter_mut().map(is_open).collect::<Vec<_>>();
+    let displaced = open[..oldest].iter().filter(|open| **open).count();
+    assert_eq!(displaced, 0, "of the {oldest} oldest, so many are open");
+}
+
+/// Whether the other side has not closed a stream on which it says nothing, as things are now.
+fn is_open(stream: &mut Stream) -> bool {
+    let mut context = Context::from_waker(Waker::noop());
+    let read = pin!(unconstrained(stream.read_u8()));
+    read.poll(&mut context).is_pending()
 }
 
 /// A connection that says nothing has so much time, and not more.

@@ -98,7 +98,12 @@ async fn e17_strangers_take_nobodys_place() {
         let refused = knocks(&enclave, stranger).await;
         assert_eq!(refused, Some(ErrorCode::UnknownAccount));
     }
+    let before = world.store.snapshot();
     ada.act(&enclave, text("an old account")).await.unwrap();
+    // The account again and an entry of its history: there was a place in memory, and no bucket.
+    let after = world.store.snapshot();
+    assert_eq!(rewritten(&before, &after).len(), 1);
+    assert_eq!(after.len() - before.len(), 1);
     Person::register(&enclave, 2).await;
     // A stranger who knows the ids of everybody makes the enclave forget nothing that Ada was shown.
     let before = world.store.snapshot();

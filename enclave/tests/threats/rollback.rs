@@ -1,6 +1,9 @@
 //! A host that answers with yesterday's records, or with none.
 
-use openkey_protocol::message::{Approve, ErrorCode, Request};
+use openkey_protocol::message::{
+    AccountHead, AccountId, Approve, EnclaveEvent, Error, ErrorCode, Hash32, Propose, Request,
+    UserHandle,
+};
 
 use crate::common::{
     Authenticator, Person, World, ask, code,
@@ -55,6 +58,84 @@ async fn e2_after_a_restart_the_clients_head_refuses_an_older_record() {
         code(person.view(&enclave).await),
         Some(ErrorCode::RolledBack)
     );
+}
+
+/// Operators read some events as an attack by the store: a stranger must not be able to cause them.
+#[tokio::test]
+async fn s2_a_made_up_head_is_no_alarm() {
+    let world = World::new();
+    let enclave = world.boot().await;
+    let mut person = Person::register(&enclave, 1).await;
+    person.act(&enclave, text("x")).await.unwrap();
+    let events = || {
+        let alarm = |event: &EnclaveEvent| !event.is_routine();
+        let mut events = world.events.lock().unwrap();
+        let alarms: Vec<_> = events.iter().copied().filter(alarm).collect();
+        let claims = events
+            .iter()
+            .filter(|event| **event == EnclaveEvent::HeadNotContinued);
+        let claims = claims.count();
+        events.clear();
+        (alarms, claims)
+    };
+    events();
+    let Request::Propose(proposal) = person.proposal(text("y")) else {
+        panic!("no proposal");
+    };
+    let (head, other) = (person.head, Hash32([7; 32]));
+    let account = AccountId([7; 32]);
+    let user_handle = UserHandle([7; 16]);
+    let with = |head: AccountHead| Propose {
+        head: Some(head),
+        ..proposal.clone()
+    };
+    let version = |version: u64| AccountHead { version, ..head };
+    for made_up in [
+        // Newer than the record, or older with another hash, or the same with another entry.
+        with(version(head.version + 1)),
+        with(version(head.version - 1)),
+        with(AccountHead {
+            hash: other,
+            ..head
+        }),
+        with(AccountHead {
+            entry: other,
+            ..head
+        }),
+        // Of an account that is not there.
+        Propose {
+            account,
+            ..with(AccountHead { account, ..head })
+        },
+        Propose {
+            account,
+            head: None,
+            ..proposal.clone()
+        },
+        // In a place where nothing is.
+        Propose {
+            user_handle,
+            ..proposal.clone()
+        },
+    ] {
+        let refused = ask(&enclave, &Request::Propose(made_up.clone())).await;
+        assert!(
+            matches!(
+                code(refused),
+                Some(ErrorCode::RolledBack | ErrorCode::Forked)
+            ),
+            "{made_up:?}"
+        );
+        assert_eq!(events(), (vec![], 1), "{made_up:?}");
+    }
+    // What the enclave itself has seen is an alarm, whoever asks.
+    let today = world.store.snapshot();
+    person.act(&enclave, text("y")).await.unwrap();
+    events();
+    world.store.restore(today);
+    let refused: Result<_, Error> = ask(&enclave, &Request::Propose(with(head))).await;
+    assert_eq!(code(refused), Some(ErrorCode::RolledBack));
+    assert_eq!(events(), (vec![EnclaveEvent::RolledBack], 0));
 }
 
 #[tokio::test]

@@ -162,6 +162,12 @@ async fn pending<S: RecordStore>(service: &Service<S>) -> Option<PendingSuccesso
     binding(evidence.document.as_slice()).pending
 }
 
+/// What fresh evidence says of withdrawn manifests.
+async fn withdrawn<S: RecordStore>(service: &Service<S>) -> Option<Hash32> {
+    let evidence = evidence(service, vec![1; 16]).await.unwrap();
+    binding(evidence.document.as_slice()).withdrawn
+}
+
 fn other(release: &str) -> Vec<u8> {
     let mut text = text();
     text.release = release.to_owned();
@@ -486,6 +492,8 @@ async fn e8_what_was_withdrawn_stays_withdrawn() {
     deployment.pass(DELAY);
     let none = Some(PendingSuccessors::Known(successors::hash(&[]).unwrap()));
     assert_eq!(pending(&service).await, none);
+    let named = successors::withdrawn_hash(&[hash(&bad)]);
+    assert_eq!(withdrawn(&service).await, named);
     // The consent again, the announcement again, with other signatures too.
     assert_eq!(
         code(order_consent(&service, 0, given.clone()).await),
@@ -499,7 +507,7 @@ async fn e8_what_was_withdrawn_stays_withdrawn() {
     }
     assert_eq!(code(allowed(&service, &bad).await), REFUSED);
     // The record from before the withdrawal.
-    let withdrawn = deployment.store.snapshot();
+    let after = deployment.store.snapshot();
     deployment.store.restore(announced.clone());
     assert_eq!(code(allowed(&service, &bad).await), HIDDEN);
     assert_eq!(
@@ -507,8 +515,12 @@ async fn e8_what_was_withdrawn_stays_withdrawn() {
         HIDDEN
     );
     assert_eq!(code(announce(&service, &bad).await), HIDDEN);
+    // Evidence names the withdrawal whatever the store shows.
+    deployment.pass(11_000);
+    assert_eq!(pending(&service).await, Some(PendingSuccessors::Unknown));
+    assert_eq!(withdrawn(&service).await, named);
     // A replica and a later boot read it in the record.
-    deployment.store.restore(withdrawn);
+    deployment.store.restore(after);
     let replica = deployment.restored(&shares).await;
     assert_eq!(status(&replica).await.withdrawn, [hash(&bad)]);
     assert_eq!(code(announce(&replica, &bad).await), REFUSED);
@@ -545,6 +557,8 @@ async fn e8_a_withdrawal_holds_where_it_arrives_whatever_the_store_does() {
     deployment.store.fail(0, Failure::Refuses);
     let failed = withdraw(&deployment, &service, 1, &bad).await;
     assert_eq!(code(failed), Some(ErrorCode::Unavailable));
+    let named = successors::withdrawn_hash(&[hash(&bad)]);
+    assert_eq!(withdrawn(&service).await, named);
     assert_eq!(code(allowed(&service, &bad).await), REFUSED);
     deployment.store.restore(empty.clone());
     let failed = withdraw(&deployment, &service, 1, &bad).await;
@@ -613,6 +627,7 @@ async fn e8_the_list_is_complete_in_evidence_of_an_enclave_with_its_root_key_onl
     let (deployment, shares) = deployment().await;
     let waiting = deployment.boot().await;
     assert_eq!(pending(&waiting).await, None);
+    assert_eq!(withdrawn(&waiting).await, None);
     assert!(!status(&waiting).await.upgrades_known);
     // A store that does not answer leaves evidence, and hides the list.
     let service = deployment.restored(&shares).await;

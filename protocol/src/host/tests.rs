@@ -144,6 +144,8 @@ fn events() -> Vec<EnclaveEvent> {
         EnclaveEvent::NsmFailed,
         EnclaveEvent::StoreFailed,
         EnclaveEvent::RolledBack,
+        EnclaveEvent::Forked,
+        EnclaveEvent::HeadNotContinued,
         EnclaveEvent::RecordCorrupt,
         EnclaveEvent::SelfCheckFailed,
         EnclaveEvent::EventsLost { count: 1 },

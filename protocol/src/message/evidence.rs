@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::{Bytes, Hash32};
 
 /// The version that [`EvidenceBinding::version`] must have.
-pub const EVIDENCE_BINDING_VERSION: u32 = 3;
+pub const EVIDENCE_BINDING_VERSION: u32 = 4;
 
 /// The document's `user_data`: deterministic CBOR of this map. The document's `public_key` is the
 /// boot key: X25519, 32 bytes, to which operators seal what they bring (HPKE, RFC 9180).
@@ -34,6 +34,10 @@ pub struct EvidenceBinding {
     pub rollback: RollbackProtection,
     /// In fresh evidence of an enclave with its root key: the successors that wait for it.
     pub pending: Option<PendingSuccessors>,
+    /// In fresh evidence of an enclave with its root key: SHA-256 of [`super::withdrawn_input`] of the
+    /// withdrawn manifests that this boot knows, as the status lists them. Whoever withdraws one looks
+    /// for its presence: it is absent from an older document, or another enclave's.
+    pub withdrawn: Option<Hash32>,
 }
 
 /// The successors that wait for the root key, as an enclave knows them when it is asked; what another

@@ -136,10 +136,14 @@ pub enum EnclaveEvent {
     NsmFailed,
     /// The store does not answer.
     StoreFailed,
-    /// The store answered with an older record than the enclave knows, or hid one.
+    /// The store answered with an older record than this boot of the enclave has seen, or hid one.
     RolledBack,
-    /// The store answered with another history of an account than the one that is known.
+    /// The store answered with another history of a record than the one that this boot has seen.
     Forked,
+    /// An account is not what a client says: its record is older than the head that the client sent, of
+    /// another history, or not there. The store may be an older one, or the head made up: anybody can
+    /// send one.
+    HeadNotContinued,
     /// A record did not open under its own name.
     RecordCorrupt,
     /// The enclave's own check of a signature failed; nothing was released.
@@ -168,6 +172,7 @@ impl EnclaveEvent {
                 | Self::SecretSet
                 | Self::Answered { .. }
                 | Self::Refused { .. }
+                | Self::HeadNotContinued
         )
     }
 }

@@ -50,7 +50,8 @@ pub use root::{
     MAX_MANIFEST, MAX_OPERATOR_NAME, MAX_OPERATORS, MAX_SECRET, OperatorKeys, OperatorRequest,
     PENDING_LABEL, POST_SHARE_INFO, ROOT_DESCRIPTOR_VERSION, ROOT_ID_LABEL, RootDescriptor,
     RootState, RootStatus, SECRET_INFO, SHARE_LABEL, Sealed, SecretOrder, SecretStatus,
-    SourceStatus, UpgradeConsent, UpgradeStatus, UpgradeWithdrawal, WrappedRoot, pending_input,
+    SourceStatus, UpgradeConsent, UpgradeStatus, UpgradeWithdrawal, WITHDRAWN_LABEL, WrappedRoot,
+    pending_input, withdrawn_input,
 };
 pub use signed::{Signed, Statement};
 pub use statement::{

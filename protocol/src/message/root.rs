@@ -33,6 +33,9 @@ pub const MAX_MANIFEST: usize = 64 * 1024;
 /// In front of the list of pending successors, ended by a zero byte, in the hash that fresh evidence
 /// carries.
 pub const PENDING_LABEL: &str = "openkey/pending-successors/v1";
+/// In front of the list of withdrawn manifests, ended by a zero byte, in the hash that fresh evidence
+/// carries.
+pub const WITHDRAWN_LABEL: &str = "openkey/withdrawn-manifests/v1";
 
 /// A message under HPKE (RFC 9180, base mode, DHKEM(X25519, HKDF-SHA256), HKDF-SHA256,
 /// ChaCha20Poly1305), with an `info` that says what it is for.
@@ -251,7 +254,9 @@ pub struct RootStatus {
     /// without a root key: then `upgrades` has what this boot remembers, and no successor gets the
     /// root key.
     pub upgrades_known: bool,
-    /// Manifests (SHA-256 of the signed body) that operators withdrew.
+    /// Manifests (SHA-256 of the signed body) that operators withdrew, as far as this boot knows. One is
+    /// dropped only after its manifest has expired. Fresh evidence carries the hash of this list
+    /// ([`withdrawn_input`]).
     pub withdrawn: Vec<Hash32>,
     /// Names and versions of the secrets that operators brought.
     pub secrets: Vec<SecretStatus>,
@@ -318,12 +323,21 @@ pub struct UpgradeStatus {
 ///
 /// [`cbor::EncodeError`], which a test excludes.
 pub fn pending_input(upgrades: &[UpgradeStatus]) -> Result<Vec<u8>, cbor::EncodeError> {
-    let list = cbor::encode(&upgrades)?;
-    let mut input = Vec::with_capacity(PENDING_LABEL.len() + 1 + list.len());
-    input.extend_from_slice(PENDING_LABEL.as_bytes());
-    input.push(0);
-    input.extend_from_slice(&list);
-    Ok(input)
+    Ok(labelled(PENDING_LABEL, &cbor::encode(&upgrades)?))
+}
+
+/// What is hashed (SHA-256) into fresh evidence: [`WITHDRAWN_LABEL`], a zero byte and the
+/// deterministic CBOR of [`RootStatus::withdrawn`].
+///
+/// # Errors
+///
+/// [`cbor::EncodeError`], which a test excludes.
+pub fn withdrawn_input(withdrawn: &[Hash32]) -> Result<Vec<u8>, cbor::EncodeError> {
+    Ok(labelled(WITHDRAWN_LABEL, &cbor::encode(&withdrawn)?))
+}
+
+fn labelled(label: &str, list: &[u8]) -> Vec<u8> {
+    [label.as_bytes(), &[0], list].concat()
 }
 
 /// A kept secret, without its content.

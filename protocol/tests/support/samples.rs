@@ -283,6 +283,7 @@ pub(crate) fn statements() -> (AccountHead, AccountReceipt, Prompt, EvidenceBind
         tls_key: Some(Hash32(fill(0xaa))),
         rollback: RollbackProtection::ClientsOnly,
         pending: Some(PendingSuccessors::Known(Hash32(fill(0xbb)))),
+        withdrawn: Some(Hash32(fill(0xcc))),
     };
     (head(), receipt, prompt, binding)
 }

@@ -22,7 +22,7 @@ const CONFIGURED = createHash('sha384').update(new Uint8Array(48)).update(CONFIG
 const hardware = () =>
   new Hardware({
     measurements: { ...MEASUREMENTS, 16: CONFIGURED },
-    binding: { version: 3, configuration: CONFIGURATION, root_source: 'operators', root_id: ROOT_ID, release: '9.9.9', epoch: 9, tls_key: null, rollback: 'clients-only', pending: null },
+    binding: { version: 4, configuration: CONFIGURATION, root_source: 'operators', root_id: ROOT_ID, release: '9.9.9', epoch: 9, tls_key: null, rollback: 'clients-only', pending: null, withdrawn: null },
   });
 
 /** A deployment's anchor as its host may write one. @param {Maintainer} maintainer */

@@ -51,6 +51,7 @@ pub(crate) fn documents(cases: &mut Cases) {
         tls_key: None,
         rollback: RollbackProtection::ClientsOnly,
         pending: None,
+        withdrawn: None,
     })
     .unwrap();
     let pcr16 = pcr16(CONFIGURATION);
@@ -86,6 +87,7 @@ pub(crate) fn documents(cases: &mut Cases) {
         "tls_key": null,
         "rollback": "clients-only",
         "pending": null,
+        "withdrawn": null,
     });
     let document = enclave.document_with(|payload| {
         assert!(payload.pcrs.insert(16, &pcr16));

@@ -119,8 +119,9 @@ impl Known {
         let Some(what) = self.difference(anchor) else {
             return Ok(History::Same);
         };
-        // Software's evidence is no continuation of hardware's, whoever signs.
-        if self.simulator != anchor.simulator().is_some() {
+        // Software's evidence is no continuation of hardware's, whoever signs; and passkeys are made for
+        // one relying party: another one is another deployment.
+        if self.simulator != anchor.simulator().is_some() || self.rp_id != anchor.rp_id() {
             return Err(AnchorError::Changed { what });
         }
         self.chain(anchor, published)
@@ -163,7 +164,9 @@ impl Known {
                     if *hash == target.hash() {
                         return Some(steps);
                     }
-                    let named = published.anchors().find(|anchor| anchor.hash() == *hash);
+                    let mut anchors = published.anchors();
+                    let named = anchors
+                        .find(|anchor| anchor.hash() == *hash && anchor.rp_id() == self.rp_id);
                     // A second way to an anchor leads nowhere else.
                     if let Some(anchor) = named.filter(|_| reached.insert(*hash)) {
                         let epoch = manifest.epoch.max(anchor.min_epoch());

@@ -320,6 +320,29 @@ fn e15_a_change_of_keys_is_explained_by_manifests_signed_under_the_keys_before()
 }
 
 #[test]
+fn e15_a_chain_of_anchors_never_leads_to_another_relying_party() {
+    let (first, third) = (file(&[1, 2], 7, 1), file(&[5, 6], 7, 3));
+    let mut other = file(&[3, 4], 7, 2);
+    other["rp_id"] = json!("elsewhere.example");
+    let known = Known::of(&anchor(&first), 1);
+    // Even if the maintainers signed it: passkeys and receipts are for one relying party.
+    let to_other = release(2, Some(&anchor(&other)), &[1, 2]);
+    let list = published(std::slice::from_ref(&to_other), &[]);
+    assert_eq!(check(&known, &anchor(&other), &list), Err(what));
+    let mut moved = first.clone();
+    moved["rp_id"] = json!("elsewhere.example");
+    let to_moved = release(2, Some(&anchor(&moved)), &[1, 2]);
+    assert_eq!(
+        check(&known, &anchor(&moved), &published(&[to_moved], &[])),
+        CHANGED
+    );
+    // Nor through it and back.
+    let back = release(3, Some(&anchor(&third)), &[3, 4]);
+    let list = published(&[to_other, back], &[&other]);
+    assert_eq!(check(&known, &anchor(&third), &list), CHANGED);
+}
+
+#[test]
 fn e15_an_explanation_of_a_lower_epoch_than_seen_is_refused() {
     // Ben kept his key; Ada's was stolen and replaced, with a higher epoch.
     let (old, new) = (file(&[2], 7, 1), file(&[2, 3], 7, 2));

@@ -13,7 +13,7 @@ use super::{Failure, source};
 use crate::{
     configuration::{Configuration, MAX_CONFIGURATION},
     page,
-    policy::{self, Terms},
+    policy::{self, PolicyError, Terms},
     release::{self, MAX_RELEASE_FILE, Release, ReleaseKeys},
 };
 
@@ -94,6 +94,25 @@ impl AcceptArgs {
     /// No choice, a file that cannot be read or is none, a release that is none, an image without
     /// its configuration, or a configuration, role or instance without an image.
     pub fn resolve(&self, when: When) -> Result<Accept, Failure> {
+        self.judged(when, false)
+    }
+
+    /// As [`Self::resolve`], for whoever gives something secret to the enclave, or believes in the root key
+    /// that it made ([`Terms::entrusts`]).
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Self::resolve`], and that the flags or files accept too much.
+    pub fn entrusting(&self, when: When) -> Result<Accept, Failure> {
+        // Said here, because a policy may name a configuration where the flags allow any.
+        if self.any_configuration || self.any_measurement {
+            let error = PolicyError::ConfigurationMissing;
+            return Err(Failure::new(error.rule(), error.to_string()));
+        }
+        self.judged(when, true)
+    }
+
+    fn judged(&self, when: When, entrusts: bool) -> Result<Accept, Failure> {
         let (PolicyFile { policy, roots }, measurements) = self.choice(when)?;
         let terms = Terms {
             configuration: self
@@ -104,6 +123,7 @@ impl AcceptArgs {
             any_configuration: self.any_configuration,
             root_id: self.root_id,
             min_epoch: self.min_epoch,
+            entrusts,
         };
         let policy = policy::judge_by(policy, &terms)
             .map_err(|error| Failure::new(error.rule(), error.to_string()))?;
@@ -151,13 +171,6 @@ impl AcceptArgs {
     #[must_use]
     pub const fn is_given(&self) -> bool {
         self.policy.is_some() || self.keys.is_some() || !self.pcr.is_empty() || self.any_measurement
-    }
-
-    /// Whether any image, or an image with any configuration, would do: too little to give a secret
-    /// to.
-    #[must_use]
-    pub const fn is_lax(&self) -> bool {
-        self.any_configuration || self.any_measurement
     }
 
     fn choice(&self, when: When) -> Result<(PolicyFile, String), Failure> {

@@ -15,4 +15,4 @@ pub use ask::{Unaccepted, ask};
 pub use progress::{DEFAULT_TIMEOUT_SECONDS, MAX_TIMEOUT_SECONDS, Progress};
 pub use report::{Failure, NOT_JUDGED, REFUSED, Verdict};
 pub use state::State;
-pub use successors::{ask_successors, successor_row, successor_rows};
+pub use successors::{ask_successors, ask_withdrawn, successor_row, successor_rows};

@@ -1,7 +1,7 @@
 //! Asking an enclave which successors wait.
 
 use openkey_attestation::{Policy, UnixMillis, Verifier};
-use openkey_protocol::message::{Request, Response, UpgradeStatus};
+use openkey_protocol::message::{Request, Response, RootStatus, UpgradeStatus};
 
 use super::{
     Unaccepted, ask,
@@ -13,7 +13,7 @@ use crate::{
     client::{Client, ClientError},
     evidence::Fresh,
     statement::StatementError,
-    successors::{self, Successors},
+    successors::{self, Successors, SuccessorsDiffer, Withdrawn},
 };
 
 /// Which successors wait at an enclave that gave this evidence. The list comes with a status that the
@@ -30,20 +30,61 @@ pub fn ask_successors(
     policy: &Policy,
     fresh: Fresh,
 ) -> Result<(Fresh, Successors), Unaccepted> {
-    if let Ok(known) = once(client, &fresh)? {
-        return Ok((fresh, known));
-    }
-    let fresh = ask(client, verifier, policy)?;
-    let known = once(client, &fresh)??;
-    Ok((fresh, known))
+    twice(client, verifier, policy, fresh, |fresh| {
+        // Where the evidence says it all, the status is not asked.
+        match successors::without_list(fresh.binding()) {
+            Some(known) => Ok(Ok(known)),
+            None => listed(client, fresh, |root| {
+                successors::check(fresh.binding(), &root.upgrades)
+            }),
+        }
+    })
+}
+
+/// As [`ask_successors`], with the manifests that this boot knows as withdrawn.
+///
+/// # Errors
+///
+/// [`Unaccepted`]; `successors_differ` if the status has other lists than the evidence names.
+pub fn ask_withdrawn(
+    client: &Client,
+    verifier: &Verifier,
+    policy: &Policy,
+    fresh: Fresh,
+) -> Result<(Fresh, (Successors, Withdrawn)), Unaccepted> {
+    twice(client, verifier, policy, fresh, |fresh| {
+        listed(client, fresh, |root| {
+            let waiting = successors::check(fresh.binding(), &root.upgrades)?;
+            let withdrawn = successors::check_withdrawn(fresh.binding(), &root.withdrawn)?;
+            Ok((waiting, withdrawn))
+        })
+    })
 }
 
 /// The inner error is one that newer evidence may explain.
-fn once(client: &Client, fresh: &Fresh) -> Result<Result<Successors, Unaccepted>, Unaccepted> {
-    // Where the evidence says it all, the status is not asked.
-    if let Some(known) = successors::without_list(fresh.binding()) {
-        return Ok(Ok(known));
+type Once<T> = Result<Result<T, Unaccepted>, Unaccepted>;
+
+fn twice<T>(
+    client: &Client,
+    verifier: &Verifier,
+    policy: &Policy,
+    fresh: Fresh,
+    once: impl Fn(&Fresh) -> Once<T>,
+) -> Result<(Fresh, T), Unaccepted> {
+    if let Ok(known) = once(&fresh)? {
+        return Ok((fresh, known));
     }
+    let fresh = ask(client, verifier, policy)?;
+    let known = once(&fresh)??;
+    Ok((fresh, known))
+}
+
+/// Asks for the status and holds its lists to the evidence.
+fn listed<T>(
+    client: &Client,
+    fresh: &Fresh,
+    check: impl Fn(&RootStatus) -> Result<T, SuccessorsDiffer>,
+) -> Once<T> {
     let unaccepted = |error: ClientError| Unaccepted {
         rule: error.rule(),
         message: error.to_string(),
@@ -53,7 +94,7 @@ fn once(client: &Client, fresh: &Fresh) -> Result<Result<Successors, Unaccepted>
     let asked = replied.asked(source::now()?.0);
     match replied.open(fresh.identity(), &asked) {
         Ok(Response::Status(status)) => {
-            let known = successors::check(fresh.binding(), &status.root.upgrades);
+            let known = check(&status.root);
             Ok(known.map_err(|error| Unaccepted {
                 rule: error.rule(),
                 message: error.to_string(),

@@ -311,6 +311,8 @@ pub(crate) struct Live {
     pub(crate) boot_key: Option<[u8; 32]>,
     /// What it says of successors.
     pub(crate) pending: Option<PendingSuccessors>,
+    /// What it says of withdrawn manifests.
+    pub(crate) withdrawn: Option<Hash32>,
 }
 
 impl Live {
@@ -340,6 +342,7 @@ impl Live {
             configuration: Hash32([0xcf; 32]),
             boot_key: None,
             pending: None,
+            withdrawn: None,
         }
     }
 
@@ -355,6 +358,7 @@ impl Live {
             tls_key: None,
             rollback: RollbackProtection::ClientsOnly,
             pending: self.pending,
+            withdrawn: self.withdrawn,
         }
     }
 

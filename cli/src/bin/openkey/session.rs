@@ -5,10 +5,10 @@ use openkey_cli::Recipient;
 use openkey_protocol::message::{OperatorRequest, Request, Response, RootStatus, Status};
 use openkey_verifier::{
     client::{Client, ClientError, Host},
-    command::{Accept, ask, ask_successors, source},
+    command::{Accept, ask, ask_successors, ask_withdrawn, source},
     evidence::Fresh,
     statement::IdentityKey,
-    successors::Successors,
+    successors::{Successors, Withdrawn},
 };
 
 use crate::stop::Stop;
@@ -125,6 +125,16 @@ impl Session {
     ) -> Result<(Fresh, Successors), Stop> {
         let fresh = self.evidence(verifier, policy)?;
         Ok(ask_successors(&self.client, verifier, policy, fresh)?)
+    }
+
+    /// Fresh evidence, the successors that wait and the withdrawn manifests as it names them.
+    pub(crate) fn withdrawn(
+        &self,
+        verifier: &Verifier,
+        policy: &Policy,
+    ) -> Result<(Fresh, (Successors, Withdrawn)), Stop> {
+        let fresh = self.evidence(verifier, policy)?;
+        Ok(ask_withdrawn(&self.client, verifier, policy, fresh)?)
     }
 
     /// Evidence for somebody who is about to give this enclave a secret.

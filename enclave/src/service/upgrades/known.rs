@@ -108,13 +108,26 @@ impl Successors {
         Ok(())
     }
 
-    /// Adds withdrawals that are not there yet.
+    /// Adds withdrawals that are not there yet and have room. Those without room stay where they are:
+    /// with the boot that they arrived at.
     pub(super) fn withdraw(&mut self, withdrawals: &[Withdrawal]) {
         for withdrawal in withdrawals {
-            if !self.is_withdrawn(&withdrawal.manifest) {
+            let there = self.is_withdrawn(&withdrawal.manifest);
+            if !there && self.has_room(withdrawal, &[]) {
                 self.withdrawn.push(*withdrawal);
             }
         }
+    }
+
+    /// Whether a withdrawal fits beside those here and `others`. What is announced can always be
+    /// withdrawn: announcements are bounded themselves.
+    fn has_room(&self, withdrawal: &Withdrawal, others: &[Withdrawal]) -> bool {
+        let announced = |manifest: &Hash32| self.find(manifest).is_some();
+        let all = self.withdrawn.iter().chain(others);
+        let early = all
+            .filter(|it| it.operator == withdrawal.operator && !announced(&it.manifest))
+            .count();
+        early < MAX_WITHDRAWN_EARLY || announced(&withdrawal.manifest)
     }
 }
 
@@ -159,13 +172,7 @@ impl Known {
         if self.is_withdrawn(&withdrawal.manifest) {
             return Ok(());
         }
-        let announced = |manifest: &Hash32| self.saved.find(manifest).is_some();
-        let all = self.saved.withdrawn.iter().chain(&self.unsaved);
-        let early = all
-            .filter(|it| it.operator == withdrawal.operator && !announced(&it.manifest))
-            .count();
-        // What is announced can always be withdrawn: announcements are bounded themselves.
-        if early >= MAX_WITHDRAWN_EARLY && !announced(&withdrawal.manifest) {
+        if !self.saved.has_room(&withdrawal, &self.unsaved) {
             return Err(Full);
         }
         self.unsaved.push(withdrawal);
@@ -339,6 +346,29 @@ mod tests {
         known.withdraw(withdrawal(bound, 1)).unwrap();
         known.withdraw(withdrawal(200, 0)).unwrap();
         assert_eq!(known.withdrawn().count(), usize::from(bound) + 2);
+    }
+
+    #[test]
+    fn m6_withdrawals_at_many_boots_do_not_outgrow_the_record() {
+        let bound = u8::try_from(MAX_WITHDRAWN_EARLY).unwrap();
+        let mut list = record([200]);
+        let first: Vec<_> = (0..bound).map(|number| withdrawal(number, 0)).collect();
+        list.withdraw(&first);
+        // Another boot that the store showed nothing took as many, of other manifests.
+        let mut known = Known::default();
+        for number in 100..100 + bound {
+            known.withdraw(withdrawal(number, 0)).unwrap();
+        }
+        known.see(&list, NOW).unwrap();
+        known.withdraw(withdrawal(200, 0)).unwrap();
+        list.withdraw(known.unsaved());
+        assert_eq!(list.withdrawn.len(), usize::from(bound) + 1);
+        assert!(list.is_withdrawn(&Hash32([200; 32])));
+        // The first ones are all there, and that boot forgets none of its own.
+        assert_eq!(list.withdrawn[..first.len()], first);
+        known.see(&list, NOW).unwrap();
+        assert_eq!(known.unsaved().len(), usize::from(bound));
+        assert!(known.is_withdrawn(&Hash32([100; 32])));
     }
 
     #[test]

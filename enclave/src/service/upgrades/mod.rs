@@ -13,7 +13,7 @@ use openkey_attestation::{Pcr, UnixMillis};
 use openkey_protocol::{
     message::{
         EnclaveEvent, Error, ErrorCode, Hash32, PendingSuccessors, Signed, UpgradeConsent,
-        UpgradeStatus, UpgradeWithdrawal, pending_input,
+        UpgradeStatus, UpgradeWithdrawal, pending_input, withdrawn_input,
     },
     store::RecordStore,
 };
@@ -23,7 +23,7 @@ use openkey_verifier::{
 };
 
 use super::{
-    Enclave,
+    Enclave, internal,
     kept::{Kept, Written},
     orders,
     records::sha256,
@@ -48,6 +48,15 @@ pub struct Successor {
     pub measured: Measured,
     /// Its epoch: never below this enclave's own.
     pub epoch: u32,
+}
+
+/// What evidence says of successors.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct KnownSuccessors {
+    /// Those that wait.
+    pub(crate) pending: PendingSuccessors,
+    /// SHA-256 over the list of withdrawn manifests.
+    pub(crate) withdrawn: Hash32,
 }
 
 /// What this boot knows of successors.
@@ -154,8 +163,9 @@ impl<S: RecordStore> Enclave<S> {
     ///
     /// # Errors
     ///
-    /// [`ErrorCode::OperatorRefused`], [`ErrorCode::Full`]: nothing was withdrawn. With any other code
-    /// the withdrawal holds in this boot, and was not written.
+    /// [`ErrorCode::OperatorRefused`], [`ErrorCode::Full`] because this operator has no room for it here:
+    /// nothing was withdrawn. With any other error the withdrawal holds in this boot, and was not
+    /// written.
     pub(crate) async fn withdraw(
         &self,
         operator: u32,
@@ -168,10 +178,8 @@ impl<S: RecordStore> Enclave<S> {
             operator,
         };
         // First in memory: a host that withholds the store must not keep the withdrawal away.
-        self.upgrades.known().withdraw(withdrawal).map_err(|_| {
-            let message = "This operator has withdrawn too many manifests that nobody announced.";
-            refuse_because(ErrorCode::Full, message)
-        })?;
+        let noted = self.upgrades.known().withdraw(withdrawal);
+        noted.map_err(|_| no_room())?;
         self.shown.forget();
         self.platform
             .record(EnclaveEvent::UpgradeWithdrawn { operator });
@@ -183,7 +191,9 @@ impl<S: RecordStore> Enclave<S> {
             }
             let now = self.platform.now();
             match self.write_successors(&mut kept, now).await {
-                Ok(Written::Done) => return Ok(()),
+                Ok(Written::Done) if kept.content.is_withdrawn(&order.manifest) => return Ok(()),
+                // Other enclaves filled this operator's room in the record.
+                Ok(Written::Done) => return Err(in_memory(no_room())),
                 Ok(Written::Conflict) => {}
                 Err(error) => return Err(in_memory(error)),
             }
@@ -232,15 +242,23 @@ impl<S: RecordStore> Enclave<S> {
         Ok(successor)
     }
 
-    /// What fresh evidence says of successors.
-    pub(crate) async fn pending(&self) -> PendingSuccessors {
-        match tokio::time::timeout(EVIDENCE_PATIENCE, self.kept()).await {
+    /// What fresh evidence says of successors. A withdrawal holds in this boot whether or not the store
+    /// answers, and so does its word on it.
+    pub(crate) async fn known_successors(&self) -> Result<KnownSuccessors, Error> {
+        let lists = tokio::time::timeout(EVIDENCE_PATIENCE, self.kept()).await;
+        let pending = match &lists {
             Ok(lists) if lists.upgrades_known => pending_input(&lists.upgrades)
                 .map_or(PendingSuccessors::Unknown, |input| {
                     PendingSuccessors::Known(sha256(&input))
                 }),
             _ => PendingSuccessors::Unknown,
-        }
+        };
+        let withdrawn = lists.map_or_else(|_| self.remembered().1, |lists| lists.withdrawn);
+        let withdrawn = withdrawn_input(&withdrawn).map_err(internal)?;
+        Ok(KnownSuccessors {
+            pending,
+            withdrawn: sha256(&withdrawn),
+        })
     }
 
     /// Pending successors and withdrawn manifests as this boot remembers them.
@@ -386,6 +404,11 @@ fn unknown() -> Error {
         "The store hides or changes the list of announced successors. It is unknown, and no \
          successor gets the root key.",
     )
+}
+
+fn no_room() -> Error {
+    let message = "This operator has withdrawn too many manifests that nobody announced.";
+    refuse_because(ErrorCode::Full, message)
 }
 
 /// The error of a withdrawal that was noted and not written.

@@ -193,5 +193,6 @@ pub(crate) fn binding() -> BoxedStrategy<EvidenceBinding> {
         tls_key: of(hash()),
         rollback: Just(RollbackProtection::ClientsOnly),
         pending: of(root::pending()),
+        withdrawn: of(hash()),
     })
 }

@@ -180,6 +180,7 @@ pub(crate) fn host_request() -> BoxedStrategy<HostRequest> {
             operator: any::<u32>()
         }),
         Just(EnclaveEvent::UpgradesHidden).boxed(),
+        Just(EnclaveEvent::HeadNotContinued).boxed(),
         make!(EnclaveEvent::Answered { class: class() }),
         make!(EnclaveEvent::Refused {
             class: class(),

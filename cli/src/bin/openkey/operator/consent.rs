@@ -34,12 +34,6 @@ impl Asked {
 }
 
 pub(super) fn give(args: &Consent) -> Result<(), Stop> {
-    if args.accept.is_lax() {
-        return Err(Stop::failed(
-            "configuration_missing",
-            "a consent is not given to an enclave of any image or configuration",
-        ));
-    }
     let configuration = successor::configuration(&args.accept)?;
     let root_id = configuration
         .root_id
@@ -48,7 +42,7 @@ pub(super) fn give(args: &Consent) -> Result<(), Stop> {
     let place = successor::place(&configuration, &key)?;
     let now = source::now()?;
     let (_, successor) = successor::manifest(&args.manifest, &configuration, now)?;
-    let accept = args.accept.resolve(When::At(now))?;
+    let accept = args.accept.entrusting(When::At(now))?;
     let policy = accept.policy.pin_root_id(root_id.0);
     let verifier = Verifier::new(accept.roots);
 

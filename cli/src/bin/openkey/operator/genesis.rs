@@ -14,7 +14,6 @@ use serde_json::json;
 use crate::{
     args::{CheckGenesis, Genesis},
     files,
-    operator::strict,
     session::Session,
     stop::Stop,
 };
@@ -25,7 +24,7 @@ const NONCE: usize = 32;
 pub(super) fn hold(args: &Genesis) -> Result<(), Stop> {
     let configuration = before(&args.accept)?;
     let key = args.key.as_deref().map(files::operator_key).transpose()?;
-    let accept = strict::resolve(&args.accept, "a root key")?;
+    let accept = args.accept.entrusting(When::At(source::now()?))?;
     let verifier = Verifier::new(accept.roots);
     let session = Session::open(&args.target.host, args.target.enclave.as_deref())?;
     // A place for the files first: a genesis happens once.
@@ -96,7 +95,7 @@ pub(super) fn check(args: &CheckGenesis) -> Result<(), Stop> {
     let when = Document::parse(genesis.document.as_slice()).map_or(When::Whenever, |document| {
         When::At(document.payload().timestamp)
     });
-    let accept = args.accept.resolve(when)?;
+    let accept = args.accept.entrusting(when)?;
     let verifier = Verifier::new(accept.roots);
     let (ceremony, _) = Ceremony::archival(&genesis, &verifier, &accept.policy)?;
     ceremony.check_configuration(&configuration)?;

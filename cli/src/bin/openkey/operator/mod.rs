@@ -7,7 +7,6 @@ mod keys;
 mod report;
 mod secret;
 mod share;
-mod strict;
 mod successor;
 mod upgrade;
 mod withdraw;

@@ -1,17 +1,18 @@
 //! `openkey operator set-secret`.
 
-use openkey_protocol::message::MAX_SECRET;
+use openkey_protocol::message::{MAX_SECRET, SecretStatus};
+use openkey_verifier::command::{When, source};
 
 use crate::{
     args::SetSecret,
     files,
-    operator::{report, strict, successor},
+    operator::{report, successor},
     session::Session,
     stop::Stop,
 };
 
 pub(super) fn set(args: &SetSecret) -> Result<(), Stop> {
-    let accept = strict::resolve(&args.accept, "a secret")?;
+    let accept = args.accept.entrusting(When::At(source::now()?))?;
     let configuration = args.accept.configuration_file()?.ok_or_else(|| {
         Stop::failed(
             "configuration_missing",
@@ -41,6 +42,17 @@ pub(super) fn set(args: &SetSecret) -> Result<(), Stop> {
     let version = version.saturating_add(1);
     let order = recipient.secret(&key, place, &args.name, version, &secret)?;
     let status = session.order(&identity, order)?;
+    // Both answers are signed by the attested boot. Another operator may have been next already.
+    let is_kept = |known: &SecretStatus| known.name == args.name && known.version >= version;
+    if !status.secrets.iter().any(is_kept) {
+        return Err(Stop::refused(
+            "secret",
+            format!(
+                "the enclave's answer does not name version {version} of the secret: look with \
+                 `openkey operator status`, and set it again if it is not there"
+            ),
+        ));
+    }
     report::root(args.json, &status, "the secret was kept");
     Ok(())
 }

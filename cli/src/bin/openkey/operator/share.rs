@@ -2,17 +2,12 @@
 
 use openkey_cli::Ceremony;
 use openkey_protocol::message::Hash32;
+use openkey_verifier::command::{When, source};
 
-use crate::{
-    args::PostShare,
-    files,
-    operator::{report, strict},
-    session::Session,
-    stop::Stop,
-};
+use crate::{args::PostShare, files, operator::report, session::Session, stop::Stop};
 
 pub(super) fn post(args: &PostShare) -> Result<(), Stop> {
-    let mut accept = strict::resolve(&args.accept, "a share")?;
+    let mut accept = args.accept.entrusting(When::At(source::now()?))?;
     let key = files::operator_key(&args.key)?;
     let genesis = files::genesis(&args.genesis)?;
     let configuration = args.accept.configuration_file()?;

@@ -35,13 +35,14 @@ pub(super) fn withdraw(args: &Withdraw) -> Result<(), Stop> {
     let mut reached = Vec::new();
     for session in &sessions {
         // One enclave that refuses or does not answer keeps the withdrawal from no other.
-        let stop = send(session, &order, manifest, &verifier, &policy).err();
-        if let Some(stop) = &stop {
+        let confirmed = send(session, &order, manifest, &verifier, &policy);
+        if let Err(stop) = &confirmed {
             let message = format!("enclave {}: {}", session.name(), stop.message());
             output::error(stop.rule(), &message);
         }
-        reached.push((session.name(), stop.as_ref().map(Stop::rule)));
-        first = first.or(stop);
+        let outcome = confirmed.as_ref().map(String::clone).map_err(Stop::rule);
+        reached.push((session.name(), outcome));
+        first = first.or(confirmed.err());
     }
     match first {
         // With --json a refusal is an object of its own.
@@ -53,28 +54,35 @@ pub(super) fn withdraw(args: &Withdraw) -> Result<(), Stop> {
     }
 }
 
-/// Orders the withdrawal, and lets fresh evidence say that it holds. The order is no secret: it is sent
-/// to whoever is there, accepted or not, and only then the evidence judges who answered.
+/// Orders the withdrawal, and lets fresh evidence say that it holds: it must name the manifest as
+/// withdrawn. That a manifest does not wait says nothing: it is missing from the evidence of an enclave
+/// that the order never reached, too. Gives the identity key of the boot that confirmed. The order is no
+/// secret: it is sent to whoever is there, accepted or not, and only then the evidence judges who
+/// answered.
 fn send(
     session: &Session,
     order: &OperatorRequest,
     manifest: Hash32,
     verifier: &Verifier,
     policy: &Policy,
-) -> Result<(), Stop> {
+) -> Result<String, Stop> {
     session.send(order.clone())?;
-    let (_, known) = session.successors(verifier, policy)?;
-    match known {
-        Successors::Listed(list) if list.iter().all(|it| it.manifest != manifest) => Ok(()),
-        Successors::Listed(_) => Err(Stop::refused(
+    let (fresh, (waiting, withdrawn)) = session.withdrawn(verifier, policy)?;
+    if !withdrawn.names(&manifest) {
+        return Err(Stop::refused(
             "withdrawal",
-            "fresh evidence still lists the successor",
-        )),
-        Successors::NotStated | Successors::Unknown => Err(Stop::refused(
-            "successors_unknown",
-            "fresh evidence does not say which successors wait",
-        )),
+            "fresh evidence does not name the manifest as withdrawn: the order did not reach that \
+             enclave",
+        ));
     }
+    if waiting == Successors::Unknown {
+        return Err(Stop::refused(
+            "successors_unknown",
+            "the manifest is withdrawn until this enclave restarts; its store hides the list of \
+             successors from it",
+        ));
+    }
+    Ok(hex::encode(fresh.binding().identity.as_slice()))
 }
 
 /// The hash of a manifest: as it is, or of a file.
@@ -88,12 +96,17 @@ fn manifest_hash(text: &str) -> Result<Hash32, Stop> {
     Ok(Hash32(Sha256::digest(body).into()))
 }
 
-fn report(as_json: bool, manifest: Hash32, reached: &[(&str, Option<&'static str>)]) {
+fn report(as_json: bool, manifest: Hash32, reached: &[(&str, Result<String, &'static str>)]) {
     if as_json {
         let enclaves: Vec<_> = reached
             .iter()
-            .map(|(name, rule)| {
-                json!({ "enclave": name, "withdrawn": rule.is_none(), "rule": rule })
+            .map(|(name, outcome)| {
+                json!({
+                    "enclave": name,
+                    "withdrawn": outcome.is_ok(),
+                    "identity": outcome.as_ref().ok(),
+                    "rule": outcome.as_ref().err(),
+                })
             })
             .collect();
         output::json(&json!({
@@ -103,10 +116,10 @@ fn report(as_json: bool, manifest: Hash32, reached: &[(&str, Option<&'static str
         return;
     }
     let mut table = output::Table::default();
-    for (name, rule) in reached {
-        let words = match rule {
-            None => "withdrawn, by fresh evidence".to_owned(),
-            Some(rule) => format!("NOT CONFIRMED: {rule}"),
+    for (name, outcome) in reached {
+        let words = match outcome {
+            Ok(identity) => format!("withdrawn, by fresh evidence of boot {identity}"),
+            Err(rule) => format!("NOT CONFIRMED: {rule}"),
         };
         table.row(name, words);
     }
