@@ -182,7 +182,7 @@ fn p5_no_genesis_is_believed_under_a_lax_policy() {
     let strict: serde_json::Value = serde_json::from_str(&text).unwrap();
     let mut debug = strict.clone();
     debug["allow_debug"] = json!(true);
-    let mut signer = strict.clone();
+    let mut signer = strict;
     signer["measurements"] = json!([{ "8": "11".repeat(48) }]);
     signer["min_epoch"] = json!(1);
     for (rule, policy) in [("debug_allowed", debug), ("code_missing", signer)] {
