@@ -1,8 +1,8 @@
 //! A host that answers with yesterday's records, or with none.
 
 use openkey_protocol::message::{
-    AccountHead, AccountId, Approve, EnclaveEvent, Error, ErrorCode, Hash32, Propose, Request,
-    UserHandle,
+    AccountHead, AccountId, Action, Approve, EnclaveEvent, Error, ErrorCode, Hash32, Propose,
+    Request, UserHandle,
 };
 
 use crate::common::{
@@ -102,6 +102,19 @@ async fn s2_a_made_up_head_is_no_alarm() {
             entry: other,
             ..head
         }),
+    ] {
+        let refused = ask(&enclave, &Request::Propose(made_up.clone())).await;
+        assert!(
+            matches!(
+                code(refused),
+                Some(ErrorCode::RolledBack | ErrorCode::Forked)
+            ),
+            "{made_up:?}"
+        );
+        assert_eq!(events(), (vec![], 1), "{made_up:?}");
+    }
+    // With a token of one account, another's place is not even looked at.
+    for made_up in [
         // Of an account that is not there.
         Propose {
             account,
@@ -119,15 +132,24 @@ async fn s2_a_made_up_head_is_no_alarm() {
         },
     ] {
         let refused = ask(&enclave, &Request::Propose(made_up.clone())).await;
-        assert!(
-            matches!(
-                code(refused),
-                Some(ErrorCode::RolledBack | ErrorCode::Forked)
-            ),
-            "{made_up:?}"
-        );
-        assert_eq!(events(), (vec![], 1), "{made_up:?}");
+        assert_eq!(code(refused), Some(ErrorCode::SignInNeeded), "{made_up:?}");
+        assert_eq!(events(), (vec![], 0), "{made_up:?}");
     }
+    // Before any sign-in: a confirmation, of an account that is not there.
+    let confirmation = Propose {
+        token: None,
+        account,
+        action: Action::Confirm {
+            receipt: Hash32([7; 32]),
+        },
+        ..with(AccountHead { account, ..head })
+    };
+    let refused = ask(&enclave, &Request::Propose(confirmation)).await;
+    assert!(matches!(
+        code(refused),
+        Some(ErrorCode::RolledBack | ErrorCode::Forked)
+    ));
+    assert_eq!(events(), (vec![], 1));
     // What the enclave itself has seen is an alarm, whoever asks.
     let today = world.store.snapshot();
     person.act(&enclave, text("y")).await.unwrap();

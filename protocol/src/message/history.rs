@@ -50,7 +50,7 @@ pub struct HistoryEntry {
 }
 
 /// Largest entry of a history, in bytes of its CBOR.
-pub const MAX_ENTRY: usize = 6 * 1024;
+pub const MAX_ENTRY: usize = 7 * 1024;
 
 /// A passkey as it was when it approved: it may be renamed or removed later.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
