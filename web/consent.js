@@ -2,8 +2,10 @@
 // this page sent, then a passkey answers that prompt's challenge and no other.
 
 import { fromHex, toHex } from './bytes.js';
-import { Failure, pageFailure } from './errors.js';
+import { asFailure, Failure, pageFailure } from './errors.js';
+import { fateOf } from './fate.js';
 import { BRIEFLY, patiently } from './patience.js';
+import { CLOCKS } from './unsettled.js';
 import { create, get } from './webauthn.js';
 
 /** @import { App } from './state.js' */
@@ -14,7 +16,15 @@ import { create, get } from './webauthn.js';
 
 /** @typedef {{ id: Bytes, assertion: Assertion | null }} Possession the passkey that is to be added, and its answer to the prompt */
 
-/** @typedef {{ prompt: CheckedPrompt, prompted: Prompted, assertion: Assertion | null, possession: Possession | null, sent: boolean }} Prepared */
+/**
+ * @typedef {object} Prepared
+ * @property {CheckedPrompt} prompt
+ * @property {Prompted} prompted
+ * @property {Assertion | null} assertion the one answer that this page has sent, or is about to send
+ * @property {Possession | null} possession
+ * @property {boolean} live whether the assertion has left this page, and nothing has proved what came of it
+ * @property {number} until when it can count no longer, by this browser's clock
+ */
 
 /**
  * The kind of prompt that answers an action.
@@ -38,9 +48,10 @@ export function kindOf(action) {
  * @param {Action} action
  * @param {(step: string) => void} [tell] hears what happens, in words
  * @param {AbortSignal} [signal] ends the browser's own dialog, and what would follow it
+ * @param {() => void} [made] hears that the browser has made a passkey
  * @returns {Promise<Prepared>}
  */
-export async function propose(app, { account, userHandle }, action, tell = () => {}, signal) {
+export async function propose(app, { account, userHandle }, action, tell = () => {}, signal, made = () => {}) {
   await app.visit.ensure();
   const proposal = { account: fromHex(account), user_handle: fromHex(userHandle), origin: location.origin, head: app.store.head(account), action };
   const expected = { kind: kindOf(action), account };
@@ -57,6 +68,7 @@ export async function propose(app, { account, userHandle }, action, tell = () =>
   const { answer: begun } = await asked('new_passkey');
   tell('Your browser asks where to keep the new passkey.');
   const { credential } = await create(begun.options, signal);
+  made();
   signal?.throwIfAborted();
   tell('The passkey exists. Asking the enclave what to approve.');
   const created = { passkey_created: { context: begun.context, credential } };
@@ -87,7 +99,9 @@ function prepared(app, { prompt, answer }, expected) {
     throw pageFailure('prompt_action', 'The enclave’s prompt is about another action or account.');
   }
   if (prompt.key && prompt.account) app.proven(prompt.account, prompt.key.key, prompt.key.address);
-  return { prompt, prompted: answer, assertion: null, possession: null, sent: false };
+  // The enclave's clock may differ from this one: what counts is how long the prompt lives.
+  const until = Date.now() + (prompt.expires_at - prompt.issued_at) + CLOCKS;
+  return { prompt, prompted: answer, assertion: null, possession: null, live: false, until };
 }
 
 /**
@@ -105,8 +119,10 @@ export async function prove(app, { prompt, prompted, possession }, { signal, tel
 
 /**
  * Lets a passkey answer, and sends the approval. While the enclave is away the same approval is
- * sent again: its context outlives a restart. Calling this again after a failure goes on where it
- * stopped. `signal` ends it until the approval is sent; from then on its outcome is waited for.
+ * sent again: its context outlives a restart. Calling this again after a failure sends the same answer
+ * again, unless an enclave has proved that it never counts: no passkey answers a prompt twice while its
+ * first answer can take effect. `signal` ends it until the approval is sent; from then on its outcome is
+ * waited for.
  *
  * @param {App} app
  * @param {Prepared} prepared
@@ -125,6 +141,10 @@ export async function approve(app, prepared, { signal, confirmed = false, tell =
     prepared.assertion = await get({ ...prompted.options, challenge: fromHex(prompt.challenge) }, signal);
   }
   const handle = prompt.account === null ? handleOf(prepared.assertion) : null;
+  if (handle === undefined) {
+    prepared.assertion = null;
+    throw noHandle();
+  }
   if (handle !== null && app.store.isUnfinished(handle)) {
     prepared.assertion = null;
     throw new Failure('passkey', 'unfinished_sign_up', {
@@ -145,47 +165,49 @@ export async function approve(app, prepared, { signal, confirmed = false, tell =
       confirmed: confirmed ? fromHex(prompt.digest) : null,
     },
   };
-  const how = {
-    tell,
-    lost: () => {
-      prepared.sent = true;
-    },
-  };
   // The browser may have given its answer in the moment in which the person went away.
   signal?.throwIfAborted();
+  prepared.live = true;
   sending();
-  tell('The enclave checks your approval.');
+  tell('Your approval was sent. Waiting for the enclave’s answer.');
   try {
-    const { answer, head, keys } = await patiently(() => app.visit.ask(request, 'approved'), how);
-    prepared.sent = true;
+    const { answer, head, keys } = await patiently(() => app.visit.ask(request, 'approved'), { tell });
     const first = head !== null && app.store.head(head.account) === null;
     const known = app.visit.keepHead(head, account);
     for (const { key, address } of keys) app.proven(known.account, key, address);
     if (handle !== null) app.store.keepAccount(handle, known.account);
+    prepared.live = false;
     return { approved: answer, who: handle === null ? null : { account: known.account, userHandle: handle }, first };
   } catch (error) {
-    if (!(error instanceof Failure) || error.party !== 'enclave') {
-      // Nobody who may say so has said that it was not done.
-      prepared.sent = true;
-      throw error;
+    const failure = asFailure(error);
+    const fate = fateOf(failure, prepared.assertion);
+    if (fate === 'done') {
+      prepared.live = false;
+      return { approved: null, who: null, first: false };
     }
-    if (error.code === 'context_used' && prepared.sent) return { approved: null, who: null, first: false };
-    // The enclave judged this answer: the next try needs another one.
-    if (!error.retry || ['assertion_refused', 'possession_refused'].includes(error.code)) prepared.assertion = null;
-    if (error.code === 'possession_refused' && prepared.possession) prepared.possession.assertion = null;
+    if (fate === 'never') {
+      prepared.live = false;
+      // The next try needs another answer.
+      prepared.assertion = null;
+      if (failure.code === 'possession_refused' && prepared.possession) prepared.possession.assertion = null;
+    }
     throw error;
   }
 }
 
-/** @param {Assertion} assertion */
-function handleOf(assertion) {
-  if (!assertion.user_handle || assertion.user_handle.length !== 16) {
-    throw new Failure('passkey', 'no_user_handle', {
-      title: 'This passkey does not say whose it is',
-      message: 'A sign-in without a user name needs a passkey that was made here.',
-      advice: 'Choose a passkey of this service.',
-      retry: true,
-    });
-  }
-  return toHex(assertion.user_handle);
+/**
+ * @param {Assertion} assertion
+ * @returns {string | undefined} hex
+ */
+function handleOf({ user_handle }) {
+  return user_handle?.length === 16 ? toHex(user_handle) : undefined;
+}
+
+function noHandle() {
+  return new Failure('passkey', 'no_user_handle', {
+    title: 'This passkey does not say whose it is',
+    message: 'A sign-in without a user name needs a passkey that was made here.',
+    advice: 'Choose a passkey of this service.',
+    retry: true,
+  });
 }

@@ -31,9 +31,9 @@ const ENCLAVE = {
   out_of_bounds: { title: 'Something is too long or too short', advice: 'Shorten the text or the name and try again.' },
   wrong_origin: { title: 'This page is not at its own address', advice: 'Open the page at the address the operator announced.' },
   unknown_account: { title: 'No such account', advice: 'Use a passkey of this service, or create an account.' },
-  forked: { title: 'The service shows another history of your account', advice: 'Nothing was done. Somebody keeps two versions of your account, and this browser knows another one than the service shows. Do not sign anything; tell the operator.' },
-  rolled_back: { title: 'The service shows an older state of your account', advice: 'Nothing was done. The host’s storage returned an older record than this browser has seen. Do not sign anything; tell the operator, and try again later.' },
-  record_corrupt: { title: 'Your account’s record does not open', advice: 'Nothing was done. The host’s storage changed the record. Tell the operator.' },
+  forked: { title: 'The service shows another history of your account', advice: 'Somebody keeps two versions of your account, and this browser knows another one than the service shows. Do not sign anything; tell the operator.' },
+  rolled_back: { title: 'The service shows an older state of your account', advice: 'The host’s storage returned an older record than this browser has seen. Do not sign anything; tell the operator, and try again later.' },
+  record_corrupt: { title: 'Your account’s record does not open', advice: 'The host’s storage changed the record. Tell the operator.' },
   unknown_passkey: { title: 'No such passkey in this account', advice: 'Refresh the list: it may have been removed on another device.' },
   unknown_key: { title: 'No such key in this account', advice: 'Refresh the list of keys.' },
   key_archived: { title: 'This key is archived', advice: 'Restore it under Keys before you sign with it.' },
@@ -46,7 +46,7 @@ const ENCLAVE = {
   context_invalid: { title: 'The enclave does not know this step', advice: 'Start the step again.' },
   context_expired: { title: 'Too much time has passed', advice: 'Start the step again; a prompt is good for two minutes.' },
   context_used: { title: 'This approval was used already', advice: 'Look at the history before you approve it again.' },
-  begin_again: { title: 'The enclave started again in between', advice: 'Nothing was made. Begin again; you can delete the passkey just made.', retry: true },
+  begin_again: { title: 'The enclave started again in between', advice: 'Begin again with a new passkey. Delete the one just made.', retry: true },
   account_changed: { title: 'The account has changed meanwhile', advice: 'Start the step again to see a prompt of the present state.' },
   assertion_refused: { title: 'The enclave refused the passkey’s answer', advice: 'Try again with a passkey of this account, and unlock it with fingerprint, face or PIN.', retry: true },
   credential_refused: { title: 'The enclave refused the new passkey', advice: 'Try again, or use another device for the passkey.' },
@@ -61,12 +61,12 @@ const ENCLAVE = {
   full: { title: 'No room for another account', advice: 'This deployment is full. Tell the operator.' },
   conflict: { title: 'Another change came first', advice: 'Start the step again.' },
   awaiting_root_key: { title: 'The enclave waits for its root key', advice: 'It was started just now. Its operators or another enclave bring the key; try again in a moment.', retry: true },
-  superseded: { title: 'This enclave handed over to its successor', advice: 'Nothing was done here. Reload the page to reach the successor.', retry: true },
-  operator_refused: { title: 'What an operator brought does not fit', advice: 'It was refused, and nothing changed. `openkey operator` says what is wrong.' },
-  hand_over_refused: { title: 'The root key does not move there', advice: 'The other enclave is not one that may have it. Nothing changed.' },
-  manifest_refused: { title: 'The release manifest is refused', advice: 'It is not signed by enough maintainers, or not acceptable here. Nothing changed.' },
-  unavailable: { title: 'A part of the service does not answer', advice: 'Nothing changed. Try again in a moment.', retry: true },
-  internal: { title: 'The enclave stopped itself', advice: 'It failed its own check and released nothing. Tell the operator.' },
+  superseded: { title: 'This enclave handed over to its successor', advice: 'Reload the page to reach the successor.', retry: true },
+  operator_refused: { title: 'What an operator brought does not fit', advice: '`openkey operator` says what is wrong.' },
+  hand_over_refused: { title: 'The root key does not move there', advice: 'The other enclave is not one that may have it.' },
+  manifest_refused: { title: 'The release manifest is refused', advice: 'It is not signed by enough maintainers, or not acceptable here.' },
+  unavailable: { title: 'A part of the service does not answer', advice: 'Try again in a moment.', retry: true },
+  internal: { title: 'The enclave stopped itself', advice: 'It failed a check of its own. Tell the operator.' },
 };
 
 /**
@@ -90,22 +90,22 @@ export function enclaveFailure(error) {
 export function unsignedRefusal(error) {
   return new Failure('host', 'unsigned_refusal', {
     title: 'The host says that the enclave refused',
-    message: `${error.message} (${error.code})`,
-    advice: 'The enclave did not sign this, so it may not be true. Nothing was approved. Try again later, and tell the operator; do not create another account because of it.',
+    message: `Its words are: “${error.message} (${error.code})”`,
+    advice: 'The enclave did not sign this, so it may not be true. Try again later, and tell the operator; do not create another account because of it.',
   });
 }
 
 /** @type {Record<number, { title: string, advice: string, retry: boolean }>} */
 const STATUS = {
   400: { title: 'The host could not read the request', advice: 'Reload the page.', retry: false },
-  403: { title: 'This page is not at its own address', advice: 'Open the page at the address the operator announced.', retry: false },
+  403: { title: 'The host refuses this page’s address', advice: 'Open the page at the address the operator announced.', retry: false },
   404: { title: 'The host does not know this enclave', advice: 'Reload the page: the service may have moved.', retry: false },
   405: { title: 'The host does not take this request', advice: 'Reload the page.', retry: false },
-  413: { title: 'This is too long', advice: 'Shorten the text and try again.', retry: false },
+  413: { title: 'The host finds this too long', advice: 'Shorten the text and try again.', retry: false },
   415: { title: 'The host could not read the request', advice: 'Reload the page.', retry: false },
-  429: { title: 'Too many requests from your network', advice: 'Wait a moment and try again.', retry: true },
-  503: { title: 'The enclave is not reachable', advice: 'It may be starting. Try again in a few seconds.', retry: true },
-  504: { title: 'The enclave took too long', advice: 'It may be busy. Try again in a few seconds.', retry: true },
+  429: { title: 'The host counts too many requests', advice: 'Wait a moment and try again.', retry: true },
+  503: { title: 'The host does not reach the enclave', advice: 'It may be starting. Try again in a few seconds.', retry: true },
+  504: { title: 'The host got no answer in time', advice: 'The enclave may be busy. Try again in a few seconds.', retry: true },
 };
 
 /**
@@ -120,9 +120,11 @@ export function hostFailure(status, body, retryAfter = null) {
     advice: 'Try again in a moment. If it stays, tell the operator.',
     retry: status >= 500,
   };
-  const said = typeof body.message === 'string' ? body.message : `It answered with status ${status}.`;
+  const said = typeof body.message === 'string' ? `The host says: “${body.message}”` : `It answered with status ${status}.`;
   const id = typeof body.request_id === 'string' ? ` (request ${body.request_id})` : '';
-  return new Failure('host', typeof body.code === 'string' ? body.code : `status_${status}`, {
+  // A name and no sentence: the page shows it in its own words.
+  const code = typeof body.code === 'string' && /^[a-z0-9_]{1,40}$/.test(body.code) ? body.code : `status_${status}`;
+  return new Failure('host', code, {
     title: known.title,
     message: `${said}${id}`,
     advice: retryAfter === null ? known.advice : `Try again in ${retryAfter} s.`,
@@ -135,8 +137,8 @@ export function networkFailure(cause) {
   const late = cause instanceof DOMException && cause.name === 'TimeoutError';
   return new Failure('network', late ? 'timeout' : 'offline', {
     title: late ? 'No answer in time' : 'The service cannot be reached',
-    message: late ? 'The host did not answer.' : 'The request did not get through.',
-    advice: 'Check your connection and try again. Nothing you approved is lost.',
+    message: late ? 'The host did not answer.' : 'The request got no answer.',
+    advice: 'Check your connection and try again.',
     retry: true,
     cause,
   });
@@ -147,13 +149,13 @@ const PASSKEY = {
   NotAllowedError: {
     title: 'No passkey was used',
     message: 'The passkey prompt was closed, took too long, or the person could not be verified.',
-    advice: 'Nothing was done. Try again, and unlock the passkey with fingerprint, face or PIN.',
+    advice: 'Try again, and unlock the passkey with fingerprint, face or PIN.',
     retry: true,
   },
   AbortError: {
     title: 'Cancelled',
     message: 'The passkey prompt was closed.',
-    advice: 'Nothing was done.',
+    advice: 'Try again when you are ready.',
     retry: true,
   },
   InvalidStateError: {
@@ -204,7 +206,7 @@ export function pageFailure(code, message, cause) {
   return new Failure('page', code, {
     title: 'The answer does not belong to what you asked',
     message,
-    advice: 'Nothing was approved. Someone between this page and the enclave may be changing messages. Do not continue; tell the operator.',
+    advice: 'Someone between this page and the enclave may be changing messages. Do not continue; tell the operator.',
     cause,
   });
 }

@@ -12,20 +12,18 @@ export const BRIEFLY = 3;
 /**
  * @template T
  * @param {() => Promise<T>} send
- * @param {{ signal?: AbortSignal | undefined, tell?: (step: string) => void, lost?: () => void, most?: number }} [how]
- *   `lost` hears that an attempt may have taken effect without an answer
+ * @param {{ signal?: AbortSignal | undefined, tell?: (step: string) => void, most?: number }} [how]
  * @returns {Promise<T>}
  */
-export async function patiently(send, { signal, tell = () => {}, lost = () => {}, most = PAUSES.length } = {}) {
+export async function patiently(send, { signal, tell = () => {}, most = PAUSES.length } = {}) {
   for (let attempt = 0; ; attempt += 1) {
     try {
       return await send();
     } catch (error) {
       const pause = attempt < most ? PAUSES[attempt] : undefined;
       if (!isAway(error)) throw error;
-      lost();
       if (pause === undefined || signal?.aborted) throw error;
-      tell('The enclave does not answer. What you did is kept and sent again.');
+      tell('No answer of the enclave came. The same request is sent again.');
       await new Promise((resolve) => setTimeout(resolve, pause));
       if (signal?.aborted) throw error;
     }

@@ -1,7 +1,7 @@
 // The signature that an approval released.
 
 import { toHex } from './bytes.js';
-import { Failure } from './errors.js';
+import { asFailure, Failure } from './errors.js';
 
 /** @import { HistoryEntry, Outcome } from './messages.js' */
 /** @import { App } from './state.js' */
@@ -23,15 +23,34 @@ export async function released(app, { approved, prompt }) {
     const { signature, digest } = outcome.signature;
     if (toHex(digest) === prompt.digest) return { signature: `0x${toHex(signature)}`, digest: `0x${prompt.digest}`, address };
   } else if (approved === null) {
-    const { entries } = await app.history(null, 20);
-    const entry = entries.find((one) => mine(one, prompt));
+    const entry = await found(app, prompt);
     if (entry?.signature) return { signature: `0x${toHex(entry.signature)}`, digest: `0x${prompt.digest}`, address };
   }
   throw new Failure('page', 'no_signature', {
-    title: 'The signature did not come with the answer',
-    message: 'The enclave’s answer is not a signature of the digest you approved.',
+    title: 'Your approval counted, and its signature is not here',
+    message: approved === null ? 'The newest entries of the history do not show it.' : 'The enclave’s answer is not a signature of the digest you approved.',
     advice: 'Look at the history before you sign again.',
   });
+}
+
+/**
+ * The entry of an approval whose answer was lost.
+ * @param {App} app
+ * @param {Consented['prompt']} prompt
+ */
+async function found(app, prompt) {
+  try {
+    const { entries } = await app.history(null, 20);
+    return entries.find((one) => mine(one, prompt));
+  } catch (cause) {
+    const { title, code, party } = asFailure(cause);
+    throw new Failure(party, code, {
+      title: 'Your approval counted, and its signature could not be read',
+      message: `${title}.`,
+      advice: 'Look at the history before you sign again: it has the signature.',
+      cause,
+    });
+  }
 }
 
 /**

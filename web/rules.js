@@ -30,11 +30,11 @@ const GROUPS = {
   },
   prompt: {
     title: 'The prompt does not belong to what you asked',
-    advice: 'Nothing was approved. Someone between this page and the enclave may be changing messages. Do not continue; tell the operator.',
+    advice: 'Someone between this page and the enclave may be changing messages. Do not continue; tell the operator.',
   },
   answer: {
     title: 'The answer is not the enclave’s to what you asked',
-    advice: 'Nothing of it was used. Someone between this page and the enclave may be changing messages. Do not continue; tell the operator.',
+    advice: 'Someone between this page and the enclave may be changing messages. Do not continue; tell the operator.',
   },
   receipt: {
     title: 'The receipt is not the one of your passkey',
@@ -128,7 +128,7 @@ const RULES = {
   not_continued: 'head',
   statement_signature: {
     title: 'The signature is not the enclave’s',
-    advice: 'Nothing of this answer was used. Someone between this page and the enclave may be changing messages. Do not continue; tell the operator.',
+    advice: 'Someone between this page and the enclave may be changing messages. Do not continue; tell the operator.',
   },
 };
 

@@ -2,7 +2,7 @@
 
 import { fill, h, icon } from './dom.js';
 import { standing } from './standing.js';
-import { failureNotice, hush, say } from './ui.js';
+import { failureNotice, hush, minute, say } from './ui.js';
 import { landing } from './views/landing.js';
 import { signIn } from './views/signin.js';
 import { signUp } from './views/signup.js';
@@ -12,8 +12,8 @@ import { passkeys } from './views/passkeys.js';
 import { sign } from './views/sign.js';
 import { connect } from './views/connect.js';
 import { history } from './views/history.js';
-import { unknown } from './views/prompt.js';
 import { unconfirmed } from './views/unconfirmed.js';
+import { unknown } from './views/unsettled.js';
 
 /** @import { App } from './state.js' */
 
@@ -74,9 +74,10 @@ export class Shell {
       this.main.focus();
     });
     this.route(true);
-    const sent = this.app.store.sent();
-    if (sent !== null) say(unknown(sent), { lasts: true });
-    this.app.store.keepSent(null);
+    const { unsettled } = this.app;
+    const sent = unsettled.untold();
+    if (sent.length > 0) say(sent.map((one) => unknown(one)).join(' '), { lasts: true });
+    for (const { id } of sent) unsettled.told(id);
     this.app.visit.ensure().catch(() => {});
   }
 
@@ -160,10 +161,11 @@ export class Shell {
   }
 
   leave() {
+    const ends = this.app.session?.expiresAt ?? 0;
     // Without an event of its own: signing out opens the view.
     window.history.pushState(null, '', '#/');
     this.app.signOut();
-    say('You are signed out. The read token and what you typed are gone.');
+    say(`You are signed out in this browser, and what you typed is gone from it. The read token ends at ${minute(ends)}: until then, whoever saw it on its way, such as the host, can read your account with it.`, { lasts: true });
   }
 
   badge() {

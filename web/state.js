@@ -4,6 +4,7 @@ import { Drafts } from './drafts.js';
 import { asFailure, Failure, pageFailure } from './errors.js';
 import { BRIEFLY, patiently } from './patience.js';
 import { plain } from './store.js';
+import { Unsettled } from './unsettled.js';
 
 /** @import { Api } from './api.js' */
 /** @import { AccountView, Bytes, Config, HistoryPage, Query } from './messages.js' */
@@ -32,6 +33,7 @@ export class App extends EventTarget {
     this.addresses = new Map();
     /** What was typed and not used yet. */
     this.drafts = new Drafts();
+    this.unsettled = new Unsettled();
     /** @type {Failure | null} why nobody is signed in any more */
     this.ended = null;
     /** Whether the last sign-in made this browser remember the deployment. */
@@ -180,7 +182,7 @@ function sessionEnded() {
   return new Failure('page', 'session_ended', {
     title: 'You are signed out',
     message: 'Reading the account and asking for prompts end fifteen minutes after a sign-in.',
-    advice: 'Sign in again with your passkey. Nothing is lost.',
+    advice: 'Sign in again with your passkey.',
   });
 }
 

@@ -112,20 +112,6 @@ export class Store {
   }
 
   /**
-   * The title of a prompt whose approval was sent, while its outcome is not known: a page that is left
-   * meanwhile cannot show it.
-   * @returns {string | null}
-   */
-  sent() {
-    return read(this.tab, 'openkey.sent');
-  }
-
-  /** @param {string | null} title null once the outcome was shown */
-  keepSent(title) {
-    write(this.tab, 'openkey.sent', title);
-  }
-
-  /**
    * The receipt of an account that was made in this browser.
    * @param {string} account hex
    * @returns {KeptReceipt | null}

@@ -68,7 +68,7 @@ export function failureNotice(error, again = null) {
 }
 
 /** @param {Failure['party']} party */
-function partyName(party) {
+export function partyName(party) {
   const names = {
     enclave: 'refused by the enclave',
     host: 'refused by the host',
@@ -182,6 +182,15 @@ export function when(ms) {
     { datetime: date.toISOString(), title: date.toISOString() },
     date.toLocaleString('en-GB', { dateStyle: 'medium', timeStyle: 'short' }),
   );
+}
+
+/**
+ * The minute by whose beginning a moment is over, as a time of this day.
+ * @param {number} ms milliseconds since 1970
+ */
+export function minute(ms) {
+  const MINUTE = 60_000;
+  return new Date(Math.ceil(ms / MINUTE) * MINUTE).toLocaleTimeString('en-GB', { hour: '2-digit', minute: '2-digit' });
 }
 
 /**

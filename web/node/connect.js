@@ -90,7 +90,7 @@ export async function connectTo(wish) {
     delegated = await client.delegate(token);
     if (delegated.skipped.includes(space)) throw notKept();
     tell('hosting', host);
-  } else tell('hosting', 'It kept your space already.');
+  } else tell('hosting', 'It says that it keeps your space already.');
   return { node: client.origin, space, folder: wish.folder, cid: delegated.cid, expires, keys };
 }
 

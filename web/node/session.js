@@ -21,7 +21,7 @@ export async function makeKeys() {
     throw new Failure('page', 'no_ed25519', {
       title: 'This browser cannot make a session key',
       message: 'It has no Ed25519 keys (Web Cryptography).',
-      advice: 'Use a recent version of Chrome, Edge, Firefox or Safari. Nothing was signed.',
+      advice: 'Use a recent version of Chrome, Edge, Firefox or Safari.',
       cause,
     });
   }

@@ -49,7 +49,7 @@ export function history(app) {
       above = page.above;
       more.hidden = before === null;
       const shown = list.childElementCount;
-      status.textContent = shown === 0 ? 'Nothing was approved yet.' : `${shown} shown${before === null ? ', that is all' : ''}.`;
+      status.textContent = shown === 0 ? 'The history is empty.' : `${shown} shown${before === null ? ', that is all' : ''}.`;
     } catch (error) {
       status.textContent = '';
       if (app.session) fail(place, error, load);

@@ -42,18 +42,23 @@ export function passkeys(app, signal) {
    */
   const change = async (title, action, done) => {
     const who = app.session;
-    /** @type {Prepared | null} */
-    let made = null;
+    let made = false;
+    /** @type {Prepared[]} */
+    const shown = [];
     /** @type {Prepare} */
     const prepare = async (tell, ends) => {
-      const prepared = await propose(app, /** @type {Who} */ (who), action, tell, ends);
-      made = prepared.possession === null ? null : prepared;
+      const prepared = await propose(app, /** @type {Who} */ (who), action, tell, ends, () => {
+        made = true;
+      });
+      shown.push(prepared);
       return prepared;
     };
     const result = who && (await ask(app, title, prepare, { signal }));
     if (!result) {
-      if (isUnused(made) && signal.aborted) say('The new passkey was not added. It opens nothing here: delete it where your passkeys are kept.', { lasts: true });
-      else if (isUnused(made)) fill(place, notAdded());
+      // Where an approval is on its way, nobody knows.
+      const unused = made && !shown.some(({ live }) => live);
+      if (unused && signal.aborted) say('The new passkey was not added. It opens nothing here: delete it where your passkeys are kept.', { lasts: true });
+      else if (unused) fill(place, notAdded());
       return;
     }
     app.drafts.drop('rename_passkey' in action ? draftOf(action.rename_passkey.passkey) : 'new-passkey');
@@ -87,14 +92,6 @@ export function passkeys(app, signal) {
 
 function notAdded() {
   return notice('warn', 'The new passkey was not added', h('p', {}, 'It exists where you made it, and opens nothing here. Delete it where your passkeys are kept, or add a passkey again.'));
-}
-
-/**
- * Whether a passkey was made for a prompt whose approval was never sent.
- * @param {Prepared | null} made
- */
-function isUnused(made) {
-  return made !== null && !made.sent;
 }
 
 /** @param {Uint8Array} passkey its id */

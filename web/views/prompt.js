@@ -7,14 +7,21 @@ import { asFailure } from '../errors.js';
 import { failureNotice, facts, hush, notice, say, when } from '../ui.js';
 import { openDialog } from './dialog.js';
 import { grantsView } from './grants.js';
+import { turn } from './turn.js';
+import { earlier, mayCount, unknown } from './unsettled.js';
+import { warnings } from './warnings.js';
 
 /** @import { Prepared, Who } from '../consent.js' */
 /** @import { Approved } from '../messages.js' */
+/** @import { Failure } from '../errors.js' */
 /** @import { App } from '../state.js' */
-/** @import { CheckedPrompt, SummaryWarning } from '../verifier.js' */
+/** @import { CheckedPrompt } from '../verifier.js' */
 
 /** Refusals after which only a new prompt helps. */
 const STALE = new Set(['context_expired', 'context_used', 'context_invalid', 'account_changed', 'conflict', 'forked', 'rolled_back', 'unavailable']);
+
+/** Refusals after which the same answer may count the next time it is sent. */
+const PASSING = new Set(['rolled_back', 'conflict']);
 
 /** @typedef {{ approved: Approved | null, who: Who | null, first: boolean, prompt: CheckedPrompt }} Consented */
 
@@ -22,7 +29,7 @@ const STALE = new Set(['context_expired', 'context_used', 'context_invalid', 'ac
 
 /**
  * Shows the prompt of an action and lets the person approve or cancel it. Nothing is approved once the
- * dialog has gone. Where the approval was sent before, a message says what came of it.
+ * dialog has gone. An approval that was sent before may count until its prompt ends, and the words say so.
  *
  * @param {App} app
  * @param {string} title what is being asked for, until the enclave says it itself
@@ -64,20 +71,26 @@ class Approval {
     this.working = false;
     /** Whether the approval is on its way, and nothing calls it back. */
     this.sending = false;
+    /** @type {Failure | null} what came in place of an answer to it */
+    this.came = null;
+    /** Whether only a new prompt helps. */
+    this.anew = false;
 
     this.content = h('div', { class: 'stack' });
     this.turn = h('div', { 'aria-live': 'polite' });
     this.trouble = h('div', {});
     this.step = h('p', { class: 'quiet', role: 'status', 'aria-live': 'polite' });
+    this.hint = h('p', { class: 'quiet small', hidden: true }, 'Read to the end and tick the box there to go on.');
     this.cancel = h('button', { type: 'button', onclick: () => this.leave() }, 'Cancel');
-    this.go = h('button', { type: 'button', class: 'primary', onclick: () => this.act() }, icon('passkey'), h('span', {}, 'Approve with passkey'));
+    this.touch = icon('passkey');
+    this.go = h('button', { type: 'button', class: 'primary', onclick: () => this.act() }, this.touch, h('span', {}, 'Approve with passkey'));
   }
 
   /** @param {string} title */
   start(title) {
     this.open = openDialog(title, {
       body: [this.content, this.turn, this.step, this.trouble],
-      foot: [this.cancel, this.go],
+      foot: [this.hint, this.cancel, this.go],
       cancelled: () => this.leave(),
     });
     const { signal } = this.abort;
@@ -91,7 +104,7 @@ class Approval {
     if (this.abort.signal.aborted) return;
     this.close();
     if (this.sending) return;
-    if (this.prepared?.sent) this.say(unknown(this.prepared.prompt.summary.title));
+    if (this.prepared?.live) this.sayUnknown(this.prepared);
     this.resolve(null);
   }
 
@@ -101,13 +114,10 @@ class Approval {
     if (!this.sending) this.resolve(null);
   }
 
-  /**
-   * Says what came of an approval that was sent.
-   * @param {string} words
-   */
-  say(words) {
-    this.app.store.keepSent(null);
-    say(words, { lasts: true });
+  /** @param {Prepared} prepared */
+  sayUnknown({ prompt, until }) {
+    this.app.unsettled.told(prompt.challenge);
+    say(unknown({ title: prompt.summary.title, until }), { lasts: true });
   }
 
   close() {
@@ -119,8 +129,10 @@ class Approval {
   /** Asks the enclave for a (new) prompt. */
   async load() {
     clearInterval(this.clock);
-    this.prepared = null;
+    [this.prepared, this.came, this.anew] = [null, null, false];
     this.button('Approve with passkey', true);
+    this.cancel.textContent = 'Cancel';
+    this.hint.hidden = true;
     fill(this.trouble);
     fill(this.turn);
     fill(this.content);
@@ -151,12 +163,17 @@ class Approval {
     const { summary } = prompt;
     if (this.open) this.open.heading.textContent = summary.title;
     const confirm = summary.confirm ? h('input', { type: 'checkbox', id: 'prompt-confirm' }) : null;
-    confirm?.addEventListener('change', () => this.button('Approve with passkey', !confirm.checked));
+    confirm?.addEventListener('change', () => {
+      this.hint.hidden = confirm.checked;
+      if (!this.working && !this.prepared?.live) this.button('Approve with passkey', !confirm.checked);
+    });
+    this.hint.hidden = !confirm;
     const left = h('span', {});
     fill(
       this.content,
       vouchedBy(this.app),
-      bySeverity(summary.warnings).map(warning),
+      earlier(this.app, prompt.challenge),
+      warnings(summary.warnings),
       grantsView(summary.grants),
       facts(...summary.lines.map((line) => /** @type {[string, string]} */ ([line.label, line.value]))),
       summary.text !== null && [
@@ -195,9 +212,13 @@ class Approval {
       const seconds = Math.ceil((end - performance.now()) / 1000);
       left.textContent = seconds > 0 ? ` (${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, '0')} left)` : ' (expired)';
       if (seconds > 0 || this.working) return;
+      if (this.prepared?.live) {
+        this.ended(this.prepared);
+        return;
+      }
       clearInterval(this.clock);
       this.prepared = null;
-      fill(this.trouble, notice('warn', 'This prompt has expired', h('p', {}, 'Nothing was approved. Ask the enclave again.')));
+      fill(this.trouble, notice('warn', 'This prompt has expired', h('p', {}, 'No passkey has approved it. Ask the enclave again.')));
       this.button('Ask again', false);
     };
     this.clock = setInterval(tick, 1000);
@@ -211,18 +232,18 @@ class Approval {
    */
   next() {
     const possession = this.prepared?.possession;
-    fill(this.turn, possession && (possession.assertion ? second() : first()));
+    fill(this.turn, possession && turn(possession));
     return possession?.assertion === null ? 'Use the new passkey' : 'Approve with passkey';
   }
 
   /** The primary button: approve, or ask again where no prompt is left to approve. */
   async act() {
     const prepared = this.prepared;
-    if (!prepared) {
+    if (this.working) return;
+    if (!prepared || this.anew) {
       this.load();
       return;
     }
-    if (this.working) return;
     this.working = true;
     fill(this.trouble);
     this.button('Waiting …', true, true);
@@ -240,14 +261,15 @@ class Approval {
         confirmed: prepared.prompt.summary.confirm,
         sending: () => {
           this.sending = true;
-          this.app.store.keepSent(prepared.prompt.summary.title);
+          const { challenge, summary } = prepared.prompt;
+          this.app.unsettled.add({ id: challenge, title: summary.title, until: prepared.until });
         },
       });
-      this.app.store.keepSent(null);
+      this.app.unsettled.settle(prepared.prompt.challenge);
       this.close();
       this.resolve({ ...result, prompt: prepared.prompt });
     } catch (error) {
-      if (!prepared.sent) this.app.store.keepSent(null);
+      if (!prepared.live) this.app.unsettled.settle(prepared.prompt.challenge);
       this.tell('');
       if (!this.abort.signal.aborted) this.failed(error);
       else if (this.sending) this.missed(prepared, error);
@@ -261,10 +283,10 @@ class Approval {
    * @param {Prepared} prepared
    * @param {unknown} error
    */
-  missed({ prompt, sent }, error) {
+  missed(prepared, error) {
     const failure = asFailure(error);
-    const refused = `You left before the answer came. “${prompt.summary.title}” was not done. ${failure.title}. ${failure.advice}`;
-    this.say(sent ? unknown(prompt.summary.title) : refused);
+    if (prepared.live) this.sayUnknown(prepared);
+    else say(`You left before the answer came. “${prepared.prompt.summary.title}” was refused and has no effect. ${failure.title}. ${failure.advice}`, { lasts: true });
     this.resolve(null);
   }
 
@@ -272,6 +294,11 @@ class Approval {
   failed(error) {
     hush();
     const failure = asFailure(error);
+    if (this.prepared?.live) {
+      this.came = failure;
+      this.unsettled(this.prepared, failure.party !== 'enclave' || failure.retry || PASSING.has(failure.code));
+      return;
+    }
     fill(this.trouble, failureNotice(failure));
     const next = this.next();
     if (failure.retry) this.button(this.prepared?.possession?.assertion === null ? next : 'Try again', false);
@@ -284,6 +311,37 @@ class Approval {
   }
 
   /**
+   * The answer has left this page, and nothing has proved what came of it.
+   * @param {Prepared} prepared
+   * @param {boolean} again whether sending the same answer once more may help; else only a new prompt does
+   */
+  unsettled(prepared, again) {
+    const { until, prompt } = prepared;
+    const look = () => {
+      this.leave();
+      location.hash = '#/history';
+    };
+    fill(this.turn);
+    fill(this.trouble, mayCount(until, this.came, look));
+    this.app.unsettled.told(prompt.challenge);
+    this.anew = !again;
+    this.cancel.textContent = 'Close';
+    this.button(again ? 'Send it again' : 'Ask again', false);
+    this.trouble.scrollIntoView({ block: 'nearest' });
+    this.go.focus();
+  }
+
+  /**
+   * Nobody takes the answer any more that this page waits for; its clock and that of an enclave may differ.
+   * @param {Prepared} prepared
+   */
+  ended(prepared) {
+    if (prepared.until <= Date.now()) clearInterval(this.clock);
+    else if (this.anew) return;
+    this.unsettled(prepared, false);
+  }
+
+  /**
    * @param {string} label
    * @param {boolean} disabled
    * @param {boolean} [waiting]
@@ -291,6 +349,8 @@ class Approval {
   button(label, disabled, waiting = false) {
     const words = this.go.querySelector('span');
     if (words) words.textContent = label;
+    // What sends again what a passkey has answered, or only asks, needs no touch.
+    this.touch.toggleAttribute('hidden', /again/.test(label) && label !== 'Try again');
     this.go.disabled = disabled;
     this.go.setAttribute('aria-busy', String(waiting));
   }
@@ -300,24 +360,6 @@ class Approval {
     this.step.textContent = step;
     this.step.hidden = step === '';
   }
-}
-
-function first() {
-  return notice(
-    'plain',
-    'First of two: the new passkey',
-    h('p', {}, 'Use the new passkey once, so that the enclave knows that you hold it.'),
-    h('p', { class: 'quiet small' }, 'If this browser cannot use it, cancel. The passkey is then not added and opens nothing: delete it where your passkeys are kept, and add one on another device.'),
-  );
-}
-
-function second() {
-  return notice('plain', 'Second of two: a passkey that you have', h('p', {}, 'The new passkey has answered. Now approve with a passkey that the account has already; until then nothing is added.'));
-}
-
-/** @param {string} title of the prompt */
-export function unknown(title) {
-  return `Your approval was sent, and no answer came: “${title}” may have been done. Look at the history before you repeat it.`;
 }
 
 /** @param {App} app */
@@ -339,19 +381,6 @@ function vouchedBy(app) {
  */
 function says(summary, value) {
   return summary.lines.some((line) => line.value.includes(value));
-}
-
-/** @param {SummaryWarning[]} warnings */
-function bySeverity(warnings) {
-  const order = ['danger', 'attention', 'notice'];
-  return [...warnings].sort((a, b) => order.indexOf(a.severity) - order.indexOf(b.severity));
-}
-
-/** @param {SummaryWarning} warning */
-function warning({ severity, text }) {
-  if (severity === 'danger') return notice('bad', 'Dangerous', h('p', {}, text));
-  if (severity === 'attention') return notice('warn', 'Look twice', h('p', {}, text));
-  return notice('plain', 'Worth knowing', h('p', {}, text));
 }
 
 /** @param {CheckedPrompt} prompt */

@@ -6,12 +6,14 @@ import { propose } from '../consent.js';
 import { fill, h, icon } from '../dom.js';
 import { asFailure, pageFailure } from '../errors.js';
 import { patiently } from '../patience.js';
-import { busy, fail, field, heading, notice, say } from '../ui.js';
+import { busy, fail, failureNotice, field, heading, hush, notice, say } from '../ui.js';
 import { create } from '../webauthn.js';
 import { addressFacts, saveReceipt } from './address.js';
 import { ask } from './prompt.js';
 import { rememberedNotice } from './remembered.js';
+import { earlier } from './unsettled.js';
 
+/** @import { Bytes, CreationStarted, NewCredential } from '../messages.js' */
 /** @import { App } from '../state.js' */
 /** @import { CheckedReceipt } from '../verifier.js' */
 /** @import { KeptReceipt } from '../store.js' */
@@ -69,7 +71,11 @@ export function signUp(app, signal) {
             // No step is under way any more: it begins anew.
             step(app.visit.current ? 1 : 0);
             if (signal.aborted) return;
-            fail(place, error);
+            if (error instanceof Unfinished) {
+              hush();
+              fill(place, h('div', { class: 'stack' }, failureNotice(error.cause), mayExist()));
+              place.scrollIntoView({ block: 'nearest' });
+            } else fail(place, error);
             submit.focus();
           }
         });
@@ -84,7 +90,11 @@ export function signUp(app, signal) {
   /** @param {Made} made */
   const made_ = (made) => {
     const confirm = h('button', { type: 'button', class: 'primary wide-on-phone' }, icon('passkey'), 'Confirm with passkey');
-    const open = () => confirmReceipt(app, made, signal).then((done) => done && finished(made), (error) => fail(place, error));
+    const open = () =>
+      confirmReceipt(app, made, signal).then(
+        (done) => (done ? finished(made) : fill(place, earlier(app))),
+        (error) => fail(place, error),
+      );
     confirm.addEventListener('click', open);
     const title = h('h2', { tabindex: -1 }, 'The receipt holds. This will be your key:');
     fill(
@@ -92,7 +102,7 @@ export function signUp(app, signal) {
       title,
       notice('good', 'Checked in this browser', h('p', {}, 'The enclave signed this receipt, for the nonce of this visit, and the public key in it is the one your own authenticator just made.')),
       addressFacts(made.receipt.keys[0]?.address ?? ''),
-      h('p', { class: 'quiet' }, 'It signs nothing until you confirm with the new passkey.'),
+      h('p', { class: 'quiet' }, 'It signs nothing until it is confirmed with the new passkey.'),
       h('div', { class: 'row' }, confirm, saveReceipt(made.receipt.account, made.kept)),
       place,
     );
@@ -122,6 +132,18 @@ export function signUp(app, signal) {
   return h('div', {}, heading('Create an account', 'No password, no e-mail. A passkey on this device or a security key is all it takes.'), h('div', { class: 'hero' }, card, steps));
 }
 
+/** A registration that failed after its passkey had left this page. */
+class Unfinished extends Error {}
+
+/** What nobody can know then. */
+function mayExist() {
+  return notice(
+    'warn',
+    'A passkey was made and sent',
+    h('p', {}, 'An account may exist with it. Such an account signs nothing until its passkey confirms it, and this browser does not use it. Delete the passkey where your passkeys are kept before you begin again.'),
+  );
+}
+
 /** How often a registration begins again by itself. */
 const AGAIN = 2;
 
@@ -140,10 +162,10 @@ async function registerAgain(app, name, step, tell, signal) {
     try {
       return await register(app, name, step, tell, signal);
     } catch (error) {
-      const failure = asFailure(error);
+      const failure = asFailure(error instanceof Unfinished ? error.cause : error);
       // Only on the enclave's own word: the host must not have people make one passkey after another.
       if (attempt >= AGAIN || failure.party !== 'enclave' || failure.code !== 'begin_again') throw error;
-      tell('The enclave started again in between, and nothing was made. Beginning again with a new passkey; you can delete the one just made.');
+      tell('The enclave started again in between. Beginning again with a new passkey; delete the one just made.');
     }
   }
 }
@@ -169,7 +191,22 @@ async function register(app, name, step, tell, signal) {
   // finished it for themselves.
   app.store.beginAccount(toHex(started.options.user_id));
   step(2);
-  tell('The enclave makes your key …');
+  try {
+    return await finish(app, { started, nonce, credential, spki }, tell);
+  } catch (cause) {
+    throw new Unfinished('the passkey was sent', { cause });
+  }
+}
+
+/**
+ * From a new passkey to a receipt that holds.
+ * @param {App} app
+ * @param {{ started: CreationStarted, nonce: Bytes, credential: NewCredential, spki: Bytes }} begun
+ * @param {(text: string) => void} tell
+ * @returns {Promise<Made>}
+ */
+async function finish(app, { started, nonce, credential, spki }, tell) {
+  tell('Your passkey was sent. Waiting for the enclave’s receipt …');
   // Account and key follow from the new passkey: sending it twice makes one.
   const { answer, head } = await patiently(() => app.visit.ask({ sign_up_finish: { context: started.context, credential } }, 'signed_up'), { tell });
   const { evidence, ...receipt } = await app.visit.checkReceipt(answer.receipt, { nonce, credential: credential.id, spki });

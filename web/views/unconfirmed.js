@@ -2,9 +2,10 @@
 
 import { propose } from '../consent.js';
 import { fromHex } from '../bytes.js';
-import { h } from '../dom.js';
+import { fill, h } from '../dom.js';
 import { fail, heading, notice } from '../ui.js';
 import { ask } from './prompt.js';
+import { earlier } from './unsettled.js';
 
 /** @import { App } from '../state.js' */
 
@@ -20,7 +21,10 @@ export function unconfirmed(app, signal) {
     const who = app.session;
     if (!kept || !who) return;
     const result = await ask(app, 'Confirm your account', () => propose(app, who, { confirm: { receipt: fromHex(kept.hash) } }), { signal });
-    if (!result) return;
+    if (!result) {
+      fill(place, earlier(app));
+      return;
+    }
     try {
       await app.refresh();
       app.dispatchEvent(new Event('session'));

@@ -171,7 +171,7 @@ scenario('a_refusal_that_comes_after_somebody_left_is_told', async () => {
   await asked;
   await page.goBack();
   open();
-  const toast = page.getByRole('status').filter({ hasText: 'Your approval was sent, and no answer came: “Sign a text” may have been done.' });
+  const toast = page.getByRole('status').filter({ hasText: 'Your approval was sent, and no answer settled it: “Sign a text” may have been approved.' });
   await toast.waitFor();
   await audit(page, 'left');
   await person.button('Dismiss').click();
@@ -188,13 +188,13 @@ scenario('a_reload_while_an_approval_is_on_its_way_says_so', async () => {
   await decided;
   await page.reload();
   open();
-  await page.getByRole('status').filter({ hasText: '“Sign a text” may have been done' }).waitFor();
+  await page.getByRole('status').filter({ hasText: '“Sign a text” may have been approved' }).waitFor();
   await honest(page);
   assert.deepEqual(await decisions(person), ['Text signed', 'Account confirmed']);
   // Once.
   await page.reload();
   await page.getByRole('heading', { level: 1, name: 'History' }).waitFor();
   await page.getByText(/shown, that is all/).waitFor();
-  assert.equal(await page.getByText('may have been done').count(), 0);
+  assert.equal(await page.getByText('may have been approved').count(), 0);
   await person.leave();
 });

@@ -5,6 +5,7 @@ import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { getAddress, hashMessage, hashTypedData, isAddress, recoverMessageAddress, recoverTypedDataAddress, verifyMessage } from 'viem';
 import { parseSiweMessage, validateSiweMessage } from 'viem/siwe';
+import { audit } from '../lib/audit.js';
 import { scenario } from '../lib/person.js';
 import { PERMIT } from '../lib/samples.js';
 import { shared } from '../lib/system.js';
@@ -161,7 +162,12 @@ scenario('s27_a_pasted_sign_in_for_another_site_names_it_and_needs_a_second_conf
   await person.dialog().getByText('Dangerous').first().waitFor();
   await person.dialog().getByText('OpenKey cannot see which site asks. Sign only if you are at bank.example yourself and began this sign-in there.').waitFor();
   assert.ok(await person.dialog().getByRole('button', { name: 'Approve with passkey' }).isDisabled());
+  // What is missing is said beside the button: the box may be out of sight.
+  const hint = person.dialog().getByText('Read to the end and tick the box there to go on.');
+  await hint.waitFor();
+  await audit(page, 'sign-in-elsewhere');
   await person.dialog().getByRole('checkbox').check();
+  assert.ok(await hint.isHidden());
   await person.approved();
   const { signature } = await person.signature();
   assert.ok(await verifyMessage({ address, message, signature }));

@@ -46,6 +46,15 @@ test('nothing in the page parses markup, evaluates text, styles inline or loads 
   }
 });
 
+test('no words of the page promise that nothing happened: it cannot know', async () => {
+  const promise = /[Nn]othing (was|is|of|you|has)\b|[Nn]othing changed|[Rr]eleased nothing|(was|is) not done|[Nn]othing happened/;
+  for (const file of await sources()) {
+    if (!file.endsWith('.js')) continue;
+    const lines = (await readFile(file, 'utf8')).split('\n').filter((line) => !/^\s*(\/\/|\/?\*)/.test(line));
+    for (const line of lines) assert.doesNotMatch(line, promise, relative(web, file));
+  }
+});
+
 test('files stay small enough to be read at once', async () => {
   for (const file of await sources()) {
     if (!file.endsWith('.js')) continue;

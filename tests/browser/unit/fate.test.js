@@ -1,0 +1,92 @@
+// What a refusal proves about an approval that has left the page: in doubt nothing.
+import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+import { test } from 'node:test';
+import { enclaveFailure, Failure, hostFailure, networkFailure, pageFailure, unsignedRefusal } from '../../../web/errors.js';
+import { FATES, fateOf } from '../../../web/fate.js';
+import { Unsettled } from '../../../web/unsettled.js';
+import { mayCountWords, unknown } from '../../../web/views/unsettled.js';
+
+/** An answer of an authenticator with this counter. */
+const assertion = (counter = 0) => {
+  const authenticator_data = new Uint8Array(37);
+  new DataView(authenticator_data.buffer).setUint32(33, counter);
+  return { credential_id: new Uint8Array(16), authenticator_data, client_data_json: new Uint8Array(), signature: new Uint8Array(), user_handle: null };
+};
+const refused = (/** @type {string} */ code) => enclaveFailure({ code, message: 'm', advice: 'a' });
+
+test('every_code_of_the_protocol_has_a_fate', async () => {
+  const rust = await readFile(new URL('../../../protocol/src/message/error.rs', import.meta.url), 'utf8');
+  const body = rust.slice(rust.indexOf('pub enum ErrorCode'));
+  const codes = [...body.matchAll(/^ {4}([A-Z][A-Za-z]+),$/gm)].map((m) => String(m[1]).replace(/(?<!^)([A-Z])/g, '_$1').toLowerCase());
+  assert.ok(codes.length > 25, `only ${codes.length} codes found`);
+  assert.deepEqual(Object.keys(FATES).sort(), codes.sort());
+});
+
+test('only_a_refusal_of_the_very_answer_settles_it', () => {
+  const settled = Object.keys(FATES).filter((code) => fateOf(refused(code), assertion()) !== 'open');
+  assert.deepEqual(settled, ['context_used', 'assertion_refused', 'possession_refused']);
+  assert.equal(fateOf(refused('context_used'), assertion()), 'done');
+  assert.equal(fateOf(refused('assertion_refused'), assertion()), 'never');
+  assert.equal(fateOf(refused('possession_refused'), assertion(7)), 'never');
+});
+
+test('a_counter_that_went_back_may_go_up_over_an_older_record', () => {
+  assert.equal(fateOf(refused('assertion_refused'), assertion(7)), 'open');
+  assert.equal(fateOf(refused('assertion_refused'), assertion(256)), 'open');
+});
+
+test('what_no_enclave_signed_settles_nothing_whatever_its_code_is', () => {
+  for (const code of ['context_used', 'assertion_refused', 'possession_refused']) {
+    const said = { code, message: 'Nothing was approved.' };
+    for (const failure of [hostFailure(403, said), unsignedRefusal(said), networkFailure(null), pageFailure(code, 'm'), new Failure('evidence', code, { title: 't', message: 'm', advice: 'a' })]) {
+      assert.equal(fateOf(failure, assertion()), 'open', failure.party);
+    }
+  }
+  for (const code of ['some_new_rule', 'constructor', '__proto__']) assert.equal(fateOf(refused(code), assertion()), 'open', code);
+});
+
+test('a_host_s_code_is_a_name_and_no_sentence', () => {
+  assert.equal(hostFailure(403, { code: 'wrong_origin' }).code, 'wrong_origin');
+  for (const code of ['Nothing was approved.', '', 'a'.repeat(41), 7]) assert.equal(hostFailure(403, { code }).code, 'status_403');
+});
+
+const area = () => {
+  const map = new Map();
+  return { map, getItem: (/** @type {string} */ k) => map.get(k) ?? null, setItem: (/** @type {string} */ k, /** @type {string} */ v) => void map.set(k, v), removeItem: (/** @type {string} */ k) => void map.delete(k) };
+};
+
+test('what_was_sent_is_kept_until_it_is_settled_or_has_ended', () => {
+  const tab = area();
+  const later = Date.now() + 60_000;
+  const sent = new Unsettled(tab);
+  sent.add({ id: 'a', title: 'A', until: later });
+  sent.add({ id: 'b', title: 'B', until: later });
+  // Another page of the same tab.
+  const again = new Unsettled(tab);
+  assert.deepEqual(again.untold().map(({ id }) => id), ['a', 'b']);
+  again.told('a');
+  again.told('b');
+  assert.deepEqual(again.untold(), []);
+  assert.deepEqual(again.live().map(({ id }) => id), ['a', 'b']);
+  assert.deepEqual(again.live(later), []);
+  again.settle('a');
+  assert.deepEqual(new Unsettled(tab).live().map(({ id }) => id), ['b']);
+  again.settle('b');
+  assert.equal(tab.map.size, 0);
+  // One that nobody was told of is not forgotten by time alone.
+  sent.settle('b');
+  sent.add({ id: 'a', title: 'A', until: Date.now() - 1 });
+  assert.deepEqual(new Unsettled(tab).untold().map(({ id }) => id), ['a']);
+});
+
+test('words_name_the_minute_after_which_the_history_tells', () => {
+  const until = Date.UTC(2026, 0, 1, 12, 0, 1);
+  const at = new Date(Date.UTC(2026, 0, 1, 12, 1)).toLocaleTimeString('en-GB', { hour: '2-digit', minute: '2-digit' });
+  assert.match(unknown({ title: 'T', until }, until - 1), new RegExp(`“T” may have been approved. Look at the history after ${at} before`));
+  assert.doesNotMatch(unknown({ title: 'T', until }, until), /after/);
+  const [title, words] = mayCountWords(until, until - 1);
+  assert.ok(title.endsWith(`after ${at}`), title);
+  assert.match(words, new RegExp(`can take effect until ${at}.*both may count`));
+  assert.doesNotMatch(mayCountWords(until, until).join(' '), /can take effect|both may count/);
+});

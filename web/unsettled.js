@@ -1,0 +1,73 @@
+// Approvals that have left this page and of which nobody has proved what came. Kept in the tab, so that
+// a reload does not forget them.
+
+/** @import { Area } from './store.js' */
+
+/** @typedef {{ id: string, title: string, until: number, told: boolean }} Sent `id` is the prompt's challenge; `until` when it can count no longer, in milliseconds since 1970; `told` if the person was */
+
+const KEY = 'openkey.sent';
+
+/** By how much the clocks of a deployment's enclaves may differ, in milliseconds, as in the verifier. */
+export const CLOCKS = 60_000;
+
+export class Unsettled {
+  /** @type {Sent[]} a browser that refuses storage remembers them until the page goes */
+  #sent = [];
+
+  /** @param {Area} [tab] */
+  constructor(tab = sessionStorage) {
+    this.tab = tab;
+    try {
+      const kept = JSON.parse(tab.getItem(KEY) ?? '[]');
+      if (Array.isArray(kept)) this.#sent = kept;
+    } catch {
+      // Nothing that could be read.
+    }
+  }
+
+  /**
+   * An approval goes out.
+   * @param {{ id: string, title: string, until: number }} sent
+   */
+  add({ id, title, until }) {
+    this.#keep([...this.#sent.filter((one) => one.id !== id), { id, title, until, told: false }]);
+  }
+
+  /** @param {string} id */
+  told(id) {
+    this.#keep(this.#sent.map((one) => (one.id === id ? { ...one, told: true } : one)));
+  }
+
+  /**
+   * It is proved what came of an approval.
+   * @param {string} id
+   */
+  settle(id) {
+    this.#keep(this.#sent.filter((one) => one.id !== id));
+  }
+
+  /** Those of which nobody was told, however long ago. */
+  untold() {
+    return this.#sent.filter(({ told }) => !told);
+  }
+
+  /**
+   * Those that can still count.
+   * @param {number} [now]
+   */
+  live(now = Date.now()) {
+    return this.#sent.filter(({ until }) => until > now);
+  }
+
+  /** @param {Sent[]} sent */
+  #keep(sent) {
+    // What was told and has ended is the history's.
+    this.#sent = sent.filter(({ told, until }) => !told || until > Date.now());
+    try {
+      if (this.#sent.length === 0) this.tab.removeItem(KEY);
+      else this.tab.setItem(KEY, JSON.stringify(this.#sent));
+    } catch {
+      // Full or forbidden: remembered in memory only.
+    }
+  }
+}

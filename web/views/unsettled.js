@@ -1,0 +1,76 @@
+// Words about an approval that has left this page, as long as nobody has proved what came of it.
+
+import { h } from '../dom.js';
+import { minute, notice, partyName } from '../ui.js';
+
+/** @import { Failure } from '../errors.js' */
+/** @import { App } from '../state.js' */
+/** @import { Sent } from '../unsettled.js' */
+
+/** @typedef {Pick<Sent, 'title' | 'until'>} Known */
+
+/**
+ * For a person who has left.
+ * @param {Known} sent
+ * @param {number} [now]
+ */
+export function unknown({ title, until }, now = Date.now()) {
+  const after = until > now ? ` after ${minute(until)}` : '';
+  return `Your approval was sent, and no answer settled it: “${title}” may have been approved. Look at the history${after} before you repeat it.`;
+}
+
+/**
+ * @param {number} until
+ * @param {number} [now]
+ * @returns {[string, string]} title and words
+ */
+export function mayCountWords(until, now = Date.now()) {
+  const at = minute(until);
+  return until > now
+    ? [
+        `This may have been approved: look at the history after ${at}`,
+        `Your passkey’s answer has left this page. It can take effect until ${at}, whatever came back meanwhile. Look at the history after ${at} before you repeat it. If you approve a new prompt before, both may count.`,
+      ]
+    : ['This may have been approved: look at the history', 'Your passkey’s answer has left this page, and its time is over. The history says whether it took effect. Look there before you repeat it.'];
+}
+
+/**
+ * In the dialog of the approval.
+ * @param {number} until
+ * @param {Failure | null} failure what came in place of an answer
+ * @param {() => void} look goes to the history
+ */
+export function mayCount(until, failure, look) {
+  const [title, words] = mayCountWords(until);
+  const box = notice(
+    'bad',
+    title,
+    h('p', {}, words),
+    failure && h('p', {}, `What came back: ${failure.title}. ${failure.advice}`),
+    failure && h('p', { class: 'quiet small' }, `Reason: ${partyName(failure.party)} · `, h('code', { class: 'mono' }, failure.code)),
+    h('p', {}, h('button', { type: 'button', class: 'small', onclick: look }, 'Look at the history')),
+  );
+  box.setAttribute('data-may-count', '');
+  return box;
+}
+
+/**
+ * In front of another approval.
+ * @param {App} app
+ * @param {string | null} [but] the prompt that is shown itself
+ */
+export function earlier(app, but = null) {
+  const live = app.unsettled.live().filter(({ id }) => id !== but);
+  if (live.length === 0) return null;
+  const titles = [...new Set(live.map(({ title }) => title))].map((title) => {
+    const times = live.filter((one) => one.title === title).length;
+    return `“${title}”${times > 1 ? ` (${times} times)` : ''}`;
+  });
+  const until = Math.max(...live.map((one) => one.until));
+  return notice(
+    'warn',
+    'An earlier approval can still count',
+    h('p', {}, `${titles.join(', ')} was sent and may have been approved. It can take effect until ${minute(until)}. If you approve this one before you know, both may count.`),
+    h('p', { class: 'quiet small' }, 'The history shows afterwards what took effect.'),
+  );
+}
