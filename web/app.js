@@ -1,5 +1,6 @@
 // Starts the page: where am I, whom do I talk to, which view.
 
+import { beside } from './anchor.js';
 import { Api } from './api.js';
 import { h } from './dom.js';
 import { App } from './state.js';
@@ -14,7 +15,7 @@ import { blocker } from './views/blocked.js';
 async function start(main) {
   try {
     const config = await Api.config();
-    const blocked = blocker(config);
+    const blocked = await blocker(config, beside);
     if (blocked) {
       main.replaceChildren(blocked);
       return;

@@ -217,7 +217,7 @@ export function connect(app, signal) {
           },
         },
         field('Key', key),
-        field('Node', node, 'The address of the node, without a path.'),
+        field('Node', node, 'The address of the node, without a path. The host of this page names it: the page can talk to no other.'),
         field('Folder', folder, 'The session can use values in this folder only. Empty means the whole space.'),
         field('For how long', life),
         h('p', { class: 'quiet small' }, 'Asked for: read, write, delete and list values, and see their kind, in your space “default”.'),

@@ -127,7 +127,8 @@ function card(app, key, change, signal) {
     h(
       'div',
       { class: 'item-actions' },
-      !archived && h('a', { class: 'button small', href: `#/sign?key=${key.key}`, 'aria-label': `Sign with ${name}` }, icon('pen'), 'Sign'),
+      // The choice goes in memory: a link of somebody else's must not make it.
+      !archived && h('a', { class: 'button small', href: '#/sign', onclick: () => app.drafts.keep('sign-key', String(key.key)), 'aria-label': `Sign with ${name}` }, icon('pen'), 'Sign'),
       h('button', { type: 'button', class: 'small', onclick: rename, 'aria-label': `Rename ${name}`, 'data-focus': `rename-${key.key}` }, 'Rename'),
       archived
         ? h('button', { type: 'button', class: 'small', 'aria-label': `Restore ${name}`, 'data-focus': `archive-${key.key}`, onclick: () => change('Restore the key', { restore_key: { key: key.key } }, 'The key was restored.') }, 'Restore')

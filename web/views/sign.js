@@ -110,8 +110,7 @@ export function sign(app, signal) {
   );
   const draw = () => {
     const keys = (app.account?.keys ?? []).filter((key) => key.archived_at === null);
-    // A link to sign with a key says which; after that the person does.
-    const wanted = select.value || new URLSearchParams(location.hash.split('?')[1] ?? '').get('key') || drafts.kept('sign-key');
+    const wanted = select.value || drafts.kept('sign-key');
     fill(none, app.account && !hasActiveKey(app.account) && noActiveKey(app.account, true));
     fill(
       select,

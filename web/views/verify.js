@@ -25,8 +25,8 @@ export function verify(app, signal) {
   const { visit } = app;
   const nonce = h('input', { type: 'text', class: 'mono', value: toHex(random(32)), autocomplete: 'off', spellcheck: 'false', maxlength: 2 * NONCE.most + 2 });
   const renew = h('button', { type: 'button', class: 'small', onclick: () => { nonce.value = toHex(random(32)); stale(); say('A new nonce is in the field.'); } }, 'New random nonce');
-  const own = h('textarea', { spellcheck: 'false', placeholder: '{"version": 1, "measurements": [ … ], …}' }, JSON.stringify(app.store.policy() ?? visit.config.policy ?? {}, null, 2));
-  const ownField = field('Policy file (JSON)', own, 'From a source you trust. Kept in this browser, and a condition of every check until you switch back.');
+  const own = h('textarea', { spellcheck: 'false', placeholder: '{"version": 1, "measurements": [ … ], …}' }, keptPolicy(app));
+  const ownField = field('Policy file (JSON)', own, `From a source you trust, and not from this page or its host. Kept in this browser, and a condition of every check until you switch back.${visit.config.policy === null ? '' : ' The host serves a policy, too: that one is the host’s own words, can only refuse, and is not put in here.'}`);
   const served = radio('anchor', 'The signed releases of this page’s anchor', 'What the host serves counts only if the release keys in the page signed it. Whoever serves the page can serve another one with other keys.');
   const pasted = radio('visitor', 'My own policy, too', 'Pasted by you. It can only refuse more; without an anchor it stands alone.');
   const place = h('div', {});
@@ -112,6 +112,15 @@ export function verify(app, signal) {
       h('pre', { class: 'exact', tabindex: 0, role: 'region', 'aria-label': 'Command' }, `openkey-verify page ${location.origin} --release release.json --keys release-keys.json\nopenkey-verify host ${location.origin} --release release.json --keys release-keys.json --root-id ROOT_ID`),
     ),
   );
+}
+
+/**
+ * What the visitor stated before. Nothing that is served ever stands in the field by itself.
+ * @param {App} app
+ */
+function keptPolicy(app) {
+  const kept = app.store.policy();
+  return kept === null ? '' : JSON.stringify(kept, null, 2);
 }
 
 /**

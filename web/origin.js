@@ -1,0 +1,34 @@
+// Which addresses can be this page's own. The anchor says it; what the host writes into config.json can
+// only choose among them.
+
+/** A machine that talks to itself, where simulators run. */
+const LOOPBACK = /^(([a-z0-9-]+\.)*localhost|127(\.\d{1,3}){3}|\[::1\])$/;
+
+/**
+ * Whether an origin can be the one of the page with this anchor: the relying party of the anchor or below
+ * it, by HTTPS; for a simulator's anchor also a loopback address.
+ * @param {string} origin
+ * @param {Uint8Array | null} anchor the file, as it lies beside the page
+ */
+export function belongs(origin, anchor) {
+  const url = URL.canParse(origin) ? new URL(origin) : null;
+  const told = read(anchor);
+  if (url?.origin !== origin || told === null) return false;
+  const { hostname, protocol } = url;
+  if (told.simulator && protocol === 'http:' && LOOPBACK.test(hostname)) return true;
+  return protocol === 'https:' && (hostname === told.rpId || hostname.endsWith(`.${told.rpId}`));
+}
+
+/**
+ * The verifier reads the anchor strictly before anything counts; here it only says where the page belongs.
+ * @param {Uint8Array | null} anchor
+ */
+function read(anchor) {
+  if (anchor === null) return null;
+  try {
+    const { rp_id: rpId, simulator } = JSON.parse(new TextDecoder().decode(anchor));
+    return typeof rpId === 'string' && rpId !== '' ? { rpId, simulator: typeof simulator === 'object' && simulator !== null } : null;
+  } catch {
+    return null;
+  }
+}
