@@ -171,8 +171,8 @@ export class Api extends EventTarget {
 
 function noEnclave() {
   return new Failure('host', 'no_enclave', {
-    title: 'There is no enclave behind this page',
-    message: 'The host is running without one.',
+    title: 'The host says that there is no enclave',
+    message: 'Its file config.json names none.',
     advice: 'Try again later, or tell the operator.',
     retry: true,
   });

@@ -32,7 +32,7 @@ const ENCLAVE = {
   wrong_origin: { title: 'This page is not at its own address', advice: 'Open the page at the address the operator announced.' },
   unknown_account: { title: 'No such account', advice: 'Use a passkey of this service, or create an account.' },
   forked: { title: 'The service shows another history of your account', advice: 'Somebody keeps two versions of your account, and this browser knows another one than the service shows. Do not sign anything; tell the operator.' },
-  rolled_back: { title: 'The service shows an older state of your account', advice: 'The host’s storage returned an older record than this browser has seen. Do not sign anything; tell the operator, and try again later.' },
+  rolled_back: { title: 'The service shows an older state of your account', advice: 'The host’s storage returned an older record than this browser or the enclave has seen. Do not sign anything; tell the operator.' },
   record_corrupt: { title: 'Your account’s record does not open', advice: 'The host’s storage changed the record. Tell the operator.' },
   unknown_passkey: { title: 'No such passkey in this account', advice: 'Refresh the list: it may have been removed on another device.' },
   unknown_key: { title: 'No such key in this account', advice: 'Refresh the list of keys.' },
@@ -60,13 +60,13 @@ const ENCLAVE = {
   too_many: { title: 'Too many in too short a time', advice: 'Wait a minute and try again.', retry: true },
   full: { title: 'No room for another account', advice: 'This deployment is full. Tell the operator.' },
   conflict: { title: 'Another change came first', advice: 'Start the step again.' },
-  awaiting_root_key: { title: 'The enclave waits for its root key', advice: 'It was started just now. Its operators or another enclave bring the key; try again in a moment.', retry: true },
+  awaiting_root_key: { title: 'The enclave waits for its root key', advice: 'Its operators or another enclave bring the key. Try again in a moment.', retry: true },
   superseded: { title: 'This enclave handed over to its successor', advice: 'Reload the page to reach the successor.', retry: true },
   operator_refused: { title: 'What an operator brought does not fit', advice: '`openkey operator` says what is wrong.' },
   hand_over_refused: { title: 'The root key does not move there', advice: 'The other enclave is not one that may have it.' },
   manifest_refused: { title: 'The release manifest is refused', advice: 'It is not signed by enough maintainers, or not acceptable here.' },
   unavailable: { title: 'A part of the service does not answer', advice: 'Try again in a moment.', retry: true },
-  internal: { title: 'The enclave stopped itself', advice: 'It failed a check of its own. Tell the operator.' },
+  internal: { title: 'The enclave failed a check of its own', advice: 'Do not go on. Tell the operator.' },
 };
 
 /**

@@ -21,7 +21,7 @@ const GROUPS = {
   },
   clock: {
     title: 'The times do not fit',
-    advice: 'Check the clock of this device and try again. If it is right, the evidence is too old or from the future: tell the operator.',
+    advice: 'Check the clock of this device. If it is right, the evidence is too old or from the future: tell the operator.',
     retry: true,
   },
   policy: {
@@ -59,7 +59,7 @@ const GROUPS = {
   },
   head: {
     title: 'The service shows another state of your account than before',
-    advice: 'The host’s storage may have been set back. Do not sign anything; tell the operator, and try again later.',
+    advice: 'The host’s storage may have been set back. Do not sign anything; tell the operator.',
     retry: true,
   },
 };

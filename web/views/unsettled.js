@@ -46,12 +46,23 @@ export function mayCount(until, failure, look) {
     'bad',
     title,
     h('p', {}, words),
-    failure && h('p', {}, `What came back: ${failure.title}. ${failure.advice}`),
+    failure && h('p', {}, `What came back: ${failure.title}.${isAlarm(failure) ? ` ${failure.advice}` : ''}`),
     failure && h('p', { class: 'quiet small' }, `Reason: ${partyName(failure.party)} · `, h('code', { class: 'mono' }, failure.code)),
     h('p', {}, h('button', { type: 'button', class: 'small', onclick: look }, 'Look at the history')),
   );
   box.setAttribute('data-may-count', '');
   return box;
+}
+
+/** Refusals of an enclave that say more of the host than of the request. */
+const ALARMS = new Set(['forked', 'rolled_back', 'record_corrupt', 'internal']);
+
+/**
+ * Whether what to do about a failure is more than to begin again, which is not what to do here.
+ * @param {Failure} failure
+ */
+function isAlarm({ party, code }) {
+  return party === 'evidence' || (party === 'page' && code !== 'bug') || (party === 'enclave' && ALARMS.has(code));
 }
 
 /**
