@@ -90,14 +90,16 @@ export async function proposeSignIn(app) {
 
 /**
  * @param {App} app
- * @param {{ prompt: CheckedPrompt | null, answer: Prompted }} asked
+ * @param {{ prompt: CheckedPrompt | null, answer: Prompted, at: number }} asked
  * @param {{ kind: PromptKind, account: string | null }} expected
  * @returns {Prepared}
  */
-function prepared(app, { prompt, answer }, expected) {
+function prepared(app, { prompt, answer, at }, expected) {
   if (prompt?.kind !== expected.kind || prompt.account !== expected.account) {
     throw pageFailure('prompt_action', 'The enclave’s prompt is about another action or account.');
   }
+  // A prompt of an account shows where it stands.
+  if (prompt.account !== null) app.visit.keepHead(prompt.head, prompt.account, at);
   if (prompt.key && prompt.account) app.proven(prompt.account, prompt.key.key, prompt.key.address);
   // The enclave's clock may differ from this one: what counts is how long the prompt lives.
   const until = Date.now() + (prompt.expires_at - prompt.issued_at) + CLOCKS;
@@ -171,9 +173,9 @@ export async function approve(app, prepared, { signal, confirmed = false, tell =
   sending();
   tell('Your approval was sent. Waiting for the enclave’s answer.');
   try {
-    const { answer, head, keys } = await patiently(() => app.visit.ask(request, 'approved'), { tell });
+    const { answer, head, keys, at } = await patiently(() => app.visit.ask(request, 'approved'), { tell });
     const first = head !== null && app.store.head(head.account) === null;
-    const known = app.visit.keepHead(head, account);
+    const known = app.visit.keepHead(head, account, at);
     for (const { key, address } of keys) app.proven(known.account, key, address);
     if (handle !== null) app.store.keepAccount(handle, known.account);
     prepared.live = false;

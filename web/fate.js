@@ -42,6 +42,7 @@ export const FATES = {
   nothing_to_do: 'open',
   account_changed: 'open',
   conflict: 'open',
+  outcome_unknown: 'open',
   too_many: 'open',
   full: 'open',
 

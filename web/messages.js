@@ -9,6 +9,7 @@
  */
 
 /** @typedef {{ account: Bytes, version: number, hash: Bytes, entry: Bytes }} AccountHead */
+/** @typedef {{ head: AccountHead, shown_at: number }} KnownHead the newest head seen, and when an answer showed it last */
 /** @typedef {{ nonce: Bytes, request: Request }} Call a request as it is sent, with fresh random bytes */
 /** @typedef {{ challenge: Bytes, rp_id: string, rp_name: string, user_id: Bytes, user_name: string, algorithms: number[], exclude: Bytes[], timeout_ms: number }} CreationOptions */
 /** @typedef {{ challenge: Bytes, rp_id: string, allow: Bytes[], timeout_ms: number }} RequestOptions */
@@ -39,10 +40,10 @@
  *   | { sign_up: { origin: string, name: string } }
  *   | { sign_up_finish: { context: Bytes, credential: NewCredential } }
  *   | { sign_in: { origin: string } }
- *   | { propose: { account: Bytes, user_handle: Bytes, token: Bytes | null, origin: string, head: AccountHead | null, action: Action } }
+ *   | { propose: { account: Bytes, user_handle: Bytes, token: Bytes | null, origin: string, head: KnownHead | null, action: Action } }
  *   | { passkey_created: { context: Bytes, credential: NewCredential } }
- *   | { approve: { context: Bytes, assertion: Assertion, possession: Assertion | null, head: AccountHead | null, confirmed: Bytes | null } }
- *   | { read: { token: Bytes, head: AccountHead | null, query: Query } }} Request
+ *   | { approve: { context: Bytes, assertion: Assertion, possession: Assertion | null, head: KnownHead | null, confirmed: Bytes | null } }
+ *   | { read: { token: Bytes, head: KnownHead | null, query: Query } }} Request
  */
 
 /** @typedef {{ options: RequestOptions, context: Bytes }} Prompted */

@@ -35,6 +35,6 @@ function isAway(error) {
   return (
     error instanceof Failure &&
     error.retry &&
-    (error.party === 'host' || error.party === 'network' || (error.party === 'enclave' && ['unavailable', 'awaiting_root_key'].includes(error.code)))
+    (error.party === 'host' || error.party === 'network' || (error.party === 'enclave' && ['unavailable', 'awaiting_root_key', 'outcome_unknown'].includes(error.code)))
   );
 }

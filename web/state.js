@@ -111,7 +111,7 @@ export class App extends EventTarget {
     const head = this.store.head(session.account);
     const read = (/** @type {Bytes} */ token) => this.visit.ask({ read: { token, head, query } }, expected, above);
     const checked = await this.withToken(session.account, (token) => patiently(() => read(token), { most: BRIEFLY }));
-    this.visit.keepHead(checked.head, session.account);
+    this.visit.keepHead(checked.head, session.account, checked.at);
     return checked;
   }
 

@@ -1,10 +1,10 @@
-// What this browser keeps: per account the newest head it saw and the addresses an enclave has
+// What this browser keeps: per account the newest head it saw, when it was shown last, and the addresses an enclave has
 // signed for (localStorage), the read token of this tab (sessionStorage), a visitor's own policy, and
 // the deployment that somebody signed up or in with here.
 
 import { fromBase64, fromHex, toBase64, toHex } from './bytes.js';
 
-/** @import { AccountHead, Bytes, Policy } from './messages.js' */
+/** @import { Bytes, KnownHead, Policy } from './messages.js' */
 
 /** @typedef {{ account: string, userHandle: string, token: Bytes, expiresAt: number, name: string, first?: boolean }} Session `account` and `userHandle` as hex; `first` if this browser had no head of the account */
 
@@ -25,13 +25,15 @@ export class Store {
   }
 
   /**
-   * The newest head seen of an account.
+   * The newest head seen of an account, and when it was shown last by the enclave's clock.
    * @param {string} account hex
-   * @returns {AccountHead | null}
+   * @returns {KnownHead | null}
    */
   head(account) {
     const kept = read(this.local, `openkey.head.${account}`);
-    return kept ? { account: fromHex(account), version: kept.version, hash: fromHex(kept.hash), entry: fromHex(kept.entry) } : null;
+    if (!kept) return null;
+    const head = { account: fromHex(account), version: kept.version, hash: fromHex(kept.hash), entry: fromHex(kept.entry) };
+    return { head, shown_at: kept.shownAt };
   }
 
   /**
@@ -71,13 +73,17 @@ export class Store {
   }
 
   /**
-   * Keeps a checked head, unless another tab has seen a newer one meanwhile.
+   * Keeps a checked head, unless another tab has seen a newer one meanwhile. The time of the same head only
+   * goes up.
    * @param {{ account: string, version: number, hash: string, entry: string }} head
+   * @param {number} at when the answer was given that showed it as current, by the enclave's clock
    */
-  keepHead(head) {
+  keepHead(head, at) {
     const kept = this.head(head.account);
-    if (kept && kept.version > head.version) return;
-    write(this.local, `openkey.head.${head.account}`, { version: head.version, hash: head.hash, entry: head.entry });
+    if (kept && kept.head.version > head.version) return;
+    const same = kept && kept.head.version === head.version && toHex(kept.head.hash) === head.hash;
+    const shownAt = same ? Math.max(kept.shown_at, at) : at;
+    write(this.local, `openkey.head.${head.account}`, { version: head.version, hash: head.hash, entry: head.entry, shownAt });
   }
 
   /**

@@ -237,14 +237,16 @@ export class Visit extends EventTarget {
   }
 
   /**
-   * Keeps the head of a checked answer: with the next request it must be continued.
+   * Keeps the head of a checked answer: with the next request it must be continued, by nothing that was
+   * kept back when the answer was given.
    * @param {CheckedHead | null} head
    * @param {string | null} account hex; null if this browser knows none yet
+   * @param {number} at when the answer was given
    * @returns {CheckedHead}
    */
-  keepHead(head, account) {
+  keepHead(head, account, at) {
     if (head === null || (account !== null && head.account !== account)) throw pageFailure('head_account', 'The answer is about another account.');
-    this.store.keepHead(head);
+    this.store.keepHead(head, at);
     return head;
   }
 

@@ -19,7 +19,7 @@ use crate::{
     service::MAX_ENTRIES,
 };
 
-/// How many accounts an enclave tracks unless told otherwise: about 100 bytes each.
+/// How many accounts an enclave tracks unless told otherwise: about 130 bytes each.
 pub const DEFAULT_ACCOUNTS: usize = 1 << 20;
 /// How many sealed records an enclave keeps for what its memory does not hold, unless told otherwise:
 /// about 150 bytes of memory each, and room for 16 million accounts in all.

@@ -3,7 +3,8 @@
 //!
 //! Version `n + 1` of a record is version `n` with entry `n` decided on it, so a record of version `v`
 //! has `v − 1` entries and its newest entry commits to every earlier record. Whoever knows an earlier
-//! state can check that a later one continues it.
+//! state can check that a later one continues it. Times never go down along a chain: an entry is dated by
+//! the clock of the enclave that decides, and not before the entry that it follows.
 //!
 //! So that this costs little, each entry is stored with the hash of one further back, as in
 //! E. W. Myers, "An applicative random-access stack" (1983), and the record keeps the hashes along that
@@ -30,16 +31,21 @@ pub(crate) trait Entry: Serialize {
     fn previous(&self) -> Hash32;
     /// SHA-256 of the sealed record it was decided on.
     fn record(&self) -> Hash32;
+    /// When it was decided. Milliseconds since 1970.
+    fn at(&self) -> u64;
 }
 
 /// What a record keeps of its history.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Chain {
     /// How many entries there are.
     length: u64,
     /// SHA-256 of the newest entry, of the one that its second link leads to, and so on.
     landmarks: Vec<Hash32>,
+    /// When the newest entry was decided; before the first, when the record was made. Milliseconds since
+    /// 1970.
+    at: u64,
 }
 
 /// An entry as it is stored.
@@ -82,6 +88,15 @@ const fn skip(sequence: u64) -> u64 {
 }
 
 impl Chain {
+    /// The chain of a record that is made now.
+    pub(crate) const fn new(now: u64) -> Self {
+        Self {
+            length: 0,
+            landmarks: Vec::new(),
+            at: now,
+        }
+    }
+
     pub(crate) const fn length(&self) -> u64 {
         self.length
     }
@@ -118,13 +133,31 @@ impl Chain {
         None
     }
 
-    /// Adds an entry, which `make` builds from its sequence number and the hash of the entry before.
+    /// Whether a link is the one that the chain names, or that the link before it on the way names, and
+    /// is not dated later than what came after it.
+    pub(crate) fn leads_to<E: Entry>(
+        &self,
+        before: Option<&Link<E>>,
+        link: &Link<E>,
+    ) -> Result<bool, Error> {
+        let sequence = link.entry.sequence();
+        let (named, latest) = match before {
+            Some(before) => (before.names(sequence), before.entry.at()),
+            None => (self.landmark(sequence), self.at),
+        };
+        Ok(Some(entry_hash(&link.entry)?) == named && link.entry.at() <= latest)
+    }
+
+    /// Adds an entry, which `make` builds from its sequence number, the hash of the entry before and its
+    /// time. The time is `now`, or that of the entry before if this enclave's clock is behind it.
     pub(crate) fn append<E: Entry>(
         &mut self,
-        make: impl FnOnce(u64, Hash32) -> E,
+        now: u64,
+        make: impl FnOnce(u64, Hash32, u64) -> E,
     ) -> Result<Link<E>, Error> {
         let sequence = self.length.saturating_add(1);
-        let entry = make(sequence, self.newest());
+        let decided_at = now.max(self.at);
+        let entry = make(sequence, self.newest(), decided_at);
         // What is behind the new entry's second link is behind some landmark of the old ones.
         let mut at = self.length;
         let mut landmarks = vec![entry_hash(&entry)?];
@@ -140,6 +173,7 @@ impl Chain {
         };
         self.length = sequence;
         self.landmarks = landmarks;
+        self.at = decided_at;
         Ok(link)
     }
 }
@@ -153,6 +187,7 @@ mod tests {
         sequence: u64,
         previous: Hash32,
         record: Hash32,
+        at: u64,
     }
 
     impl Entry for Plain {
@@ -167,21 +202,51 @@ mod tests {
         fn record(&self) -> Hash32 {
             self.record
         }
+
+        fn at(&self) -> u64 {
+            self.at
+        }
     }
 
-    fn append(chain: &mut Chain) -> Link<Plain> {
+    fn append_at(chain: &mut Chain, now: u64) -> Link<Plain> {
         chain
-            .append(|sequence, previous| Plain {
+            .append(now, |sequence, previous, at| Plain {
                 sequence,
                 previous,
                 record: Hash32([9; 32]),
+                at,
             })
             .unwrap()
     }
 
+    fn append(chain: &mut Chain) -> Link<Plain> {
+        append_at(chain, 0)
+    }
+
+    #[test]
+    fn e2_times_never_go_down_along_a_chain() {
+        let mut chain = Chain::new(1_000);
+        let clocks = [900, 2_000, 1_500, 2_001];
+        let links: Vec<_> = clocks.map(|now| append_at(&mut chain, now)).into();
+        let times: Vec<_> = links.iter().map(|link| link.entry.at).collect();
+        assert_eq!(times, [1_000, 2_000, 2_000, 2_001]);
+        // Whoever reads a chain refuses one whose times go down, whoever wrote it.
+        let newest = &links[3];
+        assert!(chain.leads_to(None, newest).unwrap());
+        assert!(chain.leads_to(Some(newest), &links[2]).unwrap());
+        let mut early = chain.clone();
+        early.at = 2_000;
+        assert!(!early.leads_to(None, newest).unwrap());
+        let mut younger = newest.clone();
+        younger.entry.at = 1_999;
+        assert!(!chain.leads_to(Some(&younger), &links[2]).unwrap());
+        // Nor does a chain lead to an entry that nothing names.
+        assert!(!chain.leads_to(Some(newest), &links[0]).unwrap());
+    }
+
     #[test]
     fn every_entry_is_a_few_links_away_from_the_record() {
-        let mut chain = Chain::default();
+        let mut chain = Chain::new(0);
         let mut links = vec![];
         for newest in 1..=300u64 {
             links.push(append(&mut chain));
@@ -207,7 +272,7 @@ mod tests {
         for newest in [1, 1_000_000, 1 << 40, u64::MAX >> 1] {
             let chain = Chain {
                 length: newest,
-                landmarks: vec![],
+                ..Chain::new(0)
             };
             let most = 3 * usize::try_from(newest.ilog2() + 1).unwrap();
             for target in [1, 2, newest / 2, newest - newest / 3, newest] {
@@ -219,7 +284,7 @@ mod tests {
 
     #[test]
     fn a_link_names_two_entries_and_no_other() {
-        let mut chain = Chain::default();
+        let mut chain = Chain::new(0);
         let links: Vec<_> = (0..12).map(|_| append(&mut chain)).collect();
         let twelfth = &links[11];
         assert_eq!(

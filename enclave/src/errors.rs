@@ -128,7 +128,13 @@ const fn words(code: ErrorCode) -> (&'static str, &'static str) {
             "This deployment has no room for another account.",
             "Tell the operator. Nothing was done.",
         ),
-        ErrorCode::Conflict => ("Another change was faster; nothing was done.", RELOAD),
+        ErrorCode::Conflict => ("Another change was faster.", RELOAD),
+        ErrorCode::OutcomeUnknown => (
+            "The store did not confirm what was decided: it may have happened.",
+            // `TOLERANCE` and a minute for clocks.
+            "Look at the history in three minutes. What is not there then did not happen and cannot happen \
+             later.",
+        ),
         ErrorCode::AwaitingRootKey => (
             "waiting for root key",
             "Wait until the operators have provisioned the enclave.",

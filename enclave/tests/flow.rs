@@ -179,6 +179,7 @@ async fn s1_a_new_visitor_gets_a_key_and_signs_with_it() {
         address: receipt.keys[0].address,
         receipt: receipt_hash(&done.receipt),
         head: done.head,
+        shown_at: 0,
         token: Default::default(),
     };
 

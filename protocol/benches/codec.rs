@@ -13,8 +13,8 @@ use openkey_protocol::{
     cbor,
     frame::{Deframer, Frame, LENGTH_BYTES},
     message::{
-        AccountHead, AccountId, Action, Bytes, Call, Class, Hash32, KeyId, Payload, Propose,
-        Request, UserHandle,
+        AccountHead, AccountId, Action, Bytes, Call, Class, Hash32, KeyId, KnownHead, Payload,
+        Propose, Request, UserHandle,
     },
 };
 
@@ -25,11 +25,14 @@ fn proposal(text: usize) -> Call {
         user_handle: UserHandle([0xab; 16]),
         token: Some(Bytes(vec![6; 200])),
         origin: "https://openkey.example".into(),
-        head: Some(AccountHead {
-            account,
-            version: 1234,
-            hash: Hash32([9; 32]),
-            entry: Hash32([8; 32]),
+        head: Some(KnownHead {
+            head: AccountHead {
+                account,
+                version: 1234,
+                hash: Hash32([9; 32]),
+                entry: Hash32([8; 32]),
+            },
+            shown_at: 1_790_000_000_000,
         }),
         action: Action::Sign {
             key: KeyId(0),

@@ -3,9 +3,9 @@
 use ed25519_dalek::{Signer, SigningKey};
 use openkey_protocol::message::{
     AccountId, AccountReceipt, AccountView, Address, Approve, Approved, ApprovedBy, Assertion,
-    Bytes, ErrorCode, Excerpt, HistoryEntry, HistoryPage, KeyId, KeyView, Outcome, PasskeyView,
-    Payload, Prompt, PromptKind, Prompted, Propose, Read, ReceiptKey, RequestOptions, SignIn,
-    Statement, Summary, UserHandle,
+    Bytes, ErrorCode, Excerpt, HistoryEntry, HistoryPage, KeyId, KeyView, KnownHead, Outcome,
+    PasskeyView, Payload, Prompt, PromptKind, Prompted, Propose, Read, ReceiptKey, RequestOptions,
+    SignIn, Statement, Summary, UserHandle,
 };
 
 use super::*;
@@ -40,10 +40,15 @@ fn bytes(request: Request) -> Vec<u8> {
     cbor::encode(&Call { nonce, request }).unwrap()
 }
 
+/// What a client sends that holds a head.
+fn known(head: AccountHead) -> KnownHead {
+    KnownHead { head, shown_at: 1 }
+}
+
 fn read(head: Option<AccountHead>, query: Query) -> Request {
     Request::Read(Read {
         token: vec![1].into(),
-        head,
+        head: head.map(known),
         query,
     })
 }
@@ -260,7 +265,7 @@ fn e2_an_approval_never_leads_back() {
             user_handle: None,
         },
         possession: None,
-        head: Some(head(4)),
+        head: Some(known(head(4))),
         confirmed: None,
     }));
     let approved = |version| {

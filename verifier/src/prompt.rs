@@ -102,8 +102,10 @@ fn same_action(prompt: &Prompt, propose: &Propose) -> Result<(), PromptError> {
         return Err(PromptError::Action);
     }
     match &propose.head {
-        Some(known) if shown.version < known.version => Err(PromptError::RolledBack),
-        Some(known) if shown.version == known.version && shown != known => Err(PromptError::Forked),
+        Some(known) if shown.version < known.head.version => Err(PromptError::RolledBack),
+        Some(known) if shown.version == known.head.version && *shown != known.head => {
+            Err(PromptError::Forked)
+        }
         _ => Ok(()),
     }
 }

@@ -3,8 +3,8 @@
 use openkey_protocol::{
     cbor,
     message::{
-        AccountHead, AccountId, Address, Bytes, KeyId, NewCredential, PasskeyCreated, ReceiptKey,
-        SignIn, Summary, UserHandle,
+        AccountHead, AccountId, Address, Bytes, KeyId, KnownHead, NewCredential, PasskeyCreated,
+        ReceiptKey, SignIn, Summary, UserHandle,
     },
 };
 use sha2::Sha256;
@@ -238,7 +238,7 @@ fn a_prompt_behind_the_head_that_was_sent_is_refused() {
         let Request::Propose(mut propose) = text("hi") else {
             unreachable!()
         };
-        propose.head = Some(head);
+        propose.head = Some(KnownHead { head, shown_at: 1 });
         let request = Request::Propose(propose);
         judge(&answer(&request, PromptKind::SignText), &request).err()
     };

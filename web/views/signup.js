@@ -208,7 +208,7 @@ async function register(app, name, step, tell, signal) {
 async function finish(app, { started, nonce, credential, spki }, tell) {
   tell('Your passkey was sent. Waiting for the enclave’s receipt …');
   // Account and key follow from the new passkey: sending it twice makes one.
-  const { answer, head } = await patiently(() => app.visit.ask({ sign_up_finish: { context: started.context, credential } }, 'signed_up'), { tell });
+  const { answer, head, at } = await patiently(() => app.visit.ask({ sign_up_finish: { context: started.context, credential } }, 'signed_up'), { tell });
   const { evidence, ...receipt } = await app.visit.checkReceipt(answer.receipt, { nonce, credential: credential.id, spki });
   if (receipt.user_handle !== toHex(started.options.user_id) || receipt.rp_id !== started.options.rp_id) {
     throw pageFailure('receipt_account', 'The receipt is for another account than the passkey was made for.');
@@ -216,7 +216,7 @@ async function finish(app, { started, nonce, credential, spki }, tell) {
   if (evidence.anchored && receipt.rp_id !== evidence.anchored.anchor.rp_id) {
     throw pageFailure('receipt_rp_id', 'The receipt is for another relying party than this page’s anchor names.');
   }
-  app.visit.keepHead(head, receipt.account);
+  app.visit.keepHead(head, receipt.account, at);
   app.store.keepAccount(receipt.user_handle, receipt.account);
   for (const key of receipt.keys) app.proven(receipt.account, key.key, key.address);
   /** @type {KeptReceipt} */

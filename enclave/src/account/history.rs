@@ -34,6 +34,10 @@ impl Entry for HistoryEntry {
     fn record(&self) -> Hash32 {
         self.record
     }
+
+    fn at(&self) -> u64 {
+        self.at
+    }
 }
 
 impl Account {
@@ -43,19 +47,20 @@ impl Account {
         decision: Decision,
         now: u64,
     ) -> Result<Link<HistoryEntry>, Error> {
-        self.history.append(|sequence, previous| HistoryEntry {
-            sequence,
-            previous,
-            record: decision.record,
-            at: now,
-            kind: decision.kind,
-            title: decision.title,
-            told: decision.told,
-            origin: decision.origin,
-            passkey: decision.passkey,
-            digest: decision.digest,
-            key: decision.key,
-            signature: decision.signature,
-        })
+        self.history
+            .append(now, |sequence, previous, at| HistoryEntry {
+                sequence,
+                previous,
+                record: decision.record,
+                at,
+                kind: decision.kind,
+                title: decision.title,
+                told: decision.told,
+                origin: decision.origin,
+                passkey: decision.passkey,
+                digest: decision.digest,
+                key: decision.key,
+                signature: decision.signature,
+            })
     }
 }

@@ -38,7 +38,7 @@ pub(crate) const USED_MARGIN: u64 = 60_000;
 /// Consumed contexts remembered at once: those of three minutes of approvals, and some.
 pub(crate) const MAX_USED: usize = 256;
 /// The schema of account records that this program writes.
-pub(crate) const SCHEMA: u32 = 2;
+pub(crate) const SCHEMA: u32 = 3;
 
 /// What an account record holds. Owner keys are sealed once more inside, so that none of this is a
 /// secret that could sign.

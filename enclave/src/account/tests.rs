@@ -45,7 +45,7 @@ pub(super) fn account() -> Account {
         keys: vec![key(0)],
         used: vec![],
         signed_at: vec![],
-        history: Chain::default(),
+        history: Chain::new(1),
     }
 }
 

@@ -47,19 +47,38 @@ impl<S: RecordStore> Enclave<S> {
         let shown = ticket.content.account.map(|whose| whose.head);
         let account = shown.as_ref().map(|head| &head.account);
         let place = self.place(user_handle(&ticket.content, &request)?).await;
+        // The record that a commit was decided on which the store may have kept.
+        let mut open = None;
         for _ in 0..ATTEMPTS {
-            let loaded = self.load(&place, account, request.head.as_ref()).await?;
-            let next = self.decide(&loaded, &ticket, &request)?;
+            let loaded = self.load(&place, account, request.head.as_ref()).await;
+            let loaded = loaded.map_err(|error| match open {
+                Some(_) => refuse(ErrorCode::OutcomeUnknown),
+                None => not_spent(error),
+            })?;
+            // Another decision stands where the commit would be: it had no effect and never will.
+            open = open.filter(|record| *record == loaded.hash);
+            let next = self.decide(&loaded, &ticket, &request);
+            let next = next.map_err(|error| match open {
+                Some(_) => refuse(ErrorCode::OutcomeUnknown),
+                None => error,
+            })?;
             let before = Some((&loaded, &next.link));
-            if let Committed::Done(head) = self.commit(&place, before, &next.account).await? {
+            let committed = self.commit(&place, before, &next.account).await;
+            let committed = committed.map_err(|error| match (error.code, open) {
+                (ErrorCode::OutcomeUnknown, _) => error,
+                (_, Some(_)) => refuse(ErrorCode::OutcomeUnknown),
+                (_, None) => not_spent(error),
+            })?;
+            if let Committed::Done(head) = committed {
                 let outcome = match next.outcome {
                     Pending::Ready(outcome) => outcome,
                     Pending::Token => self.token(&next.account, &request)?,
                 };
                 return Ok(Approved { head, outcome });
             }
+            open = Some(loaded.hash);
         }
-        Err(refuse(ErrorCode::Conflict))
+        Err(refuse(ErrorCode::OutcomeUnknown))
     }
 
     /// Judges an approval against the account as it stands.
@@ -225,6 +244,18 @@ fn concerned(
         address: owned.address,
         label: owned.label.clone(),
     }))
+}
+
+/// A refusal for what the store shows, and not for the approval, which is spent by a commit alone: whoever
+/// carries it can bring it again.
+fn not_spent(error: Error) -> Error {
+    Error {
+        advice: format!(
+            "{} Your approval itself can still be used until it expires, two minutes after its prompt.",
+            error.advice
+        ),
+        ..error
+    }
 }
 
 /// A dangerous prompt is approved only by whoever repeats its digest; a digest of something else is

@@ -3,8 +3,12 @@
 //!
 //! Each boot has buckets of its own, which nobody else writes. A bucket is read when an account is not
 //! in memory, and written in the same commit as the account that has no place there. The host can hide a
-//! bucket or show an older one no more than an account: its hash is compared. A boot that ends leaves its
+//! bucket or show an older one no more than an account: its hash is compared. Nor can it bring a write of a
+//! bucket that it kept back, once an account of the bucket was shown without it. A boot that ends leaves its
 //! buckets in the store; nobody reads them again.
+//!
+//! A bucket has for each account the time at which it was shown last. A read alone does not write it: until
+//! the next write the newer time is in memory, for as long as the account has a place there.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -15,7 +19,9 @@ use openkey_protocol::{
 use tokio::sync::{Mutex, MutexGuard};
 
 use super::{
-    Enclave, internal,
+    Enclave,
+    history::is_late,
+    internal,
     records::{Loaded, Place, sha256},
 };
 use crate::{
@@ -25,9 +31,9 @@ use crate::{
 };
 
 /// The schema of buckets.
-const SCHEMA: u32 = 1;
-/// An account in a bucket: key, version and hash.
-const ENTRY: usize = 16 + 8 + 32;
+const SCHEMA: u32 = 2;
+/// An account in a bucket: key, version, hash and when it was shown.
+const ENTRY: usize = 16 + 8 + 32 + 8;
 /// Most accounts in a bucket: it fits one frame of the store, beside what it is written with.
 pub(crate) const MAX_ENTRIES: usize = 4096;
 /// Most writes of a bucket whose outcome is not known at the same time. Each ends within seconds, long
@@ -45,8 +51,10 @@ struct Hashes {
     /// What is stored, as far as it is known.
     stored: Option<Hash32>,
     /// Writes whose outcome is not known, because the request that began them was cut off or the store
-    /// did not say.
-    pending: VecDeque<Hash32>,
+    /// did not confirm them, and when they were begun.
+    pending: VecDeque<(Hash32, u64)>,
+    /// When an account of this bucket was shown last: what is stored was relied on then.
+    shown_at: u64,
 }
 
 /// One bucket, locked, as it is in the store.
@@ -69,6 +77,11 @@ impl Buckets {
         Self((0..count.max(1)).map(|_| Mutex::default()).collect())
     }
 
+    /// The bucket of a record.
+    fn of(&self, id: &RecordId) -> Option<&Mutex<Hashes>> {
+        self.0.get(self.place(id))
+    }
+
     /// Which bucket a record belongs to. Its id is a keyed hash, which the host cannot choose.
     fn place(&self, id: &RecordId) -> usize {
         let [.., three, two, one, zero] = id.0;
@@ -84,12 +97,6 @@ impl Changed<'_> {
         // What was begun before expected a revision that is gone.
         self.hashes.pending.clear();
     }
-
-    /// Nothing was written.
-    pub(super) fn undone(mut self) {
-        let hash = self.hash;
-        self.hashes.pending.retain(|pending| *pending != hash);
-    }
 }
 
 impl<S: RecordStore> Enclave<S> {
@@ -103,14 +110,27 @@ impl<S: RecordStore> Enclave<S> {
         Ok(bucket.accounts.get(&key(id)).copied())
     }
 
+    /// Notes that an account is shown as it was loaded, where it is remembered already.
+    pub(super) async fn shown(&self, place: &Place<'_>, loaded: &Loaded) {
+        let seen = loaded.seen(self.platform.clock.now());
+        if self.versions.shown(&place.id, seen) {
+            return;
+        }
+        if let Some(bucket) = self.buckets.of(&place.id) {
+            let mut hashes = bucket.lock().await;
+            hashes.shown_at = hashes.shown_at.max(seen.shown_at);
+        }
+    }
+
     /// Remembers what the owner of an account was shown, in memory or in its bucket. Unconfirmed accounts
     /// take no lasting place: nobody has relied on them yet.
     pub(super) async fn remember(&self, place: &Place<'_>, loaded: &Loaded) -> Result<(), Error> {
+        self.shown(place, loaded).await;
         if !loaded.account.confirmed {
             return Ok(());
         }
-        let seen = (loaded.version, loaded.hash);
-        match self.versions.observe(&place.id, seen.0, seen.1) {
+        let seen = loaded.seen(self.platform.clock.now());
+        match self.versions.observe(&place.id, seen) {
             Ok(()) => return Ok(()),
             Err(VersionError::RolledBack) => return Err(self.rolled_back()),
             Err(VersionError::Forked) => return Err(self.forked()),
@@ -118,7 +138,8 @@ impl<S: RecordStore> Enclave<S> {
         }
         for _ in 0..ATTEMPTS {
             let bucket = self.bucket(&place.id).await?;
-            if bucket.accounts.get(&key(&place.id)) == Some(&seen) {
+            let kept = bucket.accounts.get(&key(&place.id));
+            if kept.is_some_and(|kept| (kept.version, kept.hash) == (seen.version, seen.hash)) {
                 return Ok(());
             }
             let (changed, write) = self.put(bucket, &place.id, seen)?;
@@ -127,16 +148,12 @@ impl<S: RecordStore> Enclave<S> {
                     changed.done();
                     return Ok(());
                 }
-                Err(StoreError::Conflict) => changed.undone(),
                 // Reading it tells, at the next attempt.
-                Err(StoreError::Unknown { .. }) => {}
-                Err(_) => {
-                    changed.undone();
-                    return Err(self.store_failed());
-                }
+                Err(StoreError::Conflict | StoreError::Unknown { .. }) => {}
+                Err(_) => return Err(self.store_failed()),
             }
         }
-        Err(refuse(ErrorCode::Conflict))
+        Err(self.store_failed())
     }
 
     /// Locks and reads the bucket of an account. One that this boot has not written is empty, and is not
@@ -166,7 +183,9 @@ impl<S: RecordStore> Enclave<S> {
         };
         let hash = sha256(record.blob.as_slice());
         if bucket.hashes.stored != Some(hash) {
-            if !bucket.hashes.pending.contains(&hash) {
+            let shown_at = bucket.hashes.shown_at;
+            let begun = bucket.hashes.pending.iter().find(|it| it.0 == hash);
+            if begun.is_none_or(|(_, begun_at)| is_late(*begun_at, shown_at)) {
                 return Err(self.rolled_back());
             }
             bucket.hashes.stored = Some(hash);
@@ -183,8 +202,8 @@ impl<S: RecordStore> Enclave<S> {
         Ok(bucket)
     }
 
-    /// The write that puts an account into its bucket. Until [`Changed::done`] or [`Changed::undone`] its
-    /// outcome counts as unknown, also if the request is cut off.
+    /// The write that puts an account into its bucket. Until [`Changed::done`] its outcome counts as unknown,
+    /// whatever the store says, and also if the request is cut off.
     pub(super) fn put<'a>(
         &self,
         mut bucket: Bucket<'a>,
@@ -192,6 +211,7 @@ impl<S: RecordStore> Enclave<S> {
         seen: Seen,
     ) -> Result<(Changed<'a>, Write), Error> {
         bucket.accounts.insert(key(account), seen);
+        self.versions.refresh(&mut bucket.accounts);
         if bucket.accounts.len() > MAX_ENTRIES {
             return Err(refuse(ErrorCode::Full));
         }
@@ -213,7 +233,7 @@ impl<S: RecordStore> Enclave<S> {
         if hashes.pending.len() >= MAX_PENDING {
             hashes.pending.pop_front();
         }
-        hashes.pending.push_back(hash);
+        hashes.pending.push_back((hash, self.platform.clock.now()));
         let write = Write {
             id: bucket.id,
             expected: bucket.revision,
@@ -225,10 +245,11 @@ impl<S: RecordStore> Enclave<S> {
 
 fn pack(accounts: &BTreeMap<Key, Seen>) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(accounts.len().saturating_mul(ENTRY));
-    for (key, (version, hash)) in accounts {
+    for (key, seen) in accounts {
         bytes.extend_from_slice(key);
-        bytes.extend_from_slice(&version.to_be_bytes());
-        bytes.extend_from_slice(&hash.0);
+        bytes.extend_from_slice(&seen.version.to_be_bytes());
+        bytes.extend_from_slice(&seen.hash.0);
+        bytes.extend_from_slice(&seen.shown_at.to_be_bytes());
     }
     bytes
 }
@@ -238,8 +259,14 @@ fn unpack(bytes: &[u8]) -> Option<BTreeMap<Key, Seen>> {
     let entry = |entry: &[u8; ENTRY]| {
         let (key, rest) = entry.split_first_chunk::<16>()?;
         let (version, rest) = rest.split_first_chunk::<8>()?;
-        let hash = rest.first_chunk::<32>()?;
-        Some((*key, (u64::from_be_bytes(*version), Hash32(*hash))))
+        let (hash, rest) = rest.split_first_chunk::<32>()?;
+        let shown_at = rest.first_chunk::<8>()?;
+        let seen = Seen {
+            version: u64::from_be_bytes(*version),
+            hash: Hash32(*hash),
+            shown_at: u64::from_be_bytes(*shown_at),
+        };
+        Some((*key, seen))
     };
     rest.is_empty()
         .then(|| entries.iter().map(entry).collect())
@@ -260,7 +287,14 @@ mod tests {
 
     #[test]
     fn buckets_come_back_as_they_were_and_nothing_else_does() {
-        let entry = |at: u8| ([at; 16], (u64::from(at), Hash32([at; 32])));
+        let entry = |at: u8| {
+            let seen = Seen {
+                version: u64::from(at),
+                hash: Hash32([at; 32]),
+                shown_at: 1_000 + u64::from(at),
+            };
+            ([at; 16], seen)
+        };
         let accounts: BTreeMap<Key, Seen> = (0..20).map(entry).collect();
         let bytes = pack(&accounts);
         assert_eq!(bytes.len(), 20 * ENTRY);

@@ -5,14 +5,14 @@ use std::cmp::Ordering;
 
 use openkey_protocol::{
     cbor,
-    message::{AccountHead, AccountId, Error, ErrorCode, Hash32, MAX_GET, RecordId, Write},
+    message::{AccountId, Error, ErrorCode, Hash32, KnownHead, MAX_GET, RecordId, Write},
     store::RecordStore,
 };
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::{Enclave, internal};
 use crate::{
-    chain::{Chain, Entry, Link, entry_hash},
+    chain::{Chain, Entry, Link},
     errors::refuse,
     event::EnclaveEvent,
     seal::{Kind, Name, SealError},
@@ -21,6 +21,17 @@ use crate::{
 
 /// The schema of history records.
 const SCHEMA: u32 = 3;
+
+/// How long before the last showing of a state a decision may be dated that continues it, in milliseconds.
+///
+/// What was shown as current at a time T is continued only by decisions dated later than T − `TOLERANCE`. So
+/// a commit that the store kept back, whatever it said of it, cannot be revealed once somebody has looked
+/// and did not see it. Zero would be the whole rule if there were one clock and if deciding, writing and
+/// showing took no time. There are several enclaves, whose clocks differ by seconds at most, and a decision
+/// is dated before it is written: another enclave may show the older state meanwhile. A request ends within
+/// half a minute. Two minutes are far more than both together, so that two devices of one owner never lock
+/// each other out at two enclaves, and little enough to wait for.
+pub const TOLERANCE: u64 = 120_000;
 
 /// Whose history.
 #[derive(Clone, Copy, Debug)]
@@ -61,6 +72,8 @@ pub(super) struct State {
     pub(super) hash: Hash32,
     /// The newest entry at that version, where it is known.
     entry: Option<Hash32>,
+    /// The newest time at which it was shown as current, where it is known.
+    shown_at: Option<u64>,
 }
 
 impl State {
@@ -69,17 +82,32 @@ impl State {
             version,
             hash,
             entry: None,
+            shown_at: None,
+        }
+    }
+
+    /// What this boot has seen.
+    const fn of_seen(seen: &Seen) -> Self {
+        Self {
+            shown_at: Some(seen.shown_at),
+            ..Self::new(seen.version, seen.hash)
         }
     }
 
     /// What a client holds.
-    const fn of_head(head: &AccountHead) -> Self {
+    const fn of_head(known: &KnownHead) -> Self {
         Self {
-            version: head.version,
-            hash: head.hash,
-            entry: Some(head.entry),
+            version: known.head.version,
+            hash: known.head.hash,
+            entry: Some(known.head.entry),
+            shown_at: Some(known.shown_at),
         }
     }
+}
+
+/// Whether a decision of this time cannot continue what was shown as current at another.
+pub(super) const fn is_late(decided_at: u64, shown_at: u64) -> bool {
+    shown_at > 0 && decided_at <= shown_at.saturating_sub(TOLERANCE)
 }
 
 /// Who knows an earlier state. An event of an attack by the store needs the enclave's own word:
@@ -99,12 +127,12 @@ impl<S: RecordStore> Enclave<S> {
         history: History<'_>,
         chain: &Chain,
         now: &State,
-        (version, hash): Seen,
+        seen: Seen,
     ) -> Result<(), Error>
     where
         E: Entry + DeserializeOwned,
     {
-        let seen = State::new(version, hash);
+        let seen = State::of_seen(&seen);
         self.continues::<E>(history, chain, now, &seen, Word::Enclave)
             .await
     }
@@ -115,12 +143,12 @@ impl<S: RecordStore> Enclave<S> {
         history: History<'_>,
         chain: &Chain,
         now: &State,
-        head: &AccountHead,
+        known: &KnownHead,
     ) -> Result<(), Error>
     where
         E: Entry + DeserializeOwned,
     {
-        let held = State::of_head(head);
+        let held = State::of_head(known);
         self.continues::<E>(history, chain, now, &held, Word::Client)
             .await
     }
@@ -142,18 +170,25 @@ impl<S: RecordStore> Enclave<S> {
     where
         E: Entry + DeserializeOwned,
     {
-        let (record, entry) = match now.version.cmp(&known.version) {
+        let (record, entry, decided_at) = match now.version.cmp(&known.version) {
             Ordering::Less => return Err(self.rolled_back_by(word)),
-            Ordering::Equal => (now.hash, chain.newest()),
+            Ordering::Equal => (now.hash, chain.newest(), None),
             Ordering::Greater => {
                 let path = chain.path(known.version);
                 let links = self.follow::<E>(history, chain, &path).await?;
                 let link = links.last().ok_or_else(|| internal(()))?;
-                (link.entry.record(), link.entry.previous())
+                let entry = &link.entry;
+                (entry.record(), entry.previous(), Some(entry.at()))
             }
         };
         if record != known.hash || known.entry.is_some_and(|known| known != entry) {
             return Err(self.forked_by(word));
+        }
+        // Later decisions are dated no earlier, so this one speaks for all of them.
+        if let Some((decided_at, shown_at)) = decided_at.zip(known.shown_at)
+            && is_late(decided_at, shown_at)
+        {
+            return Err(self.late(word));
         }
         Ok(())
     }
@@ -169,19 +204,11 @@ impl<S: RecordStore> Enclave<S> {
     where
         E: Entry + DeserializeOwned,
     {
-        let mut expected = match sequences.first() {
-            Some(first) => chain.landmark(*first),
-            None => return Ok(Vec::new()),
-        };
         let mut links: Vec<Link<E>> = Vec::with_capacity(sequences.len());
         for stretch in sequences.chunks(MAX_GET) {
             for link in self.links::<E>(history, stretch).await? {
-                let sequence = link.entry.sequence();
-                if let Some(before) = links.last() {
-                    expected = before.names(sequence);
-                }
                 // An entry of another history of this record, or a sequence that nothing names.
-                if Some(entry_hash(&link.entry)?) != expected {
+                if !chain.leads_to(links.last(), &link)? {
                     return Err(self.rolled_back());
                 }
                 links.push(link);
@@ -267,6 +294,17 @@ impl<S: RecordStore> Enclave<S> {
     pub(super) fn forked_by(&self, word: Word) -> Error {
         self.discontinued(word, EnclaveEvent::Forked);
         refuse(ErrorCode::Forked)
+    }
+
+    /// Refuses what continues a known state with a decision that should have been there when the state was
+    /// last shown.
+    pub(super) fn late(&self, word: Word) -> Error {
+        Error {
+            message: "The store shows a decision that is older than the last look at a state without it: \
+                      the store had kept the decision back."
+                .to_owned(),
+            ..self.forked_by(word)
+        }
     }
 
     fn discontinued(&self, word: Word, seen: EnclaveEvent) {

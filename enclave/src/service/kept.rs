@@ -1,5 +1,6 @@
 //! What a deployment keeps once: the secrets that operators brought, and announced successors. Each
-//! is one sealed record, replaced by compare-and-swap.
+//! is one sealed record, replaced by compare-and-swap. What a status or fresh evidence told of them at a
+//! time, that there is none included, is continued only by changes that are dated later.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -13,14 +14,15 @@ use zeroize::{Zeroize, Zeroizing};
 
 use super::{
     Enclave,
-    history::{History, State},
+    history::{History, State, Word, is_late},
     internal,
 };
 use crate::{
     chain::{Chain, Entry},
-    errors::{refuse, refuse_because},
+    errors::refuse,
     seal::{Kind, Name, SealError},
     service::records::sha256,
+    versions::Seen,
 };
 
 /// For how long a status shows what was read before, in milliseconds: a replica may have changed it,
@@ -29,6 +31,13 @@ const SHOWN_FOR: u64 = 10_000;
 /// The same for what could not be read: requests that wait for a store that does not answer must not
 /// each ask it again.
 const FAILURE_SHOWN_FOR: u64 = 1_000;
+
+/// What is remembered of a record that is not there.
+const ABSENT: Seen = Seen {
+    version: 0,
+    hash: Hash32([0; 32]),
+    shown_at: 0,
+};
 
 /// One secret.
 #[derive(Serialize, Deserialize)]
@@ -49,6 +58,8 @@ impl Drop for Secret {
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Stored<T> {
+    /// When the first version was made. Milliseconds since 1970.
+    made_at: u64,
     /// The changes of this record: a later state is believed only if it continues the one that was
     /// seen.
     history: Chain,
@@ -77,14 +88,19 @@ impl Entry for Revision {
     fn record(&self) -> Hash32 {
         self.record
     }
+
+    fn at(&self) -> u64 {
+        self.at
+    }
 }
 
 /// A record that was read, or is not there yet.
 pub(super) struct Kept<T> {
     pub(super) content: T,
+    made_at: u64,
     history: Chain,
     /// The state that was read.
-    state: Option<State>,
+    state: Option<Seen>,
     revision: Option<u64>,
 }
 
@@ -92,7 +108,7 @@ pub(super) struct Kept<T> {
 pub(super) enum Written {
     /// It is durable.
     Done,
-    /// Another replica was first.
+    /// The store says that another replica was first, or shows that it was.
     Conflict,
 }
 
@@ -111,15 +127,15 @@ pub(crate) struct Lists {
     pub(crate) upgrades_known: bool,
     /// Withdrawn manifests.
     pub(crate) withdrawn: Vec<Hash32>,
-    /// Whether both records were read.
-    complete: bool,
+    /// Whether the record of secrets was read.
+    secrets_known: bool,
 }
 
 impl Shown {
     fn get(&self, now: u64) -> Option<Lists> {
         let shown = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let (at, lists) = shown.as_ref()?;
-        let life = if lists.complete {
+        let life = if lists.upgrades_known && lists.secrets_known {
             SHOWN_FOR
         } else {
             FAILURE_SHOWN_FOR
@@ -138,8 +154,25 @@ impl Shown {
 }
 
 impl<S: RecordStore> Enclave<S> {
-    /// What the status lists: secrets by name, and successors.
+    /// What the status lists, and what evidence commits to: secrets by name, and successors. Notes that it
+    /// is shown now.
     pub(crate) async fn kept(&self) -> Lists {
+        let lists = self.lists().await;
+        let known = [
+            (Kind::Upgrades, lists.upgrades_known),
+            (Kind::Secrets, lists.secrets_known),
+        ];
+        let shown_at = self.platform.clock.now();
+        for (kind, _) in known.into_iter().filter(|(_, known)| *known) {
+            let id = self.kept_id(kind);
+            let newest = self.kept_versions.newest(&id).unwrap_or(ABSENT);
+            // Each kind has a place of its own, and this is the newest state there is.
+            let _ = self.kept_versions.observe(&id, Seen { shown_at, ..newest });
+        }
+        lists
+    }
+
+    async fn lists(&self) -> Lists {
         if let Some(lists) = self.shown.get(self.platform.clock.elapsed_ms()) {
             return lists;
         }
@@ -151,7 +184,7 @@ impl<S: RecordStore> Enclave<S> {
         }
         let upgrades_known = self.read_successors().await.is_ok();
         let secrets = self.read_kept::<Vec<Secret>>(Kind::Secrets).await;
-        let complete = upgrades_known && secrets.is_ok();
+        let secrets_known = secrets.is_ok();
         let secrets = secrets.map(|kept| kept.content).unwrap_or_default();
         let secrets = secrets.iter().map(|secret| SecretStatus {
             name: secret.name.clone(),
@@ -163,7 +196,7 @@ impl<S: RecordStore> Enclave<S> {
             upgrades,
             upgrades_known,
             withdrawn,
-            complete,
+            secrets_known,
         };
         self.shown.set(Some((now, lists.clone())));
         lists
@@ -175,13 +208,16 @@ impl<S: RecordStore> Enclave<S> {
         T: Serialize + DeserializeOwned + Default,
     {
         let id = self.kept_id(kind);
+        let seen = self.kept_versions.newest(&id);
         let Some(record) = self.get(id).await? else {
-            if self.kept_versions.newest(&id).is_some() {
+            if seen.is_some_and(|seen| seen.version > 0) {
                 return Err(self.rolled_back());
             }
+            let now = self.platform.clock.now();
             return Ok(Kept {
                 content: T::default(),
-                history: Chain::default(),
+                made_at: now,
+                history: Chain::new(now),
                 state: None,
                 revision: None,
             });
@@ -194,29 +230,50 @@ impl<S: RecordStore> Enclave<S> {
         if opened.schema != schema(kind) {
             return Err(self.unopened(SealError::OtherSchema(opened.schema)));
         }
-        let Stored { history, content } = cbor::decode::<Stored<T>>(&opened.plaintext)
+        let Stored {
+            made_at,
+            history,
+            content,
+        } = cbor::decode::<Stored<T>>(&opened.plaintext)
             .map_err(|_| self.unopened(SealError::Corrupt))?;
         // Every version after the first has one entry: that of the change which made it.
         if opened.version.checked_sub(1) != Some(history.length()) {
             return Err(self.unopened(SealError::Corrupt));
         }
-        let state = State::new(opened.version, sha256(blob));
-        if let Some(seen) = self.kept_versions.newest(&id) {
-            self.continues_seen::<Revision>(History::of_kept(kind), &history, &state, seen)
-                .await?;
+        let read = Seen {
+            version: opened.version,
+            hash: sha256(blob),
+            shown_at: 0,
+        };
+        match seen {
+            // There was none when the list was shown last.
+            Some(seen) if seen.version == 0 && is_late(made_at, seen.shown_at) => {
+                return Err(self.late(Word::Enclave));
+            }
+            Some(seen) if seen.version > 0 => {
+                let now = State::new(read.version, read.hash);
+                self.continues_seen::<Revision>(History::of_kept(kind), &history, &now, seen)
+                    .await?;
+            }
+            _ => {}
         }
         self.kept_versions
-            .observe(&id, state.version, state.hash)
+            .observe(&id, read)
             .map_err(|_| self.rolled_back())?;
         Ok(Kept {
             content,
+            made_at,
             history,
-            state: Some(state),
+            state: Some(read),
             revision: Some(record.revision),
         })
     }
 
     /// Replaces one of the two records by its next version.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorCode::OutcomeUnknown`] once the store was asked to write.
     pub(super) async fn write_kept<T: Serialize>(
         &self,
         kind: Kind,
@@ -227,8 +284,8 @@ impl<S: RecordStore> Enclave<S> {
         let mut writes = Vec::new();
         let mut version = 1;
         if let Some(before) = &kept.state {
-            let at = self.platform.clock.now();
-            let link = history.append(|sequence, previous| Revision {
+            let now = self.platform.clock.now();
+            let link = history.append(now, |sequence, previous, at| Revision {
                 sequence,
                 previous,
                 record: before.hash,
@@ -238,6 +295,7 @@ impl<S: RecordStore> Enclave<S> {
             version = before.version + 1;
         }
         let stored = Stored {
+            made_at: kept.made_at,
             history,
             content: &kept.content,
         };
@@ -257,22 +315,21 @@ impl<S: RecordStore> Enclave<S> {
             Ok(()) => {}
             Err(StoreError::Conflict) => return Ok(Written::Conflict),
             Err(StoreError::Unknown { .. }) => {
-                let unsure = |_| {
-                    refuse_because(
-                        ErrorCode::Unavailable,
-                        "The store did not say whether it was written: look before you repeat it.",
-                    )
-                };
-                let now = self.get(id).await.map_err(unsure)?;
+                let now = self.get(id).await.map_err(|_| unconfirmed())?;
                 if now.is_none_or(|record| sha256(record.blob.as_slice()) != hash) {
                     return Ok(Written::Conflict);
                 }
             }
-            Err(_) => return Err(refuse(ErrorCode::Unavailable)),
+            Err(_) => return Err(unconfirmed()),
         }
+        let written = Seen {
+            version,
+            hash,
+            shown_at: 0,
+        };
         self.kept_versions
-            .observe(&id, version, hash)
-            .map_err(|_| self.rolled_back())?;
+            .observe(&id, written)
+            .map_err(|_| unconfirmed())?;
         self.shown.forget();
         Ok(Written::Done)
     }
@@ -282,11 +339,21 @@ impl<S: RecordStore> Enclave<S> {
     }
 }
 
+/// The refusal of a change that the store was asked to write and did not confirm.
+pub(super) fn unconfirmed() -> Error {
+    Error {
+        advice: "Look at the status in three minutes. What it does not list then did not happen and cannot \
+                 happen later at this boot of the enclave."
+            .to_owned(),
+        ..refuse(ErrorCode::OutcomeUnknown)
+    }
+}
+
 /// The schema of a record's content.
 const fn schema(kind: Kind) -> u32 {
     match kind {
-        Kind::Upgrades => 3,
-        _ => 2,
+        Kind::Upgrades => 4,
+        _ => 3,
     }
 }
 

@@ -40,6 +40,7 @@ use crate::{
 };
 pub(crate) use buckets::{Buckets, MAX_ENTRIES};
 pub(crate) use effort::Effort;
+pub use history::TOLERANCE;
 pub(crate) use kept::Shown;
 pub(crate) use records::Locks;
 pub use secrets::MAX_SECRETS;

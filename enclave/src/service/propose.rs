@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     Enclave, REGISTRATION_LIFE, internal,
     prompt::{Draft, Whose},
-    records::Loaded,
+    records::{Loaded, Place},
     sign_up::timeout,
 };
 use crate::{
@@ -36,7 +36,10 @@ impl<S: RecordStore> Enclave<S> {
     /// Answers with a prompt, or with the options for a new passkey.
     pub(super) async fn propose(&self, request: Propose, hash: Hash32) -> Result<Response, Error> {
         self.check_origin(&request.origin)?;
-        let loaded = self.proposed(&request).await?;
+        let (place, loaded) = self.proposed(&request).await?;
+        // Every prompt of an account tells its state.
+        self.shown(&place, &loaded).await;
+        drop(place);
         match &request.action {
             Action::AddPasskey { name } => {
                 let started = self.begin_passkey(&request, name, &loaded)?;
@@ -59,7 +62,7 @@ impl<S: RecordStore> Enclave<S> {
 
     /// The account of a proposal, for whoever may be told of it: whoever is signed in to it, or, before
     /// any sign-in, whoever holds its receipt.
-    async fn proposed(&self, request: &Propose) -> Result<Loaded, Error> {
+    async fn proposed(&self, request: &Propose) -> Result<(Place<'_>, Loaded), Error> {
         let (account, head) = (Some(&request.account), request.head.as_ref());
         if let Action::Confirm { receipt } = &request.action {
             let place = self.place(request.user_handle).await;
@@ -69,13 +72,13 @@ impl<S: RecordStore> Enclave<S> {
                 return Err(refuse(ErrorCode::UnknownAccount));
             }
             self.check_life(&loaded.account)?;
-            return Ok(loaded);
+            return Ok((place, loaded));
         }
         let token = self.proposer(request)?;
         let place = self.place(request.user_handle).await;
         let loaded = self.load(&place, account, head).await?;
         token.check_passkey(&loaded.account)?;
-        Ok(loaded)
+        Ok((place, loaded))
     }
 
     fn propose_signature(
@@ -157,10 +160,11 @@ impl<S: RecordStore> Enclave<S> {
         let shown = &context.account.head;
         let place = self.place(context.account.user_handle).await;
         let loaded = self.load(&place, Some(&shown.account), None).await?;
-        drop(place);
         if loaded.hash != shown.hash {
             return Err(refuse(ErrorCode::AccountChanged));
         }
+        self.shown(&place, &loaded).await;
+        drop(place);
         let (kind, summary) = new_passkey_summary(&loaded.account, &passkey);
         let change = Change::AddPasskey(Box::new(passkey));
         loaded.account.check(&change, now)?;

@@ -3,8 +3,8 @@
 use openkey_protocol::{
     cbor,
     message::{
-        AccountHead, AccountId, Error, ErrorCode, Hash32, HistoryEntry, Record, RecordId,
-        UserHandle, Write,
+        AccountHead, AccountId, Error, ErrorCode, Hash32, HistoryEntry, KnownHead, Record,
+        RecordId, UserHandle, Write,
     },
     store::{RecordStore, StoreError},
 };
@@ -22,7 +22,7 @@ use crate::{
     errors::{refuse, refuse_because},
     event::EnclaveEvent,
     seal::{Kind, Name, SealError},
-    versions::VersionError,
+    versions::Seen,
 };
 
 /// Locks for all accounts: enough that two accounts seldom share one.
@@ -67,13 +67,23 @@ impl Loaded {
     const fn state(&self) -> State {
         State::new(self.version, self.hash)
     }
+
+    /// This state, shown as current at a time.
+    pub(super) const fn seen(&self, shown_at: u64) -> Seen {
+        Seen {
+            version: self.version,
+            hash: self.hash,
+            shown_at,
+        }
+    }
 }
 
 /// What became of a commit.
 pub(super) enum Committed {
     /// Durable: the new head.
     Done(AccountHead),
-    /// Another writer was first.
+    /// The store says that another writer was first, or shows that it was. It may have kept the commit all
+    /// the same: only another state in its place says that it had no effect and never will.
     Conflict,
 }
 
@@ -99,9 +109,9 @@ impl<S: RecordStore> Enclave<S> {
         &self,
         place: &Place<'_>,
         account: Option<&AccountId>,
-        head: Option<&AccountHead>,
+        known: Option<&KnownHead>,
     ) -> Result<Loaded, Error> {
-        let loaded = self.load_any(place, account, head).await?;
+        let loaded = self.load_any(place, account, known).await?;
         self.check_life(&loaded.account)?;
         Ok(loaded)
     }
@@ -111,16 +121,16 @@ impl<S: RecordStore> Enclave<S> {
         &self,
         place: &Place<'_>,
         account: Option<&AccountId>,
-        head: Option<&AccountHead>,
+        known: Option<&KnownHead>,
     ) -> Result<Loaded, Error> {
-        let both = account.zip(head);
-        if both.is_some_and(|(account, head)| head.account != *account) {
+        let both = account.zip(known);
+        if both.is_some_and(|(account, known)| known.head.account != *account) {
             return Err(refuse_because(
                 ErrorCode::Malformed,
                 "The account head is another account's.",
             ));
         }
-        let Some(loaded) = self.find(place, head).await? else {
+        let Some(loaded) = self.find(place, known).await? else {
             return Err(refuse(ErrorCode::UnknownAccount));
         };
         // The same sign-up, finished with another passkey, makes another account in the same place.
@@ -145,15 +155,16 @@ impl<S: RecordStore> Enclave<S> {
     }
 
     /// Reads an account. `None` only if neither this enclave nor the client ever knew one. What is
-    /// returned continues the newest state that this enclave has seen and the head that the client holds.
+    /// returned continues the newest state that this enclave has seen and the head that the client holds, by
+    /// decisions that were not there when these were last shown and cannot have been.
     pub(super) async fn find(
         &self,
         place: &Place<'_>,
-        head: Option<&AccountHead>,
+        known: Option<&KnownHead>,
     ) -> Result<Option<Loaded>, Error> {
         let seen = self.seen(&place.id).await?;
         let Some(record) = self.get(place.id).await? else {
-            return match (seen, head) {
+            return match (seen, known) {
                 (Some(_), _) => Err(self.rolled_back()),
                 (None, Some(_)) => Err(self.rolled_back_by(Word::Client)),
                 (None, None) => Ok(None),
@@ -166,7 +177,8 @@ impl<S: RecordStore> Enclave<S> {
             self.continues_seen::<HistoryEntry>(history, chain, &loaded.state(), seen)
                 .await?;
         }
-        if let Some(head) = head {
+        if let Some(known) = known {
+            let head = &known.head;
             if head.account != account.id {
                 return Err(self.forked_by(Word::Client));
             }
@@ -176,12 +188,14 @@ impl<S: RecordStore> Enclave<S> {
                     "The account head has version 0: versions count from 1.",
                 ));
             }
-            self.continues_head::<HistoryEntry>(history, chain, &loaded.state(), head)
+            self.continues_head::<HistoryEntry>(history, chain, &loaded.state(), known)
                 .await?;
         }
         // Whoever asks has not shown yet that the account is theirs. `remember` and `commit` are for
         // those who have.
-        self.versions.pass(&place.id, loaded.version, loaded.hash);
+        let same = seen.filter(|seen| (seen.version, seen.hash) == (loaded.version, loaded.hash));
+        let shown_at = same.map_or(0, |seen| seen.shown_at);
+        self.versions.pass(&place.id, loaded.seen(shown_at));
         Ok(Some(loaded))
     }
 
@@ -209,18 +223,12 @@ impl<S: RecordStore> Enclave<S> {
         })
     }
 
-    fn observe(&self, place: &Place<'_>, version: u64, hash: Hash32) -> Result<(), Error> {
-        self.versions
-            .observe(&place.id, version, hash)
-            .map_err(|error| match error {
-                VersionError::RolledBack => self.rolled_back(),
-                VersionError::Forked => self.forked(),
-                VersionError::Full => refuse(ErrorCode::Full),
-            })
-    }
-
     /// Writes an account's first version, or its next one together with the history entry of the
     /// decision that made it, in one atomic commit.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorCode::OutcomeUnknown`] once the store was asked to write; any other code before.
     pub(super) async fn commit(
         &self,
         place: &Place<'_>,
@@ -235,6 +243,11 @@ impl<S: RecordStore> Enclave<S> {
             .seal(&account_name(place), SCHEMA, version, &nonce, &plaintext)
             .map_err(internal)?;
         let hash = sha256(&blob);
+        let seen = Seen {
+            version,
+            hash,
+            shown_at: self.platform.clock.now(),
+        };
         let mut writes = vec![Write {
             id: place.id,
             expected: before.map(|(before, _)| before.revision),
@@ -252,34 +265,33 @@ impl<S: RecordStore> Enclave<S> {
         let mut bucket = None;
         if account.confirmed && room.is_none() {
             let open = self.bucket(&place.id).await?;
-            let (changed, write) = self.put(open, &place.id, (version, hash))?;
+            let (changed, write) = self.put(open, &place.id, seen)?;
             writes.push(write);
             bucket = Some(changed);
         }
-        let (done, certain) = match self.store.commit(writes).await {
-            Ok(()) => (true, true),
-            Err(StoreError::Conflict) => (false, true),
-            Err(StoreError::Unknown { .. }) => (self.was_written(place, hash).await?, false),
+        // Whatever the store says from here on, it has the writes and may do them later.
+        let done = match self.store.commit(writes).await {
+            Ok(()) => true,
+            Err(StoreError::Conflict) => false,
+            Err(StoreError::Unknown { .. }) => self.was_written(place, hash).await?,
             Err(_) => {
-                if let Some(bucket) = bucket {
-                    bucket.undone();
-                }
-                return Err(self.store_failed());
+                self.store_failed();
+                return Err(refuse(ErrorCode::OutcomeUnknown));
             }
         };
         if !done {
-            // Where the store did not say so, the bucket's write may still come.
-            if let Some(bucket) = bucket.filter(|_| certain) {
-                bucket.undone();
-            }
             return Ok(Committed::Conflict);
         }
         if let Some(bucket) = bucket {
             bucket.done();
         }
         match room {
-            Some(_) => self.observe(place, version, hash)?,
-            None => self.versions.pass(&place.id, version, hash),
+            // The lock on the place and the reservation exclude an error.
+            Some(_) => self
+                .versions
+                .observe(&place.id, seen)
+                .map_err(|_| refuse(ErrorCode::OutcomeUnknown))?,
+            None => self.versions.pass(&place.id, seen),
         }
         Ok(Committed::Done(AccountHead {
             account: account.id,
@@ -292,12 +304,8 @@ impl<S: RecordStore> Enclave<S> {
     /// Finds out whether a commit without an answer took place. Entry and account are written
     /// together, so the account tells.
     async fn was_written(&self, place: &Place<'_>, hash: Hash32) -> Result<bool, Error> {
-        let record = self.get(place.id).await.map_err(|_| {
-            refuse_because(
-                ErrorCode::Unavailable,
-                "The store did not say whether the change was written: look before you repeat it.",
-            )
-        })?;
+        let record = self.get(place.id).await;
+        let record = record.map_err(|_| refuse(ErrorCode::OutcomeUnknown))?;
         Ok(record.is_some_and(|record| sha256(record.blob.as_slice()) == hash))
     }
 

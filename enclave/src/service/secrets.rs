@@ -12,14 +12,10 @@ use zeroize::Zeroizing;
 
 use super::{
     Enclave,
-    kept::{Kept, Secret, Written},
+    kept::{Kept, Secret, Written, unconfirmed},
     orders::refused,
 };
-use crate::{
-    errors::{refuse, refuse_because},
-    hybrid,
-    seal::Kind,
-};
+use crate::{errors::refuse_because, hybrid, seal::Kind};
 
 /// Most secrets of a deployment: with [`MAX_SECRET`] they fit one record.
 pub const MAX_SECRETS: usize = 32;
@@ -78,7 +74,7 @@ impl<S: RecordStore> Enclave<S> {
         kept.content.sort_by(|one, two| one.name.cmp(&two.name));
         match self.write_kept(Kind::Secrets, &kept).await? {
             Written::Done => self.platform.record(EnclaveEvent::SecretSet),
-            Written::Conflict => return Err(refuse(ErrorCode::Conflict)),
+            Written::Conflict => return Err(unconfirmed()),
         }
         Ok(())
     }

@@ -177,7 +177,9 @@ impl<S: RecordStore> Enclave<S> {
         let account = account_id(&context.user_handle, &passkey.public_key_sha256);
         let place = self.place(context.user_handle).await;
         if let Some(loaded) = self.find(&place, None).await? {
-            return self.again(context, &passkey, &account, &loaded);
+            let done = self.again(context, &passkey, &account, &loaded)?;
+            self.shown(&place, &loaded).await;
+            return Ok(done);
         }
         if context.boot.0 != self.platform.identity.public() {
             return Err(refuse(ErrorCode::BeginAgain));
@@ -189,16 +191,19 @@ impl<S: RecordStore> Enclave<S> {
         let key = self.new_key(account, KeyId(0), reason, &passkey.public_key_sha256)?;
         let receipt = self.receipt(context, &passkey, account, key.address, now)?;
         let new = fresh(context, passkey.clone(), account, key, hash(&receipt), now);
-        match self.commit(&place, None, &new).await? {
-            Committed::Done(head) => Ok(SignedUp { receipt, head }),
-            Committed::Conflict => {
+        match self.commit(&place, None, &new).await {
+            Ok(Committed::Done(head)) => Ok(SignedUp { receipt, head }),
+            Ok(Committed::Conflict) => {
                 // An earlier attempt whose answer was lost.
-                let loaded = self
-                    .find(&place, None)
-                    .await?
-                    .ok_or_else(|| refuse(ErrorCode::Conflict))?;
-                self.again(context, &passkey, &account, &loaded)
+                let Ok(Some(loaded)) = self.find(&place, None).await else {
+                    return Err(may_be_made());
+                };
+                let done = self.again(context, &passkey, &account, &loaded)?;
+                self.shown(&place, &loaded).await;
+                Ok(done)
             }
+            Err(error) if error.code == ErrorCode::OutcomeUnknown => Err(may_be_made()),
+            Err(error) => Err(error),
         }
     }
 
@@ -254,6 +259,16 @@ impl<S: RecordStore> Enclave<S> {
     }
 }
 
+/// The store did not confirm an account.
+fn may_be_made() -> Error {
+    Error {
+        advice: "Finish the sign-up again with the same passkey: it makes the same account. An account that \
+                 nobody confirms signs nothing and ends after a day."
+            .to_owned(),
+        ..refuse(ErrorCode::OutcomeUnknown)
+    }
+}
+
 /// How long a ceremony may take, as WebAuthn wants it.
 pub(super) fn timeout(life: u64) -> u32 {
     u32::try_from(life).unwrap_or(u32::MAX)
@@ -289,7 +304,7 @@ fn fresh(
         }],
         used: Vec::new(),
         signed_at: Vec::new(),
-        history: Chain::default(),
+        history: Chain::new(now),
     }
 }
 

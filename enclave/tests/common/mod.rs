@@ -184,6 +184,16 @@ pub async fn ask<S: RecordStore>(
     ask_as(enclave, request.class(), request).await
 }
 
+/// Asks, and says when the answer was given.
+pub async fn ask_with_time<S: RecordStore>(
+    enclave: &Service<S>,
+    request: &Request,
+) -> Result<(Response, u64), Error> {
+    let sent = call(request);
+    let reply = enclave.answer(request.class(), &sent).await;
+    opened_with_time(&enclave.identity(), &sent, &reply)
+}
+
 pub async fn ask_as<S: RecordStore>(
     enclave: &Service<S>,
     class: Class,
@@ -208,16 +218,27 @@ pub fn call(request: &Request) -> Vec<u8> {
 
 /// Opens a reply as a client does: what comes back is the enclave's own answer to this very call.
 pub fn opened(identity: &[u8; 32], sent: &[u8], reply: &[u8]) -> Result<Response, Error> {
+    Ok(opened_with_time(identity, sent, reply)?.0)
+}
+
+/// As [`opened`], with the time of the answer.
+pub fn opened_with_time(
+    identity: &[u8; 32],
+    sent: &[u8],
+    reply: &[u8],
+) -> Result<(Response, u64), Error> {
     let Reply::Answer(signed) = cbor::decode(reply).unwrap() else {
         panic!("no answer: {reply:?}");
     };
     let identity = IdentityKey::from_evidence_verified_earlier(identity).unwrap();
+    let at = signed.unverified().unwrap().at;
     let asked = Asked {
         origin: Some(ORIGIN),
         // The tests' clocks are moved by hand.
-        ..Asked::new(sent, signed.unverified().unwrap().at)
+        ..Asked::new(sent, at)
     };
-    answer::open(&identity, &signed, &asked).unwrap()
+    let response = answer::open(&identity, &signed, &asked).unwrap()?;
+    Ok((response, at))
 }
 
 /// Asks for a document over this nonce.

@@ -5,15 +5,15 @@ use openkey_enclave::Service;
 use openkey_protocol::{
     message::{
         AccountHead, AccountId, AccountReceipt, AccountView, Action, Address, Approve, Approved,
-        Assertion, Bytes, Error, Hash32, HistoryPage, KeyId, NewPasskey, Outcome, PasskeyCreated,
-        Payload, Prompted, Propose, Query, Read, Request, Response, SignIn, SignUp, SignUpFinish,
-        SignUpStarted, Signed, SignedUp, Statement, UserHandle,
+        Assertion, Bytes, Error, Hash32, HistoryPage, KeyId, KnownHead, NewPasskey, Outcome,
+        PasskeyCreated, Payload, Prompted, Propose, Query, Read, Request, Response, SignIn, SignUp,
+        SignUpFinish, SignUpStarted, Signed, SignedUp, Statement, UserHandle,
     },
     store::RecordStore,
 };
 use sha2::{Digest, Sha256};
 
-use super::{Authenticator, NONCE, ORIGIN, ask};
+use super::{Authenticator, NONCE, ORIGIN, ask, ask_with_time};
 
 #[derive(Clone)]
 pub struct Person {
@@ -23,6 +23,8 @@ pub struct Person {
     pub address: Address,
     pub receipt: Hash32,
     pub head: AccountHead,
+    /// When the head was shown last.
+    pub shown_at: u64,
     pub token: Bytes,
 }
 
@@ -91,6 +93,7 @@ impl Person {
             address: receipt.keys[0].address,
             receipt: receipt_hash(&done.receipt),
             head: done.head,
+            shown_at: receipt.issued_at,
             token: Bytes::default(),
         }
     }
@@ -113,6 +116,40 @@ impl Person {
         }
     }
 
+    /// What the client holds of the account and sends.
+    pub fn known(&self) -> KnownHead {
+        KnownHead {
+            head: self.head,
+            shown_at: self.shown_at,
+        }
+    }
+
+    fn keep_head(&mut self, head: AccountHead, at: u64) {
+        KnownHead {
+            head: self.head,
+            shown_at: self.shown_at,
+        } = KnownHead::after(Some(self.known()), head, at);
+    }
+
+    /// Looks at the account, and keeps what was shown.
+    pub async fn look<S: RecordStore>(
+        &mut self,
+        enclave: &Service<S>,
+    ) -> Result<AccountView, Error> {
+        let request = Request::Read(Read {
+            token: self.token.clone(),
+            head: Some(self.known()),
+            query: Query::Account,
+        });
+        match ask_with_time(enclave, &request).await? {
+            (Response::Account(view), at) => {
+                self.keep_head(view.head, at);
+                Ok(view)
+            }
+            (other, _) => panic!("{other:?}"),
+        }
+    }
+
     pub fn proposal(&self, action: Action) -> Request {
         let confirms = matches!(action, Action::Confirm { .. });
         Request::Propose(Propose {
@@ -120,7 +157,7 @@ impl Person {
             user_handle: self.user_handle,
             token: (!confirms && !self.token.0.is_empty()).then(|| self.token.clone()),
             origin: ORIGIN.to_owned(),
-            head: Some(self.head),
+            head: Some(self.known()),
             action,
         })
     }
@@ -138,7 +175,7 @@ impl Person {
             context: prompted.context.clone(),
             assertion,
             possession: None,
-            head: Some(self.head),
+            head: Some(self.known()),
             confirmed: None,
         }
     }
@@ -157,12 +194,12 @@ impl Person {
         enclave: &Service<S>,
         approval: Approve,
     ) -> Result<Approved, Error> {
-        match ask(enclave, &Request::Approve(approval)).await? {
-            Response::Approved(approved) => {
-                self.head = approved.head;
+        match ask_with_time(enclave, &Request::Approve(approval)).await? {
+            (Response::Approved(approved), at) => {
+                self.keep_head(approved.head, at);
                 Ok(approved)
             }
-            other => panic!("{other:?}"),
+            (other, _) => panic!("{other:?}"),
         }
     }
 
@@ -256,7 +293,7 @@ impl Person {
     ) -> Result<Response, Error> {
         let request = Request::Read(Read {
             token: self.token.clone(),
-            head: Some(self.head),
+            head: Some(self.known()),
             query,
         });
         ask(enclave, &request).await

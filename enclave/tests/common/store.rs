@@ -20,10 +20,23 @@ pub enum Failure {
     Conflicts,
 }
 
+/// What a store says of a commit that it keeps back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Says {
+    Conflict,
+    Failed,
+    Unknown,
+}
+
+pub const SAYINGS: [Says; 3] = [Says::Conflict, Says::Failed, Says::Unknown];
+
 #[derive(Default)]
 struct Plan {
     operations: u64,
     fail: Option<(u64, Failure)>,
+    fail_after: Option<u64>,
+    keep: Option<Says>,
+    kept: Vec<Vec<Write>>,
 }
 
 /// [`MemoryStore`] with failures. Clones share everything.
@@ -38,6 +51,12 @@ impl TestStore {
     pub fn fail(&self, n: u64, failure: Failure) {
         let mut plan = self.plan.lock().unwrap();
         plan.fail = Some((plan.operations + n, failure));
+    }
+
+    /// Lets every operation from the `n`th from now on fail.
+    pub fn fail_after(&self, n: u64) {
+        let mut plan = self.plan.lock().unwrap();
+        plan.fail_after = Some(plan.operations + n);
     }
 
     /// Whether the planned failure has happened.
@@ -59,10 +78,44 @@ impl TestStore {
         *self.memory.records() = snapshot;
     }
 
+    /// Keeps commits back from now on, or no more.
+    pub fn keep(&self, says: Option<Says>) {
+        self.plan.lock().unwrap().keep = says;
+    }
+
+    /// The commits that were kept back, which are forgotten.
+    pub fn kept(&self) -> Vec<Vec<Write>> {
+        std::mem::take(&mut self.plan.lock().unwrap().kept)
+    }
+
+    /// The host puts a commit that it kept back where it belongs.
+    pub fn reveal(&self, writes: &[Write]) {
+        let mut records = self.memory.records();
+        for write in writes {
+            let revision = records.get(&write.id).map_or(1, |it| it.revision + 1);
+            let blob = write.blob.clone();
+            records.insert(write.id, Record { revision, blob });
+        }
+    }
+
+    fn keeps(&self, writes: &[Write]) -> Option<StoreError> {
+        let mut plan = self.plan.lock().unwrap();
+        let says = plan.keep?;
+        plan.kept.push(writes.to_vec());
+        Some(match says {
+            Says::Conflict => StoreError::Conflict,
+            Says::Failed => failed(),
+            Says::Unknown => unknown(),
+        })
+    }
+
     fn next(&self) -> Option<Failure> {
         let mut plan = self.plan.lock().unwrap();
         let at = plan.operations;
         plan.operations += 1;
+        if plan.fail_after.is_some_and(|from| at >= from) {
+            return Some(Failure::Refuses);
+        }
         plan.fail
             .filter(|(fail_at, _)| *fail_at == at)
             .map(|(_, failure)| failure)
@@ -90,6 +143,9 @@ impl RecordStore for TestStore {
     }
 
     async fn commit(&self, writes: Vec<Write>) -> Result<(), StoreError> {
+        if let Some(error) = self.keeps(&writes) {
+            return Err(error);
+        }
         match self.next() {
             Some(Failure::Refuses) => Err(failed()),
             Some(Failure::LosesCommit) => Err(unknown()),

@@ -43,7 +43,7 @@ async fn e16_every_reply_is_signed_for_its_call_or_on_a_short_list() {
     let read = |query| {
         Request::Read(Read {
             token: person.token.clone(),
-            head: Some(person.head),
+            head: Some(person.known()),
             query,
         })
     };

@@ -140,7 +140,7 @@ async fn d5_a_failed_answer_does_not_spend_the_context_and_a_good_one_does() {
     let approval = person.approval(&prompted, good);
     assert!(person.send(&enclave, approval.clone()).await.is_ok());
     let again = Approve {
-        head: Some(person.head),
+        head: Some(person.known()),
         ..approval
     };
     let refused = person.send(&enclave, again).await;

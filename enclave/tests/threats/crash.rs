@@ -103,6 +103,7 @@ async fn registered(enclave: &Service<TestStore>) -> Option<Person> {
         address: receipt.keys[0].address,
         receipt: receipt_hash(&done.receipt),
         head: done.head,
+        shown_at: 0,
         token: Default::default(),
     };
     let confirm = Action::Confirm {

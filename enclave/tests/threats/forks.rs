@@ -117,7 +117,7 @@ async fn e18_a_context_that_failed_to_be_stored_makes_the_same_account_again() {
     // The place is read, then the commit fails.
     world.store.fail(1, Failure::Refuses);
     let failed = finish(&e1, &started, &mut hers).await;
-    assert_eq!(code(failed), Some(ErrorCode::Unavailable));
+    assert_eq!(code(failed), Some(ErrorCode::OutcomeUnknown));
     // Nobody else can take it over meanwhile, and she is not locked out.
     let refused = finish(&e1, &started, &mut Authenticator::new(2)).await;
     assert_eq!(code(refused), Some(ErrorCode::ContextUsed));

@@ -13,6 +13,7 @@ mod crash;
 mod forks;
 mod genesis;
 mod grants;
+mod kept_back;
 mod measuring;
 mod memory;
 mod passkeys;

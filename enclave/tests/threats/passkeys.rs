@@ -169,6 +169,7 @@ async fn f12_a_passkey_swapped_at_registration_shows_in_the_receipt_and_signs_no
         address: receipt.keys[0].address,
         receipt: receipt_hash(&done.receipt),
         head: done.head,
+        shown_at: 0,
         token: Default::default(),
     };
     theirs.sign_in(&enclave).await.unwrap();
@@ -272,6 +273,7 @@ async fn a_repeated_finish_gives_the_same_receipt_at_any_boot() {
         address: one.receipt.unverified().unwrap().keys[0].address,
         receipt: receipt_hash(&one.receipt),
         head: one.head,
+        shown_at: 0,
         token: Default::default(),
     };
     let confirm = Action::Confirm {

@@ -54,6 +54,7 @@ async fn e18_a_passkey_that_was_only_seen_enters_no_account() {
         address: receipt.keys[0].address,
         receipt: receipt_hash(&done.receipt),
         head: done.head,
+        shown_at: 0,
         token: Default::default(),
     };
     let confirm = Action::Confirm {
@@ -228,6 +229,7 @@ async fn e18_an_account_counts_once_its_own_passkey_has_signed() {
         address: receipt.keys[0].address,
         receipt: receipt_hash(&done.receipt),
         head: done.head,
+        shown_at: 0,
         token: Default::default(),
     };
     let confirm = Action::Confirm {

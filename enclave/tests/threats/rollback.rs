@@ -1,8 +1,8 @@
 //! A host that answers with yesterday's records, or with none.
 
 use openkey_protocol::message::{
-    AccountHead, AccountId, Action, Approve, EnclaveEvent, Error, ErrorCode, Hash32, Propose,
-    Request, UserHandle,
+    AccountHead, AccountId, Action, Approve, EnclaveEvent, Error, ErrorCode, Hash32, KnownHead,
+    Propose, Request, UserHandle,
 };
 
 use crate::common::{
@@ -86,7 +86,7 @@ async fn s2_a_made_up_head_is_no_alarm() {
     let account = AccountId([7; 32]);
     let user_handle = UserHandle([7; 16]);
     let with = |head: AccountHead| Propose {
-        head: Some(head),
+        head: Some(KnownHead { head, shown_at: 0 }),
         ..proposal.clone()
     };
     let version = |version: u64| AccountHead { version, ..head };

@@ -5,12 +5,12 @@ use openkey_protocol::message::{
     SecretStatus,
 };
 
-use openkey_enclave::Service;
+use openkey_enclave::{Service, service::TOLERANCE};
 
 use crate::common::{
     Deployment, TestStore, code,
     deployment::{Operator, operator, seal, signed, status},
-    store::Failure,
+    store::{Failure, SAYINGS},
 };
 
 async fn set(
@@ -144,6 +144,27 @@ async fn e2_an_older_record_of_secrets_is_noticed() {
         let order = deployment.order(&service, "oidc", 3);
         let refused = set(&service, 0, &order, alice).await;
         assert_eq!(code(refused), Some(ErrorCode::RolledBack));
+    }
+}
+
+#[tokio::test]
+async fn e2_a_secret_that_was_kept_back_cannot_be_revealed_once_the_status_was_given() {
+    for says in SAYINGS {
+        for (passed, expected) in [(TOLERANCE - 1, None), (TOLERANCE, Some(ErrorCode::Forked))] {
+            let (deployment, shares) = Deployment::provisioned().await;
+            let service = deployment.restored(&shares).await;
+            let alice = &deployment.operators[0];
+            deployment.store.keep(Some(says));
+            let refused = set(&service, 0, &deployment.order(&service, "oidc", 1), alice).await;
+            assert_eq!(code(refused), Some(ErrorCode::OutcomeUnknown));
+            deployment.store.keep(None);
+            deployment.pass(passed);
+            assert!(status(&service).await.secrets.is_empty());
+            let kept = deployment.store.kept();
+            deployment.store.reveal(&kept[0]);
+            let read = service.enclave().unwrap().secret("oidc").await;
+            assert_eq!(code(read), expected, "{says:?}");
+        }
     }
 }
 

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use ed25519_dalek::{Signer, SigningKey};
-use openkey_enclave::{Configuration, Parts, Service, boot, event::Silent};
+use openkey_enclave::{Configuration, Parts, Service, boot, event::Silent, service::TOLERANCE};
 use openkey_protocol::{
     message::{
         BootFiles, EnclaveEvent, Error, ErrorCode, Hash32, Key32, OperatorRequest,
-        PendingSuccessors, Signed, UpgradeConsent, UpgradeWithdrawal,
+        PendingSuccessors, Signed, UpgradeConsent, UpgradeWithdrawal, Write,
     },
     store::RecordStore,
 };
@@ -23,7 +23,7 @@ use crate::common::{
     Deployment, Fixed, ORIGIN, START, TestNsm, TestStore, World, code,
     deployment::{binding, operator, signed, status},
     evidence,
-    store::Failure,
+    store::{Failure, SAYINGS, Says},
 };
 
 const DELAY: u64 = 3_600_000;
@@ -289,6 +289,68 @@ async fn e8_a_hidden_announcement_is_unknown_and_gives_nothing() {
         pending(&service).await,
         Some(PendingSuccessors::Known(list))
     );
+}
+
+/// An announcement that the store keeps back after it has another one, or none.
+async fn kept_back(
+    says: Says,
+    first: bool,
+) -> (Deployment, Service<TestStore>, Vec<u8>, Vec<Write>) {
+    let (deployment, shares) = deployment().await;
+    let service = deployment.restored(&shares).await;
+    if !first {
+        announce(&service, &other("0.3.0")).await.unwrap();
+    }
+    let bad = manifest(text(), &[11, 12]);
+    deployment.store.keep(Some(says));
+    let error = announce(&service, &bad).await.unwrap_err();
+    deployment.store.keep(None);
+    assert_eq!(error.code, ErrorCode::OutcomeUnknown, "{says:?}");
+    assert!(error.advice.contains("three minutes"), "{error:?}");
+    let kept = deployment.store.kept().swap_remove(0);
+    (deployment, service, bad, kept)
+}
+
+#[tokio::test]
+async fn e8_an_announcement_that_was_kept_back_never_appears_with_its_delay_running() {
+    for says in SAYINGS {
+        for (first, by_evidence) in [(true, true), (true, false), (false, true), (false, false)] {
+            let (deployment, service, bad, kept) = kept_back(says, first).await;
+            deployment.pass(TOLERANCE);
+            if by_evidence {
+                let list = pending(&service).await;
+                assert!(matches!(list, Some(PendingSuccessors::Known(_))));
+            } else {
+                let said = status(&service).await;
+                assert!(said.upgrades_known);
+                assert_eq!(said.upgrades.len(), usize::from(!first));
+            }
+            deployment.store.reveal(&kept);
+            deployment.pass(DELAY);
+            let said = status(&service).await;
+            assert!(!said.upgrades_known, "{says:?} {first}");
+            assert!(said.upgrades.iter().all(|it| it.manifest != hash(&bad)));
+            assert_eq!(pending(&service).await, Some(PendingSuccessors::Unknown));
+            assert_eq!(code(allowed(&service, &bad).await), HIDDEN);
+            assert!(deployment.has(EnclaveEvent::Forked));
+        }
+    }
+}
+
+#[tokio::test]
+async fn e8_an_announcement_that_comes_a_little_late_is_listed() {
+    for says in SAYINGS {
+        for first in [true, false] {
+            let (deployment, service, bad, kept) = kept_back(says, first).await;
+            deployment.pass(TOLERANCE - 1);
+            assert!(status(&service).await.upgrades_known);
+            deployment.store.reveal(&kept);
+            deployment.pass(DELAY);
+            let said = status(&service).await;
+            assert!(said.upgrades_known, "{says:?} {first}");
+            assert!(said.upgrades.iter().any(|it| it.manifest == hash(&bad)));
+        }
+    }
 }
 
 #[tokio::test]

@@ -49,6 +49,6 @@ impl Statement for Answer {
 pub enum Verdict {
     /// It was done.
     Ok(Response),
-    /// It was refused; nothing changed.
+    /// It was refused. Nothing changed, except where the code is [`super::ErrorCode::OutcomeUnknown`].
     Refused(Error),
 }

@@ -90,8 +90,11 @@ pub enum ErrorCode {
     TooMany,
     /// No room for another account.
     Full,
-    /// Another change won; ask for a new prompt.
+    /// Another change came first.
     Conflict,
+    /// It was decided and handed to the store, which did not confirm it: it may have happened. What the
+    /// account does not show minutes later did not happen and cannot happen any more.
+    OutcomeUnknown,
     /// The root key is awaited: only evidence, status and operators' requests are served.
     AwaitingRootKey,
     /// The root key went to a successor: this enclave serves no accounts and changes nothing any more.
@@ -102,7 +105,7 @@ pub enum ErrorCode {
     HandOverRefused,
     /// A release manifest is not signed by the configuration's release keys, or not acceptable.
     ManifestRefused,
-    /// A part the enclave needs (store, NSM) does not answer; nothing changed.
+    /// A part the enclave needs (store, NSM) does not answer; nothing was handed to the store.
     Unavailable,
     /// A bug: the enclave failed its own check and released nothing.
     Internal,

@@ -42,8 +42,8 @@ pub use reply::{
     Prompted, Reply, Response, SignUpStarted, SignedUp, Status,
 };
 pub use request::{
-    Approve, Class, MAX_NAME_CHARS, MAX_NONCE, MIN_NONCE, PasskeyCreated, Propose, Query, Read,
-    Request, SignIn, SignUp, SignUpFinish,
+    Approve, Class, KnownHead, MAX_NAME_CHARS, MAX_NONCE, MIN_NONCE, PasskeyCreated, Propose,
+    Query, Read, Request, SignIn, SignUp, SignUpFinish,
 };
 pub use root::{
     AwsCredentials, GENESIS_INFO, Genesis, GenesisTranscript, HAND_OVER_INFO, HandOver,

@@ -76,9 +76,12 @@ impl Request {
     #[must_use]
     pub const fn head(&self) -> Option<AccountHead> {
         match self {
-            Self::Propose(request) => request.head,
-            Self::Approve(request) => request.head,
-            Self::Read(request) => request.head,
+            Self::Propose(Propose { head, .. })
+            | Self::Approve(Approve { head, .. })
+            | Self::Read(Read { head, .. }) => match head {
+                Some(known) => Some(known.head),
+                None => None,
+            },
             Self::Status
             | Self::Evidence { .. }
             | Self::SignUp(_)
@@ -87,6 +90,43 @@ impl Request {
             | Self::PasskeyCreated(_)
             | Self::Operator(_)
             | Self::HandOver(_) => None,
+        }
+    }
+}
+
+/// What a client keeps of an account and sends with its requests: the newest head it saw, and when it was
+/// shown last. A store that kept a decision back can then not reveal it later: what was shown as current
+/// at a time is continued only by decisions that are dated later, by more than minus the two minutes that
+/// are left for the clocks of different enclaves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct KnownHead {
+    /// The newest head that the client saw.
+    pub head: AccountHead,
+    /// [`super::Answer::at`] of the newest answer that showed this head as current. Milliseconds since 1970.
+    pub shown_at: u64,
+}
+
+impl KnownHead {
+    /// What a client keeps after an answer that shows `head` as current: never an older state, nor an
+    /// earlier time of the same one.
+    #[must_use]
+    pub fn after(known: Option<Self>, head: AccountHead, at: u64) -> Self {
+        match known {
+            Some(known) if known.head.account == head.account => {
+                if known.head.version > head.version {
+                    known
+                } else if known.head == head {
+                    Self {
+                        shown_at: known.shown_at.max(at),
+                        ..known
+                    }
+                } else {
+                    Self { head, shown_at: at }
+                }
+            }
+            _ => Self { head, shown_at: at },
         }
     }
 }
@@ -136,8 +176,8 @@ pub struct Propose {
     pub token: Option<Bytes>,
     /// The page's origin.
     pub origin: String,
-    /// The newest head the client has seen; an older or missing record is refused.
-    pub head: Option<AccountHead>,
+    /// The newest state that the client was shown; a record that does not continue it is refused.
+    pub head: Option<KnownHead>,
     /// What is asked.
     pub action: Action,
 }
@@ -165,8 +205,8 @@ pub struct Approve {
     /// The assertion over the same challenge by the passkey that is to be added, as proof that somebody
     /// holds it: for a prompt of an [`Action::AddPasskey`], and for no other.
     pub possession: Option<Assertion>,
-    /// The newest head the client has seen.
-    pub head: Option<AccountHead>,
+    /// The newest state that the client was shown.
+    pub head: Option<KnownHead>,
     /// The digest of a prompt that was flagged dangerous, repeated: the second confirmation.
     pub confirmed: Option<Hash32>,
 }
@@ -178,8 +218,8 @@ pub struct Approve {
 pub struct Read {
     /// The sealed read token of [`super::Outcome::SignedIn`].
     pub token: Bytes,
-    /// The newest head the client has seen.
-    pub head: Option<AccountHead>,
+    /// The newest state that the client was shown.
+    pub head: Option<KnownHead>,
     /// What to read.
     pub query: Query,
 }

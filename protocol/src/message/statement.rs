@@ -4,9 +4,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{AccountId, Address, Bytes, Grant, Hash32, KeyId, Statement, UserHandle};
 
-/// Where an account stands. Clients keep the newest they saw and send it with every request: an
-/// older or missing record is then refused as `rolled_back`, and one on whose history the head does
-/// not lie as `forked`.
+/// Where an account stands. Clients keep the newest they saw, and when, and send both with every request
+/// ([`super::KnownHead`]): an older or missing record is then refused as `rolled_back`, and one on whose
+/// history the head does not lie, or that continues it by what was kept back, as `forked`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]

@@ -27,6 +27,13 @@ fn head() -> AccountHead {
     }
 }
 
+fn known() -> KnownHead {
+    KnownHead {
+        head: head(),
+        shown_at: NOW - 60_000,
+    }
+}
+
 fn credential() -> NewCredential {
     NewCredential {
         id: bytes(0x10, 16),
@@ -43,7 +50,7 @@ fn propose(action: Action) -> Request {
         user_handle: USER_HANDLE,
         token: (!confirms).then(|| bytes(0xb0, 24)),
         origin: ORIGIN.into(),
-        head: Some(head()),
+        head: Some(known()),
         action,
     })
 }
@@ -71,7 +78,7 @@ pub(crate) fn requests() -> Vec<(&'static str, Request)> {
     let read = |query| {
         Request::Read(Read {
             token: bytes(0x90, 24),
-            head: Some(head()),
+            head: Some(known()),
             query,
         })
     };
@@ -179,7 +186,7 @@ pub(crate) fn requests() -> Vec<(&'static str, Request)> {
         (
             "approve",
             approve(
-                Some(head()),
+                Some(known()),
                 Some(USER_HANDLE.0.into()),
                 Some(Hash32(fill(0x50))),
             ),
@@ -191,7 +198,7 @@ pub(crate) fn requests() -> Vec<(&'static str, Request)> {
                 context: bytes(0x80, 24),
                 assertion: assertion(0x10, None),
                 possession: Some(assertion(0x18, None)),
-                head: Some(head()),
+                head: Some(known()),
                 confirmed: None,
             }),
         ),

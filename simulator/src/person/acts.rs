@@ -176,10 +176,10 @@ impl Person {
     ///
     /// [`PersonError`].
     pub fn account(&mut self) -> Result<AccountView, PersonError> {
-        let Response::Account(view) = self.read(Query::Account, None)? else {
+        let (Response::Account(view), at) = self.read(Query::Account, None)? else {
             return Err(PersonError::Unexpected);
         };
-        self.head = Some(view.head);
+        self.keep_head(view.head, at);
         self.keys = view
             .keys
             .iter()
@@ -204,7 +204,7 @@ impl Person {
                 before,
                 limit: HISTORY_PAGE,
             };
-            let Response::History(page) = self.read(query, above)? else {
+            let (Response::History(page), _) = self.read(query, above)? else {
                 return Err(PersonError::Unexpected);
             };
             above = page.entries.last().map(|entry| entry.previous);
@@ -218,10 +218,10 @@ impl Person {
         }
     }
 
-    fn read(&self, query: Query, above: Option<Hash32>) -> Result<Response, PersonError> {
+    fn read(&self, query: Query, above: Option<Hash32>) -> Result<(Response, u64), PersonError> {
         let replied = self.site.client().ask(&Request::Read(Read {
             token: self.token.clone().ok_or(PersonError::NoAccount)?,
-            head: self.head,
+            head: self.known,
             query,
         }))?;
         self.site.open(&replied, above)

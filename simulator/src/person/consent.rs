@@ -33,7 +33,7 @@ impl Person {
             Outcome::SignedIn { .. } => {}
             _ => return Err(PersonError::Unexpected),
         }
-        let head = self.head.ok_or(PersonError::Unexpected)?;
+        let head = self.head().ok_or(PersonError::Unexpected)?;
         self.account = handle.map(|handle| (head.account, handle));
         self.account_id()
     }
@@ -65,7 +65,7 @@ impl Person {
             user_handle: self.user_handle()?,
             token: self.token.clone().filter(|_| !confirms),
             origin: self.site.origin().to_owned(),
-            head: self.head,
+            head: self.known,
             action,
         }))
     }
@@ -127,13 +127,15 @@ impl Person {
             context: proposal.prompted.context.clone(),
             assertion,
             possession: proposal.possession.clone(),
-            head: self.head,
+            head: self.known,
             confirmed,
         });
-        let Response::Approved(Approved { head, outcome }) = self.site.call(&request)? else {
+        let (Response::Approved(Approved { head, outcome }), at) =
+            self.site.call_with_time(&request)?
+        else {
             return Err(PersonError::Unexpected);
         };
-        self.head = Some(head);
+        self.keep_head(head, at);
         match &outcome {
             Outcome::SignedIn { token, .. } => self.token = Some(token.clone()),
             Outcome::KeyCreated(view) => self.keys.push(ReceiptKey {

@@ -27,7 +27,7 @@ mod site;
 
 use std::sync::Arc;
 
-use openkey_protocol::message::{AccountHead, AccountId, Bytes, ReceiptKey, UserHandle};
+use openkey_protocol::message::{AccountHead, AccountId, Bytes, KnownHead, ReceiptKey, UserHandle};
 
 pub use self::acts::{Signature, recover};
 pub use self::consent::Proposal;
@@ -45,7 +45,7 @@ pub struct Person {
     /// Where they are, and what browser and device do wrong.
     pub behaviour: Behaviour,
     account: Option<(AccountId, UserHandle)>,
-    head: Option<AccountHead>,
+    known: Option<KnownHead>,
     token: Option<Bytes>,
     keys: Vec<ReceiptKey>,
 }
@@ -59,7 +59,7 @@ impl Person {
             site,
             device: Authenticator::new(),
             account: None,
-            head: None,
+            known: None,
             token: None,
             keys: Vec::new(),
         }
@@ -97,18 +97,29 @@ impl Person {
 
     /// The newest head they saw.
     #[must_use]
-    pub const fn head(&self) -> Option<AccountHead> {
-        self.head
+    pub fn head(&self) -> Option<AccountHead> {
+        self.known.map(|known| known.head)
+    }
+
+    /// The newest head they saw, and when it was shown last.
+    #[must_use]
+    pub const fn known(&self) -> Option<KnownHead> {
+        self.known
     }
 
     /// Holds this head as the newest, as a device does that was away since.
-    pub const fn know_head(&mut self, head: AccountHead) {
-        self.head = Some(head);
+    pub const fn know(&mut self, known: KnownHead) {
+        self.known = Some(known);
     }
 
     /// Forgets the head, as a device does that never saw the account.
     pub const fn forget_head(&mut self) {
-        self.head = None;
+        self.known = None;
+    }
+
+    /// Keeps what an answer of this time showed as current.
+    fn keep_head(&mut self, head: AccountHead, at: u64) {
+        self.known = Some(KnownHead::after(self.known, head, at));
     }
 
     /// Their read token.

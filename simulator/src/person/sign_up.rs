@@ -57,7 +57,7 @@ impl Person {
             name: name.to_owned(),
         });
         let replied = self.site.client().ask(&request)?;
-        let Response::SignUpStarted(started) = self.site.open(&replied, None)? else {
+        let (Response::SignUpStarted(started), _) = self.site.open(&replied, None)? else {
             return Err(PersonError::Unexpected);
         };
         Ok(Registering {
@@ -105,7 +105,8 @@ impl Person {
             .check(|identity| receipt::check(identity, &signed_up.receipt, &registration))?;
         self.account = Some((checked.receipt.account, checked.receipt.user_handle));
         self.keys.clone_from(&checked.receipt.keys);
-        self.head = Some(signed_up.head);
+        // What the receipt says was so when it was signed.
+        self.keep_head(signed_up.head, checked.receipt.issued_at);
         Ok(checked)
     }
 

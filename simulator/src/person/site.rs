@@ -69,26 +69,40 @@ impl Site {
     /// [`PersonError::Client`] without an answer, or with a refusal of the enclave;
     /// [`PersonError::Answer`] for one that somebody changed or that belongs elsewhere.
     pub fn call(&self, request: &Request) -> Result<Response, PersonError> {
-        let replied = self.client.ask(request)?;
-        self.open(&replied, None)
+        Ok(self.call_with_time(request)?.0)
     }
 
-    /// Checks a reply. `above`: what the page of history before this one ended with.
+    /// As [`Self::call`], with the time of the answer.
     ///
     /// # Errors
     ///
     /// As [`Self::call`].
-    pub fn open(&self, replied: &Replied, above: Option<Hash32>) -> Result<Response, PersonError> {
+    pub fn call_with_time(&self, request: &Request) -> Result<(Response, u64), PersonError> {
+        let replied = self.client.ask(request)?;
+        self.open(&replied, None)
+    }
+
+    /// Checks a reply, and gives it with its time. `above`: what the page of history before this one ended
+    /// with.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::call`].
+    pub fn open(
+        &self,
+        replied: &Replied,
+        above: Option<Hash32>,
+    ) -> Result<(Response, u64), PersonError> {
         let asked = Asked {
             origin: Some(&self.origin),
             above,
             ..replied.asked(now_ms())
         };
         let identity = self.identity()?;
-        match replied.open(&identity, &asked) {
+        match replied.open_with_time(&identity, &asked) {
             // The enclave may have been restarted since: then new evidence names another key.
             Err(ClientError::Unproven(AnswerError::Statement(StatementError::Signature))) => {
-                Ok(replied.open(&self.renew()?, &asked)?)
+                Ok(replied.open_with_time(&self.renew()?, &asked)?)
             }
             opened => Ok(opened?),
         }

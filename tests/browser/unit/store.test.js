@@ -17,13 +17,20 @@ const head = (/** @type {number} */ version, byte = '11') => ({ account, version
 test('e2_the_newest_head_is_kept_and_never_an_older_one', () => {
   const store = new Store(area(), area());
   assert.equal(store.head(account), null);
-  store.keepHead(head(5));
-  store.keepHead(head(4, '22'));
-  assert.equal(store.head(account)?.version, 5);
-  assert.equal(toHex(store.head(account)?.hash ?? new Uint8Array()), '11'.repeat(32));
-  store.keepHead(head(6, '33'));
-  assert.equal(store.head(account)?.version, 6);
-  assert.equal(toHex(store.head(account)?.entry ?? new Uint8Array()), '33'.repeat(32));
+  store.keepHead(head(5), 1_000);
+  store.keepHead(head(4, '22'), 9_000);
+  const known = () => store.head(account);
+  assert.equal(known()?.head.version, 5);
+  assert.equal(toHex(known()?.head.hash ?? new Uint8Array()), '11'.repeat(32));
+  // The time at which it was shown goes up with every look, and belongs to this head.
+  assert.equal(known()?.shown_at, 1_000);
+  store.keepHead(head(5), 3_000);
+  store.keepHead(head(5), 2_000);
+  assert.equal(known()?.shown_at, 3_000);
+  store.keepHead(head(6, '33'), 2_500);
+  assert.equal(known()?.head.version, 6);
+  assert.equal(known()?.shown_at, 2_500);
+  assert.equal(toHex(known()?.head.entry ?? new Uint8Array()), '33'.repeat(32));
 });
 
 test('f12_a_passkey_of_a_sign_up_without_a_receipt_opens_nothing_here', () => {
@@ -56,7 +63,7 @@ test('an ended session is not restored', () => {
 test('a browser that refuses storage only forgets', () => {
   const broken = { getItem() { throw new Error('no'); }, setItem() { throw new Error('no'); }, removeItem() { throw new Error('no'); } };
   const store = new Store(broken, broken);
-  store.keepHead(head(1));
+  store.keepHead(head(1), 1);
   store.keepAddress(account, 0, '0xAb');
   assert.equal(store.head(account), null);
   assert.deepEqual(store.addresses(account), {});

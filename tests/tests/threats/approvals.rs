@@ -146,7 +146,7 @@ fn d5_a_context_is_used_once_and_only_after_all_checks() {
     for refused in attempts.into_iter().filter(Result::is_err) {
         let code = refusal(refused);
         assert!(
-            matches!(code, ErrorCode::ContextUsed | ErrorCode::Conflict),
+            matches!(code, ErrorCode::ContextUsed | ErrorCode::OutcomeUnknown),
             "{code:?}"
         );
     }

@@ -2,7 +2,7 @@
 
 use openkey_protocol::cbor;
 use openkey_protocol::message::{
-    Action, Call, Class, ErrorCode, Hash32, KeyId, Payload, Reply, Request,
+    Action, Call, Class, ErrorCode, Hash32, KeyId, KnownHead, Payload, Reply, Request,
 };
 use openkey_simulator::person::Person;
 use openkey_simulator::simulation::Simulation;
@@ -11,6 +11,9 @@ use openkey_tests::simulation;
 use openkey_verifier::answer::{self, Asked};
 
 use crate::refusal;
+
+/// How long before a look a change may be dated that continues what was seen, in milliseconds.
+const TOLERANCE: u64 = 120_000;
 
 fn person(simulation: &Simulation, name: &str) -> Person {
     let mut person = simulation.person().unwrap();
@@ -106,6 +109,42 @@ fn e1_a_history_entry_opens_only_in_its_own_place() {
             .count(),
         2
     );
+}
+
+#[test]
+fn e2_a_change_that_was_kept_back_is_refused_by_the_clients_head() {
+    let simulation = simulation(|it| it);
+    let database = Database::of(&simulation);
+    let mut ada = person(&simulation, "Ada");
+    let shown = ada.known().unwrap();
+    let without = database.rows();
+    ada.sign_text("kept back").unwrap();
+    let with = database.rows();
+    let signed_at = ada.history().unwrap()[0].at;
+    // The host takes the change back, and the enclave forgets it.
+    database.restore(&without);
+    restart(&simulation);
+    ada.know(shown);
+    ada.account().unwrap();
+    let looked_at = ada.known().unwrap();
+    assert_eq!(looked_at.head, shown.head);
+    assert!(looked_at.shown_at >= signed_at);
+    // Revealed to somebody who looked two minutes after it, and a moment earlier.
+    database.restore(&with);
+    restart(&simulation);
+    for (after, refused) in [(TOLERANCE, true), (TOLERANCE - 1, false)] {
+        ada.know(KnownHead {
+            shown_at: signed_at + after,
+            ..looked_at
+        });
+        if refused {
+            assert_eq!(refusal(ada.account()), ErrorCode::Forked);
+            assert_eq!(refusal(ada.sign_text("x")), ErrorCode::Forked);
+        } else {
+            ada.account().unwrap();
+            ada.sign_text("x").unwrap();
+        }
+    }
 }
 
 #[test]

@@ -6,8 +6,8 @@ use openkey_protocol::{
     message::{
         AccountHead, AccountId, AccountReceipt, AccountView, Action, Address, Answer, ApprovedBy,
         Call, ConcernedKey, Error, ErrorCode, Excerpt, Grant, GrantKind, GrantedAbility, Hash32,
-        HistoryEntry, HistoryPage, KeyId, KeyView, Limits, Line, PasskeyView, Payload, Prompt,
-        PromptKind, Prompted, Propose, Query, Read, ReceiptCredential, ReceiptKey, Request,
+        HistoryEntry, HistoryPage, KeyId, KeyView, KnownHead, Limits, Line, PasskeyView, Payload,
+        Prompt, PromptKind, Prompted, Propose, Query, Read, ReceiptCredential, ReceiptKey, Request,
         RequestOptions, Response, RootState, RootStatus, Severity, Signed, Statement, Status,
         Summary, UpgradeStatus, UserHandle, Verdict, Warning,
     },
@@ -249,7 +249,7 @@ pub(crate) fn prompts(cases: &mut Cases) {
 fn read(head: Option<AccountHead>, query: Query) -> Vec<u8> {
     call(Request::Read(Read {
         token: vec![0x70; 24].into(),
-        head,
+        head: head.map(|head| KnownHead { head, shown_at: 1 }),
         query,
     }))
 }

@@ -37,9 +37,27 @@ impl Replied {
     /// anybody on the way could have written; [`ClientError::Unproven`] is an answer that is not one
     /// to this call.
     pub fn open(&self, identity: &IdentityKey, asked: &Asked<'_>) -> Result<Response, ClientError> {
+        Ok(self.open_with_time(identity, asked)?.0)
+    }
+
+    /// As [`Self::open`], with the time of the answer by the enclave's clock: what a client keeps beside the
+    /// head that the answer shows.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::open`].
+    pub fn open_with_time(
+        &self,
+        identity: &IdentityKey,
+        asked: &Asked<'_>,
+    ) -> Result<(Response, u64), ClientError> {
         match &self.reply {
             Reply::Answer(signed) => {
-                answer::open(identity, signed, asked)?.map_err(ClientError::Refused)
+                let answer = answer::check(identity, signed, asked)?;
+                match answer.result {
+                    Verdict::Ok(response) => Ok((response, answer.at)),
+                    Verdict::Refused(error) => Err(ClientError::Refused(error)),
+                }
             }
             Reply::Bare(Bare::Refused(error)) => Err(ClientError::Unsigned(error.clone())),
             Reply::Bare(_) => Err(ClientError::Answer("not one to this request")),

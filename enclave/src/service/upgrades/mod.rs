@@ -24,15 +24,11 @@ use openkey_verifier::{
 
 use super::{
     Enclave, internal,
-    kept::{Kept, Written},
+    kept::{Kept, Written, unconfirmed},
     orders,
     records::sha256,
 };
-use crate::{
-    errors::{refuse, refuse_because},
-    platform::Measured,
-    seal::Kind,
-};
+use crate::{errors::refuse_because, platform::Measured, seal::Kind};
 pub(super) use known::Successors;
 use known::{Known, Own, Upgrade, Withdrawal};
 
@@ -118,7 +114,7 @@ impl<S: RecordStore> Enclave<S> {
                     .record(EnclaveEvent::UpgradeAnnounced { epoch });
                 Ok(())
             }
-            Written::Conflict => Err(refuse(ErrorCode::Conflict)),
+            Written::Conflict => Err(unconfirmed()),
         }
     }
 
@@ -198,7 +194,7 @@ impl<S: RecordStore> Enclave<S> {
                 Err(error) => return Err(in_memory(error)),
             }
         }
-        Err(in_memory(refuse(ErrorCode::Conflict)))
+        Err(in_memory(unconfirmed()))
     }
 
     /// Whether the root key may go to the image that a manifest names, now: signed by the release
@@ -415,7 +411,7 @@ fn no_room() -> Error {
 fn in_memory(error: Error) -> Error {
     Error {
         message: format!(
-            "The successor is withdrawn until this enclave restarts, but the store did not take the \
+            "The successor is withdrawn until this enclave restarts, but the store did not confirm the \
              withdrawal: {}",
             error.message
         ),

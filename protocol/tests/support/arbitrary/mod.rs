@@ -71,6 +71,13 @@ pub(crate) fn head() -> BoxedStrategy<AccountHead> {
     })
 }
 
+pub(crate) fn known() -> BoxedStrategy<KnownHead> {
+    make!(KnownHead {
+        head: head(),
+        shown_at: any::<u64>()
+    })
+}
+
 fn receipt_key() -> BoxedStrategy<ReceiptKey> {
     make!(ReceiptKey {
         key: key(),

@@ -74,19 +74,19 @@ pub(crate) fn request() -> BoxedStrategy<Request> {
         user_handle: user_handle(),
         token: of(bytes()),
         origin: text(),
-        head: of(head()),
+        head: of(known()),
         action: action(),
     });
     let approve = make!(Approve {
         context: bytes(),
         assertion: assertion.clone(),
         possession: of(assertion),
-        head: of(head()),
+        head: of(known()),
         confirmed: of(hash()),
     });
     let read = make!(Read {
         token: bytes(),
-        head: of(head()),
+        head: of(known()),
         query
     });
     Union::new([

@@ -3,7 +3,7 @@
 use openkey_enclave::boot::{Capacity, DEFAULT_ACCOUNTS};
 
 /// What one tracked account takes, in bytes, table included.
-const PER_ACCOUNT: u64 = 128;
+const PER_ACCOUNT: u64 = 160;
 /// The part of the memory that accounts may take: requests in flight, records and the kernel share
 /// the rest.
 const PART: u64 = 4;
@@ -28,7 +28,7 @@ mod tests {
     fn m6_accounts_fit_the_memory_there_is() {
         assert_eq!(of(None).accounts, FEWEST);
         assert_eq!(of(Some(1)).accounts, FEWEST);
-        assert_eq!(of(Some(256 << 20)).accounts, 1 << 19);
+        assert_eq!(of(Some(256 << 20)).accounts, 419_430);
         assert_eq!(of(Some(u64::MAX)).accounts, DEFAULT_ACCOUNTS);
         for memory in [128 << 20, 512 << 20, 8 << 30] {
             let taken = of(Some(memory)).accounts as u64 * PER_ACCOUNT;

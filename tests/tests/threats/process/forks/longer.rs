@@ -98,7 +98,7 @@ fn e2_a_history_that_goes_on_is_accepted_however_much_was_missed() {
     fork.copy(1, 2);
     ada.use_site(fork.site(2));
     ada.account().unwrap();
-    let early = ada.head().unwrap();
+    let early = ada.known().unwrap();
     // Another device of hers goes on at the first, for long.
     let mut other = Person::new(fork.site(1));
     other.device = std::mem::take(&mut ada.device);
@@ -120,10 +120,10 @@ fn e2_a_history_that_goes_on_is_accepted_however_much_was_missed() {
             device.sign_in().unwrap();
             ada.device = std::mem::take(&mut device.device);
             ada.use_site(fork.site(number));
-            ada.know_head(early);
+            ada.know(early);
             let view = ada.account().unwrap();
             assert_eq!(view.keys.len(), 2);
-            assert!(ada.head().unwrap().version > early.version);
+            assert!(ada.head().unwrap().version > early.head.version);
             ada.sign_text("on and on").unwrap();
             fork.copy(number, 3 - number);
         }
