@@ -46,7 +46,7 @@ impl<S: RecordStore> Enclave<S> {
         check_confirmation(&ticket.content, &request)?;
         let shown = ticket.content.account.map(|whose| whose.head);
         let account = shown.as_ref().map(|head| &head.account);
-        let place = self.place(user_handle(&ticket.content, &request)?).await;
+        let place = self.place(user_handle(&ticket.content, &request)?).await?;
         for _ in 0..ATTEMPTS {
             let loaded = self.load(&place, account, request.head.as_ref()).await?;
             let next = self.decide(&loaded, &ticket, &request)?;

@@ -344,6 +344,10 @@ const fn is_final(code: openkey_protocol::message::ErrorCode) -> bool {
     use openkey_protocol::message::ErrorCode;
     !matches!(
         code,
-        ErrorCode::TooMany | ErrorCode::Conflict | ErrorCode::Unavailable | ErrorCode::Internal
+        ErrorCode::TooMany
+            | ErrorCode::Busy
+            | ErrorCode::Conflict
+            | ErrorCode::Unavailable
+            | ErrorCode::Internal
     )
 }
