@@ -88,7 +88,7 @@ impl<S: RecordStore> Enclave<S> {
             passkey,
             assertion,
         )?;
-        passkey.answered(verified);
+        passkey.answered(&verified);
         passkey.used_at = Some(now);
         let approved_by = ApprovedBy {
             id: passkey.id.clone(),
