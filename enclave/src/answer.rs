@@ -1,7 +1,7 @@
 //! From the bytes of a call to the bytes of its signed answer.
 
 use openkey_protocol::{
-    cbor,
+    cbor::{self, Limits},
     message::{
         AccountHead, Answer, Bare, Bytes, Call, Error, ErrorCode, Hash32, Reply, Request, Response,
         Verdict,
@@ -10,6 +10,14 @@ use openkey_protocol::{
 use sha2::{Digest, Sha256};
 
 use crate::{errors::refuse, platform::Platform, service::check_nonce};
+
+/// No call has a list of any length: its items are few, and its bytes are in byte strings and texts. A call
+/// with more is refused before any of it is built.
+const LIMITS: Limits = Limits {
+    bytes: 1 << 20,
+    depth: 16,
+    items: 256,
+};
 
 /// What an answer says to which call it belongs.
 #[derive(Clone, Debug)]
@@ -50,7 +58,8 @@ impl Asked {
     ///
     /// What is no call is refused, without a signature: an answer could not name it.
     pub(crate) fn read(body: &[u8]) -> Result<(Self, Request), Error> {
-        let call: Call = cbor::decode(body).map_err(|_| refuse(ErrorCode::Malformed))?;
+        let call: Call =
+            cbor::decode_within(body, &LIMITS).map_err(|_| refuse(ErrorCode::Malformed))?;
         check_nonce(call.nonce.as_slice())?;
         let asked = Self {
             hash: Hash32(Sha256::digest(body).into()),

@@ -124,6 +124,10 @@ const fn words(code: ErrorCode) -> (&'static str, &'static str) {
             "Too many requests in too short a time.",
             "Wait a minute and try again.",
         ),
+        ErrorCode::Busy => (
+            "Too many requests about this account wait already. Nothing was done.",
+            "Wait a second and try again.",
+        ),
         ErrorCode::Full => (
             "This deployment has no room for another account.",
             "Tell the operator. Nothing was done.",

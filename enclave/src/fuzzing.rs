@@ -8,14 +8,12 @@ use openkey_protocol::message::{Assertion, Bytes, Hash32, NewCredential, UserHan
 use crate::{
     account::Passkey,
     configuration::Configuration,
-    passkeys::RelyingParty,
+    passkeys::{Credential, PublicKey, RelyingParty},
     root::RootKey,
     seal::{Kind, Name, Sealer},
 };
 
 const ORIGIN: &str = "http://localhost:7100";
-/// A credential as the WebAuthn library writes it into records.
-const CREDENTIAL: &str = include_str!("../tests/data/credential.json");
 
 /// What authenticators, browsers and the store send. The first byte chooses the parser.
 pub fn untrusted(bytes: &[u8]) {
@@ -82,7 +80,14 @@ fn assertion(client_data_json: Vec<u8>, authenticator_data: &[u8]) {
     };
     let passkey = Passkey {
         id: [1; 20].into(),
-        credential: CREDENTIAL.to_owned(),
+        credential: Credential {
+            key: PublicKey::Es256 {
+                x: [1; 32].into(),
+                y: [2; 32].into(),
+            },
+            backup_eligible: false,
+            backed_up: false,
+        },
         public_key_sha256: Hash32([0; 32]),
         name: String::new(),
         created_at: 0,
@@ -127,12 +132,5 @@ mod tests {
             replayed += 1;
         }
         assert!(replayed >= 10);
-    }
-
-    #[test]
-    fn the_stored_credential_is_read_as_it_was_written() {
-        let read: webauthn_rs::prelude::Passkey = serde_json::from_str(CREDENTIAL).unwrap();
-        assert_eq!(read.cred_id().as_ref() as &[u8], [1; 20]);
-        assert_eq!(serde_json::to_string(&read).unwrap(), CREDENTIAL.trim());
     }
 }

@@ -1,6 +1,7 @@
 //! Why typed data is refused: the rule, and which item breaks it.
 
 use super::{
+    bounds::MAX_FIELDS,
     encode::MAX_ENCODED,
     json::{MAX_DEPTH, MAX_NODES},
     types::{MAX_DIMENSIONS, MAX_NAME},
@@ -18,6 +19,13 @@ pub(crate) enum TypedDataError {
     TooDeep(String),
     #[error("it has more than {MAX_NODES} values")]
     TooMany,
+    #[error("its message has more than {MAX_FIELDS} fields, which nobody compares")]
+    TooManyFields,
+    #[error(
+        "the names of its fields, with the names around them, are much longer than the document; \
+         use shorter names or fewer levels"
+    )]
+    LongFields,
     #[error("the member {} is there twice", short(.0))]
     DuplicateMember(String),
     #[error("{}: this JSON number {fault}", short(.place))]
@@ -154,6 +162,8 @@ impl TypedDataError {
             Self::Json { .. } => "json",
             Self::TooDeep(_) => "too_deep",
             Self::TooMany => "too_many",
+            Self::TooManyFields => "too_many_fields",
+            Self::LongFields => "long_fields",
             Self::DuplicateMember(_) => "duplicate_member",
             Self::Number { .. } => "number",
             Self::Missing(_) => "missing",

@@ -1,5 +1,6 @@
 //! Typed data: EIP-712 as `eth_signTypedData_v4` takes it.
 
+mod bounds;
 mod domain;
 mod encode;
 mod error;
@@ -45,6 +46,7 @@ pub(super) fn read(
     }
     let parts = Parts::read(json).map_err(refusal)?;
     let (domain, message) = parts.values().map_err(refusal)?;
+    bounds::check(&message, json.len()).map_err(refusal)?;
     let (digest, written) = digest(&parts.schema, &domain, &message).map_err(refusal)?;
     let document = Document {
         written,

@@ -16,7 +16,7 @@ use sha2::{Digest, Sha256};
 use crate::{
     chain::Chain,
     errors::{refuse, refuse_because},
-    passkeys::Verified,
+    passkeys::{Credential, Verified},
 };
 
 pub(crate) use change::Change;
@@ -71,8 +71,7 @@ pub(crate) struct Account {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Passkey {
     pub(crate) id: Bytes,
-    /// The WebAuthn library's credential, as its JSON.
-    pub(crate) credential: String,
+    pub(crate) credential: Credential,
     pub(crate) public_key_sha256: Hash32,
     pub(crate) name: String,
     pub(crate) created_at: u64,
@@ -234,11 +233,10 @@ impl Account {
 
 impl Passkey {
     /// Notes an assertion that was accepted.
-    pub(crate) fn answered(&mut self, verified: Verified) {
+    pub(crate) const fn answered(&mut self, verified: &Verified) {
         self.counter = verified.counter;
-        if let Some(credential) = verified.credential {
-            self.credential = credential;
-        }
+        self.credential.backup_eligible = verified.backup_eligible;
+        self.credential.backed_up = verified.backed_up;
     }
 
     pub(crate) fn view(&self) -> PasskeyView {

@@ -17,6 +17,10 @@ use crate::{platform::Measured, root::hand_over};
 
 /// Requests of one peer at once: a peer asks for the root key, one request at a time.
 const PEER_REQUESTS: usize = 4;
+/// Requests for evidence at once on one channel: each channel is another client's.
+const EVIDENCE: usize = 2;
+/// Bytes of answers that one client may leave unread: a few of the longest.
+const ANSWERS: usize = 4 << 20;
 /// Bytes of the requests of one kind of peers at once.
 const PEER_BYTES: usize = 4 << 20;
 
@@ -116,6 +120,8 @@ impl Rooms {
     pub(super) fn new(places: &Places) -> Self {
         let strangers = ServerOptions {
             idle_timeout: places.idle,
+            evidence_per_connection: EVIDENCE,
+            answers_unread_per_connection: ANSWERS,
             ..ServerOptions::default()
         };
         let peers = |most| ServerOptions {

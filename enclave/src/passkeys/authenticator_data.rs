@@ -5,6 +5,8 @@
 use minicbor::{Decoder, data::Type};
 use sha2::{Digest, Sha256};
 
+use super::canonical::{self, Flaw};
+
 /// Hash of the relying-party id, flags, counter.
 const HEAD: usize = 37;
 /// Flags (§6.1): the person was verified, attested credential data follow, extensions follow.
@@ -31,6 +33,12 @@ pub(super) enum Fault {
     Id,
     /// A public key of another kind than those that were offered.
     Key,
+    /// A public key that says one thing twice.
+    KeyTwice,
+    /// A public key with a number that is not written in its shortest form.
+    KeyLong,
+    /// Extensions that say one thing twice.
+    ExtensionTwice,
 }
 
 impl Fault {
@@ -47,6 +55,9 @@ impl Fault {
             }
             Self::Id => "The new passkey has another id than it says.",
             Self::Key => "The new passkey has a key of a kind that is not supported.",
+            Self::KeyTwice => "The new passkey's key has the same parameter twice.",
+            Self::KeyLong => "The new passkey's key has a number that is not in its shortest form.",
+            Self::ExtensionTwice => "The passkey's data have the same extension member twice.",
         }
     }
 }
@@ -75,9 +86,13 @@ pub(super) fn check_registration(object: &[u8], rp_id: &str, id: &[u8]) -> Resul
     let (length, rest) = rest.split_first_chunk::<2>().ok_or(Fault::Shape)?;
     let length = usize::from(u16::from_be_bytes(*length));
     let (own_id, rest) = rest.split_at_checked(length).ok_or(Fault::Shape)?;
-    let mut key = Decoder::new(rest);
-    let is_supported = read_key(&mut key).map_err(|_| Fault::Shape)?;
-    check_extensions(head.flags, rest.get(key.position()..).unwrap_or_default())?;
+    let extensions = canonical::item(rest).map_err(|flaw| match flaw {
+        Flaw::Shape => Fault::Shape,
+        Flaw::Long => Fault::KeyLong,
+        Flaw::Twice => Fault::KeyTwice,
+    })?;
+    let is_supported = read_key(&mut Decoder::new(rest)).map_err(|_| Fault::Shape)?;
+    check_extensions(head.flags, extensions)?;
     head.check_verified()?;
     if own_id != id {
         return Err(Fault::Id);
@@ -129,10 +144,12 @@ fn check_extensions(flags: u8, rest: &[u8]) -> Result<(), Fault> {
             Err(Fault::Shape)
         };
     }
-    let mut extensions = Decoder::new(rest);
-    let is_map = matches!(extensions.datatype(), Ok(Type::Map | Type::MapIndef));
-    let is_read = is_map && extensions.skip().is_ok();
-    if is_read && extensions.position() == rest.len() {
+    let behind = canonical::item(rest).map_err(|flaw| match flaw {
+        Flaw::Shape | Flaw::Long => Fault::Shape,
+        Flaw::Twice => Fault::ExtensionTwice,
+    })?;
+    let is_map = matches!(Decoder::new(rest).datatype(), Ok(Type::Map));
+    if is_map && behind.is_empty() {
         Ok(())
     } else {
         Err(Fault::Shape)

@@ -4,8 +4,10 @@
 //! own for the person is checked before the library, which has one for everything.
 
 mod authenticator_data;
+mod canonical;
 mod client_data;
 mod spki;
+mod stored;
 
 use base64ct::{Base64UrlUnpadded, Encoding};
 use openkey_protocol::message::{
@@ -13,8 +15,7 @@ use openkey_protocol::message::{
 };
 use url::Url;
 use webauthn_rs::prelude::{
-    DiscoverableAuthentication, Passkey as Credential, PasskeyRegistration, Uuid, Webauthn,
-    WebauthnBuilder,
+    DiscoverableAuthentication, PasskeyRegistration, Uuid, Webauthn, WebauthnBuilder,
 };
 use webauthn_rs_proto::{
     AuthenticatorAssertionResponseRaw, AuthenticatorAttestationResponseRaw, PublicKeyCredential,
@@ -28,6 +29,9 @@ use crate::{
 };
 use authenticator_data::{check_assertion, check_registration};
 use client_data::{Ceremony, check_client_data};
+pub(crate) use stored::Credential;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) use stored::PublicKey;
 
 /// COSE algorithms (RFC 9053) that are offered, best first: ES256 and RS256, which the library
 /// verifies and whose public keys browsers give as SubjectPublicKeyInfo. It verifies no EdDSA.
@@ -36,6 +40,10 @@ const ALGORITHMS: [i64; 2] = [-7, -257];
 const MAX_CREDENTIAL_ID: usize = 1023;
 /// Longest attestation object, in bytes: with attestation "none" it is below 2 KiB.
 const MAX_ATTESTATION: usize = 16 * 1024;
+/// Most transports of a new passkey, and the longest name of one, in bytes. WebAuthn Level 3 §5.8.4 has
+/// six, of at most ten letters.
+const MAX_TRANSPORTS: usize = 16;
+const MAX_TRANSPORT: usize = 32;
 /// Longest authenticator data of an assertion, in bytes: 37 without extensions.
 const MAX_AUTHENTICATOR_DATA: usize = 4096;
 /// Longest signature, in bytes: RSA with 4096 bits.
@@ -58,8 +66,8 @@ pub(crate) struct Begun<T> {
 /// What an accepted assertion changes in the stored passkey.
 pub(crate) struct Verified {
     pub(crate) counter: u32,
-    /// The library's credential, if it changed.
-    pub(crate) credential: Option<String>,
+    pub(crate) backup_eligible: bool,
+    pub(crate) backed_up: bool,
 }
 
 impl RelyingParty {
@@ -134,6 +142,17 @@ impl RelyingParty {
         {
             return Err(refuse(ErrorCode::OutOfBounds));
         }
+        if credential.transports.len() > MAX_TRANSPORTS
+            || credential
+                .transports
+                .iter()
+                .any(|name| name.len() > MAX_TRANSPORT)
+        {
+            return Err(refuse_because(
+                ErrorCode::OutOfBounds,
+                "A new passkey has at most 16 transports, each of at most 32 bytes.",
+            ));
+        }
         check_client_data(
             Ceremony::Create,
             credential.client_data_json.as_slice(),
@@ -156,12 +175,12 @@ impl RelyingParty {
         if registered.cred_id().as_ref() as &[u8] != credential.id.as_slice() {
             return Err(refuse(ErrorCode::Internal));
         }
-        let public_key_sha256 = spki::sha256(registered.get_public_key())
-            .ok_or_else(|| refused("The new passkey has a key of a kind that is not supported."))?;
+        let unsupported = || refused("The new passkey has a key of a kind that is not supported.");
+        let public_key_sha256 =
+            spki::sha256(registered.get_public_key()).ok_or_else(unsupported)?;
         Ok(Passkey {
             id: credential.id.clone(),
-            credential: serde_json::to_string(&registered)
-                .map_err(|_| refuse(ErrorCode::Internal))?,
+            credential: Credential::of(registered).ok_or_else(unsupported)?,
             public_key_sha256,
             name: name.to_owned(),
             created_at: now,
@@ -224,8 +243,7 @@ impl RelyingParty {
         check_counter(passkey.counter, counter)?;
         let state: DiscoverableAuthentication =
             serde_json::from_str(state).map_err(|_| refuse(ErrorCode::Internal))?;
-        let mut stored: Credential =
-            serde_json::from_str(&passkey.credential).map_err(|_| refuse(ErrorCode::Internal))?;
+        let stored = passkey.credential.to_library(&passkey.id, passkey.counter);
         let result = self
             .library
             .finish_discoverable_authentication_v2(&authentication(assertion), state, &stored)
@@ -234,15 +252,11 @@ impl RelyingParty {
         if !result.user_verified() || result.counter() != counter {
             return Err(refuse(ErrorCode::Internal));
         }
-        let credential = match stored.update_credential(&result) {
-            Some(true) => {
-                Some(serde_json::to_string(&stored).map_err(|_| refuse(ErrorCode::Internal))?)
-            }
-            _ => None,
-        };
         Ok(Verified {
             counter,
-            credential,
+            // WebAuthn Level 3 §6.1.3: it may become one that can be copied, and stays it.
+            backup_eligible: passkey.credential.backup_eligible || result.backup_eligible(),
+            backed_up: result.backup_state(),
         })
     }
 }
@@ -260,21 +274,14 @@ fn check_counter(stored: u32, counter: u32) -> Result<(), Error> {
 }
 
 fn registration(credential: &NewCredential) -> RegisterPublicKeyCredential {
-    /// More transports than there are is no list of transports.
-    const MAX_TRANSPORTS: usize = 8;
-    let transports = credential
-        .transports
-        .iter()
-        .take(MAX_TRANSPORTS)
-        .filter_map(|transport| transport.parse().ok())
-        .collect();
     RegisterPublicKeyCredential {
         id: Base64UrlUnpadded::encode_string(credential.id.as_slice()),
         raw_id: credential.id.0.clone(),
         response: AuthenticatorAttestationResponseRaw {
             attestation_object: credential.attestation_object.0.clone(),
             client_data_json: credential.client_data_json.0.clone(),
-            transports: Some(transports),
+            // Hints for a page, which this enclave neither keeps nor gives.
+            transports: None,
         },
         type_: "public-key".to_owned(),
         extensions: Default::default(),

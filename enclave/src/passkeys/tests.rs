@@ -31,6 +31,7 @@ struct Data {
     statement: Vec<u8>,
     /// Behind everything else.
     behind: Vec<u8>,
+    transports: Vec<String>,
 }
 
 fn signer() -> SigningKey {
@@ -48,6 +49,7 @@ fn data() -> Data {
         format: "none",
         statement: vec![0xa0],
         behind: Vec::new(),
+        transports: Vec::new(),
     }
 }
 
@@ -102,7 +104,7 @@ impl Data {
             id: id.to_vec().into(),
             attestation_object: object.into_writer().into(),
             client_data_json: client_data("webauthn.create", &begun.options.challenge),
-            transports: Vec::new(),
+            transports: self.transports.clone(),
         };
         party.finish_registration(&begun.state, ORIGIN, &credential, "Phone", 1)
     }
@@ -208,6 +210,53 @@ fn s2_keys_of_other_kinds_are_told_as_that() {
     ] {
         let refused = registered(|data| data.key = key);
         assert_eq!(said(refused), reason("key of another kind"), "{what}");
+    }
+}
+
+#[test]
+fn s2_a_key_says_each_thing_once_and_in_one_way() {
+    // Libraries take the first or the last of two coordinates.
+    let twice = registered(|data| {
+        data.key[0] += 1;
+        data.key.extend([&[0x22, 0x58, 32][..], &[6; 32]].concat());
+    });
+    assert_eq!(said(twice), reason("parameter twice"));
+    // The label 1 as a number of two bytes, and as one of three.
+    for long in [&[0x18, 1][..], &[0x19, 0, 1]] {
+        let refused = registered(|data| {
+            data.key.splice(1..2, long.iter().copied());
+        });
+        assert_eq!(said(refused), reason("number not shortest"), "{long:?}");
+    }
+}
+
+#[test]
+fn s2_extensions_say_each_thing_once() {
+    let behind = vec![0xa2, 0x61, b'x', 1, 0x61, b'x', 2];
+    let party = party();
+    let mut data = data();
+    let passkey = data.register(&party).unwrap();
+    data.flags |= EXTENDED;
+    data.behind = behind;
+    let refused = data.register(&party);
+    assert_eq!(said(refused), reason("extension twice at registration"));
+    let refused = data.assert(&party, &passkey, None);
+    assert_eq!(said(refused), reason("extension twice"));
+    data.behind = vec![0xa1, 0x61, b'x', 1];
+    assert!(data.assert(&party, &passkey, None).is_ok());
+}
+
+#[test]
+fn h4_nothing_that_is_kept_of_a_passkey_grows_with_what_it_says() {
+    let size = |passkey: &Passkey| openkey_protocol::cbor::encode(passkey).unwrap().len();
+    let plain = registered(|_| ()).unwrap();
+    let hints = vec!["internal".to_owned(); MAX_TRANSPORTS];
+    let hinted = registered(|data| data.transports = hints).unwrap();
+    assert_eq!(size(&plain), size(&hinted));
+    assert!(size(&plain) < 512, "{}", size(&plain));
+    for transports in [vec![String::new(); 17], vec!["x".repeat(33)]] {
+        let refused = registered(|data| data.transports = transports);
+        assert_eq!(said(refused), reason("transports"));
     }
 }
 

@@ -7,7 +7,7 @@ use openkey_protocol::message::{EnclaveEvent, Error, ErrorCode};
 use super::Platform;
 use crate::{
     clock::{MAX_READING_AGE, MAX_UNREAD},
-    errors::refuse,
+    errors::{refuse, refuse_because},
     nsm::NsmError,
 };
 
@@ -80,9 +80,12 @@ impl Platform {
     /// Notes a failure of the NSM and gives the refusal for it.
     pub(crate) fn nsm_failed(&self, error: NsmError) -> Error {
         self.events.record(EnclaveEvent::NsmFailed);
-        refuse(match error {
-            NsmError::Busy => ErrorCode::TooMany,
-            _ => ErrorCode::Unavailable,
-        })
+        match error {
+            NsmError::Busy => refuse_because(
+                ErrorCode::Busy,
+                "Too many requests wait for the security module already. Nothing was done.",
+            ),
+            _ => refuse(ErrorCode::Unavailable),
+        }
     }
 }

@@ -46,7 +46,7 @@ impl<S: RecordStore> Enclave<S> {
         check_confirmation(&ticket.content, &request)?;
         let shown = ticket.content.account.map(|whose| whose.head);
         let account = shown.as_ref().map(|head| &head.account);
-        let place = self.place(user_handle(&ticket.content, &request)?).await;
+        let place = self.place(user_handle(&ticket.content, &request)?).await?;
         // The record that a commit was decided on which the store may have kept.
         let mut open = None;
         for _ in 0..ATTEMPTS {
@@ -107,7 +107,7 @@ impl<S: RecordStore> Enclave<S> {
             passkey,
             assertion,
         )?;
-        passkey.answered(verified);
+        passkey.answered(&verified);
         passkey.used_at = Some(now);
         let approved_by = ApprovedBy {
             id: passkey.id.clone(),

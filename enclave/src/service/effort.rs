@@ -1,11 +1,13 @@
 //! How much reading an account may have the enclave do.
 //!
 //! Whoever holds a read token of an account may propose something to be signed, as often as they like,
-//! and the host sees those tokens. Reading a large document of typed data takes some hundred times as long as answering any other
-//! request. So large payloads are paid for with a budget of CPU time that each account has, and
-//! that comes back with time. Small payloads cost no more than other requests; they are always
-//! read, so that somebody else's proposals do not keep an account's owner from signing what people
-//! usually sign.
+//! and the host sees those tokens. Reading a payload can take many times as long as answering any other
+//! request. So every payload is paid for with a budget of CPU time that each account has, and that
+//! comes back with time. What people usually sign takes less than a hundredth of it.
+//!
+//! Accounts cost little to make. So all accounts together have a budget, too: while it is used up, each
+//! account has a tenth of its own. Whoever signs now and then has that tenth; whoever spends more
+//! waits, with however many accounts.
 
 use std::{
     collections::HashMap,
@@ -13,17 +15,18 @@ use std::{
     time::Duration,
 };
 
-use openkey_protocol::message::{AccountId, Error, ErrorCode, Payload};
+use openkey_protocol::message::{AccountId, Error, ErrorCode};
 use rustix::time::{ClockId, clock_gettime};
 
 use crate::errors::refuse_because;
 
-/// Payloads of at most so many bytes are not counted. Nearly all that applications ask people to
-/// sign is smaller.
-const FREE: usize = 4 * 1024;
-/// CPU time that an account may use for large payloads in a minute, in microseconds. It may be
-/// exceeded by one payload on each thread.
+/// CPU time that an account may use for payloads in a minute, in microseconds. It may be exceeded by
+/// one payload on each thread.
 const BUDGET: u64 = 500_000;
+/// What an account may use while all accounts together have used [`SHARED`].
+const MODEST: u64 = BUDGET / 10;
+/// CPU time of all accounts in a minute before each has [`MODEST`] only: a quarter of one processor.
+const SHARED: u64 = 15_000_000;
 /// How long it takes until a used-up budget is whole again, in milliseconds.
 const WINDOW: u64 = 60_000;
 /// Accounts whose use is remembered: those that have used the most of their budget.
@@ -31,10 +34,16 @@ const ACCOUNTS: usize = 4096;
 
 /// The use of all accounts.
 #[derive(Default)]
-pub(crate) struct Effort(Mutex<HashMap<AccountId, Used>>);
+pub(crate) struct Effort(Mutex<Uses>);
+
+#[derive(Default)]
+struct Uses {
+    accounts: HashMap<AccountId, Used>,
+    all: Used,
+}
 
 /// What is not yet paid back.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default)]
 struct Used {
     micros: u64,
     /// When that was so. Milliseconds since 1970.
@@ -42,10 +51,17 @@ struct Used {
 }
 
 impl Used {
-    /// What is left of it at a later time.
-    fn now(self, now: u64) -> u64 {
-        let back = now.saturating_sub(self.at).saturating_mul(BUDGET) / WINDOW;
+    /// What is left of it at a later time, of a budget that is whole after [`WINDOW`].
+    fn now(self, budget: u64, now: u64) -> u64 {
+        let back = now.saturating_sub(self.at).saturating_mul(budget) / WINDOW;
         self.micros.saturating_sub(back)
+    }
+
+    fn add(&mut self, budget: u64, now: u64, micros: u64) {
+        *self = Self {
+            micros: self.now(budget, now).saturating_add(micros),
+            at: now,
+        };
     }
 }
 
@@ -58,18 +74,13 @@ impl Effort {
     pub(super) fn read<T>(
         &self,
         account: AccountId,
-        payload: &Payload,
         now: u64,
         read: impl FnOnce() -> Result<T, Error>,
     ) -> Result<T, Error> {
-        let (Payload::Text(text) | Payload::Siwe(text) | Payload::TypedData(text)) = payload;
-        if text.len() <= FREE {
-            return read();
-        }
-        if self.used(&account, now) >= BUDGET {
+        if self.used(&account, now) >= self.budget(now) {
             return Err(refuse_because(
                 ErrorCode::TooMany,
-                "This account has proposed too many large requests. Try again in a minute.",
+                "Reading what this account has proposed took too much time. Try again in a minute.",
             ));
         }
         // No `await` in between: the thread's clock counts this payload and nothing else.
@@ -79,22 +90,35 @@ impl Effort {
         result
     }
 
+    /// What an account may use at present.
+    fn budget(&self, now: u64) -> u64 {
+        let uses = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if uses.all.now(SHARED, now) < SHARED {
+            BUDGET
+        } else {
+            MODEST
+        }
+    }
+
     fn used(&self, account: &AccountId, now: u64) -> u64 {
-        let accounts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        accounts.get(account).map_or(0, |used| used.now(now))
+        let uses = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let used = uses.accounts.get(account);
+        used.map_or(0, |used| used.now(BUDGET, now))
     }
 
     fn charge(&self, account: AccountId, now: u64, took: Duration) {
-        let mut accounts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut uses = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let took = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
-        let before = accounts.get(&account).map_or(0, |used| used.now(now));
-        let micros = before.saturating_add(took);
-        accounts.insert(account, Used { micros, at: now });
+        uses.all.add(SHARED, now, took);
+        let accounts = &mut uses.accounts;
+        accounts.entry(account).or_default().add(BUDGET, now, took);
         if accounts.len() > ACCOUNTS {
-            accounts.retain(|_, used| used.now(now) > 0);
+            accounts.retain(|_, used| used.now(BUDGET, now) > 0);
         }
         if accounts.len() > ACCOUNTS {
-            let least = accounts.iter().min_by_key(|(_, used)| used.now(now));
+            let least = accounts
+                .iter()
+                .min_by_key(|(_, used)| used.now(BUDGET, now));
             if let Some(least) = least.map(|(account, _)| *account) {
                 accounts.remove(&least);
             }
@@ -115,34 +139,48 @@ mod tests {
 
     const START: u64 = 1_700_000_000_000;
 
-    fn large() -> Payload {
-        Payload::TypedData("x".repeat(FREE + 1))
-    }
-
     fn account(number: u32) -> AccountId {
         let mut id = [0; 32];
         id[..4].copy_from_slice(&number.to_be_bytes());
         AccountId(id)
     }
 
-    fn read(effort: &Effort, of: u32, payload: &Payload, now: u64) -> Result<(), ErrorCode> {
-        let read = effort.read(account(of), payload, now, || Ok(()));
+    fn read(effort: &Effort, of: u32, now: u64) -> Result<(), ErrorCode> {
+        let read = effort.read(account(of), now, || Ok(()));
         read.map_err(|error| error.code)
     }
 
     #[test]
-    fn h4_a_used_up_budget_refuses_large_payloads_of_one_account_for_a_while() {
+    fn h4_a_used_up_budget_refuses_payloads_of_one_account_for_a_while() {
         let effort = Effort::default();
         effort.charge(account(1), START, Duration::from_micros(2 * BUDGET));
-        assert_eq!(read(&effort, 1, &large(), START), Err(ErrorCode::TooMany));
-        assert_eq!(read(&effort, 2, &large(), START), Ok(()));
-        let small = Payload::TypedData("x".repeat(FREE));
-        assert_eq!(read(&effort, 1, &small, START), Ok(()));
+        assert_eq!(read(&effort, 1, START), Err(ErrorCode::TooMany));
+        assert_eq!(read(&effort, 2, START), Ok(()));
         // twice the budget takes a window until there is some of it, and two until it is whole
         let almost = START + WINDOW - 1;
-        assert_eq!(read(&effort, 1, &large(), almost), Err(ErrorCode::TooMany));
-        assert_eq!(read(&effort, 1, &large(), START + WINDOW + 1), Ok(()));
+        assert_eq!(read(&effort, 1, almost), Err(ErrorCode::TooMany));
+        assert_eq!(read(&effort, 1, START + WINDOW + 1), Ok(()));
         assert_eq!(effort.used(&account(1), START + 2 * WINDOW + 1), 0);
+    }
+
+    #[test]
+    fn h4_many_accounts_together_leave_each_a_modest_budget() {
+        let effort = Effort::default();
+        // Ada has signed a little, and each of the others less than its own budget.
+        effort.charge(account(0), START, Duration::from_micros(MODEST / 2));
+        let most = BUDGET - 1;
+        let greedy = u32::try_from(SHARED / most + 1).unwrap();
+        for number in 1..=greedy {
+            assert_eq!(read(&effort, number, START), Ok(()));
+            effort.charge(account(number), START, Duration::from_micros(most));
+        }
+        for number in 1..=greedy {
+            assert_eq!(read(&effort, number, START), Err(ErrorCode::TooMany));
+        }
+        assert_eq!(read(&effort, 0, START), Ok(()));
+        assert_eq!(read(&effort, greedy + 1, START), Ok(()));
+        let later = START + WINDOW;
+        assert_eq!(read(&effort, 1, later), Ok(()));
     }
 
     #[test]
@@ -152,12 +190,12 @@ mod tests {
         for number in 1..=u32::try_from(2 * ACCOUNTS).unwrap() {
             effort.charge(account(number), START, Duration::from_micros(10));
         }
-        assert!(effort.0.lock().unwrap().len() <= ACCOUNTS);
-        assert_eq!(read(&effort, 0, &large(), START), Err(ErrorCode::TooMany));
+        assert!(effort.0.lock().unwrap().accounts.len() <= ACCOUNTS);
+        assert_eq!(read(&effort, 0, START), Err(ErrorCode::TooMany));
         // those whose budget is whole again are forgotten first
         let later = START + WINDOW;
         effort.charge(account(0), later, Duration::from_micros(BUDGET));
-        assert_eq!(read(&effort, 0, &large(), later), Err(ErrorCode::TooMany));
+        assert_eq!(read(&effort, 0, later), Err(ErrorCode::TooMany));
     }
 
     #[test]
@@ -168,7 +206,7 @@ mod tests {
             while thread_time() - began < Duration::from_millis(20) {}
             Err::<(), _>(refuse_because(ErrorCode::TypedDataRefused, "no"))
         };
-        let refused = effort.read(account(1), &large(), START, work).unwrap_err();
+        let refused = effort.read(account(1), START, work).unwrap_err();
         assert_eq!(refused.code, ErrorCode::TypedDataRefused);
         let used = effort.used(&account(1), START);
         assert!((20_000..200_000).contains(&used), "{used}");

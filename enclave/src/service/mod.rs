@@ -16,6 +16,7 @@ mod read;
 mod records;
 mod secrets;
 mod sign_up;
+mod turns;
 mod upgrades;
 
 use std::sync::{
@@ -42,9 +43,9 @@ pub(crate) use buckets::{Buckets, MAX_ENTRIES};
 pub(crate) use effort::Effort;
 pub use history::TOLERANCE;
 pub(crate) use kept::Shown;
-pub(crate) use records::Locks;
 pub use secrets::MAX_SECRETS;
 pub(crate) use sign_up::SignUps;
+pub(crate) use turns::Turns;
 pub use upgrades::Successor;
 pub(crate) use upgrades::{KnownSuccessors, Upgrades};
 
@@ -68,7 +69,7 @@ pub struct Enclave<S> {
     pub(crate) store: S,
     pub(crate) versions: Versions,
     pub(crate) buckets: Buckets,
-    pub(crate) locks: Locks,
+    pub(crate) turns: Turns,
     pub(crate) sign_ups: SignUps,
     /// What was seen of secrets and successors.
     pub(crate) kept_versions: Versions,
@@ -100,7 +101,7 @@ impl<S: RecordStore> Enclave<S> {
             store,
             versions: Versions::new(capacity.accounts),
             buckets: Buckets::new(capacity.buckets),
-            locks: Locks::new(),
+            turns: Turns::default(),
             sign_ups: SignUps::new(capacity.sign_ups_per_minute),
             kept_versions: Versions::new(KEPT),
             shown: Shown::default(),

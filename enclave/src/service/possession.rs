@@ -41,7 +41,7 @@ impl<S: RecordStore> Enclave<S> {
                 possession,
             )
             .map_err(refused)?;
-        passkey.answered(verified);
+        passkey.answered(&verified);
         Ok(Change::AddPasskey(passkey))
     }
 }

@@ -65,7 +65,7 @@ impl<S: RecordStore> Enclave<S> {
     async fn proposed(&self, request: &Propose) -> Result<(Place<'_>, Loaded), Error> {
         let (account, head) = (Some(&request.account), request.head.as_ref());
         if let Action::Confirm { receipt } = &request.action {
-            let place = self.place(request.user_handle).await;
+            let place = self.place(request.user_handle).await?;
             let loaded = self.load_any(&place, account, head).await?;
             // As if there were no account: its state is not a stranger's to know.
             if loaded.account.receipt != *receipt {
@@ -75,7 +75,7 @@ impl<S: RecordStore> Enclave<S> {
             return Ok((place, loaded));
         }
         let token = self.proposer(request)?;
-        let place = self.place(request.user_handle).await;
+        let place = self.place(request.user_handle).await?;
         let loaded = self.load(&place, account, head).await?;
         token.check_passkey(&loaded.account)?;
         Ok((place, loaded))
@@ -95,7 +95,7 @@ impl<S: RecordStore> Enclave<S> {
         // The page vouches for itself alone: which site gave the person the payload is not known.
         let asker = Asker::Page(&request.origin);
         let read = || read_payload(payload, &address, asker, now);
-        let read = self.effort.read(loaded.account.id, payload, now, read)?;
+        let read = self.effort.read(loaded.account.id, now, read)?;
         let digest = Hash32(read.digest);
         let origin = request.origin.clone();
         let draft = Draft::new(read.kind, read.summary, change, digest, origin)
@@ -158,7 +158,7 @@ impl<S: RecordStore> Enclave<S> {
             now,
         )?;
         let shown = &context.account.head;
-        let place = self.place(context.account.user_handle).await;
+        let place = self.place(context.account.user_handle).await?;
         let loaded = self.load(&place, Some(&shown.account), None).await?;
         if loaded.hash != shown.hash {
             return Err(refuse(ErrorCode::AccountChanged));

@@ -100,7 +100,7 @@ impl<S: RecordStore> Enclave<S> {
 
     pub(super) async fn read(&self, request: Read) -> Result<Response, Error> {
         let token = self.redeem_token(&request.token)?;
-        let place = self.place(token.user_handle).await;
+        let place = self.place(token.user_handle).await?;
         let loaded = self
             .load(&place, Some(&token.account), request.head.as_ref())
             .await?;

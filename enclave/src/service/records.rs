@@ -9,12 +9,12 @@ use openkey_protocol::{
     store::{RecordStore, StoreError},
 };
 use sha2::{Digest, Sha256};
-use tokio::sync::{Mutex, MutexGuard};
 
 use super::{
     Enclave, UNCONFIRMED_LIFE,
     history::{History, State, Word},
     internal,
+    turns::Turn,
 };
 use crate::{
     account::{Account, SCHEMA},
@@ -25,24 +25,11 @@ use crate::{
     versions::Seen,
 };
 
-/// Locks for all accounts: enough that two accounts seldom share one.
-const STRIPES: usize = 1024;
-
-/// One request at a time for each account of this enclave. Replicas are kept apart by the store's
-/// compare-and-swap; this only keeps two requests from seeing each other's half of the memory.
-pub(crate) struct Locks(Vec<Mutex<()>>);
-
-impl Locks {
-    pub(crate) fn new() -> Self {
-        Self((0..STRIPES).map(|_| Mutex::new(())).collect())
-    }
-}
-
-/// Where an account lies, by its user handle, and the lock on that place.
+/// Where an account lies, by its user handle, and the turn of a request about it.
 pub(super) struct Place<'a> {
     pub(super) id: RecordId,
     pub(super) user_handle: UserHandle,
-    _guard: Option<MutexGuard<'a, ()>>,
+    _turn: Turn<'a>,
 }
 
 /// An account as it stands.
@@ -88,20 +75,14 @@ pub(super) enum Committed {
 }
 
 impl<S: RecordStore> Enclave<S> {
-    /// Takes the lock on an account's place.
-    pub(super) async fn place(&self, user_handle: UserHandle) -> Place<'_> {
+    /// Waits for a request's turn at an account's place, unless too many wait already.
+    pub(super) async fn place(&self, user_handle: UserHandle) -> Result<Place<'_>, Error> {
         let id = self.sealer.record_id(Kind::Account, &user_handle.0, 0);
-        let [one, two, ..] = id.0;
-        let stripe = usize::from(u16::from_be_bytes([one, two])) % STRIPES;
-        let guard = match self.locks.0.get(stripe) {
-            Some(lock) => Some(lock.lock().await),
-            None => None,
-        };
-        Place {
+        Ok(Place {
             id,
             user_handle,
-            _guard: guard,
-        }
+            _turn: self.turns.enter(id).await?,
+        })
     }
 
     /// Reads an account that must exist. `account` is whose record the caller expects there.

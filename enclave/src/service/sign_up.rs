@@ -175,7 +175,7 @@ impl<S: RecordStore> Enclave<S> {
             now,
         )?;
         let account = account_id(&context.user_handle, &passkey.public_key_sha256);
-        let place = self.place(context.user_handle).await;
+        let place = self.place(context.user_handle).await?;
         if let Some(loaded) = self.find(&place, None).await? {
             let done = self.again(context, &passkey, &account, &loaded)?;
             self.shown(&place, &loaded).await;

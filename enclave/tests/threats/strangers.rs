@@ -1,14 +1,31 @@
 //! Strangers who know an account's ids, and the host's own client: nothing of the account is theirs.
 
-use openkey_protocol::message::{
-    AccountId, Action, Bytes, Error, ErrorCode, Hash32, KeyId, Payload, Propose, Request, Response,
-    UserHandle,
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
 };
 
+use openkey_protocol::{
+    cbor,
+    message::{
+        AccountId, Action, Approve, Bare, Bytes, Class, Error, ErrorCode, Hash32, KeyId,
+        NewCredential, PasskeyCreated, Payload, Propose, Record, RecordId, Reply, Request,
+        Response, SignIn, UserHandle, Write,
+    },
+    store::{RecordStore, StoreError},
+};
+use tokio::task::JoinSet;
+
 use crate::common::{
-    Person, World, ask, code,
+    Authenticator, ORIGIN, Person, TestStore, World, ask, call, code,
     person::{prompted, text},
 };
+
+fn sign_in() -> Request {
+    Request::SignIn(SignIn {
+        origin: ORIGIN.to_owned(),
+    })
+}
 
 const TOKEN_LIFE: u64 = 900_000;
 
@@ -128,6 +145,95 @@ async fn e17_strangers_spend_nothing_of_an_accounts_budget() {
         code(ask(&enclave, &asked).await),
         Some(ErrorCode::TypedDataRefused)
     );
+}
+
+/// A store that answers nothing while it is held.
+#[derive(Clone, Default)]
+struct Held {
+    store: TestStore,
+    held: Arc<AtomicBool>,
+}
+
+impl RecordStore for Held {
+    async fn get(&self, ids: Vec<RecordId>) -> Result<Vec<Option<Record>>, StoreError> {
+        while self.held.load(Ordering::SeqCst) {
+            tokio::task::yield_now().await;
+        }
+        self.store.get(ids).await
+    }
+
+    async fn commit(&self, writes: Vec<Write>) -> Result<(), StoreError> {
+        self.store.commit(writes).await
+    }
+}
+
+#[tokio::test]
+async fn h8_requests_about_one_account_hold_few_places() {
+    let world = World::with_store(Held::default());
+    let enclave = Arc::new(world.boot().await);
+    let mut ada = Person::register(&enclave, 1).await;
+    let Ok(Response::Prompted(sign_in)) = ask(&enclave, &sign_in()).await else {
+        panic!("no prompt");
+    };
+    let mut nobody = Authenticator::new(9);
+    nobody.user_handle = vec![0x77; 16];
+    let approval = ada.approval(&sign_in, nobody.get(&sign_in.options));
+    let floods = [
+        // Of one's own account, and of one that does not exist.
+        ada.proposal(text("x")),
+        Request::Approve(Approve {
+            head: None,
+            ..approval
+        }),
+    ];
+    for flood in floods {
+        world.store.held.store(true, Ordering::SeqCst);
+        let mut asked = JoinSet::new();
+        for _ in 0..480 {
+            let (enclave, flood) = (Arc::clone(&enclave), flood.clone());
+            asked.spawn(async move { code(ask(&enclave, &flood).await) });
+        }
+        for _ in 0..1000 {
+            tokio::task::yield_now().await;
+        }
+        let mut busy = 0;
+        while let Some(refused) = asked.try_join_next() {
+            assert_eq!(refused.unwrap(), Some(ErrorCode::Busy));
+            busy += 1;
+        }
+        // The one that is served, and four that wait.
+        assert_eq!((busy, asked.len()), (475, 5));
+        world.store.held.store(false, Ordering::SeqCst);
+        while asked.join_next().await.is_some() {}
+    }
+    ada.act(&enclave, text("as if nothing had been"))
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn h4_a_call_with_many_items_is_refused_before_anything_is_built() {
+    let world = World::new();
+    let enclave = world.boot().await;
+    let asked = |transports: usize| {
+        Request::PasskeyCreated(PasskeyCreated {
+            context: vec![7; 64].into(),
+            credential: NewCredential {
+                id: [1; 20].into(),
+                attestation_object: Bytes::default(),
+                client_data_json: Bytes::default(),
+                transports: vec!["internal".to_owned(); transports],
+            },
+        })
+    };
+    // The context is judged before the credential.
+    let refused = code(ask(&enclave, &asked(100)).await);
+    assert_eq!(refused, Some(ErrorCode::ContextInvalid));
+    let reply = enclave.answer(Class::Request, &call(&asked(1000))).await;
+    let Ok(Reply::Bare(Bare::Refused(error))) = cbor::decode(&reply) else {
+        panic!("read");
+    };
+    assert_eq!(error.code, ErrorCode::Malformed);
 }
 
 #[tokio::test]

@@ -88,6 +88,9 @@ pub enum ErrorCode {
     TextRefused,
     /// Too many in too short a time.
     TooMany,
+    /// Too many requests wait for the same account, or for evidence: nothing was done, and the same
+    /// request can be repeated after a second.
+    Busy,
     /// No room for another account.
     Full,
     /// Another change came first.

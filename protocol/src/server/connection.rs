@@ -1,15 +1,23 @@
 //! One connection of the server.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    collections::HashSet,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use tokio::{
     io::{AsyncWrite, split},
-    sync::{Semaphore, mpsc, watch},
+    sync::{mpsc, watch},
     task::JoinSet,
     time::{Instant, sleep},
 };
 
-use super::{Handler, Shared, run::answer};
+use super::{
+    Handler, Shared,
+    gate::{Own, Unread},
+    run::answer,
+};
 use crate::{
     frame::{Failure, Frame, FrameError, FrameReader, farewell, handshake, write_frame},
     message::Class,
@@ -53,7 +61,8 @@ pub(super) async fn run<H: Handler>(
     let (answers, outgoing) = mpsc::channel(options.in_flight_per_connection.max(1));
     let writing = tokio::spawn(write(writer, outgoing, options.frame_timeout));
     let mut connection = Connection {
-        places: Arc::new(Semaphore::new(options.in_flight_per_connection)),
+        own: Arc::new(Own::new(options)),
+        open: Arc::default(),
         shared: &shared,
         answers,
         work: JoinSet::new(),
@@ -88,10 +97,11 @@ const fn reason(error: &FrameError) -> Option<Failure> {
 /// Writes answers until there are no more, or the peer stops taking them.
 async fn write<W: AsyncWrite + Unpin>(
     mut writer: W,
-    mut outgoing: mpsc::Receiver<Frame>,
+    mut outgoing: mpsc::Receiver<Outgoing>,
     limit: Duration,
 ) {
-    while let Some(frame) = outgoing.recv().await {
+    // Its bytes are counted until it is written.
+    while let Some((frame, _unread)) = outgoing.recv().await {
         let id = match &frame {
             Frame::Reply { id, .. } | Frame::Failure { id, .. } => *id,
             Frame::Hello { .. } | Frame::Request { .. } => 0,
@@ -107,10 +117,15 @@ async fn write<W: AsyncWrite + Unpin>(
     }
 }
 
+/// A frame to be written, and the room that it takes until then; failures take none.
+type Outgoing = (Frame, Option<Unread>);
+
 struct Connection<'a, H> {
     shared: &'a Arc<Shared<H>>,
-    places: Arc<Semaphore>,
-    answers: mpsc::Sender<Frame>,
+    own: Arc<Own>,
+    /// The ids of requests that have no answer yet.
+    open: Arc<Mutex<HashSet<u64>>>,
+    answers: mpsc::Sender<Outgoing>,
     work: JoinSet<()>,
 }
 
@@ -145,6 +160,10 @@ impl<H: Handler> Connection<'_, H> {
                     class,
                     deadline_ms,
                 })) => {
+                    // Its answer could not be told from that of the other.
+                    if lock(&self.open).contains(&id) {
+                        return self.send(farewell(Failure::Malformed)).await;
+                    }
                     let failure = if stopping {
                         Some(Failure::Stopping)
                     } else {
@@ -170,23 +189,43 @@ impl<H: Handler> Connection<'_, H> {
 
     /// Fails only if the writer has ended, which the next turn sees.
     async fn send(&self, frame: Frame) {
-        let _ = self.answers.send(frame).await;
+        let _ = self.answers.send((frame, None)).await;
     }
 
     /// Begins the work on a request, if there is room.
     fn begin(&mut self, id: u64, class: Class, body: Vec<u8>, ms: u32) -> Option<Failure> {
-        let Some(pass) = self.shared.gate.enter(class, body.len(), &self.places) else {
+        let Some(pass) = self.shared.gate.enter(class, body.len(), &self.own) else {
             return Some(Failure::Busy);
         };
         let time = Duration::from_millis(ms.into()).min(self.shared.options.longest_deadline);
         let deadline = Instant::now() + time;
         let (shared, answers) = (Arc::clone(self.shared), self.answers.clone());
+        let (own, open) = (Arc::clone(&self.own), Arc::clone(&self.open));
+        lock(&open).insert(id);
         self.work.spawn(async move {
             let frame = answer(&shared.handler, id, class, body, deadline).await;
+            let outgoing = match &frame {
+                Frame::Reply { body, .. } => match shared.gate.keep(body.0.len(), &own) {
+                    Some(unread) => (frame, Some(unread)),
+                    // The peer had its time to read those before it.
+                    None => {
+                        let failure = Failure::Deadline;
+                        (Frame::Failure { id, failure }, None)
+                    }
+                },
+                _ => (frame, None),
+            };
+            // From here on others may ask: what waits below is this connection's own affair.
+            let place = pass.done();
+            lock(&open).remove(&id);
             // Fails if the peer is gone: then nobody waits for it.
-            let _ = answers.send(frame).await;
-            drop(pass);
+            let _ = answers.send(outgoing).await;
+            drop(place);
         });
         None
     }
+}
+
+fn lock(open: &Mutex<HashSet<u64>>) -> MutexGuard<'_, HashSet<u64>> {
+    open.lock().unwrap_or_else(PoisonError::into_inner)
 }

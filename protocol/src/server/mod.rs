@@ -53,8 +53,16 @@ pub struct ServerOptions {
     /// Requests of [`Class::Evidence`] at once: the NSM is slow and serial, and signing must not
     /// wait for it.
     pub evidence_in_flight: usize,
+    /// The same on one connection: where each is another client's, none has all of those places.
+    pub evidence_per_connection: usize,
     /// Bytes of the bodies of all requests at once: an enclave's memory is fixed.
     pub bytes_in_flight: usize,
+    /// Bytes of the answers on all connections that are not written yet. An answer that finds no room
+    /// is dropped, and its client is told that the effect is unknown.
+    pub answers_unread: usize,
+    /// The same on one connection. While there is no room in it for the longest answer, new requests
+    /// of this connection are refused.
+    pub answers_unread_per_connection: usize,
     /// Longest time for a request, whatever its client says.
     pub longest_deadline: Duration,
     /// Longest time for a hello, and for a frame from its first byte to its last.
@@ -74,7 +82,10 @@ impl Default for ServerOptions {
             in_flight_per_connection: 64,
             in_flight: 256,
             evidence_in_flight: 8,
+            evidence_per_connection: 8,
             bytes_in_flight: 32 << 20,
+            answers_unread: 32 << 20,
+            answers_unread_per_connection: 16 << 20,
             longest_deadline: Duration::from_secs(60),
             frame_timeout: Duration::from_secs(10),
             idle_timeout: Duration::from_secs(300),

@@ -345,6 +345,7 @@ const fn is_final(code: openkey_protocol::message::ErrorCode) -> bool {
     !matches!(
         code,
         ErrorCode::TooMany
+            | ErrorCode::Busy
             | ErrorCode::Conflict
             | ErrorCode::OutcomeUnknown
             | ErrorCode::Unavailable

@@ -1,6 +1,7 @@
 //! The server against clients that do not behave.
 
 mod puppet;
+mod shares;
 
 use std::{sync::atomic::Ordering, time::Duration};
 
