@@ -121,7 +121,7 @@ scenario('a_session_outlives_a_reload_and_can_be_forgotten', async () => {
   await page.locator('[data-connected]').waitFor({ state: 'detached' });
   await person.button('Connect').click();
   await person.approve();
-  await page.getByText('It kept your space already.').waitFor();
+  await page.getByText('It says that it keeps your space already.').waitFor();
   await person.button('Write and read back').click();
   await page.locator('[data-read]').waitFor();
   await person.leave();
