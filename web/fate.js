@@ -43,6 +43,7 @@ export const FATES = {
   account_changed: 'open',
   conflict: 'open',
   outcome_unknown: 'open',
+  busy: 'open',
   too_many: 'open',
   full: 'open',
 
