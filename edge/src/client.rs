@@ -8,22 +8,47 @@ use ipnet::IpNet;
 /// The header of the trusted hop.
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
+/// Shares of a /56, which is often one household: the first of what a client has.
+const HOUSEHOLD: (u8, usize) = (56, 4);
+/// Shares of a /48, which is often one company, and may be a part of a mobile network.
+const SITE: (u8, usize) = (48, 16);
+
 /// Clients are told apart by IPv4 address, and by the /64 of an IPv6 address: whoever has one has
-/// all of it.
+/// all of it. Whoever has a /64 often has its /56 or /48, too: those are counted as well, with the
+/// shares that [`Self::networks`] names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct ClientKey(IpAddr);
+pub struct ClientKey {
+    network: IpAddr,
+    bits: u8,
+}
 
 impl ClientKey {
     /// Whose address it is.
     #[must_use]
     pub fn of(address: IpAddr) -> Self {
         match address.to_canonical() {
-            IpAddr::V6(v6) => {
-                const NETWORK: u128 = !0 << 64;
-                Self(Ipv6Addr::from_bits(v6.to_bits() & NETWORK).into())
-            }
-            v4 => Self(v4),
+            IpAddr::V6(v6) => Self::v6(v6, 64),
+            network => Self { network, bits: 32 },
         }
+    }
+
+    const fn v6(address: Ipv6Addr, bits: u8) -> Self {
+        let host = 128 - bits as u32;
+        let network = Ipv6Addr::from_bits(address.to_bits() >> host << host);
+        Self {
+            network: IpAddr::V6(network),
+            bits,
+        }
+    }
+
+    /// The client itself, and the larger networks that count it, each with its number of shares: so
+    /// many times what one client may have.
+    pub fn networks(self) -> impl Iterator<Item = (Self, usize)> {
+        let larger = match self.network {
+            IpAddr::V6(v6) => [HOUSEHOLD, SITE].map(|(bits, of)| Some((Self::v6(v6, bits), of))),
+            IpAddr::V4(_) => [None; 2],
+        };
+        std::iter::once((self, 1)).chain(larger.into_iter().flatten())
     }
 }
 
@@ -110,5 +135,19 @@ mod tests {
         assert_ne!(key("2001:db8::1"), key("2001:db8:0:1::1"));
         assert_ne!(key("192.0.2.1"), key("192.0.2.2"));
         assert_eq!(key("::ffff:192.0.2.1"), key("192.0.2.1"));
+    }
+
+    #[test]
+    fn d18_the_networks_of_one_household_are_counted_together() {
+        let of = |text: &str| ClientKey::of(text.parse().unwrap()).networks();
+        let one: Vec<_> = of("2001:db8:1:100::1").collect();
+        let two: Vec<_> = of("2001:db8:1:1ff::1").collect();
+        let far: Vec<_> = of("2001:db8:1:200::1").collect();
+        assert_eq!(one.iter().map(|row| row.1).collect::<Vec<_>>(), [1, 4, 16]);
+        assert_ne!(one[0], two[0]);
+        assert_eq!(one[1..], two[1..]);
+        assert_ne!(one[1], far[1]);
+        assert_eq!(one[2], far[2]);
+        assert_eq!(of("192.0.2.1").count(), 1);
     }
 }

@@ -1,7 +1,8 @@
 //! What the servers share at their edges: none of it knows what is served.
 //!
 //! * [`listen`]: connections, how many ([`places`]) and how slow; [`client`]: whose they are.
-//! * [`rate`]: who may ask how often; [`body`]: how much memory bodies may take.
+//! * [`rate`]: who may ask how often; [`body`]: how much memory bodies may take; [`framing`]: where
+//!   they end.
 //! * [`metrics`]: what monitoring reads, and where.
 //! * [`request_id`] and [`mod@log`]: what happened, by name; [`stop`]: being asked to.
 //! * [`sqlite`]: one SQLite database, one thread that writes, many writes in one sync.
@@ -14,12 +15,15 @@
 
 pub mod body;
 pub mod client;
+pub mod framing;
 pub mod listen;
 pub mod log;
 pub mod metrics;
+mod pace;
 pub mod places;
 pub mod rate;
 pub mod request_id;
+mod shares;
 pub mod sqlite;
 pub mod stop;
 pub mod turnstile;

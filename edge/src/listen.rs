@@ -5,7 +5,6 @@ use std::{
     error::Error,
     io,
     net::{IpAddr, SocketAddr},
-    pin::Pin,
     sync::Arc,
     time::Duration,
 };
@@ -25,9 +24,11 @@ use tokio::{
     net::{TcpListener, TcpSocket, TcpStream},
     task::JoinSet,
 };
-use tokio_io_timeout::TimeoutStream;
 
-use crate::places::{Place, Places};
+use crate::{
+    pace::Paced,
+    places::{Place, Places, Seat, Work},
+};
 
 /// Connections the system keeps until they are accepted.
 const BACKLOG: u32 = 1024;
@@ -45,7 +46,8 @@ const MIN_HEAD: usize = 8 * 1024;
 /// How many connections, and how slow they may be. For a request's body its handler sets bounds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Open connections: each costs a few tens of KiB, and up to `head_bytes`.
+    /// Open connections: each costs a few tens of KiB, and up to `head_bytes`. When there are so
+    /// many, one without a complete request gives way to the newcomer ([`Places`]).
     pub connections: usize,
     /// Open connections of one [`ClientKey`](crate::client::ClientKey), so that one client cannot take them all. A trusted
     /// proxy is not counted.
@@ -59,7 +61,8 @@ pub struct Limits {
     pub headers: usize,
     /// For a request's head, and for an idle connection to ask again.
     pub header_timeout: Duration,
-    /// For a client to take some of a response.
+    /// For a client to take some of a response: it has that much patience in all, and earns more with
+    /// what it takes.
     pub write_timeout: Duration,
     /// For requests in flight when told to stop.
     pub drain: Duration,
@@ -162,15 +165,29 @@ pub async fn serve<H, F, B>(
         let open = Open::new(place, &observer);
         let handler = handler.clone();
         let stream = prepared(stream, limits.write_timeout);
-        let service = service_fn(move |request: Request<Incoming>| {
+        let seat = open.place.seat();
+        let service = service_fn(move |mut request: Request<Incoming>| {
+            let whole = request.body().is_end_stream().then(|| seat.work());
+            if whole.is_none() {
+                request.extensions_mut().insert(Arriving(Arc::clone(&seat)));
+            }
             let answered = handler(peer, request);
-            async move { Ok::<_, Infallible>(answered.await) }
+            async move {
+                let answer = answered.await;
+                drop(whole);
+                Ok::<_, Infallible>(answer)
+            }
         });
         let connection = graceful.watch(http.serve_connection(TokioIo::new(stream), service));
         tasks.spawn(async move {
-            let _open = open;
-            if let Err(error) = connection.await {
-                tracing::debug!(%error, "a connection ended early");
+            tokio::select! {
+                biased;
+                () = open.place.displaced() => {
+                    tracing::debug!("a connection without a request gave way to a newcomer");
+                }
+                ended = connection => if let Err(error) = ended {
+                    tracing::debug!(%error, "a connection ended early");
+                },
             }
         });
     }
@@ -196,21 +213,32 @@ fn http(limits: &Limits) -> http1::Builder {
     http
 }
 
-/// A stream that gives up on a peer who takes nothing.
-fn prepared(stream: TcpStream, write_timeout: Duration) -> Pin<Box<TimeoutStream<TcpStream>>> {
+/// A stream that gives up on a peer who takes too little.
+fn prepared(stream: TcpStream, write_timeout: Duration) -> Paced<TcpStream> {
     // answers are written whole; without this they would wait for acknowledgements
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "no TCP_NODELAY");
     }
-    let mut stream = TimeoutStream::new(stream);
-    stream.set_write_timeout(Some(write_timeout));
-    Box::pin(stream)
+    Paced::new(stream, write_timeout)
+}
+
+/// Stands in the extensions of a request whose body has not arrived. Whoever reads it whole says
+/// so; until then its connection may have to give way.
+#[derive(Clone, Debug)]
+pub struct Arriving(Arc<Seat>);
+
+impl Arriving {
+    /// The body has arrived; to be held until there is an answer.
+    #[must_use]
+    pub fn arrived(&self) -> Work {
+        self.0.work()
+    }
 }
 
 /// An open connection: its place, and what the observer is told of it.
 struct Open {
     observer: Arc<dyn Observer>,
-    _place: Place,
+    place: Place,
 }
 
 impl Open {
@@ -218,7 +246,7 @@ impl Open {
         observer.opened();
         Self {
             observer: Arc::clone(observer),
-            _place: place,
+            place,
         }
     }
 }

@@ -1,8 +1,15 @@
 //! Structured logs on standard error: what happened, never what was said.
 
-use std::{fmt, str::FromStr};
+use std::{
+    fmt,
+    num::NonZeroU32,
+    str::FromStr,
+    sync::atomic::{AtomicU64, Ordering},
+};
 
 use tracing_subscriber::{EnvFilter, filter::ParseError, fmt::format::FmtSpan};
+
+use crate::rate::{Quota, Rate};
 
 /// How log lines look.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -60,4 +67,51 @@ pub fn init(format: LogFormat, filter: &str) -> Result<(), ParseError> {
         tracing::debug!(%error, "the log was begun before");
     }
     Ok(())
+}
+
+/// Lines about what strangers cause: so many a second, and the others are only counted. A log that
+/// strangers fill hides what matters, and takes the disk.
+#[derive(Debug)]
+pub struct Sparing {
+    rate: Rate<()>,
+    left_out: AtomicU64,
+}
+
+impl Sparing {
+    /// So many lines a second, and as many at once.
+    #[must_use]
+    pub fn new(per_second: NonZeroU32) -> Self {
+        Self {
+            rate: Rate::new(Quota::per_second(per_second), 1),
+            left_out: AtomicU64::new(0),
+        }
+    }
+
+    /// Whether there may be another line; one that may not is counted.
+    pub fn admits(&self) -> bool {
+        let admitted = self.rate.check(&()).is_ok();
+        if !admitted {
+            self.left_out.fetch_add(1, Ordering::Relaxed);
+        }
+        admitted
+    }
+
+    /// How many lines were left out since this was last asked.
+    pub fn left_out(&self) -> u64 {
+        self.left_out.swap(0, Ordering::Relaxed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn h1_strangers_write_few_lines_and_the_rest_is_counted() {
+        let lines = Sparing::new(NonZeroU32::new(20).unwrap());
+        let written = (0..100_000).filter(|_| lines.admits()).count();
+        assert!((20..1000).contains(&written), "{written}");
+        assert_eq!(lines.left_out(), 100_000 - written as u64);
+        assert_eq!(lines.left_out(), 0);
+    }
 }

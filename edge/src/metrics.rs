@@ -3,12 +3,17 @@
 //! Metrics have a listener of their own, on the loopback address unless said otherwise: what they
 //! tell about a server's load is nobody's business who can reach the server.
 
-use std::{fmt, io, net::SocketAddr, str::FromStr, time::Duration};
+use std::{
+    fmt, io,
+    net::{Ipv4Addr, Ipv6Addr, SocketAddr},
+    str::FromStr,
+    time::Duration,
+};
 
 use hyper::{
     Method, Request, Response, StatusCode,
     body::Incoming,
-    header::{ALLOW, CONTENT_TYPE, HeaderValue},
+    header::{ALLOW, CONTENT_TYPE, HOST, HeaderMap, HeaderValue, ORIGIN},
 };
 use rustix::time::{ClockId, clock_gettime};
 use tokio::net::TcpListener;
@@ -143,6 +148,12 @@ async fn answer<F: Future<Output = String>>(
         *response.status_mut() = status;
         response
     };
+    if !is_asked_plainly(request.headers()) {
+        return refused(
+            StatusCode::FORBIDDEN,
+            "Metrics are read under an IP address or localhost, and by no web page.\n",
+        );
+    }
     if request.uri().path() != PATH {
         return refused(StatusCode::NOT_FOUND, "Metrics are at /metrics.\n");
     }
@@ -158,6 +169,26 @@ async fn answer<F: Future<Output = String>>(
     let mut response = Response::new(render().await);
     response.headers_mut().insert(CONTENT_TYPE, PROMETHEUS);
     response
+}
+
+/// Whether a request names this machine by an address, or as `localhost`, and comes from no page. A
+/// page of a name that its owner lets point here (DNS rebinding) asks under that name.
+fn is_asked_plainly(headers: &HeaderMap) -> bool {
+    let mut hosts = headers.get_all(HOST).iter();
+    let host = hosts.next().and_then(|host| host.to_str().ok());
+    let is_here = |host: &str| {
+        let name = match host.rsplit_once(':') {
+            Some((name, port)) if port.parse::<u16>().is_ok() => name,
+            _ => host,
+        };
+        let bare = name
+            .strip_prefix('[')
+            .and_then(|name| name.strip_suffix(']'));
+        name.eq_ignore_ascii_case("localhost")
+            || name.parse::<Ipv4Addr>().is_ok()
+            || bare.is_some_and(|name| name.parse::<Ipv6Addr>().is_ok())
+    };
+    host.is_some_and(is_here) && hosts.next().is_none() && !headers.contains_key(ORIGIN)
 }
 
 /// CPU seconds of this process so far.
@@ -188,8 +219,12 @@ mod tests {
     use super::*;
 
     async fn ask(address: SocketAddr, line: &str) -> String {
+        ask_as(address, line, &format!("host: {address}")).await
+    }
+
+    async fn ask_as(address: SocketAddr, line: &str, host: &str) -> String {
         let mut stream = TcpStream::connect(address).await.unwrap();
-        let request = format!("{line} HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n");
+        let request = format!("{line} HTTP/1.1\r\n{host}\r\nconnection: close\r\n\r\n");
         stream.write_all(request.as_bytes()).await.unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).await.unwrap();
@@ -197,7 +232,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn metrics_are_read_at_one_path_and_nothing_else_is_there() {
+    async fn h6_metrics_are_read_at_one_path_by_no_page_and_nothing_else_is_there() {
         let listen = MetricsListen::At("127.0.0.1:0".parse().unwrap());
         let listener = listen.bind().unwrap().unwrap();
         let address = listener.local_addr().unwrap();
@@ -210,6 +245,23 @@ mod tests {
         for (line, code) in [("GET /", "404"), ("POST /metrics", "405")] {
             let answer = ask(address, line).await;
             assert!(answer.starts_with(&format!("HTTP/1.1 {code} ")), "{answer}");
+        }
+        for host in ["127.0.0.1:9100", "localhost", "LocalHost:1", "[::1]:9100"] {
+            let answer = ask_as(address, "GET /metrics", &format!("host: {host}")).await;
+            assert!(answer.starts_with("HTTP/1.1 200 "), "{host}: {answer}");
+        }
+        for host in [
+            "host: evil.example",
+            "host: evil.example:9100",
+            "host: 127.0.0.1.evil.example",
+            "host: localhost.evil.example",
+            "host: ",
+            "x: y",
+            "host: localhost\r\nhost: localhost",
+            "host: localhost\r\norigin: http://evil.example",
+        ] {
+            let answer = ask_as(address, "GET /metrics", host).await;
+            assert!(answer.starts_with("HTTP/1.1 403 "), "{host}: {answer}");
         }
     }
 

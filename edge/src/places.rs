@@ -1,28 +1,84 @@
-//! Places of a server's connections: in all, and of each client.
+//! Places of a server's connections: in all, and of each client; and who gives way when all are
+//! taken.
 
 use std::{
-    collections::HashMap,
+    cmp::Reverse,
+    collections::{BTreeMap, HashMap},
     net::IpAddr,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU8, Ordering},
+    },
 };
 
 use ipnet::IpNet;
+use tokio::sync::Notify;
 
-use crate::client::ClientKey;
+use crate::{client::ClientKey, shares::Shares};
 
 /// How many connections there may be at once.
+///
+/// When all places are taken, a newcomer displaces a connection that has no complete request under
+/// way: of the client that holds most, the oldest. So whoever takes places by silence takes them
+/// from itself.
 #[derive(Debug)]
 pub struct Places {
-    all: usize,
-    per_client: usize,
+    most: usize,
     trusted_proxy: Option<IpNet>,
     taken: Mutex<Taken>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Taken {
     all: usize,
-    by_client: HashMap<ClientKey, usize>,
+    next: u64,
+    shares: Shares,
+    /// Of each client, the oldest first. Those of the trusted proxy, which speaks for others, are
+    /// not here: they are never displaced.
+    seats: HashMap<ClientKey, BTreeMap<u64, Arc<Seat>>>,
+}
+
+/// What is known of a connection.
+#[derive(Debug, Default)]
+pub(crate) struct Seat {
+    state: AtomicU8,
+    leave: Notify,
+}
+
+/// No complete request is under way.
+const WAITS: u8 = 0;
+/// A complete request is under way.
+const WORKS: u8 = 1;
+/// A newcomer has the place.
+const GONE: u8 = 2;
+
+/// As long as it lives, the connection is not displaced: it has asked, and is owed an answer.
+#[derive(Debug)]
+pub struct Work(Arc<Seat>);
+
+impl Seat {
+    /// A complete request is under way.
+    pub(crate) fn work(self: &Arc<Self>) -> Work {
+        self.pass(WAITS, WORKS);
+        Work(Arc::clone(self))
+    }
+
+    fn pass(&self, from: u8, to: u8) -> bool {
+        let passed = self
+            .state
+            .compare_exchange(from, to, Ordering::SeqCst, Ordering::SeqCst);
+        passed.is_ok()
+    }
+
+    fn waits(&self) -> bool {
+        self.state.load(Ordering::SeqCst) == WAITS
+    }
+}
+
+impl Drop for Work {
+    fn drop(&mut self) {
+        self.0.pass(WORKS, WAITS);
+    }
 }
 
 /// A connection's place; given back when dropped.
@@ -30,6 +86,8 @@ struct Taken {
 pub struct Place {
     of: Arc<Places>,
     key: Option<ClientKey>,
+    number: u64,
+    seat: Arc<Seat>,
 }
 
 impl Places {
@@ -38,34 +96,89 @@ impl Places {
     #[must_use]
     pub fn new(all: usize, per_client: usize, trusted_proxy: Option<IpNet>) -> Arc<Self> {
         Arc::new(Self {
-            all,
-            per_client,
+            most: all,
             trusted_proxy,
-            taken: Mutex::default(),
+            taken: Mutex::new(Taken {
+                all: 0,
+                next: 0,
+                shares: Shares::new(per_client),
+                seats: HashMap::new(),
+            }),
         })
     }
 
-    /// A place for a connection of this peer, unless all, or all of its own, are taken.
+    /// A place for a connection of this peer, unless all of its own are taken, or all there are and
+    /// nobody can give way.
     #[must_use]
     pub fn enter(this: &Arc<Self>, peer: IpAddr) -> Option<Place> {
         let proxy = this.trusted_proxy.as_ref();
         let key = (!proxy.is_some_and(|net| net.contains(&peer))).then(|| ClientKey::of(peer));
-        let mut taken = this.taken.lock().unwrap_or_else(PoisonError::into_inner);
-        if taken.all >= this.all {
+        let mut taken = this.taken();
+        if let Some(key) = key
+            && !taken.shares.take(key, 1)
+        {
             return None;
         }
-        if let Some(key) = key {
-            let own = taken.by_client.entry(key).or_default();
-            if *own >= this.per_client {
-                return None;
+        if taken.all >= this.most && !taken.displace() {
+            if let Some(key) = key {
+                taken.shares.give(key, 1);
             }
-            *own += 1;
+            return None;
         }
         taken.all += 1;
+        let number = taken.next;
+        taken.next += 1;
+        let seat = Arc::new(Seat::default());
+        if let Some(key) = key {
+            let seats = taken.seats.entry(key).or_default();
+            seats.insert(number, Arc::clone(&seat));
+        }
+        drop(taken);
         Some(Place {
             of: Arc::clone(this),
             key,
+            number,
+            seat,
         })
+    }
+
+    fn taken(&self) -> MutexGuard<'_, Taken> {
+        self.taken.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Taken {
+    /// Makes room; `false` if everybody has a request under way.
+    fn displace(&mut self) -> bool {
+        let candidates = self.seats.iter().filter_map(|(key, seats)| {
+            let (number, seat) = seats.iter().find(|(_, seat)| seat.waits())?;
+            let weight = self.shares.weight(*key);
+            Some(((weight, Reverse(*number)), *key, Arc::clone(seat)))
+        });
+        let Some(((_, Reverse(number)), key, seat)) = candidates.max_by_key(|row| row.0) else {
+            return false;
+        };
+        // its request may have come just now
+        if !seat.pass(WAITS, GONE) {
+            return false;
+        }
+        self.remove(key, number);
+        seat.leave.notify_one();
+        true
+    }
+
+    /// Gives a place back, unless a newcomer has it.
+    fn remove(&mut self, key: ClientKey, number: u64) {
+        let Some(seats) = self.seats.get_mut(&key) else {
+            return;
+        };
+        if seats.remove(&number).is_some() {
+            if seats.is_empty() {
+                self.seats.remove(&key);
+            }
+            self.shares.give(key, 1);
+            self.all -= 1;
+        }
     }
 }
 
@@ -75,19 +188,79 @@ impl Place {
     pub const fn client(&self) -> Option<ClientKey> {
         self.key
     }
+
+    /// Ends when a newcomer has the place: then the connection must end.
+    pub async fn displaced(&self) {
+        self.seat.leave.notified().await;
+    }
+
+    pub(crate) fn seat(&self) -> Arc<Seat> {
+        Arc::clone(&self.seat)
+    }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        let mut taken = self.of.taken.lock().unwrap_or_else(PoisonError::into_inner);
-        taken.all -= 1;
-        if let Some(key) = self.key
-            && let Some(own) = taken.by_client.get_mut(&key)
-        {
-            *own -= 1;
-            if *own == 0 {
-                taken.by_client.remove(&key);
-            }
+        let mut taken = self.of.taken();
+        match self.key {
+            Some(key) => taken.remove(key, self.number),
+            None => taken.all -= 1,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn peer(n: u8) -> IpAddr {
+        [127, 0, 0, n].into()
+    }
+
+    fn is_gone(place: &Place) -> bool {
+        place.seat.state.load(Ordering::SeqCst) == GONE
+    }
+
+    #[test]
+    fn h1_silence_gives_way_from_whoever_holds_most_the_oldest_first() {
+        let places = Places::new(6, 4, None);
+        let quiet = Places::enter(&places, peer(1)).unwrap();
+        let greedy: Vec<_> = (0..4)
+            .map(|_| Places::enter(&places, peer(2)).unwrap())
+            .collect();
+        assert!(
+            Places::enter(&places, peer(2)).is_none(),
+            "its own are taken"
+        );
+        let other = Places::enter(&places, peer(3)).unwrap();
+        // its first has asked, and is owed an answer
+        let work = greedy[0].seat().work();
+        let newcomer = Places::enter(&places, peer(4)).unwrap();
+        let gone: Vec<_> = greedy.iter().map(is_gone).collect();
+        assert_eq!(gone, [false, true, false, false]);
+        drop(work);
+        let next = Places::enter(&places, peer(5)).unwrap();
+        assert!(is_gone(&greedy[0]));
+        for place in [&quiet, &other, &newcomer, &next] {
+            assert!(!is_gone(place));
+        }
+        // whoever was displaced gives nothing back a second time
+        drop(greedy);
+        drop((quiet, other, newcomer, next));
+        let taken = places.taken();
+        assert_eq!((taken.all, taken.seats.len()), (0, 0));
+    }
+
+    #[test]
+    fn h1_who_is_being_answered_is_never_displaced() {
+        let places = Places::new(2, 2, None);
+        let (one, two) = (
+            Places::enter(&places, peer(1)).unwrap(),
+            Places::enter(&places, peer(1)).unwrap(),
+        );
+        let working = (one.seat().work(), two.seat().work());
+        assert!(Places::enter(&places, peer(2)).is_none());
+        drop(working);
+        assert!(Places::enter(&places, peer(2)).is_some());
     }
 }

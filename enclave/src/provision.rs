@@ -75,6 +75,12 @@ impl<S: RecordStore> Handler for Service<S> {
 
 impl<S: RecordStore> OnChannel for Service<S> {
     async fn answer_from(&self, class: Class, body: Vec<u8>, peer: Option<&Channel>) -> Vec<u8> {
+        // Nobody signs up on a channel: how often an address may, host-proxy bounds, and it does not
+        // see what is asked here. A sign-up is then of the wrong class, whatever class it names.
+        let class = match class {
+            Class::SignUp => Class::Request,
+            other => other,
+        };
         match peer {
             Some(peer) => self.answer_on_channel(class, &body, peer).await,
             None => self.answer(class, &body).await,

@@ -26,6 +26,7 @@ mod relay;
 mod serve;
 mod services;
 mod store;
+mod turns;
 mod upstream;
 
 pub use config::{Config, EnclaveConfig, ServicesConfig};

@@ -2,21 +2,21 @@
 
 use std::time::Duration;
 
-use openkey_edge::{client::ClientKey, rate::Rate};
+use openkey_edge::{client::ClientKey, rate::ClientRate};
 use openkey_protocol::message::Class;
 
 use crate::config::Limits;
 
 /// Rates per client address and class.
 pub(crate) struct Rates {
-    sign_up: Rate,
-    evidence: Rate,
-    request: Rate,
+    sign_up: ClientRate,
+    evidence: ClientRate,
+    request: ClientRate,
 }
 
 impl Rates {
     pub(crate) fn new(limits: &Limits) -> Self {
-        let rate = |quota| Rate::new(quota, limits.addresses);
+        let rate = |quota| ClientRate::new(quota, limits.addresses);
         Self {
             sign_up: rate(limits.sign_up),
             evidence: rate(limits.evidence),
@@ -43,10 +43,10 @@ impl Rates {
 
     /// How many addresses are remembered.
     pub(crate) fn addresses(&self) -> usize {
-        self.all().map(Rate::keys).into_iter().sum()
+        self.all().map(ClientRate::keys).into_iter().sum()
     }
 
-    const fn all(&self) -> [&Rate; 3] {
+    const fn all(&self) -> [&ClientRate; 3] {
         [&self.sign_up, &self.evidence, &self.request]
     }
 }

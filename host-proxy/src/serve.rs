@@ -18,7 +18,7 @@ use tokio::net::TcpListener;
 
 use crate::{
     config::{ChannelListen, Config, Limits},
-    http::{App, Guard, Readiness, answer, body_budget, numbers, page_policy, router},
+    http::{App, Guard, Readiness, answer, body_budget, numbers, page_policy, refusals, router},
     limits::Rates,
     metrics::Metrics,
     page::Page,
@@ -159,13 +159,14 @@ impl HostProxy {
         let served = (parts.store)(store.clone());
         let servers = serve_enclaves(&config, served, &metrics)?;
         let options = client_options(&config.limits);
+        let places = options.connections * options.in_flight_per_connection;
         let upstreams = config
             .enclaves
             .iter()
             .map(|enclave| {
                 let client = (parts.client)(enclave, options.clone());
                 let pool = metrics.pool(&enclave.id);
-                Upstream::new(enclave.clone(), client, &config.limits, pool)
+                Upstream::new(enclave.clone(), client, places, &config.limits, pool)
             })
             .collect();
         let start = getrandom::u32().map_err(|e| StartError::Other(e.to_string()))?;
@@ -175,7 +176,8 @@ impl HostProxy {
             guard: Guard::new(&config),
             upstreams,
             rates: Rates::new(&config.limits),
-            bodies: body_budget(),
+            bodies: body_budget(&config.limits),
+            refusals: refusals(),
             page,
             page_policy,
             store,
@@ -348,5 +350,9 @@ async fn tidy(app: Arc<App>) {
         ticks.tick().await;
         app.metrics.tidy();
         app.rates.tidy();
+        let left_out = app.refusals.left_out();
+        if left_out > 0 {
+            tracing::info!(left_out, "refusals that have no line of their own");
+        }
     }
 }

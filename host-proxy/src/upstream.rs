@@ -2,15 +2,18 @@
 
 use std::time::Duration;
 
+use openkey_edge::{client::ClientKey, log::Sparing};
 use openkey_protocol::{
     cbor,
     client::{CallError, Client},
     message::{Class, Reply, Response, RootState, Verdict},
 };
+use tokio::time::{Instant, timeout_at};
 
 use crate::{
     config::{EnclaveConfig, Limits},
     metrics::PoolMetrics,
+    turns::{Bounds, Turns},
 };
 
 /// The bytes of a `Call` for the status, in deterministic CBOR (RFC 8949 §4.2.1). The one request of
@@ -42,21 +45,39 @@ pub(crate) struct Upstream {
     client: Client,
     request_deadline: Duration,
     evidence_deadline: Duration,
+    requests: Turns,
+    evidence: Turns,
     metrics: PoolMetrics,
 }
 
 impl Upstream {
-    pub(crate) const fn new(
+    /// `places`: requests that the client carries at once.
+    pub(crate) fn new(
         config: EnclaveConfig,
         client: Client,
+        places: usize,
         limits: &Limits,
         metrics: PoolMetrics,
     ) -> Self {
+        let requests = Bounds {
+            places,
+            places_each: limits.in_flight_per_address,
+            waiting: limits.in_flight,
+            waiting_each: limits.waiting_per_address,
+        };
+        let evidence = Bounds {
+            places: limits.evidence_in_flight,
+            places_each: 1,
+            waiting: limits.evidence_waiting,
+            waiting_each: limits.evidence_waiting_per_address,
+        };
         Self {
             config,
             client,
             request_deadline: limits.request_deadline,
             evidence_deadline: limits.evidence_deadline,
+            requests: Turns::new(requests),
+            evidence: Turns::new(evidence),
             metrics,
         }
     }
@@ -69,17 +90,40 @@ impl Upstream {
         &self.config.member
     }
 
-    /// Carries a request there and its reply back.
-    pub(crate) async fn call(&self, class: Class, body: Vec<u8>) -> Result<Vec<u8>, CallError> {
-        let deadline = match class {
-            Class::Evidence => self.evidence_deadline,
-            Class::SignUp | Class::Request => self.request_deadline,
+    /// Carries a client's request there, when it is its turn, and the reply back. A client that leaves
+    /// keeps its turn until the enclave has answered: asking and leaving gains nothing.
+    pub(crate) async fn call(
+        &self,
+        class: Class,
+        client: ClientKey,
+        body: Vec<u8>,
+        lines: &Sparing,
+    ) -> Result<Vec<u8>, CallError> {
+        let (turns, deadline) = match class {
+            Class::Evidence => (&self.evidence, self.evidence_deadline),
+            Class::SignUp | Class::Request => (&self.requests, self.request_deadline),
         };
+        let until = Instant::now() + deadline;
         let _call = self.metrics.call();
-        let reply = self.client.call(class, body, deadline).await;
+        let reply = match timeout_at(until, turns.enter(client)).await {
+            Ok(Some(turn)) => {
+                let client = self.client.clone();
+                let call = tokio::spawn(async move {
+                    let left = until.saturating_duration_since(Instant::now());
+                    let reply = client.call(class, body, left).await;
+                    drop(turn);
+                    reply
+                });
+                call.await.unwrap_or(Err(CallError::Lost))
+            }
+            Ok(None) => Err(CallError::Busy),
+            Err(_) => Err(CallError::Deadline { sent: false }),
+        };
         if let Err(error) = &reply {
             self.metrics.failed(error);
-            tracing::warn!(enclave = self.id(), %error, "no reply");
+            if lines.admits() {
+                tracing::warn!(enclave = self.id(), %error, "no reply");
+            }
         }
         reply
     }

@@ -60,6 +60,32 @@ fn ask(address: &str, request: &str) -> String {
     answer
 }
 
+/// Strangers do not write the log.
+#[test]
+fn h1_refusals_are_logged_at_a_bounded_rate_and_counted() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut running = Running(started(dir.path(), "127.0.0.1:0").spawn().unwrap());
+    let mut log = BufReader::new(running.0.stderr.take().unwrap()).lines();
+    let address = address(&mut log);
+    let request = "GET /nothing HTTP/1.1\r\nHost: health\r\n\r\n".repeat(1999);
+    let last = "GET /nothing HTTP/1.1\r\nHost: health\r\nConnection: close\r\n\r\n";
+    let answers = ask(&address, &(request + last));
+    assert_eq!(answers.matches("HTTP/1.1 404 ").count(), 2000);
+    let (mut lines, mut left_out) = (0, 0);
+    for line in log {
+        let line: serde_json::Value = serde_json::from_str(&line.unwrap()).unwrap();
+        lines += u64::from(line["message"] == "request");
+        left_out += line["left_out"].as_u64().unwrap_or(0);
+        if lines + left_out == 2000 {
+            break;
+        }
+    }
+    assert!(
+        lines >= 20 && left_out > 1000,
+        "{lines} lines, {left_out} left out"
+    );
+}
+
 /// Where it listens, from its log.
 fn address(log: &mut impl Iterator<Item = std::io::Result<String>>) -> String {
     log.map(|line| serde_json::from_str::<serde_json::Value>(&line.unwrap()).unwrap())

@@ -46,15 +46,20 @@ struct Arriving<B> {
     deadline: Pin<Box<Sleep>>,
     /// Whether there is nothing more to come.
     ended: bool,
+    /// Is told when the whole body has arrived.
+    whole: Option<Whole>,
 }
+
+/// What is done when the whole body has arrived.
+type Whole = Box<dyn FnOnce() + Send>;
 
 /// The body was too slow.
 #[derive(Debug, thiserror::Error)]
 #[error("the body arrives too slowly")]
 struct TooSlow;
 
-/// Holds a body to its pace, from now on.
-pub(crate) fn paced<B: Arrives>(body: B) -> Body {
+/// Holds a body to its pace, from now on; `whole` is called when all of it has arrived.
+pub(crate) fn paced<B: Arrives>(body: B, whole: impl FnOnce() + Send + 'static) -> Body {
     if body.is_end_stream() {
         return Body::empty();
     }
@@ -66,6 +71,7 @@ pub(crate) fn paced<B: Arrives>(body: B) -> Body {
             received: 0,
             deadline: Box::pin(sleep_until(began + PATIENCE)),
             ended: false,
+            whole: Some(Box::new(whole)),
         }),
     })
 }
@@ -82,6 +88,13 @@ impl<B: Arrives> Arriving<B> {
                     self.deadline.as_mut().reset(deadline);
                 }
                 Some(Err(_)) | None => self.ended = true,
+            }
+            let failed = matches!(frame, Some(Err(_)));
+            if !failed
+                && (self.ended || self.body.is_end_stream())
+                && let Some(whole) = self.whole.take()
+            {
+                whole();
             }
             return Poll::Ready(frame.map(|frame| frame.map_err(Into::into)));
         }
@@ -160,7 +173,7 @@ mod tests {
         body: impl Stream<Item = std::io::Result<Bytes>> + Send + 'static,
     ) -> (u64, Duration, bool) {
         let began = Instant::now();
-        let mut body = paced(Body::from_stream(body)).into_data_stream();
+        let mut body = paced(Body::from_stream(body), || ()).into_data_stream();
         let mut bytes = 0;
         while let Some(piece) = body.next().await {
             match piece {

@@ -1,18 +1,19 @@
 //! A node that listens.
 
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use axum::Router;
-use axum::http::header::RETRY_AFTER;
+use axum::http::header::{CONNECTION, RETRY_AFTER};
 use axum::http::{HeaderValue, Method, Request, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use hyper::body::Incoming;
 use openkey_edge::client::{ClientKey, client_address};
-use openkey_edge::listen::{self, Limits};
+use openkey_edge::framing;
+use openkey_edge::listen::{self, Arriving, Limits};
 use openkey_edge::metrics::{self, MetricsListen};
-use openkey_edge::rate::{Quota, Rate};
+use openkey_edge::rate::{ClientRate, Quota};
 use openkey_edge::request_id::{RequestIds, X_REQUEST_ID};
 use openkey_edge::sqlite::Options;
 use tokio::net::TcpListener;
@@ -104,8 +105,8 @@ pub(crate) struct App {
     pub(crate) node: Node,
     pub(crate) metrics: Arc<Metrics>,
     limits: Limits,
-    rate: Option<Rate>,
-    public_rate: Option<Rate>,
+    rate: Option<ClientRate>,
+    public_rate: Option<ClientRate>,
     request_ids: RequestIds,
 }
 
@@ -149,7 +150,7 @@ impl Server {
             ..Options::default()
         };
         let start = getrandom::u32().map_err(|error| StartError::Other(error.to_string()))?;
-        let rate = |quota: Option<Quota>| quota.map(|quota| Rate::new(quota, CLIENTS));
+        let rate = |quota: Option<Quota>| quota.map(|quota| ClientRate::new(quota, CLIENTS));
         let app = Arc::new(App {
             node: Node::open(config, clock, options)?,
             metrics,
@@ -260,11 +261,21 @@ async fn answer(
     let route = routes::route(request.uri().path());
     let method = request.method().clone();
     let client = client_address(peer, app.limits.trusted_proxy.as_ref(), request.headers());
+    let arrived = Arc::new(OnceLock::new());
     let mut response = match refused(app, route, client, &request) {
         Some(refused) => refused,
         None if method == Method::OPTIONS => cors::preflight(route == Route::Public),
         None => {
-            let request = request.map(paced);
+            // an upload may have to give way; what has arrived is carried out and answered
+            let arriving = request.extensions().get::<Arriving>().cloned();
+            let told = Arc::clone(&arrived);
+            let request = request.map(|body| {
+                paced(body, move || {
+                    if let Some(arriving) = arriving {
+                        let _ = told.set(arriving.arrived());
+                    }
+                })
+            });
             match router.call(request).await {
                 Ok(response) => response,
                 Err(never) => match never {},
@@ -315,6 +326,16 @@ fn refused(
             )
                 .into_response(),
         );
+    }
+    if !framing::is_plain_length(request.headers()) {
+        let mut response = (
+            StatusCode::BAD_REQUEST,
+            "Send one Content-Length, without leading zeros",
+        )
+            .into_response();
+        let close = HeaderValue::from_static("close");
+        response.headers_mut().insert(CONNECTION, close);
+        return Some(response);
     }
     let wait = app.check_rate(route, client).err()?;
     let mut response = (StatusCode::TOO_MANY_REQUESTS, "Rate limit exceeded").into_response();

@@ -52,7 +52,8 @@ async fn raw(node: &Running, text: &str) -> String {
 }
 
 async fn get(node: &Running, path: &str, more: &str) -> String {
-    let text = format!("GET {path} HTTP/1.1\r\nhost: a\r\nconnection: close\r\n{more}\r\n");
+    let host = node.address;
+    let text = format!("GET {path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n{more}\r\n");
     raw(node, &text).await
 }
 
@@ -70,6 +71,8 @@ async fn h6_a_request_has_one_reading() {
     assert_eq!(code(&get(&node, "/info", "").await), "200");
     let other = get(&node, "http://other.example/info", "").await;
     assert_eq!(code(&other), "400");
+    let padded = get(&node, "/info", "content-length: 00\r\n").await;
+    assert_eq!(code(&padded), "400");
     for (path, expected) in [
         ("/info/", "404"),
         ("//info", "404"),
@@ -152,6 +155,30 @@ async fn an_address_that_is_taken_is_told_and_nothing_is_made() {
     let refused = Server::start(config, serving, Arc::new(SystemClock)).err();
     assert!(matches!(refused, Some(StartError::Taken(address)) if address == node.address));
     assert!(!dir.path().join("home").exists());
+}
+
+/// Two addresses that take every place, with half a head and with a body that does not come.
+#[tokio::test]
+async fn h1_silent_connections_give_way_to_whoever_asks() {
+    let node = start(|serving| {
+        serving.limits.connections = 6;
+        serving.limits.connections_per_client = 3;
+    })
+    .await;
+    let mut silent = Vec::new();
+    for from in [2, 2, 2, 3, 3, 3] {
+        let socket = tokio::net::TcpSocket::new_v4().unwrap();
+        socket.bind(([127, 0, 0, from], 0).into()).unwrap();
+        let mut stream = socket.connect(node.address).await.unwrap();
+        let half = "POST /delegation/query HTTP/1.1\r\nhost: a\r\ncontent-length: 5\r\n";
+        let end = if from == 2 { "" } else { "\r\n" };
+        stream.write_all(half.as_bytes()).await.unwrap();
+        stream.write_all(end.as_bytes()).await.unwrap();
+        silent.push(stream);
+    }
+    for _ in 0..20 {
+        assert_eq!(code(&get(&node, "/info", "").await), "200");
+    }
 }
 
 /// Whoever reaches the node does not read how it is used: metrics have an address of their own.

@@ -160,6 +160,53 @@ async fn h1_one_client_cannot_take_every_connection_but_the_trusted_proxy_can() 
     }
 }
 
+async fn connect_from(server: &Server, from: u8) -> TcpStream {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind(([127, 0, 0, from], 0).into()).unwrap();
+    socket.connect(server.address).await.unwrap()
+}
+
+/// Addresses that fill every place with half a head, and one whose body never comes.
+#[tokio::test]
+async fn h1_silent_connections_give_way_to_whoever_asks() {
+    let server = start(Limits {
+        connections: 8,
+        connections_per_client: 3,
+        ..Limits::default()
+    });
+    let mut silent = Vec::new();
+    for from in [2, 2, 2, 3, 3, 3] {
+        let mut stream = connect_from(&server, from).await;
+        let half = "POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 5\r\n";
+        stream.write_all(half.as_bytes()).await.unwrap();
+        if from == 3 {
+            stream.write_all(b"\r\n").await.unwrap();
+        }
+        silent.push(stream);
+        server
+            .until_open(isize::try_from(silent.len()).unwrap())
+            .await;
+    }
+    // whoever has asked keeps its place until it is answered
+    let mut asking = connect_from(&server, 2).await;
+    assert!(all(&mut asking).await.starts_with("HTTP/1.1 503 "));
+    let mut asking = connect_from(&server, 4).await;
+    let slow = GET.replace("/ ", "/slow ");
+    asking.write_all(slow.as_bytes()).await.unwrap();
+    server.until_open(7).await;
+    let mut held = Vec::new();
+    for from in 5..15 {
+        let mut stream = connect_from(&server, from).await;
+        stream.write_all(GET.as_bytes()).await.unwrap();
+        let answer = all(&mut stream).await;
+        assert!(answer.starts_with("HTTP/1.1 200 "), "{from}: {answer}");
+        // and takes a place by silence, too
+        held.push(connect_from(&server, from).await);
+    }
+    assert!(all(&mut asking).await.starts_with("HTTP/1.1 200 "));
+    assert_eq!(server.seen.refused.load(Ordering::SeqCst), 1);
+}
+
 /// A client that has ended its own direction waits for its answer, however long that takes.
 #[tokio::test]
 async fn a_half_closed_client_gets_its_answer() {

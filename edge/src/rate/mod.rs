@@ -1,9 +1,12 @@
 //! Who may ask how often.
 
+mod client;
 mod quota;
 mod store;
 
-use std::{fmt, hash::Hash, time::Duration};
+use std::{fmt, hash::Hash, num::NonZeroU32, time::Duration};
+
+pub use client::ClientRate;
 
 use governor::{
     RateLimiter,
@@ -13,15 +16,13 @@ use governor::{
 pub use quota::{Quota, QuotaError};
 use store::BoundedStore;
 
-use crate::client::ClientKey;
-
 type Limiter<K, C> = RateLimiter<K, BoundedStore<K>, C, NoOpMiddleware<<C as Clock>::Instant>>;
 
-/// One quota for each key: so many requests of each client, say. Its memory is bounded, however
+/// One quota for each key, whatever that is; for clients there is [`ClientRate`]. Its memory is bounded, however
 /// many keys there are.
-pub struct Rate<K: Clone + Eq + Hash = ClientKey, C: Clock + Clone = DefaultClock>(
-    /// `None`: unlimited.
-    Option<Limiter<K, C>>,
+pub struct Rate<K: Clone + Eq + Hash, C: Clock + Clone = DefaultClock>(
+    /// With as many as there may be at once. `None`: unlimited.
+    Option<(Limiter<K, C>, NonZeroU32)>,
 );
 
 impl<K: Clone + Eq + Hash> Rate<K> {
@@ -35,11 +36,10 @@ impl<K: Clone + Eq + Hash> Rate<K> {
 impl<K: Clone + Eq + Hash, C: Clock + Clone> Rate<K, C> {
     /// A rate by a clock of one's own, to move it in tests.
     pub fn with_clock(quota: Quota, keys: usize, clock: &C) -> Self {
-        Self(
-            quota
-                .governed()
-                .map(|quota| RateLimiter::new(quota, BoundedStore::new(keys), C::clone(clock))),
-        )
+        Self(quota.governed().map(|quota| {
+            let limiter = RateLimiter::new(quota, BoundedStore::new(keys), C::clone(clock));
+            (limiter, quota.burst_size())
+        }))
     }
 
     /// Counts one request.
@@ -48,17 +48,28 @@ impl<K: Clone + Eq + Hash, C: Clock + Clone> Rate<K, C> {
     ///
     /// How long until the next is welcome; this one is not, and is not counted.
     pub fn check(&self, key: &K) -> Result<(), Duration> {
-        let Some(limiter) = &self.0 else {
+        self.check_many(key, NonZeroU32::MIN)
+    }
+
+    /// Counts so many at once. More than there may ever be at once are as many as there may be.
+    ///
+    /// # Errors
+    ///
+    /// How long until they are welcome; now they are not, and are not counted.
+    pub fn check_many(&self, key: &K, count: NonZeroU32) -> Result<(), Duration> {
+        let Some((limiter, most)) = &self.0 else {
             return Ok(());
         };
-        limiter
-            .check_key(key)
-            .map_err(|until| until.wait_time_from(limiter.clock().now()))
+        match limiter.check_key_n(key, count.min(*most)) {
+            Ok(checked) => checked.map_err(|until| until.wait_time_from(limiter.clock().now())),
+            // there are never more than that
+            Err(_) => Ok(()),
+        }
     }
 
     /// Forgets keys that have their whole quota again; to be called every few seconds.
     pub fn tidy(&self) {
-        if let Some(limiter) = &self.0 {
+        if let Some((limiter, _)) = &self.0 {
             limiter.retain_recent();
             limiter.shrink_to_fit();
         }
@@ -66,7 +77,7 @@ impl<K: Clone + Eq + Hash, C: Clock + Clone> Rate<K, C> {
 
     /// How many keys are remembered.
     pub fn keys(&self) -> usize {
-        self.0.as_ref().map_or(0, RateLimiter::len)
+        self.0.as_ref().map_or(0, |(limiter, _)| limiter.len())
     }
 }
 

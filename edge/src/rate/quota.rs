@@ -72,6 +72,19 @@ impl Quota {
         }
     }
 
+    /// So many times as many, also at once; as many as can be counted at most.
+    #[must_use]
+    pub const fn times(self, factor: NonZeroU32) -> Self {
+        Self {
+            count: self.count.saturating_mul(factor),
+            burst: match self.burst {
+                Some(burst) => Some(burst.saturating_mul(factor)),
+                None => None,
+            },
+            ..self
+        }
+    }
+
     /// As the limiter wants it; `None`: too many to count, which is no limit.
     pub(super) fn governed(self) -> Option<governor::Quota> {
         governor::Quota::with_period(self.period.row().1 / self.count.get())

@@ -3,6 +3,7 @@ use std::{net::Ipv4Addr, num::NonZeroU32};
 use governor::clock::FakeRelativeClock;
 
 use super::*;
+use crate::client::ClientKey;
 
 fn client(n: u32) -> ClientKey {
     ClientKey::of(Ipv4Addr::from_bits(n).into())
@@ -57,7 +58,7 @@ fn a_key_may_be_anything() {
 
 #[test]
 fn more_than_can_be_counted_is_no_limit() {
-    let rate: Rate = Rate::new(Quota::per_second(NonZeroU32::MAX), 64);
+    let rate: Rate<ClientKey> = Rate::new(Quota::per_second(NonZeroU32::MAX), 64);
     assert!((0..10_000).all(|_| rate.check(&client(1)).is_ok()));
     assert_eq!(rate.keys(), 0);
 }

@@ -24,6 +24,10 @@ const ANSWERS: usize = 4 << 20;
 /// Bytes of the requests of one kind of peers at once.
 const PEER_BYTES: usize = 4 << 20;
 
+/// Requests of strangers for evidence at once: the NSM is serial, and the page needs it, too. Who has
+/// a channel has had evidence in its handshake.
+const STRANGERS_EVIDENCE: usize = 1;
+
 /// Connections whose handshake is not complete, the oldest first.
 pub(super) struct Handshakes {
     most: usize,
@@ -133,7 +137,13 @@ impl Rooms {
         Self {
             equals: Room::new(places.equals, peers(places.equals)),
             others: Room::new(places.others, peers(places.others)),
-            strangers: Room::new(places.strangers, strangers),
+            strangers: Room::new(
+                places.strangers,
+                ServerOptions {
+                    evidence_in_flight: STRANGERS_EVIDENCE,
+                    ..strangers
+                },
+            ),
         }
     }
 

@@ -8,12 +8,14 @@ use std::{
 };
 
 use openkey_protocol::{
+    cbor,
     channel::PLACES,
+    client::{Client, ClientOptions},
     frame::{Failure, Frame, FrameReader, VERSIONS, handshake},
-    message::RootSource,
+    message::{Call, Class, ErrorCode, Reply, Request, RootSource, SignUp, Verdict},
     transport::{Connect, Stream},
 };
-use openkey_verifier::channel::{Connector, provider};
+use openkey_verifier::channel::{Attested, Connector, provider};
 use rcgen::KeyPair;
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use tokio::{
@@ -112,6 +114,36 @@ impl Channel {
         let own = SingleCertAndKey::from(CertifiedKey::new(vec![certificate], secret));
         let (policy, clock) = (self.deployment.policy(), self.deployment.clock());
         Connector::mutual(policy, clock, Arc::new(own)).unwrap()
+    }
+}
+
+/// What host-proxy bounds by address over HTTP, it cannot see here.
+#[tokio::test]
+async fn d18_nobody_signs_up_on_a_channel() {
+    let channel = Channel::new().await;
+    let request = Request::SignUp(SignUp {
+        origin: "http://localhost:7100".into(),
+        name: "Ada".into(),
+    });
+    // over HTTP it is begun
+    assert!(channel.giver.ask(&request).await.is_ok());
+    let attested = Attested {
+        transport: channel.giver.address.clone(),
+        connector: channel.strangers.clone(),
+        peer: "enclave".to_owned(),
+    };
+    let client = Client::new(attested, ClientOptions::default());
+    let nonce = [7; 32].into();
+    let body = cbor::encode(&Call { nonce, request }).unwrap();
+    for class in [Class::SignUp, Class::Request] {
+        let reply = client.call(class, body.clone(), LIMIT).await.unwrap();
+        let Reply::Answer(answer) = cbor::decode(&reply).unwrap() else {
+            panic!("no answer");
+        };
+        let Verdict::Refused(error) = answer.unverified().unwrap().result else {
+            panic!("a sign-up was begun by {class:?}");
+        };
+        assert_eq!(error.code, ErrorCode::WrongClass);
     }
 }
 

@@ -16,10 +16,20 @@ pub struct Limits {
     pub connections_per_address: usize,
     /// Requests being answered at once, evidence aside.
     pub in_flight: usize,
+    /// Requests of one client address at an enclave at once, evidence aside; further ones wait.
+    pub in_flight_per_address: usize,
+    /// Requests of one client address that wait for their turn at an enclave, evidence aside.
+    pub waiting_per_address: usize,
     /// Evidence requests at the enclave at once: the NSM is serial.
     pub evidence_in_flight: usize,
     /// Evidence requests waiting for their turn.
     pub evidence_waiting: usize,
+    /// Evidence requests of one client address that wait for their turn; one at most is answered.
+    pub evidence_waiting_per_address: usize,
+    /// Bytes of all large bodies at once, as they arrive.
+    pub large_bodies: usize,
+    /// Bytes of the large bodies of one client address.
+    pub large_bodies_per_address: usize,
     /// For a request's head, and for an idle connection to ask again.
     pub header_timeout: Duration,
     /// For a request's body.
@@ -42,6 +52,10 @@ pub struct Limits {
     pub channels_per_address: usize,
     /// New connections of one address to an enclave's channel. A trusted proxy is not counted.
     pub channel: Quota,
+    /// KiB that one address sends to an enclave's channel; what is more waits. It stands in the place
+    /// of a limit of requests, which nobody can count inside TLS: the smallest has some 150 bytes. A
+    /// trusted proxy is not counted.
+    pub channel_kib: Quota,
     /// Client addresses the limiter remembers one by one; further ones share.
     pub addresses: usize,
 }
@@ -53,8 +67,13 @@ impl Default for Limits {
             connections: 4096,
             connections_per_address: 512,
             in_flight: 1024,
+            in_flight_per_address: 8,
+            waiting_per_address: 32,
             evidence_in_flight: 2,
             evidence_waiting: 64,
+            evidence_waiting_per_address: 4,
+            large_bodies: 64 * 1024 * 1024,
+            large_bodies_per_address: 4 * 1024 * 1024,
             header_timeout: Duration::from_secs(30),
             body_timeout: Duration::from_secs(10),
             request_deadline: Duration::from_secs(10),
@@ -66,6 +85,7 @@ impl Default for Limits {
             request: Quota::per_minute(const { NonZeroU32::new(1200).unwrap() }),
             channels_per_address: 32,
             channel: Quota::per_minute(const { NonZeroU32::new(300).unwrap() }),
+            channel_kib: Quota::per_minute(const { NonZeroU32::new(300).unwrap() }),
             addresses: 65_536,
         }
     }
@@ -81,6 +101,10 @@ impl Limits {
             evidence: unlimited,
             request: unlimited,
             channel: unlimited,
+            channel_kib: unlimited,
+            in_flight_per_address: usize::MAX,
+            waiting_per_address: usize::MAX,
+            evidence_waiting_per_address: usize::MAX,
             ..self
         }
     }

@@ -14,21 +14,22 @@ use hyper::{
     header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER},
 };
 use openkey_edge::{
-    body::BodyBudget,
+    body::{BodyBudget, BodyRoom},
     client::{ClientKey, client_address},
+    listen::Arriving,
 };
 use openkey_protocol::{client::CallError, message::Class};
 use tokio::time::timeout;
 
 use super::{App, Peer, failure::Failure, guard, route};
-use crate::upstream::{Upstream, awaits_root_key};
+use crate::{
+    config::Limits,
+    upstream::{Upstream, awaits_root_key},
+};
 
 /// Bodies up to this size are read without asking: as many as there may be connections fit in
 /// memory, and nearly every request is one.
 const SMALL_BODY: usize = 16 * 1024;
-
-/// Bytes of larger bodies that may be in memory at once.
-const LARGE_BODIES: usize = 64 * 1024 * 1024;
 
 /// How long a client is told to wait when too many are being served.
 const BUSY_RETRY: Duration = Duration::from_secs(1);
@@ -41,8 +42,12 @@ const UNREACHABLE_RETRY: Duration = Duration::from_secs(2);
 const ROOT_KEY_RETRY: Duration = Duration::from_secs(10);
 
 /// Memory for bodies that are larger than most.
-pub(crate) fn body_budget() -> BodyBudget {
-    BodyBudget::new(SMALL_BODY, LARGE_BODIES)
+pub(crate) fn body_budget(limits: &Limits) -> BodyBudget {
+    BodyBudget::new(
+        SMALL_BODY,
+        limits.large_bodies,
+        limits.large_bodies_per_address,
+    )
 }
 
 /// Carries a request to the enclave of the path, under the class of the path.
@@ -59,9 +64,13 @@ pub(super) async fn carry(
     app.rates
         .check(class, client)
         .map_err(|wait| Failure::too_many().retry_after(wait))?;
-    let _room = app.bodies.take(size).ok_or_else(busy)?;
-    let body = read(request.into_body(), size, app.config.limits.body_timeout).await?;
-    let reply = upstream.call(class, body).await.map_err(failure)?;
+    let arriving = request.extensions().get::<Arriving>().cloned();
+    let mut room = app.bodies.room(client);
+    let within = app.config.limits.body_timeout;
+    let body = read(request.into_body(), size, &mut room, within).await?;
+    let _arrived = arriving.as_ref().map(Arriving::arrived);
+    let call = upstream.call(class, client, body, &app.refusals);
+    let reply = call.await.map_err(failure)?;
     Ok(response(reply))
 }
 
@@ -111,12 +120,20 @@ fn body_size(request: &Request<Body>, limit: usize) -> Result<usize, Failure> {
 }
 
 /// Reads the body. Memory grows with what arrives, not with what is declared.
-async fn read(mut body: Body, size: usize, within: Duration) -> Result<Vec<u8>, Failure> {
+async fn read(
+    mut body: Body,
+    size: usize,
+    room: &mut BodyRoom<'_>,
+    within: Duration,
+) -> Result<Vec<u8>, Failure> {
     let slow = || Failure::slow_body().closing();
     let all = async {
         let mut all = Vec::with_capacity(size.min(SMALL_BODY));
         while let Some(frame) = body.frame().await {
             if let Ok(data) = frame.map_err(|_| slow())?.into_data() {
+                if !room.holds(all.len().saturating_add(data.len())) {
+                    return Err(busy().closing());
+                }
                 all.extend_from_slice(&data);
             }
         }

@@ -60,8 +60,8 @@ failures! {
         "The request's path is not written in its one plain form.",
         "Use the paths of /openapi.json as they are: no escapes, dots, doubled slashes or query.";
     bad_header: BAD_REQUEST, "bad_header",
-        "A header that must be there once is missing or repeated.",
-        "Send exactly one Host and one Content-Type.";
+        "A header that must be there once is missing or repeated, or a length is not written plainly.",
+        "Send exactly one Host, one Content-Type and one Content-Length without leading zeros.";
     length_required: BAD_REQUEST, "length_required",
         "The request's body has no Content-Length.",
         "Send the body whole, with Content-Length and without Transfer-Encoding.";

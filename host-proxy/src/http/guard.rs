@@ -12,6 +12,7 @@ use hyper::{
         CONTENT_ENCODING, CONTENT_TYPE, HOST, HeaderName, HeaderValue, ORIGIN, TRANSFER_ENCODING,
     },
 };
+use openkey_edge::framing::is_plain_length;
 
 use super::failure::Failure;
 use crate::config::Config;
@@ -53,6 +54,9 @@ impl Guard {
         let headers = request.headers();
         if headers.contains_key(TRANSFER_ENCODING) {
             return Err(Failure::length_required().closing());
+        }
+        if !is_plain_length(headers) {
+            return Err(Failure::bad_header().closing());
         }
         let bodyless = matches!(*request.method(), Method::GET | Method::HEAD);
         if bodyless && !request.body().is_end_stream() {

@@ -14,6 +14,7 @@ mod route;
 
 use std::{
     net::IpAddr,
+    num::NonZeroU32,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -31,6 +32,7 @@ use hyper::{
 };
 use openkey_edge::{
     body::BodyBudget,
+    log::Sparing,
     request_id::{RequestIds, X_REQUEST_ID},
 };
 use tower::Service as _;
@@ -54,6 +56,8 @@ pub(crate) struct App {
     pub(crate) upstreams: Vec<Upstream>,
     pub(crate) rates: Rates,
     pub(crate) bodies: BodyBudget,
+    /// Lines of the log about refusals.
+    pub(crate) refusals: Sparing,
     pub(crate) page: Page,
     /// The content-security policy of the page.
     pub(crate) page_policy: HeaderValue,
@@ -63,6 +67,14 @@ pub(crate) struct App {
     pub(crate) clock: Clock,
     pub(crate) started: Instant,
     pub(crate) request_ids: RequestIds,
+}
+
+/// Lines in a second about refusals: enough to see what is refused, too few to fill a disk.
+const REFUSALS: NonZeroU32 = const { NonZeroU32::new(20).unwrap() };
+
+/// Bounds the lines of the log that refusals cause.
+pub(crate) fn refusals() -> Sparing {
+    Sparing::new(REFUSALS)
 }
 
 /// The address of whoever holds the other end of the connection.
@@ -129,14 +141,17 @@ pub(crate) async fn answer(
     }
     let took = started.elapsed();
     app.metrics.answered(route, response.status(), took);
-    log(
-        route,
-        &method,
-        &response,
-        failure.as_ref(),
-        id.as_str(),
-        took,
-    );
+    // strangers cause these; metrics count them all
+    if failure.is_none() || app.refusals.admits() {
+        log(
+            route,
+            &method,
+            &response,
+            failure.as_ref(),
+            id.as_str(),
+            took,
+        );
+    }
     response
 }
 

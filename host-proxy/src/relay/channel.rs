@@ -1,14 +1,16 @@
 //! TCP connections from outside, carried to an enclave's channel. TLS begins and ends elsewhere.
 //!
 //! How many channels there are in all is the enclave's to bound: it sees who is a peer. Here is
-//! bounded what only the host can see, the connections of one address.
+//! bounded what only the host can see: the connections of one address, and how much they say. What
+//! they ask stands inside TLS, where the host cannot count it; a request has a least size, so bytes
+//! bound requests.
 
-use std::{net::IpAddr, sync::Arc, time::Duration};
+use std::{net::IpAddr, num::NonZeroU32, sync::Arc, time::Duration};
 
 use openkey_edge::{
     client::ClientKey,
     places::{Place, Places},
-    rate::Rate,
+    rate::ClientRate,
 };
 use openkey_protocol::{
     channel::PLACES,
@@ -20,13 +22,17 @@ use tokio::{
     time::{MissedTickBehavior, interval, sleep, timeout},
 };
 
-use super::{CONNECT, PAUSE, pump};
+use super::{
+    CONNECT, PAUSE,
+    pump::{self, Meter},
+};
 use crate::{config::Config, metrics::Metrics};
 
 /// Connections of one listener at once: more than the enclave has places for, so that it is the
 /// enclave that decides who stays. Those it closes leave their places here at once.
 const CONNECTIONS: usize = 1024;
 const _: () = assert!(CONNECTIONS >= 2 * PLACES.all());
+const KIB: NonZeroU32 = const { NonZeroU32::new(1024).unwrap() };
 /// How often addresses with their whole quota are forgotten.
 const TIDY_EVERY: Duration = Duration::from_secs(5);
 
@@ -34,7 +40,9 @@ const TIDY_EVERY: Duration = Duration::from_secs(5);
 struct Relay {
     channel: Address,
     places: Arc<Places>,
-    rate: Rate,
+    rate: ClientRate,
+    /// Bytes that clients send.
+    bytes: Arc<ClientRate>,
     metrics: Arc<Metrics>,
 }
 
@@ -53,7 +61,11 @@ pub(crate) async fn serve(
             limits.channels_per_address,
             config.trusted_proxy,
         ),
-        rate: Rate::new(limits.channel, limits.addresses),
+        rate: ClientRate::new(limits.channel, limits.addresses),
+        bytes: Arc::new(ClientRate::new(
+            limits.channel_kib.times(KIB),
+            limits.addresses,
+        )),
         metrics,
     };
     relay.serve(listener).await;
@@ -70,6 +82,7 @@ impl Relay {
                 Some(_) = connections.join_next() => continue,
                 _ = tidy.tick() => {
                     self.rate.tidy();
+                    self.bytes.tidy();
                     continue;
                 }
                 accepted = listener.accept() => accepted,
@@ -79,7 +92,8 @@ impl Relay {
                 Ok((stream, peer)) => match self.enter(peer.ip()) {
                     Some(place) => {
                         let open = Open::new(place, Arc::clone(&self.metrics));
-                        connections.spawn(one(stream, self.channel.clone(), open));
+                        let bytes = Arc::clone(&self.bytes);
+                        connections.spawn(one(stream, self.channel.clone(), open, bytes));
                     }
                     None => self.metrics.channel_refused(),
                 },
@@ -102,16 +116,13 @@ impl Relay {
 /// A connection that is counted as long as it is open.
 struct Open {
     metrics: Arc<Metrics>,
-    _place: Place,
+    place: Place,
 }
 
 impl Open {
     fn new(place: Place, metrics: Arc<Metrics>) -> Self {
         metrics.channels.increment(1);
-        Self {
-            metrics,
-            _place: place,
-        }
+        Self { metrics, place }
     }
 }
 
@@ -121,13 +132,21 @@ impl Drop for Open {
     }
 }
 
-async fn one(outside: TcpStream, channel: Address, open: Open) {
+async fn one(outside: TcpStream, channel: Address, open: Open, bytes: Arc<ClientRate>) {
     // TLS brings its own records together
     if let Err(error) = outside.set_nodelay(true) {
         tracing::debug!(%error, "no TCP_NODELAY");
     }
     match timeout(CONNECT, channel.connect()).await {
-        Ok(Ok(enclave)) => pump::both(Box::new(outside), enclave).await,
+        Ok(Ok(enclave)) => {
+            let client = open.place.client();
+            let meter = client.map(|client| Meter { bytes, client });
+            tokio::select! {
+                biased;
+                () = open.place.displaced() => {}
+                () = pump::metered(Box::new(outside), enclave, meter) => {}
+            }
+        }
         Ok(Err(error)) => tracing::warn!(%channel, %error, "the channel is closed"),
         Err(_) => tracing::warn!(%channel, "the channel does not answer"),
     }

@@ -1,6 +1,7 @@
 //! Bytes in both directions, as they come.
 
 use std::{
+    num::NonZeroU32,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -8,6 +9,7 @@ use std::{
     time::Duration,
 };
 
+use openkey_edge::{client::ClientKey, rate::ClientRate};
 use openkey_protocol::{frame::MAX_WRITE, transport::Stream};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf, split},
@@ -34,17 +36,39 @@ const LINGER: Duration = Duration::from_secs(60);
 /// it has answered. A server's end is the end: where vsock has no half-closed connections, so is
 /// the client's, by the server's.
 pub(super) async fn both(client: Stream, server: Stream) {
+    metered(client, server, None).await;
+}
+
+/// How much a client may say.
+pub(super) struct Meter {
+    pub(super) bytes: Arc<ClientRate>,
+    pub(super) client: ClientKey,
+}
+
+impl Meter {
+    /// Waits until the client may have said so much.
+    async fn spend(&self, read: usize) {
+        let count = u32::try_from(read).ok().and_then(NonZeroU32::new);
+        let count = count.unwrap_or(NonZeroU32::MIN);
+        while let Err(wait) = self.bytes.check_many(&self.client, count) {
+            sleep(wait).await;
+        }
+    }
+}
+
+/// The same for a client that may say only so much: what is more waits, and is not read meanwhile.
+pub(super) async fn metered(client: Stream, server: Stream, meter: Option<Meter>) {
     let moved = Arc::new(AtomicBool::new(false));
     let (client_in, client_out) = split(client);
     let (server_in, server_out) = split(server);
     let asked = async {
-        if direction(client_in, server_out, &moved).await {
+        if direction(client_in, server_out, &moved, meter.as_ref()).await {
             sleep(LINGER).await;
         }
     };
     tokio::select! {
         () = asked => {}
-        _ = direction(server_in, client_out, &moved) => {}
+        _ = direction(server_in, client_out, &moved, None) => {}
         () = silence(&moved) => {}
     }
 }
@@ -54,6 +78,7 @@ async fn direction(
     mut from: ReadHalf<Stream>,
     mut to: WriteHalf<Stream>,
     moved: &AtomicBool,
+    meter: Option<&Meter>,
 ) -> bool {
     let mut buffer = vec![0; BUFFER];
     loop {
@@ -63,6 +88,9 @@ async fn direction(
             Err(_) => return false,
         };
         moved.store(true, Ordering::Relaxed);
+        if let Some(meter) = meter {
+            meter.spend(read).await;
+        }
         let piece = buffer.get(..read).unwrap_or_default();
         let write = async {
             to.write_all(piece).await?;

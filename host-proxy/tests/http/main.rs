@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
 
 mod carry;
+mod channel;
+mod fair;
 mod own;
 mod page;
 mod rates;

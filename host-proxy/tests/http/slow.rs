@@ -87,21 +87,29 @@ async fn h1_half_open_floods_fill_only_their_own_address() {
 }
 
 #[tokio::test]
-async fn h1_when_all_places_are_taken_more_are_refused_not_left_waiting() {
+async fn h1_when_all_places_are_at_work_more_are_refused_not_left_waiting() {
     let site = Site::with(|config| config.limits.connections = 3).await;
+    site.enclave.hold(Class::Request);
     let mut open = Vec::new();
     for address in ["127.0.0.2", "127.0.0.3", "127.0.0.4"] {
         let mut wire = site.connect_from(address).await;
-        wire.send(get("/healthz", "")).await;
-        assert_eq!(wire.answer().await.unwrap().status, 200);
+        wire.send(post("request", b"x", "")).await;
         open.push(wire);
     }
+    until(|| site.enclave.arrived.load(Ordering::SeqCst) == 3).await;
     for _ in 0..5 {
         let refusal = site.connect().await.answer().await;
         assert!(refusal.is_none_or(|answer| answer.status == 503));
     }
     // those that were there are still served
+    site.enclave.release();
     for wire in &mut open {
+        assert_eq!(wire.answer().await.unwrap().status, 200);
+    }
+    // and give way now, the oldest first
+    assert_eq!(site.get("/healthz").await.status, 200);
+    assert!(open[0].answer().await.is_none());
+    for wire in &mut open[1..] {
         wire.send(get("/healthz", "")).await;
         assert_eq!(wire.answer().await.unwrap().status, 200);
     }

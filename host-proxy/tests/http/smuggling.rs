@@ -82,6 +82,8 @@ async fn h6_conflicting_lengths_end_the_connection_unread() {
     let chunked = "0\r\n\r\n";
     for (headers, body) in [
         ("Content-Length: 5\r\nContent-Length: 6\r\n", "hello"),
+        ("Content-Length: 05\r\n", "hello"),
+        ("Content-Length: 0000000005\r\n", "hello"),
         ("Content-Length: 5, 6\r\n", "hello"),
         ("Content-Length: 5, 5\r\n", "hello"),
         ("Content-Length: +5\r\n", "hello"),

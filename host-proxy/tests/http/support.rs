@@ -263,7 +263,8 @@ impl Site {
     pub(crate) async fn get_metrics(&self) -> Answer {
         let stream = tokio::net::TcpStream::connect(self.metrics).await.unwrap();
         let mut wire = Wire::new(stream);
-        wire.send(get("/metrics", "")).await;
+        wire.send("GET /metrics HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+            .await;
         wire.answer().await.unwrap()
     }
 

@@ -116,6 +116,14 @@ pub(crate) struct Cli {
     #[arg(long, env = "OPENKEY_MAX_CHANNELS_PER_ADDRESS", value_name = "N", help_heading = "Limits", default_value_t = Limits::default().channels_per_address)]
     max_channels_per_address: usize,
 
+    /// KiB that one client address sends to a channel (--channel-listen)
+    #[arg(long, env = "OPENKEY_LIMIT_CHANNEL_KIB", value_name = "COUNT/s|m|h", help_heading = "Limits", default_value_t = Limits::default().channel_kib)]
+    limit_channel_kib: Quota,
+
+    /// Requests of one client address at an enclave at once
+    #[arg(long, env = "OPENKEY_MAX_IN_FLIGHT_PER_ADDRESS", value_name = "N", help_heading = "Limits", default_value_t = Limits::default().in_flight_per_address)]
+    max_in_flight_per_address: usize,
+
     /// Requests at the enclaves at once
     #[arg(long, env = "OPENKEY_MAX_IN_FLIGHT", value_name = "N", help_heading = "Limits", default_value_t = Limits::default().in_flight)]
     max_in_flight: usize,
@@ -189,7 +197,9 @@ impl Cli {
                 connections_per_address: self.max_connections_per_address,
                 channel: self.limit_channel,
                 channels_per_address: self.max_channels_per_address,
+                channel_kib: self.limit_channel_kib,
                 in_flight: self.max_in_flight,
+                in_flight_per_address: self.max_in_flight_per_address,
                 request_deadline: Duration::from_millis(self.deadline_ms),
                 ..Limits::default()
             },

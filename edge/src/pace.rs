@@ -1,0 +1,161 @@
+//! A stream that gives up on a peer who takes too little.
+
+use std::{
+    io,
+    pin::Pin,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    time::{Instant, Sleep, sleep_until},
+};
+
+/// Bytes in a second that a peer must take while something waits for it. Slower than any line that
+/// can show the page.
+const PACE: u32 = 4 * 1024;
+
+/// Waits for its peer, for so long in a row and no longer than what the peer takes is worth.
+///
+/// A peer has some patience. It shrinks while bytes wait for the peer, and grows again with each
+/// byte that the peer takes: whoever takes a little now and then runs out of it, too.
+pub(crate) struct Paced<S> {
+    stream: S,
+    patience: Duration,
+    left: Duration,
+    /// When bytes began to wait.
+    since: Option<Instant>,
+    until: Pin<Box<Sleep>>,
+}
+
+impl<S> Paced<S> {
+    pub(crate) fn new(stream: S, patience: Duration) -> Self {
+        Self {
+            stream,
+            patience,
+            left: patience,
+            since: None,
+            until: Box::pin(sleep_until(Instant::now() + patience)),
+        }
+    }
+
+    /// Accounts for what a write came to.
+    fn judge(
+        &mut self,
+        cx: &mut Context<'_>,
+        written: Poll<io::Result<usize>>,
+    ) -> Poll<io::Result<usize>> {
+        match written {
+            Poll::Ready(Ok(written)) => {
+                if let Some(since) = self.since.take() {
+                    self.left = self.left.saturating_sub(since.elapsed());
+                }
+                let earned = u32::try_from(written).unwrap_or(u32::MAX);
+                let earned = Duration::from_secs(1) * earned / PACE;
+                self.left = self.left.saturating_add(earned).min(self.patience);
+                Poll::Ready(Ok(written))
+            }
+            Poll::Pending => {
+                if self.since.is_none() {
+                    let now = Instant::now();
+                    self.since = Some(now);
+                    self.until.as_mut().reset(now + self.left);
+                }
+                let until = self.until.as_mut();
+                until.poll(cx).map(|()| Err(io::ErrorKind::TimedOut.into()))
+            }
+            failed @ Poll::Ready(Err(_)) => failed,
+        }
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Paced<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(cx, buf)
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Paced<S> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.stream).poll_write(cx, buf);
+        self.judge(cx, written)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.stream).poll_write_vectored(cx, bufs);
+        self.judge(cx, written)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::{
+        io::{AsyncReadExt as _, AsyncWriteExt as _, duplex},
+        time::sleep,
+    };
+
+    use super::*;
+
+    /// How much a peer gets of 256 KiB that takes so much every four seconds, and how it ends.
+    async fn taken(piece: usize) -> (usize, io::Result<()>) {
+        let (here, mut there) = duplex(1024);
+        let mut stream = Paced::new(here, Duration::from_secs(15));
+        let writing = tokio::spawn(async move { stream.write_all(&[0; 256 * 1024]).await });
+        let (mut all, mut buffer) = (0, vec![0; piece]);
+        while !writing.is_finished() {
+            sleep(Duration::from_secs(4)).await;
+            let mut piece = buffer.as_mut_slice();
+            while !piece.is_empty() {
+                match there.read(piece).await {
+                    Ok(read @ 1..) => {
+                        all += read;
+                        piece = piece.get_mut(read..).unwrap_or_default();
+                    }
+                    _ => break,
+                }
+            }
+        }
+        (all, writing.await.unwrap())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn h1_a_reader_that_takes_a_little_now_and_then_is_given_up() {
+        let (taken_, ended) = taken(3000).await;
+        assert_eq!(ended.unwrap_err().kind(), io::ErrorKind::TimedOut);
+        assert!(taken_ < 32 * 1024, "{taken_}");
+        let (_, ended) = taken(0).await;
+        assert_eq!(ended.unwrap_err().kind(), io::ErrorKind::TimedOut);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_slow_line_is_waited_for() {
+        let (taken, ended) = taken(20 * 1024).await;
+        ended.unwrap();
+        assert!(taken > 200 * 1024, "{taken}");
+    }
+}

@@ -1,0 +1,96 @@
+//! What clients hold of something that is shared, and how much one of them may hold.
+
+use std::collections::HashMap;
+
+use crate::client::ClientKey;
+
+/// Counts what each client holds, and each larger network of clients.
+#[derive(Debug)]
+pub(crate) struct Shares {
+    each: usize,
+    held: HashMap<ClientKey, usize>,
+}
+
+impl Shares {
+    /// Each client may hold so many; larger networks hold [more](ClientKey::networks).
+    pub(crate) fn new(each: usize) -> Self {
+        Self {
+            each,
+            held: HashMap::new(),
+        }
+    }
+
+    /// Takes so many for a client, unless that is more than its share.
+    pub(crate) fn take(&mut self, client: ClientKey, count: usize) -> bool {
+        let fits = |(network, shares): (ClientKey, usize)| {
+            self.held(network).saturating_add(count) <= self.each.saturating_mul(shares)
+        };
+        let fits = client.networks().all(fits);
+        if fits {
+            for (network, _) in client.networks() {
+                *self.held.entry(network).or_default() += count;
+            }
+        }
+        fits
+    }
+
+    /// Gives back what was taken.
+    pub(crate) fn give(&mut self, client: ClientKey, count: usize) {
+        for (network, _) in client.networks() {
+            if let Some(held) = self.held.get_mut(&network) {
+                *held = held.saturating_sub(count);
+                if *held == 0 {
+                    self.held.remove(&network);
+                }
+            }
+        }
+    }
+
+    /// How much a client holds beside the others: of its networks, that counts which holds most of
+    /// its share.
+    pub(crate) fn weight(&self, client: ClientKey) -> usize {
+        /// So that a part of a larger network's share is not rounded away.
+        const SCALE: usize = 16;
+        let weight = |(network, shares)| self.held(network).saturating_mul(SCALE) / shares;
+        client.networks().map(weight).max().unwrap_or_default()
+    }
+
+    fn held(&self, network: ClientKey) -> usize {
+        self.held.get(&network).copied().unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn client(network: u128) -> ClientKey {
+        let address = std::net::Ipv6Addr::from_bits((0x2001_0db8_u128 << 96) | (network << 64));
+        ClientKey::of(address.into())
+    }
+
+    #[test]
+    fn h1_a_household_with_many_networks_is_no_crowd() {
+        let mut shares = Shares::new(8);
+        let taken = (0..256)
+            .filter(|n| shares.take(client(*n), 1) && shares.take(client(*n), 1))
+            .count();
+        assert_eq!(taken, 16, "4 shares of 8, two for each");
+        // a neighbour has its own
+        assert!(shares.take(client(256), 8));
+        assert!(!shares.take(client(256), 1));
+        assert!(shares.weight(client(256)) == shares.weight(client(0)));
+        for n in 0..16 {
+            shares.give(client(n), 2);
+        }
+        shares.give(client(256), 8);
+        assert_eq!(shares.held.len(), 0);
+    }
+
+    #[test]
+    fn h1_a_site_with_many_households_is_no_crowd() {
+        let mut shares = Shares::new(8);
+        let taken = (0..65_536).filter(|n| shares.take(client(*n), 1)).count();
+        assert_eq!(taken, 16 * 8);
+    }
+}

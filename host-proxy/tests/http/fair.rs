@@ -1,0 +1,165 @@
+//! H1: what one client takes, others do not lack.
+
+use std::sync::atomic::Ordering;
+
+use openkey_protocol::message::Class;
+
+use crate::support::{HOST, Site, Wire, get, post, until};
+
+const GREEDY: &str = "127.0.0.2";
+const OTHER: &str = "127.0.0.3";
+
+async fn send(site: &Site, from: &str, request: impl AsRef<[u8]>) -> Wire {
+    let mut wire = site.connect_from(from).await;
+    wire.send(request).await;
+    wire
+}
+
+async fn status(mut wire: Wire) -> u16 {
+    wire.answer().await.unwrap().status
+}
+
+#[tokio::test]
+async fn h1_places_taken_by_silence_are_given_to_whoever_asks() {
+    let site = Site::with(|config| {
+        config.limits.connections = 9;
+        config.limits.connections_per_address = 3;
+    })
+    .await;
+    site.enclave.hold(Class::Request);
+    let asking = send(&site, OTHER, post("request", b"x", "")).await;
+    until(|| site.enclave.arrived.load(Ordering::SeqCst) == 1).await;
+    let mut silent = Vec::new();
+    let half_body = &post("request", &[0; 1000], "")[..500];
+    for from in ["127.0.0.4", "127.0.0.5", "127.0.0.6"] {
+        for half in [b"GET / HTTP/1.1\r\n", half_body, b""] {
+            silent.push(send(&site, from, half).await);
+        }
+    }
+    for n in 10..40 {
+        let wire = send(&site, &format!("127.0.0.{n}"), get("/healthz", "")).await;
+        assert_eq!(status(wire).await, 200, "{n}");
+    }
+    site.enclave.release();
+    // who had asked before was not displaced
+    assert_eq!(status(asking).await, 200);
+}
+
+#[tokio::test]
+async fn h1_one_address_has_few_requests_at_the_enclave_and_few_that_wait() {
+    let site = Site::with(|config| {
+        config.limits.in_flight_per_address = 2;
+        config.limits.waiting_per_address = 3;
+    })
+    .await;
+    site.enclave.hold(Class::Request);
+    let mut greedy = Vec::new();
+    for _ in 0..40 {
+        greedy.push(send(&site, GREEDY, post("request", b"g", "")).await);
+    }
+    site.counts("openkey_enclave_failures_total{enclave=\"e1\",why=\"busy\"} 35")
+        .await;
+    let other = send(&site, OTHER, post("request", b"o", "")).await;
+    until(|| site.enclave.arrived.load(Ordering::SeqCst) >= 3).await;
+    assert_eq!(site.enclave.arrived.load(Ordering::SeqCst), 3);
+    site.enclave.release();
+    assert_eq!(status(other).await, 200);
+    let mut served = 0;
+    for wire in greedy {
+        served += usize::from(status(wire).await == 200);
+    }
+    assert_eq!(served, 5);
+}
+
+#[tokio::test]
+async fn h1_who_asks_and_leaves_keeps_its_own_places_taken() {
+    let site = Site::with(|config| {
+        config.limits.in_flight_per_address = 2;
+        config.limits.waiting_per_address = 3;
+    })
+    .await;
+    site.enclave.hold(Class::Request);
+    let mut left = Vec::new();
+    for _ in 0..2 {
+        left.push(send(&site, GREEDY, post("request", b"g", "")).await);
+    }
+    until(|| site.enclave.arrived.load(Ordering::SeqCst) == 2).await;
+    for wire in left {
+        // gone at once, not only done with asking
+        wire.stream.set_zero_linger().unwrap();
+    }
+    site.counts("openkey_http_connections 0\n").await;
+    let waiting = send(&site, GREEDY, post("request", b"g", "")).await;
+    site.counts("openkey_enclave_in_flight{enclave=\"e1\"} 1\n")
+        .await;
+    let other = send(&site, OTHER, post("request", b"o", "")).await;
+    until(|| site.enclave.arrived.load(Ordering::SeqCst) >= 3).await;
+    assert_eq!(site.enclave.arrived.load(Ordering::SeqCst), 3);
+    site.enclave.release();
+    assert_eq!(status(other).await, 200);
+    assert_eq!(status(waiting).await, 200);
+}
+
+#[tokio::test]
+async fn h1_evidence_is_given_by_turns() {
+    let site = Site::with(|config| {
+        config.limits.evidence_in_flight = 1;
+        config.limits.evidence_waiting_per_address = 4;
+    })
+    .await;
+    site.enclave.hold(Class::Evidence);
+    let mut wires = Vec::new();
+    for _ in 0..30 {
+        wires.push(send(&site, GREEDY, post("evidence", b"g", "")).await);
+    }
+    site.counts("openkey_enclave_failures_total{enclave=\"e1\",why=\"busy\"} 25")
+        .await;
+    wires.push(send(&site, OTHER, post("evidence", b"o", "")).await);
+    site.counts("openkey_enclave_in_flight{enclave=\"e1\"} 6")
+        .await;
+    site.enclave.release();
+    let mut served = 0;
+    for wire in wires {
+        served += usize::from(status(wire).await == 200);
+    }
+    assert_eq!(served, 6);
+    // one that was there, one whose turn it was, then the other address
+    let bodies = site.enclave.bodies();
+    assert_eq!(bodies.iter().position(|body| body == b"o"), Some(2));
+}
+
+#[tokio::test]
+async fn h1_bodies_that_are_only_declared_take_no_room_and_one_address_only_its_share() {
+    let size = 256 * 1024;
+    let site = Site::with(|config| {
+        config.limits.large_bodies = 4 * size;
+        config.limits.large_bodies_per_address = 2 * size;
+    })
+    .await;
+    let head = format!(
+        "POST /api/v1/enclaves/e1/request HTTP/1.1\r\nHost: {HOST}\r\n\
+         Content-Type: application/cbor\r\nContent-Length: {size}\r\n\r\n"
+    );
+    let mut declared = Vec::new();
+    for _ in 0..60 {
+        declared.push(send(&site, GREEDY, &head).await);
+    }
+    site.counts("openkey_http_in_flight 60").await;
+    let whole = post("request", &vec![0; size], "");
+    assert_eq!(status(send(&site, OTHER, &whole).await).await, 200);
+    // held by the enclave, so that their bytes stay
+    site.enclave.hold(Class::Request);
+    let mut held = Vec::new();
+    for _ in 0..2 {
+        held.push(send(&site, GREEDY, &whole).await);
+    }
+    until(|| site.enclave.arrived.load(Ordering::SeqCst) == 3).await;
+    assert_eq!(status(send(&site, GREEDY, &whole).await).await, 503);
+    let other = send(&site, OTHER, &whole).await;
+    until(|| site.enclave.arrived.load(Ordering::SeqCst) == 4).await;
+    site.enclave.release();
+    assert_eq!(status(other).await, 200);
+    for wire in held {
+        assert_eq!(status(wire).await, 200);
+    }
+}
