@@ -105,21 +105,21 @@ pub(crate) struct Shown(Mutex<Option<(u64, Lists)>>);
 pub(crate) struct Lists {
     /// Secrets by name; empty while the store does not answer.
     pub(crate) secrets: Vec<SecretStatus>,
+    /// Whether the record of secrets was read.
+    pub(crate) secrets_known: bool,
     /// Pending successors.
     pub(crate) upgrades: Vec<UpgradeStatus>,
     /// Whether the record of successors was read; if not, `upgrades` is what this boot remembers.
     pub(crate) upgrades_known: bool,
     /// Withdrawn manifests.
     pub(crate) withdrawn: Vec<Hash32>,
-    /// Whether both records were read.
-    complete: bool,
 }
 
 impl Shown {
     fn get(&self, now: u64) -> Option<Lists> {
         let shown = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let (at, lists) = shown.as_ref()?;
-        let life = if lists.complete {
+        let life = if lists.upgrades_known && lists.secrets_known {
             SHOWN_FOR
         } else {
             FAILURE_SHOWN_FOR
@@ -151,7 +151,7 @@ impl<S: RecordStore> Enclave<S> {
         }
         let upgrades_known = self.read_successors().await.is_ok();
         let secrets = self.read_kept::<Vec<Secret>>(Kind::Secrets).await;
-        let complete = upgrades_known && secrets.is_ok();
+        let secrets_known = secrets.is_ok();
         let secrets = secrets.map(|kept| kept.content).unwrap_or_default();
         let secrets = secrets.iter().map(|secret| SecretStatus {
             name: secret.name.clone(),
@@ -160,10 +160,10 @@ impl<S: RecordStore> Enclave<S> {
         let (upgrades, withdrawn) = self.remembered();
         let lists = Lists {
             secrets: secrets.collect(),
+            secrets_known,
             upgrades,
             upgrades_known,
             withdrawn,
-            complete,
         };
         self.shown.set(Some((now, lists.clone())));
         lists
