@@ -65,6 +65,7 @@ const ENCLAVE = {
   awaiting_root_key: { title: 'The enclave waits for its root key', advice: 'Its operators or another enclave bring the key. Try again in a moment.', retry: true },
   superseded: { title: 'This enclave handed over to its successor', advice: 'Reload the page to reach the successor.', retry: true },
   operator_refused: { title: 'What an operator brought does not fit', advice: '`openkey operator` says what is wrong.' },
+  order_expired: { title: 'The operator’s order has expired', advice: 'It was kept back on its way. Give it again.' },
   hand_over_refused: { title: 'The root key does not move there', advice: 'The other enclave is not one that may have it.' },
   manifest_refused: { title: 'The release manifest is refused', advice: 'It is not signed by enough maintainers, or not acceptable here.' },
   unavailable: { title: 'A part of the service does not answer', advice: 'Try again in a moment.', retry: true },

@@ -65,6 +65,7 @@ export const FATES = {
   typed_data_refused: 'open',
   text_refused: 'open',
   operator_refused: 'open',
+  order_expired: 'open',
   hand_over_refused: 'open',
   manifest_refused: 'open',
 };

@@ -1,7 +1,8 @@
 //! What a deployment needs to boot again, in one file.
 //!
 //! A backup holds nothing secret: shares in it are sealed to their operators, a wrapped root key
-//! opens through KMS alone. It holds no records either: the store is backed up with its own means.
+//! opens through KMS alone. It carries the word of the operator who keeps it on its configuration, which
+//! the root id does not name. It holds no records either: the store is backed up with its own means.
 
 use std::collections::BTreeMap;
 
@@ -9,17 +10,17 @@ use base64ct::{Base64, Encoding};
 use openkey_attestation::json;
 use openkey_protocol::{
     cbor,
-    message::{Genesis, Hash32, WrappedRoot},
+    message::{Genesis, Hash32, Key32, WrappedRoot},
 };
-use openkey_verifier::configuration::Configuration;
+use openkey_verifier::{account::HexStatement, configuration::Configuration};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::{Ceremony, CeremonyError, GenesisFile};
+use crate::{Approval, ApprovalError, Ceremony, CeremonyError, GenesisFile};
 
 /// Longest backup, in bytes: four boot files and a genesis file in base64.
 pub const MAX_BACKUP_FILE: usize = 1024 * 1024;
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// The files of one deployment, checked against each other and against its root id.
 #[derive(Clone, Debug, PartialEq)]
@@ -34,6 +35,8 @@ pub struct Backup {
 struct File {
     version: u32,
     root_id: String,
+    /// The word of the operator who keeps this backup.
+    approval: Option<HexStatement>,
     files: BTreeMap<String, Entry>,
 }
 
@@ -63,6 +66,15 @@ pub enum BackupError {
     /// A file is another deployment's.
     #[error("{0} is not the one of this root key")]
     Foreign(&'static str),
+    /// No operator says that the configuration is the one they decided on.
+    #[error(
+        "the backup is not signed: its configuration is anybody's; make one with `openkey operator \
+         backup`"
+    )]
+    Unsigned,
+    /// The operator's word covers something else.
+    #[error(transparent)]
+    Approval(#[from] ApprovalError),
     /// The genesis does not hold.
     #[error(transparent)]
     Ceremony(#[from] CeremonyError),
@@ -78,6 +90,8 @@ impl BackupError {
             Self::Missing(_) => "backup_missing",
             Self::Damaged(_) => "backup_damaged",
             Self::Foreign(_) => "backup_foreign",
+            Self::Unsigned => "backup_unsigned",
+            Self::Approval(error) => error.rule(),
             Self::Ceremony(error) => error.rule(),
         }
     }
@@ -181,12 +195,17 @@ impl Backup {
         Self::new(files, &root_id)
     }
 
-    /// Reads and checks a backup.
+    /// Reads and checks a backup, whose configuration the operator with this signing key must have
+    /// approved.
     ///
     /// # Errors
     ///
     /// [`BackupError`].
-    pub fn from_json(text: &[u8], root_id: &Hash32) -> Result<Self, BackupError> {
+    pub fn from_json(
+        text: &[u8],
+        root_id: &Hash32,
+        signer: &Key32,
+    ) -> Result<(Self, Approval), BackupError> {
         if text.len() > MAX_BACKUP_FILE {
             return Err(BackupError::File("too long".into()));
         }
@@ -206,13 +225,27 @@ impl Backup {
         if file.root_id != root_id.to_string() {
             return Err(CeremonyError::RootId.into());
         }
-        Self::new(files, root_id)
+        let backup = Self::new(files, root_id)?;
+        let approval = file.approval.ok_or(BackupError::Unsigned)?;
+        let approval = Approval::of_hex(&approval, signer)?;
+        backup.check(&approval)?;
+        Ok((backup, approval))
     }
 
-    /// The backup's text.
-    #[must_use]
-    pub fn to_json(&self) -> String {
+    fn check(&self, approval: &Approval) -> Result<(), ApprovalError> {
+        approval.check_genesis(&self.ceremony)?;
+        approval.check(&self.configuration, None)
+    }
+
+    /// The backup's text, with the word of the operator who keeps it.
+    ///
+    /// # Errors
+    ///
+    /// [`ApprovalError`] if it does not cover this configuration.
+    pub fn to_json(&self, approval: &Approval) -> Result<String, ApprovalError> {
+        self.check(approval)?;
         let file = File {
+            approval: Some(approval.hex()),
             version: VERSION,
             root_id: self.ceremony.root_id().to_string(),
             files: self
@@ -230,7 +263,7 @@ impl Backup {
         // Numbers and texts always serialise.
         let mut text = serde_json::to_string_pretty(&file).unwrap_or_default();
         text.push('\n');
-        text
+        Ok(text)
     }
 
     /// The genesis.

@@ -32,6 +32,7 @@ const VERSION: u32 = 1;
 pub struct Ceremony {
     transcript: GenesisTranscript,
     descriptor: RootDescriptor,
+    hash: Hash32,
 }
 
 /// A genesis as operators keep and publish it: JSON
@@ -191,7 +192,7 @@ impl Ceremony {
             .transcript
             .unverified()
             .map_err(|_| CeremonyError::Descriptor("the transcript is none"))?;
-        let ceremony = Self::read(transcript)?;
+        let ceremony = Self::read(transcript, genesis)?;
         if ceremony.root_id() == *expected {
             Ok(ceremony)
         } else {
@@ -204,7 +205,7 @@ impl Ceremony {
         identity: &IdentityKey,
         epoch: u32,
     ) -> Result<Self, CeremonyError> {
-        let ceremony = Self::read(identity.open(&genesis.transcript)?)?;
+        let ceremony = Self::read(identity.open(&genesis.transcript)?, genesis)?;
         if ceremony.descriptor.epoch != epoch {
             return Err(CeremonyError::Epoch {
                 descriptor: ceremony.descriptor.epoch,
@@ -214,7 +215,7 @@ impl Ceremony {
         Ok(ceremony)
     }
 
-    fn read(transcript: GenesisTranscript) -> Result<Self, CeremonyError> {
+    fn read(transcript: GenesisTranscript, genesis: &Genesis) -> Result<Self, CeremonyError> {
         let bytes = transcript.descriptor.as_slice();
         if root_id(bytes) != transcript.root_id {
             return Err(CeremonyError::RootId);
@@ -235,6 +236,7 @@ impl Ceremony {
         Ok(Self {
             transcript,
             descriptor,
+            hash: Hash32(Sha256::digest(genesis.transcript.body.as_slice()).into()),
         })
     }
 
@@ -309,6 +311,12 @@ impl Ceremony {
     #[must_use]
     pub const fn root_id(&self) -> Hash32 {
         self.transcript.root_id
+    }
+
+    /// SHA-256 of the transcript's body: everything that the genesis published.
+    #[must_use]
+    pub const fn hash(&self) -> Hash32 {
+        self.hash
     }
 
     /// What is public about the root key.

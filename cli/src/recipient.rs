@@ -1,8 +1,8 @@
 //! Whom a secret is sealed to.
 
 use openkey_protocol::message::{
-    Hash32, Key32, OperatorRequest, POST_SHARE_INFO, SECRET_INFO, SecretOrder, UpgradeConsent,
-    UpgradeStatus, UpgradeWithdrawal,
+    Hash32, Key32, MAX_ORDER_LIFETIME, OperatorRequest, POST_SHARE_INFO, SECRET_INFO, SecretOrder,
+    UpgradeConsent, UpgradeStatus, UpgradeWithdrawal,
 };
 use openkey_verifier::evidence::Fresh;
 
@@ -58,17 +58,28 @@ impl Recipient {
         })
     }
 
-    /// A share for this boot.
+    /// A share for this boot, which takes it until then.
     ///
     /// # Errors
     ///
     /// [`RecipientError::Seal`].
-    pub fn share(&self, opened: &OpenedShare) -> Result<OperatorRequest, RecipientError> {
-        let bound = [opened.root_id.as_bytes(), self.identity.as_bytes()];
-        let bound = info(POST_SHARE_INFO, &bound.map(<[u8; 32]>::as_slice));
+    pub fn share(
+        &self,
+        opened: &OpenedShare,
+        expires_at: u64,
+    ) -> Result<OperatorRequest, RecipientError> {
+        let bound = info(
+            POST_SHARE_INFO,
+            &[
+                opened.root_id.as_bytes(),
+                self.identity.as_bytes(),
+                &expires_at.to_be_bytes(),
+            ],
+        );
         Ok(OperatorRequest::PostShare {
             operator: opened.place,
             share: seal(&self.boot_key, &bound, &opened.share)?,
+            expires_at,
         })
     }
 
@@ -84,12 +95,14 @@ impl Recipient {
         place: u32,
         root_id: Hash32,
         upgrade: &UpgradeStatus,
+        expires_at: u64,
     ) -> Result<OperatorRequest, RecipientError> {
         let consent = UpgradeConsent {
             manifest: upgrade.manifest,
             root_id,
             announced_at: upgrade.announced_at,
             identity: self.identity,
+            expires_at,
         };
         Ok(OperatorRequest::Consent {
             operator: place,
@@ -104,11 +117,11 @@ impl Recipient {
     /// [`RecipientError::Seal`], [`RecipientError::Encoding`].
     pub fn secret(
         &self,
-        key: &OperatorKey,
-        place: u32,
+        by: (&OperatorKey, u32),
         name: &str,
         version: u64,
         secret: &[u8],
+        expires_at: u64,
     ) -> Result<OperatorRequest, RecipientError> {
         let order = SecretOrder {
             name: name.to_owned(),
@@ -119,13 +132,19 @@ impl Recipient {
                 secret,
             )?,
             identity: self.identity,
+            expires_at,
         };
+        let (key, place) = by;
         Ok(OperatorRequest::SetSecret {
             operator: place,
             order: key.sign(&order).map_err(|_| RecipientError::Encoding)?,
         })
     }
 }
+
+/// How long an order that is given now can take effect, in milliseconds: some minutes less than enclaves
+/// allow, because clocks differ.
+pub const ORDER_LIFETIME: u64 = MAX_ORDER_LIFETIME / 2;
 
 /// The withdrawal of a successor, signed by the operator at `place` (from 0). It is for every enclave
 /// of the deployment.
@@ -138,8 +157,13 @@ pub fn withdrawal(
     place: u32,
     root_id: Hash32,
     manifest: Hash32,
+    expires_at: u64,
 ) -> Result<OperatorRequest, RecipientError> {
-    let withdrawal = UpgradeWithdrawal { manifest, root_id };
+    let withdrawal = UpgradeWithdrawal {
+        manifest,
+        root_id,
+        expires_at,
+    };
     Ok(OperatorRequest::Withdraw {
         operator: place,
         withdrawal: key

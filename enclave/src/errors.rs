@@ -151,6 +151,10 @@ const fn words(code: ErrorCode) -> (&'static str, &'static str) {
             "What the operator brought does not fit this deployment.",
             "Compare configuration, root id and the enclave's evidence, and try again.",
         ),
+        ErrorCode::OrderExpired => (
+            "The operator's order has expired.",
+            "Give the order again, and compare the clock of your machine: somebody may have kept it back.",
+        ),
         ErrorCode::HandOverRefused => (
             "The root key does not move to that enclave.",
             "Run the same image with the same configuration, or announce the successor and consent to it.",

@@ -21,6 +21,7 @@ pub mod configuration;
 mod entropy;
 mod errors;
 pub mod event;
+mod expiry;
 #[cfg(any(test, feature = "fuzzing"))]
 #[doc(hidden)]
 pub mod fuzzing;

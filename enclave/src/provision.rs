@@ -212,11 +212,16 @@ impl<S: RecordStore> Shared<S> {
                 let genesis = self.waiting.genesis(&self.platform, nonce).await?;
                 return Ok(Response::Genesis(genesis));
             }
-            OperatorRequest::PostShare { operator, share } => {
+            OperatorRequest::PostShare {
+                operator,
+                share,
+                expires_at,
+            } => {
                 // One that comes after the last needed one is not even opened.
                 if self.enclave.get().is_none()
                     && let Taken::Complete(key) =
-                        self.waiting.post(&self.platform, operator, &share)?
+                        self.waiting
+                            .post(&self.platform, operator, &share, expires_at)?
                 {
                     self.ready(key, RootSource::Operators);
                 }
@@ -326,6 +331,7 @@ impl<S: RecordStore> Shared<S> {
             upgrades_known: lists.upgrades_known,
             withdrawn: lists.withdrawn,
             secrets: lists.secrets,
+            secrets_known: lists.secrets_known,
         }
     }
 }

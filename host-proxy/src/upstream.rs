@@ -220,6 +220,7 @@ mod tests {
                 upgrades_known: false,
                 withdrawn: Vec::new(),
                 secrets: Vec::new(),
+                secrets_known: false,
             },
             now: 0,
             rp_id: String::new(),

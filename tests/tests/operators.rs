@@ -114,8 +114,24 @@ impl Deployment {
 
     fn post_share(&self, name: &str, configuration: &str) -> Output {
         let (key, genesis) = (self.key(name), self.text("sim/genesis/genesis.json"));
+        let approval = self.approval(name);
         let command = ["post-share", "--key", &key, "--genesis", &genesis];
+        let command = [&command[..], &["--approval", &approval]].concat();
         self.at_enclave(&command, configuration)
+    }
+
+    /// Where an operator keeps their word on the configuration.
+    fn approval(&self, name: &str) -> String {
+        self.text(&format!("{name}-approval.json"))
+    }
+
+    /// An operator decides on a configuration.
+    fn approve(&self, name: &str, configuration: &str) -> Output {
+        let (key, genesis) = (self.key(name), self.text("sim/genesis/genesis.json"));
+        let (configuration, out) = (self.text(configuration), self.approval(name));
+        let files = ["--genesis", &genesis, "--configuration", &configuration];
+        let command = ["approve", "--key", &key, "--out", &out, "--yes"];
+        self.operator(&[&command[..], &files].concat())
     }
 
     fn set_secret(&self, name: &str, secret: &[u8]) -> Output {
@@ -228,6 +244,14 @@ fn k9_p1_by_hand_from_keys_to_a_serving_deployment_and_its_successor() {
         .swap(0, 1);
     fs::write(deployment.path("other.json"), other.to_string()).unwrap();
     stopped(&check("ben", "other.json"), 1, "measurement_mismatch");
+    // everybody decides on the configuration; who held the genesis has
+    for name in ["ben", "cleo"] {
+        let approved = done(deployment.approve(name, after));
+        assert_eq!(approved["configuration"]["upgrade_consent"], 1);
+    }
+    stopped(&deployment.approve("stranger", after), 1, "not_an_operator");
+    let word = deployment.path("sim/genesis/approval.json");
+    fs::copy(&word, deployment.approval("anna")).unwrap();
     drop(simulation);
 
     // shares, to the enclave with exactly this configuration
@@ -237,12 +261,10 @@ fn k9_p1_by_hand_from_keys_to_a_serving_deployment_and_its_successor() {
     changed["upgrade_delay_seconds"] = json!(2);
     fs::write(deployment.path("changed.json"), changed.to_string()).unwrap();
     let refused = deployment.post_share("anna", "changed.json");
-    stopped(&refused, 1, "measurement_mismatch");
-    stopped(
-        &deployment.post_share("stranger", after),
-        1,
-        "not_an_operator",
-    );
+    stopped(&refused, 1, "approval");
+    fs::copy(&word, deployment.approval("stranger")).unwrap();
+    let refused = deployment.post_share("stranger", after);
+    stopped(&refused, 1, "approval_signature");
     let status = simulation.status(1).unwrap();
     assert_eq!(status.root.state, RootState::Waiting { have: 0, need: 2 });
     let status = done(deployment.post_share("anna", after));
@@ -336,7 +358,8 @@ fn k9_p1_by_hand_from_keys_to_a_serving_deployment_and_its_successor() {
     );
     // an operator looks and consents
     let consent = ["consent", "--manifest", path, "--key", &ben];
-    let consent = [&consent[..], &["--yes"]].concat();
+    let approval = deployment.approval("ben");
+    let consent = [&consent[..], &["--yes", "--approval", &approval]].concat();
     let given = done(deployment.at_enclave(&consent, after));
     assert_eq!(given["enclaves"][0]["consents"], json!([1]));
     let wait = [&announce[..], &["--wait"]].concat();
@@ -360,7 +383,7 @@ fn k9_p1_by_hand_from_keys_to_a_serving_deployment_and_its_successor() {
 
     // a backup brings everything back but the operators' keys and the records
     let backup = deployment.text("backup.json");
-    let mut flags = vec!["--root-id", &root_id, "--key", &ben];
+    let mut flags = vec!["--root-id", &root_id, "--key", &anna];
     done(deployment.operator(&[&["backup", "--dir", &out, "--out", &backup][..], &flags].concat()));
     drop(simulation);
     let saved = deployment.path("sim/genesis");

@@ -1,5 +1,6 @@
 //! The page that is served is the page that was released, byte for byte.
 
+pub mod config;
 pub mod headers;
 
 use std::collections::BTreeMap;
@@ -199,14 +200,15 @@ pub enum PageError {
     },
     /// A header makes a browser see something else than these bytes.
     #[error(
-        "{file} is served with the header {header}, which changes what a browser receives or shows: \
-         the server, or whatever stands in front of it, must not add it"
+        "{file} is served with the header {header}, which could change what a browser receives, keeps, \
+         shows or reports: the server, or whatever stands in front of it, must not add it \
+         (docs/verify.md lists those that it may)"
     )]
     Header {
         /// Its name.
         file: String,
-        /// The header.
-        header: &'static str,
+        /// The header, with its value.
+        header: String,
     },
 }
 

@@ -1,8 +1,8 @@
 //! Any bytes as a file that operators, maintainers and clients read: the fuzz target's body, also
 //! run on its corpus by the tests.
 
-use openkey_cli::{Backup, GenesisFile, OperatorKey, ReleaseKey};
-use openkey_protocol::message::Hash32;
+use openkey_cli::{Approval, Backup, Consents, GenesisFile, OperatorKey, ReleaseKey};
+use openkey_protocol::message::{Hash32, Key32};
 use openkey_verifier::anchor::{Anchor, Known, Published};
 use openkey_verifier::configuration::Configuration;
 use openkey_verifier::epochs::Epochs;
@@ -17,7 +17,17 @@ pub(crate) fn run(input: &[u8]) -> Vec<&'static str> {
         }
     };
     note("genesis", GenesisFile::read(input).is_ok());
-    note("backup", Backup::from_json(input, &Hash32([0; 32])).is_ok());
+    let backup = Backup::from_json(input, &Hash32([0; 32]), &Key32([0; 32]));
+    note("backup", backup.is_ok());
+    // The neutral point is nobody's key: no approval is taken, and every one is read.
+    note(
+        "approval",
+        Approval::from_json(input, &Key32([0; 32])).is_ok(),
+    );
+    if let Ok(consents) = Consents::from_json(input) {
+        assert!(Consents::from_json(consents.to_json().as_bytes()) == Ok(consents));
+        note("consents", true);
+    }
     note("epochs", Epochs::from_json(input).is_ok());
     if let Ok(key) = OperatorKey::from_json(input) {
         let again = OperatorKey::from_json(key.to_json().as_bytes());

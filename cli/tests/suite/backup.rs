@@ -7,10 +7,10 @@ use crate::{deployment::Deployment, harness::verify};
 #[test]
 fn a_backup_gives_back_what_it_was_made_of() {
     let deployment = Deployment::provisioned();
-    let [dir, backup, again, cyd] =
-        ["g", "backup.json", "again", "cyd.key"].map(|name| deployment.path(name));
+    let [dir, backup, again, ada] =
+        ["g", "backup.json", "again", "ada.key"].map(|name| deployment.path(name));
     let root_id = deployment.root_id();
-    let args = ["--root-id", &root_id, "--key", &cyd];
+    let args = ["--root-id", &root_id, "--key", &ada];
     let make = ["operator", "backup", "--dir", &dir, "--out", &backup];
     verify(make.iter().chain(&args)).accepted();
     let restore = ["operator", "restore", &backup, "--dir", &again];
@@ -31,6 +31,7 @@ fn k9_a_backup_of_another_root_key_is_refused() {
     let theirs = Deployment::provisioned();
     let (dir, backup) = (theirs.path("g"), ours.path("backup.json"));
     let (root_id, other) = (ours.root_id(), theirs.root_id());
+    let ada = theirs.path("ada.key");
     let make = [
         "operator",
         "backup",
@@ -38,12 +39,23 @@ fn k9_a_backup_of_another_root_key_is_refused() {
         &dir,
         "--out",
         &backup,
+        "--key",
+        &ada,
         "--root-id",
     ];
     verify(make.iter().chain(&[root_id.as_str()])).refused("root_id");
     verify(make.iter().chain(&[other.as_str()])).accepted();
     let again = ours.path("again");
-    let restore = ["operator", "restore", &backup, "--dir", &again, "--root-id"];
+    let restore = [
+        "operator",
+        "restore",
+        &backup,
+        "--dir",
+        &again,
+        "--key",
+        &ada,
+        "--root-id",
+    ];
     verify(restore.iter().chain(&[root_id.as_str()])).refused("root_id");
     assert!(!ours.files.path("again").exists());
 }
@@ -51,7 +63,8 @@ fn k9_a_backup_of_another_root_key_is_refused() {
 #[test]
 fn a_damaged_or_mixed_backup_is_refused() {
     let deployment = Deployment::provisioned();
-    let [dir, backup, again] = ["g", "backup.json", "again"].map(|name| deployment.path(name));
+    let [dir, backup, again, ada] =
+        ["g", "backup.json", "again", "ada.key"].map(|name| deployment.path(name));
     let root_id = deployment.root_id();
     let make = [
         "operator",
@@ -62,6 +75,8 @@ fn a_damaged_or_mixed_backup_is_refused() {
         &backup,
         "--root-id",
         &root_id,
+        "--key",
+        &ada,
     ];
     verify(make).accepted();
     let good: Value = serde_json::from_slice(&std::fs::read(&backup).unwrap()).unwrap();
@@ -77,6 +92,8 @@ fn a_damaged_or_mixed_backup_is_refused() {
             &again,
             "--root-id",
             &root_id,
+            "--key",
+            &ada,
         ])
     };
     restore(&|file| file["files"]["descriptor.bin"]["base64"] = json!("AAAA"))
@@ -96,7 +113,7 @@ fn a_damaged_or_mixed_backup_is_refused() {
         file["files"]["../x"] = file["files"]["genesis.json"].clone();
     })
     .refused("backup_unknown");
-    restore(&|file| file["version"] = json!(2)).refused("backup_file");
+    restore(&|file| file["version"] = json!(3)).refused("backup_file");
     assert!(!deployment.files.path("again").exists());
     // A configuration without this root id belongs to no backup of it.
     let text = json!(deployment.configuration["rp_id"]);
@@ -113,6 +130,8 @@ fn a_damaged_or_mixed_backup_is_refused() {
         &other,
         "--root-id",
         &root_id,
+        "--key",
+        &ada,
     ];
     verify(make).refused("backup_file");
 }
@@ -123,6 +142,7 @@ fn k9_every_file_of_a_backup_is_held_to_the_root_id() {
     let root_id = deployment.root_id();
     let dir = deployment.path("g");
     let out = deployment.path("backup.json");
+    let ada = deployment.path("ada.key");
     let make = || {
         verify([
             "operator",
@@ -133,6 +153,8 @@ fn k9_every_file_of_a_backup_is_held_to_the_root_id() {
             &out,
             "--root-id",
             &root_id,
+            "--key",
+            &ada,
         ])
     };
     let good = deployment.genesis_files();
@@ -171,6 +193,8 @@ fn k9_every_file_of_a_backup_is_held_to_the_root_id() {
         &again,
         "--root-id",
         &root_id,
+        "--key",
+        &ada,
     ])
     .refused("root_id");
 }

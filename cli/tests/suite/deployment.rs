@@ -7,7 +7,9 @@ use std::{
 
 use ed25519_dalek::SigningKey;
 use openkey_attestation::{Measurements, Pcr, Policy, PolicyFile};
-use openkey_cli::{GenesisFile, OperatorKey, info, root_id, seal};
+use openkey_cli::{
+    ApprovedKeys, ConfigurationApproval, GenesisFile, OperatorKey, info, root_id, seal,
+};
 use openkey_protocol::{
     cbor,
     message::{
@@ -26,7 +28,7 @@ use sha2::{Digest, Sha256};
 
 use crate::{
     enclaves::PCRS,
-    harness::{Answer, Files, Live, Ran, Server, now, verify, verify_stdin},
+    harness::{Answer, Asked, Files, Live, Ran, Server, now, verify, verify_stdin},
 };
 
 /// What the enclave changes in a genesis before it signs it.
@@ -68,6 +70,14 @@ pub(crate) struct Play {
     pub(crate) shows_another: bool,
     /// Whether the host shows evidence of before the first order.
     pub(crate) shows_earlier: bool,
+    /// Whether the enclave's answer to an order arrives with one bit changed.
+    pub(crate) bends_answers: bool,
+    /// Whether the answers to everything else do.
+    pub(crate) bends_statuses: bool,
+    /// Whether it is another boot of the same image and configuration.
+    pub(crate) another_boot: bool,
+    /// Whether its store hides the secrets from it.
+    pub(crate) hides_secrets: bool,
     /// Whether a secret that was ordered is not kept, though the answer is no refusal.
     pub(crate) ignores_secrets: bool,
 }
@@ -85,6 +95,10 @@ impl Default for Play {
             claims_withdrawals: false,
             shows_another: false,
             shows_earlier: false,
+            bends_answers: false,
+            bends_statuses: false,
+            another_boot: false,
+            hides_secrets: false,
             ignores_secrets: false,
         }
     }
@@ -155,6 +169,15 @@ impl Deployment {
     }
 
     pub(crate) fn run(&self, play: Play) -> Running {
+        self.run_behind(play, |_| None)
+    }
+
+    /// Behind a host that answers some requests itself.
+    pub(crate) fn run_behind(
+        &self,
+        play: Play,
+        host: impl Fn(&Asked) -> Option<Answer> + Send + Sync + 'static,
+    ) -> Running {
         let orders = Arc::new(Mutex::new(Vec::new()));
         let enclave = Enclave {
             live: self.live.clone(),
@@ -170,11 +193,11 @@ impl Deployment {
             }]),
             earlier: self.live.document(&[0; 32]),
         };
-        let server = Server::new(move |asked| match asked.path.as_str() {
-            "/api/v1/enclaves" => Answer::json(&json!({
-                "enclaves": [{ "id": "e1", "member": "m1", "ready": true }],
-            })),
-            _ => Answer::cbor(cbor::encode(&enclave.reply(&asked.body)).unwrap()),
+        let server = Server::new(move |asked| {
+            host(asked).unwrap_or_else(|| match asked.path.as_str() {
+                "/api/v1/enclaves" => listing(&["e1"]),
+                _ => Answer::cbor(cbor::encode(&enclave.reply(&asked.body)).unwrap()),
+            })
         });
         Running { server, orders }
     }
@@ -193,6 +216,7 @@ impl Deployment {
     ) -> Ran {
         let policy = self.path("policy.json");
         let configuration = self.path("configuration.json");
+        let approval = self.approval(command, more);
         let args = [
             "operator",
             command,
@@ -203,7 +227,48 @@ impl Deployment {
             "--configuration",
             &configuration,
         ];
-        verify_stdin(args.iter().chain(more), stdin)
+        let args = args.iter().chain(more).copied();
+        verify_stdin(args.chain(approval.iter().map(String::as_str)), stdin)
+    }
+
+    /// The approval of whoever's key a command names, signed as if they had decided on this configuration.
+    fn approval(&self, command: &str, more: &[&str]) -> Vec<String> {
+        let key = more.iter().skip_while(|arg| **arg != "--key").nth(1);
+        let needed = ["post-share", "set-secret", "consent"].contains(&command);
+        let given = more.contains(&"--approval");
+        match key {
+            Some(key) if needed && !given => {
+                let key = OperatorKey::from_json(&std::fs::read(key).unwrap()).unwrap();
+                // What the file says, whatever an enclave runs with.
+                let file = std::fs::read(self.files.path("configuration.json")).unwrap();
+                let file = self.approve(&key, &serde_json::from_slice(&file).unwrap());
+                vec!["--approval".into(), file]
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// Writes a key's approval of a configuration, whatever it is; gives its file.
+    pub(crate) fn approve(&self, key: &OperatorKey, configuration: &Value) -> String {
+        let configuration = configuration.to_string();
+        let configuration = Configuration::from_json(configuration.as_bytes()).unwrap();
+        let genesis = &self.genesis_files()["genesis.json"];
+        let genesis = GenesisFile::read(genesis).unwrap();
+        let content = ConfigurationApproval {
+            root_id: configuration.root_id.unwrap_or(Hash32([0; 32])),
+            genesis: Hash32(Sha256::digest(genesis.transcript.body.as_slice()).into()),
+            configuration: configuration.hash(),
+            release_keys: configuration.release_keys.map(|keys| ApprovedKeys {
+                threshold: keys.threshold,
+                keys: keys.keys,
+            }),
+        };
+        let signed = key.sign(&content).unwrap();
+        let text = json!({ "version": 1, "approval": {
+            "body": hex::encode(&signed.body), "signature": hex::encode(&signed.signature),
+        }});
+        self.files
+            .write("approval-of-a-test.json", text.to_string())
     }
 
     /// Holds the genesis and boots with its root id; `g` holds its files.
@@ -274,6 +339,15 @@ impl Deployment {
     }
 }
 
+/// A host's list of enclaves.
+pub(crate) fn listing(ids: &[&str]) -> Answer {
+    let enclaves: Vec<_> = ids
+        .iter()
+        .map(|id| json!({ "id": id, "member": "m1", "ready": true }))
+        .collect();
+    Answer::json(&json!({ "enclaves": enclaves }))
+}
+
 struct Enclave {
     live: Live,
     configuration: Configuration,
@@ -310,18 +384,31 @@ impl Enclave {
                 document: live.document(nonce.as_slice()).into(),
             }));
         }
-        Reply::Answer(self.shown().sign(&Signable {
+        let is_bent = match request {
+            Request::Operator(_) => self.play.bends_answers,
+            _ => self.play.bends_statuses,
+        };
+        let mut signed = self.shown().sign(&Signable {
             request: Hash32(Sha256::digest(body).into()),
             nonce,
             at: now().0,
             continued: None,
             result: self.answer(request),
-        }))
+        });
+        if is_bent {
+            let mut signature = signed.signature.as_slice().to_vec();
+            signature[1] ^= 1;
+            signed.signature = signature.into();
+        }
+        Reply::Answer(signed)
     }
 
     /// Who is behind the host.
     fn shown(&self) -> Live {
         let mut live = self.live.clone();
+        if self.play.another_boot {
+            live.identity = SigningKey::from_bytes(&[0x45; 32]);
+        }
         if self.play.shows_another {
             live.identity = SigningKey::from_bytes(&[0x44; 32]);
         }
@@ -422,7 +509,10 @@ impl Enclave {
             }
         }
         RootStatus {
-            state: RootState::Waiting { have: 1, need: 2 },
+            state: match self.play.hides_secrets {
+                true => RootState::Ready,
+                false => RootState::Waiting { have: 1, need: 2 },
+            },
             root_id: self.live.root_id,
             epoch: self.live.epoch,
             sources: Vec::new(),
@@ -432,7 +522,11 @@ impl Enclave {
             },
             upgrades_known: !self.play.unknown,
             withdrawn,
-            secrets: self.secrets.lock().unwrap().clone(),
+            secrets: match self.play.hides_secrets {
+                true => Vec::new(),
+                false => self.secrets.lock().unwrap().clone(),
+            },
+            secrets_known: !self.play.hides_secrets,
         }
     }
 

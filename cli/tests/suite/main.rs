@@ -15,11 +15,13 @@ mod enclaves;
 mod harness;
 
 mod backup;
+mod configuration;
 mod deployment;
 mod explain;
 mod genesis;
 mod keys;
 mod orders;
+mod outcomes;
 mod page;
 mod release;
 mod share;

@@ -88,11 +88,16 @@ fn k9_a_strangers_key_under_an_operators_name_signs_no_secret() {
     assert!(running.orders.lock().unwrap().is_empty());
 }
 
-fn manifest(epoch: u32, configuration: Value, signer: u8) -> String {
+pub(crate) fn manifest(epoch: u32, configuration: Value, signer: u8) -> String {
     manifest_until("2999-01-01T00:00:00Z", epoch, configuration, signer)
 }
 
-fn manifest_until(not_after: &str, epoch: u32, configuration: Value, signer: u8) -> String {
+pub(crate) fn manifest_until(
+    not_after: &str,
+    epoch: u32,
+    configuration: Value,
+    signer: u8,
+) -> String {
     manifest_of("openkey-enclave", not_after, epoch, configuration, signer)
 }
 
@@ -119,7 +124,7 @@ fn manifest_of(
 }
 
 /// A deployment of epoch 2 with one maintainer, seed 3.
-fn released() -> Deployment {
+pub(crate) fn released() -> Deployment {
     let mut deployment = Deployment::provisioned();
     let release = ReleaseKey::from_seed(&[3; 32]).public().to_string();
     deployment.configuration["release_keys"] = json!({ "threshold": 1, "keys": [release] });
@@ -190,11 +195,11 @@ fn e8_an_enclave_that_lists_another_successor_did_not_take_this_one() {
     let file = deployment.files.write("manifest.json", text);
     deployment
         .operator(&running, "upgrade", &["--manifest", &file])
-        .refused("upgrade");
+        .unproven("upgrade");
 }
 
 /// Announces a successor, and gives the file of its manifest.
-fn announced(deployment: &Deployment, running: &Running) -> String {
+pub(crate) fn announced(deployment: &Deployment, running: &Running) -> String {
     let text = manifest(3, json!("5".repeat(64)), 3);
     let file = deployment.files.write("manifest.json", text);
     let args = ["--manifest", &file];
@@ -322,7 +327,8 @@ fn e8_a_withdrawal_is_confirmed_by_evidence() {
         ..Play::default()
     });
     announced(&deployment, &running);
-    withdraw(&running, &file).refused("withdrawal");
+    let ran = withdraw(&running, &file).unproven("withdrawal");
+    assert!(ran.stderr.contains("until 20"), "{ran:?}");
     // The host adds it to the status: the evidence names another list.
     let running = deployment.run(Play {
         ignores_withdrawals: true,
@@ -330,13 +336,13 @@ fn e8_a_withdrawal_is_confirmed_by_evidence() {
         ..Play::default()
     });
     announced(&deployment, &running);
-    withdraw(&running, &file).refused("successors_differ");
+    withdraw(&running, &file).unproven("successors_differ");
     // It holds, and the store hides the list from the enclave: a restart would forget it.
     let running = deployment.run(Play {
         unknown: true,
         ..Play::default()
     });
-    withdraw(&running, &file).refused("successors_unknown");
+    withdraw(&running, &file).unproven("successors_unknown");
 }
 
 #[test]
@@ -355,19 +361,19 @@ fn e8_a_manifest_that_is_only_absent_was_not_withdrawn() {
         ..Play::default()
     };
     // An enclave that was started over records of before the announcement lists nothing.
-    withdraw(ignores).refused("withdrawal");
+    withdraw(ignores).unproven("withdrawal");
     // Another enclave of the same image and configuration, whose evidence is as genuine.
     let another = Play {
         shows_another: true,
         ..ignores
     };
-    withdraw(another).refused("withdrawal");
+    withdraw(another).unproven("withdrawal");
     // The enclave's own evidence of before.
     let earlier = Play {
         shows_earlier: true,
         ..Play::default()
     };
-    withdraw(earlier).refused("nonce_mismatch");
+    withdraw(earlier).unproven("nonce_mismatch");
     let json = withdraw(Play::default()).accepted().json();
     let identity = deployment.live.identity.verifying_key().to_bytes();
     assert_eq!(json["enclaves"][0]["identity"], hex::encode(identity));
@@ -384,6 +390,6 @@ fn k3_a_secret_was_kept_if_the_signed_answer_names_its_version() {
     for name in ["known", "new"] {
         deployment
             .operator_stdin(&running, "set-secret", &[name, "--key", &cyd], b"x")
-            .refused("secret");
+            .unproven("secret");
     }
 }

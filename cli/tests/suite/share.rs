@@ -23,9 +23,15 @@ fn nothing_given(running: &Running) {
     assert!(running.orders.lock().unwrap().is_empty());
 }
 
-fn given(running: &Running) -> (u32, Sealed) {
+fn given(running: &Running) -> (u32, Sealed, u64) {
     match running.orders.lock().unwrap().as_slice() {
-        [OperatorRequest::PostShare { operator, share }] => (*operator, share.clone()),
+        [
+            OperatorRequest::PostShare {
+                operator,
+                share,
+                expires_at,
+            },
+        ] => (*operator, share.clone(), *expires_at),
         other => panic!("{other:?}"),
     }
 }
@@ -36,14 +42,17 @@ fn k3_a_share_reaches_the_attested_boot_key_alone() {
     let running = deployment.run(Play::default());
     let ran = post(&deployment, &running, &[]).accepted();
     assert!(ran.stdout.contains("1 of 2 shares"), "{ran:?}");
-    let (place, sealed) = given(&running);
+    let (place, sealed, expires_at) = given(&running);
     assert_eq!(place, 1);
+    let ahead = expires_at - crate::harness::now().0;
+    assert!(ahead <= openkey_cli::ORDER_LIFETIME, "{ahead}");
+    let expiry = expires_at.to_be_bytes();
     let identity = deployment.live.identity.verifying_key().to_bytes();
     let root_id: Hash32 = deployment.root_id().parse().unwrap();
-    let purpose = info(POST_SHARE_INFO, &[root_id.as_bytes(), &identity]);
+    let purpose = info(POST_SHARE_INFO, &[root_id.as_bytes(), &identity, &expiry]);
     assert_eq!(**boot_key().open(&purpose, &sealed).unwrap(), share(1)[..]);
     // For another boot with the same key it would not even open.
-    let other = info(POST_SHARE_INFO, &[root_id.as_bytes(), &[0; 32]]);
+    let other = info(POST_SHARE_INFO, &[root_id.as_bytes(), &[0; 32], &expiry]);
     assert!(boot_key().open(&other, &sealed).is_err());
 }
 
@@ -195,9 +204,10 @@ fn p5_a_share_is_never_given_to_any_configuration() {
     with(&["--policy", &policy, "--any-configuration"]).not_judged("configuration_missing");
     with(&["--any-measurement"]).not_judged("configuration_missing");
     nothing_given(&running);
-    // The hash is enough where --root-id says which root key.
+    // A hash does not say under which release keys and delay the share would be used.
     let hash = hash(&deployment.configuration).to_string();
-    with(&["--policy", &policy, "--configuration", &hash]).accepted();
+    with(&["--policy", &policy, "--configuration", &hash]).not_judged("configuration_missing");
+    nothing_given(&running);
 }
 
 /// A policy file that accepts more than one image in one configuration, in every way that a file

@@ -21,7 +21,7 @@ use super::{
 use crate::{
     boot::BootError,
     errors::{refuse, refuse_because},
-    hybrid,
+    expiry, hybrid,
     platform::Platform,
 };
 
@@ -165,7 +165,9 @@ impl Waiting {
         platform: &Platform,
         operator: u32,
         sealed: &Sealed,
+        expires_at: u64,
     ) -> Result<Taken, Error> {
+        expiry::check(platform, expires_at)?;
         let descriptor = match &self.awaited {
             Awaited::Root(descriptor) => descriptor
                 .as_ref()
@@ -181,7 +183,7 @@ impl Waiting {
         let keys = descriptor
             .operator(operator)
             .ok_or_else(|| refused("There is no such operator.".to_owned()))?;
-        let taken = self.open(platform, descriptor, operator, sealed);
+        let taken = self.open(platform, descriptor, operator, sealed, expires_at);
         let good = taken.is_ok();
         platform.record(EnclaveEvent::Share { operator, good });
         let share =
@@ -216,13 +218,17 @@ impl Waiting {
         descriptor: &Descriptor,
         operator: u32,
         sealed: &Sealed,
+        expires_at: u64,
     ) -> Result<Share, &'static str> {
         let (id, identity) = (descriptor.id(), platform.identity());
-        let info = hybrid::info(POST_SHARE_INFO, &[&id.0, &identity]);
+        let info = hybrid::info(
+            POST_SHARE_INFO,
+            &[&id.0, &identity, &expires_at.to_be_bytes()],
+        );
         let opened = platform
             .boot_key
             .open(&info, sealed)
-            .map_err(|_| "it was not sealed for this boot and root id.")?;
+            .map_err(|_| "it was not sealed for this boot, root id and expiry.")?;
         let share: &[u8; shares::SHARE] = opened
             .as_slice()
             .try_into()

@@ -121,14 +121,14 @@ pub(crate) struct Shown(Mutex<Option<(u64, Lists)>>);
 pub(crate) struct Lists {
     /// Secrets by name; empty while the store does not answer.
     pub(crate) secrets: Vec<SecretStatus>,
+    /// Whether the record of secrets was read.
+    pub(crate) secrets_known: bool,
     /// Pending successors.
     pub(crate) upgrades: Vec<UpgradeStatus>,
     /// Whether the record of successors was read; if not, `upgrades` is what this boot remembers.
     pub(crate) upgrades_known: bool,
     /// Withdrawn manifests.
     pub(crate) withdrawn: Vec<Hash32>,
-    /// Whether the record of secrets was read.
-    secrets_known: bool,
 }
 
 impl Shown {
@@ -193,10 +193,10 @@ impl<S: RecordStore> Enclave<S> {
         let (upgrades, withdrawn) = self.remembered();
         let lists = Lists {
             secrets: secrets.collect(),
+            secrets_known,
             upgrades,
             upgrades_known,
             withdrawn,
-            secrets_known,
         };
         self.shown.set(Some((now, lists.clone())));
         lists

@@ -2,25 +2,24 @@
 
 use ed25519_dalek::{Signature, VerifyingKey};
 use openkey_protocol::{
-    message::{Error, ErrorCode, Signed, Statement},
+    message::{Error, ErrorCode, Order, Signed},
     store::RecordStore,
 };
 
 use super::Enclave;
-use crate::errors::{refuse, refuse_because};
+use crate::{
+    errors::{refuse, refuse_because},
+    expiry,
+};
 
 impl<S: RecordStore> Enclave<S> {
     /// Reads an order after its signature, which must be by the operator at that place of the
-    /// measured configuration.
+    /// measured configuration, and before it expires.
     ///
     /// # Errors
     ///
-    /// [`ErrorCode::OperatorRefused`], [`ErrorCode::Malformed`].
-    pub(super) fn ordered<T: Statement>(
-        &self,
-        operator: u32,
-        order: &Signed<T>,
-    ) -> Result<T, Error> {
+    /// [`ErrorCode::OperatorRefused`], [`ErrorCode::Malformed`], [`ErrorCode::OrderExpired`].
+    pub(super) fn ordered<T: Order>(&self, operator: u32, order: &Signed<T>) -> Result<T, Error> {
         let operators = self.platform.configuration().operators();
         let keys = operators
             .and_then(|operators| operators.get(operator))
@@ -34,7 +33,11 @@ impl<S: RecordStore> Enclave<S> {
         if !good {
             return Err(refused("The order is not signed by that operator."));
         }
-        order.unverified().map_err(|_| refuse(ErrorCode::Malformed))
+        let order = order
+            .unverified()
+            .map_err(|_| refuse(ErrorCode::Malformed))?;
+        expiry::check(&self.platform, order.expires_at())?;
+        Ok(order)
     }
 }
 

@@ -220,6 +220,7 @@ async fn consent(deployment: &Deployment, giver: &Running) {
         root_id: deployment.root_id,
         announced_at: waits.announced_at,
         identity: Key32(giver.service.identity()),
+        expires_at: status.now + 300_000,
     };
     let consent = Signed::new(&consent, |input| operator_key().sign(input).to_bytes()).unwrap();
     let request = Request::Operator(OperatorRequest::Consent {

@@ -203,10 +203,11 @@ impl Deployment {
     }
 
     /// A share as the operator's command seals it to a boot that it has verified.
-    pub fn sealed(&self, service: &Service<TestStore>, share: &[u8]) -> Sealed {
+    pub fn sealed(&self, service: &Service<TestStore>, share: &[u8], expires_at: u64) -> Sealed {
         let root_id = self.configuration().root_id().unwrap();
         let identity = service.identity();
-        let info = [POST_SHARE_INFO.as_bytes(), &root_id.0, &identity].concat();
+        let expiry = expires_at.to_be_bytes();
+        let info = [POST_SHARE_INFO.as_bytes(), &root_id.0, &identity, &expiry].concat();
         seal(service.platform().boot_key(), &info, share)
     }
 
@@ -216,7 +217,9 @@ impl Deployment {
         operator: u32,
         share: &[u8],
     ) -> Result<RootStatus, Error> {
-        post(service, operator, self.sealed(service, share)).await
+        let expires_at = soon(service);
+        let sealed = self.sealed(service, share, expires_at);
+        post(service, operator, sealed, expires_at).await
     }
 
     /// Boots and lets two operators post.
@@ -235,6 +238,7 @@ impl Deployment {
             version,
             secret: seal(service.platform().boot_key(), &info, content.as_bytes()),
             identity: Key32(service.identity()),
+            expires_at: soon(service),
         }
     }
 
@@ -248,6 +252,11 @@ impl Deployment {
     }
 }
 
+/// Until when an order is good that an operator gives now.
+pub fn soon<S: RecordStore>(service: &Service<S>) -> u64 {
+    service.platform().now() + 300_000
+}
+
 pub async fn operator<S: RecordStore>(
     service: &Service<S>,
     request: OperatorRequest,
@@ -259,10 +268,12 @@ pub async fn post<S: RecordStore>(
     service: &Service<S>,
     place: u32,
     share: Sealed,
+    expires_at: u64,
 ) -> Result<RootStatus, Error> {
     let request = OperatorRequest::PostShare {
         operator: place,
         share,
+        expires_at,
     };
     match operator(service, request).await? {
         Response::Root(status) => Ok(status),

@@ -10,6 +10,7 @@ mod answers;
 mod boot;
 mod consent;
 mod crash;
+mod expiry;
 mod forks;
 mod genesis;
 mod grants;

@@ -136,8 +136,12 @@ async fn e2_an_older_record_of_secrets_is_noticed() {
     set(&service, 0, &deployment.order(&service, "oidc", 2), alice)
         .await
         .unwrap();
+    assert!(status(&service).await.secrets_known);
     for older in [first, empty] {
         deployment.store.restore(older);
+        // Unknown is not shown as none.
+        deployment.pass(60_000);
+        assert!(!status(&service).await.secrets_known);
         let enclave = service.enclave().unwrap();
         let refused = enclave.secret("oidc").await;
         assert_eq!(code(refused), Some(ErrorCode::RolledBack));

@@ -13,7 +13,7 @@ use serde_json::json;
 
 use crate::common::{
     Deployment, Person, ask, code,
-    deployment::{binding, operator, post, status},
+    deployment::{binding, operator, post, soon, status},
     evidence,
     person::{sign_in, text},
 };
@@ -113,14 +113,18 @@ async fn e7_a_share_for_one_boot_is_worth_nothing_at_another() {
     let (deployment, shares) = Deployment::provisioned().await;
     let first = deployment.boot().await;
     let second = deployment.boot().await;
-    let sealed = deployment.sealed(&first, &shares[0]);
-    let refused = post(&second, 0, sealed.clone()).await.err().unwrap();
+    let expires_at = soon(&first);
+    let sealed = deployment.sealed(&first, &shares[0], expires_at);
+    let refused = post(&second, 0, sealed.clone(), expires_at)
+        .await
+        .err()
+        .unwrap();
     assert_eq!(refused.code, ErrorCode::OperatorRefused);
     assert_eq!(
         refused.message,
-        "Share of operator alice: it was not sealed for this boot and root id."
+        "Share of operator alice: it was not sealed for this boot, root id and expiry."
     );
-    assert!(post(&first, 0, sealed).await.is_ok());
+    assert!(post(&first, 0, sealed, expires_at).await.is_ok());
 }
 
 #[tokio::test]
@@ -154,8 +158,9 @@ async fn f10_shares_for_the_right_configuration_do_not_open_under_another() {
         assert_ne!(there.configuration, here.configuration, "{member}");
         // What was sealed for the right one does not open.
         for (place, share) in (0..).zip(&shares) {
-            let sealed = deployment.sealed(&right, share);
-            let refused = post(&service, place, sealed).await;
+            let expires_at = soon(&right);
+            let sealed = deployment.sealed(&right, share, expires_at);
+            let refused = post(&service, place, sealed, expires_at).await;
             assert_eq!(code(refused), Some(ErrorCode::OperatorRefused), "{member}");
         }
         assert_eq!(

@@ -21,7 +21,7 @@ use sha2::{Digest, Sha256};
 
 use crate::common::{
     Deployment, Fixed, ORIGIN, START, TestNsm, TestStore, World, code,
-    deployment::{binding, operator, signed, status},
+    deployment::{binding, operator, signed, soon, status},
     evidence,
     store::{Failure, SAYINGS, Says},
 };
@@ -33,7 +33,7 @@ fn maintainer(seed: u8) -> SigningKey {
 }
 
 /// A manifest of the successor, valid for a week around the start.
-fn text() -> Text {
+pub(crate) fn text() -> Text {
     let hash = |digit: &str, count| digit.repeat(count);
     Text {
         version: 1,
@@ -53,7 +53,7 @@ fn text() -> Text {
     }
 }
 
-fn manifest(text: Text, signers: &[u8]) -> Vec<u8> {
+pub(crate) fn manifest(text: Text, signers: &[u8]) -> Vec<u8> {
     let mut file = ReleaseFile::unsigned(text).unwrap();
     for seed in signers {
         let key = maintainer(*seed);
@@ -65,7 +65,7 @@ fn manifest(text: Text, signers: &[u8]) -> Vec<u8> {
 }
 
 /// A deployment with two of three maintainers and an hour's delay.
-async fn deployment() -> (Deployment, Vec<[u8; 32]>) {
+pub(crate) async fn deployment() -> (Deployment, Vec<[u8; 32]>) {
     let mut deployment = Deployment::new();
     let keys = [11, 12, 13].map(|seed| hex::encode(maintainer(seed).verifying_key().to_bytes()));
     deployment.json["release_keys"] = json!({ "threshold": 2, "keys": keys });
@@ -111,6 +111,7 @@ async fn look(
         root_id: deployment.configuration().root_id().unwrap(),
         announced_at: waits.unwrap().announced_at,
         identity: Key32(service.identity()),
+        expires_at: soon(service),
     }
 }
 
@@ -147,6 +148,7 @@ async fn withdraw(
     let order = UpgradeWithdrawal {
         manifest: hash(manifest),
         root_id: deployment.configuration().root_id().unwrap(),
+        expires_at: soon(service),
     };
     let key = &deployment.operators[usize::try_from(place).unwrap()].signing;
     let request = OperatorRequest::Withdraw {
@@ -475,6 +477,7 @@ async fn e8_a_consent_is_for_one_manifest_deployment_announcement_boot_and_opera
     let withdrawal = UpgradeWithdrawal {
         manifest: seen.manifest,
         root_id: seen.root_id,
+        expires_at: seen.expires_at,
     };
     let withdrawal = signed(&withdrawal, &alice.signing);
     let retyped = Signed::from_parts(withdrawal.body, withdrawal.signature);
@@ -557,6 +560,11 @@ async fn e8_what_was_withdrawn_stays_withdrawn() {
     let named = successors::withdrawn_hash(&[hash(&bad)]);
     assert_eq!(withdrawn(&service).await, named);
     // The consent again, the announcement again, with other signatures too.
+    let again = UpgradeConsent {
+        expires_at: soon(&service),
+        ..seen
+    };
+    let given = signed(&again, &deployment.operators[0].signing);
     assert_eq!(
         code(order_consent(&service, 0, given.clone()).await),
         REFUSED
@@ -663,6 +671,7 @@ async fn e8_a_withdrawal_is_an_operators_own() {
     let order = |root_id| UpgradeWithdrawal {
         manifest: hash(&good),
         root_id,
+        expires_at: soon(&service),
     };
     let own = deployment.configuration().root_id().unwrap();
     let maintainer = maintainer(11);

@@ -72,6 +72,7 @@ impl Enclave {
                 upgrades_known: false,
                 withdrawn: Vec::new(),
                 secrets: Vec::new(),
+                secrets_known: false,
             },
             now: 0,
             rp_id: HOST.to_owned(),

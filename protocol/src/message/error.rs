@@ -104,6 +104,8 @@ pub enum ErrorCode {
     Superseded,
     /// What an operator brought does not fit the configuration, the descriptor or the commitment.
     OperatorRefused,
+    /// An operator's order has expired: it was kept back on its way.
+    OrderExpired,
     /// The root key does not move to that enclave.
     HandOverRefused,
     /// A release manifest is not signed by the configuration's release keys, or not acceptable.

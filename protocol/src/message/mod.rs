@@ -47,11 +47,11 @@ pub use request::{
 };
 pub use root::{
     AwsCredentials, GENESIS_INFO, Genesis, GenesisTranscript, HAND_OVER_INFO, HandOver,
-    MAX_MANIFEST, MAX_OPERATOR_NAME, MAX_OPERATORS, MAX_SECRET, OperatorKeys, OperatorRequest,
-    PENDING_LABEL, POST_SHARE_INFO, ROOT_DESCRIPTOR_VERSION, ROOT_ID_LABEL, RootDescriptor,
-    RootState, RootStatus, SECRET_INFO, SHARE_LABEL, Sealed, SecretOrder, SecretStatus,
-    SourceStatus, UpgradeConsent, UpgradeStatus, UpgradeWithdrawal, WITHDRAWN_LABEL, WrappedRoot,
-    pending_input, withdrawn_input,
+    MAX_MANIFEST, MAX_OPERATOR_NAME, MAX_OPERATORS, MAX_ORDER_LIFETIME, MAX_SECRET, OperatorKeys,
+    OperatorRequest, Order, PENDING_LABEL, POST_SHARE_INFO, ROOT_DESCRIPTOR_VERSION, ROOT_ID_LABEL,
+    RootDescriptor, RootState, RootStatus, SECRET_INFO, SHARE_LABEL, Sealed, SecretOrder,
+    SecretStatus, SourceStatus, UpgradeConsent, UpgradeStatus, UpgradeWithdrawal, WITHDRAWN_LABEL,
+    WrappedRoot, pending_input, withdrawn_input,
 };
 pub use signed::{Signed, Statement};
 pub use statement::{

@@ -16,8 +16,9 @@ pub const ROOT_ID_LABEL: &str = "openkey/root-id/v1";
 pub const SHARE_LABEL: &str = "openkey/share/v1";
 /// HPKE `info` of a share sealed to an operator at genesis, followed by the root id.
 pub const GENESIS_INFO: &str = "openkey/hpke/genesis/v1";
-/// HPKE `info` of a share posted to a boot key, followed by root id and identity key.
-pub const POST_SHARE_INFO: &str = "openkey/hpke/post-share/v1";
+/// HPKE `info` of a share posted to a boot key, followed by root id, identity key and expiry (8 bytes, the
+/// most significant first).
+pub const POST_SHARE_INFO: &str = "openkey/hpke/post-share/v2";
 /// HPKE `info` of an operator's secret, followed by the identity key.
 pub const SECRET_INFO: &str = "openkey/hpke/secret/v1";
 /// HPKE `info` of a root key handed over, followed by root id and the receiver's identity key.
@@ -28,6 +29,9 @@ pub const MAX_OPERATORS: usize = 16;
 pub const MAX_OPERATOR_NAME: usize = 64;
 /// Longest secret that an operator brings, in bytes: tokens and client secrets.
 pub const MAX_SECRET: usize = 4096;
+/// How long before its expiry an operator's order may reach an enclave, in milliseconds. A host that
+/// keeps an order back can use it for that long, and no longer.
+pub const MAX_ORDER_LIFETIME: u64 = 10 * 60 * 1000;
 /// Longest release manifest, in bytes.
 pub const MAX_MANIFEST: usize = 64 * 1024;
 /// In front of the list of pending successors, ended by a zero byte, in the hash that fresh evidence
@@ -146,6 +150,9 @@ pub enum OperatorRequest {
         operator: u32,
         /// The share, sealed to the boot key ([`POST_SHARE_INFO`]).
         share: Sealed,
+        /// Until when the enclave takes it. Milliseconds since 1970; at most [`MAX_ORDER_LIFETIME`]
+        /// ahead.
+        expires_at: u64,
     },
     /// Brings a secret.
     SetSecret {
@@ -175,6 +182,13 @@ pub enum OperatorRequest {
     },
 }
 
+/// What an operator signs for enclaves: they take it until it expires, and not if that is more than
+/// [`MAX_ORDER_LIFETIME`] ahead.
+pub trait Order: Statement {
+    /// When it expires. Milliseconds since 1970.
+    fn expires_at(&self) -> u64;
+}
+
 /// An operator's consent that one boot of the enclave hands the root key to one announced successor.
 ///
 /// It ends with that boot: the host cannot use it at an enclave that the operator did not ask, nor
@@ -192,10 +206,18 @@ pub struct UpgradeConsent {
     pub announced_at: u64,
     /// The identity key of the boot it is meant for.
     pub identity: Key32,
+    /// Until when the enclave takes it; once taken it holds for as long as that boot.
+    pub expires_at: u64,
 }
 
 impl Statement for UpgradeConsent {
-    const LABEL: &'static str = "openkey/upgrade-consent/v1";
+    const LABEL: &'static str = "openkey/upgrade-consent/v2";
+}
+
+impl Order for UpgradeConsent {
+    fn expires_at(&self) -> u64 {
+        self.expires_at
+    }
 }
 
 /// An operator's withdrawal of a successor. It holds for every announcement of the manifest and for
@@ -208,10 +230,18 @@ pub struct UpgradeWithdrawal {
     pub manifest: Hash32,
     /// The deployment.
     pub root_id: Hash32,
+    /// Until when enclaves take it; once taken it stays.
+    pub expires_at: u64,
 }
 
 impl Statement for UpgradeWithdrawal {
-    const LABEL: &'static str = "openkey/upgrade-withdrawal/v1";
+    const LABEL: &'static str = "openkey/upgrade-withdrawal/v2";
+}
+
+impl Order for UpgradeWithdrawal {
+    fn expires_at(&self) -> u64 {
+        self.expires_at
+    }
 }
 
 /// An operator's order to keep a secret.
@@ -227,10 +257,18 @@ pub struct SecretOrder {
     pub secret: Sealed,
     /// The identity key of the boot it is meant for.
     pub identity: Key32,
+    /// Until when the enclave takes it; once taken the secret stays.
+    pub expires_at: u64,
 }
 
 impl Statement for SecretOrder {
-    const LABEL: &'static str = "openkey/secret-order/v1";
+    const LABEL: &'static str = "openkey/secret-order/v2";
+}
+
+impl Order for SecretOrder {
+    fn expires_at(&self) -> u64 {
+        self.expires_at
+    }
 }
 
 /// Where the root key stands.
@@ -260,6 +298,9 @@ pub struct RootStatus {
     pub withdrawn: Vec<Hash32>,
     /// Names and versions of the secrets that operators brought.
     pub secrets: Vec<SecretStatus>,
+    /// Whether `secrets` is complete. `false` while the store hides the record from this boot or does not
+    /// answer, and without a root key.
+    pub secrets_known: bool,
 }
 
 /// Whether the root key is there.

@@ -39,6 +39,7 @@ fn status(state: RootState) -> RootStatus {
             name: "client-secret".into(),
             version: 3,
         }],
+        secrets_known: true,
     }
 }
 
@@ -82,6 +83,7 @@ pub(crate) fn order() -> SecretOrder {
         version: 3,
         secret: sealed(),
         identity: Key32(fill(0x77)),
+        expires_at: NOW + 300_000,
     }
 }
 
@@ -92,6 +94,7 @@ pub(crate) fn consent() -> UpgradeConsent {
         root_id: Hash32(fill(0x31)),
         announced_at: NOW,
         identity: Key32(fill(0x77)),
+        expires_at: NOW + 300_000,
     }
 }
 
@@ -100,6 +103,7 @@ pub(crate) fn withdrawal() -> UpgradeWithdrawal {
     UpgradeWithdrawal {
         manifest: Hash32(fill(0x42)),
         root_id: Hash32(fill(0x31)),
+        expires_at: NOW + 300_000,
     }
 }
 
@@ -117,6 +121,7 @@ pub(super) fn requests() -> Vec<(&'static str, Request)> {
             operator(OperatorRequest::PostShare {
                 operator: 1,
                 share: sealed(),
+                expires_at: NOW + 300_000,
             }),
         ),
         (

@@ -10,8 +10,8 @@ use std::path::{Path, PathBuf};
 
 use openkey_attestation::{UnixMillis, Verifier};
 use openkey_cli::{
-    Backup, BackupError, Ceremony, CeremonyError, GenesisFile, OperatorKey, Recipient,
-    RecipientError, ReleaseKey,
+    Approval, Backup, BackupError, Ceremony, CeremonyError, GenesisFile, ORDER_LIFETIME,
+    OperatorKey, Recipient, RecipientError, ReleaseKey,
 };
 use openkey_protocol::message::{
     Hash32, OperatorRequest, Request, Response, RootStatus, UpgradeStatus,
@@ -140,6 +140,14 @@ impl Staff {
             let path = keep.join(name);
             files::write_public(&path, bytes).map_err(|error| file(&path, &error))?;
         }
+        // All of them decide on the configuration, as people do with `openkey operator approve`.
+        for key in &self.operators {
+            let approval = Approval::sign(key, &ceremony, deployment.configuration())
+                .map_err(BackupError::from)?;
+            let path = keep.join(format!("{}-approval.json", key.public().name));
+            files::write_public(&path, approval.to_json().as_bytes())
+                .map_err(|error| file(&path, &error))?;
+        }
         Ok(ceremony.root_id())
     }
 
@@ -163,7 +171,7 @@ impl Staff {
         let ceremony = Ceremony::pinned(&genesis, &root_id)?;
         let key = self.operators.get(operator);
         let opened = ceremony.share(key.ok_or(CeremonyError::NotAnOperator)?)?;
-        let request = Recipient::of(&evidence)?.share(&opened)?;
+        let request = Recipient::of(&evidence)?.share(&opened, expires_at())?;
         match site.call(&Request::Operator(request))? {
             Response::Root(status) => Ok(status),
             _ => Err(StaffError::Answer("not where the root key stands")),
@@ -197,12 +205,18 @@ impl Staff {
         let key = self.operators.get(operator);
         let key = key.ok_or(CeremonyError::NotAnOperator)?;
         let place = u32::try_from(operator).map_err(|_| CeremonyError::NotAnOperator)?;
-        let request = Recipient::of(&evidence)?.consent(key, place, root_id, announced)?;
+        let request =
+            Recipient::of(&evidence)?.consent(key, place, root_id, announced, expires_at())?;
         match site.call(&Request::Operator(request))? {
             Response::Root(status) => Ok(status),
             _ => Err(StaffError::Answer("not where the root key stands")),
         }
     }
+}
+
+/// Until when an order is good that is given now.
+fn expires_at() -> u64 {
+    crate::time::now_ms().saturating_add(ORDER_LIFETIME)
 }
 
 /// The root id of the genesis kept in a directory, by whomever it was held; `None` if there was none.

@@ -498,6 +498,7 @@ fn status(upgrades: Vec<UpgradeStatus>) -> Verdict {
             upgrades_known: true,
             withdrawn: Vec::new(),
             secrets: Vec::new(),
+            secrets_known: true,
         },
         now: NOW.0,
         rp_id: "localhost".into(),

@@ -153,6 +153,15 @@ impl AcceptArgs {
         }
     }
 
+    /// Where that file is.
+    #[must_use]
+    pub fn configuration_path(&self) -> Option<&Path> {
+        match &self.configuration {
+            Some(text) if text.parse::<Hash32>().is_err() => Some(Path::new(text)),
+            _ => None,
+        }
+    }
+
     /// The bytes of that file.
     ///
     /// # Errors

@@ -8,15 +8,55 @@ use super::PageError;
 /// Headers of an answer: lower-case names and values, in order.
 pub type Headers = [(String, String)];
 
-/// Headers that make a browser show or load something else than the body, or forget what it
-/// remembers of this deployment.
-const ALTERING: [&str; 6] = [
-    "link",
-    "refresh",
-    "content-disposition",
-    "speculation-rules",
-    "service-worker-allowed",
-    "clear-site-data",
+/// Headers that an answer may carry, whatever their value: they say how the bytes arrive, how long they are
+/// kept, and what a page may not do. Everything else could change the page, set something in the browser, or
+/// make it report to somebody.
+const ANY_VALUE: [&str; 22] = [
+    "accept-ranges",
+    "age",
+    "cache-control",
+    "connection",
+    "content-length",
+    "content-security-policy",
+    "content-type",
+    "date",
+    "etag",
+    "expires",
+    "keep-alive",
+    "last-modified",
+    "origin-agent-cluster",
+    "pragma",
+    "server",
+    "strict-transport-security",
+    "transfer-encoding",
+    "vary",
+    "via",
+    "x-content-type-options",
+    "x-frame-options",
+    "x-request-id",
+];
+
+/// Headers that an answer may carry with one of these values.
+const VALUES: [(&str, &[&str]); 5] = [
+    ("content-encoding", &["identity"]),
+    (
+        "cross-origin-embedder-policy",
+        &["require-corp", "credentialless"],
+    ),
+    ("cross-origin-opener-policy", &["same-origin"]),
+    (
+        "cross-origin-resource-policy",
+        &["same-origin", "same-site"],
+    ),
+    (
+        "referrer-policy",
+        &[
+            "no-referrer",
+            "same-origin",
+            "strict-origin",
+            "strict-origin-when-cross-origin",
+        ],
+    ),
 ];
 
 /// Checks the headers of one served file.
@@ -25,24 +65,42 @@ const ALTERING: [&str; 6] = [
 ///
 /// [`PageError::Header`], [`PageError::ContentType`], [`PageError::Policy`].
 pub fn check(name: &str, headers: &Headers) -> Result<(), PageError> {
-    let encoded = values(headers, "content-encoding").any(|value| value != "identity");
-    let altering = ALTERING
-        .into_iter()
-        .find(|name| values(headers, name).next().is_some());
-    if let Some(header) = encoded.then_some("content-encoding").or(altering) {
+    if let Some((header, value)) = headers.iter().find(|(name, value)| !may_stand(name, value)) {
         return Err(PageError::Header {
             file: name.into(),
-            header,
+            header: shown(&format!("{header}: {value}")),
         });
     }
     content_type(name, headers)?;
+    let wrong = |reason| PageError::Policy {
+        file: name.into(),
+        reason,
+    };
+    reports(headers).map_err(wrong)?;
     if extension(name) == "html" {
-        policy(headers).map_err(|reason| PageError::Policy {
-            file: name.into(),
-            reason,
-        })?;
+        policy(headers).map_err(wrong)?;
     }
     Ok(())
+}
+
+/// Whether an answer may carry this header.
+fn may_stand(name: &str, value: &str) -> bool {
+    let value = value.trim().to_ascii_lowercase();
+    if let Some((_, allowed)) = VALUES.iter().find(|(known, _)| *known == name) {
+        return allowed.contains(&value.as_str());
+    }
+    match name {
+        // Features that are taken from the page; the parameter makes a browser report.
+        "permissions-policy" => !value.contains("report-to"),
+        // Another protocol or port of the same host, which needs the same certificate.
+        "alt-svc" => value == "clear" || value.split('=').skip(1).step_by(2).all(is_own_port),
+        name => ANY_VALUE.contains(&name),
+    }
+}
+
+/// `":443"` with what follows: no other host.
+fn is_own_port(authority: &str) -> bool {
+    authority.starts_with("\":")
 }
 
 fn values<'a>(headers: &'a Headers, name: &'a str) -> impl Iterator<Item = &'a str> {
@@ -111,6 +169,22 @@ fn content_type(name: &str, headers: &Headers) -> Result<(), PageError> {
 /// Directives that fall back to nothing, so that each must be there, with `'none'` or `'self'`.
 const REQUIRED: [&str; 4] = ["default-src", "base-uri", "form-action", "frame-ancestors"];
 
+/// Every policy is enforced, and may name who is told of what it stopped: what a person does.
+fn reports(headers: &Headers) -> Result<(), String> {
+    for policy in values(headers, "content-security-policy").flat_map(|value| value.split(',')) {
+        for directive in policy.split(';') {
+            let name = directive
+                .split_ascii_whitespace()
+                .next()
+                .unwrap_or_default();
+            if ["report-uri", "report-to"].contains(&name.to_ascii_lowercase().as_str()) {
+                return Err(format!("it reports to others: {}", shown(directive.trim())));
+            }
+        }
+    }
+    Ok(())
+}
+
 /// Whether one of the policies keeps the page to itself. A browser enforces all of them, so that one
 /// is enough.
 fn policy(headers: &Headers) -> Result<(), String> {
@@ -166,7 +240,7 @@ fn one_policy(text: &str) -> Result<(), String> {
 }
 
 /// `https://host[:port]`, or `http` on this machine: no wildcard, no scheme alone.
-fn is_origin(source: &str) -> bool {
+pub(super) fn is_origin(source: &str) -> bool {
     let host = match source.split_once("://") {
         Some(("https", host)) => host,
         Some(("http", host)) => {
@@ -282,17 +356,71 @@ mod tests {
     }
 
     #[test]
-    fn e5_headers_that_change_the_page_are_refused() {
-        for header in ALTERING {
-            assert_eq!(judge("a.css", &[(header, "x")]), Err("page_header"));
+    fn e5_headers_that_change_the_page_or_report_are_refused() {
+        let css = ("content-type", "text/css");
+        let with = |name, value| judge("a.css", &[css, (name, value)]);
+        for (name, value) in [
+            ("link", "<https://evil.example>; rel=preconnect"),
+            ("refresh", "0; url=https://evil.example"),
+            ("content-disposition", "attachment"),
+            ("speculation-rules", "\"/rules.json\""),
+            ("service-worker-allowed", "/"),
+            ("clear-site-data", "\"storage\""),
+            ("set-cookie", "who=ada"),
+            ("sourcemap", "https://evil.example/map"),
+            (
+                "content-security-policy-report-only",
+                "default-src 'none'; report-uri https://evil.example",
+            ),
+            ("nel", "{\"report_to\":\"evil\",\"max_age\":1}"),
+            (
+                "report-to",
+                "{\"endpoints\":[{\"url\":\"https://evil.example\"}]}",
+            ),
+            ("reporting-endpoints", "evil=\"https://evil.example\""),
+            (
+                "cross-origin-opener-policy",
+                "same-origin; report-to=\"evil\"",
+            ),
+            (
+                "cross-origin-embedder-policy",
+                "require-corp; report-to=\"evil\"",
+            ),
+            ("permissions-policy", "camera=();report-to=evil"),
+            ("referrer-policy", "unsafe-url"),
+            ("alt-svc", "h3=\"evil.example:443\"; ma=1"),
+            ("alt-svc", "h3=\":443\", h2=\"evil.example:443\""),
+            ("content-encoding", "gzip"),
+            ("x-anything", "1"),
+        ] {
+            assert_eq!(with(name, value), Err("page_header"), "{name}: {value}");
         }
-        let encoded = |value| {
-            judge(
-                "a.css",
-                &[("content-encoding", value), ("content-type", "text/css")],
-            )
-        };
-        assert_eq!(encoded("gzip"), Err("page_header"));
-        assert_eq!(encoded("identity"), Ok(()));
+        for (name, value) in [
+            ("content-encoding", "identity"),
+            ("cross-origin-opener-policy", "same-origin"),
+            ("permissions-policy", "camera=(), microphone=()"),
+            ("referrer-policy", "no-referrer"),
+            ("alt-svc", "h3=\":443\""),
+            ("alt-svc", "clear"),
+            ("strict-transport-security", "max-age=63072000"),
+        ] {
+            assert_eq!(with(name, value), Ok(()), "{name}: {value}");
+        }
+    }
+
+    #[test]
+    fn e5_a_second_policy_that_reports_is_refused() {
+        for policy in [
+            format!("{POLICY}, default-src 'none'; report-uri https://evil.example"),
+            format!("default-src *; report-to evil, {POLICY}"),
+        ] {
+            assert_eq!(html(&policy), Err("page_policy"), "{policy}");
+        }
+        let policy = (
+            "content-security-policy",
+            "default-src 'none'; Report-URI /x",
+        );
+        let worker = judge("app.js", &[("content-type", "text/javascript"), policy]);
+        assert_eq!(worker, Err("page_policy"));
     }
 }

@@ -69,6 +69,13 @@ impl Ran {
         ran
     }
 
+    /// Sent, and nothing proves what came of it.
+    #[track_caller]
+    #[allow(dead_code, reason = "of the operators' command alone")]
+    pub(crate) fn unproven(self, rule: &str) -> Self {
+        self.ended(3, rule)
+    }
+
     /// Not judged, because it was asked wrongly.
     #[track_caller]
     pub(crate) fn not_judged_usage(self) {

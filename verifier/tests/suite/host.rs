@@ -292,6 +292,7 @@ fn status(live: &Live, body: &[u8], upgrades: Vec<UpgradeStatus>) -> Answer {
             upgrades_known: true,
             withdrawn: Vec::new(),
             secrets: Vec::new(),
+            secrets_known: true,
         },
         now: 0,
         rp_id: "localhost".into(),
@@ -341,12 +342,24 @@ fn e8_waiting_successors_are_shown_as_the_enclave_vouches_for_them() {
     let one = &json["enclaves"][0]["successors"][0];
     assert_eq!(one["manifest_sha256"], "5a".repeat(32));
     assert_eq!(one["allowed_from_ms"], 1_790_086_400_000_u64);
+    assert_eq!(json["successors_waiting"], 1);
+    // For a watch: in words, and as an exit status if it wants one.
+    let ran = verify(["host", &server.url, "--policy", &policy]).accepted();
+    assert!(ran.stdout.contains("WAITING: 1 successors"), "{ran:?}");
+    let watch = ["host", &server.url, "--policy", &policy, "--refuse-waiting"];
+    verify(watch).refused("successor_waits");
 
     let (_files, policy, server) = showing(known(&[]), Vec::new());
     let ran = verify(["host", &server.url, "--policy", &policy]).accepted();
     assert!(ran.stdout.contains("none waits"), "{ran:?}");
     let (_files, policy, server) = showing(PendingSuccessors::Unknown, Vec::new());
-    let ran = verify(["host", &server.url, "--policy", &policy]).accepted();
+    let ran = verify(["host", &server.url, "--policy", &policy]).refused("successors_unknown");
+    assert!(ran.stdout.contains("UNKNOWN"), "{ran:?}");
+    let ran = verify(["host", &server.url, "--policy", &policy, "--json"]);
+    let json = ran.refused("successors_unknown").json();
+    assert_eq!(json["enclaves"][0]["rule"], "successors_unknown");
+    assert!(json["enclaves"][0]["evidence"].is_object());
+    let ran = verify(["host", &server.url, "--policy", &policy, "--allow-unknown"]).accepted();
     assert!(ran.stdout.contains("UNKNOWN"), "{ran:?}");
 }
 

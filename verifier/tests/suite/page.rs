@@ -103,7 +103,17 @@ fn e5_one_changed_byte_of_the_page_is_refused() {
 
 #[test]
 fn e5_a_page_that_a_browser_would_see_otherwise_is_refused() {
-    for header in ["content-encoding", "link", "refresh", "speculation-rules"] {
+    for header in [
+        "content-encoding",
+        "link",
+        "refresh",
+        "speculation-rules",
+        "content-security-policy-report-only",
+        "nel",
+        "report-to",
+        "reporting-endpoints",
+        "set-cookie",
+    ] {
         let files = Files::new();
         let release = release(&files);
         let server = Server::new(move |asked| {
@@ -143,6 +153,48 @@ fn judge_beside(beside: impl Fn(&str) -> Option<serde_json::Value> + Send + Sync
     verify(["page", &server.url, "--release", &release])
 }
 
+#[test]
+fn e15_what_the_host_tells_the_page_is_judged_member_by_member() {
+    let config = |config: serde_json::Value| {
+        judge_beside(move |path| (path == "/config.json").then(|| config.clone()))
+    };
+    let with = |member: &str, value: serde_json::Value| {
+        let mut file = json!({ "version": 1, "origin": "https://keys.example", "enclave": "e1",
+            "policy": null, "node": null });
+        file[member] = value;
+        config(file)
+    };
+    // The page says "It works only at …", with a button that leads there.
+    for elsewhere in [
+        "https://openkey-login.example",
+        "https://keys.example.evil.example",
+        "https://evilkeys.example",
+        "http://keys.example",
+        "https://keys.example/login",
+        "https://keys.example:443:1",
+        "https://ada@keys.example",
+        "javascript:alert(1)",
+        "",
+    ] {
+        with("origin", json!(elsewhere)).refused("page_config");
+    }
+    for node in ["https:", "http://node.example", "https://node.example/x"] {
+        with("node", json!(node)).refused("page_config");
+    }
+    with("enclave", json!("../e2")).refused("page_config");
+    with("version", json!(2)).refused("page_config");
+    with("motd", json!("call us")).refused("page_config");
+    config(json!({ "version": 1 })).refused("page_config");
+    config(json!([])).refused("page_config");
+    for origin in ["https://keys.example:8443", "https://a.keys.example"] {
+        with("origin", json!(origin)).accepted();
+    }
+    let ran = with("node", json!("https://node.example")).accepted();
+    let words = "the host's own choice, which no release names: origin https://keys.example, node \
+                 https://node.example";
+    assert!(ran.stdout.contains(words), "{ran:?}");
+}
+
 /// Of the maintainer who signs nothing here.
 const KEY: &str = "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a";
 
@@ -152,7 +204,9 @@ fn e15_a_policy_served_beside_the_released_page_is_judged_too() {
     assert!(ran.stdout.contains("anchor is the released one"), "{ran:?}");
     let policy = |policy: serde_json::Value| {
         judge_beside(move |path| {
-            (path == "/config.json").then(|| json!({ "version": 1, "policy": policy.clone() }))
+            (path == "/config.json").then(|| {
+                json!({ "version": 1, "origin": "https://keys.example", "policy": policy.clone() })
+            })
         })
     };
     policy(serde_json::Value::Null).accepted();

@@ -3,14 +3,16 @@
 use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, ColorChoice, Parser, Subcommand, ValueEnum};
-use openkey_protocol::message::Hash32;
+use openkey_protocol::message::{Hash32, Key32};
 use openkey_verifier::command::AcceptArgs;
 
 const EXIT: &str = "\
 Exit status:
   0  done
-  1  something was judged and refused: stderr says `error: RULE: why`; nothing was given away
-  2  nothing was judged: a wrong flag, a file that cannot be opened, no answer";
+  1  something was judged and refused: stderr says `error: RULE: why`; nothing was sent or given away
+  2  nothing was judged: a wrong flag, a file that cannot be opened, no answer; nothing was sent
+  3  an order was sent, and nothing proves what came of it: it may have taken effect, or may until the
+     time that is named; see `openkey operator status`, or withdraw";
 
 /// OpenKey for operators of a deployment, maintainers of a release and developers of apps.
 /// docs/operations.md has the whole way from an empty account to a serving deployment, docs/consent.md
@@ -26,7 +28,7 @@ pub(crate) struct Args {
 pub(crate) enum Command {
     /// Provision a deployment's root key, and what belongs to it.
     #[command(subcommand)]
-    Operator(Operator),
+    Operator(Box<Operator>),
     /// Complete and sign release manifests.
     #[command(subcommand)]
     Release(Release),
@@ -86,6 +88,8 @@ pub(crate) enum Operator {
     Genesis(Genesis),
     /// Check a genesis that another operator held: evidence, transcript, the own share.
     CheckGenesis(CheckGenesis),
+    /// Decide on the configuration of a root key: sign it, after a look.
+    Approve(Approve),
     /// Give the own share to an attested enclave that waits for its root key.
     PostShare(PostShare),
     /// Say where an enclave's root key stands.
@@ -111,6 +115,7 @@ impl Operator {
             Self::Entry(args) => args.json,
             Self::Genesis(args) => args.json,
             Self::CheckGenesis(args) => args.json,
+            Self::Approve(args) => args.json,
             Self::PostShare(args) => args.json,
             Self::Status(args) => args.json,
             Self::SetSecret(args) => args.json,
@@ -168,13 +173,14 @@ evidence is checked before and after; the transcript must be signed by the same 
 evidence of its own, and name exactly the configuration's operators, each with a share.
 
 DIR gets genesis.json (for every operator, and to be published), descriptor.bin, wrapped.bin (with
-KMS) and configuration.json (with the root_id, for production).")]
+KMS) and configuration.json (with the root_id, for production). With --key it also gets approval.json:
+your signed word on that configuration. Every other operator signs their own with `approve`.")]
 pub(crate) struct Genesis {
     #[command(flatten)]
     pub(crate) target: Target,
     #[command(flatten)]
     pub(crate) accept: AcceptArgs,
-    /// Your key: your own share is opened and checked.
+    /// Your key: your own share is opened and checked, and your approval signed.
     #[arg(long, value_name = "FILE")]
     pub(crate) key: Option<PathBuf>,
     /// Where the files go.
@@ -203,11 +209,51 @@ pub(crate) struct CheckGenesis {
     pub(crate) json: bool,
 }
 
+/// The word that an operator gave on a configuration.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct ApprovalArgs {
+    /// Your approval of the configuration; approval.json beside the --configuration FILE unless given.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) approval: Option<PathBuf>,
+    /// A release manifest that names this configuration, signed by the release keys of the one that you
+    /// approved; for after an upgrade.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) named_by: Option<PathBuf>,
+}
+
 #[derive(Debug, ClapArgs)]
 #[command(after_help = "\
-Before anything is sent: the genesis must hash to the root id, your share must open and be the one
-that the genesis commits to, and the enclave's evidence must be fresh, of an accepted image with an
-accepted configuration over this root id. The share is sealed to the key in that evidence, so that
+A root id does not say under which release keys, delay and consents the root key may move on: the
+configuration does. Your signature over root id, genesis and configuration says that you decided on it;
+post-share, set-secret, consent and restore take no other. Run `check-genesis` before, and compare the
+configuration with the one that all operators agreed on.")]
+pub(crate) struct Approve {
+    /// The genesis file.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) genesis: PathBuf,
+    /// The configuration, with the root id.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) configuration: PathBuf,
+    /// Your key.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) key: PathBuf,
+    /// Where the approval goes; approval.json beside the configuration unless given. Never replaces a
+    /// file.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+    /// Sign without being asked on the terminal.
+    #[arg(long)]
+    pub(crate) yes: bool,
+    /// Print one JSON object.
+    #[arg(long, requires = "yes")]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "\
+Before anything is sent: your own approval must cover the configuration, which is shown; the genesis must
+hash to its root id, your share must open and be the one that the genesis commits to, and the enclave's
+evidence must be fresh, of an accepted image with this configuration over this root id. The share is sealed to the key in that evidence, so that
 the host in between reads nothing.")]
 pub(crate) struct PostShare {
     #[command(flatten)]
@@ -220,6 +266,8 @@ pub(crate) struct PostShare {
     /// The genesis file.
     #[arg(long, value_name = "FILE")]
     pub(crate) genesis: PathBuf,
+    #[command(flatten)]
+    pub(crate) approval: ApprovalArgs,
     /// Print one JSON object.
     #[arg(long)]
     pub(crate) json: bool,
@@ -243,7 +291,8 @@ pub(crate) struct Status {
 #[derive(Debug, ClapArgs)]
 #[command(after_help = "\
 The secret is what stdin holds, without one line end at its end (--raw keeps it). It is sealed to the
-key in the enclave's fresh, accepted evidence. --configuration FILE says which operator you are.")]
+key in the enclave's fresh, accepted evidence. --configuration FILE says which operator you are, and
+your approval must cover it.")]
 pub(crate) struct SetSecret {
     /// Its name: 1 to 64 of a-z 0-9 . _ -
     pub(crate) name: String,
@@ -254,6 +303,8 @@ pub(crate) struct SetSecret {
     /// Your key.
     #[arg(long, value_name = "FILE")]
     pub(crate) key: PathBuf,
+    #[command(flatten)]
+    pub(crate) approval: ApprovalArgs,
     /// Keep a line end at the end of the secret.
     #[arg(long)]
     pub(crate) raw: bool,
@@ -264,8 +315,9 @@ pub(crate) struct SetSecret {
 
 #[derive(Debug, ClapArgs)]
 #[command(after_help = "\
-DIR holds genesis.json, descriptor.bin, configuration.json and, with KMS, wrapped.bin. Nothing in the
-backup is secret: shares are sealed to their operators. It does not hold operators' keys, nor the
+DIR holds genesis.json, descriptor.bin, configuration.json, your approval.json and, with KMS,
+wrapped.bin. The backup carries your approval, so that nobody can give you another configuration with it.
+Nothing in it is secret: shares are sealed to their operators. It does not hold operators' keys, nor the
 records of host-proxy's store (docs/operations.md says how those are kept).")]
 pub(crate) struct Backup {
     /// The deployment's files, as genesis wrote them.
@@ -274,9 +326,9 @@ pub(crate) struct Backup {
     /// The deployment's root id.
     #[arg(long, value_name = "HEX")]
     pub(crate) root_id: Hash32,
-    /// Your key: your own share is opened and checked.
+    /// Your key: your own share is opened and checked, and your approval.
     #[arg(long, value_name = "FILE")]
-    pub(crate) key: Option<PathBuf>,
+    pub(crate) key: PathBuf,
     /// Where the backup goes; never replaces a file.
     #[arg(long, value_name = "FILE")]
     pub(crate) out: PathBuf,
@@ -287,17 +339,17 @@ pub(crate) struct Backup {
 
 #[derive(Debug, ClapArgs)]
 #[command(after_help = "\
-A backup is only as good as the root id it is checked against: take --root-id from somewhere else
-than the backup. Files that are there are never replaced.")]
+Take --root-id from somewhere else than the backup. It names the root key and not the configuration:
+that one must be covered by the approval in the backup, which your key must have signed. Files that are there are never replaced.")]
 pub(crate) struct Restore {
     /// The backup.
     pub(crate) file: PathBuf,
     /// The deployment's root id.
     #[arg(long, value_name = "HEX")]
     pub(crate) root_id: Hash32,
-    /// Your key: your own share is opened and checked.
+    /// Your key: your own share is opened and checked, and the approval in the backup must be yours.
     #[arg(long, value_name = "FILE")]
-    pub(crate) key: Option<PathBuf>,
+    pub(crate) key: PathBuf,
     /// Where the files go.
     #[arg(long, value_name = "DIR")]
     pub(crate) dir: PathBuf,
@@ -346,8 +398,8 @@ Before anything is signed every enclave is asked for fresh evidence, which must 
 the successors that wait there, which the evidence names by their hash. They are shown. The manifest
 must be signed by the release keys of --configuration FILE and wait at one enclave at least.
 
-A consent is for one boot of one enclave and one announcement: after a restart, give it again. It
-says that you know the successor: build its image from the manifest's source_commit and compare the
+A consent is for one boot of one enclave and one announcement: after a restart, give it again. The
+boots are noted in a file (--state), so that a withdrawal asks those very boots. It says that you know the successor: build its image from the manifest's source_commit and compare the
 measurements before.")]
 pub(crate) struct Consent {
     #[command(flatten)]
@@ -360,6 +412,11 @@ pub(crate) struct Consent {
     /// The successor's signed release manifest.
     #[arg(long, value_name = "FILE")]
     pub(crate) manifest: PathBuf,
+    #[command(flatten)]
+    pub(crate) approval: ApprovalArgs,
+    /// Where the boots are noted that you consented to; KEY.consents.json beside your key unless given.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) state: Option<PathBuf>,
     /// Consent without being asked on the terminal.
     #[arg(long)]
     pub(crate) yes: bool,
@@ -371,8 +428,9 @@ pub(crate) struct Consent {
 #[derive(Debug, ClapArgs)]
 #[command(after_help = "\
 The withdrawal of one operator is enough, and there is no way back but another manifest. It holds at
-every enclave that it reaches, from then on, whether or not the successor was announced there. Every
-enclave is tried; exit status 0 means that fresh evidence of all of them no longer lists it.
+every enclave that it reaches, from then on, whether or not the successor was announced there. All
+enclaves are asked at once. Exit status 0 means that fresh evidence of all of them names the manifest as
+withdrawn, and that every boot that `consent` noted is among them: a host can show another enclave.
 
 An enclave that restarts over an older store knows nothing of a withdrawal: withdraw again after a
 restart that you did not make. Consents end with a restart in any case.")]
@@ -384,6 +442,12 @@ pub(crate) struct Withdraw {
     /// Your key.
     #[arg(long, value_name = "FILE")]
     pub(crate) key: PathBuf,
+    /// Where `consent` noted the boots; KEY.consents.json beside your key unless given.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) state: Option<PathBuf>,
+    /// A boot (its identity key) that you know has ended, so that nobody has to confirm for it.
+    #[arg(long, value_name = "HEX")]
+    pub(crate) ended: Vec<Key32>,
     /// The successor: its release manifest, or the manifest's hash as a status shows it.
     #[arg(long, value_name = "FILE|HASH")]
     pub(crate) manifest: String,

@@ -6,9 +6,15 @@ use std::{
     path::Path,
 };
 
-use openkey_cli::{GenesisFile, MAX_GENESIS_FILE, MAX_KEY_FILE, OperatorKey, ReleaseKey};
+use openkey_cli::{
+    Consents, GenesisFile, MAX_CONSENTS_FILE, MAX_GENESIS_FILE, MAX_KEY_FILE, OperatorKey,
+    ReleaseKey,
+};
 use openkey_protocol::message::Genesis;
-use openkey_verifier::command::source;
+use openkey_verifier::{
+    command::source,
+    configuration::{Configuration, MAX_CONFIGURATION},
+};
 use zeroize::Zeroizing;
 
 use crate::stop::Stop;
@@ -82,6 +88,23 @@ pub(crate) fn operator_key(path: &Path) -> Result<OperatorKey, Stop> {
 
 pub(crate) fn release_key(path: &Path) -> Result<ReleaseKey, Stop> {
     ReleaseKey::from_json(&secret(path)?)
+        .map_err(|error| Stop::failed(error.rule(), format!("{}: {error}", path.display())))
+}
+
+pub(crate) fn configuration(path: &Path) -> Result<Configuration, Stop> {
+    let file = source::file(path, MAX_CONFIGURATION + 1)?;
+    Configuration::from_json(&file)
+        .map_err(|error| Stop::failed(error.rule(), format!("{}: {error}", path.display())))
+}
+
+/// The consents that were noted in a file; none if there is no such file.
+pub(crate) fn consents(path: &Path) -> Result<Option<Consents>, Stop> {
+    if !path.exists() {
+        return Ok(None);
+    }
+    let file = source::file(path, MAX_CONSENTS_FILE + 1)?;
+    Consents::from_json(&file)
+        .map(Some)
         .map_err(|error| Stop::failed(error.rule(), format!("{}: {error}", path.display())))
 }
 

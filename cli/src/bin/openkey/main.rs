@@ -1,6 +1,7 @@
 //! `openkey`: what operators of a deployment, maintainers of a release and developers of apps type.
 
 mod args;
+mod everywhere;
 mod explain;
 mod files;
 mod operator;
@@ -32,11 +33,14 @@ fn main() -> ExitCode {
     output::finish(match done {
         Ok(()) => 0,
         Err(stop) => {
-            if stop.is_refusal() {
-                output::refused(json, stop.rule(), stop.message());
-            } else {
-                output::error(stop.rule(), stop.message());
+            if let (true, Some(verdict)) = (json, stop.verdict()) {
+                output::json(&serde_json::json!({
+                    "verdict": verdict,
+                    "rule": stop.rule(),
+                    "message": stop.message(),
+                }));
             }
+            output::error(stop.rule(), stop.message());
             stop.code()
         }
     })

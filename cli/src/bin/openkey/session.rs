@@ -1,10 +1,12 @@
 //! One enclave behind a host, asked who it is before anything is given to it.
 
-use openkey_attestation::{Policy, Verifier};
+use std::time::{Duration, Instant};
+
+use openkey_attestation::{Policy, UnixMillis, Verifier};
 use openkey_cli::Recipient;
 use openkey_protocol::message::{OperatorRequest, Request, Response, RootStatus, Status};
 use openkey_verifier::{
-    client::{Client, ClientError, Host},
+    client::{Client, ClientError, Host, Listed},
     command::{Accept, ask, ask_successors, ask_withdrawn, source},
     evidence::Fresh,
     statement::IdentityKey,
@@ -12,6 +14,10 @@ use openkey_verifier::{
 };
 
 use crate::stop::Stop;
+
+/// How long a command takes at most for all enclaves together: to look at them, and again to give them
+/// an order.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(45);
 
 /// One enclave.
 pub(crate) struct Session {
@@ -43,30 +49,19 @@ impl Session {
         }
     }
 
-    /// Every enclave that these hosts list, or those with these ids, each of which must be there.
-    pub(crate) fn all(urls: &[String], enclaves: &[String]) -> Result<Vec<Self>, Stop> {
-        let mut found = Vec::new();
-        let mut ids = Vec::new();
-        for url in urls {
-            let host = Host::new(url)?;
-            for listed in host.enclaves()? {
-                if enclaves.is_empty() || enclaves.contains(&listed.id) {
-                    found.push(Self {
-                        client: host.client(&listed),
-                        name: format!("{} at {}", listed.id, host.url()),
-                    });
-                }
-                ids.push(listed.id);
-            }
+    /// An enclave of a list. All calls together end at this time.
+    pub(crate) fn of(host: &Host, listed: &Listed, deadline: Instant) -> Self {
+        Self {
+            client: host.client(listed).until(deadline),
+            name: format!("{} at {}", listed.id, host.url()),
         }
-        let missing = enclaves.iter().find(|id| !ids.contains(id));
-        match missing {
-            Some(id) => Err(Stop::failed(
-                "no_enclave",
-                format!("no host lists an enclave {id}"),
-            )),
-            None if found.is_empty() => Err(Stop::failed("no_enclave", "no host lists an enclave")),
-            None => Ok(found),
+    }
+
+    /// The same enclave, with this time for all calls from now on.
+    pub(crate) fn until(&self, deadline: Instant) -> Self {
+        Self {
+            client: self.client.clone().until(deadline),
+            name: self.name.clone(),
         }
     }
 
@@ -82,8 +77,20 @@ impl Session {
         Ok(replied.open(identity, &asked)?)
     }
 
-    /// What an operator asked, done; where the root key stands now.
+    /// What an operator asked, done; where the root key stands now. Every other end is of an order that
+    /// was sent, and that enclaves take until then.
     pub(crate) fn order(
+        &self,
+        identity: &IdentityKey,
+        request: OperatorRequest,
+        until: UnixMillis,
+    ) -> Result<RootStatus, Stop> {
+        self.ask_root(identity, request)
+            .map_err(|stop| stop.sent(Some(until)))
+    }
+
+    /// As [`Self::order`], for what operators do not sign: the end is told as it is.
+    pub(crate) fn ask_root(
         &self,
         identity: &IdentityKey,
         request: OperatorRequest,

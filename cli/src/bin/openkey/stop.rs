@@ -1,19 +1,37 @@
 //! How a command ends early.
+//!
+//! Three ends that an operator must not confuse: something was judged and refused; nothing was judged;
+//! an order was sent, and nothing proves what came of it.
 
-use openkey_cli::{BackupError, CeremonyError, KeyError, RecipientError};
+use openkey_cli::{
+    ApprovalError, BackupError, CeremonyError, ConsentsError, KeyError, RecipientError,
+};
 use openkey_verifier::{
     anchor::AnchorError,
+    attestation::UnixMillis,
     client::ClientError,
     command::{Failure, NOT_JUDGED, REFUSED, Unaccepted},
-    release::ReleaseError,
+    release::{ReleaseError, rfc3339},
 };
+
+/// Exit status: an order was sent, and nothing proves what came of it.
+const UNPROVEN: u8 = 3;
 
 /// Why a command did not do what was asked.
 #[derive(Debug)]
 pub(crate) struct Stop {
     rule: &'static str,
     message: String,
-    refusal: bool,
+    kind: Kind,
+    /// Whether stdout has a report already.
+    reported: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Refused,
+    Failed,
+    Unproven,
 }
 
 impl Stop {
@@ -22,7 +40,8 @@ impl Stop {
         Self {
             rule,
             message: message.into(),
-            refusal: true,
+            kind: Kind::Refused,
+            reported: false,
         }
     }
 
@@ -31,15 +50,40 @@ impl Stop {
         Self {
             rule,
             message: message.into(),
-            refusal: false,
+            kind: Kind::Failed,
+            reported: false,
         }
     }
 
-    /// The same end with other words.
-    pub(crate) fn again(self, message: &str) -> Self {
+    /// The same, at an enclave or a host.
+    pub(crate) fn at(self, name: &str) -> Self {
         Self {
-            message: message.to_owned(),
+            message: format!("{name}: {}", self.message),
             ..self
+        }
+    }
+
+    /// The same, after something was sent that enclaves take until then: what came of it is not proven.
+    pub(crate) fn sent(self, until: Option<UnixMillis>) -> Self {
+        let when = until.map_or(String::new(), |until| format!(" until {}", rfc3339(until)));
+        Self {
+            message: format!(
+                "{}; it was sent and may have taken effect, or may take effect{when}: see `openkey \
+                 operator status`",
+                self.message
+            ),
+            kind: Kind::Unproven,
+            ..self
+        }
+    }
+
+    /// The end of a command whose report is on stdout and says what is not proven.
+    pub(crate) fn reported(rule: &'static str, message: &str) -> Self {
+        Self {
+            rule,
+            message: message.to_owned(),
+            kind: Kind::Unproven,
+            reported: true,
         }
     }
 
@@ -51,12 +95,28 @@ impl Stop {
         &self.message
     }
 
-    pub(crate) const fn is_refusal(&self) -> bool {
-        self.refusal
+    /// Whether something was judged and refused.
+    pub(crate) fn is_refusal(&self) -> bool {
+        self.kind == Kind::Refused
+    }
+
+    /// The verdict, for programs that read stdout; none where stdout says it already, or where nothing
+    /// was judged.
+    pub(crate) const fn verdict(&self) -> Option<&'static str> {
+        match self.kind {
+            _ if self.reported => None,
+            Kind::Refused => Some("refused"),
+            Kind::Failed => None,
+            Kind::Unproven => Some("unproven"),
+        }
     }
 
     pub(crate) const fn code(&self) -> u8 {
-        if self.refusal { REFUSED } else { NOT_JUDGED }
+        match self.kind {
+            Kind::Refused => REFUSED,
+            Kind::Failed => NOT_JUDGED,
+            Kind::Unproven => UNPROVEN,
+        }
     }
 }
 
@@ -68,22 +128,20 @@ impl From<Failure> for Stop {
 
 impl From<Unaccepted> for Stop {
     fn from(unaccepted: Unaccepted) -> Self {
-        Self {
-            rule: unaccepted.rule,
-            message: unaccepted.message,
-            refusal: unaccepted.judged,
-        }
+        let end = if unaccepted.judged {
+            Self::refused
+        } else {
+            Self::failed
+        };
+        end(unaccepted.rule, unaccepted.message)
     }
 }
 
 impl From<ClientError> for Stop {
     fn from(error: ClientError) -> Self {
         let refusal = error.is_answer() || matches!(error, ClientError::Refused(_));
-        Self {
-            rule: error.rule(),
-            message: error.to_string(),
-            refusal,
-        }
+        let end = if refusal { Self::refused } else { Self::failed };
+        end(error.rule(), error.to_string())
     }
 }
 
@@ -114,16 +172,25 @@ impl From<KeyError> for Stop {
 impl From<RecipientError> for Stop {
     fn from(error: RecipientError) -> Self {
         let refusal = error == RecipientError::BootKey;
-        Self {
-            rule: error.rule(),
-            message: error.to_string(),
-            refusal,
-        }
+        let end = if refusal { Self::refused } else { Self::failed };
+        end(error.rule(), error.to_string())
     }
 }
 
 impl From<AnchorError> for Stop {
     fn from(error: AnchorError) -> Self {
         Self::refused(error.rule(), error.to_string())
+    }
+}
+
+impl From<ApprovalError> for Stop {
+    fn from(error: ApprovalError) -> Self {
+        Self::refused(error.rule(), error.to_string())
+    }
+}
+
+impl From<ConsentsError> for Stop {
+    fn from(error: ConsentsError) -> Self {
+        Self::failed(error.rule(), error.to_string())
     }
 }

@@ -31,7 +31,8 @@ pub(crate) fn operator_request() -> BoxedStrategy<OperatorRequest> {
         make!(OperatorRequest::Genesis { nonce: bytes() }),
         make!(OperatorRequest::PostShare {
             operator: any::<u32>(),
-            share: sealed()
+            share: sealed(),
+            expires_at: any::<u64>()
         }),
         make!(OperatorRequest::SetSecret {
             operator: any::<u32>(),
@@ -96,6 +97,7 @@ pub(crate) fn root_status() -> BoxedStrategy<RootStatus> {
         upgrades_known: any::<bool>(),
         withdrawn: vec(hash(), 0..3),
         secrets: vec(secret, 0..3),
+        secrets_known: any::<bool>(),
     })
 }
 
@@ -137,6 +139,7 @@ pub(crate) fn order() -> BoxedStrategy<SecretOrder> {
         version: any::<u64>(),
         secret: sealed(),
         identity: key32(),
+        expires_at: any::<u64>(),
     })
 }
 
@@ -146,6 +149,7 @@ pub(crate) fn consent() -> BoxedStrategy<UpgradeConsent> {
         root_id: hash(),
         announced_at: any::<u64>(),
         identity: key32(),
+        expires_at: any::<u64>(),
     })
 }
 
@@ -153,6 +157,7 @@ pub(crate) fn withdrawal() -> BoxedStrategy<UpgradeWithdrawal> {
     make!(UpgradeWithdrawal {
         manifest: hash(),
         root_id: hash(),
+        expires_at: any::<u64>(),
     })
 }
 

@@ -136,6 +136,12 @@ pub(crate) struct HostArgs {
     /// with --any-measurement: any program could name an epoch that no release reaches.
     #[arg(long, value_name = "FILE", conflicts_with = "any_measurement")]
     pub(crate) state: Option<PathBuf>,
+    /// Take an enclave whose store hides the list of waiting successors from it.
+    #[arg(long)]
+    pub(crate) allow_unknown: bool,
+    /// Refuse an enclave where a successor waits for the root key: for a watch.
+    #[arg(long)]
+    pub(crate) refuse_waiting: bool,
     #[command(flatten)]
     pub(crate) time: TimeArgs,
     /// Print one JSON object.

@@ -31,6 +31,8 @@ type Judged = Result<(Fresh, Successors), Unaccepted>;
 struct HostView<'a> {
     verdict: &'static str,
     url: &'a str,
+    /// How many successors wait, at all enclaves together.
+    successors_waiting: usize,
     enclaves: Vec<EnclaveView>,
 }
 
@@ -84,14 +86,21 @@ pub(crate) fn run(args: &HostArgs) -> Result<Verdict, Failure> {
     let mut verdict = Verdict::Accepted;
     let mut enclaves = Vec::new();
     for (listed, judged) in listed.into_iter().zip(judged) {
+        let watched = judged
+            .as_ref()
+            .ok()
+            .and_then(|(_, known)| watch(args, known));
         let of = match &judged {
+            Ok(_) if watched.is_some() => Verdict::Refused,
             Ok(_) => Verdict::Accepted,
             Err(refusal) if refusal.judged => Verdict::Refused,
             Err(_) => Verdict::NotJudged,
         };
         verdict = verdict.max(of);
-        enclaves.push(view(listed, of, judged));
+        enclaves.push(view(listed, of, judged, watched));
     }
+    let waiting = enclaves.iter().flat_map(|enclave| &enclave.successors);
+    let waiting = waiting.map(Vec::len).sum();
     for enclave in &enclaves {
         if let (Some(rule), Some(message)) = (enclave.rule, &enclave.message) {
             output::error(rule, &format!("enclave {}: {message}", enclave.id));
@@ -101,14 +110,37 @@ pub(crate) fn run(args: &HostArgs) -> Result<Verdict, Failure> {
         output::json(&HostView {
             verdict: word(verdict),
             url: host.url(),
+            successors_waiting: waiting,
             enclaves,
         });
     } else {
         for enclave in &enclaves {
             print(enclave, &accept.measurements);
         }
+        if waiting > 0 {
+            output::text(&format!(
+                "\nWAITING: {waiting} successors wait for the root key (--refuse-waiting makes that exit \
+                 status 1)\n"
+            ));
+        }
     }
     Ok(verdict)
+}
+
+/// What a watch must not miss at an accepted enclave.
+fn watch(args: &HostArgs, known: &Successors) -> Option<Failure> {
+    match known {
+        Successors::Unknown if !args.allow_unknown => Some(Failure::new(
+            "successors_unknown",
+            "the store hides the list of successors from the enclave, or does not answer: what waits is \
+             unknown (--allow-unknown takes that)",
+        )),
+        Successors::Listed(list) if args.refuse_waiting && !list.is_empty() => Some(Failure::new(
+            "successor_waits",
+            "a successor waits for the root key",
+        )),
+        Successors::Listed(_) | Successors::Unknown | Successors::NotStated => None,
+    }
 }
 
 /// Asks all enclaves at once, so that one which is slow costs the others nothing; answers are in
@@ -169,11 +201,12 @@ fn refuse_older(state: &State, judged: &mut [Judged]) {
     }
 }
 
-fn view(listed: Listed, verdict: Verdict, judged: Judged) -> EnclaveView {
+fn view(listed: Listed, verdict: Verdict, judged: Judged, watched: Option<Failure>) -> EnclaveView {
     let (refusal, evidence, known) = match judged {
         Ok((fresh, known)) => {
             let view = EvidenceView::new(fresh.claims(), Some(fresh.binding()));
-            (None, Some(view), Some(known))
+            let refusal = watched.map(|failure| (failure.rule, failure.message));
+            (refusal, Some(view), Some(known))
         }
         Err(refusal) => (Some((refusal.rule, refusal.message)), None, None),
     };
@@ -217,7 +250,8 @@ fn print(enclave: &EnclaveView, measurements: &str) {
         "shape, certificate chain, signature, module name, age, nonce, measurements as above, binding",
     );
     output::text(&format!(
-        "accepted: enclave {}\n\n{}\nfreshness: proven (a nonce made for this run)\n",
+        "{}: enclave {}\n\n{}\nfreshness: proven (a nonce made for this run)\n",
+        enclave.verdict,
         enclave.id,
         table.render()
     ));

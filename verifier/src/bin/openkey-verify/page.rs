@@ -4,7 +4,7 @@ use openkey_verifier::{
     anchor::ANCHOR_FILE,
     client::{ClientError, Host},
     command::{Failure, Verdict, output, read_keys, source},
-    page::{INDEX, MAX_FILE, MAX_RELEASE_FILE, PageError, Release, headers},
+    page::{INDEX, MAX_FILE, MAX_RELEASE_FILE, PageError, Release, config::Config, headers},
     release,
 };
 use serde::Serialize;
@@ -16,6 +16,15 @@ struct PageView<'a> {
     verdict: &'static str,
     url: &'a str,
     files: Vec<FileView>,
+    /// Where the host says that the page belongs, and which node it chose; absent if it does not say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    config: Option<ConfigView>,
+}
+
+#[derive(Serialize)]
+struct ConfigView {
+    origin: String,
+    node: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -58,7 +67,8 @@ pub(crate) fn run(args: &PageArgs) -> Result<Verdict, Failure> {
         });
     }
 
-    files.extend(beside(&host, &release, &files)?);
+    let (more, config) = beside(&host, &release, &files)?;
+    files.extend(more);
 
     let refused = files.iter().filter(|file| file.rule.is_some());
     let verdict = if refused.clone().next().is_none() {
@@ -80,6 +90,10 @@ pub(crate) fn run(args: &PageArgs) -> Result<Verdict, Failure> {
             },
             url: host.url(),
             files,
+            config: config.map(|config| ConfigView {
+                origin: config.origin,
+                node: config.node,
+            }),
         });
     } else if verdict == Verdict::Accepted {
         output::text(&format!(
@@ -92,15 +106,26 @@ pub(crate) fn run(args: &PageArgs) -> Result<Verdict, Failure> {
                 "it has no anchor: it accepts no enclave, and says that no release is known\n"
             },
         ));
+        if let Some(config) = config {
+            let node = config.node.as_deref().unwrap_or("none");
+            output::text(&format!(
+                "the host's own choice, which no release names: origin {}, node {node}\n",
+                config.origin
+            ));
+        }
     }
     Ok(verdict)
 }
 
 /// What is served as policy. A host that goes silent after a wrong file was still seen to serve it.
-fn beside(host: &Host, release: &Release, files: &[FileView]) -> Result<Vec<FileView>, Failure> {
-    let all = match served::judge(host, release) {
+fn beside(
+    host: &Host,
+    release: &Release,
+    files: &[FileView],
+) -> Result<(Vec<FileView>, Option<Config>), Failure> {
+    let (all, config) = match served::judge(host, release) {
         Ok(all) => all,
-        Err(_) if files.iter().any(|file| file.rule.is_some()) => return Ok(Vec::new()),
+        Err(_) if files.iter().any(|file| file.rule.is_some()) => return Ok((Vec::new(), None)),
         Err(failure) => return Err(failure),
     };
     let view = |one: served::Served| {
@@ -116,7 +141,7 @@ fn beside(host: &Host, release: &Release, files: &[FileView]) -> Result<Vec<File
             message,
         }
     };
-    Ok(all.into_iter().map(view).collect())
+    Ok((all.into_iter().map(view).collect(), config))
 }
 
 /// What was released: as a file says, or a manifest that enough release keys signed.

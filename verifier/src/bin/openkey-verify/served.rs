@@ -6,13 +6,10 @@ use openkey_verifier::{
         ANCHOR_FILE, Anchor, AnchorError, MAX_ANCHOR, MAX_PUBLISHED, Published, ServedError,
         check_policy, check_published,
     },
-    attestation::{PolicyFileError, json},
     client::{ClientError, Host},
     command::Failure,
-    page::{PageError, Release},
+    page::{PageError, Release, config::Config, headers},
 };
-use serde::Deserialize;
-use serde_json::Value;
 
 /// Longest `/config.json`, in bytes: a policy with all its roots, with room.
 const MAX_CONFIG: usize = 512 * 1024;
@@ -23,18 +20,16 @@ pub(crate) struct Served {
     pub(crate) judged: Result<(), (&'static str, String)>,
 }
 
-#[derive(Deserialize)]
-struct Config {
-    policy: Option<Value>,
-}
-
 /// Judges what is served as policy under the anchor that the release names. A page whose release
 /// names none believes nothing, and nothing may be served as its anchor.
 ///
 /// # Errors
 ///
 /// A host that does not answer.
-pub(crate) fn judge(host: &Host, release: &Release) -> Result<Vec<Served>, Failure> {
+pub(crate) fn judge(
+    host: &Host,
+    release: &Release,
+) -> Result<(Vec<Served>, Option<Config>), Failure> {
     let mut all = Vec::new();
     let mut note = |path, judged| all.push(Served { path, judged });
     let anchor = match anchor(host, release)? {
@@ -55,15 +50,18 @@ pub(crate) fn judge(host: &Host, release: &Release) -> Result<Vec<Served>, Failu
     if let Some(judged) = judged {
         note("/releases.json", judged);
     }
-    match fetch(host, "config.json", MAX_CONFIG)? {
-        None => {}
-        Some(Err(error)) => note("/config.json", Err(error)),
-        Some(Ok(body)) => {
-            let checked = policy(&body, anchor.as_ref(), &list);
-            note("/config.json", checked.map_err(|error| named(&error)));
-        }
+    let config = match fetch(host, "config.json", MAX_CONFIG)? {
+        None => None,
+        Some(Err(error)) => Some(Err(error)),
+        Some(Ok(body)) => Some(config(&body, anchor.as_ref(), &list)),
+    };
+    if let Some(judged) = &config {
+        note(
+            "/config.json",
+            judged.as_ref().map(drop).map_err(Clone::clone),
+        );
     }
-    Ok(all)
+    Ok((all, config.and_then(Result::ok)))
 }
 
 type Refused = (&'static str, String);
@@ -102,13 +100,14 @@ fn releases(body: &[u8], anchor: Option<&Anchor>) -> Result<Published, ServedErr
     Ok(list)
 }
 
-fn policy(body: &[u8], anchor: Option<&Anchor>, list: &Published) -> Result<(), ServedError> {
-    let config: Config =
-        json::read(body).map_err(|error| PolicyFileError::Syntax(error.to_string()))?;
-    match config.policy {
-        Some(policy) => check_policy(policy.to_string().as_bytes(), anchor, list),
-        None => Ok(()),
+/// Every member of what the host tells the page.
+fn config(body: &[u8], anchor: Option<&Anchor>, list: &Published) -> Result<Config, Refused> {
+    let config =
+        Config::from_json(body, anchor).map_err(|error| (error.rule(), error.to_string()))?;
+    if let Some(policy) = &config.policy {
+        check_policy(policy.to_string().as_bytes(), anchor, list).map_err(|error| named(&error))?;
     }
+    Ok(config)
 }
 
 /// A file of at most `limit` bytes; `None` if there is none.
@@ -129,7 +128,10 @@ fn fetch(
         }
     };
     Ok(match fetched.status {
-        200 => Some(Ok(fetched.body)),
+        200 => Some(match headers::check(path, &fetched.headers) {
+            Ok(()) => Ok(fetched.body),
+            Err(error) => Err((error.rule(), error.to_string())),
+        }),
         404 => None,
         status => {
             let file = path.into();

@@ -2,13 +2,16 @@
 
 use std::{collections::BTreeMap, io::ErrorKind, path::Path};
 
-use openkey_cli::{Backup as Bundle, MAX_BACKUP_FILE, MAX_GENESIS_FILE};
+use openkey_cli::{
+    Approval, Backup as Bundle, MAX_APPROVAL_FILE, MAX_BACKUP_FILE, MAX_GENESIS_FILE,
+};
 use openkey_verifier::command::{output, source};
 use serde_json::json;
 
 use crate::{
     args::{Backup, Restore},
     files,
+    operator::approved,
     stop::Stop,
 };
 
@@ -21,49 +24,55 @@ pub(super) fn backup(args: &Backup) -> Result<(), Stop> {
             found.insert(name.to_owned(), source::file(&path, MAX_GENESIS_FILE + 1)?);
         }
     }
+    let key = files::operator_key(&args.key)?;
     let bundle = Bundle::new(found, &args.root_id)?;
-    own_share(&bundle, args.key.as_deref())?;
-    files::write_new(&args.out, bundle.to_json().as_bytes())?;
-    report(args.json, &bundle, args.key.is_some(), &args.out);
+    bundle.ceremony().share(&key)?;
+    let path = args.dir.join(Approval::FILE);
+    if !path.exists() {
+        return Err(Stop::failed(
+            "approval_missing",
+            format!(
+                "{}: there is no such file; sign what you decided with `openkey operator approve`",
+                path.display()
+            ),
+        ));
+    }
+    let approval = source::file(&path, MAX_APPROVAL_FILE + 1)?;
+    let approval = Approval::from_json(&approval, &key.public().signing)?;
+    let text = bundle.to_json(&approval)?;
+    files::write_new(&args.out, text.as_bytes())?;
+    report(args.json, &bundle, &args.out);
     Ok(())
 }
 
 pub(super) fn restore(args: &Restore) -> Result<(), Stop> {
     let file = source::file(&args.file, MAX_BACKUP_FILE + 1)?;
-    let bundle = Bundle::from_json(&file, &args.root_id)?;
-    own_share(&bundle, args.key.as_deref())?;
+    let key = files::operator_key(&args.key)?;
+    let (bundle, approval) = Bundle::from_json(&file, &args.root_id, &key.public().signing)?;
+    bundle.ceremony().share(&key)?;
     files::directory(&args.dir)?;
     for (name, bytes) in bundle.files() {
         files::write_new(&args.dir.join(name), bytes)?;
     }
-    report(args.json, &bundle, args.key.is_some(), &args.dir);
+    let path = args.dir.join(Approval::FILE);
+    files::write_new(&path, approval.to_json().as_bytes())?;
+    report(args.json, &bundle, &args.dir);
     Ok(())
 }
 
-fn own_share(bundle: &Bundle, key: Option<&Path>) -> Result<(), Stop> {
-    if let Some(path) = key {
-        bundle.ceremony().share(&files::operator_key(path)?)?;
-    }
-    Ok(())
-}
-
-fn report(as_json: bool, bundle: &Bundle, own_share: bool, to: &Path) {
+fn report(as_json: bool, bundle: &Bundle, to: &Path) {
     let names: Vec<_> = bundle.files().map(|(name, _)| name).collect();
     if as_json {
         output::json(&json!({
             "root_id": bundle.ceremony().root_id().to_string(),
             "files": names,
-            "own_share": own_share,
+            "configuration": approved::json_of(bundle.configuration()),
         }));
         return;
     }
-    let share = if own_share {
-        "your share opens"
-    } else {
-        "your share was not checked: give --key"
-    };
+    approved::show(false, bundle.configuration());
     output::text(&format!(
-        "done: {} of root id {} in {}; {share}\n",
+        "done: {} of root id {} in {}; your share opens, and you approved this configuration\n",
         names.join(", "),
         bundle.ceremony().root_id(),
         to.display(),

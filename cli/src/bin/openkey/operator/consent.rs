@@ -1,10 +1,10 @@
 //! `openkey operator consent`.
 
-use std::io::{self, BufRead, IsTerminal};
+use std::{path::Path, time::Instant};
 
 use openkey_attestation::{Policy, Verifier};
-use openkey_cli::Recipient;
-use openkey_protocol::message::{Hash32, UpgradeStatus};
+use openkey_cli::{Given, OperatorKey, Recipient};
+use openkey_protocol::message::{Hash32, Key32, UpgradeStatus};
 use openkey_verifier::{
     command::{When, output, source, successor_rows},
     release::{Release, rfc3339},
@@ -13,7 +13,17 @@ use openkey_verifier::{
 };
 use serde_json::{Value, json};
 
-use crate::{args::Consent, files, operator::successor, session::Session, stop::Stop};
+use crate::{
+    args::Consent,
+    everywhere, files,
+    operator::{
+        approved,
+        confirm::confirm,
+        successor::{self, expiry},
+    },
+    session::{PATIENCE, Session},
+    stop::Stop,
+};
 
 /// One enclave, and what waits there.
 struct Asked {
@@ -26,32 +36,52 @@ struct Asked {
 impl Asked {
     /// The announcement of a manifest at this enclave.
     fn announced(&self, manifest: Hash32) -> Option<&UpgradeStatus> {
-        match &self.known {
-            Successors::Listed(list) => list.iter().find(|it| it.manifest == manifest),
-            Successors::NotStated | Successors::Unknown => None,
-        }
+        waits(&self.known, manifest)
     }
 }
 
+fn waits(known: &Successors, manifest: Hash32) -> Option<&UpgradeStatus> {
+    match known {
+        Successors::Listed(list) => list.iter().find(|it| it.manifest == manifest),
+        Successors::NotStated | Successors::Unknown => None,
+    }
+}
+
+/// Who consents, to what.
+struct Word<'a> {
+    key: &'a OperatorKey,
+    place: u32,
+    root_id: Hash32,
+    manifest: Hash32,
+    verifier: &'a Verifier,
+    policy: &'a Policy,
+}
+
 pub(super) fn give(args: &Consent) -> Result<(), Stop> {
-    let configuration = successor::configuration(&args.accept)?;
-    let root_id = configuration
-        .root_id
-        .ok_or_else(|| Stop::failed("root_id", "the configuration names no root_id"))?;
     let key = files::operator_key(&args.key)?;
+    let (configuration, approval) = approved::configuration(&args.accept, &args.approval, &key)?;
+    let root_id = approval.content().root_id;
     let place = successor::place(&configuration, &key)?;
     let now = source::now()?;
     let (_, successor) = successor::manifest(&args.manifest, &configuration, now)?;
     let accept = args.accept.entrusting(When::At(now))?;
     let policy = accept.policy.pin_root_id(root_id.0);
     let verifier = Verifier::new(accept.roots);
+    let word = Word {
+        key: &key,
+        place,
+        root_id,
+        manifest: successor.hash(),
+        verifier: &verifier,
+        policy: &policy,
+    };
 
-    let sessions = Session::all(&args.targets.hosts, &args.targets.enclaves)?;
     let mut asked = Vec::new();
-    for session in sessions {
-        asked.push(ask(session, &verifier, &policy)?);
+    for at in everywhere::each(&args.targets, |session| ask(session, &verifier, &policy)) {
+        asked.push(at.outcome.map_err(|stop| stop.at(&at.name))?);
     }
     if !args.json {
+        approved::show(false, &configuration);
         show(&asked, &successor);
     }
     // A list that one enclave cannot vouch for is what this look is there to find.
@@ -64,10 +94,8 @@ pub(super) fn give(args: &Consent) -> Result<(), Stop> {
             ),
         ));
     }
-    if !asked
-        .iter()
-        .any(|it| it.announced(successor.hash()).is_some())
-    {
+    asked.retain(|it| it.announced(word.manifest).is_some());
+    if asked.is_empty() {
         return Err(Stop::refused(
             "upgrade",
             "the successor waits at none of these enclaves: announce it first (openkey operator \
@@ -75,36 +103,79 @@ pub(super) fn give(args: &Consent) -> Result<(), Stop> {
         ));
     }
     if !args.yes {
-        confirm()?;
+        confirm("Type yes if this successor may have the root key:")?;
     }
 
-    let mut given = Vec::new();
-    for one in &asked {
-        let Some(announced) = one.announced(successor.hash()) else {
-            continue;
-        };
-        let order = one.recipient.consent(&key, place, root_id, announced)?;
-        one.session.order(&one.identity, order)?;
-        // A consent holds for one boot: fresh evidence says whether that boot is still there.
-        let (_, known) = one.session.successors(&verifier, &policy)?;
-        let listed = match &known {
-            Successors::Listed(list) => list.iter().find(|it| it.manifest == successor.hash()),
-            Successors::NotStated | Successors::Unknown => None,
-        };
-        let noted = listed.filter(|it| it.consents.contains(&place));
-        let noted = noted.ok_or_else(|| {
-            Stop::refused(
-                "consent",
-                format!(
-                    "fresh evidence of enclave {} does not list the consent",
-                    one.session.name()
-                ),
-            )
-        })?;
-        given.push((one.session.name(), noted.clone()));
+    // Before anything is signed: a consent of which nobody knows what came of it must be found again.
+    note(
+        &successor::state(args.state.as_deref(), &args.key),
+        &word,
+        &asked,
+    )?;
+    let given = everywhere::at_once(&asked, |one| consent(one, &word));
+    let given: Vec<_> = asked
+        .iter()
+        .map(|one| one.session.name())
+        .zip(given)
+        .collect();
+    for (name, outcome) in &given {
+        if let Err(stop) = outcome {
+            output::error(stop.rule(), &format!("enclave {name}: {}", stop.message()));
+        }
     }
     report(args.json, &successor, &given);
-    Ok(())
+    match given.iter().find_map(|(_, outcome)| outcome.as_ref().err()) {
+        None => Ok(()),
+        Some(stop) => Err(Stop::reported(
+            stop.rule(),
+            "not every enclave proved the consent: see above, and `openkey operator status`; \
+             `openkey operator withdraw` takes it back everywhere",
+        )),
+    }
+}
+
+fn note(path: &Path, word: &Word<'_>, asked: &[Asked]) -> Result<(), Stop> {
+    let _alone = source::lock(path)?;
+    let mut consents = files::consents(path)?.unwrap_or_default();
+    for one in asked {
+        consents.note(Given {
+            root_id: word.root_id,
+            manifest: word.manifest,
+            identity: Key32(*one.identity.as_bytes()),
+            enclave: one.session.name().to_owned(),
+        })?;
+    }
+    Ok(source::replace(path, consents.to_json().as_bytes())?)
+}
+
+/// Consents at one enclave. Fresh evidence of that very boot proves it, whatever the host answered.
+fn consent(one: &Asked, word: &Word<'_>) -> Result<UpgradeStatus, Stop> {
+    let announced = one
+        .announced(word.manifest)
+        .ok_or_else(|| Stop::refused("upgrade", "the successor does not wait there"))?;
+    let session = one.session.until(Instant::now() + PATIENCE);
+    let until = expiry()?;
+    let order = one
+        .recipient
+        .consent(word.key, word.place, word.root_id, announced, until.0)?;
+    let sent = session.order(&one.identity, order, until);
+    let proven = session
+        .successors(word.verifier, word.policy)
+        .map_err(|stop| stop.sent(Some(until)))
+        .and_then(|(fresh, known)| {
+            let noted = waits(&known, word.manifest)
+                .filter(|it| it.consents.contains(&word.place))
+                .filter(|_| fresh.identity() == &one.identity);
+            noted.cloned().ok_or_else(|| {
+                let words = "fresh evidence of that boot does not list the consent";
+                Stop::refused("consent", words).sent(Some(until))
+            })
+        });
+    match (proven, sent) {
+        (Ok(noted), _) => Ok(noted),
+        // What the host or the enclave said first says more.
+        (Err(_), Err(stop)) | (Err(stop), Ok(_)) => Err(stop),
+    }
 }
 
 fn ask(session: Session, verifier: &Verifier, policy: &Policy) -> Result<Asked, Stop> {
@@ -149,43 +220,31 @@ fn show(asked: &[Asked], successor: &Release) {
     output::text(&format!("your manifest\n\n{}\n", table.render()));
 }
 
-/// Asks on the terminal.
-fn confirm() -> Result<(), Stop> {
-    if !io::stdin().is_terminal() {
-        return Err(Stop::failed(
-            "not_confirmed",
-            "stdin is no terminal: look at the list above, then give --yes",
-        ));
-    }
-    output::note("Type yes if this successor may have the root key:");
-    let mut line = String::new();
-    io::stdin()
-        .lock()
-        .read_line(&mut line)
-        .map_err(|error| Stop::failed("cannot_open", format!("stdin: {error}")))?;
-    if line.trim() == "yes" {
-        Ok(())
-    } else {
-        Err(Stop::failed("not_confirmed", "nothing was signed"))
-    }
-}
-
-fn report(as_json: bool, successor: &Release, given: &[(&str, UpgradeStatus)]) {
+fn report(as_json: bool, successor: &Release, given: &[(&str, Result<UpgradeStatus, Stop>)]) {
     let manifest = successor.hash();
+    let proven = given.iter().all(|(_, outcome)| outcome.is_ok());
     if as_json {
         let enclaves: Vec<Value> = given
             .iter()
-            .map(|(name, noted)| {
-                json!({
+            .map(|(name, outcome)| match outcome {
+                Ok(noted) => json!({
                     "enclave": name,
+                    "consented": true,
                     "announced_at_ms": noted.announced_at,
                     "allowed_from_ms": noted.allowed_from,
                     "consents": noted.consents,
                     "consents_needed": noted.consents_needed,
-                })
+                }),
+                Err(stop) => json!({
+                    "enclave": name,
+                    "consented": null,
+                    "rule": stop.rule(),
+                    "message": stop.message(),
+                }),
             })
             .collect();
         output::json(&json!({
+            "verdict": if proven { "consented" } else { "unproven" },
             "manifest_sha256": manifest.to_string(),
             "release": successor.manifest().release,
             "enclaves": enclaves,
@@ -193,14 +252,18 @@ fn report(as_json: bool, successor: &Release, given: &[(&str, UpgradeStatus)]) {
         return;
     }
     let mut table = output::Table::default();
-    for (name, noted) in given {
+    for (name, outcome) in given {
         table.row(
             name,
-            format!("{} of {}", noted.consents.len(), noted.consents_needed),
+            match outcome {
+                Ok(noted) => format!("{} of {}", noted.consents.len(), noted.consents_needed),
+                Err(stop) => format!("NOT PROVEN: {}", stop.rule()),
+            },
         );
     }
     output::text(&format!(
-        "done: consented to {manifest}\n\n{}\nTake it back with `openkey operator withdraw`.\n",
+        "{}: consent to {manifest}\n\n{}\nTake it back with `openkey operator withdraw`.\n",
+        if proven { "done" } else { "sent" },
         table.render()
     ));
 }

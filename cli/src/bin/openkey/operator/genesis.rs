@@ -1,7 +1,7 @@
 //! `openkey operator genesis` and `check-genesis`.
 
 use openkey_attestation::Verifier;
-use openkey_cli::{Backup, Ceremony};
+use openkey_cli::{Approval, Backup, Ceremony};
 use openkey_protocol::message::{Hash32, OperatorRequest, Request, Response};
 use openkey_verifier::{
     attestation::Document,
@@ -14,6 +14,7 @@ use serde_json::json;
 use crate::{
     args::{CheckGenesis, Genesis},
     files,
+    operator::approved,
     session::Session,
     stop::Stop,
 };
@@ -79,6 +80,16 @@ pub(super) fn hold(args: &Genesis) -> Result<(), Stop> {
     let files = Backup::of_genesis(&genesis, &before)?;
     for (name, bytes) in files.files() {
         files::write_new(&args.out.join(name), bytes)?;
+    }
+    if let Some(key) = &key {
+        let approval = Approval::sign(key, &ceremony, files.configuration())?;
+        files::write_new(
+            &args.out.join(Approval::FILE),
+            approval.to_json().as_bytes(),
+        )?;
+    }
+    if !args.json {
+        approved::show(false, files.configuration());
     }
     report(args.json, &ceremony, own, files.configuration().hash());
     if !args.json {
@@ -185,12 +196,14 @@ fn report(as_json: bool, ceremony: &Ceremony, own: Option<u32>, production: Hash
 fn next(args: &Genesis, ceremony: &Ceremony) -> String {
     format!(
         "\nNext:
-  1. Give {dir}/genesis.json to every operator; each runs `openkey operator check-genesis`.
+  1. Give {dir}/genesis.json and {dir}/configuration.json to every operator; each runs `openkey
+     operator check-genesis`, then `openkey operator approve`. ({dir}/approval.json is the word of
+     whoever held this genesis with --key: no other operator can use it.)
   2. Stop this enclave: it serves nothing else. Boot again with {dir}/configuration.json, and give
      host-proxy {dir}/descriptor.bin (and wrapped.bin) as boot files.
   3. {threshold} operators run `openkey operator post-share`.
   4. Publish root id {root_id}: clients pin it.
-  5. `openkey operator backup --dir {dir} --root-id {root_id}`.
+  5. `openkey operator backup --dir {dir} --root-id {root_id} --key FILE`.
 ",
         dir = args.out.display(),
         threshold = ceremony.descriptor().threshold,

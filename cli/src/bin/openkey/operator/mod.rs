@@ -1,6 +1,8 @@
 //! `openkey operator`.
 
+mod approved;
 mod backup;
+mod confirm;
 mod consent;
 mod genesis;
 mod keys;
@@ -19,6 +21,7 @@ pub(crate) fn run(command: &Operator) -> Result<(), Stop> {
         Operator::Entry(args) => keys::entry(args),
         Operator::Genesis(args) => genesis::hold(args),
         Operator::CheckGenesis(args) => genesis::check(args),
+        Operator::Approve(args) => approved::approve(args),
         Operator::PostShare(args) => share::post(args),
         Operator::Status(args) => report::status(args),
         Operator::SetSecret(args) => secret::set(args),

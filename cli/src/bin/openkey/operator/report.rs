@@ -93,6 +93,12 @@ fn rows(table: &mut output::Table, status: &RootStatus) {
     for manifest in &status.withdrawn {
         table.row("withdrawn", manifest.to_string());
     }
+    if status.state == RootState::Ready && !status.secrets_known {
+        table.row(
+            "secrets",
+            "UNKNOWN: the store hides them from the enclave, or does not answer",
+        );
+    }
     for known in &status.secrets {
         table.row(
             "secret",
@@ -153,6 +159,7 @@ fn json_of(status: &RootStatus) -> Value {
         })).collect::<Vec<_>>(),
         "upgrades_known": status.upgrades_known,
         "withdrawn": status.withdrawn.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "secrets_known": status.secrets_known,
         "secrets": status.secrets.iter().map(|known| json!({
             "name": known.name,
             "version": known.version,

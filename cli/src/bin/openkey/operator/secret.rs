@@ -1,25 +1,23 @@
 //! `openkey operator set-secret`.
 
-use openkey_protocol::message::{MAX_SECRET, SecretStatus};
+use openkey_protocol::message::{MAX_SECRET, RootState, SecretStatus};
 use openkey_verifier::command::{When, source};
 
 use crate::{
     args::SetSecret,
     files,
-    operator::{report, successor},
+    operator::{
+        approved, report,
+        successor::{self, expiry},
+    },
     session::Session,
     stop::Stop,
 };
 
 pub(super) fn set(args: &SetSecret) -> Result<(), Stop> {
-    let accept = args.accept.entrusting(When::At(source::now()?))?;
-    let configuration = args.accept.configuration_file()?.ok_or_else(|| {
-        Stop::failed(
-            "configuration_missing",
-            "--configuration FILE says which operator you are",
-        )
-    })?;
+    let mut accept = args.accept.entrusting(When::At(source::now()?))?;
     let key = files::operator_key(&args.key)?;
+    let (configuration, approval) = approved::configuration(&args.accept, &args.approval, &key)?;
     let place = successor::place(&configuration, &key)?;
     let mut secret = files::secret_from_stdin(MAX_SECRET)?;
     if !args.raw && secret.last() == Some(&b'\n') {
@@ -32,26 +30,31 @@ pub(super) fn set(args: &SetSecret) -> Result<(), Stop> {
         ));
     }
 
+    accept.policy = accept.policy.pin_root_id(approval.content().root_id.0);
+    approved::show(args.json, &configuration);
     let session = Session::open(&args.target.host, args.target.enclave.as_deref())?;
     let (identity, recipient) = session.recipient(accept)?;
-    let known = session.status(Some(&identity))?.root.secrets;
+    let known = session.status(Some(&identity))?.root;
+    if known.state == RootState::Ready && !known.secrets_known {
+        return Err(Stop::refused(
+            "secrets_unknown",
+            "the store hides the secrets from the enclave: nobody knows which version comes next",
+        ));
+    }
     let version = known
+        .secrets
         .iter()
         .find(|known| known.name == args.name)
         .map_or(0, |known| known.version);
     let version = version.saturating_add(1);
-    let order = recipient.secret(&key, place, &args.name, version, &secret)?;
-    let status = session.order(&identity, order)?;
+    let until = expiry()?;
+    let order = recipient.secret((&key, place), &args.name, version, &secret, until.0)?;
+    let status = session.order(&identity, order, until)?;
     // Both answers are signed by the attested boot. Another operator may have been next already.
     let is_kept = |known: &SecretStatus| known.name == args.name && known.version >= version;
     if !status.secrets.iter().any(is_kept) {
-        return Err(Stop::refused(
-            "secret",
-            format!(
-                "the enclave's answer does not name version {version} of the secret: look with \
-                 `openkey operator status`, and set it again if it is not there"
-            ),
-        ));
+        let words = format!("the enclave's answer does not name version {version} of the secret");
+        return Err(Stop::refused("secret", words).sent(Some(until)));
     }
     report::root(args.json, &status, "the secret was kept");
     Ok(())

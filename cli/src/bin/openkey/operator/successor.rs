@@ -1,9 +1,9 @@
 //! What `upgrade`, `consent` and `withdraw` need to know of a successor and of who orders it.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use openkey_attestation::UnixMillis;
-use openkey_cli::OperatorKey;
+use openkey_cli::{ORDER_LIFETIME, OperatorKey};
 use openkey_verifier::{
     command::{AcceptArgs, source},
     configuration::Configuration,
@@ -35,6 +35,23 @@ pub(super) fn place(configuration: &Configuration, key: &OperatorKey) -> Result<
                 "this key is not one of the configuration's operators",
             )
         })
+}
+
+/// Until when enclaves take an order that is given now.
+pub(super) fn expiry() -> Result<UnixMillis, Stop> {
+    Ok(UnixMillis(source::now()?.0.saturating_add(ORDER_LIFETIME)))
+}
+
+/// Where an operator's consents are noted: the file of the flag, or one beside the key.
+pub(super) fn state(flag: Option<&Path>, key: &Path) -> PathBuf {
+    flag.map_or_else(
+        || {
+            let mut name = key.file_name().unwrap_or_default().to_owned();
+            name.push(".consents.json");
+            key.with_file_name(name)
+        },
+        Path::to_path_buf,
+    )
 }
 
 /// Reads a successor's manifest, which must be signed by the configuration's release keys, be of the

@@ -2,11 +2,12 @@
 
 use std::{thread, time::Duration};
 
-use openkey_attestation::{UnixMillis, Verifier};
-use openkey_protocol::message::{Hash32, OperatorRequest, RootStatus, UpgradeStatus};
+use openkey_attestation::{Policy, UnixMillis, Verifier};
+use openkey_protocol::message::{Hash32, OperatorRequest, UpgradeStatus};
 use openkey_verifier::{
     command::{When, output, source},
     release::rfc3339,
+    successors::Successors,
 };
 use serde_json::json;
 
@@ -24,7 +25,8 @@ pub(super) fn announce(args: &Upgrade) -> Result<(), Stop> {
 
     let accept = args.accept.resolve(When::At(now))?;
     let session = Session::open(&args.target.host, args.target.enclave.as_deref())?;
-    let fresh = session.evidence(&Verifier::new(accept.roots), &accept.policy)?;
+    let verifier = Verifier::new(accept.roots);
+    let fresh = session.evidence(&verifier, &accept.policy)?;
     let running = fresh.binding().epoch;
     if successor.manifest().epoch < running {
         return Err(Stop::refused(
@@ -38,10 +40,18 @@ pub(super) fn announce(args: &Upgrade) -> Result<(), Stop> {
     let order = OperatorRequest::Announce {
         manifest: manifest.into(),
     };
-    let status = session.order(fresh.identity(), order)?;
-    let known = listed(status, successor.hash())?;
+    let status = session
+        .ask_root(fresh.identity(), order)
+        .map_err(|stop| match stop.rule() {
+            // What no operator signs can be announced by anybody, now or later: the enclave's own refusal
+            // says all there is to say.
+            "enclave_refused" => stop,
+            _ => stop.sent(None),
+        })?;
+    let known = listed(status.upgrades, &status.withdrawn, successor.hash())
+        .map_err(|stop| stop.sent(None))?;
     let known = if args.wait {
-        wait(&session, known)?
+        wait(&session, &verifier, &accept.policy, known)?
     } else {
         known
     };
@@ -49,15 +59,18 @@ pub(super) fn announce(args: &Upgrade) -> Result<(), Stop> {
     Ok(())
 }
 
-fn listed(status: RootStatus, manifest: Hash32) -> Result<UpgradeStatus, Stop> {
-    let withdrawn = status.withdrawn.contains(&manifest);
-    let mut upgrades = status.upgrades.into_iter();
+fn listed(
+    upgrades: Vec<UpgradeStatus>,
+    withdrawn: &[Hash32],
+    manifest: Hash32,
+) -> Result<UpgradeStatus, Stop> {
+    let mut upgrades = upgrades.into_iter();
     upgrades
         .find(|known| known.manifest == manifest)
         .ok_or_else(|| {
             Stop::refused(
                 "upgrade",
-                if withdrawn {
+                if withdrawn.contains(&manifest) {
                     "an operator withdrew the successor"
                 } else {
                     "the enclave does not list the successor"
@@ -66,36 +79,79 @@ fn listed(status: RootStatus, manifest: Hash32) -> Result<UpgradeStatus, Stop> {
         })
 }
 
-/// Until the delay has ended by the enclave's own clock and enough operators have consented, by its
-/// status. Nobody checks its signature: the enclave may be restarted meanwhile, and it judges both
-/// itself when the successor asks for the root key.
-fn wait(session: &Session, known: UpgradeStatus) -> Result<UpgradeStatus, Stop> {
+/// Until the delay has ended and enough operators have consented, by evidence: its own time, and the list
+/// that it names. The enclave may be restarted meanwhile, and may not answer for a while; what it says is
+/// unknown then, and nobody's word takes its place.
+fn wait(
+    session: &Session,
+    verifier: &Verifier,
+    policy: &Policy,
+    known: UpgradeStatus,
+) -> Result<UpgradeStatus, Stop> {
     let mut known = known;
     let mut told = false;
     loop {
-        let status = session.status(None)?;
-        let now = status.now;
-        if status.root.upgrades_known {
-            known = listed(status.root, known.manifest)?;
-        }
-        let left = Duration::from_millis(known.allowed_from.saturating_sub(now));
-        let (have, need) = (known.consents.len(), known.consents_needed);
-        let consented = u32::try_from(have).is_ok_and(|have| have >= need);
-        if left.is_zero() && consented {
-            return Ok(known);
-        }
-        if !consented && !told {
-            output::note(&format!(
-                "waiting for operators: {have} of {need} have consented (openkey operator consent)"
-            ));
-            told = true;
-        }
-        let pause = if left.is_zero() {
-            LOOK_FOR_CONSENT
-        } else {
-            left.min(LOOK)
+        let pause = match look(session, verifier, policy, known.manifest)? {
+            Seen::Unknown(why) => {
+                output::note(&format!("unknown: {why}"));
+                LOOK_FOR_CONSENT
+            }
+            Seen::Listed { now, listed } => {
+                known = listed;
+                let left = Duration::from_millis(known.allowed_from.saturating_sub(now));
+                let (have, need) = (known.consents.len(), known.consents_needed);
+                let consented = u32::try_from(have).is_ok_and(|have| have >= need);
+                if left.is_zero() && consented {
+                    return Ok(known);
+                }
+                if !consented && !told {
+                    output::note(&format!(
+                        "waiting for operators: {have} of {need} have consented (openkey operator \
+                         consent)"
+                    ));
+                    told = true;
+                }
+                if left.is_zero() {
+                    LOOK_FOR_CONSENT
+                } else {
+                    left.min(LOOK)
+                }
+            }
         };
         thread::sleep(pause);
+    }
+}
+
+/// What one look gave.
+enum Seen {
+    /// Nothing that an enclave vouches for.
+    Unknown(String),
+    /// The successor waits.
+    Listed { now: u64, listed: UpgradeStatus },
+}
+
+fn look(
+    session: &Session,
+    verifier: &Verifier,
+    policy: &Policy,
+    manifest: Hash32,
+) -> Result<Seen, Stop> {
+    let (fresh, successors) = match session.successors(verifier, policy) {
+        Ok(seen) => seen,
+        Err(stop) if stop.is_refusal() => return Err(stop),
+        Err(stop) => return Ok(Seen::Unknown(stop.message().to_owned())),
+    };
+    match successors {
+        Successors::Listed(list) => Ok(Seen::Listed {
+            now: fresh.claims().timestamp.0,
+            listed: listed(list, &[], manifest)?,
+        }),
+        Successors::Unknown => Ok(Seen::Unknown(
+            "the store hides the list of successors from the enclave".to_owned(),
+        )),
+        Successors::NotStated => Ok(Seen::Unknown(
+            "the enclave waits for its root key".to_owned(),
+        )),
     }
 }
 

@@ -40,6 +40,8 @@ impl<'a> Operators<'a> {
             .arg(dir.configuration())
             .arg("--key")
             .arg(dir.operators().join("anna.json"))
+            .arg("--approval")
+            .arg(dir.genesis().join("anna-approval.json"))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
