@@ -72,35 +72,6 @@ async fn h1_one_address_has_few_requests_at_the_enclave_and_few_that_wait() {
 }
 
 #[tokio::test]
-async fn h1_who_asks_and_leaves_keeps_its_own_places_taken() {
-    let site = Site::with(|config| {
-        config.limits.in_flight_per_address = 2;
-        config.limits.waiting_per_address = 3;
-    })
-    .await;
-    site.enclave.hold(Class::Request);
-    let mut left = Vec::new();
-    for _ in 0..2 {
-        left.push(send(&site, GREEDY, post("request", b"g", "")).await);
-    }
-    until(|| site.enclave.arrived.load(Ordering::SeqCst) == 2).await;
-    for wire in left {
-        // gone at once, not only done with asking
-        wire.stream.set_zero_linger().unwrap();
-    }
-    site.counts("openkey_http_connections 0\n").await;
-    let waiting = send(&site, GREEDY, post("request", b"g", "")).await;
-    site.counts("openkey_enclave_in_flight{enclave=\"e1\"} 1\n")
-        .await;
-    let other = send(&site, OTHER, post("request", b"o", "")).await;
-    until(|| site.enclave.arrived.load(Ordering::SeqCst) >= 3).await;
-    assert_eq!(site.enclave.arrived.load(Ordering::SeqCst), 3);
-    site.enclave.release();
-    assert_eq!(status(other).await, 200);
-    assert_eq!(status(waiting).await, 200);
-}
-
-#[tokio::test]
 async fn h1_evidence_is_given_by_turns() {
     let site = Site::with(|config| {
         config.limits.evidence_in_flight = 1;
