@@ -146,7 +146,10 @@ fn d5_a_context_is_used_once_and_only_after_all_checks() {
     for refused in attempts.into_iter().filter(Result::is_err) {
         let code = refusal(refused);
         assert!(
-            matches!(code, ErrorCode::ContextUsed | ErrorCode::OutcomeUnknown),
+            matches!(
+                code,
+                ErrorCode::Busy | ErrorCode::ContextUsed | ErrorCode::OutcomeUnknown
+            ),
             "{code:?}"
         );
     }
