@@ -93,14 +93,16 @@ fn may_stand(name: &str, value: &str) -> bool {
         // Features that are taken from the page; the parameter makes a browser report.
         "permissions-policy" => !value.contains("report-to"),
         // Another protocol or port of the same host, which needs the same certificate.
-        "alt-svc" => value == "clear" || value.split('=').skip(1).step_by(2).all(is_own_port),
+        "alt-svc" => value == "clear" || value.split(',').all(is_own_port),
         name => ANY_VALUE.contains(&name),
     }
 }
 
-/// `":443"` with what follows: no other host.
-fn is_own_port(authority: &str) -> bool {
-    authority.starts_with("\":")
+/// `h3=":443"` with what follows: no other host.
+fn is_own_port(service: &str) -> bool {
+    let authority = service.split_once("=\":").map(|(_, rest)| rest);
+    let port = authority.and_then(|rest| rest.split_once('"'));
+    port.is_some_and(|(port, _)| port.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 fn values<'a>(headers: &'a Headers, name: &'a str) -> impl Iterator<Item = &'a str> {
