@@ -58,7 +58,7 @@ const ENCLAVE = {
   typed_data_refused: { title: 'The typed data cannot be read', advice: 'It must be the JSON of eth_signTypedData_v4, without unknown or missing fields.' },
   text_refused: { title: 'The text holds characters you cannot see', advice: 'Remove control and direction characters and try again.' },
   too_many: { title: 'Too many in too short a time', advice: 'Wait a minute and try again.', retry: true },
-  busy: { title: 'Too many requests wait already', advice: 'Nothing was done. Wait a second and try again.', retry: true },
+  busy: { title: 'Too many requests wait already', advice: 'Wait a second and try again.', retry: true },
   full: { title: 'No room for another account', advice: 'This deployment is full. Tell the operator.' },
   conflict: { title: 'Another change came first', advice: 'Start the step again.' },
   outcome_unknown: { title: 'It may have happened', advice: 'Look at the history in three minutes. What is not there then did not happen and cannot happen later.', retry: true },
