@@ -26,7 +26,7 @@ const VERSION: u32 = 1;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ConfigurationApproval {
-    /// The root key.
+    /// The root key that the configuration is for, by the id of its genesis.
     pub root_id: Hash32,
     /// SHA-256 of the genesis transcript's body.
     pub genesis: Hash32,
@@ -193,7 +193,7 @@ impl Approval {
         Ok(Self { content, signed })
     }
 
-    /// The file's text.
+    /// The JSON of the file: the statement in hex, with its signature.
     #[must_use]
     pub fn to_json(&self) -> String {
         let file = File {

@@ -22,7 +22,7 @@ pub struct Consents(Vec<Given>);
 /// One consent that was signed, whether or not it took effect.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Given {
-    /// The root key.
+    /// The root key that the consent lets move on, by the id of its genesis.
     pub root_id: Hash32,
     /// SHA-256 of the successor's manifest.
     pub manifest: Hash32,
@@ -101,7 +101,7 @@ impl Consents {
         given.collect::<Result<_, _>>().map(Self)
     }
 
-    /// The file's text.
+    /// The JSON of the file, as [`Self::from_json`] reads it.
     #[must_use]
     pub fn to_json(&self) -> String {
         let entries = self.0.iter().map(|given| Entry {

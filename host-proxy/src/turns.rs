@@ -11,13 +11,13 @@ use tokio::sync::oneshot;
 /// How many may be at the enclave, and how many may wait.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Bounds {
-    /// At the enclave at once.
+    /// Most requests of all clients that are at the enclave at once.
     pub(crate) places: usize,
-    /// Of one client.
+    /// Most requests of one client that are at the enclave at once.
     pub(crate) places_each: usize,
-    /// Waiting.
+    /// Most requests of all clients that wait for a place.
     pub(crate) waiting: usize,
-    /// Of one client.
+    /// Most requests of one client that wait for a place.
     pub(crate) waiting_each: usize,
 }
 
