@@ -5,7 +5,7 @@ import { fromHex, toHex } from './bytes.js';
 import { asFailure, Failure, pageFailure } from './errors.js';
 import { fateOf } from './fate.js';
 import { BRIEFLY, patiently } from './patience.js';
-import { CLOCKS } from './unsettled.js';
+import { FINAL_AFTER } from './unsettled.js';
 import { create, get } from './webauthn.js';
 
 /** @import { App } from './state.js' */
@@ -102,7 +102,7 @@ function prepared(app, { prompt, answer, at }, expected) {
   if (prompt.account !== null) app.visit.keepHead(prompt.head, prompt.account, at);
   if (prompt.key && prompt.account) app.proven(prompt.account, prompt.key.key, prompt.key.address);
   // The enclave's clock may differ from this one: what counts is how long the prompt lives.
-  const until = Date.now() + (prompt.expires_at - prompt.issued_at) + CLOCKS;
+  const until = Date.now() + (prompt.expires_at - prompt.issued_at) + FINAL_AFTER;
   return { prompt, prompted: answer, assertion: null, possession: null, live: false, until };
 }
 

@@ -1,14 +1,21 @@
 // Approvals that have left this page and of which nobody has proved what came. Kept in the tab, so that
 // a reload does not forget them.
+//
+// An enclave decides nothing after the end of a prompt, and dates each decision. It refuses a decision that
+// is dated two minutes or more before a look at the account that did not show it, whoever brings it. So a
+// look is final some time after the end of the prompt, and before that it is not.
 
 /** @import { Area } from './store.js' */
 
-/** @typedef {{ id: string, title: string, until: number, told: boolean }} Sent `id` is the prompt's challenge; `until` when it can count no longer, in milliseconds since 1970; `told` if the person was */
+/** @typedef {{ id: string, title: string, until: number, told: boolean }} Sent `id` is the prompt's challenge; `until` from when on a look at the history is final, in milliseconds since 1970; `told` if the person was */
 
 const KEY = 'openkey.sent';
 
-/** By how much the clocks of a deployment's enclaves may differ, in milliseconds, as in the verifier. */
-export const CLOCKS = 60_000;
+/**
+ * How long after the end of a prompt a look at the history is final, in milliseconds: the enclave's `TOLERANCE`, and a
+ * minute by which the clocks of a deployment's enclaves may differ, as in the verifier.
+ */
+export const FINAL_AFTER = 180_000;
 
 export class Unsettled {
   /** @type {Sent[]} a browser that refuses storage remembers them until the page goes */
@@ -52,7 +59,7 @@ export class Unsettled {
   }
 
   /**
-   * Those that can still count.
+   * Those of which no look at the history can be final yet.
    * @param {number} [now]
    */
   live(now = Date.now()) {

@@ -135,8 +135,15 @@ mod tests {
             ".\u{323}",
             "\u{301}",
             "a\n\u{301}",
+            // A mark of no script of its own, on a digit, a full stop and a letter of another script.
+            "1\u{320}00",
+            ".\u{320}",
+            "漢\u{320}",
         ] {
             assert!(first_odd_mark(text).is_some(), "{text}");
         }
+        // What a person is told: a line does not take the mark that begins the next one.
+        let kind = first_odd_mark("a\n\u{301}").map(|odd| odd.kind);
+        assert_eq!(kind, Some("a mark without a letter"));
     }
 }

@@ -116,7 +116,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Paced<S> {
 mod tests {
     use tokio::{
         io::{AsyncReadExt as _, AsyncWriteExt as _, duplex},
-        time::sleep,
+        time::{sleep, timeout},
     };
 
     use super::*;
@@ -150,6 +150,39 @@ mod tests {
         assert!(taken_ < 32 * 1024, "{taken_}");
         let (_, ended) = taken(0).await;
         assert_eq!(ended.unwrap_err().kind(), io::ErrorKind::TimedOut);
+    }
+
+    /// Patience does not add up: whoever took much is waited for no longer than others.
+    #[tokio::test(start_paused = true)]
+    async fn h1_a_reader_that_took_much_is_given_up_as_soon() {
+        let (here, mut there) = duplex(1024);
+        let patience = Duration::from_secs(15);
+        let mut stream = Paced::new(here, patience);
+        let reading = tokio::spawn(async move {
+            let mut taken = vec![0; 1024 * 1024];
+            there.read_exact(&mut taken).await.unwrap();
+            there
+        });
+        stream.write_all(&[0; 1024 * 1024]).await.unwrap();
+        let _there = reading.await.unwrap();
+        for vectored in [false, true] {
+            let began = Instant::now();
+            let ended = loop {
+                let pieces = [io::IoSlice::new(&[0; 512])];
+                let writing = async {
+                    if vectored {
+                        stream.write_vectored(&pieces).await
+                    } else {
+                        stream.write(&[0; 512]).await
+                    }
+                };
+                if let Err(error) = timeout(2 * patience, writing).await.unwrap() {
+                    break error;
+                }
+            };
+            assert_eq!(ended.kind(), io::ErrorKind::TimedOut);
+            assert!(began.elapsed() <= patience + Duration::from_secs(1));
+        }
     }
 
     #[tokio::test(start_paused = true)]

@@ -52,15 +52,16 @@ const fn words(code: ErrorCode) -> (&'static str, &'static str) {
         ),
         ErrorCode::RolledBack => (
             "The store does not show the newest state of this account.",
-            "Nothing was done. Tell the operator; your keys are safe, but the store was set back.",
+            "Approve nothing here. Tell the operator: the store was set back, or hides the newest state.",
         ),
         ErrorCode::Forked => (
             "The store shows this account with another history than the one that is known.",
-            "Nothing was done. Tell the operator: somebody keeps two versions of your account.",
+            "Approve nothing here. Tell the operator: the store has two versions of your account, or had kept \
+             a decision back.",
         ),
         ErrorCode::RecordCorrupt => (
             "The stored account was changed or moved by someone else.",
-            "Nothing was done. Tell the operator.",
+            "Approve nothing here. Tell the operator.",
         ),
         ErrorCode::UnknownPasskey => (
             "This passkey does not belong to the account.",
@@ -97,7 +98,7 @@ const fn words(code: ErrorCode) -> (&'static str, &'static str) {
         ErrorCode::ContextUsed => ("This prompt was answered already.", RELOAD),
         ErrorCode::BeginAgain => (
             "This sign-up began at another enclave, or before the enclave started again.",
-            "Begin again. Nothing was made.",
+            "Begin again, with a new passkey.",
         ),
         ErrorCode::AccountChanged => ("The account has changed since the prompt was made.", RELOAD),
         ErrorCode::AssertionRefused => (
@@ -125,19 +126,20 @@ const fn words(code: ErrorCode) -> (&'static str, &'static str) {
             "Wait a minute and try again.",
         ),
         ErrorCode::Busy => (
-            "Too many requests about this account wait already. Nothing was done.",
+            "Too many requests about this account wait already: this one was not looked at.",
             "Wait a second and try again.",
         ),
         ErrorCode::Full => (
             "This deployment has no room for another account.",
-            "Tell the operator. Nothing was done.",
+            "Tell the operator.",
         ),
         ErrorCode::Conflict => ("Another change was faster.", RELOAD),
         ErrorCode::OutcomeUnknown => (
             "The store did not confirm what was decided: it may have happened.",
-            // `TOLERANCE` and a minute for clocks.
-            "Look at the history in three minutes. What is not there then did not happen and cannot happen \
-             later.",
+            // `PROMPT_LIFE` at most, `TOLERANCE`, and a minute for the clocks of several enclaves.
+            "Look at the history in five minutes, three minutes after the end of the prompt. A decision that \
+             it does not show then is refused if the store brings it later. A hostile host can have a \
+             signature that no history shows.",
         ),
         ErrorCode::AwaitingRootKey => (
             "waiting for root key",
@@ -145,7 +147,7 @@ const fn words(code: ErrorCode) -> (&'static str, &'static str) {
         ),
         ErrorCode::Superseded => (
             "The root key went to a successor: this enclave serves no accounts any more.",
-            "Use the successor. Nothing was done here.",
+            "Use the successor.",
         ),
         ErrorCode::OperatorRefused => (
             "What the operator brought does not fit this deployment.",
@@ -167,10 +169,7 @@ const fn words(code: ErrorCode) -> (&'static str, &'static str) {
             "A part that the enclave needs does not answer.",
             "Wait a moment and try again.",
         ),
-        ErrorCode::Internal => (
-            "The enclave failed its own check and released nothing.",
-            "Tell the operator.",
-        ),
+        ErrorCode::Internal => ("The enclave failed its own check.", "Tell the operator."),
         // The consent module has its own words.
         _ => ("The enclave refuses this.", "Change the request."),
     }
@@ -179,6 +178,21 @@ const fn words(code: ErrorCode) -> (&'static str, &'static str) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A refusal answers one request. Whoever carries that request can bring it again, or to another enclave.
+    #[test]
+    fn d5_no_words_say_that_something_did_not_happen() {
+        let words = include_str!("errors.rs").split("#[cfg(test)]").next();
+        let words = words.unwrap_or_default();
+        for promise in [
+            "othing was",
+            "eleased nothing",
+            "did not happen",
+            "cannot happen",
+        ] {
+            assert!(!words.contains(promise), "{promise}");
+        }
+    }
 
     #[test]
     fn refusals_are_sentences() {

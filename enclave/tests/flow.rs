@@ -8,7 +8,7 @@ mod common;
 use base64ct::{Base64UrlUnpadded, Encoding};
 use common::{
     NONCE, ORIGIN, World, ask,
-    person::{Person, created, receipt_hash, sign_in, signature, text, verified},
+    person::{Person, created, sign_in, signature, text, verified},
 };
 use k256::ecdsa::{RecoveryId, Signature, VerifyingKey};
 use openkey_attestation::Document;
@@ -172,16 +172,7 @@ async fn s1_a_new_visitor_gets_a_key_and_signs_with_it() {
     let expected: [u8; 32] = Sha256::digest(&public_key).into();
     assert_eq!(receipt.credentials[0].public_key_sha256.0, expected);
     assert_eq!(receipt.nonce.as_slice(), NONCE);
-    let mut person = Person {
-        authenticator: common::Authenticator::new(1),
-        account: receipt.account,
-        user_handle: receipt.user_handle,
-        address: receipt.keys[0].address,
-        receipt: receipt_hash(&done.receipt),
-        head: done.head,
-        shown_at: 0,
-        token: Default::default(),
-    };
+    let mut person = Person::of(common::Authenticator::new(1), &done);
 
     // Confirmation.
     let confirm = Action::Confirm {

@@ -9,6 +9,9 @@ import { minute, notice, partyName } from '../ui.js';
 
 /** @typedef {Pick<Sent, 'title' | 'until'>} Known */
 
+/** What a look at the history is worth when its time has come. */
+const AFTERWARDS = 'What the history does not show then is refused if the host brings it later. A hostile host can have a signature that no history shows.';
+
 /**
  * For a person who has left.
  * @param {Known} sent
@@ -29,9 +32,9 @@ export function mayCountWords(until, now = Date.now()) {
   return until > now
     ? [
         `This may have been approved: look at the history after ${at}`,
-        `Your passkey’s answer has left this page. It can take effect until ${at}, whatever came back meanwhile. Look at the history after ${at} before you repeat it. If you approve a new prompt before, both may count.`,
+        `Your passkey’s answer has left this page, whatever came back meanwhile. Look at the history after ${at} before you repeat it: what it does not show before ${at} may still appear. If you approve a new prompt before, both may count. ${AFTERWARDS}`,
       ]
-    : ['This may have been approved: look at the history', 'Your passkey’s answer has left this page, and its time is over. The history says whether it took effect. Look there before you repeat it.'];
+    : ['This may have been approved: look at the history', `Your passkey’s answer has left this page, and its time is over. Look at the history before you repeat it. ${AFTERWARDS}`];
 }
 
 /**
@@ -81,7 +84,7 @@ export function earlier(app, but = null) {
   return notice(
     'warn',
     'An earlier approval can still count',
-    h('p', {}, `${titles.join(', ')} was sent and may have been approved. It can take effect until ${minute(until)}. If you approve this one before you know, both may count.`),
-    h('p', { class: 'quiet small' }, 'The history shows afterwards what took effect.'),
+    h('p', {}, `${titles.join(', ')} was sent and may have been approved. What the history does not show before ${minute(until)} may still appear. If you approve this one before you know, both may count.`),
+    h('p', { class: 'quiet small' }, 'A look at the history after that time is final.'),
   );
 }

@@ -212,6 +212,28 @@ mod tests {
         }
     }
 
+    /// Neither the order of the words nor a few between them hide what is made.
+    #[test]
+    fn e12_what_is_made_stands_near_what_makes_it() {
+        let far = "a ".repeat(APART - 1);
+        for text in [
+            "Derive wallets",
+            "Wallets to derive",
+            &format!("Derive {far}wallet"),
+            &format!("Wallet {far}derived"),
+        ] {
+            assert_eq!(titles(text), ["that speaks of a key"], "{text}");
+        }
+        let farther = "a ".repeat(APART);
+        for text in [
+            format!("Derive {farther}wallet"),
+            format!("Wallet {farther}derived"),
+            "My walletish thing, derived".to_owned(),
+        ] {
+            assert!(titles(&text).is_empty(), "{text}");
+        }
+    }
+
     #[test]
     fn c5_texts_that_speak_of_signing_in_are_told() {
         for text in [

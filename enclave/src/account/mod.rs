@@ -11,7 +11,6 @@ use openkey_protocol::message::{
     AccountId, Address, Bytes, Error, ErrorCode, Hash32, KeyId, KeyView, PasskeyView, UserHandle,
 };
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
 use crate::{
     chain::Chain,
@@ -116,12 +115,6 @@ impl packed::Packed<24> for Used {
                 .map_or(0, |at| u64::from_be_bytes(*at)),
         }
     }
-}
-
-/// The id of the account that a sign-up with this user handle makes when it is finished with this
-/// public key: with another key it makes another account.
-pub(crate) fn account_id(user_handle: &UserHandle, public_key_sha256: &Hash32) -> AccountId {
-    AccountId(Sha256::digest(AccountId::input(user_handle, public_key_sha256)).into())
 }
 
 impl Account {

@@ -83,7 +83,7 @@ impl Platform {
         match error {
             NsmError::Busy => refuse_because(
                 ErrorCode::Busy,
-                "Too many requests wait for the security module already. Nothing was done.",
+                "Too many requests wait for the security module already: this one did not reach it.",
             ),
             _ => refuse(ErrorCode::Unavailable),
         }

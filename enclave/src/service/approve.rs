@@ -27,17 +27,11 @@ use crate::{
 /// How often an approval is judged anew because a replica's change was faster.
 const ATTEMPTS: usize = 4;
 
-/// What is about to be committed.
+/// What is about to be committed, and what is released only afterwards.
 struct Next {
     account: Account,
     link: Link<HistoryEntry>,
-    outcome: Pending,
-}
-
-/// An outcome that is not released before the commit.
-enum Pending {
-    Token,
-    Ready(Outcome),
+    outcome: Outcome,
 }
 
 impl<S: RecordStore> Enclave<S> {
@@ -51,29 +45,16 @@ impl<S: RecordStore> Enclave<S> {
         let mut open = None;
         for _ in 0..ATTEMPTS {
             let loaded = self.load(&place, account, request.head.as_ref()).await;
-            let loaded = loaded.map_err(|error| match open {
-                Some(_) => refuse(ErrorCode::OutcomeUnknown),
-                None => not_spent(error),
-            })?;
+            let loaded = loaded.map_err(|error| known(not_spent(error), open))?;
             // Another decision stands where the commit would be: it had no effect and never will.
             open = open.filter(|record| *record == loaded.hash);
             let next = self.decide(&loaded, &ticket, &request);
-            let next = next.map_err(|error| match open {
-                Some(_) => refuse(ErrorCode::OutcomeUnknown),
-                None => error,
-            })?;
+            let next = next.map_err(|error| known(error, open))?;
             let before = Some((&loaded, &next.link));
             let committed = self.commit(&place, before, &next.account).await;
-            let committed = committed.map_err(|error| match (error.code, open) {
-                (ErrorCode::OutcomeUnknown, _) => error,
-                (_, Some(_)) => refuse(ErrorCode::OutcomeUnknown),
-                (_, None) => not_spent(error),
-            })?;
+            let committed = committed.map_err(|error| known(not_spent(error), open))?;
             if let Committed::Done(head) = committed {
-                let outcome = match next.outcome {
-                    Pending::Ready(outcome) => outcome,
-                    Pending::Token => self.token(&next.account, &request)?,
-                };
+                let outcome = next.outcome;
                 return Ok(Approved { head, outcome });
             }
             open = Some(loaded.hash);
@@ -81,7 +62,10 @@ impl<S: RecordStore> Enclave<S> {
         Err(refuse(ErrorCode::OutcomeUnknown))
     }
 
-    /// Judges an approval against the account as it stands.
+    /// Judges an approval against the account as it stands, and dates the decision: before the end of its
+    /// prompt, however long the request waited for its turn or for the store. So a look at the account is
+    /// final [`TOLERANCE`](super::TOLERANCE) after that end, and the id of a used context can be forgotten
+    /// with it.
     fn decide(
         &self,
         loaded: &Loaded,
@@ -89,7 +73,7 @@ impl<S: RecordStore> Enclave<S> {
         request: &Approve,
     ) -> Result<Next, Error> {
         let context = &ticket.content;
-        let now = self.platform.clock.now();
+        let now = self.before_end(ticket)?;
         let mut account = loaded.account.clone();
         account.check_unused(&ticket.id)?;
         // The number of a version says nothing: the host can bring another history to the same one.
@@ -121,6 +105,7 @@ impl<S: RecordStore> Enclave<S> {
         let outcome = self.effect(
             &account,
             ticket,
+            request,
             &loaded.hash,
             &approved_by.public_key_sha256,
         )?;
@@ -128,8 +113,8 @@ impl<S: RecordStore> Enclave<S> {
         let key = concerned(&account, &change, outcome.new_key.as_ref())?;
         account.apply(&change, outcome.new_key, now)?;
         account.consume(&ticket.id, ticket.expires_at, now)?;
-        let signature = match &outcome.pending {
-            Pending::Ready(Outcome::Signature { signature, .. }) => Some(signature.clone()),
+        let signature = match &outcome.given {
+            Outcome::Signature { signature, .. } => Some(signature.clone()),
             _ => None,
         };
         let link = account.record(
@@ -149,7 +134,7 @@ impl<S: RecordStore> Enclave<S> {
         Ok(Next {
             account,
             link,
-            outcome: outcome.pending,
+            outcome: outcome.given,
         })
     }
 
@@ -158,17 +143,18 @@ impl<S: RecordStore> Enclave<S> {
         &self,
         account: &Account,
         ticket: &Ticket<Context>,
+        request: &Approve,
         record: &Hash32,
         public_key_sha256: &Hash32,
     ) -> Result<Effect, Error> {
         let context = &ticket.content;
-        let effect = |pending| Effect {
-            pending,
+        let effect = |given| Effect {
+            given,
             new_key: None,
         };
         Ok(match &context.change {
-            Change::SignIn | Change::Confirm { .. } => effect(Pending::Token),
-            Change::Sign { key, .. } => effect(Pending::Ready(self.sign(account, *key, context)?)),
+            Change::SignIn | Change::Confirm { .. } => effect(self.token(account, request)?),
+            Change::Sign { key, .. } => effect(self.sign(account, *key, context)?),
             Change::CreateKey { label } => {
                 let key = account.next_key();
                 let reason = Reason::Prompt {
@@ -184,11 +170,11 @@ impl<S: RecordStore> Enclave<S> {
                     archived_at: None,
                 };
                 Effect {
-                    pending: Pending::Ready(Outcome::KeyCreated(owned.view(key))),
+                    given: Outcome::KeyCreated(owned.view(key)),
                     new_key: Some(owned),
                 }
             }
-            _ => effect(Pending::Ready(Outcome::Changed)),
+            _ => effect(Outcome::Changed),
         })
     }
 
@@ -224,7 +210,7 @@ impl<S: RecordStore> Enclave<S> {
 }
 
 struct Effect {
-    pending: Pending,
+    given: Outcome,
     new_key: Option<OwnerKey>,
 }
 
@@ -246,9 +232,21 @@ fn concerned(
     }))
 }
 
+/// What may be said of a refusal: `open` is the record of an earlier attempt whose commit the store may have
+/// kept.
+fn known(error: Error, open: Option<Hash32>) -> Error {
+    match open {
+        Some(_) => refuse(ErrorCode::OutcomeUnknown),
+        None => error,
+    }
+}
+
 /// A refusal for what the store shows, and not for the approval, which is spent by a commit alone: whoever
 /// carries it can bring it again.
 fn not_spent(error: Error) -> Error {
+    if error.code == ErrorCode::OutcomeUnknown {
+        return error;
+    }
     Error {
         advice: format!(
             "{} Your approval itself can still be used until it expires, two minutes after its prompt.",

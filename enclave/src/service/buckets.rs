@@ -50,11 +50,9 @@ pub(crate) struct Buckets(Vec<Mutex<Hashes>>);
 struct Hashes {
     /// What is stored, as far as it is known.
     stored: Option<Hash32>,
-    /// Writes whose outcome is not known, because the request that began them was cut off or the store
-    /// did not confirm them, and when they were begun.
+    /// Writes that may be stored or still come: their outcome is not known, because the request that began
+    /// them was cut off or the store did not confirm them. With the time at which they were begun.
     pending: VecDeque<(Hash32, u64)>,
-    /// When an account of this bucket was shown last: what is stored was relied on then.
-    shown_at: u64,
 }
 
 /// One bucket, locked, as it is in the store.
@@ -111,21 +109,34 @@ impl<S: RecordStore> Enclave<S> {
     }
 
     /// Notes that an account is shown as it was loaded, where it is remembered already.
-    pub(super) async fn shown(&self, place: &Place<'_>, loaded: &Loaded) {
+    ///
+    /// # Errors
+    ///
+    /// Those of reading the account's bucket, where the outcome of a write of it is not known.
+    pub(super) async fn shown(&self, place: &Place<'_>, loaded: &Loaded) -> Result<(), Error> {
         let seen = loaded.seen(self.platform.clock.now());
         if self.versions.shown(&place.id, seen) {
-            return;
+            return Ok(());
         }
-        if let Some(bucket) = self.buckets.of(&place.id) {
-            let mut hashes = bucket.lock().await;
-            hashes.shown_at = hashes.shown_at.max(seen.shown_at);
+        let Some(bucket) = self.buckets.of(&place.id) else {
+            return Ok(());
+        };
+        let mut hashes = bucket.lock().await;
+        if !hashes.pending.is_empty() {
+            // One that is stored was stored before this look: it does not count as kept back.
+            drop(hashes);
+            hashes = self.bucket(&place.id).await?.hashes;
         }
+        // Those that are not are refused if the store brings them later.
+        let come = |(_, begun_at): &(_, u64)| !is_late(*begun_at, seen.shown_at);
+        hashes.pending.retain(come);
+        Ok(())
     }
 
     /// Remembers what the owner of an account was shown, in memory or in its bucket. Unconfirmed accounts
     /// take no lasting place: nobody has relied on them yet.
     pub(super) async fn remember(&self, place: &Place<'_>, loaded: &Loaded) -> Result<(), Error> {
-        self.shown(place, loaded).await;
+        self.shown(place, loaded).await?;
         if !loaded.account.confirmed {
             return Ok(());
         }
@@ -183,9 +194,7 @@ impl<S: RecordStore> Enclave<S> {
         };
         let hash = sha256(record.blob.as_slice());
         if bucket.hashes.stored != Some(hash) {
-            let shown_at = bucket.hashes.shown_at;
-            let begun = bucket.hashes.pending.iter().find(|it| it.0 == hash);
-            if begun.is_none_or(|(_, begun_at)| is_late(*begun_at, shown_at)) {
+            if !bucket.hashes.pending.iter().any(|it| it.0 == hash) {
                 return Err(self.rolled_back());
             }
             bucket.hashes.stored = Some(hash);

@@ -43,6 +43,7 @@ pub(crate) use buckets::{Buckets, MAX_ENTRIES};
 pub(crate) use effort::Effort;
 pub use history::TOLERANCE;
 pub(crate) use kept::Shown;
+pub(crate) use read::MAX_PAGE;
 pub use secrets::MAX_SECRETS;
 pub(crate) use sign_up::SignUps;
 pub(crate) use turns::Turns;

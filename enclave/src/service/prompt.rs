@@ -172,6 +172,19 @@ impl<S: RecordStore> Enclave<S> {
         })
     }
 
+    /// The time at which something is decided under a ticket, if its time is not over by either clock.
+    ///
+    /// Asked where the decision is dated, beside [`Self::redeem`] at the beginning: in between a request
+    /// waits for its turn and for the store, and the host has both in its hand.
+    pub(super) fn before_end<T>(&self, ticket: &Ticket<T>) -> Result<u64, Error> {
+        let now = self.platform.clock.now();
+        // Never earlier than `now`, which was read before.
+        if self.platform.clock.expiry_now() >= ticket.expires_at {
+            return Err(refuse(ErrorCode::ContextExpired));
+        }
+        Ok(now)
+    }
+
     /// Opens a context or token, if its time is not over by either clock.
     pub(super) fn redeem<T: Serialize + DeserializeOwned>(
         &self,

@@ -11,9 +11,11 @@ use openkey_protocol::{
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Enclave, REGISTRATION_LIFE, internal,
+    Enclave, REGISTRATION_LIFE,
+    history::Word,
+    internal,
     prompt::{Draft, Whose},
-    records::{Loaded, Place},
+    records::{Loaded, check_head},
     sign_up::timeout,
 };
 use crate::{
@@ -36,10 +38,7 @@ impl<S: RecordStore> Enclave<S> {
     /// Answers with a prompt, or with the options for a new passkey.
     pub(super) async fn propose(&self, request: Propose, hash: Hash32) -> Result<Response, Error> {
         self.check_origin(&request.origin)?;
-        let (place, loaded) = self.proposed(&request).await?;
-        // Every prompt of an account tells its state.
-        self.shown(&place, &loaded).await;
-        drop(place);
+        let loaded = self.proposed(&request).await?;
         match &request.action {
             Action::AddPasskey { name } => {
                 let started = self.begin_passkey(&request, name, &loaded)?;
@@ -61,24 +60,47 @@ impl<S: RecordStore> Enclave<S> {
     }
 
     /// The account of a proposal, for whoever may be told of it: whoever is signed in to it, or, before
-    /// any sign-in, whoever holds its receipt.
-    async fn proposed(&self, request: &Propose) -> Result<(Place<'_>, Loaded), Error> {
-        let (account, head) = (Some(&request.account), request.head.as_ref());
+    /// any sign-in, whoever holds its receipt. Every prompt of an account tells its state, so that it counts
+    /// as shown.
+    async fn proposed(&self, request: &Propose) -> Result<Loaded, Error> {
         if let Action::Confirm { receipt } = &request.action {
-            let place = self.place(request.user_handle).await?;
-            let loaded = self.load_any(&place, account, head).await?;
-            // As if there were no account: its state is not a stranger's to know.
-            if loaded.account.receipt != *receipt {
-                return Err(refuse(ErrorCode::UnknownAccount));
-            }
-            self.check_life(&loaded.account)?;
-            return Ok((place, loaded));
+            return self.of_receipt(request, receipt).await;
         }
         let token = self.proposer(request)?;
         let place = self.place(request.user_handle).await?;
+        let (account, head) = (Some(&request.account), request.head.as_ref());
         let loaded = self.load(&place, account, head).await?;
         token.check_passkey(&loaded.account)?;
-        Ok((place, loaded))
+        // As for a read: what a read token showed is never forgotten.
+        self.remember(&place, &loaded).await?;
+        Ok(loaded)
+    }
+
+    /// The account of a confirmation. Whoever does not hold the receipt is answered as if there were no
+    /// account: neither its id nor a head is compared with anything before the receipt is.
+    async fn of_receipt(&self, request: &Propose, receipt: &Hash32) -> Result<Loaded, Error> {
+        let head = request.head.as_ref();
+        check_head(&request.account, head)?;
+        let place = self.place(request.user_handle).await?;
+        let theirs = |found: &Loaded| {
+            found.account.receipt == *receipt && found.account.id == request.account
+        };
+        let Some(loaded) = self.find(&place, None).await?.filter(theirs) else {
+            return Err(match head {
+                // Whoever holds a head knows that there was an account.
+                Some(_) => Error {
+                    message: "The store does not show the account of this receipt.".to_owned(),
+                    ..self.rolled_back_by(Word::Client)
+                },
+                None => refuse(ErrorCode::UnknownAccount),
+            });
+        };
+        if let Some(head) = head {
+            self.continues_known(&loaded, head).await?;
+        }
+        self.check_life(&loaded.account)?;
+        self.shown(&place, &loaded).await?;
+        Ok(loaded)
     }
 
     fn propose_signature(
@@ -163,7 +185,8 @@ impl<S: RecordStore> Enclave<S> {
         if loaded.hash != shown.hash {
             return Err(refuse(ErrorCode::AccountChanged));
         }
-        self.shown(&place, &loaded).await;
+        // The context is given to whoever is signed in, and to nobody else.
+        self.remember(&place, &loaded).await?;
         drop(place);
         let (kind, summary) = new_passkey_summary(&loaded.account, &passkey);
         let change = Change::AddPasskey(Box::new(passkey));

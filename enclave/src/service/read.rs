@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// Most entries on a page of history: they fit one read of the store.
-const MAX_PAGE: u32 = 50;
+pub(crate) const MAX_PAGE: u32 = 50;
 
 /// What a read token says. It ends with its passkey.
 #[derive(Serialize, Deserialize)]

@@ -92,24 +92,8 @@ impl<S: RecordStore> Enclave<S> {
         account: Option<&AccountId>,
         known: Option<&KnownHead>,
     ) -> Result<Loaded, Error> {
-        let loaded = self.load_any(place, account, known).await?;
-        self.check_life(&loaded.account)?;
-        Ok(loaded)
-    }
-
-    /// As [`Self::load`], without the refusal of an account that has ended.
-    pub(super) async fn load_any(
-        &self,
-        place: &Place<'_>,
-        account: Option<&AccountId>,
-        known: Option<&KnownHead>,
-    ) -> Result<Loaded, Error> {
-        let both = account.zip(known);
-        if both.is_some_and(|(account, known)| known.head.account != *account) {
-            return Err(refuse_because(
-                ErrorCode::Malformed,
-                "The account head is another account's.",
-            ));
+        if let Some(account) = account {
+            check_head(account, known)?;
         }
         let Some(loaded) = self.find(place, known).await? else {
             return Err(refuse(ErrorCode::UnknownAccount));
@@ -118,6 +102,7 @@ impl<S: RecordStore> Enclave<S> {
         if account.is_some_and(|account| *account != loaded.account.id) {
             return Err(self.forked_by(Word::Client));
         }
+        self.check_life(&loaded.account)?;
         Ok(loaded)
     }
 
@@ -159,18 +144,7 @@ impl<S: RecordStore> Enclave<S> {
                 .await?;
         }
         if let Some(known) = known {
-            let head = &known.head;
-            if head.account != account.id {
-                return Err(self.forked_by(Word::Client));
-            }
-            if head.version == 0 {
-                return Err(refuse_because(
-                    ErrorCode::Malformed,
-                    "The account head has version 0: versions count from 1.",
-                ));
-            }
-            self.continues_head::<HistoryEntry>(history, chain, &loaded.state(), known)
-                .await?;
+            self.continues_known(&loaded, known).await?;
         }
         // Whoever asks has not shown yet that the account is theirs. `remember` and `commit` are for
         // those who have.
@@ -178,6 +152,27 @@ impl<S: RecordStore> Enclave<S> {
         let shown_at = same.map_or(0, |seen| seen.shown_at);
         self.versions.pass(&place.id, loaded.seen(shown_at));
         Ok(Some(loaded))
+    }
+
+    /// Refuses an account that does not continue the head that a client holds.
+    pub(super) async fn continues_known(
+        &self,
+        loaded: &Loaded,
+        known: &KnownHead,
+    ) -> Result<(), Error> {
+        let account = &loaded.account;
+        if known.head.account != account.id {
+            return Err(self.forked_by(Word::Client));
+        }
+        if known.head.version == 0 {
+            return Err(refuse_because(
+                ErrorCode::Malformed,
+                "The account head has version 0: versions count from 1.",
+            ));
+        }
+        let (history, chain) = (History::of_account(&account.id), &account.history);
+        self.continues_head::<HistoryEntry>(history, chain, &loaded.state(), known)
+            .await
     }
 
     fn open_account(&self, place: &Place<'_>, record: Record) -> Result<Loaded, Error> {
@@ -320,6 +315,17 @@ impl<S: RecordStore> Enclave<S> {
         self.platform.events.record(EnclaveEvent::StoreFailed);
         refuse(ErrorCode::Unavailable)
     }
+}
+
+/// Refuses a request whose head is another account's than the one that it names.
+pub(super) fn check_head(account: &AccountId, known: Option<&KnownHead>) -> Result<(), Error> {
+    if known.is_some_and(|known| known.head.account != *account) {
+        return Err(refuse_because(
+            ErrorCode::Malformed,
+            "The account head is another account's.",
+        ));
+    }
+    Ok(())
 }
 
 pub(super) fn sha256(bytes: &[u8]) -> Hash32 {

@@ -13,6 +13,7 @@ use openkey_protocol::{
     },
     store::RecordStore,
 };
+use openkey_verifier::receipt::account_id;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -21,7 +22,7 @@ use super::{
     records::{Committed, Loaded},
 };
 use crate::{
-    account::{Account, OwnerKey, Passkey, account_id, check_name},
+    account::{Account, OwnerKey, Passkey, check_name},
     chain::Chain,
     errors::{refuse, refuse_because},
     seal::{Kind, Ticket},
@@ -178,12 +179,14 @@ impl<S: RecordStore> Enclave<S> {
         let place = self.place(context.user_handle).await?;
         if let Some(loaded) = self.find(&place, None).await? {
             let done = self.again(context, &passkey, &account, &loaded)?;
-            self.shown(&place, &loaded).await;
+            self.shown(&place, &loaded).await?;
             return Ok(done);
         }
         if context.boot.0 != self.platform.identity.public() {
             return Err(refuse(ErrorCode::BeginAgain));
         }
+        // What a context was spent for is forgotten when it ends.
+        let now = self.before_end(&ticket)?;
         self.sign_ups.spend(&ticket, account, now)?;
         let reason = Reason::SignUp {
             context: &ticket.id,
@@ -199,7 +202,7 @@ impl<S: RecordStore> Enclave<S> {
                     return Err(may_be_made());
                 };
                 let done = self.again(context, &passkey, &account, &loaded)?;
-                self.shown(&place, &loaded).await;
+                self.shown(&place, &loaded).await?;
                 Ok(done)
             }
             Err(error) if error.code == ErrorCode::OutcomeUnknown => Err(may_be_made()),

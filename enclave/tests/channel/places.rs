@@ -11,7 +11,7 @@ use openkey_protocol::{
     cbor,
     channel::PLACES,
     client::{Client, ClientOptions},
-    frame::{Failure, Frame, FrameReader, VERSIONS, handshake},
+    frame::{Failure, Frame, FrameReader, VERSIONS, handshake, write_frame},
     message::{Call, Class, ErrorCode, Reply, Request, RootSource, SignUp, Verdict},
     transport::{Connect, Stream},
 };
@@ -25,7 +25,7 @@ use tokio::{
 };
 
 use crate::{
-    deployment::{Deployment, IMAGE, Running},
+    deployment::{Deployment, IMAGE, Running, call},
     evidence::{binding, certificate, document_by, extension, tls_key},
 };
 
@@ -42,7 +42,7 @@ struct Channel {
 /// A channel on which both sides have said hello.
 struct Open {
     reader: FrameReader<ReadHalf<Stream>>,
-    _writer: WriteHalf<Stream>,
+    writer: WriteHalf<Stream>,
 }
 
 impl Channel {
@@ -75,10 +75,7 @@ impl Channel {
         handshake(&mut reader, &mut writer, VERSIONS, LIMIT)
             .await
             .ok()?;
-        Some(Open {
-            reader,
-            _writer: writer,
-        })
+        Some(Open { reader, writer })
     }
 
     async fn open(&self) -> Option<Open> {
@@ -233,6 +230,36 @@ async fn h1_enclaves_of_another_image_leave_the_equals_their_places() {
     }
     assert!(channel.open_as(&other).await.is_none(), "one too many");
     assert!(channel.open().await.is_some(), "a stranger");
+    channel.hands_over().await;
+}
+
+/// It asks for more than the connection itself holds, and looks at no answer.
+#[tokio::test]
+async fn h1_a_channel_that_reads_nothing_is_given_up() {
+    const ASKED: u64 = 400;
+    let channel = Channel::new().await;
+    let mut open = channel.open().await.unwrap();
+    tokio::time::pause();
+    let body = call(&Request::Status);
+    for id in 1..=ASKED {
+        let frame = Frame::Request {
+            id,
+            class: Class::Request,
+            deadline_ms: 60_000,
+            body: body.clone().into(),
+        };
+        let framed = frame.encode().unwrap();
+        if write_frame(&mut open.writer, &framed, LIMIT).await.is_err() {
+            break;
+        }
+    }
+    tokio::time::sleep(2 * LIMIT).await;
+    let mut told = 0;
+    while let Ok(Some(_)) = open.reader.next().await {
+        told += 1;
+    }
+    assert!(told < ASKED, "all {told} answers were kept");
+    tokio::time::resume();
     channel.hands_over().await;
 }
 

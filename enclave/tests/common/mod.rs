@@ -116,6 +116,18 @@ impl World<TestStore> {
 }
 
 impl World<TestStore> {
+    /// The same deployment over the same store, at an enclave whose clock is ahead.
+    pub fn ahead(&self, by: u64) -> Self {
+        Self {
+            store: self.store.clone(),
+            root: self.root,
+            monotonic: Manual::at(self.monotonic.get() + by),
+            wall: Manual::at(self.wall.get() + by),
+            events: Arc::clone(&self.events),
+            capacity: self.capacity,
+        }
+    }
+
     /// The same deployment over a copy of its store, as a host makes one.
     pub fn fork(&self) -> Self {
         let store = TestStore::default();

@@ -86,6 +86,13 @@ impl Person {
             receipt.credentials[0].public_key_sha256.0,
             authenticator.spki_sha256()
         );
+        Self::of(authenticator, &done)
+    }
+
+    /// Whoever has this authenticator after a sign-up that may have been finished with another one. The
+    /// receipt is not checked.
+    pub fn of(authenticator: Authenticator, done: &SignedUp) -> Self {
+        let receipt = done.receipt.unverified().unwrap();
         Self {
             authenticator,
             account: receipt.account,

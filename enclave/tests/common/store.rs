@@ -37,6 +37,10 @@ struct Plan {
     fail_after: Option<u64>,
     keep: Option<Says>,
     kept: Vec<Vec<Write>>,
+    /// The next commit is written, and neither it nor the read after it gets an answer.
+    lose_both: bool,
+    /// Nothing is read.
+    held: bool,
 }
 
 /// [`MemoryStore`] with failures. Clones share everything.
@@ -57,6 +61,31 @@ impl TestStore {
     pub fn fail_after(&self, n: u64) {
         let mut plan = self.plan.lock().unwrap();
         plan.fail_after = Some(plan.operations + n);
+    }
+
+    /// Lets the next commit be written and its answer get lost, as well as that of the read after it.
+    pub fn lose_answer_and_read(&self) {
+        self.plan.lock().unwrap().lose_both = true;
+    }
+
+    /// Lets whoever reads wait, from now on or no more.
+    pub fn hold(&self, held: bool) {
+        self.plan.lock().unwrap().held = held;
+    }
+
+    fn is_held(&self) -> bool {
+        self.plan.lock().unwrap().held
+    }
+
+    /// Whether the next commit loses its answer; then the read after it fails.
+    fn loses_both(&self) -> bool {
+        let mut plan = self.plan.lock().unwrap();
+        let lost = std::mem::take(&mut plan.lose_both);
+        if lost {
+            plan.operations += 1;
+            plan.fail = Some((plan.operations, Failure::Refuses));
+        }
+        lost
     }
 
     /// Whether the planned failure has happened.
@@ -136,6 +165,9 @@ fn unknown() -> StoreError {
 
 impl RecordStore for TestStore {
     async fn get(&self, ids: Vec<RecordId>) -> Result<Vec<Option<Record>>, StoreError> {
+        while self.is_held() {
+            tokio::task::yield_now().await;
+        }
         match self.next() {
             Some(_) => Err(failed()),
             None => self.memory.get(ids).await,
@@ -145,6 +177,10 @@ impl RecordStore for TestStore {
     async fn commit(&self, writes: Vec<Write>) -> Result<(), StoreError> {
         if let Some(error) = self.keeps(&writes) {
             return Err(error);
+        }
+        if self.loses_both() {
+            self.memory.commit(writes).await?;
+            return Err(unknown());
         }
         match self.next() {
             Some(Failure::Refuses) => Err(failed()),

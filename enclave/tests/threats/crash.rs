@@ -8,7 +8,7 @@ use openkey_protocol::{
 
 use crate::common::{
     Authenticator, Person, TestStore, World,
-    person::{begin, finish, receipt_hash, text},
+    person::{begin, finish, text},
     store::Failure,
 };
 
@@ -95,17 +95,7 @@ async fn registered(enclave: &Service<TestStore>) -> Option<Person> {
         finished = finish(enclave, &started, &mut authenticator).await;
     }
     let done = finished.ok()?;
-    let receipt = done.receipt.unverified().unwrap();
-    let mut person = Person {
-        authenticator,
-        account: receipt.account,
-        user_handle: receipt.user_handle,
-        address: receipt.keys[0].address,
-        receipt: receipt_hash(&done.receipt),
-        head: done.head,
-        shown_at: 0,
-        token: Default::default(),
-    };
+    let mut person = Person::of(authenticator, &done);
     let confirm = Action::Confirm {
         receipt: person.receipt,
     };

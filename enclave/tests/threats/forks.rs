@@ -433,9 +433,10 @@ async fn e18_a_read_token_reads_one_account() {
     propose.action = Action::Confirm {
         receipt: person.receipt,
     };
+    // As if there were no account: with her head, one that is hidden.
     let refused = ask(&e1, &Request::Propose(propose.clone())).await;
-    assert_eq!(code(refused), Some(ErrorCode::Forked));
+    assert_eq!(code(refused), Some(ErrorCode::RolledBack));
     propose.head = None;
     let refused = ask(&e1, &Request::Propose(propose)).await;
-    assert_eq!(code(refused), Some(ErrorCode::Forked));
+    assert_eq!(code(refused), Some(ErrorCode::UnknownAccount));
 }

@@ -15,6 +15,7 @@ mod forks;
 mod genesis;
 mod grants;
 mod kept_back;
+mod late;
 mod measuring;
 mod memory;
 mod passkeys;

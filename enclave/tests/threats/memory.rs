@@ -2,14 +2,15 @@
 
 use std::collections::HashMap;
 
-use openkey_enclave::Service;
+use openkey_enclave::{Service, service::TOLERANCE};
 use openkey_protocol::message::{
     Action, ErrorCode, Hash32, Propose, Record, RecordId, Request, Response,
 };
 
 use crate::common::{
-    Person, TestStore, World, ask, code,
-    person::{begin, text},
+    Authenticator, Person, TestStore, World, ask, code,
+    person::{begin, created, text},
+    store::Failure,
 };
 
 type Snapshot = HashMap<RecordId, Record>;
@@ -194,6 +195,77 @@ async fn e17_what_a_read_token_showed_is_not_forgotten() {
     );
     world.store.restore(after);
     last.act(&replica, text("y")).await.unwrap();
+}
+
+/// What the owner asks for at one replica, which alone makes it remember what it showed.
+#[derive(Clone, Copy, Debug)]
+enum Asks {
+    Prompt,
+    Passkey,
+}
+
+#[tokio::test]
+async fn e17_what_a_proposal_of_its_owner_showed_is_not_forgotten() {
+    for asks in [Asks::Prompt, Asks::Passkey] {
+        let world = small();
+        let enclave = world.boot().await;
+        let mut people = people(&enclave).await;
+        let replica = world.boot().await;
+        for person in &people {
+            person.view(&replica).await.unwrap();
+        }
+        let last = people.last_mut().unwrap();
+        let before = world.store.snapshot();
+        last.act(&enclave, text("x")).await.unwrap();
+        let changed = rewritten(&before, &world.store.snapshot());
+        match asks {
+            Asks::Prompt => drop(last.propose(&replica, text("y")).await.unwrap()),
+            Asks::Passkey => {
+                // Begun at the other one: the replica sees the new passkey alone.
+                let begun = last.begin_passkey(&enclave, "Second").await.unwrap();
+                let mut new = Authenticator::new(99);
+                created(&replica, &begun, &mut new).await.unwrap();
+            }
+        }
+        crowd(&replica).await;
+        let after = world.store.snapshot();
+        let old = older(&after, &before, |id| changed.contains(id));
+        world.store.restore(old);
+        let refused = code(headless(&replica, last).await);
+        assert_eq!(refused, Some(ErrorCode::RolledBack), "{asks:?}");
+        world.store.restore(after);
+        last.act(&replica, text("z")).await.unwrap();
+    }
+}
+
+/// The store wrote a bucket and did not say so. Somebody looks at an account of it that is in memory, so that
+/// the bucket is not read for it.
+#[tokio::test]
+async fn h2_a_bucket_whose_write_was_not_confirmed_locks_nobody_out() {
+    for fails in [false, true] {
+        let mut world = small();
+        (world.capacity.accounts, world.capacity.buckets) = (0, 1);
+        let enclave = world.boot().await;
+        let mut ada = Person::register(&enclave, 1).await;
+        let mut bob = Person::register(&enclave, 2).await;
+        let prompted = ada.propose(&enclave, text("x")).await.unwrap();
+        world.store.lose_answer_and_read();
+        let refused = ada.approve(&enclave, &prompted).await;
+        assert_eq!(code(refused), Some(ErrorCode::OutcomeUnknown));
+        world.pass(TOLERANCE);
+        if fails {
+            // The account is read, and its bucket is not: such a look shows nothing.
+            world.store.fail(1, Failure::Refuses);
+            let refused = ada.look(&enclave).await;
+            assert_eq!(code(refused), Some(ErrorCode::Unavailable));
+            assert!(world.store.has_failed());
+        }
+        ada.look(&enclave).await.unwrap();
+        for person in [&mut ada, &mut bob] {
+            person.look(&enclave).await.unwrap();
+            person.act(&enclave, text("y")).await.unwrap();
+        }
+    }
 }
 
 #[tokio::test]

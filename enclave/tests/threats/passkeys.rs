@@ -9,7 +9,7 @@ use crate::common::{
     Authenticator, Person, World, ask,
     authenticator::{PRESENT, VERIFIED},
     call, code,
-    person::{begin, created, finish, prompted, receipt_hash, text, verified},
+    person::{begin, created, finish, prompted, text, verified},
 };
 
 type Lie = (&'static str, fn(&mut Authenticator));
@@ -162,16 +162,7 @@ async fn f12_a_passkey_swapped_at_registration_shows_in_the_receipt_and_signs_no
     );
 
     // So the person never confirms, and the account is a stranger's empty one.
-    let mut theirs = Person {
-        authenticator: relay,
-        account: receipt.account,
-        user_handle: receipt.user_handle,
-        address: receipt.keys[0].address,
-        receipt: receipt_hash(&done.receipt),
-        head: done.head,
-        shown_at: 0,
-        token: Default::default(),
-    };
+    let mut theirs = Person::of(relay, &done);
     theirs.sign_in(&enclave).await.unwrap();
     let refused = theirs.act(&enclave, text("x")).await;
     assert_eq!(code(refused), Some(ErrorCode::NotConfirmed));
@@ -179,7 +170,7 @@ async fn f12_a_passkey_swapped_at_registration_shows_in_the_receipt_and_signs_no
         receipt: openkey_protocol::message::Hash32([0; 32]),
     };
     let refused = theirs.act(&enclave, wrong).await;
-    assert_eq!(code(refused), Some(ErrorCode::UnknownAccount));
+    assert_eq!(code(refused), Some(ErrorCode::RolledBack));
     let mut mine = Person {
         authenticator: own,
         ..theirs.clone()
@@ -266,16 +257,7 @@ async fn a_repeated_finish_gives_the_same_receipt_at_any_boot() {
     let refused = finish(&enclave, &started, &mut Authenticator::new(2)).await;
     assert_eq!(code(refused), Some(ErrorCode::ContextUsed));
 
-    let mut person = Person {
-        authenticator: authenticator.clone(),
-        account: one.receipt.unverified().unwrap().account,
-        user_handle: one.receipt.unverified().unwrap().user_handle,
-        address: one.receipt.unverified().unwrap().keys[0].address,
-        receipt: receipt_hash(&one.receipt),
-        head: one.head,
-        shown_at: 0,
-        token: Default::default(),
-    };
+    let mut person = Person::of(authenticator.clone(), &one);
     let confirm = Action::Confirm {
         receipt: person.receipt,
     };

@@ -10,7 +10,7 @@ use crate::common::{
     Authenticator, Person, TestStore, World, ask,
     authenticator::PRESENT,
     code,
-    person::{begin, created, finish, prompted, receipt_hash, sign_in, text, verified},
+    person::{begin, created, finish, prompted, sign_in, text},
 };
 
 type Lie = (&'static str, fn(&mut Authenticator));
@@ -46,17 +46,7 @@ async fn e18_a_passkey_that_was_only_seen_enters_no_account() {
     ada.create(&started.options);
     let mut host = Authenticator::new(66);
     let done = finish(&enclave, &started, &mut host).await.unwrap();
-    let receipt = verified(&enclave, &done.receipt);
-    let mut host = Person {
-        authenticator: host,
-        account: receipt.account,
-        user_handle: receipt.user_handle,
-        address: receipt.keys[0].address,
-        receipt: receipt_hash(&done.receipt),
-        head: done.head,
-        shown_at: 0,
-        token: Default::default(),
-    };
+    let mut host = Person::of(host, &done);
     let confirm = Action::Confirm {
         receipt: host.receipt,
     };
@@ -218,20 +208,11 @@ async fn e18_an_account_counts_once_its_own_passkey_has_signed() {
     let started = begin(&enclave).await.unwrap();
     let mut ada = Authenticator::new(1);
     let done = finish(&enclave, &started, &mut ada).await.unwrap();
-    let receipt = verified(&enclave, &done.receipt);
-    let mut host = Person {
-        authenticator: Authenticator {
-            user_handle: ada.user_handle.clone(),
-            ..Authenticator::new(66)
-        },
-        account: receipt.account,
-        user_handle: receipt.user_handle,
-        address: receipt.keys[0].address,
-        receipt: receipt_hash(&done.receipt),
-        head: done.head,
-        shown_at: 0,
-        token: Default::default(),
+    let seen = Authenticator {
+        user_handle: ada.user_handle.clone(),
+        ..Authenticator::new(66)
     };
+    let mut host = Person::of(seen, &done);
     let confirm = Action::Confirm {
         receipt: host.receipt,
     };

@@ -1,23 +1,19 @@
 //! Strangers who know an account's ids, and the host's own client: nothing of the account is theirs.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
-};
+use std::sync::Arc;
 
 use openkey_protocol::{
     cbor,
     message::{
-        AccountId, Action, Approve, Bare, Bytes, Class, Error, ErrorCode, Hash32, KeyId,
-        NewCredential, PasskeyCreated, Payload, Propose, Record, RecordId, Reply, Request,
-        Response, SignIn, UserHandle, Write,
+        AccountId, Action, Approve, Bare, Bytes, Class, Error, ErrorCode, Hash32, KeyId, KnownHead,
+        NewCredential, PasskeyCreated, Payload, Propose, Reply, Request, Response, SignIn,
+        UserHandle,
     },
-    store::{RecordStore, StoreError},
 };
 use tokio::task::JoinSet;
 
 use crate::common::{
-    Authenticator, ORIGIN, Person, TestStore, World, ask, call, code,
+    Authenticator, ORIGIN, Person, World, ask, call, code,
     person::{prompted, text},
 };
 
@@ -147,29 +143,9 @@ async fn e17_strangers_spend_nothing_of_an_accounts_budget() {
     );
 }
 
-/// A store that answers nothing while it is held.
-#[derive(Clone, Default)]
-struct Held {
-    store: TestStore,
-    held: Arc<AtomicBool>,
-}
-
-impl RecordStore for Held {
-    async fn get(&self, ids: Vec<RecordId>) -> Result<Vec<Option<Record>>, StoreError> {
-        while self.held.load(Ordering::SeqCst) {
-            tokio::task::yield_now().await;
-        }
-        self.store.get(ids).await
-    }
-
-    async fn commit(&self, writes: Vec<Write>) -> Result<(), StoreError> {
-        self.store.commit(writes).await
-    }
-}
-
 #[tokio::test]
 async fn h8_requests_about_one_account_hold_few_places() {
-    let world = World::with_store(Held::default());
+    let world = World::new();
     let enclave = Arc::new(world.boot().await);
     let mut ada = Person::register(&enclave, 1).await;
     let Ok(Response::Prompted(sign_in)) = ask(&enclave, &sign_in()).await else {
@@ -187,7 +163,7 @@ async fn h8_requests_about_one_account_hold_few_places() {
         }),
     ];
     for flood in floods {
-        world.store.held.store(true, Ordering::SeqCst);
+        world.store.hold(true);
         let mut asked = JoinSet::new();
         for _ in 0..480 {
             let (enclave, flood) = (Arc::clone(&enclave), flood.clone());
@@ -203,7 +179,7 @@ async fn h8_requests_about_one_account_hold_few_places() {
         }
         // The one that is served, and four that wait.
         assert_eq!((busy, asked.len()), (475, 5));
-        world.store.held.store(false, Ordering::SeqCst);
+        world.store.hold(false);
         while asked.join_next().await.is_some() {}
     }
     ada.act(&enclave, text("as if nothing had been"))
@@ -234,6 +210,119 @@ async fn h4_a_call_with_many_items_is_refused_before_anything_is_built() {
         panic!("read");
     };
     assert_eq!(error.code, ErrorCode::Malformed);
+}
+
+/// What can be made up beside the ids of an account: its id, and a head, each right or wrong.
+fn made_up(person: &Person) -> Vec<(&'static str, AccountId, Option<KnownHead>)> {
+    let other = AccountId([0x66; 32]);
+    let head = |change: fn(&mut KnownHead)| {
+        let mut head = person.known();
+        change(&mut head);
+        Some(head)
+    };
+    vec![
+        ("another id", other, None),
+        (
+            "another id and its head",
+            other,
+            head(|it| it.head.account = AccountId([0x66; 32])),
+        ),
+        ("the head", person.account, head(|_| ())),
+        (
+            "an older head",
+            person.account,
+            head(|it| it.head.version = 1),
+        ),
+        (
+            "a newer head",
+            person.account,
+            head(|it| it.head.version = 99),
+        ),
+        ("no version", person.account, head(|it| it.head.version = 0)),
+        (
+            "another hash",
+            person.account,
+            head(|it| it.head.hash = Hash32([7; 32])),
+        ),
+        (
+            "another entry",
+            person.account,
+            head(|it| it.head.entry = Hash32([7; 32])),
+        ),
+        (
+            "a late look",
+            person.account,
+            head(|it| it.shown_at = u64::MAX),
+        ),
+        (
+            "another account's head",
+            person.account,
+            head(|it| it.head.account = AccountId([0x66; 32])),
+        ),
+    ]
+}
+
+/// Without the receipt nothing that somebody makes up beside the ids tells of an account.
+#[tokio::test]
+async fn e17_a_confirmation_is_no_oracle_for_ids_and_heads() {
+    let world = World::new();
+    let enclave = world.boot().await;
+    let confirmed = Person::register(&enclave, 2).await;
+    let waiting = Person::unconfirmed(&enclave, 1).await;
+    let asked = |person: &Person, account, head, receipt| {
+        let action = Action::Confirm { receipt };
+        let Request::Propose(propose) = person.proposal(action) else {
+            panic!("no proposal");
+        };
+        Request::Propose(Propose {
+            account,
+            head,
+            ..propose
+        })
+    };
+    for person in [&confirmed, &waiting] {
+        let nobody = nobody(person);
+        for (what, account, head) in made_up(person) {
+            // The same question about an account that does not exist, and about one that does.
+            let nowhere = Person {
+                user_handle: nobody.user_handle,
+                ..person.clone()
+            };
+            let wrong = Hash32([7; 32]);
+            let told = refused(ask(&enclave, &asked(&nowhere, account, head, wrong)).await);
+            let theirs = refused(ask(&enclave, &asked(person, account, head, wrong)).await);
+            assert_eq!(theirs, told, "{what}");
+        }
+        // Nor does the receipt with another id, which it does not name.
+        let account = AccountId([0x66; 32]);
+        let told = refused(ask(&enclave, &asked(person, account, None, person.receipt)).await);
+        assert_eq!(told.code, ErrorCode::UnknownAccount);
+    }
+    // Whoever holds the receipt is told what is wrong with the head.
+    let heads = [
+        (1, None),
+        (99, Some(ErrorCode::RolledBack)),
+        (0, Some(ErrorCode::Malformed)),
+    ];
+    for (version, expected) in heads {
+        let mut head = waiting.known();
+        head.head.version = version;
+        let asked = asked(&waiting, waiting.account, Some(head), waiting.receipt);
+        assert_eq!(code(ask(&enclave, &asked).await), expected);
+    }
+}
+
+/// A store that hides a new account shows its owner, who holds a head, an older state, and not none.
+#[tokio::test]
+async fn e2_a_hidden_account_is_not_unknown_to_whoever_confirms_it() {
+    let world = World::new();
+    let waiting = Person::unconfirmed(&world.boot().await, 1).await;
+    world.store.restore(Default::default());
+    let confirm = Action::Confirm {
+        receipt: waiting.receipt,
+    };
+    let refused = waiting.propose(&world.boot().await, confirm).await;
+    assert_eq!(code(refused), Some(ErrorCode::RolledBack));
 }
 
 #[tokio::test]

@@ -95,8 +95,9 @@ pub enum ErrorCode {
     Full,
     /// Another change came first.
     Conflict,
-    /// It was decided and handed to the store, which did not confirm it: it may have happened. What the
-    /// account does not show minutes later did not happen and cannot happen any more.
+    /// It was decided and handed to the store, which did not confirm it: it may have happened. A look at the
+    /// account is final three minutes after the end of the prompt: a decision that it does not show then is
+    /// refused later. A signature may exist all the same.
     OutcomeUnknown,
     /// The root key is awaited: only evidence, status and operators' requests are served.
     AwaitingRootKey,
@@ -112,6 +113,6 @@ pub enum ErrorCode {
     ManifestRefused,
     /// A part the enclave needs (store, NSM) does not answer; nothing was handed to the store.
     Unavailable,
-    /// A bug: the enclave failed its own check and released nothing.
+    /// A bug: the enclave failed its own check. This says nothing about an approval.
     Internal,
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::ServerOptions;
-use crate::{frame::MAX_BODY, message::Class};
+use crate::message::Class;
 
 /// Bytes are counted in steps of a KiB, so that the count fits a semaphore.
 const UNIT: usize = 1024;
@@ -16,6 +16,8 @@ pub(super) struct Gate {
     evidence: Arc<Semaphore>,
     bodies: Arc<Semaphore>,
     answers: Arc<Semaphore>,
+    /// Steps of [`UNIT`].
+    longest_answer: usize,
 }
 
 /// Counts what is under way on one connection.
@@ -51,13 +53,14 @@ impl Gate {
             evidence: places(options.evidence_in_flight),
             bodies: bytes(options.bytes_in_flight),
             answers: bytes(options.answers_unread),
+            longest_answer: options.longest_answer.div_ceil(UNIT),
         }
     }
 
     /// Lets a request in, or not.
     pub(super) fn enter(&self, class: Class, bytes: usize, own: &Own) -> Option<Pass> {
         // Whoever leaves answers unread has no room for more of them.
-        if own.answers.available_permits() < MAX_BODY.div_ceil(UNIT) {
+        if own.answers.available_permits() < self.longest_answer {
             return None;
         }
         // Evidence has its own few places and takes none from the others.

@@ -9,7 +9,7 @@ use std::{future::Future, sync::Arc, time::Duration};
 use tokio::{sync::watch, task::JoinSet, time::timeout};
 
 use crate::{
-    frame::VERSIONS,
+    frame::{MAX_BODY, VERSIONS},
     message::Class,
     transport::{Listen, Stream},
 };
@@ -60,9 +60,11 @@ pub struct ServerOptions {
     /// Bytes of the answers on all connections that are not written yet. An answer that finds no room
     /// is dropped, and its client is told that the effect is unknown.
     pub answers_unread: usize,
-    /// The same on one connection. While there is no room in it for the longest answer, new requests
-    /// of this connection are refused.
+    /// The same on one connection. While there is no room in it for [the longest
+    /// answer](Self::longest_answer), new requests of this connection are refused.
     pub answers_unread_per_connection: usize,
+    /// Bytes of the longest answer that there should be room for before a request is taken.
+    pub longest_answer: usize,
     /// Longest time for a request, whatever its client says.
     pub longest_deadline: Duration,
     /// Longest time for a hello, and for a frame from its first byte to its last.
@@ -86,6 +88,7 @@ impl Default for ServerOptions {
             bytes_in_flight: 32 << 20,
             answers_unread: 32 << 20,
             answers_unread_per_connection: 16 << 20,
+            longest_answer: MAX_BODY,
             longest_deadline: Duration::from_secs(60),
             frame_timeout: Duration::from_secs(10),
             idle_timeout: Duration::from_secs(300),

@@ -4,7 +4,7 @@ import { readFile } from 'node:fs/promises';
 import { test } from 'node:test';
 import { enclaveFailure, Failure, hostFailure, networkFailure, pageFailure, unsignedRefusal } from '../../../web/errors.js';
 import { FATES, fateOf } from '../../../web/fate.js';
-import { Unsettled } from '../../../web/unsettled.js';
+import { FINAL_AFTER, Unsettled } from '../../../web/unsettled.js';
 import { mayCountWords, unknown } from '../../../web/views/unsettled.js';
 
 /** An answer of an authenticator with this counter. */
@@ -87,6 +87,27 @@ test('words_name_the_minute_after_which_the_history_tells', () => {
   assert.doesNotMatch(unknown({ title: 'T', until }, until), /after/);
   const [title, words] = mayCountWords(until, until - 1);
   assert.ok(title.endsWith(`after ${at}`), title);
-  assert.match(words, new RegExp(`can take effect until ${at}.*both may count`));
-  assert.doesNotMatch(mayCountWords(until, until).join(' '), /can take effect|both may count/);
+  assert.match(words, new RegExp(`does not show before ${at} may still appear.*both may count`));
+  assert.doesNotMatch(mayCountWords(until, until).join(' '), /may still appear|both may count/);
+  // Before and after: what a look is worth, and what it is not.
+  for (const now of [until - 1, until]) assert.match(mayCountWords(until, now)[1], /does not show then is refused.*signature that no history shows/);
+});
+
+test('e2_a_look_is_final_when_the_enclave_says_so', async () => {
+  const constant = async (/** @type {string} */ file, /** @type {string} */ name) => {
+    const rust = await readFile(new URL(`../../../${file}`, import.meta.url), 'utf8');
+    const [, value] = rust.match(new RegExp(`^pub const ${name}: u64 = ([0-9_]+);$`, 'm')) ?? [];
+    assert.ok(value, `${file} has no ${name}`);
+    return Number(value.replaceAll('_', ''));
+  };
+  const tolerance = await constant('enclave/src/service/history.rs', 'TOLERANCE');
+  const clocks = await constant('verifier/src/answer.rs', 'MAX_SKEW_MS');
+  const life = await constant('enclave/src/service/mod.rs', 'PROMPT_LIFE');
+  assert.equal(FINAL_AFTER, tolerance + clocks);
+  // The words that name a number.
+  const minutes = ['no', 'one', 'two', 'three', 'four', 'five', 'six'];
+  const said = `in ${minutes[(life + FINAL_AFTER) / 60_000]} minutes`;
+  assert.ok(refused('outcome_unknown').advice.includes(said), said);
+  const rust = await readFile(new URL('../../../enclave/src/errors.rs', import.meta.url), 'utf8');
+  assert.ok(rust.includes(`Look at the history ${said}, ${minutes[FINAL_AFTER / 60_000]} minutes after the end of the prompt.`));
 });
