@@ -280,6 +280,10 @@ async fn e17_an_unconfirmed_account_ends_after_a_day() {
     };
     world.pass(DAY - 60_000);
     let prompted = late.propose(&enclave, confirm.clone()).await.unwrap();
+    // The host's clock ends nothing of an account: what the enclave signs would not be so.
+    world.wall.set(world.wall.get() + DAY);
+    late.propose(&enclave, confirm.clone()).await.unwrap();
+    world.wall.set(world.wall.get() - DAY);
     world.pass(60_000);
     let refused = late.approve(&enclave, &prompted).await;
     assert_eq!(code(refused), Some(ErrorCode::UnknownAccount));

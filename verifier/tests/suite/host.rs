@@ -316,9 +316,12 @@ fn status(live: &Live, body: &[u8], upgrades: Vec<UpgradeStatus>) -> Answer {
 }
 
 /// A host whose enclave vouches for `pending`, while the host shows `shown`.
-fn showing(pending: PendingSuccessors, shown: Vec<UpgradeStatus>) -> (Files, String, Server) {
+fn showing(
+    pending: impl Into<Option<PendingSuccessors>>,
+    shown: Vec<UpgradeStatus>,
+) -> (Files, String, Server) {
     let mut live = Live::new();
-    live.pending = Some(pending);
+    live.pending = pending.into();
     let (files, policy) = policy(&live);
     let server = Server::new(move |asked| match asked.path.as_str() {
         "/api/v1/enclaves" => list(&["e1"]),
@@ -361,6 +364,14 @@ fn e8_waiting_successors_are_shown_as_the_enclave_vouches_for_them() {
     assert!(json["enclaves"][0]["evidence"].is_object());
     let ran = verify(["host", &server.url, "--policy", &policy, "--allow-unknown"]).accepted();
     assert!(ran.stdout.contains("UNKNOWN"), "{ran:?}");
+
+    // A boot without a root key says nothing of successors: a watch must not read that as "none waits".
+    let (_files, policy, server) = showing(None, Vec::new());
+    verify(["host", &server.url, "--policy", &policy]).accepted();
+    let watch = ["host", &server.url, "--policy", &policy, "--refuse-waiting"];
+    verify(watch).refused("successors_unknown");
+    let allowed = [&watch[..], &["--allow-unknown"]].concat();
+    verify(allowed).accepted();
 }
 
 #[test]

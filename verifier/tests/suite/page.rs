@@ -1,5 +1,7 @@
 //! `openkey-verify page`, against servers of this process.
 
+use std::sync::{Arc, Mutex};
+
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
@@ -291,6 +293,24 @@ fn e5_a_page_for_programs_alone_is_not_what_is_compared() {
         answer
     });
     ran.refused("page_differs");
+}
+
+/// What the page reads as data tells the two apart no better than its code does.
+#[test]
+fn e5_everything_of_a_page_is_asked_for_as_a_browser_does() {
+    let programs = Arc::new(Mutex::new(Vec::new()));
+    let seen = Arc::clone(&programs);
+    judge_asked(move |asked, answer| {
+        let browser = asked.header("user-agent").starts_with("Mozilla/5.0")
+            && asked.header("sec-ch-ua").contains("Chromium")
+            && !asked.header("sec-fetch-dest").is_empty();
+        if !browser {
+            seen.lock().unwrap().push(asked.path.clone());
+        }
+        answer
+    })
+    .accepted();
+    assert_eq!(*programs.lock().unwrap(), [""; 0]);
 }
 
 #[test]

@@ -139,6 +139,11 @@ fn watch(args: &HostArgs, known: &Successors) -> Option<Failure> {
             "successor_waits",
             "a successor waits for the root key",
         )),
+        Successors::NotStated if args.refuse_waiting && !args.allow_unknown => Some(Failure::new(
+            "successors_unknown",
+            "the enclave has no root key yet, so its evidence cannot say which successors wait \
+             (--allow-unknown takes that)",
+        )),
         Successors::Listed(_) | Successors::Unknown | Successors::NotStated => None,
     }
 }

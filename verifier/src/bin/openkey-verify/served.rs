@@ -116,7 +116,7 @@ fn fetch(
     path: &str,
     limit: usize,
 ) -> Result<Option<Result<Vec<u8>, Refused>>, Failure> {
-    let fetched = match host.get(path, limit) {
+    let fetched = match host.get_as_browser(path, limit) {
         Ok(fetched) => fetched,
         Err(ClientError::TooLong(_)) => {
             let error = PageError::TooLong { file: path.into() };
