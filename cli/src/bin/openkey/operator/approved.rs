@@ -71,8 +71,8 @@ pub(super) fn approve(args: &Approve) -> Result<(), Stop> {
     let ceremony = Ceremony::pinned(&files::genesis(&args.genesis)?, &root_id)?;
     ceremony.share(&key)?;
     let approval = Approval::sign(&key, &ceremony, &configuration)?;
-    show(args.json, &configuration);
-    if !args.yes {
+    show(args.asking.json, &configuration);
+    if !args.asking.yes {
         confirm("Type yes if the root key may be used under this configuration:")?;
     }
     let out = match &args.out {
@@ -80,7 +80,7 @@ pub(super) fn approve(args: &Approve) -> Result<(), Stop> {
         None => beside(&args.configuration),
     };
     files::write_new(&out, approval.to_json().as_bytes())?;
-    if args.json {
+    if args.asking.json {
         output::json(&json!({
             "root_id": root_id.to_string(),
             "configuration": json_of(&configuration),

@@ -41,7 +41,7 @@ pub(super) fn backup(args: &Backup) -> Result<(), Stop> {
     let approval = Approval::from_json(&approval, &key.public().signing)?;
     let text = bundle.to_json(&approval)?;
     files::write_new(&args.out, text.as_bytes())?;
-    report(args.json, &bundle, &args.out);
+    report(args.print.json, &bundle, &args.out);
     Ok(())
 }
 
@@ -56,7 +56,7 @@ pub(super) fn restore(args: &Restore) -> Result<(), Stop> {
     }
     let path = args.dir.join(Approval::FILE);
     files::write_new(&path, approval.to_json().as_bytes())?;
-    report(args.json, &bundle, &args.dir);
+    report(args.print.json, &bundle, &args.dir);
     Ok(())
 }
 

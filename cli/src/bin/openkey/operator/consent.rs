@@ -80,7 +80,7 @@ pub(super) fn give(args: &Consent) -> Result<(), Stop> {
     for at in everywhere::each(&args.targets, |session| ask(session, &verifier, &policy)) {
         asked.push(at.outcome.map_err(|stop| stop.at(&at.name))?);
     }
-    if !args.json {
+    if !args.asking.json {
         approved::show(false, &configuration);
         show(&asked, &successor);
     }
@@ -102,7 +102,7 @@ pub(super) fn give(args: &Consent) -> Result<(), Stop> {
              upgrade)",
         ));
     }
-    if !args.yes {
+    if !args.asking.yes {
         confirm("Type yes if this successor may have the root key:")?;
     }
 
@@ -123,7 +123,7 @@ pub(super) fn give(args: &Consent) -> Result<(), Stop> {
             output::error(stop.rule(), &format!("enclave {name}: {}", stop.message()));
         }
     }
-    report(args.json, &successor, &given);
+    report(args.asking.json, &successor, &given);
     match given.iter().find_map(|(_, outcome)| outcome.as_ref().err()) {
         None => Ok(()),
         Some(stop) => Err(Stop::reported(

@@ -98,7 +98,7 @@ pub(super) fn withdraw(args: &Withdraw) -> Result<(), Stop> {
     let mut failed = reached.iter().filter_map(|at| at.outcome.as_ref().err());
     let rule = failed.next().map(Stop::rule).or(missing);
     report(
-        args.json,
+        args.print.json,
         manifest,
         &reached,
         consented.as_deref(),
