@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, io::ErrorKind, path::Path};
 use openkey_cli::{
     Approval, Backup as Bundle, MAX_APPROVAL_FILE, MAX_BACKUP_FILE, MAX_GENESIS_FILE,
 };
-use openkey_verifier::command::{output, source};
+use openkey_verifier::command::{configuration_json, output, source};
 use serde_json::json;
 
 use crate::{
@@ -66,7 +66,7 @@ fn report(as_json: bool, bundle: &Bundle, to: &Path) {
         output::json(&json!({
             "root_id": bundle.ceremony().root_id().to_string(),
             "files": names,
-            "configuration": approved::json_of(bundle.configuration()),
+            "configuration": configuration_json(bundle.configuration()),
         }));
         return;
     }
