@@ -10,7 +10,7 @@ use openkey_protocol::message::{Key32, Sealed};
 use rand_core::{CryptoRng, SeedableRng};
 use zeroize::Zeroizing;
 
-use crate::root::Secret;
+use crate::{root::Secret, traces::without_traces};
 
 type Private = <X25519HkdfSha256 as Kem>::PrivateKey;
 
@@ -47,14 +47,16 @@ impl BootKey {
     ) -> Result<Zeroizing<Vec<u8>>, HybridError> {
         let enc = <X25519HkdfSha256 as Kem>::EncappedKey::from_bytes(&sealed.enc.0)
             .map_err(|_| HybridError)?;
-        single_shot_open::<ChaCha20Poly1305, HkdfSha256, X25519HkdfSha256>(
-            &OpModeR::Base,
-            &self.private,
-            &enc,
-            info,
-            sealed.ciphertext.as_slice(),
-            &[],
-        )
+        without_traces(|| {
+            single_shot_open::<ChaCha20Poly1305, HkdfSha256, X25519HkdfSha256>(
+                &OpModeR::Base,
+                &self.private,
+                &enc,
+                info,
+                sealed.ciphertext.as_slice(),
+                &[],
+            )
+        })
         .map(Zeroizing::new)
         .map_err(|_| HybridError)
     }
@@ -68,11 +70,16 @@ pub(crate) fn seal(
     rng: &mut impl CryptoRng,
 ) -> Result<Sealed, HybridError> {
     let to = <X25519HkdfSha256 as Kem>::PublicKey::from_bytes(&to.0).map_err(|_| HybridError)?;
-    let (enc, ciphertext) = single_shot_seal_with_rng::<
-        ChaCha20Poly1305,
-        HkdfSha256,
-        X25519HkdfSha256,
-    >(&OpModeS::Base, &to, info, plaintext, &[], rng)
+    let (enc, ciphertext) = without_traces(|| {
+        single_shot_seal_with_rng::<ChaCha20Poly1305, HkdfSha256, X25519HkdfSha256>(
+            &OpModeS::Base,
+            &to,
+            info,
+            plaintext,
+            &[],
+            rng,
+        )
+    })
     .map_err(|_| HybridError)?;
     Ok(Sealed {
         enc: Key32(enc.to_bytes().into()),

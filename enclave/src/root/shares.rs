@@ -9,6 +9,7 @@ use vsss_rs::{Gf256, IdentifierGf256};
 use zeroize::Zeroizing;
 
 use super::RootKey;
+use crate::traces::without_traces;
 
 /// Bytes of the root key, and of a share of it.
 pub(crate) const SHARE: usize = 32;
@@ -30,7 +31,7 @@ pub(crate) fn split(
     let shares = if threshold == 1 {
         (0..count).map(|_| share(root.expose())).collect()
     } else {
-        by_library(root, threshold, count, rng)?
+        without_traces(|| by_library(root, threshold, count, rng))?
     };
     // Every share is in one of these groups.
     for first in 0..count {
@@ -76,6 +77,10 @@ fn by_library(
 /// Makes a root key of shares, each with its index. Whether it is the right one, the commitment
 /// tells.
 pub(crate) fn combine(shares: &[(u8, &Share)]) -> Option<RootKey> {
+    without_traces(|| combined(shares))
+}
+
+fn combined(shares: &[(u8, &Share)]) -> Option<RootKey> {
     if let [(_, only)] = shares {
         return Some(RootKey::new(only));
     }

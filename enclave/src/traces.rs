@@ -5,11 +5,11 @@ use core::hint::black_box;
 
 use zeroize::Zeroize;
 
-/// How much is wiped, in words of eight bytes: several times what signing needs.
+/// How much is wiped, in words of eight bytes: several times what signing, HKDF or HPKE need.
 const WORDS: usize = 4096;
 
 /// Runs `work` and wipes the part of the stack that it used.
-pub(super) fn without_traces<T>(work: impl FnOnce() -> T) -> T {
+pub(crate) fn without_traces<T>(work: impl FnOnce() -> T) -> T {
     let result = apart(work);
     wipe();
     result
