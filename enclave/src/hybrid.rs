@@ -106,6 +106,7 @@ pub(crate) fn info(purpose: &str, bound: &[&[u8]]) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::traces::look::{self, Look};
 
     fn key(byte: u8) -> BootKey {
         BootKey::new(&Box::new(Zeroizing::new([byte; 32])))
@@ -121,6 +122,21 @@ mod tests {
         assert!(key(7).open(b"other", &sealed).is_err());
         sealed.ciphertext.0[0] ^= 1;
         assert!(key(7).open(b"purpose", &sealed).is_err());
+    }
+
+    #[test]
+    fn e9_what_was_opened_leaves_no_copy() {
+        let mut rng = ChaCha20Rng::from_seed([1; 32]);
+        let boot = key(7);
+        let secret: [u8; 32] = core::array::from_fn(|at| u8::try_from(at * 5 + 11).unwrap());
+        let turned = look::turned(&secret);
+        let sealed = seal(&Key32(boot.public()), b"purpose", &secret, &mut rng).unwrap();
+        let mut look = Look::new();
+        let before = look.places(&turned);
+        drop(boot.open(b"purpose", &sealed).unwrap());
+        let after = look.places(&turned);
+        let found: Vec<_> = after.difference(&before).collect();
+        assert!(found.is_empty(), "a copy lies at {found:x?}");
     }
 
     #[test]
