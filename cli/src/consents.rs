@@ -8,10 +8,16 @@ use openkey_attestation::json;
 use openkey_protocol::message::{Hash32, Key32};
 use serde::{Deserialize, Serialize};
 
-/// Longest file of consents, in bytes.
-pub const MAX_CONSENTS_FILE: usize = 256 * 1024;
+/// Longest file of consents, in bytes: one with as many consents as there can be, each with the longest
+/// name: 1.1 MiB.
+pub const MAX_CONSENTS_FILE: usize = MAX_CONSENTS * MAX_ENTRY + 64;
 /// Most consents of one file: the oldest ones are not dropped for new ones.
 const MAX_CONSENTS: usize = 1024;
+/// Longest name of an enclave, in characters. A host chooses a part of it, so a longer one is cut.
+const MAX_NAME: usize = 128;
+/// Longest entry of a file, in bytes: three hashes in hex, the names of four members with what JSON puts
+/// around them, and a name each of whose characters takes the six bytes of `\u0000`.
+const MAX_ENTRY: usize = 3 * 64 + 192 + 6 * MAX_NAME;
 /// The version of such files.
 const VERSION: u32 = 1;
 
@@ -28,7 +34,8 @@ pub struct Given {
     pub manifest: Hash32,
     /// The identity key of the boot that it was signed for.
     pub identity: Key32,
-    /// What the host called that enclave.
+    /// What the host called that enclave, for people. Of a longer name than 128 characters the first 128
+    /// are kept.
     pub enclave: String,
 }
 
@@ -125,12 +132,15 @@ impl Consents {
     /// # Errors
     ///
     /// [`ConsentsError::Full`].
-    pub fn note(&mut self, given: Given) -> Result<(), ConsentsError> {
+    pub fn note(&mut self, mut given: Given) -> Result<(), ConsentsError> {
         if self.0.iter().any(|known| known.is_same(&given)) {
             return Ok(());
         }
         if self.0.len() >= MAX_CONSENTS {
             return Err(ConsentsError::Full);
+        }
+        if let Some((end, _)) = given.enclave.char_indices().nth(MAX_NAME) {
+            given.enclave.truncate(end);
         }
         self.0.push(given);
         Ok(())
@@ -178,6 +188,34 @@ mod tests {
             Err(ConsentsError::File("another version"))
         );
         assert!(Consents::from_json(b"{}").is_err());
+    }
+
+    #[test]
+    fn a_file_holds_as_many_consents_as_there_can_be() {
+        // The longest in JSON and in UTF-8.
+        for longest in ['\u{1}', '\u{10ffff}'] {
+            let mut consents = Consents::default();
+            for number in 0..MAX_CONSENTS {
+                let mut identity = [0xff; 32];
+                identity[..8].copy_from_slice(&number.to_be_bytes());
+                let one = Given {
+                    identity: Key32(identity),
+                    enclave: longest.to_string().repeat(MAX_NAME * 2),
+                    ..given(0)
+                };
+                consents.note(one).unwrap();
+            }
+            let text = consents.to_json();
+            assert!(text.len() <= MAX_CONSENTS_FILE, "{}", text.len());
+            assert_eq!(Consents::from_json(text.as_bytes()), Ok(consents.clone()));
+            assert_eq!(consents.note(given(1)), Err(ConsentsError::Full));
+            assert!(
+                consents
+                    .0
+                    .iter()
+                    .all(|it| it.enclave.chars().count() == MAX_NAME)
+            );
+        }
     }
 
     #[test]

@@ -11,6 +11,7 @@ use zeroize::Zeroizing;
 use crate::{
     nsm::{NsmError, NsmHandle, NsmRequest, NsmResponse},
     root::Secret,
+    traces::without_traces,
 };
 
 /// Bytes of one secret and of the generator's seed.
@@ -119,7 +120,12 @@ async fn fresh(nsm: &NsmHandle) -> Result<Secret<SECRET>, NsmError> {
     Ok(out)
 }
 
+/// What HKDF leaves on the stack is wiped: its output may be a root key.
 fn mix(parts: &[&[u8]]) -> Secret<SECRET> {
+    without_traces(|| mixed(parts))
+}
+
+fn mixed(parts: &[&[u8]]) -> Secret<SECRET> {
     let ikm = Zeroizing::new(parts.concat());
     let mut out = Box::new(Zeroizing::new([0; SECRET]));
     let hkdf = Hkdf::<Sha256>::new(Some(b"openkey/entropy/v1"), &ikm);

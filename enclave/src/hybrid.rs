@@ -10,7 +10,7 @@ use openkey_protocol::message::{Key32, Sealed};
 use rand_core::{CryptoRng, SeedableRng};
 use zeroize::Zeroizing;
 
-use crate::root::Secret;
+use crate::{root::Secret, traces::without_traces};
 
 type Private = <X25519HkdfSha256 as Kem>::PrivateKey;
 
@@ -47,14 +47,16 @@ impl BootKey {
     ) -> Result<Zeroizing<Vec<u8>>, HybridError> {
         let enc = <X25519HkdfSha256 as Kem>::EncappedKey::from_bytes(&sealed.enc.0)
             .map_err(|_| HybridError)?;
-        single_shot_open::<ChaCha20Poly1305, HkdfSha256, X25519HkdfSha256>(
-            &OpModeR::Base,
-            &self.private,
-            &enc,
-            info,
-            sealed.ciphertext.as_slice(),
-            &[],
-        )
+        without_traces(|| {
+            single_shot_open::<ChaCha20Poly1305, HkdfSha256, X25519HkdfSha256>(
+                &OpModeR::Base,
+                &self.private,
+                &enc,
+                info,
+                sealed.ciphertext.as_slice(),
+                &[],
+            )
+        })
         .map(Zeroizing::new)
         .map_err(|_| HybridError)
     }
@@ -68,11 +70,16 @@ pub(crate) fn seal(
     rng: &mut impl CryptoRng,
 ) -> Result<Sealed, HybridError> {
     let to = <X25519HkdfSha256 as Kem>::PublicKey::from_bytes(&to.0).map_err(|_| HybridError)?;
-    let (enc, ciphertext) = single_shot_seal_with_rng::<
-        ChaCha20Poly1305,
-        HkdfSha256,
-        X25519HkdfSha256,
-    >(&OpModeS::Base, &to, info, plaintext, &[], rng)
+    let (enc, ciphertext) = without_traces(|| {
+        single_shot_seal_with_rng::<ChaCha20Poly1305, HkdfSha256, X25519HkdfSha256>(
+            &OpModeS::Base,
+            &to,
+            info,
+            plaintext,
+            &[],
+            rng,
+        )
+    })
     .map_err(|_| HybridError)?;
     Ok(Sealed {
         enc: Key32(enc.to_bytes().into()),
@@ -99,6 +106,7 @@ pub(crate) fn info(purpose: &str, bound: &[&[u8]]) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::traces::look::{self, Look};
 
     fn key(byte: u8) -> BootKey {
         BootKey::new(&Box::new(Zeroizing::new([byte; 32])))
@@ -114,6 +122,21 @@ mod tests {
         assert!(key(7).open(b"other", &sealed).is_err());
         sealed.ciphertext.0[0] ^= 1;
         assert!(key(7).open(b"purpose", &sealed).is_err());
+    }
+
+    #[test]
+    fn e9_what_was_opened_leaves_no_copy() {
+        let mut rng = ChaCha20Rng::from_seed([1; 32]);
+        let boot = key(7);
+        let secret: [u8; 32] = core::array::from_fn(|at| u8::try_from(at * 5 + 11).unwrap());
+        let turned = look::turned(&secret);
+        let sealed = seal(&Key32(boot.public()), b"purpose", &secret, &mut rng).unwrap();
+        let mut look = Look::new();
+        let before = look.places(&turned);
+        drop(boot.open(b"purpose", &sealed).unwrap());
+        let after = look.places(&turned);
+        let found: Vec<_> = after.difference(&before).collect();
+        assert!(found.is_empty(), "a copy lies at {found:x?}");
     }
 
     #[test]

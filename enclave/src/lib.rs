@@ -36,6 +36,7 @@ pub mod root;
 mod seal;
 pub mod service;
 mod sign;
+mod traces;
 mod versions;
 
 pub use openkey_protocol::store;

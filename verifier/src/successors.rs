@@ -5,7 +5,8 @@
 //! withhold them and cannot show other ones.
 
 use openkey_protocol::message::{
-    EvidenceBinding, Hash32, PendingSuccessors, UpgradeStatus, pending_input, withdrawn_input,
+    EvidenceBinding, Hash32, PendingSuccessors, RootState, UpgradeStatus, pending_input,
+    withdrawn_input,
 };
 use sha2::{Digest, Sha256};
 
@@ -27,10 +28,13 @@ pub enum Withdrawn {
     NotStated,
     /// All of them; none if it is empty.
     Listed(Vec<Hash32>),
+    /// The root key went to a successor. A withdrawal that this boot lists may have come after that, and
+    /// takes nothing back: no list of this boot confirms one.
+    HandedOver,
 }
 
 impl Withdrawn {
-    /// Whether a manifest is among them.
+    /// Whether a manifest is among them, at a boot whose root key has not left.
     #[must_use]
     pub fn names(&self, manifest: &Hash32) -> bool {
         matches!(self, Self::Listed(list) if list.contains(manifest))
@@ -112,16 +116,19 @@ pub fn withdrawn_hash(list: &[Hash32]) -> Option<Hash32> {
     Some(Hash32(Sha256::digest(input).into()))
 }
 
-/// Holds the withdrawn manifests of a status to fresh evidence.
+/// Holds the withdrawn manifests of a status to fresh evidence. `state` is where the same status, signed
+/// by the boot of the evidence, says that the root key stands.
 ///
 /// # Errors
 ///
 /// [`SuccessorsDiffer`].
 pub fn check_withdrawn(
     binding: &EvidenceBinding,
+    state: RootState,
     shown: &[Hash32],
 ) -> Result<Withdrawn, SuccessorsDiffer> {
     match binding.withdrawn {
+        _ if state == RootState::HandedOver => Ok(Withdrawn::HandedOver),
         None => Ok(Withdrawn::NotStated),
         Some(named) if withdrawn_hash(shown) == Some(named) => {
             Ok(Withdrawn::Listed(shown.to_vec()))
@@ -188,18 +195,31 @@ mod tests {
         let (one, other) = (Hash32([3; 32]), Hash32([4; 32]));
         let mut binding = binding(None);
         assert_eq!(
-            check_withdrawn(&binding, &[one]),
+            check_withdrawn(&binding, RootState::Ready, &[one]),
             Ok(Withdrawn::NotStated),
             "nothing vouches for it"
         );
         binding.withdrawn = withdrawn_hash(&[one]);
-        let known = check_withdrawn(&binding, &[one]).unwrap();
+        let known = check_withdrawn(&binding, RootState::Ready, &[one]).unwrap();
         assert!(known.names(&one) && !known.names(&other));
         for shown in [vec![], vec![other], vec![one, other], vec![one, one]] {
-            assert_eq!(check_withdrawn(&binding, &shown), Err(SuccessorsDiffer));
+            assert_eq!(
+                check_withdrawn(&binding, RootState::Ready, &shown),
+                Err(SuccessorsDiffer)
+            );
         }
         // The two lists are hashed under two labels.
         assert_ne!(withdrawn_hash(&[]), hash(&[]));
+    }
+
+    #[test]
+    fn e8_a_boot_that_handed_over_confirms_no_withdrawal() {
+        let one = Hash32([3; 32]);
+        let mut binding = binding(None);
+        binding.withdrawn = withdrawn_hash(&[one]);
+        let known = check_withdrawn(&binding, RootState::HandedOver, &[one]);
+        assert_eq!(known, Ok(Withdrawn::HandedOver));
+        assert!(!known.unwrap().names(&one));
     }
 
     #[test]

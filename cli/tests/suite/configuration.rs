@@ -246,3 +246,70 @@ fn e8_an_approval_is_given_after_a_look() {
     let ran = ran.accepted();
     assert!(ran.stdout.contains("86400 seconds"), "{ran:?}");
 }
+
+/// Every text and number of a JSON value, but for the members with this name.
+fn leaves(value: &Value, but: &str) -> Vec<String> {
+    match value {
+        Value::Array(all) => all.iter().flat_map(|it| leaves(it, but)).collect(),
+        Value::Object(members) => members
+            .iter()
+            .filter(|(name, _)| *name != but)
+            .flat_map(|(_, it)| leaves(it, but))
+            .collect(),
+        Value::String(text) => vec![text.clone()],
+        other => vec![other.to_string()],
+    }
+}
+
+#[test]
+fn k1_k9_everything_that_an_approval_covers_is_shown() {
+    let mut deployment = Deployment::provisioned_with_kms();
+    let key = ReleaseKey::from_seed(&[3; 32]).public().to_string();
+    for (member, value) in [
+        ("rp_name", json!("A name of its own")),
+        (
+            "origins",
+            json!(["http://localhost:7100", "http://localhost:7199"]),
+        ),
+        ("identity_providers", json!(["login.example", "id.example"])),
+        ("release_keys", json!({ "threshold": 1, "keys": [key] })),
+        ("root_sources", json!(["kms", "operators", "hand_over"])),
+        ("upgrade_delay_seconds", json!(86_407)),
+        ("upgrade_consent", json!(3)),
+    ] {
+        deployment.configuration[member] = value;
+    }
+    deployment.configuration["kms"]["tls_root"] = json!(Base64::encode_string(b"a root of TLS"));
+    // As many members as there are: a new one belongs into this test.
+    assert_eq!(deployment.configuration.as_object().unwrap().len(), 11);
+    let file = deployment
+        .files
+        .write("all.json", deployment.configuration.to_string());
+    let [genesis, ben, out] =
+        ["g/genesis.json", "ben.key", "ben.json"].map(|name| deployment.path(name));
+    let approve = |more: &[&str]| {
+        let args = ["operator", "approve", "--genesis", &genesis, "--key", &ben];
+        let files = ["--out", &out, "--configuration", &file];
+        verify(args.iter().chain(&files).chain(more))
+    };
+    let shown = approve(&[]).stdout;
+    // Nobody approves a proof of possession: the file is read only with good ones.
+    for leaf in leaves(&deployment.configuration, "proof") {
+        assert!(shown.contains(&leaf), "{leaf} in {shown}");
+    }
+    let ran = approve(&["--yes", "--json"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    let mut json = ran.json()["configuration"].clone();
+    for member in ["sha256", "pcr"] {
+        assert!(json.as_object_mut().unwrap().remove(member).is_some());
+    }
+    let mut given = deployment.configuration.clone();
+    for operator in given["operators"]["keys"].as_array_mut().unwrap() {
+        operator.as_object_mut().unwrap().remove("proof");
+    }
+    assert_eq!(json, given);
+    // Where stdout gets the JSON, stderr shows it to whoever looks on.
+    for leaf in leaves(&given, "proof") {
+        assert!(ran.stderr.contains(&leaf), "{leaf} in {ran:?}");
+    }
+}

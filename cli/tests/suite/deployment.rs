@@ -76,6 +76,8 @@ pub(crate) struct Play {
     pub(crate) bends_statuses: bool,
     /// Whether it is another boot of the same image and configuration.
     pub(crate) another_boot: bool,
+    /// Whether its root key went to a successor before a withdrawal arrives, which it notes all the same.
+    pub(crate) handed_over: bool,
     /// Whether its store hides the secrets from it.
     pub(crate) hides_secrets: bool,
     /// Whether a secret that was ordered is not kept, though the answer is no refusal.
@@ -98,6 +100,7 @@ impl Default for Play {
             bends_answers: false,
             bends_statuses: false,
             another_boot: false,
+            handed_over: false,
             hides_secrets: false,
             ignores_secrets: false,
         }
@@ -472,6 +475,13 @@ impl Enclave {
                             upgrades.retain(|it| it.manifest != manifest);
                             self.withdrawn.lock().unwrap().push(manifest);
                         }
+                        if self.play.handed_over {
+                            return Verdict::Refused(Error {
+                                code: ErrorCode::Superseded,
+                                message: "The root key went to a successor.".into(),
+                                advice: String::new(),
+                            });
+                        }
                         Response::Root(self.root_status())
                     }
                     OperatorRequest::SetSecret { order, .. } => {
@@ -509,9 +519,15 @@ impl Enclave {
             }
         }
         RootStatus {
-            state: match self.play.hides_secrets {
-                true => RootState::Ready,
-                false => RootState::Waiting { have: 1, need: 2 },
+            state: match self.play {
+                Play {
+                    handed_over: true, ..
+                } => RootState::HandedOver,
+                Play {
+                    hides_secrets: true,
+                    ..
+                } => RootState::Ready,
+                _ => RootState::Waiting { have: 1, need: 2 },
             },
             root_id: self.live.root_id,
             epoch: self.live.epoch,

@@ -254,6 +254,79 @@ fn boot(deployment: &Deployment) -> Running {
 }
 
 #[test]
+fn e8_an_enclave_that_handed_its_root_key_over_confirms_no_withdrawal() {
+    let deployment = released();
+    let first = deployment.run(Play::default());
+    let file = announced(&deployment, &first);
+    let ada = deployment.path("ada.key");
+    let consent = ["--manifest", &file, "--key", &ada, "--yes"];
+    deployment.operator(&first, "consent", &consent).accepted();
+    let args = ["--manifest", file.as_str(), "--json"];
+    // The very boot that was consented to, a moment later. Its evidence names the manifest as withdrawn.
+    let gone = deployment.run(Play {
+        handed_over: true,
+        ..Play::default()
+    });
+    let ran = withdraw(&deployment, &[&gone.server.url], &args).unproven("superseded");
+    assert!(ran.stderr.contains("went to a successor"), "{ran:?}");
+    assert!(!ran.stderr.contains("boot_unconfirmed"), "{ran:?}");
+    assert!(!ran.stderr.contains("repeat it"), "{ran:?}");
+    let json = ran.json();
+    assert_eq!(json["verdict"], "unproven");
+    assert_eq!(json["enclaves"][0]["withdrawn"], false);
+    assert_eq!(json["enclaves"][0]["rule"], "superseded");
+    assert_eq!(json["consented"][0]["confirmed"], false);
+    let ran = withdraw(&deployment, &[&gone.server.url], &args[..2]).unproven("superseded");
+    assert!(
+        ran.stdout.contains("NOT CONFIRMED: the root key of boot"),
+        "{ran:?}"
+    );
+    // It is said first, whatever else is wrong, and the other enclaves get the withdrawal.
+    let refuses = Server::new(|_| Answer::new(503, "application/json", "{}"));
+    let hosts = [&refuses.url, &gone.server.url, &first.server.url].map(String::as_str);
+    let ran = withdraw(&deployment, &hosts, &args).unproven("superseded");
+    assert_eq!(ran.json()["enclaves"][2]["withdrawn"], true);
+}
+
+#[test]
+fn e8_a_file_of_consents_is_read_before_anything_is_sent() {
+    let deployment = released();
+    let running = deployment.run(Play::default());
+    let file = announced(&deployment, &running);
+    let hosts = [running.server.url.as_str()];
+    let broken = deployment.files.write("broken.json", "{}");
+    let [missing, folder] = ["missing.json", "g"].map(|name| deployment.path(name));
+    for (state, rule) in [
+        (&broken, "consents_file"),
+        // Whoever names a file means one that is there.
+        (&missing, "cannot_open"),
+        (&folder, "cannot_open"),
+    ] {
+        let args = ["--manifest", &file, "--state", state];
+        withdraw(&deployment, &hosts, &args).not_judged(rule);
+    }
+    let ben = deployment.path("ben.key");
+    for (state, rule) in [(&broken, "consents_file"), (&folder, "cannot_open")] {
+        let args = [
+            "--manifest",
+            &file,
+            "--key",
+            &ben,
+            "--yes",
+            "--state",
+            state,
+        ];
+        let ran = deployment.operator(&running, "consent", &args);
+        // Not even a look was taken.
+        assert!(!ran.stdout.contains("evidence"), "{ran:?}");
+        ran.not_judged(rule);
+    }
+    assert!(running.orders.lock().unwrap().is_empty());
+    // Beside the key there need be none.
+    withdraw(&deployment, &hosts, &["--manifest", &file]).accepted();
+}
+
+#[test]
 fn e8_waiting_believes_no_status_that_the_boot_did_not_sign() {
     let deployment = released();
     let running = deployment.run(Play::default());

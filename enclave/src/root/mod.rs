@@ -19,6 +19,8 @@ use sha2::Sha256;
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
+use crate::traces::without_traces;
+
 /// Separates this program's derivations from any other use of the same bytes.
 const SALT: &[u8] = b"openkey/root/v1";
 
@@ -61,8 +63,13 @@ impl RootKey {
     }
 
     /// Derives `N` bytes by HKDF-SHA256 (RFC 5869) for a purpose named by `parts`. Each part is
-    /// preceded by its length, so that no two lists of parts are the same input.
+    /// preceded by its length, so that no two lists of parts are the same input. What HKDF leaves on the
+    /// stack is wiped.
     pub(crate) fn derive<const N: usize>(&self, parts: &[&[u8]]) -> Secret<N> {
+        without_traces(|| self.derived(parts))
+    }
+
+    fn derived<const N: usize>(&self, parts: &[&[u8]]) -> Secret<N> {
         let mut info = Vec::with_capacity(parts.iter().map(|part| part.len() + 8).sum());
         for part in parts {
             info.extend_from_slice(&(part.len() as u64).to_be_bytes());

@@ -9,6 +9,7 @@ use vsss_rs::{Gf256, IdentifierGf256};
 use zeroize::Zeroizing;
 
 use super::RootKey;
+use crate::traces::without_traces;
 
 /// Bytes of the root key, and of a share of it.
 pub(crate) const SHARE: usize = 32;
@@ -30,7 +31,7 @@ pub(crate) fn split(
     let shares = if threshold == 1 {
         (0..count).map(|_| share(root.expose())).collect()
     } else {
-        by_library(root, threshold, count, rng)?
+        without_traces(|| by_library(root, threshold, count, rng))?
     };
     // Every share is in one of these groups.
     for first in 0..count {
@@ -76,6 +77,10 @@ fn by_library(
 /// Makes a root key of shares, each with its index. Whether it is the right one, the commitment
 /// tells.
 pub(crate) fn combine(shares: &[(u8, &Share)]) -> Option<RootKey> {
+    without_traces(|| combined(shares))
+}
+
+fn combined(shares: &[(u8, &Share)]) -> Option<RootKey> {
     if let [(_, only)] = shares {
         return Some(RootKey::new(only));
     }
@@ -106,8 +111,10 @@ mod tests {
     use chacha20::ChaCha20Rng;
     use proptest::prelude::*;
     use rand_core::SeedableRng;
+    use std::collections::BTreeSet;
 
     use super::*;
+    use crate::traces::look::{self, Look};
 
     fn indexed(shares: &[Share]) -> Vec<(u8, &Share)> {
         (1..).zip(shares).collect()
@@ -154,6 +161,49 @@ mod tests {
                 owned.iter().map(|(index, share)| (*index, share)).collect();
             let _ = combine(&borrowed);
         }
+    }
+
+    /// The places of a secret that were not there before.
+    fn new_places(look: &mut Look, turned: &[u8; SHARE], before: &BTreeSet<u64>) -> Vec<u64> {
+        look.places(turned).difference(before).copied().collect()
+    }
+
+    #[test]
+    fn e9_splitting_and_combining_leave_no_copy() {
+        let mut rng = ChaCha20Rng::from_seed([0xe9; 32]);
+        let root = RootKey::new(&core::array::from_fn(|at| {
+            u8::try_from(at * 7 + 3).unwrap()
+        }));
+        let turned_root = look::turned(root.expose());
+        let mut look = Look::new();
+        let before = look.places(&turned_root);
+        let shares = split(&root, 2, 3, &mut rng).unwrap();
+        let found = new_places(&mut look, &turned_root, &before);
+        assert!(
+            found.is_empty(),
+            "splitting left the root key at {found:x?}"
+        );
+        let turned: Vec<_> = shares.iter().map(|share| look::turned(share)).collect();
+        for (share, turned) in shares.iter().zip(&turned) {
+            let own = BTreeSet::from([share.as_ptr() as u64]);
+            let found = new_places(&mut look, turned, &own);
+            assert!(found.is_empty(), "splitting left a share at {found:x?}");
+        }
+        let indexed = indexed(&shares);
+        let combined = combine(&indexed[1..]).unwrap();
+        for (share, turned) in shares.iter().zip(&turned) {
+            let own = BTreeSet::from([share.as_ptr() as u64]);
+            let found = new_places(&mut look, turned, &own);
+            assert!(found.is_empty(), "combining left a share at {found:x?}");
+        }
+        // Beside the places from the start, where the test itself has the root key.
+        let mut own = before;
+        own.insert(combined.expose().as_ptr() as u64);
+        let found = new_places(&mut look, &turned_root, &own);
+        assert!(
+            found.is_empty(),
+            "combining left the root key at {found:x?}"
+        );
     }
 
     #[test]

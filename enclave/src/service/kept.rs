@@ -9,12 +9,13 @@ use openkey_protocol::{
     message::{Bytes, Error, ErrorCode, Hash32, RecordId, SecretStatus, UpgradeStatus, Write},
     store::{RecordStore, StoreError},
 };
+use openkey_verifier::{attestation::UnixMillis, release::rfc3339};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use zeroize::{Zeroize, Zeroizing};
 
 use super::{
     Enclave,
-    history::{History, State, Word, is_late},
+    history::{History, State, TOLERANCE, Word, is_late},
     internal,
 };
 use crate::{
@@ -31,6 +32,9 @@ const SHOWN_FOR: u64 = 10_000;
 /// The same for what could not be read: requests that wait for a store that does not answer must not
 /// each ask it again.
 const FAILURE_SHOWN_FOR: u64 = 1_000;
+
+/// More than the clocks of two enclaves and of whoever looks differ, in milliseconds.
+const CLOCKS: u64 = 60_000;
 
 /// What is remembered of a record that is not there.
 const ABSENT: Seen = Seen {
@@ -269,7 +273,8 @@ impl<S: RecordStore> Enclave<S> {
         })
     }
 
-    /// Replaces one of the two records by its next version.
+    /// Replaces one of the two records by its next version. `again` says how long the same request can
+    /// come again, for the advice of the error.
     ///
     /// # Errors
     ///
@@ -278,6 +283,7 @@ impl<S: RecordStore> Enclave<S> {
         &self,
         kind: Kind,
         kept: &Kept<T>,
+        again: Again,
     ) -> Result<Written, Error> {
         let id = self.kept_id(kind);
         let mut history = kept.history.clone();
@@ -315,12 +321,12 @@ impl<S: RecordStore> Enclave<S> {
             Ok(()) => {}
             Err(StoreError::Conflict) => return Ok(Written::Conflict),
             Err(StoreError::Unknown { .. }) => {
-                let now = self.get(id).await.map_err(|_| unconfirmed())?;
+                let now = self.get(id).await.map_err(|_| unconfirmed(again))?;
                 if now.is_none_or(|record| sha256(record.blob.as_slice()) != hash) {
                     return Ok(Written::Conflict);
                 }
             }
-            Err(_) => return Err(unconfirmed()),
+            Err(_) => return Err(unconfirmed(again)),
         }
         let written = Seen {
             version,
@@ -329,7 +335,7 @@ impl<S: RecordStore> Enclave<S> {
         };
         self.kept_versions
             .observe(&id, written)
-            .map_err(|_| unconfirmed())?;
+            .map_err(|_| unconfirmed(again))?;
         self.shown.forget();
         Ok(Written::Done)
     }
@@ -339,12 +345,34 @@ impl<S: RecordStore> Enclave<S> {
     }
 }
 
+/// How long whoever has the bytes of what was asked can bring it again, with the same effect.
+#[derive(Clone, Copy)]
+pub(super) enum Again {
+    /// Until an operator's order expires. Milliseconds since 1970.
+    Until(u64),
+    /// For as long as the manifest is valid: an announcement is signed by no operator, and anybody makes
+    /// another one of the same manifest.
+    Always,
+}
+
 /// The refusal of a change that the store was asked to write and did not confirm.
-pub(super) fn unconfirmed() -> Error {
-    Error {
-        advice: "Look at the status in three minutes. What it does not list then did not happen and cannot \
-                 happen later at this boot of the enclave."
+pub(super) fn unconfirmed(again: Again) -> Error {
+    let advice = match again {
+        Again::Until(expires_at) => {
+            let settled = expires_at.saturating_add(TOLERANCE).saturating_add(CLOCKS);
+            format!(
+                "The order can still take effect. Look at the status after {}: what it does not list then did \
+                 not happen and cannot happen later at this boot of the enclave.",
+                rfc3339(UnixMillis(settled))
+            )
+        }
+        Again::Always => "Look at the status in three minutes: what it does not list then cannot appear later \
+                          as if it had waited since now. Anybody who has the manifest can announce it again \
+                          until it expires: withdraw it if it must not get the root key."
             .to_owned(),
+    };
+    Error {
+        advice,
         ..refuse(ErrorCode::OutcomeUnknown)
     }
 }

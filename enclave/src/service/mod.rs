@@ -19,10 +19,7 @@ mod sign_up;
 mod turns;
 mod upgrades;
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
-};
+use std::sync::Arc;
 
 use openkey_protocol::{
     message::{Error, ErrorCode, MAX_NONCE, MIN_NONCE, Request, Response},
@@ -48,7 +45,7 @@ pub use secrets::MAX_SECRETS;
 pub(crate) use sign_up::SignUps;
 pub(crate) use turns::Turns;
 pub use upgrades::Successor;
-pub(crate) use upgrades::{KnownSuccessors, Upgrades};
+pub(crate) use upgrades::{KnownSuccessors, TooLate, Upgrades};
 
 /// How long a prompt waits for its approval, in milliseconds.
 pub const PROMPT_LIFE: u64 = 120_000;
@@ -75,8 +72,7 @@ pub struct Enclave<S> {
     /// What was seen of secrets and successors.
     pub(crate) kept_versions: Versions,
     pub(crate) shown: Shown,
-    /// Whether the root key went to a successor.
-    superseded: AtomicBool,
+    /// What this boot knows of successors, and whether the root key went to one.
     pub(crate) upgrades: Upgrades,
     pub(crate) effort: Effort,
 }
@@ -106,7 +102,6 @@ impl<S: RecordStore> Enclave<S> {
             sign_ups: SignUps::new(capacity.sign_ups_per_minute),
             kept_versions: Versions::new(KEPT),
             shown: Shown::default(),
-            superseded: AtomicBool::new(false),
             upgrades: Upgrades::default(),
             effort: Effort::default(),
         }
@@ -119,13 +114,7 @@ impl<S: RecordStore> Enclave<S> {
 
     /// Whether the root key went to a successor.
     pub(crate) fn is_superseded(&self) -> bool {
-        self.superseded.load(Ordering::SeqCst)
-    }
-
-    /// Serves no accounts from now on: the successor writes records of its own epoch, and two programs
-    /// that write one account would only get into each other's way.
-    pub(crate) fn supersede(&self) {
-        self.superseded.store(true, Ordering::SeqCst);
+        self.upgrades.is_superseded()
     }
 
     /// Refuses to serve and to change anything once the root key went to a successor.

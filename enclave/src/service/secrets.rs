@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 
 use super::{
     Enclave,
-    kept::{Kept, Secret, Written, unconfirmed},
+    kept::{Again, Kept, Secret, Written, unconfirmed},
     orders::refused,
 };
 use crate::{errors::refuse_because, hybrid, seal::Kind};
@@ -72,9 +72,10 @@ impl<S: RecordStore> Enclave<S> {
             content: content.as_slice().into(),
         });
         kept.content.sort_by(|one, two| one.name.cmp(&two.name));
-        match self.write_kept(Kind::Secrets, &kept).await? {
+        let again = Again::Until(order.expires_at);
+        match self.write_kept(Kind::Secrets, &kept, again).await? {
             Written::Done => self.platform.record(EnclaveEvent::SecretSet),
-            Written::Conflict => return Err(unconfirmed()),
+            Written::Conflict => return Err(unconfirmed(again)),
         }
         Ok(())
     }

@@ -1,7 +1,6 @@
 //! Owner keys: secp256k1 (SEC 2), deterministic ECDSA (RFC 6979), Ethereum addresses.
 
 mod derive;
-mod stack;
 
 use k256::ecdsa::{RecoveryId, Signature, SigningKey, VerifyingKey};
 use openkey_protocol::message::{AccountId, Address, Bytes, Hash32, KeyId};
@@ -10,10 +9,10 @@ use sha3::{Digest, Keccak256};
 use crate::{
     root::Secret,
     seal::{Kind, NONCE, Name, SealError, Sealer},
+    traces::without_traces,
 };
 pub(crate) use derive::Reason;
 use derive::scalar;
-use stack::without_traces;
 
 /// The schema of sealed scalars.
 const SCHEMA: u32 = 1;

@@ -112,9 +112,25 @@ async fn ask_with(
     of: Hash32,
     asked: Hash32,
 ) -> Result<Sealed, Error> {
+    let asked = HandOver {
+        root_id: asked,
+        manifest: None,
+    };
+    ask_as(deployment, giver, nsm, (1, of), asked).await
+}
+
+/// The same in every respect: with this epoch and root id in the evidence.
+pub(crate) async fn ask_as(
+    deployment: &Deployment,
+    giver: &Running,
+    nsm: &SigningNsm,
+    (epoch, of): (u32, Hash32),
+    asked: HandOver,
+) -> Result<Sealed, Error> {
     let key = KeyPair::generate().unwrap();
     let mut binding = binding(deployment, Some(tls_key(&key)));
     binding.root_id = Some(of);
+    binding.epoch = epoch;
     let document = document_by(nsm, deployment, binding, None);
     let (certificate, secret) = certificate(&key, vec![extension(&document)]);
     let secret = provider().key_provider.load_private_key(secret).unwrap();
@@ -127,10 +143,7 @@ async fn ask_with(
         peer: "giver".to_owned(),
     };
     let client = Client::new(attested, ClientOptions::default());
-    let request = Request::HandOver(HandOver {
-        root_id: asked,
-        manifest: None,
-    });
+    let request = Request::HandOver(asked);
     let wait = std::time::Duration::from_secs(20);
     let reply = client.call(Class::Request, call(&request), wait).await;
     given(openkey_protocol::cbor::decode(&reply.unwrap()).unwrap())
@@ -172,9 +185,14 @@ async fn k8_every_register_and_both_root_ids_must_be_the_givers() {
     }
 }
 
-const SUCCESSOR: u8 = 0xb2;
+pub(crate) const SUCCESSOR: u8 = 0xb2;
 
-fn manifest(deployment: &Deployment, epoch: u32, image: u8, by: Option<&SigningKey>) -> Vec<u8> {
+pub(crate) fn manifest(
+    deployment: &Deployment,
+    epoch: u32,
+    image: u8,
+    by: Option<&SigningKey>,
+) -> Vec<u8> {
     let pcr = hex::encode([image; 48]);
     let text = Text {
         version: 1,
@@ -200,21 +218,19 @@ fn manifest(deployment: &Deployment, epoch: u32, image: u8, by: Option<&SigningK
 }
 
 /// Announces a successor.
-async fn announce(giver: &Running, manifest: &[u8]) {
+pub(crate) async fn announce(giver: &Running, manifest: &[u8]) {
     let request = Request::Operator(OperatorRequest::Announce {
         manifest: manifest.into(),
     });
     giver.ask(&request).await.unwrap();
 }
 
-/// The operator consents to the only successor that an enclave lists.
-async fn consent(deployment: &Deployment, giver: &Running) {
+/// The operator consents to the newest successor that an enclave lists.
+pub(crate) async fn consent(deployment: &Deployment, giver: &Running) {
     let Ok(Response::Status(status)) = giver.ask(&Request::Status).await else {
         panic!("no status");
     };
-    let [waits] = status.root.upgrades.as_slice() else {
-        panic!("{:?}", status.root.upgrades);
-    };
+    let waits = status.root.upgrades.last().unwrap();
     let consent = UpgradeConsent {
         manifest: waits.manifest,
         root_id: deployment.root_id,

@@ -14,3 +14,4 @@ mod hand_over;
 mod nsm;
 mod places;
 mod resumption;
+mod withdrawals;

@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeSet,
     sync::{
-        Arc, Mutex,
+        Arc, Condvar, Mutex,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
 };
@@ -19,7 +19,19 @@ use crate::enclaves::{Enclave, NOW};
 
 /// What time it is, everywhere: moved by hand.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Time(Arc<AtomicU64>, Arc<AtomicBool>);
+pub(crate) struct Time(Arc<AtomicU64>, Arc<AtomicBool>, Arc<Gate>);
+
+/// Where one request for random bytes waits until a test lets it go.
+#[derive(Debug, Default)]
+struct Gate(Mutex<Holding>, Condvar);
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Holding {
+    #[default]
+    Nothing,
+    TheNext,
+    One,
+}
 
 impl Time {
     pub(crate) fn pass(&self, ms: u64) {
@@ -29,6 +41,31 @@ impl Time {
     /// From now on every NSM fails.
     pub(crate) fn without_nsm(&self) {
         self.1.store(true, Ordering::SeqCst);
+    }
+
+    /// The next request for random bytes, at whatever NSM, waits for [`Self::let_go`].
+    pub(crate) fn hold_random(&self) {
+        *self.2.0.lock().unwrap() = Holding::TheNext;
+    }
+
+    /// Whether a request waits.
+    pub(crate) fn holds(&self) -> bool {
+        *self.2.0.lock().unwrap() == Holding::One
+    }
+
+    pub(crate) fn let_go(&self) {
+        *self.2.0.lock().unwrap() = Holding::Nothing;
+        self.2.1.notify_all();
+    }
+
+    fn wait_if_held(&self) {
+        let mut holding = self.2.0.lock().unwrap();
+        if *holding == Holding::TheNext {
+            *holding = Holding::One;
+            while *holding == Holding::One {
+                holding = self.2.1.wait(holding).unwrap();
+            }
+        }
     }
 
     pub(crate) fn now(&self) -> UnixMillis {
@@ -113,6 +150,7 @@ impl Nsm for SigningNsm {
                 digest: PcrDigest::Sha384,
             }),
             NsmRequest::Random => {
+                self.time.wait_if_held();
                 let call = CALLS.fetch_add(1, Ordering::SeqCst);
                 let block = |at: u64| Sha256::digest([call, at].map(u64::to_be_bytes).concat());
                 NsmResponse::Random((0..8).flat_map(block).collect::<Vec<u8>>().into())

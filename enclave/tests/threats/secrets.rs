@@ -6,6 +6,7 @@ use openkey_protocol::message::{
 };
 
 use openkey_enclave::{Service, service::TOLERANCE};
+use openkey_verifier::{attestation::UnixMillis, release::rfc3339};
 
 use crate::common::{
     Deployment, TestStore, code,
@@ -168,6 +169,43 @@ async fn e2_a_secret_that_was_kept_back_cannot_be_revealed_once_the_status_was_g
             deployment.store.reveal(&kept[0]);
             let read = service.enclave().unwrap().secret("oidc").await;
             assert_eq!(code(read), expected, "{says:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn e2_the_advice_of_an_unconfirmed_order_says_from_when_a_look_is_final() {
+    for says in SAYINGS {
+        for is_late in [false, true] {
+            let (deployment, shares) = Deployment::provisioned().await;
+            let service = deployment.restored(&shares).await;
+            let alice = &deployment.operators[0];
+            let order = deployment.order(&service, "oidc", 1);
+            deployment.store.keep(Some(says));
+            let error = set(&service, 0, &order, alice).await.unwrap_err();
+            assert_eq!(error.code, ErrorCode::OutcomeUnknown);
+            deployment.store.keep(None);
+            let settled = UnixMillis(order.expires_at + TOLERANCE + 60_000);
+            let words = format!("after {}", rfc3339(settled));
+            assert!(error.advice.contains(&words), "{words} in {error:?}");
+            if is_late {
+                let now = service.platform().now();
+                deployment.pass(settled.0 - now);
+                assert!(status(&service).await.secrets.is_empty());
+                // Neither the order again, nor what the store kept back.
+                let again = set(&service, 0, &order, alice).await;
+                assert_eq!(code(again), Some(ErrorCode::OrderExpired));
+                let kept = deployment.store.kept();
+                deployment.store.reveal(&kept[0]);
+                let read = service.enclave().unwrap().secret("oidc").await;
+                assert_eq!(code(read), Some(ErrorCode::Forked), "{says:?}");
+            } else {
+                // A look in three minutes is none: the host has the order, and brings it again.
+                deployment.pass(TOLERANCE + 60_000);
+                assert!(status(&service).await.secrets.is_empty());
+                set(&service, 0, &order, alice).await.unwrap();
+                assert_eq!(secret(&service, "oidc").await.unwrap(), "oidc 1");
+            }
         }
     }
 }

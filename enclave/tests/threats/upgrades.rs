@@ -308,7 +308,7 @@ async fn kept_back(
     let error = announce(&service, &bad).await.unwrap_err();
     deployment.store.keep(None);
     assert_eq!(error.code, ErrorCode::OutcomeUnknown, "{says:?}");
-    assert!(error.advice.contains("three minutes"), "{error:?}");
+    assert!(error.advice.contains("announce it again"), "{error:?}");
     let kept = deployment.store.kept().swap_remove(0);
     (deployment, service, bad, kept)
 }

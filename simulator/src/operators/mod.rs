@@ -140,15 +140,47 @@ impl Staff {
             let path = keep.join(name);
             files::write_public(&path, bytes).map_err(|error| file(&path, &error))?;
         }
-        // All of them decide on the configuration, as people do with `openkey operator approve`.
-        for key in &self.operators {
-            let approval = Approval::sign(key, &ceremony, deployment.configuration())
-                .map_err(BackupError::from)?;
-            let path = keep.join(format!("{}-approval.json", key.public().name));
-            files::write_public(&path, approval.to_json().as_bytes())
-                .map_err(|error| file(&path, &error))?;
-        }
+        self.sign_approvals(&ceremony, deployment.configuration(), keep)?;
         Ok(ceremony.root_id())
+    }
+
+    /// All of them decide on a configuration of the root key whose genesis is kept in `kept`, as people do
+    /// with `openkey operator approve`: approvals there that cover another configuration are replaced. A
+    /// simulation that moves to another port has another configuration.
+    ///
+    /// # Errors
+    ///
+    /// [`StaffError`]; the configuration must be of that root key and of these operators.
+    pub fn approve(&self, configuration: &[u8], kept: &Path) -> Result<(), StaffError> {
+        let path = kept.join(Backup::GENESIS);
+        let bytes = std::fs::read(&path).map_err(|error| file(&path, &error))?;
+        let genesis = GenesisFile::read(&bytes)?;
+        let configuration =
+            Configuration::from_json(configuration).map_err(|error| file(kept, &error))?;
+        let root_id = configuration.root_id.ok_or(CeremonyError::RootId)?;
+        let ceremony = Ceremony::pinned(&genesis, &root_id)?;
+        self.sign_approvals(&ceremony, &configuration, kept)
+    }
+
+    fn sign_approvals(
+        &self,
+        ceremony: &Ceremony,
+        configuration: &Configuration,
+        keep: &Path,
+    ) -> Result<(), StaffError> {
+        for key in &self.operators {
+            let name = format!("{}-{}", key.public().name, Approval::FILE);
+            let path = keep.join(name);
+            let approval =
+                Approval::sign(key, ceremony, configuration).map_err(BackupError::from)?;
+            let text = approval.to_json();
+            // Every signature over the same bytes is the same, so that nothing changes for nothing.
+            if std::fs::read(&path).is_ok_and(|known| known == text.as_bytes()) {
+                continue;
+            }
+            files::write_public(&path, text.as_bytes()).map_err(|error| file(&path, &error))?;
+        }
+        Ok(())
     }
 
     /// One operator's share of the genesis kept in `kept`, posted to an enclave whose evidence

@@ -18,6 +18,7 @@ use super::signals::Signals;
 use super::{Ready, ReadyEnclave, ReadyHost, UpOptions, probe};
 use crate::dir::{Dir, Kept, RootKind};
 use crate::nsm::measure::Measurement;
+use crate::operators::Staff;
 use crate::process::{MEMBER, Process, enclave_id, node_url};
 use crate::vm;
 
@@ -68,6 +69,14 @@ impl Supervisor {
             return Ok(());
         }
         prepare::files(&self.dir, &self.plan)?;
+        if self.options.play_operators && self.plan.kept.root_id().is_some() {
+            let staff = Staff::open(&self.dir.operators())?;
+            let configuration = self.plan.kept.configuration_json();
+            // One that was edited may be none of theirs. Enclaves judge it, too.
+            if let Err(error) = staff.approve(&configuration, &self.dir.genesis()) {
+                eprintln!("the operators do not approve the configuration: {error}");
+            }
+        }
         let successor = self.plan.successor();
         // A lone enclave hands its key over to another one before it goes.
         let enclaves = if successor.is_some() {

@@ -3,6 +3,7 @@
 
 mod accept;
 mod ask;
+mod configuration;
 pub mod output;
 mod progress;
 mod report;
@@ -12,6 +13,7 @@ mod successors;
 
 pub use accept::{Accept, AcceptArgs, When, configuration_hash, read_keys};
 pub use ask::{Unaccepted, ask};
+pub use configuration::{configuration_json, configuration_rows};
 pub use progress::{DEFAULT_TIMEOUT_SECONDS, MAX_TIMEOUT_SECONDS, Progress};
 pub use report::{Failure, NOT_JUDGED, REFUSED, Verdict};
 pub use state::State;

@@ -41,7 +41,8 @@ pub fn ask_successors(
     })
 }
 
-/// As [`ask_successors`], with the manifests that this boot knows as withdrawn.
+/// As [`ask_successors`], with the manifests that this boot knows as withdrawn;
+/// [`Withdrawn::HandedOver`] if its root key went to a successor.
 ///
 /// # Errors
 ///
@@ -55,7 +56,8 @@ pub fn ask_withdrawn(
     twice(client, verifier, policy, fresh, |fresh| {
         listed(client, fresh, |root| {
             let waiting = successors::check(fresh.binding(), &root.upgrades)?;
-            let withdrawn = successors::check_withdrawn(fresh.binding(), &root.withdrawn)?;
+            let withdrawn =
+                successors::check_withdrawn(fresh.binding(), root.state, &root.withdrawn)?;
             Ok((waiting, withdrawn))
         })
     })

@@ -28,7 +28,7 @@ const REFUSED: u8 = 1;
 pub(crate) fn run(args: &Explain) -> Result<ExitCode, Stop> {
     let text = read(&args.file)?;
     let Ok(text) = String::from_utf8(text) else {
-        output::refused(args.json, "utf8", "The bytes are no text (UTF-8).");
+        output::refused(args.print.json, "utf8", "The bytes are no text (UTF-8).");
         return Ok(ExitCode::from(REFUSED));
     };
     let now_ms = match &args.at {
@@ -50,7 +50,7 @@ pub(crate) fn run(args: &Explain) -> Result<ExitCode, Stop> {
     };
     match read_payload(&payload, &signer, asker, now_ms) {
         Ok(request) => {
-            if args.json {
+            if args.print.json {
                 output::json(&view(&request));
             } else {
                 output::text(&words(&request));
@@ -60,7 +60,7 @@ pub(crate) fn run(args: &Explain) -> Result<ExitCode, Stop> {
         Err(error) => {
             let rule = rule(&error).unwrap_or("refused");
             let message = format!("{} {}", error.message, error.advice);
-            output::refused(args.json, rule, &message);
+            output::refused(args.print.json, rule, &message);
             Ok(ExitCode::from(REFUSED))
         }
     }

@@ -97,15 +97,21 @@ pub(crate) fn configuration(path: &Path) -> Result<Configuration, Stop> {
         .map_err(|error| Stop::failed(error.rule(), format!("{}: {error}", path.display())))
 }
 
-/// The consents that were noted in a file; none if there is no such file.
-pub(crate) fn consents(path: &Path) -> Result<Option<Consents>, Stop> {
-    if !path.exists() {
-        return Ok(None);
-    }
+/// The consents that were noted in a file.
+pub(crate) fn consents(path: &Path) -> Result<Consents, Stop> {
     let file = source::file(path, MAX_CONSENTS_FILE + 1)?;
     Consents::from_json(&file)
-        .map(Some)
         .map_err(|error| Stop::failed(error.rule(), format!("{}: {error}", path.display())))
+}
+
+/// The same, or `None` if there is no such file. One that cannot be opened is an error.
+pub(crate) fn consents_if_any(path: &Path) -> Result<Option<Consents>, Stop> {
+    let missing = matches!(path.metadata(), Err(error) if error.kind() == io::ErrorKind::NotFound);
+    if missing {
+        Ok(None)
+    } else {
+        consents(path).map(Some)
+    }
 }
 
 pub(crate) fn genesis(path: &Path) -> Result<Genesis, Stop> {

@@ -27,7 +27,7 @@ fn main() -> ExitCode {
         Command::Release(command) => (command.json(), release::run(&command)),
         Command::Explain(args) => match explain::run(&args) {
             Ok(code) => return code,
-            Err(stop) => (args.json, Err(stop)),
+            Err(stop) => (args.print.json, Err(stop)),
         },
     };
     output::finish(match done {

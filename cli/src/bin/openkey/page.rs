@@ -32,7 +32,7 @@ pub(crate) fn anchor(args: &MakeAnchor) -> Result<(), Stop> {
     files::write_new(&args.out, text.as_bytes())?;
     let anchor = Anchor::from_json(text.as_bytes())?;
     report(
-        args.json,
+        args.print.json,
         &json!({
             "anchor_sha256": anchor.hash().to_string(),
             "rp_id": anchor.rp_id(),
@@ -70,7 +70,7 @@ pub(crate) fn page(args: &MakePage) -> Result<(), Stop> {
     files::write_new(&out.join(ANCHOR_FILE), &bytes)?;
     let page = of_directory(out)?;
     report(
-        args.json,
+        args.print.json,
         &json!({
             "version": 1,
             "page": page,
@@ -110,7 +110,7 @@ pub(crate) fn publish(args: &Publish) -> Result<(), Stop> {
         .map_err(|error| Stop::failed(error.rule(), error.to_string()))?;
     source::replace(&args.out, text.as_bytes())?;
     report(
-        args.json,
+        args.print.json,
         &json!({ "releases": args.releases.len(), "anchors": args.earlier.len() }),
         &format!(
             "{} releases and {} earlier anchors in {}\n",

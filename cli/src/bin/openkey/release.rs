@@ -32,7 +32,7 @@ pub(crate) fn run(command: &Release) -> Result<(), Stop> {
 fn keygen(args: &ReleaseKeygen) -> Result<(), Stop> {
     let key = ReleaseKey::generate()?;
     files::write_secret(&args.out, &key.to_json())?;
-    if args.json {
+    if args.print.json {
         output::json(&json!({ "key": key.public().to_string() }));
     } else {
         output::text(&format!("{}\n", key.public()));
@@ -104,7 +104,7 @@ fn prepare(args: &Prepare) -> Result<(), Stop> {
         .map_err(|error| Stop::failed("draft", error.to_string()))?;
     let file = ReleaseFile::unsigned(text)?;
     files::write_new(&args.out, file.to_json()?.as_bytes())?;
-    report(args.json, &file, "to be signed")
+    report(args.print.json, &file, "to be signed")
 }
 
 fn sign(args: &Sign) -> Result<(), Stop> {
@@ -112,7 +112,11 @@ fn sign(args: &Sign) -> Result<(), Stop> {
     let mut file = ReleaseFile::from_json(&source::file(&args.file, MAX_RELEASE_FILE + 1)?)?;
     key.sign(&mut file)?;
     source::replace(&args.file, file.to_json()?.as_bytes())?;
-    report(args.json, &file, &format!("signed by {}", key.public()))
+    report(
+        args.print.json,
+        &file,
+        &format!("signed by {}", key.public()),
+    )
 }
 
 fn object(bytes: &[u8]) -> Option<Map<String, Value>> {

@@ -65,7 +65,9 @@ impl Stop {
 
     /// The same, after something was sent that enclaves take until then: what came of it is not proven.
     pub(crate) fn sent(self, until: Option<UnixMillis>) -> Self {
-        let when = until.map_or(String::new(), |until| format!(" until {}", rfc3339(until)));
+        let when = until.map_or(String::new(), |until| {
+            format!(" until {} (look three minutes after that)", rfc3339(until))
+        });
         Self {
             message: format!(
                 "{}; it was sent and may have taken effect, or may take effect{when}: see `openkey \

@@ -12,7 +12,7 @@ use crate::{
     errors::{internal, refuse_because},
     hybrid,
     platform::{Measured, Platform},
-    service::{Enclave, Successor},
+    service::{Enclave, Successor, TooLate},
 };
 
 /// Why the root key does not move.
@@ -49,6 +49,12 @@ pub enum HandOverRefusal {
     /// The manifest names another image or configuration than the asker's.
     #[error("The release manifest names another image, configuration or epoch than the asker's.")]
     NotNamed,
+    /// An operator withdrew the successor while it asked.
+    #[error("An operator has just withdrawn the successor.")]
+    Withdrawn,
+    /// Its evidence names a key to which nothing can be sealed.
+    #[error("The evidence of the enclave that asks names no key to seal anything to.")]
+    BootKey,
     /// An older release.
     #[error(
         "The enclave that asks has epoch {found}; the root key does not go to a lower one than \
@@ -60,6 +66,15 @@ pub enum HandOverRefusal {
         /// This enclave's.
         own: u32,
     },
+}
+
+impl From<TooLate> for HandOverRefusal {
+    fn from(late: TooLate) -> Self {
+        match late {
+            TooLate::Withdrawn => Self::Withdrawn,
+            TooLate::Superseded => Self::Superseded,
+        }
+    }
 }
 
 /// What the giver is.
@@ -131,33 +146,48 @@ pub(crate) async fn give<S: RecordStore>(
     peer: Option<&Channel>,
     asked: &HandOver,
 ) -> Result<Sealed, Error> {
-    let checked = check(platform, enclave, peer, asked).await;
-    let given = checked.is_ok();
+    let sealed = decide_and_seal(platform, enclave, peer, asked).await;
+    let given = sealed.is_ok();
     platform.record(EnclaveEvent::HandedOver { given });
+    sealed
+}
+
+async fn decide_and_seal<S: RecordStore>(
+    platform: &Platform,
+    enclave: Option<&Enclave<S>>,
+    peer: Option<&Channel>,
+    asked: &HandOver,
+) -> Result<Sealed, Error> {
+    let refused =
+        |refusal: HandOverRefusal| refuse_because(ErrorCode::HandOverRefused, refusal.to_string());
+    let checked = check(platform, enclave, peer, asked).await;
     let Allowed {
         enclave,
         peer,
-        succeeds,
-    } = checked
-        .map_err(|refusal| refuse_because(ErrorCode::HandOverRefused, refusal.to_string()))?;
+        successor,
+    } = checked.map_err(refused)?;
     let receiver = peer.binding().identity.as_slice().try_into();
     let info = info(&asked.root_id, &Key32(receiver.map_err(internal)?));
+    // An enclave that can get nothing must not end this one's service.
+    if !hybrid::is_sound(&peer.boot_key()) {
+        return Err(refused(HandOverRefusal::BootKey));
+    }
     let rng = platform.entropy.rng().await;
     let mut rng = rng.map_err(|error| platform.nsm_failed(error))?;
+    // A withdrawal may have arrived while the NSM was awaited. From here to the end nothing is awaited.
+    enclave
+        .let_go(successor.as_ref())
+        .map_err(|late| refused(late.into()))?;
     let root = enclave.root().expose();
-    let sealed = hybrid::seal(&peer.boot_key(), &info, root, &mut rng).map_err(internal)?;
-    if succeeds {
-        enclave.supersede();
-    }
-    Ok(sealed)
+    hybrid::seal(&peer.boot_key(), &info, root, &mut rng).map_err(internal)
 }
 
 /// A hand-over that may take place.
 struct Allowed<'a, S> {
     enclave: &'a Enclave<S>,
     peer: &'a Channel,
-    /// Whether the asker is a successor: another image or configuration.
-    succeeds: bool,
+    /// The hash of the manifest, if the asker is a successor: another image or configuration.
+    successor: Option<Hash32>,
 }
 
 async fn check<'a, S: RecordStore>(
@@ -182,7 +212,7 @@ async fn check<'a, S: RecordStore>(
         return Ok(Allowed {
             enclave,
             peer,
-            succeeds: false,
+            successor: None,
         });
     }
     let differs = differs.join(", ");
@@ -201,6 +231,6 @@ async fn check<'a, S: RecordStore>(
     Ok(Allowed {
         enclave,
         peer,
-        succeeds: true,
+        successor: Some(successor.manifest),
     })
 }

@@ -2,14 +2,16 @@
 //! root key only after a delay in which people can notice, and only if operators consent: a host that
 //! holds release keys cannot wait out the delay where nobody looks.
 
+mod allowed;
 mod known;
+mod refusals;
 
 use std::{
     sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
-use openkey_attestation::{Pcr, UnixMillis};
+use openkey_attestation::UnixMillis;
 use openkey_protocol::{
     message::{
         EnclaveEvent, Error, ErrorCode, Hash32, PendingSuccessors, Signed, UpgradeConsent,
@@ -17,34 +19,24 @@ use openkey_protocol::{
     },
     store::RecordStore,
 };
-use openkey_verifier::{
-    configuration::CONFIGURATION_PCR,
-    release::{self, Release, ReleaseKeys},
-};
 
 use super::{
     Enclave, internal,
-    kept::{Kept, Written, unconfirmed},
+    kept::{Again, Kept, Written, unconfirmed},
     orders,
     records::sha256,
 };
 use crate::{errors::refuse_because, platform::Measured, seal::Kind};
+pub use allowed::Successor;
 pub(super) use known::Successors;
+pub(crate) use known::TooLate;
 use known::{Known, Own, Upgrade, Withdrawal};
+use refusals::{gone, in_memory, no_room, not_announced, refused, unknown, withdrawn};
 
 /// How long evidence waits for the store before it says that the list is unknown.
 const EVIDENCE_PATIENCE: Duration = Duration::from_secs(2);
 /// How often a withdrawal is written again after another replica was first.
 const WRITES: usize = 4;
-
-/// A successor that may have the root key now.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Successor {
-    /// What it measures: image and configuration together.
-    pub measured: Measured,
-    /// Its epoch: never below this enclave's own.
-    pub epoch: u32,
-}
 
 /// What evidence says of successors.
 #[derive(Clone, Copy, Debug)]
@@ -65,6 +57,11 @@ pub(crate) struct Upgrades {
 }
 
 impl Upgrades {
+    /// Whether the root key went to a successor.
+    pub(super) fn is_superseded(&self) -> bool {
+        self.known().is_superseded()
+    }
+
     fn known(&self) -> MutexGuard<'_, Known> {
         // Every change is complete in itself: a panic elsewhere leaves the value usable.
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
@@ -108,13 +105,13 @@ impl<S: RecordStore> Enclave<S> {
                                withdraw one, or wait until a manifest expires.";
                 refuse_because(ErrorCode::Full, message)
             })?;
-        match self.write_successors(&mut kept, now).await? {
+        match self.write_successors(&mut kept, now, Again::Always).await? {
             Written::Done => {
                 self.platform
                     .record(EnclaveEvent::UpgradeAnnounced { epoch });
                 Ok(())
             }
-            Written::Conflict => Err(unconfirmed()),
+            Written::Conflict => Err(unconfirmed(Again::Always)),
         }
     }
 
@@ -154,14 +151,22 @@ impl<S: RecordStore> Enclave<S> {
         Ok(())
     }
 
-    /// Withdraws a successor by the order of one operator. It holds in this boot at once, whether or
-    /// not the store answers.
+    /// Withdraws a successor by the order of one operator. Once noted, it holds in this boot, whether or
+    /// not the store answers: this enclave never hands its root key to what the manifest names. An
+    /// enclave whose root key went to a successor notes it like any other one and refuses all the same,
+    /// because the withdrawal came too late for whoever has the root key.
     ///
     /// # Errors
     ///
-    /// [`ErrorCode::OperatorRefused`], [`ErrorCode::Full`] because this operator has no room for it here:
-    /// nothing was withdrawn. With any other error the withdrawal holds in this boot, and was not
-    /// written.
+    /// Nothing is noted: [`ErrorCode::OperatorRefused`], [`ErrorCode::Malformed`],
+    /// [`ErrorCode::OrderExpired`] because the order does not count here, [`ErrorCode::Full`] because this
+    /// operator has no room for it in this boot.
+    ///
+    /// [`ErrorCode::Superseded`]: the root key went to a successor before. The withdrawal is noted if there
+    /// is room, and not written.
+    ///
+    /// Noted in this boot, and perhaps not written: every other error; and [`ErrorCode::Full`] if other
+    /// enclaves filled this operator's room in the record, as its message says.
     pub(crate) async fn withdraw(
         &self,
         operator: u32,
@@ -173,12 +178,22 @@ impl<S: RecordStore> Enclave<S> {
             manifest: order.manifest,
             operator,
         };
-        // First in memory: a host that withholds the store must not keep the withdrawal away.
-        let noted = self.upgrades.known().withdraw(withdrawal);
+        // First in memory: a host that withholds the store must not keep the withdrawal away. Under one
+        // lock with the state of the root key: it has left before, or does not leave for this manifest.
+        let (noted, superseded) = {
+            let mut known = self.upgrades.known();
+            (known.withdraw(withdrawal), known.is_superseded())
+        };
+        if noted.is_ok() {
+            self.shown.forget();
+            self.platform
+                .record(EnclaveEvent::UpgradeWithdrawn { operator });
+        }
+        if superseded {
+            return Err(gone());
+        }
         noted.map_err(|_| no_room())?;
-        self.shown.forget();
-        self.platform
-            .record(EnclaveEvent::UpgradeWithdrawn { operator });
+        let again = Again::Until(order.expires_at);
         let _turn = self.upgrades.turn.lock().await;
         for _ in 0..WRITES {
             let mut kept = self.read_successors().await.map_err(in_memory)?;
@@ -186,7 +201,7 @@ impl<S: RecordStore> Enclave<S> {
                 return Ok(());
             }
             let now = self.platform.now();
-            match self.write_successors(&mut kept, now).await {
+            match self.write_successors(&mut kept, now, again).await {
                 Ok(Written::Done) if kept.content.is_withdrawn(&order.manifest) => return Ok(()),
                 // Other enclaves filled this operator's room in the record.
                 Ok(Written::Done) => return Err(in_memory(no_room())),
@@ -194,48 +209,7 @@ impl<S: RecordStore> Enclave<S> {
                 Err(error) => return Err(in_memory(error)),
             }
         }
-        Err(in_memory(unconfirmed()))
-    }
-
-    /// Whether the root key may go to the image that a manifest names, now: signed by the release
-    /// keys of this enclave's configuration, for image and configuration together, of no lower
-    /// epoch, valid, announced, not withdrawn, the delay over, and enough operators consenting.
-    ///
-    /// # Errors
-    ///
-    /// [`ErrorCode::ManifestRefused`] with the reason, or what the store's answer gives:
-    /// [`ErrorCode::RolledBack`] if the store hides announced successors.
-    pub async fn successor_allowed(&self, manifest: &[u8]) -> Result<Successor, Error> {
-        let (release, successor) = self.successor(manifest)?;
-        let now = self.platform.now();
-        release
-            .check_time(UnixMillis(now))
-            .map_err(|error| refused_because(&error))?;
-        // Where something ends, the later of the two clocks counts.
-        if UnixMillis(self.platform.clock.expiry_now()) > release.manifest().not_after {
-            return Err(refused("The release is over."));
-        }
-        {
-            let _turn = self.upgrades.turn.lock().await;
-            self.read_successors().await?;
-        }
-        let known = self.upgrades.known();
-        let hash = release.hash();
-        if known.is_withdrawn(&hash) {
-            return Err(withdrawn());
-        }
-        let upgrade = known.find(&hash).ok_or_else(not_announced)?;
-        if now < self.allowed_from(upgrade) {
-            return Err(refused("The successor's delay is not over."));
-        }
-        let have = known.consents(&hash).len();
-        let need = self.platform.configuration().upgrade_consent();
-        if have < usize::try_from(need).unwrap_or(usize::MAX) {
-            return Err(refused(format!(
-                "{have} of {need} operators have consented to the successor at this enclave."
-            )));
-        }
-        Ok(successor)
+        Err(in_memory(unconfirmed(again)))
     }
 
     /// What fresh evidence says of successors. A withdrawal holds in this boot whether or not the store
@@ -298,50 +272,15 @@ impl<S: RecordStore> Enclave<S> {
         &self,
         kept: &mut Kept<Successors>,
         now: u64,
+        again: Again,
     ) -> Result<Written, Error> {
         kept.content.withdraw(self.upgrades.known().unsaved());
-        let written = self.write_kept(Kind::Upgrades, kept).await?;
+        let written = self.write_kept(Kind::Upgrades, kept, again).await?;
         if matches!(written, Written::Done) {
             // It contains what was seen, or it would not have been read.
             let _ = self.upgrades.known().see(&kept.content, now);
         }
         Ok(written)
-    }
-
-    /// Reads a manifest and holds it to this enclave, whatever the time.
-    fn successor(&self, manifest: &[u8]) -> Result<(Release, Successor), Error> {
-        let keys = self.platform.configuration().release_keys();
-        let keys = keys.ok_or_else(|| refused("The configuration names no release keys."))?;
-        let keys = ReleaseKeys::new(keys.threshold(), keys.keys().to_vec())
-            .map_err(|error| refused_because(&error))?;
-        let release = release::signed(manifest, &keys).map_err(|error| refused_because(&error))?;
-        release
-            .check_program()
-            .map_err(|error| refused_because(&error))?;
-        if release.manifest().epoch < self.platform.epoch() {
-            return Err(refused("The release has a lower epoch than this enclave."));
-        }
-        let measurements = release.measurements();
-        let pcr = |index: u8| measurements.get(index).copied();
-        // Image and configuration only together: the genuine image with a stranger's operators is
-        // no successor.
-        let measured = match (pcr(0), pcr(1), pcr(2), pcr(CONFIGURATION_PCR)) {
-            (Some(zero), Some(one), Some(two), Some(configuration))
-                if release.manifest().configuration.is_some() =>
-            {
-                Measured {
-                    image: [zero, one, two] as [Pcr; 3],
-                    configuration,
-                }
-            }
-            _ => {
-                return Err(refused(
-                    "The manifest does not name image and configuration.",
-                ));
-            }
-        };
-        let epoch = release.manifest().epoch;
-        Ok((release, Successor { measured, epoch }))
     }
 
     /// An order of an operator of another deployment has no meaning here.
@@ -373,49 +312,4 @@ impl<S: RecordStore> Enclave<S> {
 fn digest(measured: &Measured) -> Hash32 {
     let [zero, one, two] = &measured.image;
     sha256(&[zero.0, one.0, two.0, measured.configuration.0].concat())
-}
-
-fn refused(message: impl Into<String>) -> Error {
-    refuse_because(ErrorCode::ManifestRefused, message)
-}
-
-fn refused_because(error: &dyn core::fmt::Display) -> Error {
-    refused(format!("Refused: {error}."))
-}
-
-fn not_announced() -> Error {
-    refused("The successor was not announced.")
-}
-
-fn withdrawn() -> Error {
-    refused(
-        "An operator withdrew the successor. It stays withdrawn; the release keys can sign another \
-         manifest.",
-    )
-}
-
-fn unknown() -> Error {
-    refuse_because(
-        ErrorCode::RolledBack,
-        "The store hides or changes the list of announced successors. It is unknown, and no \
-         successor gets the root key.",
-    )
-}
-
-fn no_room() -> Error {
-    let message = "This operator has withdrawn too many manifests that nobody announced.";
-    refuse_because(ErrorCode::Full, message)
-}
-
-/// The error of a withdrawal that was noted and not written.
-fn in_memory(error: Error) -> Error {
-    Error {
-        message: format!(
-            "The successor is withdrawn until this enclave restarts, but the store did not confirm the \
-             withdrawal: {}",
-            error.message
-        ),
-        advice: "Withdraw it again, and at every other enclave.".to_owned(),
-        ..error
-    }
 }

@@ -4,11 +4,11 @@ use std::path::PathBuf;
 
 use openkey_cli::{Approval, Ceremony, MAX_APPROVAL_FILE, OperatorKey};
 use openkey_verifier::{
-    command::{AcceptArgs, output, source},
-    configuration::{self, Configuration},
+    command::{AcceptArgs, configuration_json, configuration_rows, output, source},
+    configuration::Configuration,
     release::MAX_RELEASE_FILE,
 };
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::{
     args::{ApprovalArgs, Approve},
@@ -71,8 +71,8 @@ pub(super) fn approve(args: &Approve) -> Result<(), Stop> {
     let ceremony = Ceremony::pinned(&files::genesis(&args.genesis)?, &root_id)?;
     ceremony.share(&key)?;
     let approval = Approval::sign(&key, &ceremony, &configuration)?;
-    show(args.json, &configuration);
-    if !args.yes {
+    show(args.asking.json, &configuration);
+    if !args.asking.yes {
         confirm("Type yes if the root key may be used under this configuration:")?;
     }
     let out = match &args.out {
@@ -80,10 +80,10 @@ pub(super) fn approve(args: &Approve) -> Result<(), Stop> {
         None => beside(&args.configuration),
     };
     files::write_new(&out, approval.to_json().as_bytes())?;
-    if args.json {
+    if args.asking.json {
         output::json(&json!({
             "root_id": root_id.to_string(),
-            "configuration": json_of(&configuration),
+            "configuration": configuration_json(&configuration),
         }));
     } else {
         output::text(&format!("done: your approval is in {}\n", out.display()));
@@ -98,10 +98,10 @@ fn beside(configuration: &std::path::Path) -> PathBuf {
 /// Shows what a configuration decides, before anything is given under it: on stdout, or on stderr where
 /// stdout gets one JSON object.
 pub(super) fn show(as_json: bool, configuration: &Configuration) {
-    let rows = rows(configuration);
+    let rows = configuration_rows(configuration);
     if as_json {
         for (label, value) in rows {
-            output::note(&format!("{label}: {value}"));
+            output::note(&format!("{}: {value}", label.trim()));
         }
         return;
     }
@@ -110,61 +110,4 @@ pub(super) fn show(as_json: bool, configuration: &Configuration) {
         table.row(label, value);
     }
     output::text(&format!("the configuration\n\n{}\n", table.render()));
-}
-
-fn rows(configuration: &Configuration) -> Vec<(&'static str, String)> {
-    let hash = configuration.hash();
-    let mut rows = vec![
-        ("configuration", hash.to_string()),
-        ("PCR16", configuration::pcr(hash).to_string()),
-        (
-            "relying party",
-            format!(
-                "{} for {}",
-                configuration.rp_id,
-                configuration.origins.join(", ")
-            ),
-        ),
-        (
-            "upgrade delay",
-            format!("{} seconds", configuration.upgrade_delay_seconds),
-        ),
-        (
-            "consents needed",
-            configuration.upgrade_consent().to_string(),
-        ),
-    ];
-    match &configuration.release_keys {
-        None => rows.push(("release keys", "none".to_owned())),
-        Some(keys) => {
-            rows.push((
-                "release keys",
-                format!("{} of {} sign", keys.threshold, keys.keys.len()),
-            ));
-            rows.extend(
-                keys.keys
-                    .iter()
-                    .map(|key| ("  release key", key.to_string())),
-            );
-        }
-    }
-    rows
-}
-
-/// The same for programs.
-pub(super) fn json_of(configuration: &Configuration) -> Value {
-    let hash = configuration.hash();
-    let keys = configuration.release_keys.as_ref();
-    json!({
-        "sha256": hash.to_string(),
-        "pcr": configuration::pcr(hash).to_string(),
-        "rp_id": configuration.rp_id,
-        "origins": configuration.origins,
-        "upgrade_delay_seconds": configuration.upgrade_delay_seconds,
-        "upgrade_consent": configuration.upgrade_consent(),
-        "release_keys": keys.map(|keys| json!({
-            "threshold": keys.threshold,
-            "keys": keys.keys.iter().map(ToString::to_string).collect::<Vec<_>>(),
-        })),
-    })
 }

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, io::ErrorKind, path::Path};
 use openkey_cli::{
     Approval, Backup as Bundle, MAX_APPROVAL_FILE, MAX_BACKUP_FILE, MAX_GENESIS_FILE,
 };
-use openkey_verifier::command::{output, source};
+use openkey_verifier::command::{configuration_json, output, source};
 use serde_json::json;
 
 use crate::{
@@ -41,7 +41,7 @@ pub(super) fn backup(args: &Backup) -> Result<(), Stop> {
     let approval = Approval::from_json(&approval, &key.public().signing)?;
     let text = bundle.to_json(&approval)?;
     files::write_new(&args.out, text.as_bytes())?;
-    report(args.json, &bundle, &args.out);
+    report(args.print.json, &bundle, &args.out);
     Ok(())
 }
 
@@ -56,7 +56,7 @@ pub(super) fn restore(args: &Restore) -> Result<(), Stop> {
     }
     let path = args.dir.join(Approval::FILE);
     files::write_new(&path, approval.to_json().as_bytes())?;
-    report(args.json, &bundle, &args.dir);
+    report(args.print.json, &bundle, &args.dir);
     Ok(())
 }
 
@@ -66,7 +66,7 @@ fn report(as_json: bool, bundle: &Bundle, to: &Path) {
         output::json(&json!({
             "root_id": bundle.ceremony().root_id().to_string(),
             "files": names,
-            "configuration": approved::json_of(bundle.configuration()),
+            "configuration": configuration_json(bundle.configuration()),
         }));
         return;
     }

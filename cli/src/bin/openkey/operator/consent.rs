@@ -59,6 +59,9 @@ struct Word<'a> {
 
 pub(super) fn give(args: &Consent) -> Result<(), Stop> {
     let key = files::operator_key(&args.key)?;
+    // A file that cannot take a note is said before anybody is asked for anything.
+    let state = successor::state(args.state.as_deref(), &args.key);
+    files::consents_if_any(&state)?;
     let (configuration, approval) = approved::configuration(&args.accept, &args.approval, &key)?;
     let root_id = approval.content().root_id;
     let place = successor::place(&configuration, &key)?;
@@ -80,7 +83,7 @@ pub(super) fn give(args: &Consent) -> Result<(), Stop> {
     for at in everywhere::each(&args.targets, |session| ask(session, &verifier, &policy)) {
         asked.push(at.outcome.map_err(|stop| stop.at(&at.name))?);
     }
-    if !args.json {
+    if !args.asking.json {
         approved::show(false, &configuration);
         show(&asked, &successor);
     }
@@ -102,16 +105,12 @@ pub(super) fn give(args: &Consent) -> Result<(), Stop> {
              upgrade)",
         ));
     }
-    if !args.yes {
+    if !args.asking.yes {
         confirm("Type yes if this successor may have the root key:")?;
     }
 
     // Before anything is signed: a consent of which nobody knows what came of it must be found again.
-    note(
-        &successor::state(args.state.as_deref(), &args.key),
-        &word,
-        &asked,
-    )?;
+    note(&state, &word, &asked)?;
     let given = everywhere::at_once(&asked, |one| consent(one, &word));
     let given: Vec<_> = asked
         .iter()
@@ -123,7 +122,7 @@ pub(super) fn give(args: &Consent) -> Result<(), Stop> {
             output::error(stop.rule(), &format!("enclave {name}: {}", stop.message()));
         }
     }
-    report(args.json, &successor, &given);
+    report(args.asking.json, &successor, &given);
     match given.iter().find_map(|(_, outcome)| outcome.as_ref().err()) {
         None => Ok(()),
         Some(stop) => Err(Stop::reported(
@@ -136,7 +135,7 @@ pub(super) fn give(args: &Consent) -> Result<(), Stop> {
 
 fn note(path: &Path, word: &Word<'_>, asked: &[Asked]) -> Result<(), Stop> {
     let _alone = source::lock(path)?;
-    let mut consents = files::consents(path)?.unwrap_or_default();
+    let mut consents = files::consents_if_any(path)?.unwrap_or_default();
     for one in asked {
         consents.note(Given {
             root_id: word.root_id,

@@ -88,11 +88,16 @@ pub(super) fn hold(args: &Genesis) -> Result<(), Stop> {
             approval.to_json().as_bytes(),
         )?;
     }
-    if !args.json {
+    if !args.print.json {
         approved::show(false, files.configuration());
     }
-    report(args.json, &ceremony, own, files.configuration().hash());
-    if !args.json {
+    report(
+        args.print.json,
+        &ceremony,
+        own,
+        files.configuration().hash(),
+    );
+    if !args.print.json {
         output::text(&next(args, &ceremony));
     }
     Ok(())
@@ -115,7 +120,7 @@ pub(super) fn check(args: &CheckGenesis) -> Result<(), Stop> {
         None => None,
     };
     let hash = configuration.with_root_id(ceremony.root_id()).hash();
-    report(args.json, &ceremony, own, hash);
+    report(args.print.json, &ceremony, own, hash);
     Ok(())
 }
 

@@ -12,12 +12,12 @@ use crate::{
 pub(super) fn keygen(args: &Keygen) -> Result<(), Stop> {
     let key = OperatorKey::generate(&args.name)?;
     files::write_secret(&args.out, &key.to_json())?;
-    print(args.json, &key.entry());
+    print(args.print.json, &key.entry());
     Ok(())
 }
 
 pub(super) fn entry(args: &Entry) -> Result<(), Stop> {
-    print(args.json, &files::operator_key(&args.key)?.entry());
+    print(args.print.json, &files::operator_key(&args.key)?.entry());
     Ok(())
 }
 

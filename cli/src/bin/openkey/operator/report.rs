@@ -25,7 +25,7 @@ pub(super) fn status(args: &Status) -> Result<(), Stop> {
     let view = evidence
         .as_ref()
         .map(|fresh| EvidenceView::new(fresh.claims(), Some(fresh.binding())));
-    if args.json {
+    if args.print.json {
         let mut json = json_of(&status.root);
         if let Some(json) = json.as_object_mut() {
             json.insert("release".into(), json!(status.release));

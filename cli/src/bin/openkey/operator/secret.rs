@@ -31,7 +31,7 @@ pub(super) fn set(args: &SetSecret) -> Result<(), Stop> {
     }
 
     accept.policy = accept.policy.pin_root_id(approval.content().root_id.0);
-    approved::show(args.json, &configuration);
+    approved::show(args.print.json, &configuration);
     let session = Session::open(&args.target.host, args.target.enclave.as_deref())?;
     let (identity, recipient) = session.recipient(accept)?;
     let known = session.status(Some(&identity))?.root;
@@ -56,6 +56,6 @@ pub(super) fn set(args: &SetSecret) -> Result<(), Stop> {
         let words = format!("the enclave's answer does not name version {version} of the secret");
         return Err(Stop::refused("secret", words).sent(Some(until)));
     }
-    report::root(args.json, &status, "the secret was kept");
+    report::root(args.print.json, &status, "the secret was kept");
     Ok(())
 }

@@ -30,12 +30,12 @@ pub(super) fn post(args: &PostShare) -> Result<(), Stop> {
     ceremony.check_configuration(&configuration)?;
     let opened = ceremony.share(&key)?;
     accept.policy = accept.policy.pin_root_id(root_id.0);
-    approved::show(args.json, &configuration);
+    approved::show(args.print.json, &configuration);
 
     let session = Session::open(&args.target.host, args.target.enclave.as_deref())?;
     let (identity, recipient) = session.recipient(accept)?;
     let until = expiry()?;
     let status = session.order(&identity, recipient.share(&opened, until.0)?, until)?;
-    report::root(args.json, &status, "the share was taken");
+    report::root(args.print.json, &status, "the share was taken");
     Ok(())
 }

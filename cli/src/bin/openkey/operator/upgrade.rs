@@ -157,7 +157,7 @@ fn look(
 
 fn print(args: &Upgrade, known: &UpgradeStatus) {
     let time = |ms| rfc3339(UnixMillis(ms));
-    if args.json {
+    if args.print.json {
         output::json(&json!({
             "release": known.release,
             "epoch": known.epoch,

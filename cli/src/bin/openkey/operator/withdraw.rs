@@ -8,7 +8,7 @@ use openkey_protocol::message::{Hash32, Key32, OperatorRequest};
 use openkey_verifier::{
     command::{When, output, source},
     release::{MAX_RELEASE_FILE, ReleaseFile},
-    successors::Successors,
+    successors::{Successors, Withdrawn},
 };
 use serde_json::json;
 use sha2::{Digest, Sha256};
@@ -22,6 +22,8 @@ use crate::{
     stop::Stop,
 };
 
+const HANDED_OVER: &str = "an enclave handed its root key over, and confirms no withdrawal: see above, and `openkey \
+     operator status` of the successor's enclaves";
 const UNCONFIRMED: &str = "not every enclave confirmed the withdrawal: see above, and repeat it";
 
 /// A withdrawal on its way.
@@ -33,10 +35,35 @@ struct Order<'a> {
     policy: &'a Policy,
 }
 
-/// A boot that this operator consented to, and whether it confirmed.
+/// What fresh evidence of one boot, and the status that the same boot signed, say of the withdrawal.
+struct Said {
+    /// The identity key of the boot.
+    identity: Key32,
+    /// Whether its root key went to a successor: then its list of withdrawals confirms nothing.
+    superseded: bool,
+}
+
+impl Said {
+    const fn rule(&self) -> Option<&'static str> {
+        if self.superseded {
+            Some("superseded")
+        } else {
+            None
+        }
+    }
+}
+
+/// A boot that this operator consented to, and what it said of the withdrawal; `None` if that boot was not
+/// among those that answered.
 struct Consented {
     given: Given,
-    confirmed: bool,
+    superseded: Option<bool>,
+}
+
+impl Consented {
+    fn confirmed(&self) -> bool {
+        self.superseded == Some(false)
+    }
 }
 
 pub(super) fn withdraw(args: &Withdraw) -> Result<(), Stop> {
@@ -47,7 +74,11 @@ pub(super) fn withdraw(args: &Withdraw) -> Result<(), Stop> {
     let key = files::operator_key(&args.key)?;
     let place = successor::place(&configuration, &key)?;
     let manifest = manifest_hash(&args.manifest)?;
-    let state = files::consents(&successor::state(args.state.as_deref(), &args.key))?;
+    // Before anything is sent: whoever names a file of consents wants those boots to confirm.
+    let state = match &args.state {
+        Some(path) => Some(files::consents(path)?),
+        None => files::consents_if_any(&successor::state(None, &args.key))?,
+    };
     let accept = args.accept.resolve(When::At(source::now()?))?;
     let policy = accept.policy.pin_root_id(root_id.0);
     let verifier = Verifier::new(accept.roots);
@@ -61,6 +92,22 @@ pub(super) fn withdraw(args: &Withdraw) -> Result<(), Stop> {
     };
 
     let reached = everywhere::each(&args.targets, |session| send(&session, &order));
+    let said: Vec<_> = reached
+        .iter()
+        .filter_map(|at| Some((&at.name, at.outcome.as_ref().ok()?)))
+        .collect();
+    let superseded = said.iter().filter(|(_, said)| said.superseded);
+    for (name, said) in superseded {
+        output::error(
+            "superseded",
+            &format!(
+                "enclave {name}: the root key of boot {} went to a successor; if this manifest names that \
+                 successor, nothing takes the root key back from it; withdraw at the enclaves of the \
+                 successor, too",
+                said.identity
+            ),
+        );
+    }
     for at in &reached {
         if let Err(stop) = &at.outcome {
             output::error(
@@ -69,21 +116,21 @@ pub(super) fn withdraw(args: &Withdraw) -> Result<(), Stop> {
             );
         }
     }
-    let confirmed: Vec<_> = reached
-        .iter()
-        .filter_map(|at| at.outcome.as_ref().ok())
-        .collect();
     let consented = state.as_ref().map(|state| {
         let of = state.of(root_id, manifest);
         of.filter(|given| !args.ended.contains(&given.identity))
             .map(|given| Consented {
                 given: given.clone(),
-                confirmed: confirmed.contains(&&given.identity),
+                superseded: said
+                    .iter()
+                    .find(|(_, said)| said.identity == given.identity)
+                    .map(|(_, said)| said.superseded),
             })
             .collect::<Vec<_>>()
     });
     let mut missing = None;
-    for one in consented.iter().flatten().filter(|one| !one.confirmed) {
+    let silent = consented.iter().flatten();
+    for one in silent.filter(|one| one.superseded.is_none()) {
         missing = Some("boot_unconfirmed");
         output::error(
             "boot_unconfirmed",
@@ -95,24 +142,39 @@ pub(super) fn withdraw(args: &Withdraw) -> Result<(), Stop> {
             ),
         );
     }
-    let mut failed = reached.iter().filter_map(|at| at.outcome.as_ref().err());
-    let rule = failed.next().map(Stop::rule).or(missing);
+    // What no repetition changes comes first.
+    let rule = said
+        .iter()
+        .find_map(|(_, said)| said.rule())
+        .or_else(|| {
+            reached
+                .iter()
+                .find_map(|at| Some(at.outcome.as_ref().err()?.rule()))
+        })
+        .or(missing);
     report(
-        args.json,
+        args.print.json,
         manifest,
         &reached,
         consented.as_deref(),
         rule.is_none(),
     );
-    rule.map_or(Ok(()), |rule| Err(Stop::reported(rule, UNCONFIRMED)))
+    match rule {
+        None => Ok(()),
+        Some(rule) if said.iter().any(|(_, said)| said.superseded) => {
+            Err(Stop::reported(rule, HANDED_OVER))
+        }
+        Some(rule) => Err(Stop::reported(rule, UNCONFIRMED)),
+    }
 }
 
 /// Orders the withdrawal, and lets fresh evidence say that it holds: it must name the manifest as
 /// withdrawn. That a manifest does not wait says nothing: it is missing from the evidence of an enclave
-/// that the order never reached, too. Gives the identity key of the boot that confirmed. The order is no
+/// that the order never reached, too. Nor does the evidence of an enclave whose root key went to a
+/// successor. The order is no
 /// secret: it is sent to whoever is there, accepted or not, and only then the evidence judges who
 /// answered, whatever the host said meanwhile.
-fn send(session: &Session, order: &Order<'_>) -> Result<Key32, Stop> {
+fn send(session: &Session, order: &Order<'_>) -> Result<Said, Stop> {
     let sent = session.send(order.request.clone());
     confirm(session, order).map_err(|stop| {
         // What was answered first says more than evidence that does not name the manifest.
@@ -124,8 +186,15 @@ fn send(session: &Session, order: &Order<'_>) -> Result<Key32, Stop> {
     })
 }
 
-fn confirm(session: &Session, order: &Order<'_>) -> Result<Key32, Stop> {
+fn confirm(session: &Session, order: &Order<'_>) -> Result<Said, Stop> {
     let (fresh, (waiting, withdrawn)) = session.withdrawn(order.verifier, order.policy)?;
+    let said = |superseded| Said {
+        identity: Key32(*fresh.identity().as_bytes()),
+        superseded,
+    };
+    if withdrawn == Withdrawn::HandedOver {
+        return Ok(said(true));
+    }
     if !withdrawn.names(&order.manifest) {
         return Err(Stop::refused(
             "withdrawal",
@@ -140,7 +209,7 @@ fn confirm(session: &Session, order: &Order<'_>) -> Result<Key32, Stop> {
              successors from it",
         ));
     }
-    Ok(Key32(*fresh.identity().as_bytes()))
+    Ok(said(false))
 }
 
 /// The hash of a manifest: as it is, or of a file.
@@ -157,7 +226,7 @@ fn manifest_hash(text: &str) -> Result<Hash32, Stop> {
 fn report(
     as_json: bool,
     manifest: Hash32,
-    reached: &[At<Key32>],
+    reached: &[At<Said>],
     consented: Option<&[Consented]>,
     proven: bool,
 ) {
@@ -167,9 +236,9 @@ fn report(
             .map(|at| {
                 json!({
                     "enclave": at.name,
-                    "withdrawn": at.outcome.is_ok(),
-                    "identity": at.outcome.as_ref().ok().map(ToString::to_string),
-                    "rule": at.outcome.as_ref().err().map(Stop::rule),
+                    "withdrawn": at.outcome.as_ref().is_ok_and(|said| !said.superseded),
+                    "identity": at.outcome.as_ref().ok().map(|said| said.identity.to_string()),
+                    "rule": at.outcome.as_ref().map_or_else(|stop| Some(stop.rule()), Said::rule),
                 })
             })
             .collect();
@@ -179,7 +248,7 @@ fn report(
                     json!({
                         "identity": one.given.identity.to_string(),
                         "enclave": one.given.enclave,
-                        "confirmed": one.confirmed,
+                        "confirmed": one.confirmed(),
                     })
                 })
                 .collect::<Vec<_>>()
@@ -195,16 +264,22 @@ fn report(
     let mut table = output::Table::default();
     for at in reached {
         let words = match &at.outcome {
-            Ok(identity) => format!("withdrawn, by fresh evidence of boot {identity}"),
+            Ok(Said {
+                identity,
+                superseded: false,
+            }) => format!("withdrawn, by fresh evidence of boot {identity}"),
+            Ok(Said { identity, .. }) => {
+                format!("NOT CONFIRMED: the root key of boot {identity} went to a successor")
+            }
             Err(stop) => format!("NOT CONFIRMED: {}", stop.rule()),
         };
         table.row(&at.name, words);
     }
     for one in consented.into_iter().flatten() {
-        let words = if one.confirmed {
-            "is among them"
-        } else {
-            "NOT CONFIRMED: it is not among them"
+        let words = match one.superseded {
+            Some(false) => "is among them",
+            Some(true) => "NOT CONFIRMED: its root key went to a successor",
+            None => "NOT CONFIRMED: it is not among them",
         };
         let boot = format!("your consent of boot {}", one.given.identity);
         table.row(&boot, words);

@@ -12,8 +12,6 @@ use serde_json::Value;
 struct Operators<'a> {
     fork: &'a Fork,
     policy: PathBuf,
-    /// Anna's word on the configuration.
-    approval: PathBuf,
 }
 
 impl<'a> Operators<'a> {
@@ -26,25 +24,7 @@ impl<'a> Operators<'a> {
         set.remove("16");
         let policy = simulation.dir().path().join("program-policy.json");
         std::fs::write(&policy, json.to_string()).unwrap();
-        // Her word at the genesis was on a page at another port.
-        let (dir, approval) = (simulation.dir(), policy.with_file_name("approval.json"));
-        let output = Command::new(program("openkey"))
-            .args(["operator", "approve", "--yes", "--json", "--genesis"])
-            .arg(dir.genesis().join("genesis.json"))
-            .arg("--configuration")
-            .arg(dir.configuration())
-            .arg("--key")
-            .arg(dir.operators().join("anna.json"))
-            .arg("--out")
-            .arg(&approval)
-            .output()
-            .unwrap();
-        assert!(output.status.success(), "{}", said(&output));
-        Self {
-            fork,
-            policy,
-            approval,
-        }
+        Self { fork, policy }
     }
 
     /// Brings a secret to enclave `number`.
@@ -61,7 +41,7 @@ impl<'a> Operators<'a> {
             .arg("--key")
             .arg(dir.operators().join("anna.json"))
             .arg("--approval")
-            .arg(&self.approval)
+            .arg(dir.genesis().join("anna-approval.json"))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

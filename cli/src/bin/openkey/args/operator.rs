@@ -1,82 +1,15 @@
-//! The command line.
+//! The flags of `openkey operator`.
 
 use std::path::PathBuf;
 
-use clap::{Args as ClapArgs, ColorChoice, Parser, Subcommand, ValueEnum};
+use clap::{Args as ClapArgs, Subcommand};
 use openkey_protocol::message::{Hash32, Key32};
 use openkey_verifier::command::AcceptArgs;
 
-const EXIT: &str = "\
-Exit status:
-  0  done
-  1  something was judged and refused: stderr says `error: RULE: why`; nothing was sent or given away
-  2  nothing was judged: a wrong flag, a file that cannot be opened, no answer; nothing was sent
-  3  an order was sent, and nothing proves what came of it: it may have taken effect, or may until the
-     time that is named; see `openkey operator status`, or withdraw";
+use super::{Asking, Print};
 
-/// OpenKey for operators of a deployment, maintainers of a release and developers of apps.
-/// docs/operations.md has the whole way from an empty account to a serving deployment, docs/consent.md
-/// what people are told before they sign.
-#[derive(Debug, Parser)]
-#[command(name = "openkey", version, color = ColorChoice::Never, after_help = EXIT)]
-pub(crate) struct Args {
-    #[command(subcommand)]
-    pub(crate) command: Command,
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum Command {
-    /// Provision a deployment's root key, and what belongs to it.
-    #[command(subcommand)]
-    Operator(Box<Operator>),
-    /// Complete and sign release manifests.
-    #[command(subcommand)]
-    Release(Release),
-    /// Show what a person would be told before they sign, without an enclave.
-    Explain(Explain),
-}
-
-#[derive(Debug, ClapArgs)]
-#[command(after_help = "\
-The enclave's own code reads the input and prints title, severity (notice, attention, danger),
-whether a second confirmation is needed, rows and digest. The bytes are taken as they are: a line
-feed at the end of FILE is part of them (printf '%s' TEXT | openkey explain --kind text -).
-
-Exit status:
-  0  it would be signed, after the person's approval
-  1  it would be refused: stderr says `error: RULE: why`
-  2  nothing was judged: a wrong flag, a file that cannot be opened")]
-pub(crate) struct Explain {
-    /// What the input is.
-    #[arg(long, value_enum)]
-    pub(crate) kind: PayloadKind,
-    /// The file to be signed, or - for stdin.
-    pub(crate) file: PathBuf,
-    /// The address whose key would sign. Without it: the one that the input names.
-    #[arg(long, value_name = "ADDRESS")]
-    pub(crate) key: Option<String>,
-    /// When it would be signed (RFC 3339). Without it: now.
-    #[arg(long, value_name = "RFC3339")]
-    pub(crate) at: Option<String>,
-    /// The origin of the site that asks, as if it were known for certain. Without it nobody knows who
-    /// asks, as for what a person pastes into the page.
-    #[arg(long, value_name = "URL")]
-    pub(crate) origin: Option<String>,
-    /// Print one JSON object.
-    #[arg(long)]
-    pub(crate) json: bool,
-}
-
-/// How an input is signed.
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub(crate) enum PayloadKind {
-    /// A text (EIP-191, `personal_sign`).
-    Text,
-    /// A sign-in message (EIP-4361), perhaps with permissions (ERC-5573).
-    Siwe,
-    /// Typed data (EIP-712, `eth_signTypedData_v4`) as JSON.
-    TypedData,
-}
+/// The help of `--json` where the output is not an object of many members.
+const ONE_LINE: &str = "Print one line of JSON";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Operator {
@@ -111,19 +44,19 @@ pub(crate) enum Operator {
 impl Operator {
     pub(crate) const fn json(&self) -> bool {
         match self {
-            Self::Keygen(args) => args.json,
-            Self::Entry(args) => args.json,
-            Self::Genesis(args) => args.json,
-            Self::CheckGenesis(args) => args.json,
-            Self::Approve(args) => args.json,
-            Self::PostShare(args) => args.json,
-            Self::Status(args) => args.json,
-            Self::SetSecret(args) => args.json,
-            Self::Backup(args) => args.json,
-            Self::Restore(args) => args.json,
-            Self::Upgrade(args) => args.json,
-            Self::Consent(args) => args.json,
-            Self::Withdraw(args) => args.json,
+            Self::Keygen(args) => args.print.json,
+            Self::Entry(args) => args.print.json,
+            Self::Genesis(args) => args.print.json,
+            Self::CheckGenesis(args) => args.print.json,
+            Self::Approve(args) => args.asking.json,
+            Self::PostShare(args) => args.print.json,
+            Self::Status(args) => args.print.json,
+            Self::SetSecret(args) => args.print.json,
+            Self::Backup(args) => args.print.json,
+            Self::Restore(args) => args.print.json,
+            Self::Upgrade(args) => args.print.json,
+            Self::Consent(args) => args.asking.json,
+            Self::Withdraw(args) => args.print.json,
         }
     }
 }
@@ -144,6 +77,7 @@ pub(crate) struct Target {
 The file holds one secret seed, readable by its owner alone and not encrypted: keep it on an
 encrypted disk, and a copy where it survives that disk. Whoever has enough operators' keys and the
 genesis file has the root key. stdout gets the public entry and nothing else.")]
+#[command(mut_arg("json", |json| json.help(ONE_LINE)))]
 pub(crate) struct Keygen {
     /// Who, for people: stands in the configuration, and everybody sees it.
     #[arg(long)]
@@ -151,19 +85,18 @@ pub(crate) struct Keygen {
     /// Where the key goes; never replaces a file.
     #[arg(long, value_name = "FILE")]
     pub(crate) out: PathBuf,
-    /// Print one line of JSON.
-    #[arg(long)]
-    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) print: Print,
 }
 
 #[derive(Debug, ClapArgs)]
+#[command(mut_arg("json", |json| json.help(ONE_LINE)))]
 pub(crate) struct Entry {
     /// The operator's key.
     #[arg(long, value_name = "FILE")]
     pub(crate) key: PathBuf,
-    /// Print one line of JSON.
-    #[arg(long)]
-    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) print: Print,
 }
 
 #[derive(Debug, ClapArgs)]
@@ -186,9 +119,8 @@ pub(crate) struct Genesis {
     /// Where the files go.
     #[arg(long, value_name = "DIR")]
     pub(crate) out: PathBuf,
-    /// Print one JSON object.
-    #[arg(long)]
-    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) print: Print,
 }
 
 #[derive(Debug, ClapArgs)]
@@ -204,9 +136,8 @@ pub(crate) struct CheckGenesis {
     /// Your key: your own share is opened and checked.
     #[arg(long, value_name = "FILE")]
     pub(crate) key: Option<PathBuf>,
-    /// Print one JSON object.
-    #[arg(long)]
-    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) print: Print,
 }
 
 /// The word that an operator gave on a configuration.
@@ -241,12 +172,8 @@ pub(crate) struct Approve {
     /// file.
     #[arg(long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
-    /// Sign without being asked on the terminal.
-    #[arg(long)]
-    pub(crate) yes: bool,
-    /// Print one JSON object.
-    #[arg(long, requires = "yes")]
-    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) asking: Asking,
 }
 
 #[derive(Debug, ClapArgs)]
@@ -268,9 +195,8 @@ pub(crate) struct PostShare {
     pub(crate) genesis: PathBuf,
     #[command(flatten)]
     pub(crate) approval: ApprovalArgs,
-    /// Print one JSON object.
-    #[arg(long)]
-    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) print: Print,
 }
 
 #[derive(Debug, ClapArgs)]
@@ -283,9 +209,8 @@ pub(crate) struct Status {
     pub(crate) target: Target,
     #[command(flatten)]
     pub(crate) accept: AcceptArgs,
-    /// Print one JSON object.
-    #[arg(long)]
-    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) print: Print,
 }
 
 #[derive(Debug, ClapArgs)]
@@ -308,9 +233,8 @@ pub(crate) struct SetSecret {
     /// Keep a line end at the end of the secret.
     #[arg(long)]
     pub(crate) raw: bool,
-    /// Print one JSON object.
-    #[arg(long)]
-    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) print: Print,
 }
 
 #[derive(Debug, ClapArgs)]
@@ -332,9 +256,8 @@ pub(crate) struct Backup {
     /// Where the backup goes; never replaces a file.
     #[arg(long, value_name = "FILE")]
     pub(crate) out: PathBuf,
-    /// Print one JSON object.
-    #[arg(long)]
-    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) print: Print,
 }
 
 #[derive(Debug, ClapArgs)]
@@ -353,9 +276,8 @@ pub(crate) struct Restore {
     /// Where the files go.
     #[arg(long, value_name = "DIR")]
     pub(crate) dir: PathBuf,
-    /// Print one JSON object.
-    #[arg(long)]
-    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) print: Print,
 }
 
 #[derive(Debug, ClapArgs)]
@@ -375,9 +297,8 @@ pub(crate) struct Upgrade {
     /// Wait until the root key may be handed over: until the delay has ended and operators consented.
     #[arg(long)]
     pub(crate) wait: bool,
-    /// Print one JSON object.
-    #[arg(long)]
-    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) print: Print,
 }
 
 /// Which enclaves.
@@ -401,6 +322,7 @@ must be signed by the release keys of --configuration FILE and wait at one encla
 A consent is for one boot of one enclave and one announcement: after a restart, give it again. The
 boots are noted in a file (--state), so that a withdrawal asks those very boots. It says that you know the successor: build its image from the manifest's source_commit and compare the
 measurements before.")]
+#[command(mut_arg("yes", |yes| yes.help("Consent without being asked on the terminal")))]
 pub(crate) struct Consent {
     #[command(flatten)]
     pub(crate) targets: Targets,
@@ -417,12 +339,8 @@ pub(crate) struct Consent {
     /// Where the boots are noted that you consented to; KEY.consents.json beside your key unless given.
     #[arg(long, value_name = "FILE")]
     pub(crate) state: Option<PathBuf>,
-    /// Consent without being asked on the terminal.
-    #[arg(long)]
-    pub(crate) yes: bool,
-    /// Print one JSON object.
-    #[arg(long, requires = "yes")]
-    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) asking: Asking,
 }
 
 #[derive(Debug, ClapArgs)]
@@ -451,154 +369,6 @@ pub(crate) struct Withdraw {
     /// The successor: its release manifest, or the manifest's hash as a status shows it.
     #[arg(long, value_name = "FILE|HASH")]
     pub(crate) manifest: String,
-    /// Print one JSON object.
-    #[arg(long)]
-    pub(crate) json: bool,
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum Release {
-    /// Make a maintainer's key, and print its public half.
-    Keygen(ReleaseKeygen),
-    /// Make the trust anchor of a deployment, after its genesis.
-    Anchor(MakeAnchor),
-    /// Write the page of a deployment: the built-in code and its anchor.
-    Page(MakePage),
-    /// Fill a draft of `openkey-image build`: configuration, page, validity.
-    Prepare(Prepare),
-    /// Add a signature.
-    Sign(Sign),
-    /// Collect signed releases into the list that host-proxy serves (--releases).
-    Publish(Publish),
-}
-
-impl Release {
-    pub(crate) const fn json(&self) -> bool {
-        match self {
-            Self::Keygen(args) => args.json,
-            Self::Anchor(args) => args.json,
-            Self::Page(args) => args.json,
-            Self::Prepare(args) => args.json,
-            Self::Sign(args) => args.json,
-            Self::Publish(args) => args.json,
-        }
-    }
-}
-
-#[derive(Debug, ClapArgs)]
-#[command(after_help = "\
-An anchor says whose releases browsers believe for this deployment: release keys and threshold, root
-id, relying party and lowest epoch. Everything but the epoch stands in the configuration. A new set of
-release keys needs a new anchor with a higher --min-epoch, named by a release that the keys before it
-signed; otherwise browsers that know the old one refuse it.")]
-pub(crate) struct MakeAnchor {
-    /// The deployment's configuration, with its root id and release keys.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) configuration: PathBuf,
-    /// The lowest release epoch that is accepted.
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
-    pub(crate) min_epoch: u32,
-    /// Where the anchor goes; never replaces a file.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) out: PathBuf,
-    /// Print one JSON object.
-    #[arg(long)]
-    pub(crate) json: bool,
-}
-
-#[derive(Debug, ClapArgs)]
-#[command(after_help = "\
-The code is the one in this program, the same bytes for every deployment; the anchor becomes DIR/anchor.json.
-host-proxy serves DIR with --page-dir, and `prepare --page DIR` names every file's hash in a release. The
-anchor of a simulator is refused. --json prints the release file of the page.")]
-pub(crate) struct MakePage {
-    /// The deployment's anchor.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) anchor: PathBuf,
-    /// Where the page goes: a new or empty directory.
-    #[arg(long, value_name = "DIR")]
-    pub(crate) out: PathBuf,
-    /// Print one JSON object.
-    #[arg(long)]
-    pub(crate) json: bool,
-}
-
-#[derive(Debug, ClapArgs)]
-#[command(after_help = "\
-Every release must be signed by the release keys of the anchor, or of an earlier anchor that a release in
-the list continues. Keep releases in the list that changed the release keys: browsers that were away need
-them, and the anchors before.")]
-pub(crate) struct Publish {
-    /// The signed releases.
-    #[arg(value_name = "FILE", required = true)]
-    pub(crate) releases: Vec<PathBuf>,
-    /// The deployment's anchor.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) anchor: PathBuf,
-    /// An anchor before this one; repeatable.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) earlier: Vec<PathBuf>,
-    /// Where the list goes; replaced whole.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) out: PathBuf,
-    /// Print one JSON object.
-    #[arg(long)]
-    pub(crate) json: bool,
-}
-
-#[derive(Debug, ClapArgs)]
-#[command(after_help = "\
-The file is readable by its owner alone and not encrypted: keep it on an encrypted disk, away from
-the machine that builds.")]
-pub(crate) struct ReleaseKeygen {
-    /// Where the key goes; never replaces a file.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) out: PathBuf,
-    /// Print one JSON object.
-    #[arg(long)]
-    pub(crate) json: bool,
-}
-
-#[derive(Debug, ClapArgs)]
-pub(crate) struct Prepare {
-    /// The draft: release.json of `openkey-image build`.
-    pub(crate) draft: PathBuf,
-    /// The run-time configuration that the release is for: its file, or its hash. Needed for a
-    /// successor; without it a policy must name the configuration.
-    #[arg(long, value_name = "FILE|HASH")]
-    pub(crate) configuration: Option<String>,
-    /// The page that is part of the release: the directory that `release page` wrote, or a file
-    /// `{"version":1,"page":{…}}`.
-    #[arg(long, value_name = "DIR|FILE")]
-    pub(crate) page: Option<PathBuf>,
-    /// The first moment, RFC 3339 in UTC; now unless said otherwise.
-    #[arg(long, value_name = "RFC3339")]
-    pub(crate) not_before: Option<String>,
-    /// The last moment, RFC 3339 in UTC.
-    #[arg(long, value_name = "RFC3339", required_unless_present = "days")]
-    pub(crate) not_after: Option<String>,
-    /// How many days it is valid, instead of --not-after.
-    #[arg(long, value_name = "N", conflicts_with = "not_after", value_parser = clap::value_parser!(u32).range(1..=3660))]
-    pub(crate) days: Option<u32>,
-    /// Where the manifest goes, without signatures; never replaces a file.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) out: PathBuf,
-    /// Print one JSON object.
-    #[arg(long)]
-    pub(crate) json: bool,
-}
-
-#[derive(Debug, ClapArgs)]
-#[command(after_help = "\
-Before signing: build the image yourself from the manifest's source_commit and compare the
-measurements. The signature says that you did.")]
-pub(crate) struct Sign {
-    /// The manifest; the signature is added to it.
-    pub(crate) file: PathBuf,
-    /// Your release key.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) key: PathBuf,
-    /// Print one JSON object.
-    #[arg(long)]
-    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) print: Print,
 }
