@@ -100,8 +100,13 @@ impl Known {
             return finding;
         };
         let is_foreign = shape.is_of_another(&[actor], context);
+        let severity = if shape.is_of_nobody(&[actor]) {
+            Severity::Attention
+        } else {
+            Severity::Notice
+        };
         finding.with(shape.actor_rows(&[actor], context)).also_warn(
-            Severity::Notice,
+            severity,
             is_foreign.then_some(
                 "It is in the name of another address than that of your key. It counts only where \
                      that address lets your key sign for it.",

@@ -304,6 +304,12 @@ impl<'v, 's> Shape<'v, 's> {
             .any(|it| *it != Some(*context.signer))
     }
 
+    /// True if a member under these names holds no address, such as a text with words.
+    pub(super) fn is_of_nobody(&self, names: &[&str]) -> bool {
+        let addresses = self.all(names, |_, value| Some(address(value)));
+        addresses.contains(&None)
+    }
+
     /// Members that no row shows, one row; those that only count are left out.
     pub(super) fn not_shown(&self) -> Option<Line> {
         let shown = self.shown.borrow();

@@ -272,15 +272,28 @@ fn held_in(value: &Value<'_>, is_prose: bool) -> Option<Held> {
     }
 }
 
-/// True for numbers that stand for "for ever" or "everything", such as 2²⁵⁵ and 10⁷⁶: a digest that
-/// ends like this takes 2^80 attempts.
+/// True for numbers that stand for "for ever" or "everything", such as 2²⁵⁵ and 10⁷⁶: but for zeros
+/// or ones at its end, such a number has a few bits or digits, and nothing else fits into it.
 fn is_round(number: &Word) -> bool {
-    const BYTES: usize = 10;
-    const DIGITS: usize = 25;
-    let ends_with = |byte: u8| number.0.iter().rev().take(BYTES).all(|it| *it == byte);
-    let digits = number.to_string();
-    let zeros = digits.bytes().rev().filter(|it| *it != b',');
-    ends_with(0) || ends_with(0xff) || zeros.take_while(|it| *it == b'0').count() >= DIGITS
+    const BITS: u32 = 32;
+    const DIGITS: usize = 9;
+    let ends_with = |ones: bool| {
+        let mut left = number.bits();
+        for byte in number.0.iter().rev() {
+            let bits = if ones {
+                byte.trailing_ones()
+            } else {
+                byte.trailing_zeros()
+            };
+            left = left.saturating_sub(bits);
+            if bits < 8 {
+                break;
+            }
+        }
+        left <= BITS
+    };
+    let digits = number.to_string().replace(',', "");
+    ends_with(false) || ends_with(true) || digits.trim_end_matches('0').len() <= DIGITS
 }
 
 /// Digests where programs expect a name, a version, a chain or a number that tells domains apart.
