@@ -50,6 +50,7 @@ const fn snapshot(row: Known) -> Known {
 const fn snapshot_vote(written: &'static str) -> Known {
     Known {
         digests: &["proposal", "choice"],
+        check: Some(one_word),
         ..snapshot(notice(written, "Vote on a proposal"))
     }
 }
@@ -273,6 +274,23 @@ pub(super) const ROWS: [Known; 31] = [
         "Follow profiles",
     ),
 ];
+
+/// A proposal is named by one word: a digest or an IPFS CID. Other words would be signed as if they were
+/// agreed to.
+fn one_word(shape: &Shape<'_, '_>, _: Context<'_>) -> (Vec<Line>, Vec<Warning>) {
+    /// Longer than any name of a proposal, in bytes.
+    const MOST: usize = 128;
+    let is_word = |text: &str| {
+        let is_part = |it: u8| it.is_ascii_alphanumeric() || b"-_.:/".contains(&it);
+        text.len() <= MOST && text.bytes().all(is_part)
+    };
+    let words = warning(
+        Severity::Danger,
+        "What it calls a proposal is a text, and no name of a proposal.",
+    );
+    let is_text = !shape.texts(&["proposal"]).into_iter().all(is_word);
+    (Vec::new(), Vec::from_iter(is_text.then_some(words)))
+}
 
 /// Numbers of orders to cancel: digest of the order, its owner, its end (CoW's `packOrderUidParams`,
 /// <https://github.com/cowprotocol/contracts/blob/main/src/contracts/libraries/GPv2Order.sol>).

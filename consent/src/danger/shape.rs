@@ -140,6 +140,13 @@ impl<'v, 's> Shape<'v, 's> {
         })
     }
 
+    pub(super) fn texts(&self, names: &[&str]) -> Vec<&'v str> {
+        self.all(names, |_, value| match value {
+            Value::String(text) => Some(text.as_str()),
+            _ => None,
+        })
+    }
+
     /// Bytes of any length.
     pub(super) fn bytes(&self, names: &[&str]) -> Vec<&'v [u8]> {
         self.all(names, |kind, value| match (kind, value) {
