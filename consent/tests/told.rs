@@ -16,6 +16,8 @@ const NOW: u64 = 1_772_604_000_000;
 #[serde(deny_unknown_fields)]
 struct Row {
     about: String,
+    /// Where the type or the text is from.
+    source: Option<String>,
     /// Each `Name(type member,…)`, the first of them the primary one.
     types: Vec<String>,
     domain: Map<String, Value>,
@@ -31,6 +33,8 @@ struct Row {
     /// Rows that must not be there.
     #[serde(default)]
     absent: Vec<(String, String)>,
+    /// What viem 2 and ethers 6 compute.
+    digest: Option<String>,
 }
 
 impl Row {
@@ -77,6 +81,13 @@ impl Row {
             lines.any(|line| line.label == *label && line.value.starts_with(start))
         };
         let mut faults = Vec::new();
+        let digest = format!("0x{}", hex::encode(request.digest));
+        if self.digest.as_ref().is_some_and(|it| *it != digest) {
+            faults.push(format!("digest {digest}"));
+        }
+        if request.summary.confirm != (request.severity() == Severity::Danger) {
+            faults.push("no second confirmation, or one too many".to_owned());
+        }
         if request.severity() != self.severity {
             faults.push(format!("severity {:?}", request.severity()));
         }
@@ -98,13 +109,14 @@ impl Row {
     }
 }
 
-#[test]
-fn e11_attacks_are_told_of() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("vectors/typed_data/told.json");
-    let rows: Vec<Row> = serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap();
-    assert!(rows.len() > 60);
+fn rows(name: &str) -> Vec<Row> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("vectors/typed_data");
+    serde_json::from_str(&fs::read_to_string(folder.join(name)).unwrap()).unwrap()
+}
+
+fn all_are_told(rows: &[Row]) {
     let mut wrong = Vec::new();
-    for row in &rows {
+    for row in rows {
         let request = row.read();
         let faults = row.faults(&request);
         if !faults.is_empty() {
@@ -116,4 +128,24 @@ fn e11_attacks_are_told_of() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn e11_attacks_are_told_of() {
+    let rows = rows("told.json");
+    assert!(rows.len() > 60);
+    all_are_told(&rows);
+}
+
+/// Messages of real programs under their own domains, and what an attacker makes of them.
+#[test]
+fn e11_messages_of_programs_are_told_as_what_they_are() {
+    let rows = rows("apps.json");
+    assert!(rows.len() > 130);
+    for row in &rows {
+        let source = row.source.as_ref().unwrap();
+        assert!(source.starts_with("https://"), "{source}");
+        assert!(row.digest.is_some(), "{}", row.about);
+    }
+    all_are_told(&rows);
 }

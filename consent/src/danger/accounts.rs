@@ -5,7 +5,8 @@ use openkey_protocol::message::Line;
 
 use super::{
     Context, Finding,
-    shape::{OF_COIN, Shape, address_line, is_zero, said, token_text},
+    shape::Shape,
+    spoken::{OF_COIN, address_line, is_zero, said, token_text},
 };
 use crate::{
     chains,
@@ -72,14 +73,38 @@ pub(super) fn safe_transaction(shape: &Shape<'_, '_>, context: Context<'_>) -> O
     if !is_safe {
         return None;
     }
-    let delegated = operations.iter().any(|(it, _)| it.bits() > 0).then_some(
+    let is_any = |is: fn(u64) -> bool| {
+        let mut operations = operations.iter();
+        operations.any(|(it, _)| it.to_u64().is_none_or(is))
+    };
+    let delegated = is_any(|it| it > 0).then_some(
         "The program runs with the Safe's own rights (delegate call): it can take over the Safe.",
     );
+    // Modules, owners and guards of a Safe are changed by transactions to itself.
+    let targets = shape.addresses(&TARGETS);
+    let to_itself = context
+        .contract
+        .is_some_and(|safe| targets.contains(&safe))
+        .then_some(
+            "The Safe calls itself: that is how its owners, its modules and its other settings are \
+         changed.",
+        );
     let refund = Refund::of(shape);
-    let title = match refund {
-        Some(Refund { pays: true, .. }) => "Approve a transaction of a Safe that pays a refund",
-        _ => "Approve a transaction of a Safe",
+    let what = if is_any(|it| it > 1) {
+        "Approve a transaction of a Safe of an unknown kind"
+    } else if delegated.is_some() {
+        "Approve a DELEGATE CALL of a Safe, which can take it over"
+    } else if to_itself.is_some() {
+        "Approve a change of a Safe's own settings"
+    } else {
+        "Approve a transaction of a Safe"
     };
+    let pays = match &refund {
+        Some(refund) if refund.pays => ", and a refund that it pays",
+        Some(refund) if refund.is_addressed => ", and who would get a refund",
+        _ => "",
+    };
+    let title = format!("{what}{pays}");
     let paid = refund.as_ref().filter(|it| it.pays).map(|it| it.warning());
     let safe = context.contract.map(|safe| address_line("Safe", safe));
     Some(
@@ -91,15 +116,21 @@ pub(super) fn safe_transaction(shape: &Shape<'_, '_>, context: Context<'_>) -> O
         .with(shape.address_rows("Calls", &TARGETS))
         .with(coins_sent(shape))
         .with(instructions(shape))
-        .with(shape.rows("Runs as", &OPERATION, |_, value| match value {
-            Value::Integer { magnitude, .. } if *magnitude == Word::ZERO => "a call".to_owned(),
-            _ => "a DELEGATE CALL: with the Safe's own rights".to_owned(),
-        }))
+        .with(
+            shape.rows("Runs as", &OPERATION, |kind, value| match value {
+                Value::Integer { magnitude, .. } if *magnitude == Word::ZERO => "a call".to_owned(),
+                Value::Integer { magnitude, .. } if *magnitude == Word::from(1) => {
+                    "a DELEGATE CALL: with the Safe's own rights".to_owned()
+                }
+                _ => format!("{}, a kind that is not known here", said(kind, value)),
+            }),
+        )
         .with([line(
             "Also pays",
             refund.map_or_else(|| "nothing".to_owned(), |it| it.text),
         )])
         .warn_if(delegated)
+        .warn_if(to_itself)
         .warn_if(paid.as_deref()),
     )
 }
@@ -109,6 +140,8 @@ pub(super) fn safe_transaction(shape: &Shape<'_, '_>, context: Context<'_>) -> O
 struct Refund {
     /// Without a gas price, nothing is paid.
     pays: bool,
+    /// True if a receiver is named.
+    is_addressed: bool,
     receiver: String,
     text: String,
 }
@@ -159,6 +192,7 @@ impl Refund {
         };
         Some(Self {
             pays,
+            is_addressed: is_set(&RECEIVER),
             text: format!(
                 "{nothing}to {receiver}: (gas used + {base}) × {price} of the smallest units of {}",
                 tokens.join(" and ")

@@ -2,7 +2,9 @@
 
 use super::{
     Context, Finding,
-    shape::{OF_TOKEN, Shape, said},
+    shape::Shape,
+    spoken::{OF_TOKEN, said},
+    swaps,
 };
 use crate::words::line;
 
@@ -71,12 +73,31 @@ fn unlimited(is_unlimited: bool) -> Option<&'static str> {
 /// (<https://docs.uniswap.org/contracts/permit2/reference/signature-transfer>).
 pub(super) fn permit2_transfer(shape: &Shape<'_, '_>, context: Context<'_>) -> Option<Finding> {
     const PERMITTED: [&str; 1] = ["permitted"];
+    /// What the spender promises for the tokens.
+    const WITNESS: [&str; 1] = ["witness"];
     let permitted = permitted(shape, &PERMITTED)?;
-    let finding = Finding::danger("Let somebody take tokens once (Permit2)", WITHOUT_ASKING)
+    let witnesses = shape.structs(&WITNESS).unwrap_or_default();
+    let order = match witnesses.as_slice() {
+        [witness] => swaps::output_order(witness, context).map(|order| {
+            shape.absorb(witness, &swaps::MEMBERS);
+            shape.tell(&WITNESS);
+            order.accounting_for(witness)
+        }),
+        _ => None,
+    };
+    let title = match order {
+        Some(_) => "Exchange tokens (an order): let somebody take yours once",
+        None => "Let somebody take tokens once",
+    };
+    let mut finding = Finding::danger(context.titled(title, "permit2"), WITHOUT_ASKING)
         .with(shape.address_rows("Who may take", &SPENDERS));
-    let finding = permitted.iter().fold(finding, listed);
+    finding = permitted.iter().fold(finding, listed);
     permitted.iter().for_each(|it| shape.adopt(it));
     shape.tell(&PERMITTED);
+    if let Some(order) = order {
+        finding.lines.extend(order.lines);
+        finding.warnings.extend(order.warnings);
+    }
     Some(finding.with(shape.until("Until", &ENDS, context)))
 }
 
@@ -86,7 +107,7 @@ pub(super) fn permit2_allowance(shape: &Shape<'_, '_>, context: Context<'_>) -> 
     const DETAILS: [&str; 1] = ["detail"];
     let details = permitted(shape, &DETAILS)?;
     let mut finding = Finding::danger(
-        "Let somebody spend tokens again and again (Permit2)",
+        context.titled("Let somebody spend tokens again and again", "permit2"),
         WITHOUT_ASKING,
     )
     .with(shape.address_rows("Who may spend", &SPENDERS));

@@ -1,57 +1,112 @@
-//! The closed list of messages that are not dangerous, each with its source and its severity.
+//! The closed list of messages that are not dangerous: what its rows say about a message. The rows
+//! themselves stand in [`rows`], each with its source.
 //!
-//! A message is on it only as a whole: `encodeType` of its primary type, every struct in it
+//! A message is on the list only as a whole: `encodeType` of its primary type, every struct in it
 //! included, to the letter. Severities are decided by what a signature under such a message has
 //! power over, not by how the message looks; a test holds every row to a vector.
 
-use openkey_protocol::message::Severity;
+use openkey_protocol::message::{Line, Severity, Warning};
 
-use super::{Context, Finding, shape::Shape, sign_in};
-use crate::typed_data::Document;
+use super::{Context, Finding, protocols, rows::ROWS, shape::Shape, sign_in, suspicion};
+use crate::{
+    typed_data::Document,
+    words::{line, warning},
+};
+
+/// Members that say an end, in messages that have one.
+const ENDS: [&str; 3] = ["deadline", "expiry", "expirationtime"];
+
+/// Looks at the values of a message: rows to show, and what is wrong.
+type Check = fn(&Shape<'_, '_>, Context<'_>) -> (Vec<Line>, Vec<Warning>);
 
 /// A message that is known not to move value or hand over control.
 #[derive(Clone, Copy)]
 pub(super) struct Known {
     /// `encodeType` of the primary type.
-    written: &'static str,
-    severity: Severity,
-    title: &'static str,
+    pub(super) written: &'static str,
+    pub(super) severity: Severity,
+    /// What it does. Names of protocols are added where the domain is theirs.
+    pub(super) title: &'static str,
     /// What to know before signing; empty where the severity is a notice.
-    why: &'static str,
+    pub(super) why: &'static str,
     /// Members that may hold a digest as a number or text, because the source says what it is.
     pub(super) digests: &'static [&'static str],
-    domain: DomainRule,
+    /// Members with a text that a person wrote: what is part of a web address in it is no digest.
+    pub(super) prose: &'static [&'static str],
+    /// Members with bytes of any length that `why` or the check speak of.
+    pub(super) bytes: &'static [&'static str],
+    /// True if the signature itself is a key, and `why` says so.
+    pub(super) makes_key: bool,
+    /// The protocol whose type it is.
+    pub(super) protocol: Option<&'static str>,
+    pub(super) domain: DomainRule,
     /// Whose account it is for: a member that nearly always holds the signer's own address.
-    actor: Option<&'static str>,
+    pub(super) actor: Option<&'static str>,
+    pub(super) check: Option<Check>,
 }
 
 /// What the domain has to be.
 #[derive(Clone, Copy)]
-enum DomainRule {
+pub(super) enum DomainRule {
     Any,
     /// This name, and no contract.
     Named(&'static str),
 }
 
 impl Known {
+    /// True if it is told by its members ([`sign_in`]), and by no row.
+    pub(super) fn is_sign_in(&self) -> bool {
+        self.written.is_empty()
+    }
+
     pub(super) fn finding(&self, document: &Document<'_>, context: Context<'_>) -> Finding {
-        if self.written.is_empty() {
+        if self.is_sign_in() {
             return sign_in::finding(document, context);
         }
-        let mut finding = Finding::new(self.severity, self.title, self.why);
+        let shape = Shape::of(&document.message);
+        let unread = suspicion::unread(&document.message, self.bytes);
+        let mut title = self.protocol.map_or_else(
+            || self.title.to_owned(),
+            |id| protocols::titled(self.title, id, &document.domain),
+        );
+        if unread.is_some() {
+            title.push_str(", with data that a person cannot read");
+        }
+        let mut finding = Finding::new(self.severity, title, self.why);
         if self.severity == Severity::Notice {
             finding.warnings.clear();
+        }
+        let stranger = self
+            .protocol
+            .and_then(|id| protocols::stranger(id, &document.domain));
+        finding = finding.also_warn(Severity::Attention, stranger.as_deref());
+        if let Some(names) = unread {
+            finding.lines.push(line("Cannot be read", names));
+            finding.warnings.push(warning(
+                Severity::Attention,
+                "It carries data for other programs. Nobody can see here what the data agrees to: it \
+                 may be a payment.",
+            ));
+        }
+        if let Some(check) = self.check {
+            let (lines, warnings) = check(&shape, context);
+            finding.lines.extend(lines);
+            finding.warnings.extend(warnings);
+        }
+        if shape.has(&ENDS) {
+            finding.lines.extend(shape.until("Until", &ENDS, context));
         }
         let Some(actor) = self.actor else {
             return finding;
         };
-        let shape = Shape::of(&document.message);
-        let is_foreign = shape
-            .addresses(&[actor])
-            .iter()
-            .any(|it| *it != context.signer);
+        let is_foreign = shape.is_of_another(&[actor], context);
+        let severity = if shape.is_of_nobody(&[actor]) {
+            Severity::Attention
+        } else {
+            Severity::Notice
+        };
         finding.with(shape.actor_rows(&[actor], context)).also_warn(
-            Severity::Notice,
+            severity,
             is_foreign.then_some(
                 "It is in the name of another address than that of your key. It counts only where \
                      that address lets your key sign for it.",
@@ -81,211 +136,13 @@ const SIGN_IN: Known = Known {
     severity: Severity::Notice,
     title: "",
     why: "",
-    // A nonce is random, and programs write it as they like.
+    // A nonce is random, and programs write it as they like; the sign-in says what it looks like.
     digests: &["nonce"],
+    prose: &[],
+    bytes: &[],
+    makes_key: false,
+    protocol: None,
     domain: DomainRule::Any,
     actor: None,
+    check: None,
 };
-
-const fn notice(written: &'static str, title: &'static str) -> Known {
-    Known {
-        written,
-        severity: Severity::Notice,
-        title,
-        why: "",
-        digests: &[],
-        domain: DomainRule::Any,
-        actor: None,
-    }
-}
-
-const fn attention(written: &'static str, title: &'static str, why: &'static str) -> Known {
-    Known {
-        written,
-        severity: Severity::Attention,
-        title,
-        why,
-        digests: &[],
-        domain: DomainRule::Any,
-        actor: None,
-    }
-}
-
-/// Proposals are digests on Snapshot; hidden choices are encrypted.
-const fn snapshot(written: &'static str) -> Known {
-    Known {
-        digests: &["proposal", "choice"],
-        domain: DomainRule::Named("snapshot"),
-        actor: Some("from"),
-        ..notice(written, "Vote on a proposal (Snapshot)")
-    }
-}
-
-/// OpenZeppelin's Governor names a proposal by a digest.
-const fn governor(written: &'static str, actor: Option<&'static str>) -> Known {
-    Known {
-        digests: &["proposalId"],
-        actor,
-        ..attention(
-            written,
-            "Vote on a proposal (Governor)",
-            "Whoever holds this signature can cast this vote for you.",
-        )
-    }
-}
-
-const fn lens(written: &'static str, title: &'static str) -> Known {
-    Known {
-        // What is published is named by its digest.
-        digests: &["contentURI", "metadataURI"],
-        ..attention(
-            written,
-            title,
-            "Whoever holds this signature can publish this in your name.",
-        )
-    }
-}
-
-/// With the member that holds the signer's own address.
-const fn of(actor: &'static str, row: Known) -> Known {
-    Known {
-        actor: Some(actor),
-        ..row
-    }
-}
-
-const fn makes_key(written: &'static str) -> Known {
-    attention(
-        written,
-        "Make a secret key for dYdX",
-        "The signature itself is a secret key: whoever gets it can trade with that account. Sign \
-         this only for dYdX.",
-    )
-}
-
-/// Every row, with the source of its type above it.
-const ROWS: [Known; 23] = [
-    // https://eips.ethereum.org/EIPS/eip-712, the specification's example
-    notice(
-        "Mail(Person from,Person to,string contents)Person(string name,address wallet)",
-        "Sign a letter (the example of EIP-712)",
-    ),
-    // https://github.com/snapshot-labs/snapshot.js, src/sign/types.ts
-    snapshot(
-        "Vote(address from,string space,uint64 timestamp,bytes32 proposal,uint32 choice,string reason,string app,string metadata)",
-    ),
-    snapshot(
-        "Vote(address from,string space,uint64 timestamp,bytes32 proposal,uint32[] choice,string reason,string app,string metadata)",
-    ),
-    snapshot(
-        "Vote(address from,string space,uint64 timestamp,bytes32 proposal,string choice,string reason,string app,string metadata)",
-    ),
-    snapshot(
-        "Vote(address from,string space,uint64 timestamp,string proposal,uint32 choice,string reason,string app,string metadata)",
-    ),
-    snapshot(
-        "Vote(address from,string space,uint64 timestamp,string proposal,uint32[] choice,string reason,string app,string metadata)",
-    ),
-    snapshot(
-        "Vote(address from,string space,uint64 timestamp,string proposal,string choice,string reason,string app,string metadata)",
-    ),
-    // https://github.com/ethereum-attestation-service/eas-sdk, src/offchain/offchain.ts, version 2
-    attention(
-        "Attest(uint16 version,bytes32 schema,address recipient,uint64 time,uint64 expirationTime,bool revocable,bytes32 refUID,bytes data,bytes32 salt)",
-        "Attest something (EAS, off chain)",
-        "Anybody can show this as your attestation. What it attests is encoded, and a person cannot \
-         read it here.",
-    ),
-    // https://github.com/farcasterxyz/hub-monorepo, packages/core/src/crypto/eip712.ts
-    of(
-        "address",
-        attention(
-            "VerificationClaim(uint256 fid,address address,bytes32 blockHash,uint8 network)",
-            "Claim an address for a Farcaster account",
-            "The Farcaster account with this number is shown as yours.",
-        ),
-    ),
-    // https://github.com/Polymarket/clob-client, src/signing/eip712.ts
-    of(
-        "address",
-        attention(
-            "ClobAuth(address address,string timestamp,uint256 nonce,string message)",
-            "Make API keys (Polymarket)",
-            "Whoever holds this signature can get API keys that trade for this account.",
-        ),
-    ),
-    // https://github.com/compound-finance/compound-protocol, GovernorBravoDelegateStorageV1
-    governor("Ballot(uint256 proposalId,uint8 support)", None),
-    // https://github.com/OpenZeppelin/openzeppelin-contracts, version 5, Governor.sol
-    governor(
-        "Ballot(uint256 proposalId,uint8 support,address voter,uint256 nonce)",
-        Some("voter"),
-    ),
-    governor(
-        "ExtendedBallot(uint256 proposalId,uint8 support,address voter,uint256 nonce,string reason,bytes params)",
-        Some("voter"),
-    ),
-    // https://eips.ethereum.org/EIPS/eip-3009
-    of(
-        "authorizer",
-        attention(
-            "CancelAuthorization(address authorizer,bytes32 nonce)",
-            "Cancel a transfer that you authorised",
-            "The authorisation with this number can no longer be used.",
-        ),
-    ),
-    // https://github.com/cowprotocol/contracts, src/ts/order.ts
-    attention(
-        "OrderCancellations(bytes[] orderUids)",
-        "Cancel orders (CoW Protocol)",
-        "The orders with these numbers are no longer carried out.",
-    ),
-    // https://github.com/dydxprotocol/v3-client, src/eth-signing/onboarding-action.ts
-    makes_key("dYdX(string action,string onlySignOn)"),
-    // https://github.com/dydxprotocol/v4-web, src/constants/wallets.ts
-    makes_key("dYdX(string action)"),
-    // https://github.com/lens-protocol/core, contracts/libraries/Constants.sol, version 1
-    lens(
-        "PostWithSig(uint256 profileId,string contentURI,address collectModule,bytes collectModuleInitData,address referenceModule,bytes referenceModuleInitData,uint256 nonce,uint256 deadline)",
-        "Publish a post (Lens)",
-    ),
-    lens(
-        "MirrorWithSig(uint256 profileId,uint256 profileIdPointed,uint256 pubIdPointed,bytes referenceModuleData,address referenceModule,bytes referenceModuleInitData,uint256 nonce,uint256 deadline)",
-        "Share somebody's post (Lens)",
-    ),
-    lens(
-        "FollowWithSig(uint256[] profileIds,bytes[] datas,uint256 nonce,uint256 deadline)",
-        "Follow profiles (Lens)",
-    ),
-    // https://github.com/lens-protocol/core, contracts/libraries/constants/Typehash.sol, version 2
-    lens(
-        "Post(uint256 profileId,string contentURI,address[] actionModules,bytes[] actionModulesInitDatas,address referenceModule,bytes referenceModuleInitData,uint256 nonce,uint256 deadline)",
-        "Publish a post (Lens)",
-    ),
-    lens(
-        "Mirror(uint256 profileId,string metadataURI,uint256 pointedProfileId,uint256 pointedPubId,uint256[] referrerProfileIds,uint256[] referrerPubIds,bytes referenceModuleData,uint256 nonce,uint256 deadline)",
-        "Share somebody's post (Lens)",
-    ),
-    lens(
-        "Follow(uint256 followerProfileId,uint256[] idsOfProfilesToFollow,uint256[] followTokenIds,bytes[] datas,uint256 nonce,uint256 deadline)",
-        "Follow profiles (Lens)",
-    ),
-];
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_row_is_there_once_and_says_why_it_needs_attention() {
-        for (at, row) in ROWS.iter().enumerate() {
-            assert!(
-                ROWS[..at].iter().all(|it| it.written != row.written),
-                "{}",
-                row.written
-            );
-            assert!(row.severity < Severity::Danger, "{}", row.written);
-            assert_eq!(row.severity == Severity::Notice, row.why.is_empty());
-        }
-    }
-}

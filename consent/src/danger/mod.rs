@@ -8,20 +8,28 @@
 mod accounts;
 mod allowances;
 mod digests;
+mod items;
+mod keys;
 mod known;
+mod named;
 mod orders;
+mod protocols;
+mod rows;
 mod shape;
 mod sign_in;
+mod spoken;
 mod suspicion;
+mod swaps;
+mod web;
 
 use std::collections::BTreeSet;
 
 use openkey_protocol::message::{Line, Severity, Warning};
 
-use self::shape::Shape;
+use self::{known::Known, shape::Shape};
 use super::{
     asker::Asker,
-    typed_data::{Document, Struct, Value},
+    typed_data::{Document, Domain, Struct, Value},
     words::warning,
 };
 
@@ -119,6 +127,9 @@ impl Finding {
 /// Where and when a shape is looked at.
 #[derive(Clone, Copy)]
 pub(super) struct Context<'c> {
+    /// `encodeType` of the primary type.
+    written: &'c str,
+    domain: &'c Domain<'c>,
     /// The contract that the domain names, which for permits is the token itself.
     contract: Option<&'c [u8; 20]>,
     /// The address whose key would sign.
@@ -136,11 +147,18 @@ impl<'c> Context<'c> {
         now_ms: i64,
     ) -> Self {
         Self {
+            written: &document.written,
+            domain: &document.domain,
             contract: document.domain.contract(),
             signer,
             asker,
             now_ms,
         }
+    }
+
+    /// A title with the name of its protocol, as far as the domain bears it out.
+    fn titled(&self, title: &str, protocol: &str) -> String {
+        protocols::titled(title, protocol, self.domain)
     }
 }
 
@@ -157,7 +175,12 @@ const FAMILIES: [&[Rule]; 4] = [
         allowances::item_permit,
         allowances::operator_approval,
     ],
-    &[orders::item_order, orders::token_order],
+    &[
+        items::item_order,
+        swaps::output_order,
+        orders::token_order,
+        swaps::outcome_order,
+    ],
     &[accounts::code_authorization, accounts::delegation],
     &[
         accounts::safe_transaction,
@@ -191,30 +214,54 @@ pub(super) fn judge(document: &Document<'_>, context: Context<'_>) -> Judgement 
             findings.push(known.finding(document, context));
         }
         None => {
+            // Structs that are told about as part of another.
+            let mut absorbed = BTreeSet::new();
             visit(message, &mut |value| {
+                if absorbed.contains(&place(value)) {
+                    explained.insert(place(value));
+                    return;
+                }
+                let is_outermost = core::ptr::eq(value, message);
                 let shape = Shape::of(value);
-                let found = by_shape(&shape, context);
+                let named = is_outermost
+                    .then(|| named::find(document, &shape))
+                    .flatten();
+                let found = named.map_or_else(|| by_shape(&shape, context), |it| vec![it]);
                 if !found.is_empty() {
                     explained.insert(place(value));
+                    absorbed.extend(shape.absorbed());
                     shown.extend(shape.shown_values());
-                } else if core::ptr::eq(value, message) {
+                } else if is_outermost {
                     findings.push(unknown(message));
                 }
                 findings.extend(found);
             });
         }
     }
+    let is_explained = |it: &Struct<'_>| explained.contains(&place(it));
+    let is_shown = |it: &Value<'_>| shown.contains(&place(it));
     findings.extend(suspicion::permit2(&document.domain, message));
+    let kind = match &known {
+        Some(known) if known.makes_key => keys::Kind::MakesKey,
+        Some(_) => keys::Kind::Harmless,
+        None if is_explained(message) => keys::Kind::Explained,
+        None => keys::Kind::Unknown,
+    };
+    findings.extend(keys::made(document, kind));
     if known.is_none() {
-        let is_explained = |it: &Struct<'_>| explained.contains(&place(it));
         findings.extend(suspicion::by_name(message, is_explained));
-        findings.extend(suspicion::opaque(message));
+        findings.extend(suspicion::opaque(message, is_explained));
     }
-    let digests: &[&str] = known.as_ref().map_or(&[], |it| it.digests);
-    findings.extend(suspicion::digest(document, digests));
-    findings.extend(suspicion::unlimited(message, |it| {
-        shown.contains(&place(it))
-    }));
+    if !known.as_ref().is_some_and(Known::is_sign_in) {
+        findings.extend(web::another_site(&document.domain, context));
+    }
+    findings.extend(suspicion::digest(
+        document,
+        known.as_ref(),
+        is_explained,
+        is_shown,
+    ));
+    findings.extend(suspicion::unlimited(message, is_shown));
     findings.dedup();
     let title = title(&findings);
     let more = keep_worst(&mut findings);

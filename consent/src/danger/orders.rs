@@ -7,11 +7,15 @@ use openkey_protocol::message::Line;
 
 use super::{
     Context, Finding,
-    shape::{OF_TOKEN, Shape, is_zero, said, token_text},
+    shape::Shape,
+    spoken::{OF_TOKEN, is_zero, said, token_text},
 };
-use crate::{typed_data::Value, words::line};
+use crate::{
+    typed_data::{Type, Value},
+    words::{amount, line},
+};
 
-const ENDS: [&str; 9] = [
+pub(super) const ENDS: [&str; 9] = [
     "deadline",
     "expiry",
     "expiration",
@@ -37,18 +41,18 @@ const MAKERS: [&str; 10] = [
 ];
 /// Who alone may take an order; the zero address stands for anybody.
 const TAKERS: [&str; 3] = ["taker", "takeraddress", "buyer"];
-const RECEIVERS: [&str; 4] = ["receiver", "recipient", "to", "beneficiary"];
-const ANY_TIME: &str = "Whoever holds this signature can make this exchange happen until it ends, \
+pub(super) const RECEIVERS: [&str; 4] = ["receiver", "recipient", "to", "beneficiary"];
+pub(super) const ANY_TIME: &str = "Whoever holds this signature can make this exchange happen until it ends, \
                         without asking again. Check what you receive.";
 /// Whose side is whose is the program's to say, if another account is the maker.
-const OF_ANOTHER: &str = "The order names another account as the one who makes it. A program may \
+pub(super) const OF_ANOTHER: &str = "The order names another account as the one who makes it. A program may \
                           still take it for an order of your key; then both sides are the other way \
                           round.";
-const NOTHING: &str = "You receive nothing for what you give.";
+pub(super) const NOTHING: &str = "You receive nothing for what you give.";
 
 /// Where the key stands in an order.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Party {
+pub(super) enum Party {
     Maker,
     Taker,
     /// The order is another account's.
@@ -57,7 +61,7 @@ enum Party {
 
 impl Party {
     /// Without a maker by name, the maker is whoever signs.
-    fn of(shape: &Shape<'_, '_>, context: Context<'_>) -> Self {
+    pub(super) fn of(shape: &Shape<'_, '_>, context: Context<'_>) -> Self {
         let makers = shape.addresses(&MAKERS);
         if makers.is_empty() || makers.contains(&context.signer) {
             Self::Maker
@@ -69,8 +73,8 @@ impl Party {
     }
 }
 
-/// Maker, taker and receiver, with a note where they are not the key.
-fn parties(shape: &Shape<'_, '_>, context: Context<'_>) -> Vec<Line> {
+/// Maker and taker, with a note where they are not the key.
+pub(super) fn parties(shape: &Shape<'_, '_>, context: Context<'_>) -> Vec<Line> {
     let mut lines = shape.actor_rows(&MAKERS, context);
     lines.extend(
         shape.rows("Who may take it", &TAKERS, |kind, value| match value {
@@ -83,6 +87,15 @@ fn parties(shape: &Shape<'_, '_>, context: Context<'_>) -> Vec<Line> {
     );
     lines
 }
+
+/// What is paid on top of what is given, or taken from what is received.
+const FEES: [&str; 5] = [
+    "feeamount",
+    "takertokenfeeamount",
+    "makerfee",
+    "takerfee",
+    "fee",
+];
 
 /// Names of what is given and received: contract and amount of each.
 struct Sides {
@@ -188,11 +201,19 @@ pub(super) fn token_order(shape: &Shape<'_, '_>, context: Context<'_>) -> Option
         Value::Address(to) if is_zero(to) => "the maker (zero address)".to_owned(),
         _ => said(kind, value),
     });
+    let fees = shape.list("Fee", &FEES, |kind, value| match (kind, value) {
+        (Type::Uint(bits), Value::Integer { magnitude, .. }) => {
+            amount(magnitude, *bits, OF_TOKEN).0
+        }
+        _ => said(kind, value),
+    });
     Some(
         finding
+            .with(fees)
             .with(received)
             .with(parties(shape, context))
-            .with(shape.until("Until", &ENDS, context)),
+            .with(shape.until("Until", &ENDS, context))
+            .warn_if(shape.is_unlimited(&FEES).then_some("The fee is unlimited.")),
     )
 }
 
@@ -217,104 +238,4 @@ fn exchange(finding: Finding, give: &Leg, get: &Leg, elsewhere: &[String]) -> Fi
         .with([line("You give", &give.says), line("You receive", receives)])
         .warn_if(give.is_unlimited.then_some("What you give is unlimited."))
         .warn_if(is_nothing.then_some(NOTHING))
-}
-
-/// Seaport's `OrderComponents` (<https://github.com/ProjectOpenSea/seaport>): lists of what is
-/// offered and what has to be paid for it, each part of it to a recipient of its own.
-pub(super) fn item_order(shape: &Shape<'_, '_>, context: Context<'_>) -> Option<Finding> {
-    const OFFER: [&str; 1] = ["offer"];
-    const CONSIDERATION: [&str; 1] = ["consideration"];
-    let offer = shape.structs(&OFFER)?;
-    let consideration = shape.structs(&CONSIDERATION)?;
-    let party = Party::of(shape, context);
-    let gives = match party {
-        Party::Maker => "You give",
-        Party::Taker | Party::Neither => "The offerer gives",
-    };
-    let given = offer.iter().map(|item| line(gives, self::item(item)));
-    let mut received = Vec::new();
-    let mut is_nothing = true;
-    for item in &consideration {
-        let what = self::item(item);
-        let to = item.addresses(&RECEIVERS);
-        received.push(if to.is_empty() {
-            line("Has to be paid", format!("{what}, to nobody that is named"))
-        } else if to.iter().all(|to| *to == context.signer) {
-            is_nothing &= !is_something(item);
-            line("You receive", what)
-        } else {
-            let to: Vec<String> = to.into_iter().map(eip55).collect();
-            let to = to.join(" and ");
-            line("Goes to others", format!("{what}, to {to}"))
-        });
-    }
-    if is_nothing {
-        received.push(line("You receive", "Nothing that is sure"));
-    }
-    shape.tell(&OFFER);
-    shape.tell(&CONSIDERATION);
-    let finding = Finding::danger("Sell or buy items (a marketplace order)", ANY_TIME)
-        .with(given)
-        .with(received);
-    let finding = offer
-        .iter()
-        .chain(&consideration)
-        .fold(finding, Finding::accounting_for);
-    Some(
-        finding
-            .with(parties(shape, context))
-            .with(shape.begins(&["starttime"], context))
-            .with(shape.until("Until", &ENDS, context))
-            .warn_if(is_nothing.then_some(NOTHING))
-            .warn_if((party != Party::Maker).then_some(OF_ANOTHER)),
-    )
-}
-
-const AMOUNTS: [&str; 3] = ["startamount", "endamount", "amount"];
-
-/// True if an amount is said and none is zero, at the beginning or at the end.
-fn is_something(item: &Shape<'_, '_>) -> bool {
-    let amounts = item.uints(&AMOUNTS);
-    !amounts.is_empty() && amounts.iter().all(|(it, _)| it.bits() > 0)
-}
-
-/// One item: its kind by Seaport's `ItemType`, its contract, its number, how many.
-fn item(item: &Shape<'_, '_>) -> String {
-    const TOKENS: [&str; 1] = ["token"];
-    const NUMBERS: [&str; 3] = ["identifierorcriteria", "identifier", "tokenid"];
-    const KINDS: [&str; 1] = ["itemtype"];
-    for names in [&TOKENS[..], &NUMBERS, &KINDS, &AMOUNTS, &RECEIVERS] {
-        item.tell(names);
-    }
-    let first = |names: &[&str]| item.uints(names).first().map(|(number, _)| **number);
-    let kind = match first(&KINDS).and_then(|kind| kind.to_u64()) {
-        Some(0) => "coin",
-        Some(1) => "token",
-        Some(2 | 3) => "item",
-        Some(4 | 5) => "ANY item (or one of a list)",
-        _ => "asset",
-    };
-    let number = first(&NUMBERS)
-        .filter(|number| number.bits() > 0)
-        .map_or_else(String::new, |number| format!(" number {number}"));
-    let tokens = item.addresses(&TOKENS).into_iter();
-    let tokens: Vec<String> = tokens.map(|it| token_text(Some(it))).collect();
-    let mut amounts: Vec<String> = item
-        .uints(&AMOUNTS)
-        .iter()
-        .map(|(amount, _)| amount.to_string())
-        .collect();
-    amounts.dedup();
-    let amount = match amounts.as_slice() {
-        [] => "an amount that is not said".to_owned(),
-        [amount] => amount.clone(),
-        [start, end] => format!("from {start} to {end}"),
-        several => format!("one of {}", several.join(" and ")),
-    };
-    let token = if tokens.is_empty() {
-        token_text(None)
-    } else {
-        tokens.join(" and ")
-    };
-    format!("{amount} × {kind}{number} of {token}")
 }

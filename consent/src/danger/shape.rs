@@ -4,27 +4,21 @@
 use core::cell::RefCell;
 use std::collections::BTreeSet;
 
-use openkey_capability::address::eip55;
+use openkey_capability::address::{Capitals, eip55, parse_address};
 use openkey_protocol::message::Line;
 
-use super::{Context, place};
+use super::{
+    Context, place,
+    spoken::{COUNTERS, end, folded, said, token_text},
+};
 use crate::{
     typed_data::{Struct, Type, Value},
     word::Word,
-    words::{Size, amount, line, quoted, unix_seconds},
+    words::{Size, amount, line, unix_seconds},
 };
 
-/// Members that only tell one signature from another.
-const COUNTERS: [&str; 4] = ["nonce", "salt", "counter", "usernonce"];
 /// Most values of one list that are repeated in the rows above the fields.
 const MAX_LISTED: usize = 8;
-/// In seconds since 1970, September 2001: numbers below count something else, or ended long ago.
-const FIRST_TIME: u64 = 1_000_000_000;
-/// What an amount of a token counts. How many of them are a whole token is the token's own affair.
-pub(super) const OF_TOKEN: &str = "of the token's smallest units";
-/// What an amount of a chain's own coin counts.
-pub(super) const OF_COIN: &str = "of the smallest units of the chain's own coin";
-
 /// A member of a struct.
 struct Item<'v, 's> {
     /// Its name in lower case without underscores, since authors spell one name in several ways.
@@ -47,6 +41,8 @@ impl Item<'_, '_> {
 /// A struct, looked at as a whole. Members of one meaning are shown together: a program may take any
 /// of them.
 pub(super) struct Shape<'v, 's> {
+    /// Where the struct is.
+    origin: *const (),
     members: Vec<Item<'v, 's>>,
     /// Places of the members that a row shows.
     shown: RefCell<BTreeSet<usize>>,
@@ -54,6 +50,8 @@ pub(super) struct Shape<'v, 's> {
     shared: RefCell<Vec<String>>,
     /// Where values are that rows show of structs inside.
     inner: RefCell<Vec<*const ()>>,
+    /// Where structs inside are whose every member is told of as part of this one.
+    absorbed: RefCell<Vec<*const ()>>,
 }
 
 impl<'v, 's> Shape<'v, 's> {
@@ -68,10 +66,12 @@ impl<'v, 's> Shape<'v, 's> {
             })
             .collect();
         Self {
+            origin: place(value),
             members,
             shown: RefCell::default(),
             shared: RefCell::default(),
             inner: RefCell::default(),
+            absorbed: RefCell::default(),
         }
     }
 
@@ -136,6 +136,13 @@ impl<'v, 's> Shape<'v, 's> {
     pub(super) fn uints(&self, names: &[&str]) -> Vec<(&'v Word, u32)> {
         self.all(names, |kind, value| match (kind, value) {
             (Type::Uint(bits), Value::Integer { magnitude, .. }) => Some((magnitude, *bits)),
+            _ => None,
+        })
+    }
+
+    pub(super) fn texts(&self, names: &[&str]) -> Vec<&'v str> {
+        self.all(names, |_, value| match value {
+            Value::String(text) => Some(text.as_str()),
             _ => None,
         })
     }
@@ -284,15 +291,30 @@ impl<'v, 's> Shape<'v, 's> {
 
     /// Rows of whose account acts, with a note if it is not that of the key.
     pub(super) fn actor_rows(&self, names: &[&str], context: Context<'_>) -> Vec<Line> {
-        self.rows("Acts for", names, |kind, value| match value {
-            Value::Address(actor) if actor == context.signer => {
-                format!("{}, the address of your key", eip55(actor))
+        self.rows("Acts for", names, |kind, value| {
+            match address(value).filter(|_| matches!(kind, Type::Address | Type::String)) {
+                Some(actor) if actor == *context.signer => {
+                    format!("{}, the address of your key", eip55(&actor))
+                }
+                Some(actor) => {
+                    format!("{}, which is NOT the address of your key", eip55(&actor))
+                }
+                None => said(kind, value),
             }
-            Value::Address(actor) => {
-                format!("{}, which is NOT the address of your key", eip55(actor))
-            }
-            _ => said(kind, value),
         })
+    }
+
+    /// True if a member under these names holds anything but the address of the key.
+    pub(super) fn is_of_another(&self, names: &[&str], context: Context<'_>) -> bool {
+        self.all(names, |_, value| Some(address(value)))
+            .iter()
+            .any(|it| *it != Some(*context.signer))
+    }
+
+    /// True if a member under these names holds no address, such as a text with words.
+    pub(super) fn is_of_nobody(&self, names: &[&str]) -> bool {
+        let addresses = self.all(names, |_, value| Some(address(value)));
+        addresses.contains(&None)
     }
 
     /// Members that no row shows, one row; those that only count are left out.
@@ -332,6 +354,21 @@ impl<'v, 's> Shape<'v, 's> {
     /// Takes note of what is told about a struct inside this one.
     pub(super) fn adopt(&self, inner: &Self) {
         self.inner.borrow_mut().extend(inner.shown_values());
+        self.absorbed.borrow_mut().extend(inner.absorbed.take());
+    }
+
+    /// Takes note that a struct inside this one is told about as a whole, if it has no members but
+    /// these: it needs no words of its own. With any other member, it is judged by itself as well.
+    pub(super) fn absorb(&self, inner: &Self, names: &[&str]) {
+        if inner.has_only(names) {
+            self.absorbed.borrow_mut().push(inner.origin);
+        }
+        self.adopt(inner);
+    }
+
+    /// Where the structs inside are that are told about as part of this one.
+    pub(super) fn absorbed(&self) -> Vec<*const ()> {
+        self.absorbed.take()
     }
 }
 
@@ -346,60 +383,11 @@ fn single_values<'v, 's>(kind: &'v Type, value: &'v Value<'s>) -> Vec<(&'v Type,
     }
 }
 
-/// A value as it is, on one line.
-pub(super) fn said(_: &Type, value: &Value<'_>) -> String {
+/// An address, or a text that is one.
+fn address(value: &Value<'_>) -> Option<[u8; 20]> {
     match value {
-        Value::Bool(true) => "yes".to_owned(),
-        Value::Bool(false) => "no".to_owned(),
-        Value::Address(address) => eip55(address),
-        Value::Integer {
-            negative,
-            magnitude,
-        } => format!("{}{magnitude}", if *negative { "−" } else { "" }),
-        Value::Bytes(bytes) => format!("0x{}", hex::encode(bytes)),
-        Value::String(text) => quoted(text),
-        Value::Array(_) | Value::Struct(_) => "several fields, all of them below".to_owned(),
-        Value::Absent => "nothing".to_owned(),
+        Value::Address(address) => Some(*address),
+        Value::String(text) => parse_address(text, Capitals::CheckedOrLower).ok(),
+        _ => None,
     }
-}
-
-/// The last moment. What a number counts is for the contract to say: nearly all count seconds.
-fn end(kind: &Type, value: &Value<'_>, context: Context<'_>) -> String {
-    let (Type::Uint(_), Value::Integer { magnitude, .. }) = (kind, value) else {
-        return said(kind, value);
-    };
-    match magnitude.to_u64() {
-        Some(0) => "0, which some contracts take as no end".to_owned(),
-        Some(early) if early < FIRST_TIME => {
-            format!("{magnitude}, which counts something else than seconds, or is long past")
-        }
-        _ => unix_seconds(magnitude, context.now_ms),
-    }
-}
-
-/// An address as a line.
-pub(super) fn address_line(label: &str, address: &[u8; 20]) -> Line {
-    line(label, eip55(address))
-}
-
-/// True for the zero address.
-pub(super) fn is_zero(address: &[u8; 20]) -> bool {
-    address.iter().all(|byte| *byte == 0)
-}
-
-/// A token in words; the zero address stands for the chain's own coin.
-pub(super) fn token_text(token: Option<&[u8; 20]>) -> String {
-    match token {
-        None => "Not said".to_owned(),
-        Some(token) if is_zero(token) => "the chain's own coin (zero address)".to_owned(),
-        Some(token) => eip55(token),
-    }
-}
-
-/// A member's name in lower case without underscores.
-pub(super) fn folded(name: &str) -> String {
-    name.chars()
-        .filter(|c| *c != '_')
-        .map(|c| c.to_ascii_lowercase())
-        .collect()
 }

@@ -6,9 +6,9 @@ use openkey_capability::{
     siwe::Timestamp,
     uri::{parse_authority, parse_uri},
 };
-use openkey_protocol::message::Severity;
+use openkey_protocol::message::{Severity, Warning};
 
-use super::{Context, Finding};
+use super::{Context, Finding, digests::held_by_text, web::Site};
 use crate::{
     asker,
     typed_data::{Document, Type, Value},
@@ -55,12 +55,12 @@ impl<'d> SignIn<'d> {
             })
     }
 
-    fn chain(&self) -> Option<&'d Word> {
+    fn number(&self, name: &str) -> Option<&'d Word> {
         self.document
             .message
             .members()
             .find_map(|(member, value)| match value {
-                Value::Integer { magnitude, .. } if member.name == "chainId" => Some(magnitude),
+                Value::Integer { magnitude, .. } if member.name == name => Some(magnitude),
                 _ => None,
             })
     }
@@ -70,7 +70,9 @@ impl<'d> SignIn<'d> {
 pub(super) fn finding(document: &Document<'_>, context: Context<'_>) -> Finding {
     let sign_in = SignIn { document };
     let domain = sign_in.text("domain");
-    let site = domain.filter(|it| is_site(it));
+    let named = document.domain.name().and_then(Site::named);
+    let named = named.filter(Site::is_plain).map(|it| it.at);
+    let site = domain.map_or(named, Some).filter(|it| is_site(it));
     let title = site.map_or_else(
         || "Sign in, with a typed message".to_owned(),
         |site| {
@@ -90,7 +92,7 @@ pub(super) fn finding(document: &Document<'_>, context: Context<'_>) -> Finding 
 }
 
 /// The nonce is one word: it is the only member that may be anything, and words in it would be
-/// signed as if they were agreed to.
+/// signed as if they were agreed to. What it looks like beside a random number is told.
 fn check_nonce(sign_in: &SignIn<'_>, finding: &mut Finding) {
     /// Longer than any random number that programs use, in bytes.
     const MOST: usize = 128;
@@ -98,7 +100,8 @@ fn check_nonce(sign_in: &SignIn<'_>, finding: &mut Finding) {
         let is_part = |it: u8| it.is_ascii_alphanumeric() || b"-_.:+/=".contains(&it);
         nonce.len() <= MOST && nonce.bytes().all(is_part)
     };
-    if let Some(nonce) = sign_in.text("nonce").filter(|it| !is_word(it)) {
+    let text = sign_in.text("nonce");
+    if let Some(nonce) = text.filter(|it| !is_word(it)) {
         finding.warnings.push(warning(
             Severity::Danger,
             format!(
@@ -106,6 +109,64 @@ fn check_nonce(sign_in: &SignIn<'_>, finding: &mut Finding) {
                 quoted(nonce)
             ),
         ));
+    }
+    let number = sign_in.number("nonce");
+    let looks = text.map_or_else(|| number.and_then(number_looks), text_looks);
+    match looks {
+        Some(Looks::Address) => {
+            finding
+                .lines
+                .push(line("Nonce", "has the form of an address"));
+            finding.warnings.push(warning(
+                Severity::Attention,
+                "What it calls a random number (nonce) has the form of an address. A program may take \
+                 it for the account or key that is let in.",
+            ));
+        }
+        Some(Looks::Digest) => {
+            finding.lines.push(line(
+                "Nonce",
+                "a value of 256 bits or more, the size of a random number, a key or a digest",
+            ));
+            finding.warnings.push(warning(
+                Severity::Notice,
+                "Its random number (nonce) is as long as a key or digest, and nobody can see here \
+                 whether it is one.",
+            ));
+        }
+        None => {}
+    }
+}
+
+/// What a nonce may be beside a random number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Looks {
+    Address,
+    Digest,
+}
+
+fn text_looks(nonce: &str) -> Option<Looks> {
+    let digits = nonce
+        .strip_prefix("0x")
+        .or_else(|| nonce.strip_prefix("0X"))
+        .unwrap_or(nonce);
+    if digits.len() == 40 && digits.bytes().all(|it| it.is_ascii_hexdigit()) {
+        return Some(Looks::Address);
+    }
+    // Addresses of other chains and of contracts on them are as long, too.
+    let number = Word::from_decimal(nonce).as_ref().and_then(number_looks);
+    number.or_else(|| held_by_text(nonce).map(|_| Looks::Digest))
+}
+
+fn number_looks(nonce: &Word) -> Option<Looks> {
+    /// Bits of an address; one with 24 zeros in front takes long to find.
+    const ADDRESS: core::ops::RangeInclusive<u32> = 137..=160;
+    /// More than any random number of a program that means a number.
+    const LARGE: u32 = 176;
+    match nonce.bits() {
+        bits if ADDRESS.contains(&bits) => Some(Looks::Address),
+        bits if bits > LARGE => Some(Looks::Digest),
+        _ => None,
     }
 }
 
@@ -173,12 +234,33 @@ fn check_site(sign_in: &SignIn<'_>, context: Context<'_>, finding: &mut Finding)
             }
         }
     }
-    if domain.is_none() && sign_in.text("uri").is_none() {
+    let name = sign_in.document.domain.name();
+    let named = name.and_then(Site::named);
+    if domain.is_none() && sign_in.text("uri").is_none() && named.is_none() {
         finding.warnings.push(warning(
-            Severity::Notice,
-            "It names no site: whichever site uses this form of sign-in may take it.",
+            Severity::Attention,
+            "It names no site: whichever site uses this form of sign-in may take it, and the one that \
+             asks may sign in there as you.",
         ));
     }
+    if let (Some(name), Some(site)) = (name, named) {
+        finding.warnings.extend(check_name(name, &site, context));
+    }
+}
+
+/// A request that calls itself by the name of a site is for that site.
+fn check_name(name: &str, site: &Site<'_>, context: Context<'_>) -> Option<Warning> {
+    if site.is_plain() {
+        return asker::foreign(context.asker, site.scheme, site.at);
+    }
+    Some(warning(
+        Severity::Danger,
+        format!(
+            "It calls itself {}, which reads like a site, and no browser could be at a site of this \
+             name.",
+            quoted(name)
+        ),
+    ))
 }
 
 /// Times are written as in EIP-4361, and the sign-in has not ended.
@@ -238,7 +320,7 @@ fn check_times(sign_in: &SignIn<'_>, now_ms: i64, finding: &mut Finding) {
 
 /// The chain is one, and the same as that of the domain.
 fn check_chain(sign_in: &SignIn<'_>, finding: &mut Finding) {
-    let Some(chain) = sign_in.chain() else {
+    let Some(chain) = sign_in.number("chainId") else {
         return;
     };
     let text = if chain.to_u64().is_none_or(|it| it == 0) {

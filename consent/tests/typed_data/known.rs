@@ -51,7 +51,7 @@ pub(super) fn known() -> Vec<Known> {
             ],
         ),
         (
-            "Let somebody spend tokens again and again (Permit2)",
+            "Let somebody spend tokens again and again (says it is Permit2)",
             vec![
                 "PermitSingle(PermitDetails details,address spender,uint256 sigDeadline)",
                 "PermitDetails(address token,uint160 amount,uint48 expiration,uint48 nonce)",
@@ -64,7 +64,7 @@ pub(super) fn known() -> Vec<Known> {
             ],
         ),
         (
-            "Let somebody spend tokens again and again (Permit2)",
+            "Let somebody spend tokens again and again (says it is Permit2)",
             vec![
                 "PermitBatch(PermitDetails[] details,address spender,uint256 sigDeadline)",
                 "PermitDetails(address token,uint160 amount,uint48 expiration,uint48 nonce)",
@@ -73,7 +73,7 @@ pub(super) fn known() -> Vec<Known> {
             vec![("How much", "5 of the token's smallest units")],
         ),
         (
-            "Let somebody take tokens once (Permit2)",
+            "Let somebody take tokens once (says it is Permit2)",
             vec![
                 "PermitWitnessTransferFrom(TokenPermissions permitted,address spender,uint256 nonce,uint256 deadline,Witness witness)",
                 "TokenPermissions(address token,uint256 amount)",
@@ -83,7 +83,7 @@ pub(super) fn known() -> Vec<Known> {
             vec![("How much", "1,234,567 of"), ("Who may take", "0x0000")],
         ),
         (
-            "Let somebody take tokens once (Permit2)",
+            "Let somebody take tokens once (says it is Permit2)",
             vec![
                 "PermitBatchTransferFrom(TokenPermissions[] permitted,address spender,uint256 nonce,uint256 deadline)",
                 "TokenPermissions(address token,uint256 amount)",
@@ -167,7 +167,7 @@ pub(super) fn known() -> Vec<Known> {
             vec![("You give", "5 of"), ("You receive", "6 of")],
         ),
         (
-            "Approve a transaction of a Safe",
+            "Approve a DELEGATE CALL of a Safe, which can take it over, and who would get a refund",
             vec![
                 "SafeTx(address to,uint256 value,bytes data,uint8 operation,uint256 safeTxGas,uint256 baseGas,uint256 gasPrice,address gasToken,address refundReceiver,uint256 nonce)",
             ],

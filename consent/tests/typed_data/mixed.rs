@@ -14,7 +14,7 @@ static PROTOCOLS: LazyLock<Vec<Value>> = LazyLock::new(protocols);
 /// Messages of protocols, dangerous and harmless.
 fn protocols() -> Vec<Value> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("vectors/typed_data");
-    ["severities.json", "told.json"]
+    ["severities.json", "told.json", "apps.json"]
         .into_iter()
         .flat_map(|name| {
             let text = fs::read_to_string(folder.join(name)).unwrap();
