@@ -26,7 +26,7 @@ pub(crate) fn foreign(asker: Asker<'_>, scheme: Option<&str>, domain: &str) -> O
     let is_own = |origin: &str| is_of(origin, scheme, domain);
     let text = match asker {
         Asker::Page(origin) | Asker::Site(origin) if is_own(origin) => return None,
-        Asker::Page(origin) | Asker::Site(origin) if is_unencrypted(origin, domain, &is_own) => {
+        Asker::Page(origin) | Asker::Site(origin) if is_unencrypted(origin, domain, is_own) => {
             format!(
                 "This signs you in to {domain} by an encrypted connection (https), but the site that asks \
                  is {}, without encryption: somebody on the way could be the one who asks, and act there \

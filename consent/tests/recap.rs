@@ -276,10 +276,7 @@ fn d16_who_gets_it_and_until_when_is_told() {
         .summary
     };
     let plain = to(SESSION);
-    assert_eq!(
-        (worst(&plain), plain.confirm),
-        (Some(Severity::Attention), false)
-    );
+    assert_eq!(worst(&plain), Some(Severity::Attention));
     let (_, id) = SESSION.rsplit_once(':').unwrap();
     assert_eq!(worst(&to(&format!("{SESSION}#{id}"))), worst(&plain));
     warns(

@@ -155,9 +155,7 @@ fn is_app(name: &str, has_more: bool) -> bool {
     };
     let least = if has_more { 2 } else { 3 };
     let is_domain = |it: &&str| it.len() > 1 && it.bytes().all(|it| it.is_ascii_alphabetic());
-    parts.len() >= least
-        && parts.iter().all(|it| is_part(it))
-        && parts.first().is_some_and(is_domain)
+    parts.len() >= least && parts.iter().all(is_part) && parts.first().is_some_and(is_domain)
 }
 
 /// True if a name is the site's in reverse, or longer than it by whole parts. A shorter one is that of
