@@ -108,20 +108,24 @@ pub(crate) fn folded(text: &str) -> (String, Runs) {
     let lines: Vec<Line<'_>> = text.split('\n').map(Line::of).collect();
     let mut rest = lines.as_slice();
     while let Some(first) = rest.first() {
+        // Counted one after the other: a run that was counted is folded, or it is short.
         let count = |is: &dyn Fn(&Line<'_>) -> bool| rest.iter().take_while(|it| is(it)).count();
         let blank = count(&|line| line.is_blank);
-        let equal = count(&|line| line.text == first.text);
-        let wordless = count(&|line| !line.has_words);
         let folded = if blank > MAX_BLANK_LINES {
             runs.blank_lines = runs.blank_lines.max(blank);
             shown.push(note(blank, "blank lines"));
             blank
-        } else if blank == 0 && equal > MAX_EQUAL_LINES {
+        } else if blank == 0
+            && let equal = count(&|line| line.text == first.text)
+            && equal > MAX_EQUAL_LINES
+        {
             runs.equal_lines = runs.equal_lines.max(equal);
             shown.push(line(first.text, &mut runs));
             shown.push(note(equal - 1, "more lines like this one"));
             equal
-        } else if wordless > MAX_WORDLESS_LINES {
+        } else if let wordless = count(&|line| !line.has_words)
+            && wordless > MAX_WORDLESS_LINES
+        {
             runs.wordless_lines = runs.wordless_lines.max(wordless);
             shown.push(note(wordless, "lines without words"));
             wordless

@@ -22,6 +22,7 @@ mod refusal;
 mod siwe;
 mod text;
 mod typed_data;
+mod unreadable;
 mod word;
 mod words;
 

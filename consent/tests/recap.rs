@@ -1,6 +1,8 @@
 //! Sign-ins that hand out permissions: told whole, or refused.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)] // a failing test says where
 
+#[path = "recap/beyond.rs"]
+mod beyond;
 #[path = "recap/names.rs"]
 mod names;
 #[path = "recap/random.rs"]
@@ -274,9 +276,9 @@ fn d16_who_gets_it_and_until_when_is_told() {
         .summary
     };
     let plain = to(SESSION);
-    assert_eq!((worst(&plain), plain.confirm), (None, false));
+    assert_eq!(worst(&plain), Some(Severity::Attention));
     let (_, id) = SESSION.rsplit_once(':').unwrap();
-    assert_eq!(worst(&to(&format!("{SESSION}#{id}"))), None);
+    assert_eq!(worst(&to(&format!("{SESSION}#{id}"))), worst(&plain));
     warns(
         &to(&format!("{SESSION}#z6Mk")),
         Severity::Attention,

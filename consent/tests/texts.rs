@@ -78,14 +78,7 @@ fn e12_encoded_transactions_and_preimages_are_texts_with_a_second_confirmation()
 
 #[test]
 fn ordinary_texts_need_no_confirmation() {
-    for ordinary in [
-        "Hello World",
-        "cafe",
-        "0x12",
-        "1901",
-        "deadbeef",
-        "Order 66 at 12:30",
-    ] {
+    for ordinary in ["Hello World", "cafe", "deadbeef", "Order 66 at 12:30"] {
         let request = text(ordinary).unwrap();
         assert_eq!(
             (worst(&request), request.summary.confirm),
@@ -238,8 +231,8 @@ fn c2_runs_that_push_words_out_of_sight_are_told_and_folded() {
     ] {
         let request = text(&format!("Hello{run}and pay everything")).unwrap();
         assert_eq!(worst(&request), Some(Severity::Attention), "{told}");
-        let said = &request.summary.warnings[0].text;
-        assert!(said.contains(told), "{said}");
+        let mut warnings = request.summary.warnings.iter();
+        assert!(warnings.any(|it| it.text.contains(told)), "{told}");
         let shown = request.summary.text.unwrap();
         assert!(shown.len() < 100 && shown.ends_with("and pay everything"));
         assert!(shown.contains(told), "{shown}");

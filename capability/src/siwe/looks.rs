@@ -52,6 +52,13 @@ pub fn mentions_recap(text: &str) -> bool {
         || letters(text).contains(RECAP_SENTENCE)
 }
 
+/// A text as its words are compared: lower case, plain Latin letters for those that look alike, no
+/// accents, and nothing that does not show.
+#[must_use]
+pub fn plain_letters(text: &str) -> String {
+    visible(text).collect()
+}
+
 /// Every line break that some program honours.
 const fn is_line_break(c: char) -> bool {
     matches!(

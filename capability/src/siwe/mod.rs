@@ -12,7 +12,7 @@ mod parse;
 mod time;
 
 pub use error::{Field, SiweError};
-pub use looks::{looks_like_siwe, mentions_recap};
+pub use looks::{looks_like_siwe, mentions_recap, plain_letters};
 pub use message::{Fields, Message};
 pub use time::Timestamp;
 

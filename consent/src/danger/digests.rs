@@ -1,7 +1,7 @@
 //! Digests that are written as something else: a program can take such a value for the approval of
 //! something that nobody is shown.
 
-use crate::{typed_data::Value, word::Word};
+use crate::{typed_data::Value, unreadable::find, word::Word};
 
 /// How plainly a value holds a digest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -15,12 +15,6 @@ pub(super) enum Held {
 /// Bits of the greatest number that stands for itself: more than an address has (160) and than any
 /// amount has (128). That a digest is smaller than this by chance takes 2^80 attempts.
 const GREATEST: u32 = 176;
-/// Decimal digits of the least number with more bits.
-const DECIMAL: usize = 54;
-/// Hexadecimal digits of 32 bytes.
-const HEX: usize = 64;
-/// Characters of 32 bytes in base64 without padding, the shortest of the common alphabets.
-const BASE64: usize = 43;
 
 /// Whether a value is or holds a digest written as a number or text.
 pub(super) fn held(value: &Value<'_>) -> Option<Held> {
@@ -37,61 +31,14 @@ fn is_digest(number: &Word) -> bool {
     number.bits() > GREATEST && !number.is_all_ones(number.bits())
 }
 
-/// Whether a text is a digest, or holds one.
+/// Whether a text is a digest, or holds one: by the same rules as texts that are signed themselves.
 pub(super) fn held_by_text(text: &str) -> Option<Held> {
-    // Separated digits are read by the same programs.
-    let compact: String = text
-        .chars()
-        .filter(|c| !c.is_whitespace() && !matches!(c, ':' | '-' | '_' | '.' | ',' | '\'' | '"'))
-        .collect();
-    let digits = compact
-        .strip_prefix("0x")
-        .or_else(|| compact.strip_prefix("0X"))
-        .unwrap_or(&compact);
-    let is_hex = digits.len() >= HEX && digits.bytes().all(|it| it.is_ascii_hexdigit());
-    let is_number = digits.len() >= DECIMAL && digits.bytes().all(|it| it.is_ascii_digit());
-    let is_one_word = {
-        let word = text.trim().trim_end_matches('=');
-        word.len() >= BASE64 && word.bytes().all(|it| is_encoding(it) || it == b'/')
-    };
-    let sure = is_hex
-        || is_number
-        || is_one_word
-        || longest(text, |it| it.is_ascii_hexdigit()) >= HEX
-        || longest(text, |it| it.is_ascii_digit()) >= DECIMAL;
-    if sure {
-        return Some(Held::Surely);
-    }
-    // A slash is a letter of base64; in an address of the web it parts words.
-    let has_slash = !text.contains("://");
-    let perhaps = text
-        .as_bytes()
-        .split(|it| !(is_encoding(*it) || (has_slash && *it == b'/')))
-        .any(|word| word.len() >= BASE64 && !is_words(word));
-    perhaps.then_some(Held::Perhaps)
-}
-
-/// Letters of base64, base64url, base58 and base32.
-fn is_encoding(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'_')
-}
-
-/// Lower-case words between separators, as in a title in an address of the web.
-fn is_words(text: &[u8]) -> bool {
-    text.iter()
-        .all(|it| it.is_ascii_lowercase() || matches!(it, b'-' | b'_' | b'/'))
-        && text
-            .split(|it| !it.is_ascii_lowercase())
-            .all(|word| word.len() <= 20)
-}
-
-/// The length of the longest run of bytes of one kind.
-fn longest(text: &str, is_one: impl Fn(&u8) -> bool) -> usize {
-    text.as_bytes()
-        .split(|byte| !is_one(byte))
-        .map(<[u8]>::len)
-        .max()
-        .unwrap_or_default()
+    let found = find(text)?;
+    Some(if found.is_whole || found.has_digits {
+        Held::Surely
+    } else {
+        Held::Perhaps
+    })
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use openkey_protocol::message::{
     Error, ErrorCode, Grant, GrantKind, GrantedAbility, Severity, Warning,
 };
 
-use super::{place::Place, reach::reach, verbs};
+use super::{beyond::beyond, place::Place, reach::reach, verbs};
 use crate::{
     refusal::refuse,
     words::{quoted, warning},
@@ -24,7 +24,8 @@ pub(super) struct Explained {
     pub(super) hosted: Option<String>,
 }
 
-pub(super) fn explain(recap: &ReCap, signer: &Did) -> Result<Explained, Error> {
+/// `site` is the one that asks, host and port.
+pub(super) fn explain(recap: &ReCap, signer: &Did, site: &str) -> Result<Explained, Error> {
     let rests_on_others = !recap.proofs().is_empty();
     let mut places = Vec::new();
     for (text, abilities) in recap.attenuation().resources() {
@@ -45,6 +46,11 @@ pub(super) fn explain(recap: &ReCap, signer: &Did) -> Result<Explained, Error> {
                 reaches_secrets = true;
                 warnings.add(reach.severity(), reach.words());
             }
+            let mut severity = reach.map(|it| it.severity());
+            for beyond in beyond(&place.resource, ability, site) {
+                severity = severity.max(Some(beyond.severity()));
+                warnings.add(beyond.severity(), beyond.words());
+            }
             let words = verbs::words(ability).filter(|_| place.kind != GrantKind::Unknown);
             if words.is_none() {
                 warnings.add(Severity::Danger, unknown(ability));
@@ -53,7 +59,7 @@ pub(super) fn explain(recap: &ReCap, signer: &Did) -> Result<Explained, Error> {
             told.push(GrantedAbility {
                 ability: ability.to_string(),
                 words: words.map_or_else(|| unknown(ability), str::to_owned),
-                severity: reach.map(|it| it.severity()).max(unknown_is_worst),
+                severity: severity.max(unknown_is_worst),
                 within: wider(&places, index, ability),
             });
         }

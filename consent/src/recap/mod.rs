@@ -4,6 +4,7 @@
 //! spelling, every permission in it is told in words, and what cannot be told is refused.
 
 mod audience;
+mod beyond;
 mod grants;
 mod names;
 mod place;
@@ -31,7 +32,7 @@ pub(super) struct Granted {
 pub(super) fn explain(message: &Message, recap: &ReCap) -> Result<Granted, Error> {
     let fields = message.fields();
     let signer = Did::pkh(fields.chain_id, &fields.address);
-    let mut granted = grants::explain(recap, &signer)?;
+    let mut granted = grants::explain(recap, &signer, &fields.domain)?;
     let is_hosting = granted.hosted.is_some();
     let audience = audience::Audience::of(&fields.uri, &signer, is_hosting);
     let mut warnings = audience.warnings;

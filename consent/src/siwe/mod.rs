@@ -1,5 +1,6 @@
 //! Sign-In with Ethereum: ERC-4361 under the EIP-191 prefix.
 
+mod members;
 mod rights;
 mod site;
 mod times;
@@ -8,7 +9,7 @@ use openkey_capability::{
     cacao::eip191,
     cid::Cid,
     recap::ReCap,
-    siwe::{Message, mentions_recap},
+    siwe::{Fields, Message, mentions_recap},
 };
 use openkey_protocol::message::{
     Address, Error, ErrorCode, Line, PromptKind, Severity, Summary, Warning,
@@ -18,7 +19,9 @@ use self::times::Span;
 use super::{
     SigningRequest, address_text,
     asker::{Asker, foreign},
-    chains, fold, recap,
+    chains,
+    fold::{self, Runs},
+    recap,
     refusal::{check_size, refuse},
     words::{line, most_severe_first, quoted, warning},
 };
@@ -67,7 +70,10 @@ pub(super) fn read(
         .collect();
     warnings.extend(site::warnings(fields));
     warnings.extend(span.warnings(recap.is_some()));
-    warnings.extend(rights::of_resources(others(&message, recap.as_ref())));
+    let others = others(&message, recap.as_ref());
+    warnings.extend(rights::of_resources(others));
+    let told = members::judge(fields, own_words(&message, recap.as_ref()), others, signer);
+    warnings.extend(told.warnings);
     let mut title = format!("Sign in to {}", site::in_title(&fields.domain));
     let mut what = vec![line("What", "Sign in as you, with the address below")];
     let mut grants = Vec::new();
@@ -99,13 +105,15 @@ pub(super) fn read(
                 quoted(&fields.uri)
             ),
         ));
-    } else if recap.is_none() {
-        // With permissions, who gets them is told.
-        warnings.extend(rights::of_uri(fields));
+    } else {
+        warnings.extend(rights::of_uri(fields, recap.is_some()));
+    }
+    if let Some(does) = told.statement {
+        title = format!("{title}, with a statement {does}");
     }
     // After who asks.
     lines.splice(1..1, what);
-    let (shown, runs) = fold::folded(text);
+    let (shown, runs) = folded(text, fields);
     warnings.extend(runs.warning());
     let warnings = most_severe_first(warnings);
     let confirm = warnings.iter().any(|it| it.severity == Severity::Danger);
@@ -123,6 +131,27 @@ pub(super) fn read(
     })
 }
 
+/// A sign-in as it is shown. The blank lines around a statement that is empty are the sign-in's own.
+fn folded(text: &str, fields: &Fields) -> (String, Runs) {
+    const BLANK: &str = "\n\n\n\n";
+    match text.split_once(BLANK) {
+        Some((head, rest)) if fields.statement.as_deref() == Some("") => {
+            let ((head, runs), (rest, more)) = (fold::folded(head), fold::folded(rest));
+            (format!("{head}{BLANK}{rest}"), runs.longer(more))
+        }
+        _ => fold::folded(text),
+    }
+}
+
+/// What the app says by itself: the generated sentence is told permission by permission.
+fn own_words<'m>(message: &'m Message, recap: Option<&ReCap>) -> Option<&'m str> {
+    let statement = message.fields().statement.as_deref()?;
+    match recap {
+        Some(recap) => recap::own_words(statement, recap).filter(|own| !own.is_empty()),
+        None => Some(statement),
+    }
+}
+
 /// Whether a URI is of the scheme by which tokens are taken back, in any case. Readers exist that skip
 /// what stands before a CID or behind it, and revoke what this one does not call a revocation.
 fn names_a_token(uri: &str) -> bool {
@@ -138,16 +167,12 @@ fn revoked(uri: &str) -> Option<Cid> {
 fn lines(message: &Message, recap: Option<&ReCap>, span: &Span) -> Vec<Line> {
     let fields = message.fields();
     let mut lines = vec![line("Who asks", site::whole(fields))];
-    // The generated sentence is told permission by permission.
-    let own = fields
-        .statement
-        .as_deref()
-        .and_then(|statement| match recap {
-            Some(recap) => recap::own_words(statement, recap).filter(|own| !own.is_empty()),
-            None => Some(statement),
-        });
-    if let Some(statement) = own {
-        lines.push(line("They say", quoted(statement)));
+    if let Some(statement) = own_words(message, recap) {
+        let said = match statement {
+            "" => "Nothing: the statement is empty".to_owned(),
+            _ => quoted(statement),
+        };
+        lines.push(line("They say", said));
     }
     lines.push(line("For", &fields.uri));
     lines.extend(span.lines());

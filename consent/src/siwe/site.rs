@@ -5,7 +5,11 @@ use core::net::{Ipv4Addr, Ipv6Addr};
 use openkey_capability::{siwe::Fields, uri::parse_authority};
 use openkey_protocol::message::{Error, ErrorCode, Severity, Warning};
 
-use crate::{asker::is_web, refusal::refuse, words::warning};
+use crate::{
+    asker::{is_loopback, is_web},
+    refusal::refuse,
+    words::warning,
+};
 
 /// Longest host and longest part of one (RFC 1035, section 2.3.4), in characters.
 const MAX_HOST: usize = 253;
@@ -139,10 +143,19 @@ pub(super) fn warnings(fields: &Fields) -> Vec<Warning> {
             Severity::Attention,
             "The site's address is not of the kind that web pages have (https).",
         ),
-        Some(scheme) if scheme.eq_ignore_ascii_case("http") => add(
-            Severity::Notice,
-            "The site asks over a connection that is not encrypted.",
-        ),
+        Some(scheme) if scheme.eq_ignore_ascii_case("http") => {
+            let host = parse_authority(domain).map(|it| it.host);
+            // Nobody stands between a browser and its own machine.
+            let severity = if host.is_some_and(is_loopback) {
+                Severity::Notice
+            } else {
+                Severity::Attention
+            };
+            add(
+                severity,
+                "The site asks over a connection that is not encrypted.",
+            );
+        }
         _ => {}
     }
     warnings

@@ -1,6 +1,9 @@
 //! Texts: `personal_sign`, EIP-191 version 0x45.
 
+mod data;
+mod lexicon;
 mod opaque;
+mod orders;
 mod shapes;
 mod speech;
 
@@ -50,7 +53,7 @@ pub(super) fn read(text: &str, signer: &Address) -> Result<SigningRequest, Error
     if let Some(found) = first_hidden(text) {
         return Err(hidden(ErrorCode::TextRefused, found));
     }
-    let findings = findings(text);
+    let findings = findings(text, signer);
     let title = title(&findings);
     let mut warnings: Vec<Warning> = findings.into_iter().map(|it| it.warning).collect();
     let (shown, runs) = fold::folded(text);
@@ -92,16 +95,74 @@ pub(super) fn read(text: &str, signer: &Address) -> Result<SigningRequest, Error
     })
 }
 
-/// What the text is taken for, by its bytes first. One thing is told once: a shape that is known
-/// says more than what any shape of its sort would.
-fn findings(text: &str) -> Vec<Finding> {
-    let (mut findings, known) = shapes::judge(text);
+/// What a text is taken for, by its bytes first. One thing is told once: a shape that is known says more
+/// than what any shape of its sort would.
+fn findings(text: &str, signer: &Address) -> Vec<Finding> {
+    let json = json(text);
+    let (mut findings, known) = shapes::judge(text, json.as_deref(), true);
     if !known.is_encoded {
         findings.extend(opaque::judge(text));
     }
-    let speech = speech::judge(text).into_iter();
-    findings.extend(speech.filter(|_| !known.is_key));
+    findings.extend(of_words(text, json.as_deref(), signer, known));
     findings
+}
+
+/// What the statement of a sign-in is taken for: the same, but that it is a sign-in, and that its bytes
+/// are not all that is signed.
+pub(super) fn of_statement(statement: &str, signer: &Address) -> Vec<(&'static str, Warning)> {
+    let (mut findings, known) = shapes::judge(statement, None, false);
+    findings.extend(opaque::judge(statement));
+    let words = of_words(statement, None, signer, known);
+    findings.extend(words.into_iter().filter(|it| it.title != speech::SIGN_IN));
+    let said = |it: Finding| {
+        let text = it.warning.text.replace("This text", "Its statement");
+        let text = text.replace("this text", "its statement");
+        (it.title, warning(it.warning.severity, text))
+    };
+    findings.into_iter().map(said).collect()
+}
+
+/// What a text says in words, and what it is as data, but for what a known shape says already.
+fn of_words(
+    text: &str,
+    json: Option<&str>,
+    signer: &Address,
+    known: shapes::Known,
+) -> Vec<Finding> {
+    let Some(lexicon) = lexicon::LEXICON.as_ref() else {
+        return vec![shapes::broken()];
+    };
+    let speech = lexicon::Speech::of(text);
+    let untold = |finding: &Finding, told: Option<Severity>| Some(finding.warning.severity) > told;
+    let orders = [
+        orders::payment(&speech, lexicon),
+        speech::approval(&speech, lexicon),
+        orders::authority(&speech, lexicon, signer.as_bytes()),
+    ];
+    let keys = [
+        speech::keys(&speech, lexicon),
+        speech::sign_in(&speech, lexicon),
+    ];
+    let rest = [
+        data::judge(&speech, lexicon, json),
+        speech::once(&speech, lexicon),
+    ];
+    let told = known.key.max(known.order);
+    let orders = orders.into_iter().flatten();
+    let keys = keys.into_iter().flatten();
+    let rest = rest.into_iter().flatten();
+    orders
+        .filter(|it| untold(it, known.order))
+        .chain(keys.filter(|it| untold(it, known.key)))
+        .chain(rest.filter(|it| untold(it, told)))
+        .collect()
+}
+
+/// A text that is a JSON object or list, without escapes and spaces; `None` for any other.
+fn json(text: &str) -> Option<String> {
+    let is_json = text.trim_start().starts_with(['{', '[']);
+    let value = is_json.then(|| serde_json::from_str::<serde_json::Value>(text));
+    value?.ok().map(|it| it.to_string())
 }
 
 /// The title names the worst finding.
@@ -114,4 +175,12 @@ fn title(findings: &[Finding]) -> String {
         || "Sign a text".to_owned(),
         |finding| format!("Sign a text {}", finding.title),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Address;
+
+    /// Whose key would sign.
+    pub(super) const SIGNER: Address = Address([0x11; 20]);
 }

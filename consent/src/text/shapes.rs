@@ -40,13 +40,18 @@ enum Sort {
     Encoded,
     /// Its signature is a key, or gives one rights: the first such shape says which.
     Key,
+    /// It is an order or a login of another system: the first such shape says which.
+    Order,
 }
 
 /// What else need not be told of a text.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Known {
     pub(super) is_encoded: bool,
-    pub(super) is_key: bool,
+    /// How severe the key is that a shape told.
+    pub(super) key: Option<Severity>,
+    /// How severe the order is that a shape told.
+    pub(super) order: Option<Severity>,
 }
 
 #[derive(Deserialize)]
@@ -64,12 +69,14 @@ enum Test {
     /// The text is, or is the hexadecimal digits of, these bytes and one RLP list behind them.
     #[serde(deserialize_with = "hex_bytes")]
     ListAfter(Vec<u8>),
-    /// The text is a JSON object with a member of this name.
-    JsonMember(String),
+    /// The text is a JSON object with members of all these names.
+    JsonMembers(Vec<String>),
     /// The text is a JSON object in which this text stands.
     JsonText(String),
     StartsWith(String),
     Contains(String),
+    /// These stand in the text one behind the other, the first at its beginning.
+    Parts(Vec<String>),
 }
 
 fn hex_bytes<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
@@ -78,7 +85,9 @@ fn hex_bytes<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<u8
 }
 
 impl Test {
-    fn fits(&self, text: &str, encoded: Option<&[u8]>) -> bool {
+    /// `json` is the text of a JSON object or list without escapes.
+    fn fits(&self, text: &str, json: Option<&str>, encoded: Option<&[u8]>) -> bool {
+        let holds = |part: &str| text.contains(part) || json.is_some_and(|it| it.contains(part));
         match self {
             Self::Length(length) => {
                 let is_word = |byte: u8| byte.is_ascii_lowercase() || byte == b' ';
@@ -93,27 +102,49 @@ impl Test {
                 .flatten()
                 .filter_map(|bytes| bytes.strip_prefix(start.as_slice()))
                 .any(is_rlp_list),
-            Self::JsonMember(name) => is_object(text) && text.contains(&format!("\"{name}\"")),
-            Self::JsonText(value) => is_object(text) && text.contains(value),
+            Self::JsonMembers(names) => {
+                is_object(text) && names.iter().all(|name| holds(&format!("\"{name}\"")))
+            }
+            Self::JsonText(value) => is_object(text) && holds(value),
             Self::StartsWith(start) => text.starts_with(start),
             Self::Contains(words) => text.contains(words),
+            Self::Parts(parts) => {
+                let mut rest = Some(text);
+                for (part, at) in parts.iter().zip(0..) {
+                    rest = rest.and_then(|it| match at {
+                        0 => it.strip_prefix(part.as_str()),
+                        _ => it.split_once(part.as_str()).map(|(_, behind)| behind),
+                    });
+                }
+                rest.is_some()
+            }
         }
     }
 }
 
-/// What a text is taken for.
-pub(super) fn judge(text: &str) -> (Vec<Finding>, Known) {
-    judge_by(SHAPES.as_deref(), text)
+/// What a text is taken for. `json` is the text of a JSON object or list without escapes; `is_whole`
+/// says that its bytes are all that is signed.
+pub(super) fn judge(text: &str, json: Option<&str>, is_whole: bool) -> (Vec<Finding>, Known) {
+    judge_by(SHAPES.as_deref(), text, json, is_whole)
 }
 
-fn judge_by(shapes: Option<&'static [Shape]>, text: &str) -> (Vec<Finding>, Known) {
+/// The words are not there by which texts are judged.
+pub(super) fn broken() -> Finding {
+    Finding::new(
+        Severity::Danger,
+        "that cannot be judged",
+        "This program is broken: it cannot say what this text may be taken for.",
+    )
+}
+
+fn judge_by(
+    shapes: Option<&'static [Shape]>,
+    text: &str,
+    json: Option<&str>,
+    is_whole: bool,
+) -> (Vec<Finding>, Known) {
     let Some(shapes) = shapes else {
-        let broken = Finding::new(
-            Severity::Danger,
-            "that cannot be judged",
-            "This program is broken: it cannot say what this text may be taken for.",
-        );
-        return (vec![broken], Known::default());
+        return (vec![broken()], Known::default());
     };
     let encoded = decoded(text);
     let mut known = Known::default();
@@ -122,13 +153,20 @@ fn judge_by(shapes: Option<&'static [Shape]>, text: &str) -> (Vec<Finding>, Know
         let is_told = match shape.is {
             Sort::Bytes => false,
             Sort::Encoded => known.is_encoded,
-            Sort::Key => known.is_key,
+            Sort::Key => known.key.is_some(),
+            Sort::Order => known.order.is_some(),
         };
-        if is_told || !shape.test.fits(text, encoded.as_deref()) {
+        let is_of_bytes = matches!(shape.test, Test::Length(_));
+        if is_told || (is_of_bytes && !is_whole) || !shape.test.fits(text, json, encoded.as_deref())
+        {
             continue;
         }
-        known.is_encoded |= shape.is == Sort::Encoded;
-        known.is_key |= shape.is == Sort::Key;
+        match shape.is {
+            Sort::Bytes => {}
+            Sort::Encoded => known.is_encoded = true,
+            Sort::Key => known.key = Some(shape.severity),
+            Sort::Order => known.order = Some(shape.severity),
+        }
         findings.push(Finding::new(shape.severity, &shape.title, &shape.says));
     }
     (findings, known)
@@ -230,7 +268,7 @@ mod tests {
 
     #[test]
     fn without_the_list_every_text_is_dangerous() {
-        let (findings, _) = judge_by(None, "Hello World");
+        let (findings, _) = judge_by(None, "Hello World", None, true);
         assert_eq!(findings[0].warning.severity, Severity::Danger);
     }
 }

@@ -1,195 +1,115 @@
 //! What a text speaks of in words, where no shape of it is known: keys that are made from its
-//! signature, and signing in.
+//! signature, transactions that it approves, signing in, numbers that make it count once.
 
 use openkey_protocol::message::Severity;
 
-use super::Finding;
+use super::{
+    Finding,
+    lexicon::{Lexicon, Speech},
+};
 
-/// Beginnings of words that speak of making or opening something.
-const MAKING: [&str; 15] = [
-    "generat", "deriv", "creat", "unlock", "recover", "restor", "reveal", "open", "access",
-    "register", "export", "import", "control", "protect", "enabl",
-];
-/// What is made or opened: the beginnings of words, or whole words.
-const SECRETS: [&str; 9] = [
-    "key",
-    "seed",
-    "vault",
-    "mnemonic",
-    "secret",
-    "passphrase",
-    "entropy",
-    "keystore",
-    "wallet",
-];
-/// Words that speak of it by themselves: their beginnings.
-const ALONE: [&str; 7] = [
-    "encrypt",
-    "decrypt",
-    "keypair",
-    "stealth",
-    "mnemonic",
-    "passphrase",
-    "keystore",
-];
-/// Pairs of words that do: the beginning of the second, and the first whole.
-const PAIRS: [(&str, &str); 14] = [
-    ("private", "key"),
-    ("secret", "key"),
-    ("spending", "key"),
-    ("viewing", "key"),
-    ("signing", "key"),
-    ("session", "key"),
-    ("privacy", "key"),
-    ("api", "key"),
-    ("stark", "key"),
-    ("seed", "phrase"),
-    ("secret", "phrase"),
-    ("recovery", "phrase"),
-    ("control", "identity"),
-    ("your", "identity"),
-];
+/// How the title tells of a sign-in.
+pub(super) const SIGN_IN: &str = "that may sign you in";
+
 /// How many words apart making and what is made may be.
 const APART: usize = 8;
+/// The same for what is approved behind its verb, and for what denies it in front.
+const APPROVED: usize = 4;
+const DENIED: usize = 4;
 
-/// Words that speak of signing in: whole ones, side by side.
-const SIGN_IN: [&[&str]; 23] = [
-    &["sign", "in"],
-    &["signing", "in"],
-    &["signin"],
-    &["log", "in"],
-    &["logging", "in"],
-    &["login"],
-    &["logon"],
-    &["authenticate"],
-    &["authentication"],
-    &["authenticating"],
-    &["authorize"],
-    &["authorise"],
-    &["authorization"],
-    &["nonce"],
-    &["challenge"],
-    &["session"],
-    &["verify", "your"],
-    &["verify", "ownership"],
-    &["prove", "ownership"],
-    &["prove", "you"],
-    &["verify", "that"],
-    &["terms", "of", "service"],
-    &["terms", "of", "use"],
-];
-
-/// The same in other languages: keys, seeds and vaults, anywhere in a text in small letters.
-const KEYS_ELSEWHERE: [&str; 18] = [
-    "密钥",
-    "密鑰",
-    "私钥",
-    "私鑰",
-    "助记词",
-    "助記詞",
-    "加密",
-    "解密",
-    "秘密鍵",
-    "暗号",
-    "復号",
-    "개인 키",
-    "개인키",
-    "암호화",
-    "schlüssel",
-    "ключ",
-    "clé privée",
-    "clave privada",
-];
-/// The same in other languages: signing in.
-const SIGN_IN_ELSEWHERE: [&str; 18] = [
-    "登录",
-    "登陆",
-    "登入",
-    "验证",
-    "驗證",
-    "ログイン",
-    "サインイン",
-    "認証",
-    "로그인",
-    "인증",
-    "войти",
-    "вход",
-    "авториз",
-    "anmeld",
-    "einlogg",
-    "connexion",
-    "iniciar sesión",
-    "giriş",
-];
-
-/// What a text speaks of; at most one of each.
-pub(super) fn judge(text: &str) -> Vec<Finding> {
-    let lower = text.to_lowercase();
-    let words: Vec<&str> = lower
-        .split(|c: char| !c.is_alphanumeric())
-        .filter(|word| !word.is_empty())
-        .collect();
-    let mut findings = Vec::new();
-    let has = |parts: &[&str]| parts.iter().any(|part| lower.contains(part));
-    if speaks_of_keys(&words) || has(&KEYS_ELSEWHERE) {
-        findings.push(Finding::new(
+/// A key or a vault.
+pub(super) fn keys(speech: &Speech<'_>, lexicon: &Lexicon) -> Option<Finding> {
+    if !speaks_of_keys(speech, lexicon) {
+        return None;
+    }
+    // What OpenKey's own people keep is encrypted with such keys.
+    Some(if lexicon.own.is_found(speech) {
+        Finding::new(
+            Severity::Danger,
+            "that speaks of a key of your TinyCloud data",
+            "This text speaks of a key or a vault and names TinyCloud or OpenKey. Such keys are made from \
+             the signature itself: whoever gets it can read what is encrypted to the key, for ever. Sign \
+             it only in a TinyCloud program that you trust.",
+        )
+    } else {
+        Finding::new(
             Severity::Attention,
             "that speaks of a key",
             "This text speaks of a key, a vault or encryption. Programs make such keys from the \
              signature itself: whoever gets it has the key. Sign it only in the program that the key \
              is for.",
-        ));
-    }
-    if speaks_of_signing_in(&words) || has(&SIGN_IN_ELSEWHERE) {
-        findings.push(Finding::new(
+        )
+    })
+}
+
+fn speaks_of_keys(speech: &Speech<'_>, lexicon: &Lexicon) -> bool {
+    let is_made = |at: usize| {
+        lexicon.made.is_at(speech, at)
+            && lexicon
+                .making
+                .is_in(speech, at.saturating_sub(APART)..at + APART + 1)
+    };
+    lexicon.keys.is_found(speech) || (0..speech.tokens.len()).any(is_made)
+}
+
+/// A transaction that the text says it approves.
+pub(super) fn approval(speech: &Speech<'_>, lexicon: &Lexicon) -> Option<Finding> {
+    let is_denied = |at: usize| {
+        let mut before = at.saturating_sub(DENIED)..at;
+        before.any(|at| {
+            lexicon.negations.is_at(speech, at) && !lexicon.not_negated.is_at(speech, at + 1)
+        })
+    };
+    let approves = |at: usize| {
+        lexicon.approvals.is_at(speech, at)
+            && lexicon.approved.is_in(speech, at + 1..at + 1 + APPROVED)
+            && !is_denied(at)
+    };
+    (0..speech.tokens.len()).any(approves).then(|| {
+        Finding::new(
+            Severity::Danger,
+            "that approves a transaction",
+            "This text says that it approves a transaction. What the transaction does is not in the \
+             text: OpenKey cannot see it.",
+        )
+    })
+}
+
+/// A sign-in.
+pub(super) fn sign_in(speech: &Speech<'_>, lexicon: &Lexicon) -> Option<Finding> {
+    let is_one =
+        |at: usize| lexicon.sign_in.is_at(speech, at) && !lexicon.not_a_sign_in.is_at(speech, at);
+    let is_found = (0..speech.tokens.len()).any(is_one) || lexicon.sign_in.is_anywhere(speech);
+    is_found.then(|| {
+        Finding::new(
             Severity::Attention,
-            "that may sign you in",
+            SIGN_IN,
             "This text reads like a sign-in: whoever gets the signature may act at some site as you. \
              OpenKey cannot see which site asks. Sign only if you are at that site yourself and began \
              this there.",
-        ));
-    }
-    findings
+        )
+    })
 }
 
-fn speaks_of_keys(words: &[&str]) -> bool {
-    let begins = |word: &str, with: &[&str]| with.iter().any(|start| word.starts_with(start));
-    let is_secret = |word: &str| {
-        SECRETS
-            .iter()
-            .any(|secret| word == *secret || word.strip_suffix('s') == Some(secret))
-    };
-    let is_made = |at: usize| {
-        let around = words.get(at.saturating_sub(APART)..).unwrap_or_default();
-        let length = APART + at.min(APART) + 1;
-        around.iter().take(length).any(|it| begins(it, &MAKING))
-    };
-    let is_pair = |pair: &[&str]| match pair {
-        [first, second] => PAIRS
-            .iter()
-            .any(|(a, b)| first == a && second.starts_with(b)),
-        _ => false,
-    };
-    words.iter().any(|it| begins(it, &ALONE))
-        || words.windows(2).any(is_pair)
-        || words
-            .iter()
-            .zip(0..)
-            .any(|(it, at)| is_secret(it) && is_made(at))
-}
-
-fn speaks_of_signing_in(words: &[&str]) -> bool {
-    SIGN_IN
-        .iter()
-        .any(|phrase| words.windows(phrase.len()).any(|it| it == *phrase))
+/// A number that makes the text count once: no prose has one.
+pub(super) fn once(speech: &Speech<'_>, lexicon: &Lexicon) -> Option<Finding> {
+    lexicon.once.is_found(speech).then(|| {
+        Finding::new(
+            Severity::Attention,
+            "that some system counts once",
+            "This text holds a nonce, a number that lets it count once: some system takes the signature \
+             as a login or as an order. OpenKey does not know which system.",
+        )
+    })
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::super::{findings, tests::SIGNER};
 
     fn titles(text: &str) -> Vec<&'static str> {
-        judge(text).into_iter().map(|it| it.title).collect()
+        let found = findings(text, &SIGNER).into_iter();
+        found.map(|it| it.title).collect()
     }
 
     #[test]
@@ -200,15 +120,35 @@ mod tests {
             "Sign this message to generate your secret keys.\n\nYour PIN: 1234",
             "UNLOCK VAULT",
             "Create your seed",
-            "Allow this account to control your identity",
+            "Let this account control your identity",
             "This signature will be used to decrypt your files.",
             "Generate stealth addresses",
-            "Register Lighter Account\n\npubkey: 0x00\napi key index: 0x1",
             "Open my wallet",
+            "My vault key",
+            "Vault-Key v1",
+            "the master key of my notes",
             "签名以生成您的加密密钥",
             "Erzeugt deinen privaten Schlüssel",
+            "Der Tresorschlüssel",
+            "la clé du coffre",
+            "La clave de la bóveda",
+            "Kasa anahtarı",
+            "ключ от моего хранилища",
+            "V\u{430}ult key",
+            "Va\u{301}ult key",
         ] {
             assert_eq!(titles(text), ["that speaks of a key"], "{text}");
+        }
+        for text in [
+            "TinyCloud vault key",
+            "openkey-vault-key-v2",
+            "Unlock your OpenKey vault",
+        ] {
+            assert_eq!(
+                titles(text),
+                ["that speaks of a key of your TinyCloud data"],
+                "{text}"
+            );
         }
     }
 
@@ -239,27 +179,57 @@ mod tests {
         for text in [
             "Welcome to Example!\n\nClick to sign in and accept the Terms of Service.",
             "Login to Example",
-            "example.com asks you to log in. One-time code: 1",
-            "Nonce: 123456",
+            "example.com asks you to log in. Code: 1",
             "欢迎！请签名登录。",
             "Подпишите, чтобы войти на сайт",
+            "Ich melde mich an",
         ] {
             assert_eq!(titles(text), ["that may sign you in"], "{text}");
+        }
+        // A number that counts once makes no sign-in, and is told.
+        for text in [
+            "Nonce: 123456",
+            "I am signing my one-time nonce: 3487",
+            "I vote for the gate. Nonce 5",
+        ] {
+            assert_eq!(titles(text), ["that some system counts once"], "{text}");
         }
     }
 
     #[test]
-    fn ordinary_texts_speak_of_neither() {
+    fn e12_texts_that_approve_transactions_are_told() {
+        for text in [
+            "You are approving to execute transaction 5 on the chain",
+            "I confirm the transaction below",
+            "Not only signing in: you authorize all transactions",
+        ] {
+            assert!(
+                titles(text).contains(&"that approves a transaction"),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn ordinary_texts_speak_of_none() {
         for text in [
             "Hello World",
             "Let us plant two apple trees by the gate.",
             "The key point is that the gate stays shut.",
             "Zwölf Boxkämpfer jagen Viktor quer über den großen Sylter Deich.",
+            "Mein Schlüsselbund liegt unter der Schlüsselblume.",
+            "Исключительно хорошая погода, включая вечер.",
             "I vote for proposal 12 of the garden club.",
             "Order 66 at 12:30",
             "In terms of trees we agree.",
+            "Please sign this message to verify that you own this wallet.",
+            "We sign in good faith.",
+            "Sign in order to support the garden club.",
+            "This request will not trigger a blockchain transaction or cost any gas fees.",
+            "This does not approve any transaction.",
+            "Signing will not submit or execute any transactions.",
         ] {
-            assert!(titles(text).is_empty(), "{text}");
+            assert!(titles(text).is_empty(), "{text}: {:?}", titles(text));
         }
     }
 }

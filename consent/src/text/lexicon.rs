@@ -1,0 +1,284 @@
+//! The words by which texts are judged: `speech.json`, by language. A text is cut into words once, and
+//! every list is looked up word by word.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::LazyLock,
+};
+
+use openkey_capability::{marks::is_mark, siwe::plain_letters};
+use serde::{Deserialize, Deserializer};
+
+use crate::unreadable::words;
+
+/// The lists; `None` if the file that was built in cannot be read, so that nothing passes unjudged.
+pub(super) static LEXICON: LazyLock<Option<Lexicon>> =
+    LazyLock::new(|| serde_json::from_str(include_str!("speech.json")).ok());
+
+/// Lists of phrases, each with one sense.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Lexicon {
+    /// Beginnings of words that speak of making or opening something.
+    pub(super) making: Phrases,
+    /// What is made or opened.
+    pub(super) made: Phrases,
+    /// Keys, seeds and vaults, which speak for themselves.
+    pub(super) keys: Phrases,
+    pub(super) sign_in: Phrases,
+    /// What begins like a sign-in and is none.
+    pub(super) not_a_sign_in: Phrases,
+    /// Verbs and nouns for moving value.
+    pub(super) transfers: Phrases,
+    /// The same, of more than one meaning: a currency or an address has to stand beside them.
+    pub(super) trades: Phrases,
+    /// Amounts without a number.
+    pub(super) everything: Phrases,
+    pub(super) numbers: Phrases,
+    pub(super) currencies: Phrases,
+    /// What stands behind a number in capitals and is no currency.
+    pub(super) no_currencies: Phrases,
+    pub(super) approvals: Phrases,
+    /// What is approved.
+    pub(super) approved: Phrases,
+    pub(super) negations: Phrases,
+    /// What takes a negation away again (“not only”).
+    pub(super) not_negated: Phrases,
+    /// Numbers that make a text count once.
+    pub(super) once: Phrases,
+    /// What is done to let an address act.
+    pub(super) authority_acts: Phrases,
+    /// As what it acts.
+    pub(super) authority_roles: Phrases,
+    /// What says both.
+    pub(super) authority_alone: Phrases,
+    /// Roles that need no verb if an address stands right behind them.
+    pub(super) named_roles: Phrases,
+    /// Names of this stack, whose keys open what OpenKey's owners keep.
+    pub(super) own: Phrases,
+}
+
+/// A word of a text.
+pub(super) struct Token<'t> {
+    /// Where it begins, in bytes.
+    pub(super) start: usize,
+    pub(super) text: &'t str,
+    /// As it is compared: lower case, plain letters.
+    word: String,
+}
+
+/// A text in words.
+pub(super) struct Speech<'t> {
+    pub(super) text: &'t str,
+    pub(super) tokens: Vec<Token<'t>>,
+    /// As a whole, for languages without spaces; nothing in an ASCII text.
+    plain: String,
+}
+
+impl<'t> Speech<'t> {
+    pub(super) fn of(text: &'t str) -> Self {
+        let belongs = |c: char| c.is_alphanumeric() || (!c.is_ascii() && is_mark(c));
+        let tokens = words(text, belongs).into_iter().flat_map(by_script);
+        let tokens = tokens.map(|(start, text)| Token {
+            start,
+            text,
+            word: plain_letters(text),
+        });
+        Self {
+            text,
+            tokens: tokens.collect(),
+            plain: if text.is_ascii() {
+                String::new()
+            } else {
+                plain_letters(text)
+            },
+        }
+    }
+
+    /// The character right before and right behind a word.
+    pub(super) fn around(&self, at: usize) -> (Option<char>, Option<char>) {
+        let Some(token) = self.tokens.get(at) else {
+            return (None, None);
+        };
+        let before = self.text.get(..token.start);
+        let after = self.text.get(token.start + token.text.len()..);
+        (
+            before.and_then(|it| it.chars().next_back()),
+            after.and_then(|it| it.chars().next()),
+        )
+    }
+}
+
+/// A word, cut where letters of scripts without capitals (Chinese, Arabic, Hindi) meet ASCII: no word of
+/// a language has both, and no space stands between a verb and a number there.
+fn by_script((start, word): (usize, &str)) -> Vec<(usize, &str)> {
+    let is_caseless =
+        |c: char| !c.is_ascii() && c.is_alphabetic() && !c.is_lowercase() && !c.is_uppercase();
+    let mut found = Vec::new();
+    let (mut from, mut before) = (0, None::<char>);
+    for (at, c) in word.char_indices() {
+        let is_cut = before.is_some_and(|it| {
+            (is_caseless(it) && c.is_ascii()) || (it.is_ascii() && is_caseless(c))
+        });
+        if is_cut {
+            found.push((start + from, word.get(from..at).unwrap_or_default()));
+            from = at;
+        }
+        before = Some(c);
+    }
+    found.push((start + from, word.get(from..).unwrap_or_default()));
+    found
+}
+
+/// A word of a phrase.
+enum Part {
+    Whole(String),
+    Start(String),
+    End(String),
+}
+
+impl Part {
+    fn of(written: &str) -> Self {
+        match (written.strip_prefix('*'), written.strip_suffix('*')) {
+            (Some(end), _) => Self::End(plain_letters(end)),
+            (None, Some(start)) => Self::Start(plain_letters(start)),
+            (None, None) => Self::Whole(plain_letters(written)),
+        }
+    }
+
+    fn fits(&self, word: &str) -> bool {
+        match self {
+            Self::Whole(whole) => word == whole,
+            Self::Start(start) => word.starts_with(start),
+            Self::End(end) => word.ends_with(end),
+        }
+    }
+}
+
+/// Phrases of one sense. `word*` is the beginning of a word, `*word` the end of one, and `~word` stands
+/// anywhere, for languages without spaces.
+#[derive(Default)]
+pub(super) struct Phrases {
+    /// By the first letter.
+    by_letter: HashMap<char, Vec<Vec<Part>>>,
+    /// Those that begin with the end of a word.
+    endings: Vec<Vec<Part>>,
+    anywhere: Vec<String>,
+}
+
+impl Phrases {
+    fn of(written: &[String]) -> Self {
+        let mut phrases = Self::default();
+        for phrase in written {
+            if let Some(run) = phrase.strip_prefix('~') {
+                phrases.anywhere.push(plain_letters(run));
+                continue;
+            }
+            let parts: Vec<Part> = phrase.split(' ').map(Part::of).collect();
+            match parts.first() {
+                Some(Part::Whole(word) | Part::Start(word)) => {
+                    let letter = word.chars().next().unwrap_or_default();
+                    phrases.by_letter.entry(letter).or_default().push(parts);
+                }
+                Some(Part::End(_)) => phrases.endings.push(parts),
+                None => {}
+            }
+        }
+        phrases
+    }
+
+    /// How many words a phrase has that begins at a word; 0 if none does.
+    pub(super) fn at(&self, tokens: &[Token<'_>], at: usize) -> usize {
+        let Some(first) = tokens.get(at) else {
+            return 0;
+        };
+        let letter = first.word.chars().next();
+        let begins = letter.and_then(|it| self.by_letter.get(&it));
+        let fits = |phrase: &&Vec<Part>| {
+            let mut parts = phrase.iter().zip(at..);
+            parts.all(|(part, at)| tokens.get(at).is_some_and(|it| part.fits(&it.word)))
+        };
+        let candidates = begins.into_iter().flatten().chain(&self.endings);
+        candidates.filter(fits).map(Vec::len).max().unwrap_or(0)
+    }
+
+    pub(super) fn is_at(&self, speech: &Speech<'_>, at: usize) -> bool {
+        self.at(&speech.tokens, at) > 0
+    }
+
+    /// True if a phrase begins at one of these words.
+    pub(super) fn is_in(&self, speech: &Speech<'_>, mut places: core::ops::Range<usize>) -> bool {
+        places.end = places.end.min(speech.tokens.len());
+        places.into_iter().any(|at| self.is_at(speech, at))
+    }
+
+    /// True for the phrases of languages without spaces.
+    pub(super) fn is_anywhere(&self, speech: &Speech<'_>) -> bool {
+        let plain = &speech.plain;
+        !plain.is_empty() && self.anywhere.iter().any(|run| plain.contains(run))
+    }
+
+    /// True if any phrase stands in the text.
+    pub(super) fn is_found(&self, speech: &Speech<'_>) -> bool {
+        self.is_in(speech, 0..speech.tokens.len()) || self.is_anywhere(speech)
+    }
+
+    /// True if a word by itself, such as a part of a name of a program, is a phrase.
+    pub(super) fn is_word(&self, word: &str) -> bool {
+        let tokens = [Token {
+            start: 0,
+            text: word,
+            word: plain_letters(word),
+        }];
+        self.at(&tokens, 0) > 0
+    }
+}
+
+impl<'de> Deserialize<'de> for Phrases {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Written {
+            List(Vec<String>),
+            ByLanguage(BTreeMap<String, Vec<String>>),
+        }
+        let written: Vec<String> = match Written::deserialize(deserializer)? {
+            Written::List(list) => list,
+            Written::ByLanguage(lists) => lists.into_values().flatten().collect(),
+        };
+        Ok(Self::of(&written))
+    }
+}
+
+/// True if a word names somebody or something that acts or receives: an address, a key, a name. Such
+/// names are long and of letters and digits, or have a mark of their own.
+pub(super) fn is_identifier(speech: &Speech<'_>, at: usize) -> bool {
+    /// Fewest characters of an address of the common systems (Bitcoin's are 26 and more).
+    const ADDRESS: usize = 26;
+    /// Fewest hexadecimal digits of the beginning of an address that somebody shortened.
+    const SHORT: usize = 3;
+    let Some(token) = speech.tokens.get(at) else {
+        return false;
+    };
+    let (before, after) = speech.around(at);
+    let text = token.text;
+    if let Some(digits) = text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) {
+        let is_cut = digits.is_empty() && matches!(after, Some('.' | '…'));
+        let is_hex = digits.bytes().all(|it| it.is_ascii_hexdigit());
+        return is_cut || (is_hex && digits.len() >= SHORT);
+    }
+    let has = |is: fn(&u8) -> bool| text.as_bytes().iter().any(is);
+    let is_long = text.len() >= ADDRESS
+        && text.is_ascii()
+        && has(u8::is_ascii_digit)
+        && has(u8::is_ascii_alphabetic);
+    let is_name = before == Some('.') && matches!(token.word.as_str(), "eth" | "sol" | "near");
+    let is_did = token.word == "did" && after == Some(':');
+    is_long || is_name || is_did || before == Some('@') || after == Some('@')
+}
+
+/// True for words of digits.
+pub(super) fn is_number(speech: &Speech<'_>, at: usize) -> bool {
+    let token = speech.tokens.get(at);
+    token.is_some_and(|it| it.text.starts_with(char::is_numeric) && !it.text.starts_with("0x"))
+}

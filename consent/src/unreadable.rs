@@ -1,0 +1,257 @@
+//! Values in a text that no person can read: digests and data, however they are written. The one
+//! detector of texts, of every member of a sign-in, and of typed data.
+//!
+//! A value that may be the approval of anything is no digest by chance: more than 176 bits take 2^80
+//! attempts to make short. Every step goes through the text once.
+
+/// Fewest hexadecimal or decimal digits of a value with more than 176 bits, or more than any amount.
+const DIGITS: usize = 45;
+/// Hexadecimal digits of 32 bytes, which are found inside a longer word, too.
+const HEX: usize = 64;
+/// Decimal digits of the least number of more than 176 bits, the same.
+const DECIMAL: usize = 54;
+/// Fewest hexadecimal digits of a text by itself that are worth a second look: an address.
+const ADDRESS: usize = 40;
+/// Fewest characters of a word that no person reads: 32 bytes are 43 of base64, 52 of base32.
+const WORD: usize = 40;
+/// Base64 of 32 bytes, with and without its padding.
+const BASE64: usize = 43;
+/// Longest part between the hyphens or slashes of a word that is made of words.
+const PART: usize = 20;
+/// Fewest changes between small letters, capitals and digits inside a word with hyphens or slashes
+/// that is a value: titles and paths have few.
+const CHANGES: usize = 5;
+/// Fewest numbers in a row that are the bytes of a digest.
+const BYTES: usize = 24;
+/// Fewest escapes that hide what is written.
+const ESCAPES: usize = 16;
+
+/// How a value is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// Enough digits in one piece.
+    Digits,
+    /// Anything else: groups of digits, lists of bytes, encodings of other alphabets, escapes.
+    Other,
+}
+
+/// Where a value is, in bytes.
+type Span = (usize, usize, Form);
+/// A word and where it begins, in bytes.
+type Piece<'t> = (usize, &'t str);
+
+/// The values of a text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Found {
+    /// True if nothing else in the text can be read.
+    pub(crate) is_whole: bool,
+    /// True if one of them is digits in one piece.
+    pub(crate) has_digits: bool,
+}
+
+/// What a text holds of values that nobody can read; `None` if it holds none.
+pub(crate) fn find(text: &str) -> Option<Found> {
+    let spans = spans(text);
+    if spans.is_empty() {
+        return None;
+    }
+    let mut covered = vec![false; text.len()];
+    for (start, end, _) in &spans {
+        if let Some(part) = covered.get_mut(*start..*end) {
+            part.fill(true);
+        }
+    }
+    let readable = |word: &Piece<'_>| {
+        let (start, word) = *word;
+        let is_open = covered.get(start) == Some(&false);
+        is_open && word.chars().filter(|it| it.is_alphabetic()).count() > 1
+    };
+    Some(Found {
+        is_whole: !words(text, char::is_alphanumeric).iter().any(readable),
+        has_digits: spans.iter().any(|(_, _, form)| *form == Form::Digits),
+    })
+}
+
+/// True if a text is hexadecimal digits, whatever stands between and around them.
+pub(crate) fn is_address(text: &str) -> bool {
+    let text: String = text.chars().filter(|c| c.is_alphanumeric()).collect();
+    let digits = without_prefix(&text).unwrap_or(&text);
+    digits.len() >= ADDRESS && is_hex(digits)
+}
+
+/// Where such values are. Every rule finds spans that do not overlap, so that all together have a
+/// few times the length of the text.
+fn spans(text: &str) -> Vec<Span> {
+    let mut spans = Vec::new();
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+    let base64 = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '/');
+    for (start, word) in words(text, plain) {
+        if let Some(form) = form_of(word, is_glued(text, start, word.len())) {
+            spans.push((start, start + word.len(), form));
+        }
+    }
+    for (start, word) in words(text, base64) {
+        if word.contains(['+', '/']) && word.len() >= BASE64 && !is_of_words(word) {
+            spans.push((start, start + word.len(), Form::Other));
+        }
+    }
+    spans.extend(escapes(text));
+    let pieces = words(text, |c| c.is_ascii_alphanumeric());
+    spans.extend(row(&pieces, text, is_hex, has_digits));
+    spans.extend(row(&pieces, text, is_byte, has_bytes));
+    spans.extend(row(&pieces, text, is_hex_byte, has_bytes));
+    spans
+}
+
+/// Values in pieces: words in a row that belong to one value, if there are enough of them.
+fn row(
+    pieces: &[Piece<'_>],
+    text: &str,
+    belongs: fn(&str) -> bool,
+    is_enough: fn(&[Piece<'_>]) -> bool,
+) -> Vec<Span> {
+    let mut spans = Vec::new();
+    for row in pieces.chunk_by(|(_, a), (_, b)| belongs(a) && belongs(b)) {
+        let (Some((start, first)), Some((end, last))) = (row.first(), row.last()) else {
+            continue;
+        };
+        // Words of other alphabets are no pieces, but stand between them.
+        let between = text.get(start + first.len()..*end).unwrap_or_default();
+        let is_broken = !between.is_ascii() && between.contains(char::is_alphabetic);
+        if belongs(last) && is_enough(row) && !is_broken {
+            spans.push((*start, end + last.len(), Form::Other));
+        }
+    }
+    spans
+}
+
+/// Enough digits, in groups of any size. Words with a prefix are values by themselves.
+fn has_digits(row: &[Piece<'_>]) -> bool {
+    row.iter().map(|(_, it)| it.len()).sum::<usize>() >= DIGITS
+}
+
+/// Enough bytes.
+const fn has_bytes(row: &[Piece<'_>]) -> bool {
+    row.len() >= BYTES
+}
+
+fn is_byte(word: &str) -> bool {
+    word.parse::<u8>().is_ok()
+}
+
+fn is_hex_byte(word: &str) -> bool {
+    without_prefix(word).is_some_and(|it| it.len() <= 2 && is_hex(it))
+}
+
+/// The maximal runs of characters that belong to words, with where they begin.
+pub(crate) fn words(text: &str, belongs: impl Fn(char) -> bool) -> Vec<Piece<'_>> {
+    let mut found = Vec::new();
+    let mut start = None;
+    for (at, c) in text.char_indices().chain([(text.len(), ' ')]) {
+        match (start, belongs(c) && at < text.len()) {
+            (None, true) => start = Some(at),
+            (Some(from), false) => {
+                found.push((from, text.get(from..at).unwrap_or_default()));
+                start = None;
+            }
+            _ => {}
+        }
+    }
+    found
+}
+
+/// True if a letter of another alphabet stands right before or behind a word: it is part of a word
+/// of a language.
+fn is_glued(text: &str, start: usize, length: usize) -> bool {
+    let before = text.get(..start).and_then(|it| it.chars().next_back());
+    let after = text.get(start + length..).and_then(|it| it.chars().next());
+    let is_letter = |c: Option<char>| c.is_some_and(char::is_alphabetic);
+    is_letter(before) || is_letter(after)
+}
+
+/// How a word of letters, digits, hyphens and low lines is a value, if it is one.
+fn form_of(word: &str, is_glued: bool) -> Option<Form> {
+    let digits = without_prefix(word).unwrap_or(word);
+    if is_hex(digits) {
+        return (digits.len() >= DIGITS).then_some(Form::Digits);
+    }
+    if word.len() < WORD {
+        return None;
+    }
+    if longest(word, |it| it.is_ascii_hexdigit()) >= HEX
+        || longest(word, |it| it.is_ascii_digit()) >= DECIMAL
+    {
+        return Some(Form::Digits);
+    }
+    if word.contains(['-', '_']) {
+        return (!is_of_words(word)).then_some(Form::Other);
+    }
+    let has = |is: fn(&u8) -> bool| word.as_bytes().iter().any(is);
+    let has_letters = has(u8::is_ascii_alphabetic);
+    let has_both_cases = has(u8::is_ascii_lowercase) && has(u8::is_ascii_uppercase);
+    let is_value = has_letters && (has(u8::is_ascii_digit) || has_both_cases);
+    // Base32 without a digit is one in 2^16.
+    let is_letters = word.len() >= BASE64 && !is_glued;
+    (is_value || is_letters).then_some(Form::Other)
+}
+
+/// True if the parts between hyphens, low lines, slashes and signs are words of a person, as in a
+/// title in an address of the web.
+fn is_of_words(word: &str) -> bool {
+    let mut parts = word.split(['-', '_', '/', '+']);
+    changes(word) < CHANGES
+        && parts.all(|part| part.len() <= PART || (part.len() < BASE64 && changes(part) < 2))
+}
+
+/// The length of the longest run of bytes of one kind.
+fn longest(text: &str, is_one: impl Fn(&u8) -> bool) -> usize {
+    text.as_bytes()
+        .split(|byte| !is_one(byte))
+        .map(<[u8]>::len)
+        .max()
+        .unwrap_or_default()
+}
+
+fn without_prefix(word: &str) -> Option<&str> {
+    word.strip_prefix("0x").or_else(|| word.strip_prefix("0X"))
+}
+
+fn is_hex(digits: &str) -> bool {
+    !digits.is_empty() && digits.bytes().all(|it| it.is_ascii_hexdigit())
+}
+
+/// Where letters are written as `\u0061`, `\x61`, `%61` or `&#x61;`, which readers turn into what is not
+/// seen here; nowhere if there are but a few.
+fn escapes(text: &str) -> Vec<Span> {
+    let escape = |(at, _): (usize, &str)| {
+        let rest = text.get(at + 1..)?;
+        let digits = rest.trim_start_matches(['u', 'x', '{', '#']);
+        let most = if rest.starts_with('u') { 6 } else { 3 };
+        let hex = digits.bytes().take(most).take_while(u8::is_ascii_hexdigit);
+        let count = hex.count();
+        let start = text.len() - digits.len();
+        (count >= 2).then_some((at, start + count, Form::Other))
+    };
+    let found: Vec<_> = text
+        .match_indices(['\\', '%', '&'])
+        .filter_map(escape)
+        .collect();
+    if found.len() < ESCAPES {
+        Vec::new()
+    } else {
+        found
+    }
+}
+
+/// How often a capital follows a small letter, or a digit and a letter follow one another.
+fn changes(word: &str) -> usize {
+    let is_change = |a: &u8, b: &u8| {
+        let is_capital_inside = a.is_ascii_lowercase() && b.is_ascii_uppercase();
+        let are_plain = a.is_ascii_alphanumeric() && b.is_ascii_alphanumeric();
+        is_capital_inside || (are_plain && a.is_ascii_digit() != b.is_ascii_digit())
+    };
+    let pairs = word.as_bytes().windows(2);
+    pairs
+        .filter(|pair| matches!(pair, [a, b] if is_change(a, b)))
+        .count()
+}
