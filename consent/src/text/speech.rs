@@ -106,6 +106,7 @@ pub(super) fn once(speech: &Speech<'_>, lexicon: &Lexicon) -> Option<Finding> {
 #[cfg(test)]
 mod tests {
     use super::super::{findings, tests::SIGNER};
+    use super::APART;
 
     fn titles(text: &str) -> Vec<&'static str> {
         let found = findings(text, &SIGNER).into_iter();
