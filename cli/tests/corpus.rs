@@ -17,5 +17,5 @@ fn the_corpus_of_operators_files_replays() {
         .flat_map(|entry| fuzz_operators::run(&fs::read(entry.unwrap().path()).unwrap()))
         .collect();
     // A backup is of one root id, and no input has that of zeros; an approval is of one operator.
-    assert_eq!(taken.len(), 11, "{taken:?}");
+    assert_eq!(taken.len(), 13, "{taken:?}");
 }

@@ -4,8 +4,11 @@
 use openkey_cli::{Approval, Backup, Consents, GenesisFile, OperatorKey, ReleaseKey};
 use openkey_protocol::message::{Hash32, Key32};
 use openkey_verifier::anchor::{Anchor, Known, Published};
+use openkey_verifier::attestation::{PolicyDraft, json};
 use openkey_verifier::configuration::Configuration;
 use openkey_verifier::epochs::Epochs;
+use openkey_verifier::page::config::Config;
+use openkey_verifier::policy;
 use openkey_verifier::release::{ReleaseFile, ReleaseKeys};
 
 /// Which of the readers took it.
@@ -65,5 +68,14 @@ pub(crate) fn run(input: &[u8]) -> Vec<&'static str> {
         assert!(enclave.hash() == client.hash());
     }
     note("configuration", enclave.is_ok() && client.is_ok());
+    note("page configuration", Config::from_json(input, None).is_ok());
+    if let Ok(draft) = PolicyDraft::parse(input) {
+        note("policy", policy::complete(draft, &[]).is_ok());
+    }
+    // The strict reader accepts some of JSON, and reads in it what everybody does.
+    if let Ok(strict) = json::read::<serde_json::Value>(input) {
+        let plain = serde_json::from_slice::<serde_json::Value>(input);
+        assert!(plain.is_ok_and(|plain| plain == strict));
+    }
     took
 }

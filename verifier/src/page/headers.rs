@@ -98,11 +98,12 @@ fn may_stand(name: &str, value: &str) -> bool {
     }
 }
 
-/// `h3=":443"` with what follows: no other host.
+/// `h3=":443"` with what follows: no other host. The host stands after the first `=`; parameters have an `=`
+/// of their own (RFC 7838, section 3).
 fn is_own_port(service: &str) -> bool {
-    let authority = service.split_once("=\":").map(|(_, rest)| rest);
-    let port = authority.and_then(|rest| rest.split_once('"'));
-    port.is_some_and(|(port, _)| port.bytes().all(|byte| byte.is_ascii_digit()))
+    let authority = service.split_once('=').map(|(_, rest)| rest);
+    let port = authority.and_then(|rest| rest.strip_prefix("\":")?.split_once('"'));
+    port.is_some_and(|(port, _)| port.parse::<u16>().is_ok())
 }
 
 fn values<'a>(headers: &'a Headers, name: &'a str) -> impl Iterator<Item = &'a str> {
@@ -392,6 +393,8 @@ mod tests {
             ("referrer-policy", "unsafe-url"),
             ("alt-svc", "h3=\"evil.example:443\"; ma=1"),
             ("alt-svc", "h3=\":443\", h2=\"evil.example:443\""),
+            ("alt-svc", "h3=\"evil.example:443\"; p=\":443\""),
+            ("alt-svc", "h3=\":\""),
             ("content-encoding", "gzip"),
             ("x-anything", "1"),
         ] {
@@ -402,7 +405,7 @@ mod tests {
             ("cross-origin-opener-policy", "same-origin"),
             ("permissions-policy", "camera=(), microphone=()"),
             ("referrer-policy", "no-referrer"),
-            ("alt-svc", "h3=\":443\""),
+            ("alt-svc", "h3=\":443\"; ma=86400, h2=\":8443\""),
             ("alt-svc", "clear"),
             ("strict-transport-security", "max-age=63072000"),
         ] {
