@@ -145,6 +145,7 @@ impl Deployment {
         let mut live = Live::new();
         live.configuration = hash(&configuration);
         live.boot_key = Some(boot_key().public().encryption.0);
+        live.root_source = None;
         let deployment = Self {
             files,
             keys,
