@@ -109,7 +109,7 @@ impl Table {
     /// Its text.
     #[must_use]
     pub fn render(&self) -> String {
-        let width = self.0.iter().map(|(label, _)| label.len()).max();
+        let width = self.0.iter().map(|(label, _)| label.chars().count()).max();
         let width = width.unwrap_or_default();
         self.0
             .iter()
