@@ -154,7 +154,7 @@ async fn k9_what_one_operator_sealed_is_good_for_that_very_order_alone() {
     deployment.pass(good.expires_at - service.platform().now());
     let late = set(&service, 0, &good, &deployment.operators[0]).await;
     assert_eq!(code(late), Some(ErrorCode::OrderExpired));
-    let mut later = good.clone();
+    let mut later = good;
     later.expires_at = soon(&service);
     for place in [0, 1] {
         not_sealed(place, &later).await;
