@@ -7,7 +7,6 @@ use serde_json::{Value, json};
 
 use crate::{
     deployment::{Deployment, Play, Running, boot_key, hash},
-    enclaves::PCRS,
     harness::verify,
 };
 
@@ -122,7 +121,7 @@ fn manifest_of(
     manifest_measuring(measured, (name, not_after, epoch), configuration, signer)
 }
 
-fn manifest_measuring(
+pub(crate) fn manifest_measuring(
     [zero, one, two]: [String; 3],
     (name, not_after, epoch): (&str, &str, u32),
     configuration: Value,
@@ -202,29 +201,6 @@ fn e8_only_a_signed_successor_is_announced() {
     assert_eq!(json["epoch"], 3);
     assert_eq!(json["consents"], json!([0]));
     assert_eq!(running.orders.lock().unwrap().len(), 3);
-}
-
-#[test]
-fn e8_what_runs_is_announced_to_nobody() {
-    let deployment = released();
-    let running = deployment.run(Play::default());
-    let measured = [0, 1, 2].map(|index| hex::encode(PCRS[index]));
-    let configuration = json!(deployment.live.configuration.to_string());
-    for epoch in [2, 3] {
-        let of = ("openkey-enclave", "2999-01-01T00:00:00Z", epoch);
-        let text = manifest_measuring(measured.clone(), of, configuration.clone(), 3);
-        let file = deployment.files.write("manifest.json", text);
-        deployment
-            .operator(&running, "upgrade", &["--manifest", &file])
-            .refused("successor_runs");
-    }
-    assert!(running.orders.lock().unwrap().is_empty());
-    // The same image with another configuration is a successor.
-    let of = ("openkey-enclave", "2999-01-01T00:00:00Z", 2);
-    let text = manifest_measuring(measured, of, json!("5".repeat(64)), 3);
-    let file = deployment.files.write("manifest.json", text);
-    let args = ["--manifest", file.as_str()];
-    deployment.operator(&running, "upgrade", &args).accepted();
 }
 
 #[test]

@@ -19,7 +19,7 @@ fn request(asked: &Asked) -> Option<Request> {
     call.map(|call| call.request)
 }
 
-fn withdraw(deployment: &Deployment, hosts: &[&str], more: &[&str]) -> Ran {
+pub(crate) fn withdraw(deployment: &Deployment, hosts: &[&str], more: &[&str]) -> Ran {
     let [policy, configuration, ada] =
         ["policy.json", "configuration.json", "ada.key"].map(|name| deployment.path(name));
     let approval = deployment.approve(&deployment.keys[0], &deployment.configuration);
@@ -341,61 +341,6 @@ fn e8_waiting_believes_no_status_that_the_boot_did_not_sign() {
     // The announcement was sent before.
     let ran = ran.unproven("statement_signature");
     assert!(ran.stderr.contains("may have taken effect"), "{ran:?}");
-}
-
-#[test]
-fn e8_waiting_ends_when_the_successor_is_withdrawn() {
-    let deployment = released();
-    let running = deployment.run(Play::default());
-    let file = announced(&deployment, &running);
-    let wait = ["--manifest", file.as_str(), "--wait", "--json"];
-    let ran = std::thread::scope(|scope| {
-        let waiting = scope.spawn(|| deployment.operator(&running, "upgrade", &wait));
-        while running.orders.lock().unwrap().is_empty() {
-            std::thread::sleep(std::time::Duration::from_millis(20));
-        }
-        let args = ["--manifest", file.as_str()];
-        withdraw(&deployment, &[&running.server.url], &args).accepted();
-        waiting.join().unwrap()
-    });
-    assert_eq!(ran.code, 3, "{ran:?}");
-    assert!(ran.stderr.contains("error: withdrawn: "), "{ran:?}");
-    assert!(!ran.stderr.contains("may take effect"), "{ran:?}");
-    assert_eq!(ran.json()["rule"], "withdrawn");
-}
-
-#[test]
-fn e8_an_announcement_that_was_refused_was_sent_all_the_same() {
-    let deployment = released();
-    let running = deployment.run(Play {
-        full_store: true,
-        ..Play::default()
-    });
-    let text = manifest(3, json!("5".repeat(64)), 3);
-    let file = deployment.files.write("manifest.json", text);
-    let args = ["--manifest", file.as_str()];
-    let ran = deployment.operator(&running, "upgrade", &args);
-    let ran = ran.unproven("enclave_refused");
-    assert!(ran.stderr.contains("may have taken effect"), "{ran:?}");
-}
-
-#[test]
-fn e8_a_withdrawal_that_no_store_took_is_not_done() {
-    let deployment = released();
-    let text = manifest(3, json!("5".repeat(64)), 3);
-    let file = deployment.files.write("manifest.json", text);
-    let running = deployment.run(Play {
-        full_store: true,
-        ..Play::default()
-    });
-    let args = ["--manifest", file.as_str(), "--json"];
-    let ran = withdraw(&deployment, &[&running.server.url], &args);
-    // What the enclave said, and what to do.
-    let ran = ran.unproven("unsigned_refusal");
-    for words in ["until this enclave restarts", "repeat it, once the store"] {
-        assert!(ran.stderr.contains(words), "{words} in {ran:?}");
-    }
-    assert_eq!(ran.json()["enclaves"][0]["withdrawn"], false);
 }
 
 #[test]
