@@ -151,6 +151,12 @@ impl Consents {
         let same = move |given: &&Given| given.root_id == root_id && given.manifest == manifest;
         self.0.iter().filter(same)
     }
+
+    /// The boots that a consent to this successor was signed for, under another root key.
+    pub fn elsewhere(&self, root_id: Hash32, manifest: Hash32) -> impl Iterator<Item = &Given> {
+        let other = move |given: &&Given| given.root_id != root_id && given.manifest == manifest;
+        self.0.iter().filter(other)
+    }
 }
 
 impl Given {
@@ -183,6 +189,8 @@ mod tests {
         assert_eq!(again, consents);
         let of = |root: u8| again.of(Hash32([root; 32]), Hash32([2; 32])).count();
         assert_eq!((of(1), of(9)), (2, 0));
+        let elsewhere = |root: u8| again.elsewhere(Hash32([root; 32]), Hash32([2; 32])).count();
+        assert_eq!((elsewhere(1), elsewhere(9)), (0, 2));
         assert_eq!(
             Consents::from_json(b"{\"version\":2,\"consents\":[]}"),
             Err(ConsentsError::File("another version"))

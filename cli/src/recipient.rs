@@ -110,7 +110,8 @@ impl Recipient {
         })
     }
 
-    /// A deployment's secret for this boot, signed by the operator at `place` (from 0).
+    /// A deployment's secret for this boot, signed by the operator at `place` (from 0). It is sealed for
+    /// this very order: nobody can bring it under another name, version or operator, or later.
     ///
     /// # Errors
     ///
@@ -118,23 +119,31 @@ impl Recipient {
     pub fn secret(
         &self,
         by: (&OperatorKey, u32),
+        root_id: Hash32,
         name: &str,
         version: u64,
         secret: &[u8],
         expires_at: u64,
     ) -> Result<OperatorRequest, RecipientError> {
+        let (key, place) = by;
+        let bound = info(
+            SECRET_INFO,
+            &[
+                root_id.as_bytes(),
+                self.identity.as_bytes(),
+                &place.to_be_bytes(),
+                &version.to_be_bytes(),
+                &expires_at.to_be_bytes(),
+                name.as_bytes(),
+            ],
+        );
         let order = SecretOrder {
             name: name.to_owned(),
             version,
-            secret: seal(
-                &self.boot_key,
-                &info(SECRET_INFO, &[self.identity.as_bytes()]),
-                secret,
-            )?,
+            secret: seal(&self.boot_key, &bound, secret)?,
             identity: self.identity,
             expires_at,
         };
-        let (key, place) = by;
         Ok(OperatorRequest::SetSecret {
             operator: place,
             order: key.sign(&order).map_err(|_| RecipientError::Encoding)?,

@@ -24,7 +24,7 @@ use crate::{
     answer::{Asked, Served},
     boot::{BootError, Capacity},
     channel::OnChannel,
-    errors::refuse,
+    errors::{refuse, refuse_because},
     passkeys::RelyingParty,
     platform::Platform,
     root::{RootKey, Taken, Waiting, hand_over},
@@ -217,12 +217,18 @@ impl<S: RecordStore> Shared<S> {
                 share,
                 expires_at,
             } => {
-                // One that comes after the last needed one is not even opened.
-                if self.enclave.get().is_none()
-                    && let Taken::Complete(key) =
-                        self.waiting
-                            .post(&self.platform, operator, &share, expires_at)?
-                {
+                // One that comes after the last needed one is not even opened, and nobody is told that it
+                // was taken.
+                if self.enclave.get().is_some() {
+                    return Err(refuse_because(
+                        ErrorCode::OperatorRefused,
+                        "This enclave has its root key: the share is not needed, and was not opened.",
+                    ));
+                }
+                let taken = self
+                    .waiting
+                    .post(&self.platform, operator, &share, expires_at)?;
+                if let Taken::Complete(key) = taken {
                     self.ready(key, RootSource::Operators);
                 }
             }

@@ -137,6 +137,59 @@ fn e9_k9_an_enclave_under_a_hosts_configuration_gets_nothing() {
 }
 
 #[test]
+fn e8_a_withdrawal_under_a_hosts_configuration_is_sent_and_never_confirmed() {
+    let mut deployment = released();
+    let running = deployment.run(Play::default());
+    let file = crate::orders::announced(&deployment, &running);
+    let ada = deployment.path("ada.key");
+    let key = ["--manifest", &file, "--key", &ada].map(str::to_owned);
+    let with = |more: &[&str]| -> Vec<String> {
+        let more = more.iter().map(|it| (*it).to_owned());
+        key.iter().cloned().chain(more).collect()
+    };
+    let run = |deployment: &Deployment, running: &Running, command: &str, more: &[&str]| {
+        let args = with(more);
+        let args: Vec<_> = args.iter().map(String::as_str).collect();
+        deployment.operator(running, command, &args)
+    };
+    run(&deployment, &running, "consent", &["--yes"]).accepted();
+    let boot = hex::encode(deployment.live.identity.verifying_key().to_bytes());
+    let own = deployment.approve(&deployment.keys[0], &deployment.configuration);
+    let own = std::fs::read_to_string(own).unwrap();
+    let own = deployment.files.write("own.json", own);
+    let approved = ["--json", "--approval", own.as_str()];
+    run(&deployment, &running, "withdraw", &approved).accepted();
+    let nowhere = deployment.path("nowhere.json");
+    let missing = ["--json", "--approval", nowhere.as_str()];
+    run(&deployment, &running, "withdraw", &missing).unproven("approval_missing");
+
+    // The same root key under what the host would like, and a root key of the host's own.
+    let root_id = deployment.root_id();
+    for (root, elsewhere) in [(root_id, false), ("17".repeat(32), true)] {
+        deployment.configuration = evil(&deployment.configuration);
+        deployment.configuration["root_id"] = json!(root);
+        deployment.live.configuration = hash(&deployment.configuration);
+        deployment.live.root_id = Some(root.parse().unwrap());
+        deployment.write_policy();
+        let running = deployment.run(Play::default());
+        let ran = run(&deployment, &running, "withdraw", &approved).unproven("approval");
+        assert_eq!(running.orders.lock().unwrap().len(), 1, "it is sent");
+        assert!(ran.stderr.contains("is sent nevertheless"), "{ran:?}");
+        let json = ran.json();
+        assert_eq!(json["verdict"], "unproven");
+        assert_eq!(json["enclaves"][0]["withdrawn"], true);
+        // The boot that was consented to is named, whatever root key is asked about.
+        let named = ran.stderr.contains("consent_elsewhere") && ran.stderr.contains(&boot);
+        assert_eq!(named, elsewhere, "{ran:?}");
+        // An approval of this configuration makes no proof for the other root key either.
+        if elsewhere {
+            let ran = run(&deployment, &running, "withdraw", &["--json"]);
+            ran.unproven("consent_elsewhere");
+        }
+    }
+}
+
+#[test]
 fn e8_a_release_of_the_approved_keys_names_another_configuration() {
     let mut deployment = released();
     let own = deployment.approve(&deployment.keys[0], &deployment.configuration);

@@ -78,6 +78,8 @@ pub(crate) struct Play {
     pub(crate) another_boot: bool,
     /// Whether its root key went to a successor before a withdrawal arrives, which it notes all the same.
     pub(crate) handed_over: bool,
+    /// Whether its store reads, and takes nothing: announcements and withdrawals are in memory alone.
+    pub(crate) full_store: bool,
     /// Whether its store hides the secrets from it.
     pub(crate) hides_secrets: bool,
     /// Whether a secret that was ordered is not kept, though the answer is no refusal.
@@ -101,6 +103,7 @@ impl Default for Play {
             bends_statuses: false,
             another_boot: false,
             handed_over: false,
+            full_store: false,
             hides_secrets: false,
             ignores_secrets: false,
         }
@@ -145,6 +148,7 @@ impl Deployment {
         let mut live = Live::new();
         live.configuration = hash(&configuration);
         live.boot_key = Some(boot_key().public().encryption.0);
+        live.root_source = None;
         let deployment = Self {
             files,
             keys,
@@ -237,7 +241,7 @@ impl Deployment {
     /// The approval of whoever's key a command names, signed as if they had decided on this configuration.
     fn approval(&self, command: &str, more: &[&str]) -> Vec<String> {
         let key = more.iter().skip_while(|arg| **arg != "--key").nth(1);
-        let needed = ["post-share", "set-secret", "consent"].contains(&command);
+        let needed = ["post-share", "set-secret", "consent", "withdraw"].contains(&command);
         let given = more.contains(&"--approval");
         match key {
             Some(key) if needed && !given => {
@@ -432,6 +436,13 @@ impl Enclave {
             Request::Status => Response::Status(self.status()),
             Request::Operator(order) => {
                 self.orders.lock().unwrap().push(order.clone());
+                if self.play.full_store {
+                    return Verdict::Refused(Error {
+                        code: ErrorCode::OutcomeUnknown,
+                        message: "The successor is withdrawn until this enclave restarts.".into(),
+                        advice: "Withdraw it again when the store works.".into(),
+                    });
+                }
                 match order {
                     OperatorRequest::Genesis { nonce } => {
                         Response::Genesis(self.genesis(nonce.as_slice()))

@@ -22,9 +22,15 @@ fn hold(deployment: &Deployment, play: Play) -> Ran {
     ran
 }
 
+/// Nothing is kept of what was answered, and the one genesis of that boot is spent.
 #[track_caller]
 fn refused(play: Play, rule: &str) {
-    hold(&Deployment::new(), play).refused(rule);
+    let ran = hold(&Deployment::new(), play).unproven(rule);
+    assert!(
+        ran.stderr
+            .contains("this boot of the enclave holds no other one"),
+        "{ran:?}"
+    );
 }
 
 #[test]
@@ -152,6 +158,32 @@ fn k9_one_boot_answers_all_of_a_genesis() {
         ..Play::default()
     };
     refused(gone_after, "identity_key");
+}
+
+#[test]
+fn k9_a_genesis_whose_answer_was_changed_may_have_taken_place() {
+    let play = Play {
+        bends_answers: true,
+        ..Play::default()
+    };
+    refused(play, "statement_signature");
+    let deployment = Deployment::new();
+    let running = deployment.run(play);
+    let out = deployment.path("g");
+    let args = ["--out", out.as_str(), "--json"];
+    let ran = deployment
+        .operator(&running, "genesis", &args)
+        .unproven("statement_signature");
+    assert_eq!(ran.json()["verdict"], "unproven");
+    // The files have no place any more when they are to be written.
+    let running = deployment.run(Play::default());
+    let file = deployment.files.write("full", "no directory");
+    let ran = deployment.operator(&running, "genesis", &["--out", &file]);
+    ran.not_judged("cannot_write");
+    assert!(
+        running.orders.lock().unwrap().is_empty(),
+        "found out before"
+    );
 }
 
 #[test]
@@ -303,7 +335,7 @@ fn k9_a_wrapped_key_belongs_to_a_kms_key_and_the_reverse() {
         bend: |transcript, _| transcript.wrapped = None,
         ..Play::default()
     };
-    hold(&deployment, play).refused("wrapped_root");
+    hold(&deployment, play).unproven("wrapped_root");
 }
 
 #[test]

@@ -14,6 +14,7 @@ mod enclaves;
 #[path = "../../../verifier/tests/suite/harness.rs"]
 mod harness;
 
+mod announcements;
 mod backup;
 mod configuration;
 mod deployment;

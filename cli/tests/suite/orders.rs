@@ -1,7 +1,7 @@
 //! `openkey operator status`, `set-secret` and `upgrade`.
 
 use openkey_cli::{ReleaseKey, info};
-use openkey_protocol::message::{OperatorRequest, SECRET_INFO};
+use openkey_protocol::message::{Hash32, OperatorRequest, SECRET_INFO};
 use openkey_verifier::release::{ReleaseFile, Text};
 use serde_json::{Value, json};
 
@@ -44,7 +44,7 @@ fn k3_a_secret_is_sealed_to_the_attested_boot_key() {
     set("new", &["--raw"], b"hunter2\n").accepted();
     let orders = running.orders.lock().unwrap().clone();
     for (order, version, secret) in [
-        (&orders[0], 4, &b"hunter2"[..]),
+        (&orders[0], 4u64, &b"hunter2"[..]),
         (&orders[1], 1, b"hunter2\n"),
     ] {
         let OperatorRequest::SetSecret { operator: 2, order } = order else {
@@ -56,7 +56,16 @@ fn k3_a_secret_is_sealed_to_the_attested_boot_key() {
         assert_eq!(order.version, version);
         let identity = deployment.live.identity.verifying_key().to_bytes();
         assert_eq!(order.identity.0, identity);
-        let opened = boot_key().open(&info(SECRET_INFO, &[&identity]), &order.secret);
+        let root_id: Hash32 = deployment.root_id().parse().unwrap();
+        let bound: [&[u8]; 6] = [
+            root_id.as_bytes(),
+            &identity,
+            &2u32.to_be_bytes(),
+            &version.to_be_bytes(),
+            &order.expires_at.to_be_bytes(),
+            order.name.as_bytes(),
+        ];
+        let opened = boot_key().open(&info(SECRET_INFO, &bound), &order.secret);
         assert_eq!(opened.unwrap().as_slice(), secret);
     }
     set("empty", &[], b"\n").not_judged("secret_length");
@@ -108,10 +117,20 @@ fn manifest_of(
     configuration: Value,
     signer: u8,
 ) -> String {
+    let measured = ["a", "b", "c"].map(|digit| digit.repeat(96));
+    manifest_measuring(measured, (name, not_after, epoch), configuration, signer)
+}
+
+pub(crate) fn manifest_measuring(
+    [zero, one, two]: [String; 3],
+    (name, not_after, epoch): (&str, &str, u32),
+    configuration: Value,
+    signer: u8,
+) -> String {
     let text: Text = serde_json::from_value(json!({
         "version": 1, "name": name, "release": "2.0.0", "epoch": epoch,
         "source_commit": "0".repeat(40), "cargo_lock_sha256": "0".repeat(64), "toolchain": {},
-        "measurements": { "0": "a".repeat(96), "1": "b".repeat(96), "2": "c".repeat(96) },
+        "measurements": { "0": zero, "1": one, "2": two },
         "configuration": configuration, "page": null,
         "not_before": "2020-01-01T00:00:00Z", "not_after": not_after,
     }))

@@ -57,6 +57,15 @@ fn k3_a_share_reaches_the_attested_boot_key_alone() {
 }
 
 #[test]
+fn k9_an_enclave_with_its_root_key_gets_no_share() {
+    let mut deployment = Deployment::provisioned();
+    deployment.live.root_source = Some(openkey_protocol::message::RootSource::Kms);
+    let running = deployment.run(Play::default());
+    post(&deployment, &running, &[]).refused("root_key_there");
+    nothing_given(&running);
+}
+
+#[test]
 fn f10_k9_an_enclave_with_another_configuration_gets_no_share() {
     let mut deployment = Deployment::provisioned();
     deployment.configuration["rp_name"] = json!("There");

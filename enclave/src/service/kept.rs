@@ -131,7 +131,7 @@ pub(crate) struct Lists {
     pub(crate) upgrades: Vec<UpgradeStatus>,
     /// Whether the record of successors was read; if not, `upgrades` is what this boot remembers.
     pub(crate) upgrades_known: bool,
-    /// Withdrawn manifests.
+    /// Manifests whose withdrawal is in the record.
     pub(crate) withdrawn: Vec<Hash32>,
 }
 
@@ -380,7 +380,7 @@ pub(super) fn unconfirmed(again: Again) -> Error {
 /// The schema of a record's content.
 const fn schema(kind: Kind) -> u32 {
     match kind {
-        Kind::Upgrades => 4,
+        Kind::Upgrades => 5,
         _ => 3,
     }
 }

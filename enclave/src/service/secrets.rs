@@ -37,11 +37,27 @@ impl<S: RecordStore> Enclave<S> {
             let message = "A secret's name is 1 to 64 of a-z, 0-9, '.', '_' and '-'.";
             return Err(refuse_because(ErrorCode::OutOfBounds, message));
         }
+        let root_id = self.platform.configuration().root_id();
+        let root_id =
+            root_id.ok_or_else(|| refused("There are no operators without a root_id."))?;
+        // Nobody else's order, and no other order, opens what one operator sealed for one.
+        let bound: [&[u8]; 6] = [
+            &root_id.0,
+            &identity,
+            &operator.to_be_bytes(),
+            &order.version.to_be_bytes(),
+            &order.expires_at.to_be_bytes(),
+            order.name.as_bytes(),
+        ];
         let content = self
             .platform
             .boot_key
-            .open(&hybrid::info(SECRET_INFO, &[&identity]), &order.secret)
-            .map_err(|_| refused("The secret was not sealed for this boot of the enclave."))?;
+            .open(&hybrid::info(SECRET_INFO, &bound), &order.secret)
+            .map_err(|_| {
+                refused(
+                    "The secret was not sealed for this boot, root id, operator, name, version and expiry.",
+                )
+            })?;
         if content.is_empty() || content.len() > MAX_SECRET {
             let message = "A secret has 1 to 4096 bytes.";
             return Err(refuse_because(ErrorCode::OutOfBounds, message));

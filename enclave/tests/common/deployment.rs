@@ -230,16 +230,39 @@ impl Deployment {
         service
     }
 
+    /// A secret of the first operator, as their command seals it, with its name and version as content.
     pub fn order(&self, service: &Service<TestStore>, name: &str, version: u64) -> SecretOrder {
-        let info = [SECRET_INFO.as_bytes(), &service.identity()].concat();
-        let content = format!("{name} {version}");
-        SecretOrder {
+        let order = SecretOrder {
             name: name.to_owned(),
             version,
-            secret: seal(service.platform().boot_key(), &info, content.as_bytes()),
+            secret: seal([9; 32], b"", b""),
             identity: Key32(service.identity()),
             expires_at: soon(service),
-        }
+        };
+        let content = format!("{name} {version}");
+        self.sealed_order(service, 0, order, content.as_bytes())
+    }
+
+    /// The same order by the operator at a place, with this content, sealed for exactly this order.
+    pub fn sealed_order(
+        &self,
+        service: &Service<TestStore>,
+        place: u32,
+        order: SecretOrder,
+        content: &[u8],
+    ) -> SecretOrder {
+        let root_id = self.configuration().root_id().unwrap();
+        let info = [
+            SECRET_INFO.as_bytes(),
+            &root_id.0,
+            &service.identity(),
+            &place.to_be_bytes(),
+            &order.version.to_be_bytes(),
+            &order.expires_at.to_be_bytes(),
+            order.name.as_bytes(),
+        ];
+        let secret = seal(service.platform().boot_key(), &info.concat(), content);
+        SecretOrder { secret, ..order }
     }
 
     pub fn has(&self, event: EnclaveEvent) -> bool {

@@ -90,6 +90,12 @@ impl TestNsm {
         }
     }
 
+    /// The same with these bytes in the registers of the image.
+    pub fn measuring(self, byte: u8) -> Self {
+        self.state.lock().unwrap().pcrs[..3].fill([byte; PCR_LEN]);
+        self
+    }
+
     fn random(&self) -> Result<NsmResponse, NsmError> {
         static CALLS: AtomicU64 = AtomicU64::new(0);
         let bytes = match self.defect {

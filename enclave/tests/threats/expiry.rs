@@ -84,6 +84,7 @@ async fn e8_every_order_expires_and_none_lives_long() {
     let orders = async |expires_at| {
         let mut secret = deployment.order(&service, "oidc", 1);
         secret.expires_at = expires_at;
+        let secret = deployment.sealed_order(&service, 0, secret, b"oidc");
         let withdrawal = UpgradeWithdrawal {
             manifest,
             root_id: deployment.configuration().root_id().unwrap(),

@@ -10,7 +10,7 @@ use openkey_verifier::{attestation::UnixMillis, release::rfc3339};
 
 use crate::common::{
     Deployment, TestStore, code,
-    deployment::{Operator, operator, seal, signed, status},
+    deployment::{Operator, operator, signed, soon, status},
     store::{Failure, SAYINGS},
 };
 
@@ -48,6 +48,7 @@ async fn k4_an_operators_secret_is_kept_sealed_and_survives_a_restart() {
         assert_eq!(status.secrets, [SecretStatus { name, version }]);
     }
     let order = deployment.order(&service, "kms.backup", 1);
+    let order = deployment.sealed_order(&service, 2, order, b"kms.backup 1");
     set(&service, 2, &order, &deployment.operators[2])
         .await
         .unwrap();
@@ -98,11 +99,8 @@ async fn k9_only_an_operators_own_order_for_this_boot_sets_a_secret() {
     for name in ["", "Oidc", "a b", "ä", "a/b", long.as_str()] {
         refuse(0, &deployment.order(&service, name, 1), alice, bounds).await;
     }
-    let info = [b"openkey/hpke/secret/v1".as_slice(), &service.identity()].concat();
     for size in [0, 4097] {
-        let mut order = good.clone();
-        let content = vec![7; size];
-        order.secret = seal(service.platform().boot_key(), &info, &content);
+        let order = deployment.sealed_order(&service, 0, good.clone(), &vec![7; size]);
         refuse(0, &order, alice, bounds).await;
     }
     // Versions follow one another: an order does not work twice.
@@ -119,7 +117,58 @@ async fn k9_only_an_operators_own_order_for_this_boot_sets_a_secret() {
     assert!(status(&service).await.secrets.is_empty());
     set(&service, 0, &good, alice).await.unwrap();
     refuse(0, &good, alice, conflict).await;
-    set(&service, 1, &deployment.order(&service, "oidc", 2), bob)
+    let next = deployment.order(&service, "oidc", 2);
+    let next = deployment.sealed_order(&service, 1, next, b"x");
+    set(&service, 1, &next, bob).await.unwrap();
+}
+
+#[tokio::test]
+async fn k9_what_one_operator_sealed_is_good_for_that_very_order_alone() {
+    let (mut deployment, shares) = Deployment::provisioned().await;
+    let service = deployment.restored(&shares).await;
+    let good = deployment.order(&service, "oidc", 1);
+    let bent = |change: fn(&mut SecretOrder)| {
+        let mut bent = good.clone();
+        change(&mut bent);
+        bent
+    };
+    let not_sealed = async |place: usize, order: &SecretOrder| {
+        let by = &deployment.operators[place];
+        let refused = set(&service, u32::try_from(place).unwrap(), order, by).await;
+        let refused = refused.unwrap_err();
+        assert_eq!(refused.code, ErrorCode::OperatorRefused);
+        assert!(
+            refused.message.contains("was not sealed for"),
+            "{refused:?}"
+        );
+    };
+    // Whoever has the host finds the order of another operator, and signs it again.
+    not_sealed(1, &good).await;
+    for place in [0, 1] {
+        not_sealed(place, &bent(|it| it.name = "other".to_owned())).await;
+        not_sealed(place, &bent(|it| it.name = "oid".to_owned())).await;
+        not_sealed(place, &bent(|it| it.version = 2)).await;
+        not_sealed(place, &bent(|it| it.expires_at += 1)).await;
+    }
+    // What is over by the clock stays over.
+    deployment.pass(good.expires_at - service.platform().now());
+    let late = set(&service, 0, &good, &deployment.operators[0]).await;
+    assert_eq!(code(late), Some(ErrorCode::OrderExpired));
+    let mut later = good;
+    later.expires_at = soon(&service);
+    for place in [0, 1] {
+        not_sealed(place, &later).await;
+    }
+    // Nor is it for another root key in the same boot.
+    let own = std::mem::take(&mut deployment.json["root_id"]);
+    deployment.json["root_id"] = "11".repeat(32).into();
+    let foreign = deployment.order(&service, "oidc", 1);
+    deployment.json["root_id"] = own;
+    let refused = set(&service, 0, &foreign, &deployment.operators[0]).await;
+    assert_eq!(code(refused), Some(ErrorCode::OperatorRefused));
+    assert!(status(&service).await.secrets.is_empty());
+    let again = deployment.order(&service, "oidc", 1);
+    set(&service, 0, &again, &deployment.operators[0])
         .await
         .unwrap();
 }

@@ -45,9 +45,13 @@ async fn k1_two_of_three_shares_make_the_root_key_again() {
     let said = binding(after.document.as_slice());
     assert_eq!(said.root_source, Some(source));
     assert_eq!(said.root_id, deployment.configuration().root_id());
-    // A late share changes nothing.
-    let late = deployment.post(&service, 1, &shares[1]).await.unwrap();
-    assert_eq!(late.state, RootState::Ready);
+    // A late share, good or not, changes nothing, and nobody is told that it was taken.
+    for share in [&shares[1], &[0; 32]] {
+        let late = deployment.post(&service, 1, share).await.unwrap_err();
+        assert_eq!(late.code, ErrorCode::OperatorRefused);
+        assert!(late.message.contains("was not opened"), "{late:?}");
+    }
+    assert_eq!(status(&service).await.state, RootState::Ready);
 
     // Whichever two: the records open again.
     let mut person = Person::register(&service, 1).await;

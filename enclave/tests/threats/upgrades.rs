@@ -12,8 +12,9 @@ use openkey_protocol::{
     store::RecordStore,
 };
 use openkey_verifier::{
+    attestation::UnixMillis,
     configuration::pcr,
-    release::{ReleaseFile, Text},
+    release::{ReleaseFile, Text, rfc3339},
     successors,
 };
 use serde_json::json;
@@ -26,7 +27,7 @@ use crate::common::{
     store::{Failure, SAYINGS, Says},
 };
 
-const DELAY: u64 = 3_600_000;
+pub(crate) const DELAY: u64 = 3_600_000;
 
 fn maintainer(seed: u8) -> SigningKey {
     SigningKey::from_bytes(&[seed; 32])
@@ -80,20 +81,20 @@ pub(crate) async fn deployment() -> (Deployment, Vec<[u8; 32]>) {
     (deployment, shares)
 }
 
-async fn announce(service: &Service<TestStore>, manifest: &[u8]) -> Result<(), Error> {
+pub(crate) async fn announce(service: &Service<TestStore>, manifest: &[u8]) -> Result<(), Error> {
     let manifest = manifest.into();
     operator(service, OperatorRequest::Announce { manifest })
         .await
         .map(drop)
 }
 
-async fn allowed(service: &Service<TestStore>, manifest: &[u8]) -> Result<(), Error> {
+pub(crate) async fn allowed(service: &Service<TestStore>, manifest: &[u8]) -> Result<(), Error> {
     let enclave = service.enclave().unwrap();
     enclave.successor_allowed(manifest).await.map(drop)
 }
 
 /// SHA-256 of a manifest's signed body.
-fn hash(manifest: &[u8]) -> Hash32 {
+pub(crate) fn hash(manifest: &[u8]) -> Hash32 {
     let body = ReleaseFile::from_json(manifest).unwrap().body().unwrap();
     Hash32(Sha256::digest(body).into())
 }
@@ -128,7 +129,7 @@ async fn order_consent(
 }
 
 /// An operator looks and consents.
-async fn consent(
+pub(crate) async fn consent(
     deployment: &Deployment,
     service: &Service<TestStore>,
     place: u32,
@@ -139,7 +140,7 @@ async fn consent(
     order_consent(service, place, signed(&consent, key)).await
 }
 
-async fn withdraw(
+pub(crate) async fn withdraw(
     deployment: &Deployment,
     service: &Service<TestStore>,
     place: u32,
@@ -159,24 +160,24 @@ async fn withdraw(
 }
 
 /// What fresh evidence says of successors.
-async fn pending<S: RecordStore>(service: &Service<S>) -> Option<PendingSuccessors> {
+pub(crate) async fn pending<S: RecordStore>(service: &Service<S>) -> Option<PendingSuccessors> {
     let evidence = evidence(service, vec![1; 16]).await.unwrap();
     binding(evidence.document.as_slice()).pending
 }
 
 /// What fresh evidence says of withdrawn manifests.
-async fn withdrawn<S: RecordStore>(service: &Service<S>) -> Option<Hash32> {
+pub(crate) async fn withdrawn<S: RecordStore>(service: &Service<S>) -> Option<Hash32> {
     let evidence = evidence(service, vec![1; 16]).await.unwrap();
     binding(evidence.document.as_slice()).withdrawn
 }
 
-fn other(release: &str) -> Vec<u8> {
+pub(crate) fn other(release: &str) -> Vec<u8> {
     let mut text = text();
     text.release = release.to_owned();
     manifest(text, &[11, 12])
 }
 
-const REFUSED: Option<ErrorCode> = Some(ErrorCode::ManifestRefused);
+pub(crate) const REFUSED: Option<ErrorCode> = Some(ErrorCode::ManifestRefused);
 const NOT_THE_OPERATOR: Option<ErrorCode> = Some(ErrorCode::OperatorRefused);
 const HIDDEN: Option<ErrorCode> = Some(ErrorCode::RolledBack);
 
@@ -627,8 +628,8 @@ async fn e8_a_withdrawal_holds_where_it_arrives_whatever_the_store_does() {
     deployment.store.fail(0, Failure::Refuses);
     let failed = withdraw(&deployment, &service, 1, &bad).await;
     assert_eq!(code(failed), Some(ErrorCode::Unavailable));
-    let named = successors::withdrawn_hash(&[hash(&bad)]);
-    assert_eq!(withdrawn(&service).await, named);
+    let none = successors::withdrawn_hash(&[]);
+    assert_eq!(withdrawn(&service).await, none);
     assert_eq!(code(allowed(&service, &bad).await), REFUSED);
     deployment.store.restore(empty.clone());
     let failed = withdraw(&deployment, &service, 1, &bad).await;
@@ -791,6 +792,9 @@ async fn e8_what_too_few_signed_or_says_too_little_is_no_successor() {
     // One for later may be announced, and is not allowed before.
     let later = changed(|text| text.not_before = "2026-09-29T00:00:00Z".to_owned());
     announce(&service, &later).await.unwrap();
+    let listed = status(&service).await.upgrades;
+    let first = rfc3339(UnixMillis(listed[0].allowed_from));
+    assert_eq!(first, "2026-09-29T00:00:00Z", "not before its first moment");
     consent(&deployment, &service, 0, &later).await.unwrap();
     deployment.pass(1_000);
     assert_eq!(code(allowed(&service, &later).await), REFUSED);

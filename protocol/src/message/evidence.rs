@@ -35,7 +35,8 @@ pub struct EvidenceBinding {
     /// In fresh evidence of an enclave with its root key: the successors that wait for it.
     pub pending: Option<PendingSuccessors>,
     /// In fresh evidence of an enclave with its root key: SHA-256 of [`super::withdrawn_input`] of the
-    /// withdrawn manifests that this boot knows, as the status lists them. Whoever withdraws one looks
+    /// manifests whose withdrawal this boot saw in the records, as the status lists them. Whoever withdraws
+    /// one looks
     /// for its presence: it is absent from an older document, or another enclave's.
     pub withdrawn: Option<Hash32>,
 }

@@ -19,8 +19,9 @@ pub const GENESIS_INFO: &str = "openkey/hpke/genesis/v1";
 /// HPKE `info` of a share posted to a boot key, followed by root id, identity key and expiry (8 bytes, the
 /// most significant first).
 pub const POST_SHARE_INFO: &str = "openkey/hpke/post-share/v2";
-/// HPKE `info` of an operator's secret, followed by the identity key.
-pub const SECRET_INFO: &str = "openkey/hpke/secret/v1";
+/// HPKE `info` of an operator's secret, followed by root id, identity key, the operator's place (4 bytes),
+/// version and expiry (8 bytes each, all three with the most significant byte first) and the name.
+pub const SECRET_INFO: &str = "openkey/hpke/secret/v2";
 /// HPKE `info` of a root key handed over, followed by root id and the receiver's identity key.
 pub const HAND_OVER_INFO: &str = "openkey/hpke/hand-over/v1";
 /// Most operators of a deployment: people, who know each other.
@@ -292,7 +293,8 @@ pub struct RootStatus {
     /// without a root key: then `upgrades` has what this boot remembers, and no successor gets the
     /// root key.
     pub upgrades_known: bool,
-    /// Manifests (SHA-256 of the signed body) that operators withdrew, as far as this boot knows. One is
+    /// Manifests (SHA-256 of the signed body) that operators withdrew, in the records as this boot saw
+    /// them: a withdrawal that is in memory alone holds until a restart, and is not among them. One is
     /// dropped only after its manifest has expired. Fresh evidence carries the hash of this list
     /// ([`withdrawn_input`]).
     pub withdrawn: Vec<Hash32>,
@@ -349,7 +351,8 @@ pub struct UpgradeStatus {
     pub manifest: Hash32,
     /// When it was announced. Milliseconds since 1970, by the enclave's clock.
     pub announced_at: u64,
-    /// When its delay ends. The root key is handed to it from then on, if operators consent.
+    /// When its delay has ended and its manifest is valid. The root key is handed to it from then on, if
+    /// operators consent.
     pub allowed_from: u64,
     /// The operators that have consented to it at this boot: places in the configuration, ascending.
     pub consents: Vec<u32>,

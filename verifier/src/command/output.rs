@@ -103,13 +103,13 @@ pub struct Table(Vec<(String, String)>);
 impl Table {
     /// Adds a row.
     pub fn row(&mut self, label: &str, value: impl AsRef<str>) {
-        self.0.push((label.to_owned(), printable(value.as_ref())));
+        self.0.push((printable(label), printable(value.as_ref())));
     }
 
     /// Its text.
     #[must_use]
     pub fn render(&self) -> String {
-        let width = self.0.iter().map(|(label, _)| label.len()).max();
+        let width = self.0.iter().map(|(label, _)| label.chars().count()).max();
         let width = width.unwrap_or_default();
         self.0
             .iter()
@@ -224,13 +224,39 @@ pub fn rfc3339(time: UnixMillis) -> String {
         .unwrap_or_else(|| time.to_string())
 }
 
-/// Text from outside on one line of a terminal: no control characters, nothing that reorders it.
+/// Text from outside on one line of a terminal: no control characters, no line break of any kind, nothing
+/// that reorders it.
 #[must_use]
 pub fn printable(text: &str) -> String {
-    text.chars()
-        .map(|c| {
-            let reorders = matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-            if c.is_control() || reorders { '\u{fffd}' } else { c }
-        })
-        .collect()
+    let harmless = |c| if is_plain(c) { c } else { '\u{fffd}' };
+    text.chars().map(harmless).collect()
+}
+
+/// Whether a character stays on its line and in its place.
+fn is_plain(c: char) -> bool {
+    let breaks = matches!(c, '\u{2028}' | '\u{2029}');
+    let reorders = matches!(
+        c,
+        '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
+    );
+    !(c.is_control() || breaks || reorders)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_from_outside_stays_on_its_line() {
+        for c in "\n\r\t\u{b}\u{c}\u{1b}\u{7f}\u{85}\u{61c}\u{200f}\u{202e}\u{2028}\u{2029}\u{2069}"
+            .chars()
+        {
+            let text = format!("ada{c}ben");
+            assert_eq!(printable(&text), "ada\u{fffd}ben", "{c:?}");
+            let mut table = Table::default();
+            table.row(&text, &text);
+            assert_eq!(table.render(), "  ada\u{fffd}ben  ada\u{fffd}ben\n");
+        }
+        assert_eq!(printable("Zoë 💡 a\u{301}"), "Zoë 💡 a\u{301}");
+    }
 }

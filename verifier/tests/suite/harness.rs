@@ -318,6 +318,8 @@ pub(crate) struct Live {
     pub(crate) boot_key: Option<[u8; 32]>,
     /// What it says of successors.
     pub(crate) pending: Option<PendingSuccessors>,
+    /// Where its root key came from; none while it is awaited.
+    pub(crate) root_source: Option<RootSource>,
     /// What it says of withdrawn manifests.
     pub(crate) withdrawn: Option<Hash32>,
 }
@@ -345,6 +347,7 @@ impl Live {
             enclave,
             identity: SigningKey::from_bytes(&[0x42; 32]),
             epoch: 1,
+            root_source: Some(RootSource::Development),
             root_id: None,
             configuration: Hash32([0xcf; 32]),
             boot_key: None,
@@ -358,7 +361,7 @@ impl Live {
             version: EVIDENCE_BINDING_VERSION,
             identity: self.identity.verifying_key().to_bytes().into(),
             configuration: self.configuration,
-            root_source: Some(RootSource::Development),
+            root_source: self.root_source,
             root_id: self.root_id,
             release: "1.2.3".into(),
             epoch: self.epoch,

@@ -145,9 +145,10 @@ impl Session {
     }
 
     /// Evidence for somebody who is about to give this enclave a secret.
-    pub(crate) fn recipient(&self, accept: Accept) -> Result<(IdentityKey, Recipient), Stop> {
+    pub(crate) fn recipient(&self, accept: Accept) -> Result<(Fresh, Recipient), Stop> {
         let verifier = Verifier::new(accept.roots);
         let fresh = self.evidence(&verifier, &accept.policy)?;
-        Ok((*fresh.identity(), Recipient::of(&fresh)?))
+        let recipient = Recipient::of(&fresh)?;
+        Ok((fresh, recipient))
     }
 }

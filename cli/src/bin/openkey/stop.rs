@@ -63,6 +63,14 @@ impl Stop {
         }
     }
 
+    /// The same, with what is known beside it.
+    pub(crate) fn and(self, more: &str) -> Self {
+        Self {
+            message: format!("{}; {more}", self.message),
+            ..self
+        }
+    }
+
     /// The same, after something was sent that enclaves take until then: what came of it is not proven.
     pub(crate) fn sent(self, until: Option<UnixMillis>) -> Self {
         let when = until.map_or(String::new(), |until| {
@@ -76,6 +84,27 @@ impl Stop {
             ),
             kind: Kind::Unproven,
             ..self
+        }
+    }
+
+    /// The same, after the genesis was asked for: the enclave may have held it, and holds no other one.
+    pub(crate) fn spent(self) -> Self {
+        Self {
+            message: format!(
+                "{}; the genesis was asked for and may have taken place: this boot of the enclave holds no other \
+                 one, so boot it again and repeat; do not boot anything with what this one wrote",
+                self.message
+            ),
+            kind: Kind::Unproven,
+            ..self
+        }
+    }
+
+    /// The end of a wait for something that was sent and taken, and is there no more.
+    pub(crate) fn ended(rule: &'static str, message: &str) -> Self {
+        Self {
+            kind: Kind::Unproven,
+            ..Self::refused(rule, message)
         }
     }
 

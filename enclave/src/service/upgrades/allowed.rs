@@ -55,7 +55,7 @@ impl<S: RecordStore> Enclave<S> {
         if known.is_withdrawn(&hash) {
             return Err(withdrawn());
         }
-        let upgrade = known.find(&hash).ok_or_else(not_announced)?;
+        let upgrade = known.find(&hash, &self.own()).ok_or_else(not_announced)?;
         if now < self.allowed_from(upgrade) {
             return Err(refused("The successor's delay is not over."));
         }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 /// Most successors that wait at once. A full list refuses the next one: no later announcement pushes
 /// an earlier one out of sight.
 pub(super) const MAX_PENDING: usize = 16;
-/// Most announcements kept at once, withdrawn ones included; with [`MAX_PENDING`] pending ones there
+/// Most announcements kept at once by enclaves of one image and configuration, withdrawn ones included; with [`MAX_PENDING`] pending ones there
 /// is room for 48 others until their manifests expire.
 pub(super) const MAX_ANNOUNCED: usize = 64;
 /// Most withdrawals by one operator of manifests that nobody announced here. They never expire,
@@ -27,9 +27,12 @@ pub(super) struct Upgrade {
     pub(super) epoch: u32,
     /// SHA-256 of the manifest's signed body.
     pub(super) manifest: Hash32,
-    /// SHA-256 of the four registers that the manifest names.
-    pub(super) measured: Hash32,
+    /// SHA-256 of the four registers of the enclave that took the announcement. For another image or
+    /// configuration it is none: its delay ran where the people of that one did not look.
+    pub(super) noted_by: Hash32,
     pub(super) announced_at: u64,
+    /// The manifest's first moment: before it opens nothing, however long the delay.
+    pub(super) not_before: u64,
     /// The manifest's last moment. Afterwards it opens nothing, announced or not.
     pub(super) not_after: u64,
 }
@@ -69,15 +72,19 @@ pub(crate) enum TooLate {
     Superseded,
 }
 
-/// What the enclave itself is: a manifest that names this is no successor.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Own {
-    pub(super) measured: Hash32,
-    pub(super) epoch: u32,
-}
-
 impl Successors {
-    pub(super) fn find(&self, manifest: &Hash32) -> Option<&Upgrade> {
+    /// The announcement of a manifest at enclaves that measure `own`.
+    pub(super) fn find(&self, manifest: &Hash32, own: &Hash32) -> Option<&Upgrade> {
+        self.of(own).find(|it| it.manifest == *manifest)
+    }
+
+    /// The announcements at enclaves that measure `own`.
+    fn of(&self, own: &Hash32) -> impl Iterator<Item = &Upgrade> {
+        self.announced.iter().filter(move |it| it.noted_by == *own)
+    }
+
+    /// An announcement of a manifest, by whichever enclave it was taken.
+    fn anywhere(&self, manifest: &Hash32) -> Option<&Upgrade> {
         self.announced.iter().find(|it| it.manifest == *manifest)
     }
 
@@ -85,15 +92,11 @@ impl Successors {
         self.withdrawn.iter().any(|it| it.manifest == *manifest)
     }
 
-    /// Announcements that can still have an effect at an enclave that is `own`.
-    fn pending(&self, own: Own, now: u64) -> impl Iterator<Item = &Upgrade> {
-        self.announced.iter().filter(move |it| {
-            let itself = it.measured == own.measured && it.epoch == own.epoch;
-            now <= it.not_after
-                && it.epoch >= own.epoch
-                && !itself
-                && !self.is_withdrawn(&it.manifest)
-        })
+    /// Announcements that wait at enclaves that measure `own`: all that they took, but for expired and
+    /// withdrawn ones.
+    fn pending(&self, own: &Hash32, now: u64) -> impl Iterator<Item = &Upgrade> {
+        self.of(own)
+            .filter(move |it| now <= it.not_after && !self.is_withdrawn(&it.manifest))
     }
 
     /// Drops announcements whose manifests have expired, with their withdrawals. Nothing else is ever
@@ -107,10 +110,12 @@ impl Successors {
             .retain(|it| expired.iter().all(|known| known.manifest != it.manifest));
     }
 
-    /// Adds an announcement, in order.
-    pub(super) fn announce(&mut self, upgrade: Upgrade, own: Own, now: u64) -> Result<(), Full> {
+    /// Adds an announcement, in order. What enclaves of another image or configuration noted takes no
+    /// room from it.
+    pub(super) fn announce(&mut self, upgrade: Upgrade, now: u64) -> Result<(), Full> {
+        let own = &upgrade.noted_by;
         let pending = self.pending(own, now).count();
-        if pending >= MAX_PENDING || self.announced.len() >= MAX_ANNOUNCED {
+        if pending >= MAX_PENDING || self.of(own).count() >= MAX_ANNOUNCED {
             return Err(Full);
         }
         self.announced.push(upgrade);
@@ -131,7 +136,7 @@ impl Successors {
     /// Whether a withdrawal fits beside those here and `others`. What is announced can always be
     /// withdrawn: announcements are bounded themselves.
     fn has_room(&self, withdrawal: &Withdrawal, others: &[Withdrawal]) -> bool {
-        let announced = |manifest: &Hash32| self.find(manifest).is_some();
+        let announced = |manifest: &Hash32| self.anywhere(manifest).is_some();
         let all = self.withdrawn.iter().chain(others);
         let early = all
             .filter(|it| it.operator == withdrawal.operator && !announced(&it.manifest))
@@ -165,7 +170,7 @@ impl Known {
             .filter(|it| !expired(it))
             .any(|it| !record.announced.contains(it));
         let restored = self.saved.withdrawn.iter().any(|it| {
-            let expired = self.saved.find(&it.manifest).is_some_and(expired);
+            let expired = self.saved.anywhere(&it.manifest).is_some_and(expired);
             !expired && !record.is_withdrawn(&it.manifest)
         });
         if hidden || restored {
@@ -174,7 +179,7 @@ impl Known {
         self.saved = record.clone();
         self.unsaved.retain(|it| !record.is_withdrawn(&it.manifest));
         self.consents
-            .retain(|manifest, _| record.find(manifest).is_some());
+            .retain(|manifest, _| record.anywhere(manifest).is_some());
         Ok(())
     }
 
@@ -214,8 +219,8 @@ impl Known {
         consents.insert(operator);
     }
 
-    pub(super) fn find(&self, manifest: &Hash32) -> Option<&Upgrade> {
-        self.saved.find(manifest)
+    pub(super) fn find(&self, manifest: &Hash32, own: &Hash32) -> Option<&Upgrade> {
+        self.saved.find(manifest, own)
     }
 
     pub(super) fn is_withdrawn(&self, manifest: &Hash32) -> bool {
@@ -233,16 +238,16 @@ impl Known {
         consents.into_iter().flatten().copied().collect()
     }
 
-    /// Successors that wait, in the order of their announcement.
-    pub(super) fn pending(&self, own: Own, now: u64) -> impl Iterator<Item = &Upgrade> {
-        let unsaved = |it: &&Upgrade| self.unsaved.iter().all(|un| un.manifest != it.manifest);
-        self.saved.pending(own, now).filter(unsaved)
+    /// Successors that wait, in the order of their announcement. One whose withdrawal is in memory alone
+    /// is among them: it waits again after a restart.
+    pub(super) fn pending(&self, own: &Hash32, now: u64) -> impl Iterator<Item = &Upgrade> {
+        self.saved.pending(own, now)
     }
 
-    /// Manifests that were withdrawn.
+    /// Manifests that were withdrawn, in the record: what is in memory alone ends with this boot, and is
+    /// no word to others.
     pub(super) fn withdrawn(&self) -> impl Iterator<Item = Hash32> {
-        let all = self.saved.withdrawn.iter().chain(&self.unsaved);
-        all.map(|it| it.manifest)
+        self.saved.withdrawn.iter().map(|it| it.manifest)
     }
 }
 

@@ -26,12 +26,14 @@ use super::{
     orders,
     records::sha256,
 };
-use crate::{errors::refuse_because, platform::Measured, seal::Kind};
+use crate::{platform::Measured, seal::Kind};
 pub use allowed::Successor;
 pub(super) use known::Successors;
 pub(crate) use known::TooLate;
-use known::{Known, Own, Upgrade, Withdrawal};
-use refusals::{gone, in_memory, no_room, not_announced, refused, unknown, withdrawn};
+use known::{Known, Upgrade, Withdrawal};
+use refusals::{
+    full, gone, in_memory, itself, no_room, not_announced, refused, unknown, withdrawn,
+};
 
 /// How long evidence waits for the store before it says that the list is unknown.
 const EVIDENCE_PATIENCE: Duration = Duration::from_secs(2);
@@ -77,13 +79,18 @@ impl<S: RecordStore> Enclave<S> {
         if UnixMillis(now) > release.manifest().not_after {
             return Err(refused("The release is over."));
         }
+        // Whatever its epoch: what measures the same is the same program.
+        let own = self.own();
+        if digest(&successor.measured) == own {
+            return Err(itself());
+        }
         let hash = release.hash();
         let _turn = self.upgrades.turn.lock().await;
         let mut kept = self.read_successors().await?;
         if self.upgrades.known().is_withdrawn(&hash) {
             return Err(withdrawn());
         }
-        if kept.content.find(&hash).is_some() {
+        if kept.content.find(&hash, &own).is_some() {
             // Perhaps by another replica, a moment ago: the answer must list it.
             self.shown.forget();
             return Ok(());
@@ -93,18 +100,13 @@ impl<S: RecordStore> Enclave<S> {
             release: release.manifest().release.clone(),
             epoch,
             manifest: hash,
-            measured: digest(&successor.measured),
+            noted_by: own,
             announced_at: now,
+            not_before: release.manifest().not_before.0,
             not_after: release.manifest().not_after.0,
         };
         kept.content.drop_expired(now);
-        kept.content
-            .announce(upgrade, self.own(), now)
-            .map_err(|_| {
-                let message = "Too many announced successors wait. Nothing was announced: \
-                               withdraw one, or wait until a manifest expires.";
-                refuse_because(ErrorCode::Full, message)
-            })?;
+        kept.content.announce(upgrade, now).map_err(|_| full())?;
         match self.write_successors(&mut kept, now, Again::Always).await? {
             Written::Done => {
                 self.platform
@@ -136,7 +138,7 @@ impl<S: RecordStore> Enclave<S> {
         if known.is_withdrawn(&consent.manifest) {
             return Err(withdrawn());
         }
-        let upgrade = known.find(&consent.manifest).cloned();
+        let upgrade = known.find(&consent.manifest, &self.own()).cloned();
         let upgrade = upgrade.ok_or_else(not_announced)?;
         if upgrade.announced_at != consent.announced_at {
             return Err(orders::refused(
@@ -165,7 +167,8 @@ impl<S: RecordStore> Enclave<S> {
     /// [`ErrorCode::Superseded`]: the root key went to a successor before. The withdrawal is noted if there
     /// is room, and not written.
     ///
-    /// Noted in this boot, and perhaps not written: every other error; and [`ErrorCode::Full`] if other
+    /// Noted in this boot, perhaps not written, and not named by evidence before the record has it: every
+    /// other error; and [`ErrorCode::Full`] if other
     /// enclaves filled this operator's room in the record, as its message says.
     pub(crate) async fn withdraw(
         &self,
@@ -213,7 +216,8 @@ impl<S: RecordStore> Enclave<S> {
     }
 
     /// What fresh evidence says of successors. A withdrawal holds in this boot whether or not the store
-    /// answers, and so does its word on it.
+    /// answers; evidence names it once it was seen in the record, because after a restart only the record
+    /// knows it.
     pub(crate) async fn known_successors(&self) -> Result<KnownSuccessors, Error> {
         let lists = tokio::time::timeout(EVIDENCE_PATIENCE, self.kept()).await;
         let pending = match &lists {
@@ -231,12 +235,13 @@ impl<S: RecordStore> Enclave<S> {
         })
     }
 
-    /// Pending successors and withdrawn manifests as this boot remembers them.
+    /// Pending successors and withdrawn manifests as this boot remembers the record.
     pub(super) fn remembered(&self) -> (Vec<UpgradeStatus>, Vec<Hash32>) {
         let now = self.platform.now();
         let needed = self.platform.configuration().upgrade_consent();
         let known = self.upgrades.known();
-        let pending = known.pending(self.own(), now).map(|it| UpgradeStatus {
+        let own = self.own();
+        let pending = known.pending(&own, now).map(|it| UpgradeStatus {
             release: it.release.clone(),
             epoch: it.epoch,
             manifest: it.manifest,
@@ -292,19 +297,19 @@ impl<S: RecordStore> Enclave<S> {
         }
     }
 
-    /// From when on the root key is handed to a successor, by this enclave's own configuration.
+    /// From when on the root key is handed to a successor: by this enclave's own configuration, and not
+    /// before the manifest is valid.
     fn allowed_from(&self, known: &Upgrade) -> u64 {
         let delay = self.platform.configuration().upgrade_delay_seconds();
         known
             .announced_at
             .saturating_add(delay.saturating_mul(1000))
+            .max(known.not_before)
     }
 
-    fn own(&self) -> Own {
-        Own {
-            measured: digest(self.platform.measured()),
-            epoch: self.platform.epoch(),
-        }
+    /// What this enclave measures, in short.
+    fn own(&self) -> Hash32 {
+        digest(self.platform.measured())
     }
 }
 

@@ -12,6 +12,19 @@ pub(super) fn refused_because(error: &dyn core::fmt::Display) -> Error {
     refused(format!("Refused: {error}."))
 }
 
+pub(super) fn itself() -> Error {
+    refused(
+        "The manifest names this very image and configuration: it is no successor, and was not noted. \
+         Another enclave of them gets the root key without an announcement.",
+    )
+}
+
+pub(super) fn full() -> Error {
+    let message = "Too many announced successors wait, or were withdrawn and have not expired. Nothing was \
+                   announced: withdraw one that waits, or wait until a manifest expires.";
+    refuse_because(ErrorCode::Full, message)
+}
+
 pub(super) fn not_announced() -> Error {
     refused("The successor was not announced.")
 }
@@ -40,11 +53,16 @@ pub(super) fn no_room() -> Error {
 pub(super) fn in_memory(error: Error) -> Error {
     Error {
         message: format!(
-            "The successor is withdrawn until this enclave restarts, but the store did not confirm the \
-             withdrawal: {}",
+            "The successor is withdrawn until this enclave restarts, and comes back then, because the \
+             withdrawal is not known to be written: {}",
             error.message
         ),
-        advice: "Withdraw it again, and at every other enclave.".to_owned(),
+        advice: if error.code == ErrorCode::Full {
+            "Let another operator withdraw it, here and at every other enclave."
+        } else {
+            "Withdraw it again when the store works, and at every other enclave."
+        }
+        .to_owned(),
         ..error
     }
 }

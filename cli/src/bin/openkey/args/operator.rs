@@ -348,7 +348,10 @@ pub(crate) struct Consent {
 The withdrawal of one operator is enough, and there is no way back but another manifest. It holds at
 every enclave that it reaches, from then on, whether or not the successor was announced there. All
 enclaves are asked at once. Exit status 0 means that fresh evidence of all of them names the manifest as
-withdrawn, and that every boot that `consent` noted is among them: a host can show another enclave.
+withdrawn in its records, that every boot that `consent` noted is among them (a host can show another
+enclave), and that you approved --configuration FILE. Without your approval of it the withdrawal is sent all
+the same, because it gives nothing away, and the exit status is 3: somebody may have given you the
+configuration of another deployment.
 
 An enclave that restarts over an older store knows nothing of a withdrawal: withdraw again after a
 restart that you did not make. Consents end with a restart in any case.")]
@@ -360,6 +363,8 @@ pub(crate) struct Withdraw {
     /// Your key.
     #[arg(long, value_name = "FILE")]
     pub(crate) key: PathBuf,
+    #[command(flatten)]
+    pub(crate) approval: ApprovalArgs,
     /// Where `consent` noted the boots; KEY.consents.json beside your key unless given.
     #[arg(long, value_name = "FILE")]
     pub(crate) state: Option<PathBuf>,

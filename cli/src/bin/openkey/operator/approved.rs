@@ -33,6 +33,21 @@ pub(super) fn configuration(
             "--configuration FILE says which configuration you approved; a hash is not enough here",
         )
     })?;
+    let approval = covering(&configuration, accept, args, key)?;
+    Ok((configuration, approval))
+}
+
+/// The operator's own approval, which must cover a configuration of the flags.
+///
+/// # Errors
+///
+/// `approval_missing`, and what is wrong with the approval, or with the manifest of `--named-by`.
+pub(super) fn covering(
+    configuration: &Configuration,
+    accept: &AcceptArgs,
+    args: &ApprovalArgs,
+    key: &OperatorKey,
+) -> Result<Approval, Stop> {
     let path = match (&args.approval, accept.configuration_path()) {
         (Some(path), _) => path.clone(),
         (None, file) => beside(file.unwrap_or_else(|| "".as_ref())),
@@ -54,8 +69,8 @@ pub(super) fn configuration(
         None => None,
     };
     let now = source::now()?;
-    approval.check(&configuration, manifest.as_deref().map(|it| (it, now)))?;
-    Ok((configuration, approval))
+    approval.check(configuration, manifest.as_deref().map(|it| (it, now)))?;
+    Ok(approval)
 }
 
 /// `openkey operator approve`.

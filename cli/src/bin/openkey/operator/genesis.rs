@@ -1,13 +1,14 @@
 //! `openkey operator genesis` and `check-genesis`.
 
-use openkey_attestation::Verifier;
-use openkey_cli::{Approval, Backup, Ceremony};
-use openkey_protocol::message::{Hash32, OperatorRequest, Request, Response};
+use openkey_attestation::{Policy, Verifier};
+use openkey_cli::{Approval, Backup, Ceremony, OperatorKey};
+use openkey_protocol::message::{OperatorRequest, Request, Response};
 use openkey_verifier::{
     attestation::Document,
     client::ClientError,
-    command::{AcceptArgs, When, output, source},
+    command::{AcceptArgs, When, configuration_json, output, source},
     configuration::{self, Configuration},
+    evidence::Fresh,
 };
 use serde_json::json;
 
@@ -46,28 +47,79 @@ pub(super) fn hold(args: &Genesis) -> Result<(), Stop> {
 
     let mut nonce = [0; NONCE];
     getrandom::fill(&mut nonce).map_err(|error| Stop::failed("randomness", error.to_string()))?;
+    let asked = Asked {
+        session,
+        verifier,
+        policy: accept.policy,
+        first,
+        configuration,
+        key,
+        nonce,
+    };
+    let done = keep(args, &asked).map_err(Stop::spent)?;
+    if !args.print.json {
+        approved::show(false, &done.configuration);
+    }
+    report(args.print.json, &done);
+    if !args.print.json {
+        output::text(&next(args, &done.ceremony));
+    }
+    Ok(())
+}
+
+/// A genesis that is about to be asked for.
+struct Asked {
+    session: Session,
+    verifier: Verifier,
+    policy: Policy,
+    /// Evidence of the boot that is asked.
+    first: Fresh,
+    configuration: Configuration,
+    key: Option<OperatorKey>,
+    nonce: [u8; NONCE],
+}
+
+/// A genesis that was accepted.
+struct Done {
+    ceremony: Ceremony,
+    /// The own place, if the own share was opened.
+    own: Option<u32>,
+    /// The configuration with the root id.
+    configuration: Configuration,
+}
+
+/// Asks for the genesis, judges it, and writes its files. Whatever goes wrong here, the enclave was asked.
+fn keep(args: &Genesis, asked: &Asked) -> Result<Done, Stop> {
+    let Asked {
+        session,
+        verifier,
+        policy,
+        first,
+        configuration,
+        key,
+        nonce,
+    } = asked;
     let request = OperatorRequest::Genesis {
-        nonce: nonce.into(),
+        nonce: nonce.as_slice().into(),
     };
     let Response::Genesis(genesis) = session.call(first.identity(), &Request::Operator(request))?
     else {
         return Err(ClientError::Answer("not one to this request").into());
     };
-    let (ceremony, evidence) =
-        Ceremony::fresh(&genesis, &verifier, &accept.policy, &nonce, source::now()?)?;
+    let (ceremony, evidence) = Ceremony::fresh(&genesis, verifier, policy, nonce, source::now()?)?;
     if evidence.identity() != first.identity() {
         return Err(Stop::refused(
             "identity_key",
             "another boot than the one asked before answered the genesis",
         ));
     }
-    ceremony.check_configuration(&configuration)?;
-    let own = match &key {
+    ceremony.check_configuration(configuration)?;
+    let own = match key {
         Some(key) => Some(ceremony.share(key)?.place),
         None => None,
     };
     // And it still runs: what was published is the genesis of an enclave that is there.
-    let after = session.evidence(&verifier, &accept.policy)?;
+    let after = session.evidence(verifier, policy)?;
     if after.identity() != first.identity() {
         return Err(Stop::refused(
             "identity_key",
@@ -81,26 +133,18 @@ pub(super) fn hold(args: &Genesis) -> Result<(), Stop> {
     for (name, bytes) in files.files() {
         files::write_new(&args.out.join(name), bytes)?;
     }
-    if let Some(key) = &key {
+    if let Some(key) = key {
         let approval = Approval::sign(key, &ceremony, files.configuration())?;
         files::write_new(
             &args.out.join(Approval::FILE),
             approval.to_json().as_bytes(),
         )?;
     }
-    if !args.print.json {
-        approved::show(false, files.configuration());
-    }
-    report(
-        args.print.json,
-        &ceremony,
+    Ok(Done {
+        ceremony,
         own,
-        files.configuration().hash(),
-    );
-    if !args.print.json {
-        output::text(&next(args, &ceremony));
-    }
-    Ok(())
+        configuration: files.configuration().clone(),
+    })
 }
 
 pub(super) fn check(args: &CheckGenesis) -> Result<(), Stop> {
@@ -119,8 +163,15 @@ pub(super) fn check(args: &CheckGenesis) -> Result<(), Stop> {
         Some(key) => Some(ceremony.share(key)?.place),
         None => None,
     };
-    let hash = configuration.with_root_id(ceremony.root_id()).hash();
-    report(args.print.json, &ceremony, own, hash);
+    let done = Done {
+        configuration: configuration.with_root_id(ceremony.root_id()),
+        ceremony,
+        own,
+    };
+    if !args.print.json {
+        approved::show(false, &done.configuration);
+    }
+    report(args.print.json, &done);
     Ok(())
 }
 
@@ -147,7 +198,13 @@ fn before(accept: &AcceptArgs) -> Result<Configuration, Stop> {
     Ok(configuration)
 }
 
-fn report(as_json: bool, ceremony: &Ceremony, own: Option<u32>, production: Hash32) {
+fn report(as_json: bool, done: &Done) {
+    let Done {
+        ceremony,
+        own,
+        configuration,
+    } = done;
+    let production = configuration.hash();
     let descriptor = ceremony.descriptor();
     let names: Vec<_> = descriptor
         .operators
@@ -164,6 +221,7 @@ fn report(as_json: bool, ceremony: &Ceremony, own: Option<u32>, production: Hash
             "own_share": own,
             "configuration": production.to_string(),
             "configuration_pcr": configuration::pcr(production).to_string(),
+            "configuration_content": configuration_json(configuration),
         }));
         return;
     }

@@ -33,7 +33,8 @@ pub(super) fn set(args: &SetSecret) -> Result<(), Stop> {
     accept.policy = accept.policy.pin_root_id(approval.content().root_id.0);
     approved::show(args.print.json, &configuration);
     let session = Session::open(&args.target.host, args.target.enclave.as_deref())?;
-    let (identity, recipient) = session.recipient(accept)?;
+    let (fresh, recipient) = session.recipient(accept)?;
+    let identity = *fresh.identity();
     let known = session.status(Some(&identity))?.root;
     if known.state == RootState::Ready && !known.secrets_known {
         return Err(Stop::refused(
@@ -48,7 +49,9 @@ pub(super) fn set(args: &SetSecret) -> Result<(), Stop> {
         .map_or(0, |known| known.version);
     let version = version.saturating_add(1);
     let until = expiry()?;
-    let order = recipient.secret((&key, place), &args.name, version, &secret, until.0)?;
+    let root_id = approval.content().root_id;
+    let by = (&key, place);
+    let order = recipient.secret(by, root_id, &args.name, version, &secret, until.0)?;
     let status = session.order(&identity, order, until)?;
     // Both answers are signed by the attested boot. Another operator may have been next already.
     let is_kept = |known: &SecretStatus| known.name == args.name && known.version >= version;

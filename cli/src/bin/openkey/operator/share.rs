@@ -33,9 +33,16 @@ pub(super) fn post(args: &PostShare) -> Result<(), Stop> {
     approved::show(args.print.json, &configuration);
 
     let session = Session::open(&args.target.host, args.target.enclave.as_deref())?;
-    let (identity, recipient) = session.recipient(accept)?;
+    let (fresh, recipient) = session.recipient(accept)?;
+    if fresh.binding().root_source.is_some() {
+        return Err(Stop::refused(
+            "root_key_there",
+            "by its evidence the enclave has its root key: no share is needed, and none was sent",
+        ));
+    }
     let until = expiry()?;
-    let status = session.order(&identity, recipient.share(&opened, until.0)?, until)?;
+    let order = recipient.share(&opened, until.0)?;
+    let status = session.order(fresh.identity(), order, until)?;
     report::root(args.print.json, &status, "the share was taken");
     Ok(())
 }

@@ -6,8 +6,10 @@ use openkey_attestation::{Policy, UnixMillis, Verifier};
 use openkey_protocol::message::{Hash32, OperatorRequest, UpgradeStatus};
 use openkey_verifier::{
     command::{When, output, source},
-    release::rfc3339,
-    successors::Successors,
+    configuration::CONFIGURATION_PCR,
+    evidence::Fresh,
+    release::{Release, rfc3339},
+    successors::{Successors, Withdrawn},
 };
 use serde_json::json;
 
@@ -37,19 +39,21 @@ pub(super) fn announce(args: &Upgrade) -> Result<(), Stop> {
             ),
         ));
     }
+    if runs(&successor, &fresh) {
+        return Err(Stop::refused(
+            "successor_runs",
+            "the manifest names the image and configuration that run here: it is no successor",
+        ));
+    }
     let order = OperatorRequest::Announce {
         manifest: manifest.into(),
     };
+    // A refusal that the enclave signed says what it was then: the host has the manifest, and announces it
+    // when it likes.
     let status = session
         .ask_root(fresh.identity(), order)
-        .map_err(|stop| match stop.rule() {
-            // What no operator signs can be announced by anybody, now or later: the enclave's own refusal
-            // says all there is to say.
-            "enclave_refused" => stop,
-            _ => stop.sent(None),
-        })?;
-    let known = listed(status.upgrades, &status.withdrawn, successor.hash())
         .map_err(|stop| stop.sent(None))?;
+    let known = listed(status.upgrades, &status.withdrawn, successor.hash())?;
     let known = if args.wait {
         wait(&session, &verifier, &accept.policy, known)?
     } else {
@@ -59,24 +63,32 @@ pub(super) fn announce(args: &Upgrade) -> Result<(), Stop> {
     Ok(())
 }
 
+/// Whether a manifest names what an enclave with this evidence measures.
+fn runs(successor: &Release, fresh: &Fresh) -> bool {
+    let named = successor.measurements();
+    let running = &fresh.claims().pcrs;
+    [0, 1, 2, CONFIGURATION_PCR]
+        .iter()
+        .all(|index| named.get(*index).is_some() && named.get(*index) == running.get(*index))
+}
+
 fn listed(
     upgrades: Vec<UpgradeStatus>,
     withdrawn: &[Hash32],
     manifest: Hash32,
 ) -> Result<UpgradeStatus, Stop> {
+    if withdrawn.contains(&manifest) {
+        return Err(Stop::ended(
+            "withdrawn",
+            "it was announced, and an operator withdrew the successor: it gets no root key, and the release keys \
+             can sign another manifest",
+        ));
+    }
     let mut upgrades = upgrades.into_iter();
-    upgrades
-        .find(|known| known.manifest == manifest)
-        .ok_or_else(|| {
-            Stop::refused(
-                "upgrade",
-                if withdrawn.contains(&manifest) {
-                    "an operator withdrew the successor"
-                } else {
-                    "the enclave does not list the successor"
-                },
-            )
-        })
+    let listed = upgrades.find(|known| known.manifest == manifest);
+    listed.ok_or_else(|| {
+        Stop::refused("upgrade", "the enclave does not list the successor").sent(None)
+    })
 }
 
 /// Until the delay has ended and enough operators have consented, by evidence: its own time, and the list
@@ -136,15 +148,19 @@ fn look(
     policy: &Policy,
     manifest: Hash32,
 ) -> Result<Seen, Stop> {
-    let (fresh, successors) = match session.successors(verifier, policy) {
+    let (fresh, (successors, withdrawn)) = match session.withdrawn(verifier, policy) {
         Ok(seen) => seen,
-        Err(stop) if stop.is_refusal() => return Err(stop),
+        Err(stop) if stop.is_refusal() => return Err(stop.sent(None)),
         Err(stop) => return Ok(Seen::Unknown(stop.message().to_owned())),
+    };
+    let withdrawn: &[Hash32] = match &withdrawn {
+        Withdrawn::Listed(list) => list,
+        Withdrawn::NotStated | Withdrawn::HandedOver => &[],
     };
     match successors {
         Successors::Listed(list) => Ok(Seen::Listed {
             now: fresh.claims().timestamp.0,
-            listed: listed(list, &[], manifest)?,
+            listed: listed(list, withdrawn, manifest)?,
         }),
         Successors::Unknown => Ok(Seen::Unknown(
             "the store hides the list of successors from the enclave".to_owned(),

@@ -17,13 +17,18 @@ use crate::{
     args::Withdraw,
     everywhere::{self, At},
     files,
-    operator::successor::{self, expiry},
+    operator::{
+        approved,
+        successor::{self, expiry},
+    },
     session::Session,
     stop::Stop,
 };
 
 const HANDED_OVER: &str = "an enclave handed its root key over, and confirms no withdrawal: see above, and `openkey \
      operator status` of the successor's enclaves";
+const UNAPPROVED: &str = "the withdrawal was sent under a configuration that you did not approve: see above, and repeat it \
+     with the configuration of your deployment";
 const UNCONFIRMED: &str = "not every enclave confirmed the withdrawal: see above, and repeat it";
 
 /// A withdrawal on its way.
@@ -73,6 +78,20 @@ pub(super) fn withdraw(args: &Withdraw) -> Result<(), Stop> {
         .ok_or_else(|| Stop::failed("root_id", "the configuration names no root_id"))?;
     let key = files::operator_key(&args.key)?;
     let place = successor::place(&configuration, &key)?;
+    // A withdrawal gives nothing away, and goes to whoever is there. That it is the one which the operator
+    // wanted to give, only a configuration of their own decision says.
+    let unapproved = approved::covering(&configuration, &args.accept, &args.approval, &key)
+        .err()
+        .map(|stop| (stop.rule(), stop.message().to_owned()));
+    if let Some((rule, message)) = &unapproved {
+        output::error(
+            rule,
+            &format!(
+                "{message}; the withdrawal is sent nevertheless, to enclaves of root id {root_id}, and proves \
+                 nothing of your own deployment"
+            ),
+        );
+    }
     let manifest = manifest_hash(&args.manifest)?;
     // Before anything is sent: whoever names a file of consents wants those boots to confirm.
     let state = match &args.state {
@@ -129,6 +148,20 @@ pub(super) fn withdraw(args: &Withdraw) -> Result<(), Stop> {
             .collect::<Vec<_>>()
     });
     let mut missing = None;
+    let elsewhere = state
+        .iter()
+        .flat_map(|state| state.elsewhere(root_id, manifest));
+    for given in elsewhere.filter(|given| !args.ended.contains(&given.identity)) {
+        missing = Some("consent_elsewhere");
+        output::error(
+            "consent_elsewhere",
+            &format!(
+                "you consented at boot {} (shown as enclave {}) of root id {}, and the configuration names \
+                 another root id: your consent holds there; withdraw with the configuration of that one",
+                given.identity, given.enclave, given.root_id
+            ),
+        );
+    }
     let silent = consented.iter().flatten();
     for one in silent.filter(|one| one.superseded.is_none()) {
         missing = Some("boot_unconfirmed");
@@ -142,10 +175,10 @@ pub(super) fn withdraw(args: &Withdraw) -> Result<(), Stop> {
             ),
         );
     }
-    // What no repetition changes comes first.
-    let rule = said
-        .iter()
-        .find_map(|(_, said)| said.rule())
+    // What no repetition of the same command changes comes first.
+    let unapproved = unapproved.map(|(rule, _)| rule);
+    let rule = unapproved
+        .or_else(|| said.iter().find_map(|(_, said)| said.rule()))
         .or_else(|| {
             reached
                 .iter()
@@ -161,6 +194,7 @@ pub(super) fn withdraw(args: &Withdraw) -> Result<(), Stop> {
     );
     match rule {
         None => Ok(()),
+        Some(rule) if unapproved.is_some() => Err(Stop::reported(rule, UNAPPROVED)),
         Some(rule) if said.iter().any(|(_, said)| said.superseded) => {
             Err(Stop::reported(rule, HANDED_OVER))
         }
@@ -179,7 +213,10 @@ fn send(session: &Session, order: &Order<'_>) -> Result<Said, Stop> {
     confirm(session, order).map_err(|stop| {
         // What was answered first says more than evidence that does not name the manifest.
         let stop = match sent {
-            Err(first) if stop.rule() == "withdrawal" => first,
+            Err(first) if stop.rule() == "withdrawal" => first.and(
+                "fresh evidence does not name the withdrawal, which a restart may undo: repeat it, once the \
+                 store of that enclave works",
+            ),
             _ => stop,
         };
         stop.sent(Some(order.until))
@@ -199,14 +236,14 @@ fn confirm(session: &Session, order: &Order<'_>) -> Result<Said, Stop> {
         return Err(Stop::refused(
             "withdrawal",
             "fresh evidence does not name the manifest as withdrawn: the order did not reach that \
-             enclave",
+             enclave, or its store did not take it",
         ));
     }
     if waiting == Successors::Unknown {
         return Err(Stop::refused(
             "successors_unknown",
-            "the manifest is withdrawn until this enclave restarts; its store hides the list of \
-             successors from it",
+            "the enclave saw the withdrawal in its store, which hides the list of successors from it now: \
+             after a restart the withdrawal may be missing; withdraw again when the store works",
         ));
     }
     Ok(said(false))

@@ -1,18 +1,16 @@
 use super::*;
 
 const NOW: u64 = 1_000_000_000_000;
-const OWN: Own = Own {
-    measured: Hash32([9; 32]),
-    epoch: 2,
-};
+const OWN: Hash32 = Hash32([9; 32]);
 
 fn upgrade(number: u8) -> Upgrade {
     Upgrade {
         release: "2.0.0".to_owned(),
         epoch: 2,
         manifest: Hash32([number; 32]),
-        measured: Hash32([number; 32]),
+        noted_by: OWN,
         announced_at: NOW,
+        not_before: NOW,
         not_after: NOW + 1_000,
     }
 }
@@ -36,24 +34,24 @@ fn e8_a_full_list_refuses_the_next_and_drops_none() {
     let mut list = record([]);
     let bound = u8::try_from(MAX_PENDING).unwrap();
     for number in 20..20 + bound {
-        assert_eq!(list.announce(upgrade(number), OWN, NOW), Ok(()));
+        assert_eq!(list.announce(upgrade(number), NOW), Ok(()));
     }
     let full = list.clone();
-    assert_eq!(list.announce(upgrade(99), OWN, NOW), Err(Full));
+    assert_eq!(list.announce(upgrade(99), NOW), Err(Full));
     assert_eq!(list, full);
     // A withdrawn one makes room, and stays known.
     list.withdraw(&[withdrawal(20, 0)]);
-    assert_eq!(list.announce(upgrade(99), OWN, NOW), Ok(()));
-    assert!(list.find(&Hash32([20; 32])).is_some());
+    assert_eq!(list.announce(upgrade(99), NOW), Ok(()));
+    assert!(list.find(&Hash32([20; 32]), &OWN).is_some());
     // Up to the bound of all.
     for number in 100..200 {
         list.withdraw(&[withdrawal(number - 1, 0)]);
-        if list.announce(upgrade(number), OWN, NOW) == Err(Full) {
+        if list.announce(upgrade(number), NOW) == Err(Full) {
             break;
         }
     }
     assert_eq!(list.announced.len(), MAX_ANNOUNCED);
-    assert!(list.find(&Hash32([20; 32])).is_some());
+    assert!(list.find(&Hash32([20; 32]), &OWN).is_some());
 }
 
 #[test]
@@ -99,7 +97,9 @@ fn e8_a_withdrawal_holds_before_any_record_has_it() {
     known.consent(&upgrade(20), 1);
     known.withdraw(withdrawal(20, 0)).unwrap();
     assert!(known.is_withdrawn(&Hash32([20; 32])));
-    assert_eq!(known.pending(OWN, NOW).count(), 0);
+    // Others are told once the record has it: after a restart the successor would wait again.
+    assert_eq!(known.pending(&OWN, NOW).count(), 1);
+    assert_eq!(known.withdrawn().count(), 0);
     // Records without it are accepted, since it may not have been written, and change nothing.
     known.see(&record([20]), NOW).unwrap();
     assert!(known.is_withdrawn(&Hash32([20; 32])));
@@ -109,6 +109,8 @@ fn e8_a_withdrawal_holds_before_any_record_has_it() {
     known.see(&saved, NOW).unwrap();
     assert!(known.unsaved().is_empty());
     assert!(known.is_withdrawn(&Hash32([20; 32])));
+    assert_eq!(known.pending(&OWN, NOW).count(), 0);
+    assert_eq!(known.withdrawn().collect::<Vec<_>>(), [Hash32([20; 32])]);
 }
 
 #[test]
@@ -142,7 +144,7 @@ fn m6_early_withdrawals_are_bounded_for_each_operator() {
     // Another operator has room of their own, and what is announced can always be withdrawn.
     known.withdraw(withdrawal(bound, 1)).unwrap();
     known.withdraw(withdrawal(200, 0)).unwrap();
-    assert_eq!(known.withdrawn().count(), usize::from(bound) + 2);
+    assert_eq!(known.unsaved().len(), usize::from(bound) + 2);
 }
 
 #[test]
@@ -169,12 +171,46 @@ fn m6_withdrawals_at_many_boots_do_not_outgrow_the_record() {
 }
 
 #[test]
-fn what_the_enclave_is_itself_does_not_wait() {
+fn e8_what_another_image_noted_neither_waits_nor_takes_room() {
+    let other = Hash32([8; 32]);
+    let mut list = record([]);
+    for number in 0..u8::try_from(MAX_ANNOUNCED).unwrap() {
+        list.announced.push(Upgrade {
+            noted_by: other,
+            ..upgrade(number)
+        });
+    }
+    let mut known = Known::default();
+    known.see(&list, NOW).unwrap();
+    assert_eq!(known.pending(&OWN, NOW).count(), 0);
+    assert_eq!(known.find(&Hash32([1; 32]), &OWN), None);
+    // The same manifest is announced here, with a time of its own, and room for it.
+    let later = Upgrade {
+        announced_at: NOW + 1,
+        ..upgrade(1)
+    };
+    assert_eq!(list.announce(later.clone(), NOW), Ok(()));
+    assert_eq!(list.find(&Hash32([1; 32]), &OWN), Some(&later));
+    let first = list.find(&Hash32([1; 32]), &other).unwrap();
+    assert_eq!(first.announced_at, NOW);
+    known.see(&list, NOW).unwrap();
+    assert_eq!(known.pending(&OWN, NOW).count(), 1);
+    // A withdrawal is for all of them.
+    list.withdraw(&[withdrawal(1, 0)]);
+    assert_eq!(list.pending(&OWN, NOW).count(), 0);
+    assert_eq!(list.pending(&other, NOW).count(), MAX_ANNOUNCED - 1);
+}
+
+#[test]
+fn e8_all_that_was_noted_waits_until_it_expires() {
     let mut known = Known::default();
     let mut list = record([9, 20, 21, 22]);
     list.announced[1].epoch = 1;
     list.announced[2].not_after = NOW - 1;
     known.see(&list, NOW).unwrap();
-    let waiting: Vec<_> = known.pending(OWN, NOW).map(|it| it.manifest).collect();
-    assert_eq!(waiting, [Hash32([22; 32])]);
+    let waiting: Vec<_> = known
+        .pending(&OWN, NOW)
+        .map(|it| it.manifest.0[0])
+        .collect();
+    assert_eq!(waiting, [9, 20, 22]);
 }
