@@ -84,12 +84,11 @@ pub(crate) mod look {
                     if self.memory.read_exact_at(bytes, at).is_err() {
                         break;
                     }
-                    for (offset, window) in bytes.windows(HALF).enumerate() {
-                        for half in 0..2 {
-                            let half = half * HALF;
-                            if window[0] != !turned[half] {
-                                continue;
-                            }
+                    for offset in memchr::memchr2_iter(!turned[0], !turned[HALF], bytes) {
+                        let Some(window) = bytes.get(offset..offset + HALF) else {
+                            break;
+                        };
+                        for half in [0, HALF] {
                             let here = turned[half..half + HALF].iter().zip(window);
                             let whole = (at + offset as u64).wrapping_sub(half as u64);
                             if here.into_iter().all(|(one, other)| !one == *other)
