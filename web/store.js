@@ -1,7 +1,6 @@
 // What this browser keeps: per account the newest head it saw, when it was shown last, and the addresses an enclave has
 // signed for (localStorage), the read token of this tab (sessionStorage), a visitor's own policy, and
-// the deployment that somebody signed up or in with here. Heads, policy and deployment are
-// copied, see `copies.js`.
+// the deployment that somebody signed up or in with here. What others must not take away is copied, see `copies.js`.
 
 import { fromBase64, fromHex, toBase64, toHex } from './bytes.js';
 import { Copies } from './copies.js';
@@ -78,7 +77,7 @@ export class Store {
    * @returns {string | null} hex
    */
   account(userHandle) {
-    return read(this.local, `openkey.account.${userHandle}`);
+    return parsed(this.copies.all(`openkey.account.${userHandle}`)[0] ?? 'null');
   }
 
   /**
@@ -86,8 +85,8 @@ export class Store {
    * @param {string} account hex
    */
   keepAccount(userHandle, account) {
-    write(this.local, `openkey.account.${userHandle}`, account);
-    write(this.local, `openkey.unfinished.${userHandle}`, null);
+    this.copies.put(`openkey.account.${userHandle}`, JSON.stringify(account));
+    this.copies.put(`openkey.unfinished.${userHandle}`, null);
   }
 
   /**
@@ -95,7 +94,7 @@ export class Store {
    * @param {string} userHandle hex
    */
   beginAccount(userHandle) {
-    write(this.local, `openkey.unfinished.${userHandle}`, true);
+    this.copies.put(`openkey.unfinished.${userHandle}`, 'true');
   }
 
   /**
@@ -105,7 +104,7 @@ export class Store {
    * @returns {boolean}
    */
   isUnfinished(userHandle) {
-    return read(this.local, `openkey.unfinished.${userHandle}`) === true;
+    return this.copies.all(`openkey.unfinished.${userHandle}`)[0] === 'true';
   }
 
   /**

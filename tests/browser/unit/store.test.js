@@ -14,9 +14,13 @@ const userHandle = '07'.repeat(16);
 const head = (/** @type {number} */ version, byte = '11') => ({ account, version, hash: byte.repeat(32), entry: byte.repeat(32) });
 
 test('f12_a_passkey_of_a_sign_up_without_a_receipt_opens_nothing_here', () => {
-  const store = new Store(area(), area());
+  const local = area();
+  const store = new Store(local, area());
   assert.equal(store.isUnfinished(userHandle), false);
   store.beginAccount(userHandle);
+  assert.equal(store.isUnfinished(userHandle), true);
+  // Whoever empties the storage does not make it one that counts.
+  local.removeItem(`openkey.unfinished.${userHandle}`);
   assert.equal(store.isUnfinished(userHandle), true);
   store.keepAccount(userHandle, account);
   assert.equal(store.isUnfinished(userHandle), false);
@@ -27,6 +31,7 @@ test('a browser knows whose account a user handle led to', () => {
   assert.equal(store.account(userHandle), null);
   store.keepAccount(userHandle, account);
   assert.equal(store.account(userHandle), account);
+  assert.equal(store.copies.restore(), false);
 });
 
 test('an ended session is not restored', () => {
