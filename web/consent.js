@@ -5,11 +5,12 @@ import { fromHex, toHex } from './bytes.js';
 import { asFailure, Failure, pageFailure } from './errors.js';
 import { fateOf } from './fate.js';
 import { BRIEFLY, patiently } from './patience.js';
+import { entriesOf } from './released.js';
 import { FINAL_AFTER } from './unsettled.js';
 import { create, get } from './webauthn.js';
 
 /** @import { App } from './state.js' */
-/** @import { Action, Approved, Assertion, Bytes, PromptKind, Prompted } from './messages.js' */
+/** @import { Action, Approved, Assertion, Bytes, KnownHead, PromptKind, Prompted } from './messages.js' */
 /** @import { CheckedPrompt } from './verifier.js' */
 
 /** @typedef {{ account: string, userHandle: string }} Who an account and where its record is found, hex */
@@ -53,7 +54,8 @@ export function kindOf(action) {
  */
 export async function propose(app, { account, userHandle }, action, tell = () => {}, signal, made = () => {}) {
   await app.visit.ensure();
-  const proposal = { account: fromHex(account), user_handle: fromHex(userHandle), origin: location.origin, head: app.store.head(account), action };
+  const known = app.store.head(account);
+  const proposal = { account: fromHex(account), user_handle: fromHex(userHandle), origin: location.origin, head: known, action };
   const expected = { kind: kindOf(action), account };
   /**
    * @template {'prompted' | 'new_passkey'} K
@@ -64,7 +66,7 @@ export async function propose(app, { account, userHandle }, action, tell = () =>
     // The first use of an account names its receipt; everything else is for whoever is signed in.
     return 'confirm' in action ? ask(null) : app.withToken(account, ask);
   };
-  if (!('add_passkey' in action)) return prepared(app, await asked('prompted'), expected);
+  if (!('add_passkey' in action)) return prepared(app, { ...(await asked('prompted')), asked: known }, expected);
   const { answer: begun } = await asked('new_passkey');
   tell('Your browser asks where to keep the new passkey.');
   const { credential } = await create(begun.options, signal);
@@ -72,7 +74,8 @@ export async function propose(app, { account, userHandle }, action, tell = () =>
   signal?.throwIfAborted();
   tell('The passkey exists. Asking the enclave what to approve.');
   const created = { passkey_created: { context: begun.context, credential } };
-  const asks = prepared(app, await patiently(() => app.visit.ask(created, 'prompted'), { tell }), expected);
+  const shown = await patiently(() => app.visit.ask(created, 'prompted'), { tell });
+  const asks = await prepared(app, { ...shown, asked: null }, expected);
   return { ...asks, possession: { id: credential.id, assertion: null } };
 }
 
@@ -85,21 +88,22 @@ export async function proposeSignIn(app) {
   await app.visit.ensure();
   const request = { sign_in: { origin: location.origin } };
   const asked = await patiently(() => app.visit.ask(request, 'prompted'), { most: BRIEFLY });
-  return prepared(app, asked, { kind: 'sign_in', account: null });
+  return prepared(app, { ...asked, asked: null }, { kind: 'sign_in', account: null });
 }
 
 /**
  * @param {App} app
- * @param {{ prompt: CheckedPrompt | null, answer: Prompted, at: number }} asked
+ * @param {{ prompt: CheckedPrompt | null, answer: Prompted, at: number, asked: KnownHead | null }} answered `asked`:
+ *   the head that its call carried
  * @param {{ kind: PromptKind, account: string | null }} expected
- * @returns {Prepared}
+ * @returns {Promise<Prepared>}
  */
-function prepared(app, { prompt, answer, at }, expected) {
+async function prepared(app, { prompt, answer, at, asked }, expected) {
   if (prompt?.kind !== expected.kind || prompt.account !== expected.account) {
     throw pageFailure('prompt_action', 'The enclave’s prompt is about another action or account.');
   }
   // A prompt of an account shows where it stands.
-  if (prompt.account !== null) app.visit.keepHead(prompt.head, prompt.account, at);
+  if (prompt.account !== null) await app.visit.hold({ asked, head: prompt.head, at }, prompt.account, tokenOf(app, prompt.account));
   if (prompt.key && prompt.account) app.proven(prompt.account, prompt.key.key, prompt.key.address);
   // The enclave's clock may differ from this one: what counts is how long the prompt lives.
   const until = Date.now() + (prompt.expires_at - prompt.issued_at) + FINAL_AFTER;
@@ -131,7 +135,7 @@ export async function prove(app, { prompt, prompted, possession }, { signal, tel
  * @param {{ signal?: AbortSignal, confirmed?: boolean, tell?: (step: string) => void, sending?: () => void }} [how]
  *   `sending` hears that the approval goes out now
  * @returns {Promise<{ approved: Approved | null, who: Who | null, first: boolean }>} `approved` is null if an earlier
- *   sending took effect and only its answer was lost; `who` is the account that answered
+ *   sending took effect, as the account's history shows, and only its answer was lost; `who` is the account that answered
  */
 export async function approve(app, prepared, { signal, confirmed = false, tell = () => {}, sending = () => {} } = {}) {
   const { prompt, prompted } = prepared;
@@ -158,12 +162,14 @@ export async function approve(app, prepared, { signal, confirmed = false, tell =
   }
   // At a sign-in the passkey says whose it is: an account this browser knows must be that one.
   const account = prompt.account ?? app.store.account(handle ?? '');
+  app.checkMemory();
+  const asked = account === null ? null : app.store.head(account);
   const request = {
     approve: {
       context: prompted.context,
       assertion: prepared.assertion,
       possession: prepared.possession?.assertion ?? null,
-      head: account === null ? null : app.store.head(account),
+      head: asked,
       confirmed: confirmed ? fromHex(prompt.digest) : null,
     },
   };
@@ -175,15 +181,18 @@ export async function approve(app, prepared, { signal, confirmed = false, tell =
   try {
     const { answer, head, keys, at } = await patiently(() => app.visit.ask(request, 'approved'), { tell });
     const first = head !== null && app.store.head(head.account) === null;
-    const known = app.visit.keepHead(head, account, at);
-    for (const { key, address } of keys) app.proven(known.account, key, address);
-    if (handle !== null) app.store.keepAccount(handle, known.account);
+    const { outcome } = answer;
+    const token = typeof outcome !== 'string' && 'signed_in' in outcome ? outcome.signed_in.token : tokenOf(app, prompt.account);
+    await app.visit.hold({ asked, head, at }, account, token);
+    const of = head?.account ?? '';
+    for (const { key, address } of keys) app.proven(of, key, address);
+    if (handle !== null) app.store.keepAccount(handle, of);
     prepared.live = false;
-    return { approved: answer, who: handle === null ? null : { account: known.account, userHandle: handle }, first };
+    return { approved: answer, who: handle === null ? null : { account: of, userHandle: handle }, first };
   } catch (error) {
     const failure = asFailure(error);
     const fate = fateOf(failure, prepared.assertion);
-    if (fate === 'done') {
+    if (failure.code === 'context_used' && failure.party === 'enclave' && (await settled(app, prompt))) {
       prepared.live = false;
       return { approved: null, who: null, first: false };
     }
@@ -195,6 +204,32 @@ export async function approve(app, prepared, { signal, confirmed = false, tell =
     }
     throw error;
   }
+}
+
+/**
+ * Whether a history that continues the known one has the decision. The refusal alone says only that some copy of the
+ * account has it, and keeps no head: the next one could be without.
+ * @param {App} app
+ * @param {CheckedPrompt} prompt
+ */
+async function settled(app, prompt) {
+  // Earlier approvals of the very same that nobody has settled: the entries may be theirs.
+  const others = app.unsettled.live().filter(({ id, title }) => id !== prompt.challenge && title === prompt.summary.title);
+  try {
+    return (await entriesOf(app, prompt)).length > others.length;
+  } catch {
+    // Nobody has shown it.
+    return false;
+  }
+}
+
+/**
+ * The read token, if it is this account's.
+ * @param {App} app
+ * @param {string | null} account hex
+ */
+function tokenOf(app, account) {
+  return account !== null && app.session?.account === account ? app.session.token : null;
 }
 
 /**

@@ -5,20 +5,25 @@
 /** @import { Failure } from './errors.js' */
 /** @import { Assertion } from './messages.js' */
 
-/** @typedef {'done' | 'never' | 'open'} Fate it took effect; it never will; nobody can know yet */
+/** @typedef {'never' | 'open'} Fate it never takes effect; nobody can know yet */
 
 /**
  * By the code of a refusal that an enclave signed, for an answer that this page sent.
  * @type {Record<string, Fate>}
  */
 export const FATES = {
-  // The prompt was answered already, and this page sends one answer for a prompt.
-  context_used: 'done',
-
-  // Judged over bytes that the passkeys signed: no other request, enclave or record makes them hold.
-  // Without a new passkey's proof its prompt has no effect, and only another touch of it gives another.
-  assertion_refused: 'never',
+  // Judged over bytes that the new passkey signed, against the key in the prompt's own context: no other request,
+  // enclave or record makes them hold. Without its proof the prompt has no effect, and only another touch of it gives
+  // another.
   possession_refused: 'never',
+
+  // Judged against the record as well, where another copy may hold a lower counter or other flags: only an answer
+  // that lacks what every enclave demands is refused everywhere.
+  assertion_refused: 'open',
+
+  // The prompt was answered in the history that this enclave was shown. Done is what a history shows that continues
+  // the one known here: see `settled` in `consent.js`.
+  context_used: 'open',
 
   // About the request around the passkey's answer, which the host can write anew.
   malformed: 'open',
@@ -70,8 +75,8 @@ export const FATES = {
   manifest_refused: 'open',
 };
 
-/** Where an authenticator's counter lies in its data. */
-const COUNTER = [33, 37];
+/** Where an authenticator's flags lie in its data: it was touched, and it verified who did. */
+const FLAGS = { at: 32, touched: 0x01, verified: 0x04 };
 
 /**
  * What became of an approval that failed after it had left.
@@ -81,7 +86,7 @@ const COUNTER = [33, 37];
  */
 export function fateOf({ party, code }, assertion) {
   if (party !== 'enclave' || !Object.hasOwn(FATES, code)) return 'open';
-  // A counter is judged against the record: an older record holds a lower one.
-  if (code === 'assertion_refused' && assertion.authenticator_data.slice(...COUNTER).some((byte) => byte !== 0)) return 'open';
+  const needed = FLAGS.touched | FLAGS.verified;
+  if (code === 'assertion_refused' && ((assertion.authenticator_data[FLAGS.at] ?? 0) & needed) !== needed) return 'never';
   return FATES[code] ?? 'open';
 }

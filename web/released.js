@@ -5,6 +5,7 @@ import { asFailure, Failure } from './errors.js';
 
 /** @import { HistoryEntry, Outcome } from './messages.js' */
 /** @import { App } from './state.js' */
+/** @import { CheckedPrompt } from './verifier.js' */
 /** @import { Consented } from './views/prompt.js' */
 
 /**
@@ -36,12 +37,11 @@ export async function released(app, { approved, prompt }) {
 /**
  * The entry of an approval whose answer was lost.
  * @param {App} app
- * @param {Consented['prompt']} prompt
+ * @param {CheckedPrompt} prompt
  */
 async function found(app, prompt) {
   try {
-    const { entries } = await app.history(null, 20);
-    return entries.find((one) => mine(one, prompt));
+    return (await entriesOf(app, prompt))[0];
   } catch (cause) {
     const { title, code, party } = asFailure(cause);
     throw new Failure(party, code, {
@@ -53,10 +53,19 @@ async function found(app, prompt) {
   }
 }
 
+/** Entries that are looked through for a decision that is at most minutes old. */
+const NEWEST = 20;
+
 /**
- * @param {HistoryEntry} entry
- * @param {Consented['prompt']} prompt
+ * What the newest history has of a prompt: decisions of just what it asked, since it was shown. It continues
+ * the head that this browser knows, and is known itself from then on.
+ * @param {App} app
+ * @param {CheckedPrompt} prompt
+ * @returns {Promise<HistoryEntry[]>} newest first
  */
-function mine(entry, prompt) {
-  return toHex(entry.digest) === prompt.digest && entry.key?.key === prompt.key?.key && entry.at >= prompt.issued_at;
+export async function entriesOf(app, prompt) {
+  // Only its own account says anything about it.
+  if (prompt.account === null || app.session?.account !== prompt.account) return [];
+  const { entries } = await app.history(null, NEWEST);
+  return entries.filter((one) => toHex(one.digest) === prompt.digest && one.kind === prompt.kind && (prompt.key === null || one.key?.key === prompt.key.key) && one.at >= prompt.issued_at);
 }

@@ -1,13 +1,16 @@
 // What the page knows while it is open: who it talks to, who is signed in, and the account as last read.
 
+import { toHex } from './bytes.js';
 import { Drafts } from './drafts.js';
 import { asFailure, Failure, pageFailure } from './errors.js';
+import { moved } from './heads.js';
 import { BRIEFLY, patiently } from './patience.js';
 import { plain } from './store.js';
 import { Unsettled } from './unsettled.js';
 
 /** @import { Api } from './api.js' */
-/** @import { AccountView, Bytes, Config, HistoryPage, Query } from './messages.js' */
+/** @import { AccountView, Bytes, Config, HistoryPage, KnownHead, Query } from './messages.js' */
+/** @import { Shown } from './heads.js' */
 /** @import { Session, Store } from './store.js' */
 /** @import { Visit } from './visit.js' */
 
@@ -33,14 +36,36 @@ export class App extends EventTarget {
     this.addresses = new Map();
     /** What was typed and not used yet. */
     this.drafts = new Drafts();
-    this.unsettled = new Unsettled();
+    this.unsettled = new Unsettled(store.tab);
     /** @type {Failure | null} why nobody is signed in any more */
     this.ended = null;
     /** Whether the last sign-in made this browser remember the deployment. */
     this.remembered = false;
     /** @type {ReturnType<typeof setTimeout> | undefined} */
     this.timer = undefined;
+    if (store.copies.restore() && this.session) this.#lost();
+    // A tab may outlive what its browser knew: what it is shown then, it takes as at the first time.
+    if (this.session && store.head(this.session.account) === null) this.session.first = true;
     this.#arm();
+  }
+
+  #lost() {
+    this.store.keepSession(null);
+    [this.session, this.ended] = [null, memoryLost()];
+  }
+
+  /**
+   * Ends the session if the browser has lost what it kept for it. What this page still knows counts on.
+   * @throws {Failure}
+   */
+  checkMemory() {
+    const { session } = this;
+    if (!this.store.copies.restore() || !session) return;
+    // Not here: a view may be about to be shown.
+    queueMicrotask(() => {
+      if (this.session === session) this.signOut(memoryLost());
+    });
+    throw memoryLost();
   }
 
   /**
@@ -87,10 +112,14 @@ export class App extends EventTarget {
    * @returns {Promise<T>}
    */
   async withToken(account, ask) {
+    this.checkMemory();
     const session = this.session;
     if (session?.account !== account) throw sessionEnded();
     try {
-      return await ask(session.token);
+      const answer = await ask(session.token);
+      // An answer counts for the session that asked for it, and for no other.
+      if (this.session !== session) throw sessionEnded();
+      return answer;
     } catch (error) {
       const failure = asFailure(error);
       if (failure.party !== 'enclave' || failure.code !== 'sign_in_needed') throw failure;
@@ -108,11 +137,22 @@ export class App extends EventTarget {
   async #read(query, expected, above = null) {
     const session = this.session;
     if (!session) throw sessionEnded();
-    const head = this.store.head(session.account);
-    const read = (/** @type {Bytes} */ token) => this.visit.ask({ read: { token, head, query } }, expected, above);
-    const checked = await this.withToken(session.account, (token) => patiently(() => read(token), { most: BRIEFLY }));
-    this.visit.keepHead(checked.head, session.account, checked.at);
-    return checked;
+    const { account } = session;
+    const read = (/** @type {KnownHead | null} */ head) =>
+      this.withToken(account, (token) => patiently(() => this.visit.ask({ read: { token, head, query } }, expected, above), { most: BRIEFLY }));
+    /** @type {Shown[]} */
+    const shown = [];
+    let asked = this.store.head(account);
+    for (;;) {
+      const checked = await read(asked);
+      shown.push({ asked, head: checked.head, at: checked.at });
+      const open = await this.visit.keepHead(shown, account);
+      if (this.session !== session) throw sessionEnded();
+      if (open === null) return { ...checked, session };
+      // Something newer was learned meanwhile: once more, from there.
+      if (shown.length > 1) throw moved();
+      asked = open;
+    }
   }
 
   /**
@@ -120,9 +160,9 @@ export class App extends EventTarget {
    * @returns {Promise<AccountView>}
    */
   async refresh() {
-    const { answer: view, keys } = await this.#read('account', 'account');
-    const session = this.session;
-    if (!session) throw sessionEnded();
+    const { answer: view, keys, session } = await this.#read('account', 'account');
+    if (this.session !== session) throw sessionEnded();
+    if (toHex(view.account) !== session.account) throw pageFailure('head_account', 'The answer is about another account.');
     for (const { key, address } of keys) this.proven(session.account, key, address);
     this.account = view;
     if (session.name !== view.name) {
@@ -169,11 +209,11 @@ export class App extends EventTarget {
    * The address of a key, if an enclave has signed for it in front of this browser. A browser that
    * refuses storage knows those of this visit.
    * @param {number} key
+   * @param {string | undefined} [account] hex; of whoever is signed in unless named
    * @returns {string | null} in EIP-55 form
    */
-  addressOf(key) {
-    if (!this.session) return null;
-    const { account } = this.session;
+  addressOf(key, account = this.session?.account) {
+    if (account === undefined) return null;
     return this.addresses.get(`${account} ${key}`) ?? this.store.addresses(account)[key] ?? null;
   }
 }
@@ -183,6 +223,14 @@ function sessionEnded() {
     title: 'You are signed out',
     message: 'Reading the account and asking for prompts end fifteen minutes after a sign-in.',
     advice: 'Sign in again with your passkey.',
+  });
+}
+
+function memoryLost() {
+  return new Failure('page', 'memory_lost', {
+    title: 'This browser lost what it remembered',
+    message: 'While you were signed in, the browser’s storage of this page was emptied: by somebody who cleared it here, or by whoever serves this page. You are signed out. What this page still knew is kept again.',
+    advice: 'If you did not clear it yourself, tell the operator. After you sign in, compare passkeys and history with what you remember.',
   });
 }
 

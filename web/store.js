@@ -1,10 +1,19 @@
 // What this browser keeps: per account the newest head it saw, when it was shown last, and the addresses an enclave has
 // signed for (localStorage), the read token of this tab (sessionStorage), a visitor's own policy, and
-// the deployment that somebody signed up or in with here.
+// the deployment that somebody signed up or in with here. What others must not take away is copied, see `copies.js`.
 
 import { fromBase64, fromHex, toBase64, toHex } from './bytes.js';
+import { Copies } from './copies.js';
 
 /** @import { Bytes, KnownHead, Policy } from './messages.js' */
+
+const DEPLOYMENT = 'openkey.deployment';
+
+/** When somebody forgot the deployment here: copies from before count no longer. */
+const FORGOTTEN = 'openkey.deployment.forgotten';
+const NEVER = 'never';
+
+const POLICY = 'openkey.policy';
 
 /** @typedef {{ account: string, userHandle: string, token: Bytes, expiresAt: number, name: string, first?: boolean }} Session `account` and `userHandle` as hex; `first` if this browser had no head of the account */
 
@@ -22,18 +31,44 @@ export class Store {
   constructor(local = localStorage, tab = sessionStorage) {
     this.local = local;
     this.tab = tab;
+    this.copies = new Copies(() => this.local, tab);
   }
 
   /**
-   * The newest head seen of an account, and when it was shown last by the enclave's clock.
+   * The newest head that this page knows of an account, and when it was shown last by the enclave's clock. What the
+   * browser has from another tab comes second.
    * @param {string} account hex
    * @returns {KnownHead | null}
    */
   head(account) {
-    const kept = read(this.local, `openkey.head.${account}`);
-    if (!kept) return null;
-    const head = { account: fromHex(account), version: kept.version, hash: fromHex(kept.hash), entry: fromHex(kept.entry) };
-    return { head, shown_at: kept.shownAt };
+    return this.heads(account)[0] ?? null;
+  }
+
+  /**
+   * The heads that an answer has to continue: this page's, and another one that the browser has from another tab.
+   * @param {string} account hex
+   * @returns {KnownHead[]}
+   */
+  heads(account) {
+    /** @type {KnownHead[]} */
+    const heads = [];
+    for (const text of this.copies.all(headOf(account))) {
+      const kept = parsed(text);
+      if (!kept) continue;
+      const same = heads.find(({ head }) => toHex(head.hash) === kept.hash);
+      if (same) same.shown_at = Math.max(same.shown_at, kept.shownAt);
+      else heads.push({ head: { account: fromHex(account), version: kept.version, hash: fromHex(kept.hash), entry: fromHex(kept.entry) }, shown_at: kept.shownAt });
+    }
+    return heads;
+  }
+
+  /**
+   * Puts a head in the place of all that are kept of its account; `keepHead` in `heads.js` says when it may.
+   * @param {{ account: string, version: number, hash: string, entry: string }} head
+   * @param {number} shownAt when the answer was given that showed it as current, by the enclave's clock
+   */
+  putHead({ account, version, hash, entry }, shownAt) {
+    this.copies.put(headOf(account), JSON.stringify({ version, hash, entry, shownAt }));
   }
 
   /**
@@ -42,7 +77,7 @@ export class Store {
    * @returns {string | null} hex
    */
   account(userHandle) {
-    return read(this.local, `openkey.account.${userHandle}`);
+    return parsed(this.copies.all(`openkey.account.${userHandle}`)[0] ?? 'null');
   }
 
   /**
@@ -50,8 +85,8 @@ export class Store {
    * @param {string} account hex
    */
   keepAccount(userHandle, account) {
-    write(this.local, `openkey.account.${userHandle}`, account);
-    write(this.local, `openkey.unfinished.${userHandle}`, null);
+    this.copies.put(`openkey.account.${userHandle}`, JSON.stringify(account));
+    this.copies.put(`openkey.unfinished.${userHandle}`, null);
   }
 
   /**
@@ -59,7 +94,7 @@ export class Store {
    * @param {string} userHandle hex
    */
   beginAccount(userHandle) {
-    write(this.local, `openkey.unfinished.${userHandle}`, true);
+    this.copies.put(`openkey.unfinished.${userHandle}`, 'true');
   }
 
   /**
@@ -69,21 +104,7 @@ export class Store {
    * @returns {boolean}
    */
   isUnfinished(userHandle) {
-    return read(this.local, `openkey.unfinished.${userHandle}`) === true;
-  }
-
-  /**
-   * Keeps a checked head, unless another tab has seen a newer one meanwhile. The time of the same head only
-   * goes up.
-   * @param {{ account: string, version: number, hash: string, entry: string }} head
-   * @param {number} at when the answer was given that showed it as current, by the enclave's clock
-   */
-  keepHead(head, at) {
-    const kept = this.head(head.account);
-    if (kept && kept.head.version > head.version) return;
-    const same = kept && kept.head.version === head.version && toHex(kept.head.hash) === head.hash;
-    const shownAt = same ? Math.max(kept.shown_at, at) : at;
-    write(this.local, `openkey.head.${head.account}`, { version: head.version, hash: head.hash, entry: head.entry, shownAt });
+    return this.copies.all(`openkey.unfinished.${userHandle}`)[0] === 'true';
   }
 
   /**
@@ -140,11 +161,21 @@ export class Store {
    * @returns {string | null}
    */
   deployment() {
-    try {
-      return this.local.getItem('openkey.deployment');
-    } catch {
-      return null;
+    return this.deployments().at(-1) ?? null;
+  }
+
+  /**
+   * What an enclave has to satisfy: what this page remembers, and what the browser has from another tab.
+   * @returns {string[]}
+   */
+  deployments() {
+    // Somebody forgot it in another tab.
+    const [own, there] = this.copies.all(FORGOTTEN);
+    if (own !== undefined && there !== undefined && there !== NEVER) {
+      this.copies.drop(DEPLOYMENT);
+      this.copies.take(FORGOTTEN);
     }
+    return this.copies.all(DEPLOYMENT);
   }
 
   /** @returns {number | null} since when, in milliseconds since 1970 */
@@ -157,25 +188,26 @@ export class Store {
    * @returns {boolean} whether the browser keeps it
    */
   keepDeployment(known) {
-    try {
-      if (known === null) this.local.removeItem('openkey.deployment');
-      else this.local.setItem('openkey.deployment', known);
-    } catch {
-      // Full or forbidden: the page must not say that it remembers.
+    if (known === null) {
+      this.copies.put(DEPLOYMENT, null);
+      this.copies.put(FORGOTTEN, String(Date.now()));
+      write(this.local, 'openkey.deployment.since', null);
+      return true;
     }
-    if (known === null) write(this.local, 'openkey.deployment.since', null);
-    else if (this.deploymentSince() === null) write(this.local, 'openkey.deployment.since', Date.now());
-    return this.deployment() === known;
+    if (this.copies.all(FORGOTTEN).length === 0) this.copies.put(FORGOTTEN, NEVER);
+    const kept = this.copies.put(DEPLOYMENT, known);
+    if (this.deploymentSince() === null) write(this.local, 'openkey.deployment.since', Date.now());
+    return kept;
   }
 
   /** @returns {Policy | null} a further condition of the visitor's own */
   policy() {
-    return read(this.local, 'openkey.policy');
+    return parsed(this.copies.all(POLICY).at(-1) ?? 'null');
   }
 
   /** @param {Policy | null} policy */
   keepPolicy(policy) {
-    write(this.local, 'openkey.policy', policy);
+    this.copies.put(POLICY, JSON.stringify(policy));
   }
 }
 
@@ -185,6 +217,20 @@ export class Store {
  */
 export function plain(address) {
   return (typeof address === 'string' ? address : toHex(address)).replace(/^0x/i, '').toLowerCase();
+}
+
+/** @param {string} account hex */
+function headOf(account) {
+  return `openkey.head.${account}`;
+}
+
+/** @param {string} text */
+function parsed(text) {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
 }
 
 /**

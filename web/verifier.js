@@ -101,7 +101,7 @@ export class Verifier {
   /** Fetches the module that lies beside this page. */
   static async load() {
     try {
-      const response = await fetch(new URL('verifier.wasm', import.meta.url));
+      const response = await fetch(new URL('verifier.wasm', import.meta.url), { credentials: 'omit' });
       if (!response.ok) throw new Error(`status ${response.status}`);
       return await Verifier.fromBytes(await response.arrayBuffer());
     } catch (cause) {

@@ -5,6 +5,7 @@ import { beside } from './anchor.js';
 import { answerIn, unsigned } from './api.js';
 import { random } from './bytes.js';
 import { asFailure, enclaveFailure, networkFailure, pageFailure } from './errors.js';
+import { keepHead, moved } from './heads.js';
 import { BRIEFLY, patiently } from './patience.js';
 import { accept, isRefusal } from './standing.js';
 
@@ -12,9 +13,10 @@ import { accept, isRefusal } from './standing.js';
 /** @import { Beside } from './anchor.js' */
 /** @import { Failure } from './errors.js' */
 /** @import { Accepted } from './standing.js' */
-/** @import { Bytes, Config, EnclaveError, Policy, Request, Response as Answer, Signed } from './messages.js' */
+/** @import { Shown } from './heads.js' */
+/** @import { Bytes, Config, EnclaveError, KnownHead, Policy, Request, Response as Answer, Signed } from './messages.js' */
 /** @import { Store } from './store.js' */
-/** @import { CheckedAnswer, CheckedHead, CheckedReceipt, EvidenceReport, Successor, Verifier } from './verifier.js' */
+/** @import { CheckedAnswer, CheckedReceipt, EvidenceReport, Successor, Verifier } from './verifier.js' */
 
 /** Bytes of a nonce this page makes. */
 const NONCE = 32;
@@ -72,7 +74,7 @@ export class Visit extends EventTarget {
   }
 
   #conditions() {
-    return JSON.stringify([this.store.policy(), this.store.deployment()]);
+    return JSON.stringify([this.store.policy(), this.store.deployments()]);
   }
 
   /** What was proven under other conditions no longer counts. */
@@ -98,7 +100,7 @@ export class Visit extends EventTarget {
    */
   remember() {
     const known = this.current?.anchored?.known;
-    if (known === undefined || this.store.deployment() !== null) return false;
+    if (known === undefined || this.store.deployments().length > 0) return false;
     const kept = this.store.keepDeployment(known);
     this.conditions = this.#conditions();
     return kept;
@@ -141,9 +143,12 @@ export class Visit extends EventTarget {
       const document = await patiently(() => this.api.evidence(nonce), { most: BRIEFLY });
       const judge = () => {
         // Read now: meanwhile somebody may have chosen another policy.
-        const [own, known, now] = [this.store.policy(), this.store.deployment(), Date.now()];
-        const given = { document, nonce, now, policy: this.config.policy, known, own, host: this.host };
-        return { known, now, accepted: accept(verifier, { ...given, anchor, releases: served.releases }) };
+        const [own, known, now] = [this.store.policy(), this.store.deployments(), Date.now()];
+        const given = { document, nonce, now, policy: this.config.policy, own, host: this.host, anchor, releases: served.releases };
+        // What this page remembers, and what another tab does: each can only refuse.
+        const [first = null, ...more] = known;
+        const judged = [first, ...more].map((one) => accept(verifier, { ...given, known: one }));
+        return { known, now, accepted: /** @type {Accepted} */ (judged.at(-1)) };
       };
       /** @type {Successor[] | null} */
       let successors;
@@ -158,7 +163,7 @@ export class Visit extends EventTarget {
       const { known, now, accepted } = judge();
       if (this.conditions !== this.#conditions()) this.#begin();
       // A higher epoch, or keys that a chain of releases explains, are remembered at once.
-      if (known !== null && accepted.anchored) this.store.keepDeployment(accepted.anchored.known);
+      if (known.length > 0 && accepted.anchored) this.store.keepDeployment(accepted.anchored.known);
       this.conditions = this.#conditions();
       const vouched = { ...accepted, successors, document, nonce, at: now };
       const { identity } = accepted.report.binding;
@@ -237,17 +242,32 @@ export class Visit extends EventTarget {
   }
 
   /**
-   * Keeps the head of a checked answer: with the next request it must be continued, by nothing that was
+   * Keeps the head that an answer showed as current: with the next request it must be continued, by nothing that was
    * kept back when the answer was given.
-   * @param {CheckedHead | null} head
+   * @param {Shown[]} shown what answers showed, the one to keep last
    * @param {string | null} account hex; null if this browser knows none yet
-   * @param {number} at when the answer was given
-   * @returns {CheckedHead}
+   * @returns {Promise<KnownHead | null>} a head that was learned since the call was made, and that the answer was not
+   *   shown to continue: then it is not kept, and counts for nothing until it was
    */
-  keepHead(head, account, at) {
+  async keepHead(shown, account) {
+    const head = shown.at(-1)?.head ?? null;
     if (head === null || (account !== null && head.account !== account)) throw pageFailure('head_account', 'The answer is about another account.');
-    this.store.keepHead(head, at);
-    return head;
+    return keepHead(this.store, shown);
+  }
+
+  /**
+   * Holds an answer to all that this browser knows of its account, also to what it learned meanwhile: then the account
+   * is read once, and must stand exactly where the answer says.
+   * @param {Shown} shown
+   * @param {string | null} account hex; null if this browser knows none yet
+   * @param {Bytes | null} token to read with
+   */
+  async hold(shown, account, token) {
+    const open = await this.keepHead([shown], account);
+    if (open === null) return;
+    if (token === null) throw moved();
+    const { head, at } = await patiently(() => this.ask({ read: { token, head: open, query: 'account' } }, 'account'), { most: BRIEFLY });
+    if (await this.keepHead([{ asked: open, head, at }, shown], account)) throw moved();
   }
 
   /**

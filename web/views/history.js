@@ -37,6 +37,7 @@ export function history(app) {
   let before = null;
   /** @type {string | null} */
   let above = null;
+  const who = app.session;
 
   const load = async () => {
     fail(place, null);
@@ -44,7 +45,8 @@ export function history(app) {
       // First, so that addresses are known as an enclave signed for them.
       await app.known();
       const page = await app.history(before, PAGE, above);
-      list.append(...page.entries.map((entry) => item(app, entry)));
+      if (!who || app.session !== who) return;
+      list.append(...page.entries.map((entry) => item(app, who.account, entry)));
       before = page.next;
       above = page.above;
       more.hidden = before === null;
@@ -52,7 +54,7 @@ export function history(app) {
       status.textContent = shown === 0 ? 'The history is empty.' : `${shown} shown${before === null ? ', that is all' : ''}.`;
     } catch (error) {
       status.textContent = '';
-      if (app.session) fail(place, error, load);
+      if (app.session === who) fail(place, error, load);
     }
   };
   load();
@@ -62,9 +64,10 @@ export function history(app) {
 /**
  * What an entry says itself, of the moment of the decision: names may have changed since.
  * @param {App} app
+ * @param {string} account hex
  * @param {HistoryEntry} entry
  */
-function item(app, entry) {
+function item(app, account, entry) {
   const kind = Object.hasOwn(KINDS, entry.kind) ? KINDS[entry.kind] : { name: entry.kind, symbol: /** @type {'info'} */ ('info') };
   const { passkey, told } = entry;
   const [main, rest] = split(entry);
@@ -75,7 +78,7 @@ function item(app, entry) {
     h('p', {}, entry.title),
     told.text !== null && h('pre', { class: 'exact brief', tabindex: 0, role: 'region', 'aria-label': 'Beginning of the text' }, told.text),
     facts(
-      entry.key !== null && ['Key', keyText(app, entry.key)],
+      entry.key !== null && ['Key', keyText(app, account, entry.key)],
       ...main,
       ['Approved with', [`${passkey.name} · `, h('span', { class: 'mono' }, fingerprint(passkey.public_key_sha256))]],
       ['On page', entry.origin],
@@ -125,11 +128,12 @@ function split({ told, key }) {
 
 /**
  * @param {App} app
+ * @param {string} account hex
  * @param {ConcernedKey} concerned
  */
-function keyText(app, { key, address, label }) {
+function keyText(app, account, { key, address, label }) {
   const hex = `0x${toHex(address)}`;
   // The enclave signed this page of history: another address than before is a lie of somebody.
-  if (app.session) app.proven(app.session.account, key, hex);
-  return [`${label || `Key ${key}`} · `, h('span', { class: 'mono' }, app.addressOf(key) ?? hex)];
+  app.proven(account, key, hex);
+  return [`${label || `Key ${key}`} · `, h('span', { class: 'mono' }, app.addressOf(key, account) ?? hex)];
 }

@@ -28,7 +28,8 @@ export function keys(app, signal) {
   const load = async () => {
     fail(place, null);
     try {
-      fill(sight, await firstSight(app, await app.refresh()));
+      const seen = await firstSight(app, await app.refresh());
+      if (!signal.aborted) fill(sight, seen);
     } catch (error) {
       reading.hidden = true;
       if (app.session) fail(place, error, load);

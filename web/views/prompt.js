@@ -21,7 +21,7 @@ import { warnings } from './warnings.js';
 const STALE = new Set(['context_expired', 'context_used', 'context_invalid', 'account_changed', 'conflict', 'forked', 'rolled_back', 'unavailable']);
 
 /** Refusals after which the same answer may count the next time it is sent. */
-const PASSING = new Set(['rolled_back', 'conflict']);
+const PASSING = new Set(['rolled_back', 'conflict', 'context_used']);
 
 /** @typedef {{ approved: Approved | null, who: Who | null, first: boolean, prompt: CheckedPrompt }} Consented */
 
@@ -296,7 +296,9 @@ class Approval {
     const failure = asFailure(error);
     if (this.prepared?.live) {
       this.came = failure;
-      this.unsettled(this.prepared, failure.party !== 'enclave' || failure.retry || PASSING.has(failure.code));
+      // A sign-in that was used gives no second token: only a new one shows where the account stands.
+      const used = failure.code === 'context_used' && ['sign_in', 'confirm'].includes(this.prepared.prompt.kind);
+      this.unsettled(this.prepared, failure.party !== 'enclave' || failure.retry || (PASSING.has(failure.code) && !used));
       return;
     }
     fill(this.trouble, failureNotice(failure));

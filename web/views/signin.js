@@ -1,6 +1,7 @@
 // Signing in without a user name: the authenticator knows whose passkey it is.
 
 import { proposeSignIn } from '../consent.js';
+import { say } from '../ui.js';
 import { ask } from './prompt.js';
 
 /** @import { App } from '../state.js' */
@@ -11,11 +12,14 @@ import { ask } from './prompt.js';
  * @returns {Promise<void>}
  */
 export async function signIn(app, signal) {
+  const before = app.session;
   const result = await ask(app, 'Sign in', () => proposeSignIn(app), { signal, global: true });
-  // The enclave accepted it and the answer was lost: the token is gone, a new one is not far.
-  if (result && result.approved === null) return signIn(app, signal);
   const outcome = result?.approved?.outcome;
   if (!result?.who || !outcome || typeof outcome === 'string' || !('signed_in' in outcome)) return;
+  if (app.session !== before) {
+    say('An earlier sign-in was answered only now. It changes nobody who is signed in here.', { lasts: true });
+    return;
+  }
   const { token, expires_at } = outcome.signed_in;
   if (location.hash === '' || location.hash === '#/' || location.hash === '#/create') window.history.replaceState(null, '', '#/keys');
   app.signIn({ ...result.who, token, expiresAt: expires_at, name: '', first: result.first });

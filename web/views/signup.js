@@ -216,7 +216,7 @@ async function finish(app, { started, nonce, credential, spki }, tell) {
   if (evidence.anchored && receipt.rp_id !== evidence.anchored.anchor.rp_id) {
     throw pageFailure('receipt_rp_id', 'The receipt is for another relying party than this page’s anchor names.');
   }
-  app.visit.keepHead(head, receipt.account, at);
+  await app.visit.hold({ asked: null, head, at }, receipt.account, null);
   app.store.keepAccount(receipt.user_handle, receipt.account);
   for (const key of receipt.keys) app.proven(receipt.account, key.key, key.address);
   /** @type {KeptReceipt} */
@@ -244,9 +244,9 @@ async function confirmReceipt(app, { receipt }, signal) {
   const result = await ask(app, 'Confirm your account', () => propose(app, who, { confirm: { receipt: fromHex(receipt.hash) } }), { signal, global: true });
   if (!result) return false;
   const outcome = result.approved?.outcome;
-  if (outcome && typeof outcome !== 'string' && 'signed_in' in outcome) {
-    const { token, expires_at } = outcome.signed_in;
-    app.signIn({ ...who, token, expiresAt: expires_at, name: '' });
-  }
+  // Nothing else confirms it: no refusal, whoever signed it.
+  if (!outcome || typeof outcome === 'string' || !('signed_in' in outcome)) return false;
+  const { token, expires_at } = outcome.signed_in;
+  app.signIn({ ...who, token, expiresAt: expires_at, name: '' });
   return true;
 }

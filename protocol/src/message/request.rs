@@ -111,6 +111,10 @@ pub struct KnownHead {
 impl KnownHead {
     /// What a client keeps after an answer that shows `head` as current: never an older state, nor an
     /// earlier time of the same one.
+    ///
+    /// `known` must be what the call of that answer carried: the answer proves that `head` continues this, and
+    /// says nothing of a head that was learned since the call was made. A client that has several calls under
+    /// way, or shares what it knows, asks again from there before it keeps anything.
     #[must_use]
     pub fn after(known: Option<Self>, head: AccountHead, at: u64) -> Self {
         match known {

@@ -1,8 +1,7 @@
-// What the browser keeps: heads only go up, sessions end, and refused storage harms nothing.
+// What the browser keeps: what it loses is missed, sessions end, and refused storage harms nothing.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Store } from '../../../web/store.js';
-import { toHex } from '../../../web/bytes.js';
 import { siweMessage } from '../../../web/views/siwe.js';
 
 /** @returns {any} */
@@ -14,29 +13,14 @@ const account = '00'.repeat(32);
 const userHandle = '07'.repeat(16);
 const head = (/** @type {number} */ version, byte = '11') => ({ account, version, hash: byte.repeat(32), entry: byte.repeat(32) });
 
-test('e2_the_newest_head_is_kept_and_never_an_older_one', () => {
-  const store = new Store(area(), area());
-  assert.equal(store.head(account), null);
-  store.keepHead(head(5), 1_000);
-  store.keepHead(head(4, '22'), 9_000);
-  const known = () => store.head(account);
-  assert.equal(known()?.head.version, 5);
-  assert.equal(toHex(known()?.head.hash ?? new Uint8Array()), '11'.repeat(32));
-  // The time at which it was shown goes up with every look, and belongs to this head.
-  assert.equal(known()?.shown_at, 1_000);
-  store.keepHead(head(5), 3_000);
-  store.keepHead(head(5), 2_000);
-  assert.equal(known()?.shown_at, 3_000);
-  store.keepHead(head(6, '33'), 2_500);
-  assert.equal(known()?.head.version, 6);
-  assert.equal(known()?.shown_at, 2_500);
-  assert.equal(toHex(known()?.head.entry ?? new Uint8Array()), '33'.repeat(32));
-});
-
 test('f12_a_passkey_of_a_sign_up_without_a_receipt_opens_nothing_here', () => {
-  const store = new Store(area(), area());
+  const local = area();
+  const store = new Store(local, area());
   assert.equal(store.isUnfinished(userHandle), false);
   store.beginAccount(userHandle);
+  assert.equal(store.isUnfinished(userHandle), true);
+  // Whoever empties the storage does not make it one that counts.
+  local.removeItem(`openkey.unfinished.${userHandle}`);
   assert.equal(store.isUnfinished(userHandle), true);
   store.keepAccount(userHandle, account);
   assert.equal(store.isUnfinished(userHandle), false);
@@ -47,6 +31,7 @@ test('a browser knows whose account a user handle led to', () => {
   assert.equal(store.account(userHandle), null);
   store.keepAccount(userHandle, account);
   assert.equal(store.account(userHandle), account);
+  assert.equal(store.copies.restore(), false);
 });
 
 test('an ended session is not restored', () => {
@@ -63,11 +48,60 @@ test('an ended session is not restored', () => {
 test('a browser that refuses storage only forgets', () => {
   const broken = { getItem() { throw new Error('no'); }, setItem() { throw new Error('no'); }, removeItem() { throw new Error('no'); } };
   const store = new Store(broken, broken);
-  store.keepHead(head(1), 1);
+  store.putHead(head(1), 1);
   store.keepAddress(account, 0, '0xAb');
-  assert.equal(store.head(account), null);
+  // The page knows it as long as it is open, and does not miss what was never kept.
+  assert.equal(store.head(account)?.head.version, 1);
+  assert.equal(store.copies.restore(), false);
+  assert.equal(new Store(broken, broken).head(account), null);
   assert.deepEqual(store.addresses(account), {});
   assert.equal(store.session(), null);
+});
+
+test('e2_a_storage_that_is_emptied_is_missed_and_filled_again', () => {
+  const [local, tab] = [area(), area()];
+  const store = new Store(local, tab);
+  store.putHead(head(5), 1_000);
+  store.keepDeployment('{"epoch":3}');
+  store.keepPolicy(/** @type {any} */ ({ version: 1 }));
+  assert.equal(store.copies.restore(), false);
+  const emptied = () => {
+    for (const key of [`openkey.head.${account}`, 'openkey.deployment', 'openkey.deployment.forgotten', 'openkey.policy']) local.removeItem(key);
+  };
+  // While the page is open, and after a reload of the tab.
+  for (const page of [store, new Store(local, tab)]) {
+    emptied();
+    assert.equal(page.head(account)?.head.version, 5);
+    assert.equal(page.deployment(), '{"epoch":3}');
+    assert.deepEqual(page.policy(), { version: 1 });
+    assert.equal(page.copies.restore(), true);
+    assert.equal(page.copies.restore(), false);
+    const other = new Store(local, area());
+    assert.equal(other.head(account)?.head.version, 5);
+    assert.equal(other.deployment(), '{"epoch":3}');
+  }
+});
+
+test('e15_a_deployment_counts_beside_the_one_that_another_tab_has_until_somebody_forgets_it', () => {
+  const local = area();
+  const [one, other] = [new Store(local, area()), new Store(local, area())];
+  one.keepDeployment('first');
+  assert.deepEqual(other.deployments(), ['first']);
+  // Emptied, and another one taken in a new tab.
+  for (const key of ['openkey.deployment', 'openkey.deployment.forgotten']) local.removeItem(key);
+  new Store(local, area()).keepDeployment('second');
+  assert.deepEqual(one.deployments(), ['first', 'second']);
+  assert.deepEqual(other.deployments(), ['first', 'second']);
+  // What a person forgets in one tab is forgotten in all.
+  other.keepDeployment(null);
+  assert.deepEqual(one.deployments(), []);
+  other.keepDeployment('third');
+  assert.deepEqual(one.deployments(), ['third']);
+  assert.deepEqual(other.deployments(), ['third']);
+  // Emptied after that, by nobody who forgot it.
+  for (const key of ['openkey.deployment', 'openkey.deployment.forgotten']) local.removeItem(key);
+  new Store(local, area()).keepDeployment('fourth');
+  assert.deepEqual(one.deployments(), ['third', 'fourth']);
 });
 
 test('the composed sign-in message follows EIP-4361 line by line', () => {

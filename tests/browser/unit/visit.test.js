@@ -200,6 +200,40 @@ test('e15_words_and_colours_say_what_is_known', () => {
   assert.match(words, /Whoever serves the page can serve another one/);
 });
 
+test('e15_what_this_page_and_another_tab_remember_are_conditions_both', async () => {
+  const { visit, store } = setting(['a']);
+  store.keepDeployment('first');
+  store.local.setItem('openkey.deployment', 'of another tab');
+  /** @type {string[]} */
+  const judged = [];
+  visit.verifier = /** @type {any} */ ({
+    anchored: (/** @type {any} */ { known }) => {
+      judged.push(known);
+      if (known === 'first') throw rule('deployment_changed');
+      return { evidence: { binding: { identity: 'a' } }, history: 'same', known };
+    },
+  });
+  await assert.rejects(visit.ensure(), { code: 'deployment_changed' });
+  assert.deepEqual(judged, ['first']);
+  assert.deepEqual(store.deployments(), ['first', 'of another tab']);
+});
+
+test('e2_the_verifier_is_fetched_so_that_its_answer_cannot_empty_the_storage', async () => {
+  const before = globalThis.fetch;
+  /** @type {any[]} */
+  const asked = [];
+  globalThis.fetch = async (...args) => {
+    asked.push(args[1]);
+    return new Response(null, { status: 404 });
+  };
+  try {
+    await assert.rejects(Verifier.load(), { code: 'verifier_missing' });
+  } finally {
+    globalThis.fetch = before;
+  }
+  assert.equal(asked[0]?.credentials, 'omit');
+});
+
 test('the compiled verifier answers through its memory and names the rule', async () => {
   const verifier = await Verifier.fromBytes(await readFile(new URL('../../../web/verifier.wasm', import.meta.url)));
   const code = (/** @type {() => unknown} */ run) => {
