@@ -62,7 +62,7 @@ pub struct Capacity {
     pub accounts: usize,
     /// Sealed records for what memory does not hold; of each the hash stays in memory.
     pub buckets: usize,
-    /// Registrations begun in a minute.
+    /// Registrations finished in a minute, by all clients together.
     pub sign_ups_per_minute: u32,
 }
 

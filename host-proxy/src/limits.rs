@@ -1,11 +1,19 @@
 //! Who may ask for what how often.
 
-use std::time::Duration;
+use std::{num::NonZeroU32, time::Duration};
 
 use openkey_edge::{client::ClientKey, rate::ClientRate};
 use openkey_protocol::message::Class;
 
 use crate::config::Limits;
+
+/// Sign-up requests that a client may make at once: for five sign-ups, or for one that goes wrong four times.
+///
+/// All sign-ups of an enclave have one counter, 600 in a minute. At five for an address it takes 120 addresses
+/// to use it up for a minute, and with 30 sign-ups in an hour for each, 1 200 to go on so.
+const SIGN_UP_BURST: NonZeroU32 = NonZeroU32::new(10).unwrap();
+/// A /48 signs up as often as a /56, which is four times as often as a client.
+const SIGN_UP_SHARES: NonZeroU32 = NonZeroU32::new(4).unwrap();
 
 /// Rates per client address and class.
 pub(crate) struct Rates {
@@ -18,7 +26,11 @@ impl Rates {
     pub(crate) fn new(limits: &Limits) -> Self {
         let rate = |quota| ClientRate::new(quota, limits.addresses);
         Self {
-            sign_up: rate(limits.sign_up),
+            sign_up: ClientRate::with_shares(
+                limits.sign_up.with_burst(SIGN_UP_BURST),
+                limits.addresses,
+                SIGN_UP_SHARES,
+            ),
             evidence: rate(limits.evidence),
             request: rate(limits.request),
         }
@@ -53,7 +65,7 @@ impl Rates {
 
 #[cfg(test)]
 mod tests {
-    use std::{net::Ipv4Addr, num::NonZeroU32};
+    use std::net::{Ipv4Addr, Ipv6Addr};
 
     use super::*;
     use crate::config::Quota;
@@ -93,5 +105,31 @@ mod tests {
             assert!((0..10_000).all(|_| rates.check(class, client(1)).is_ok()));
         }
         assert_eq!(rates.addresses(), 0);
+    }
+
+    /// Sign-ups that the clients of some addresses finish at once, under the shipped limits.
+    fn sign_ups(rates: &Rates, clients: impl Iterator<Item = ClientKey>) -> u32 {
+        let admitted = |client: &ClientKey| {
+            let one = || rates.check(Class::SignUp, *client).is_ok();
+            (0..20).filter(|_| one()).count() / 2
+        };
+        u32::try_from(clients.map(|it| admitted(&it)).sum::<usize>()).unwrap()
+    }
+
+    #[test]
+    fn e17_few_addresses_do_not_use_up_an_enclaves_sign_ups() {
+        let rates = Rates::new(&Limits::default());
+        assert_eq!(sign_ups(&rates, (0..100).map(client)), 500);
+        // All networks of one /48.
+        let networks = |n: u128| Ipv6Addr::from_bits((0x2001_0db8_u128 << 96) | (n << 64));
+        let site = (0..4096).map(|n| ClientKey::of(networks(n).into()));
+        assert_eq!(sign_ups(&rates, site), 20);
+        // A limit that the operator set lower stays.
+        let sign_up = Quota::per_hour(const { NonZeroU32::new(4).unwrap() });
+        let rates = Rates::new(&Limits {
+            sign_up,
+            ..Limits::default()
+        });
+        assert_eq!(sign_ups(&rates, std::iter::once(client(1))), 2);
     }
 }

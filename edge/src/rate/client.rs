@@ -21,18 +21,28 @@ impl ClientRate {
     pub fn new(quota: Quota, clients: usize) -> Self {
         Self::with_clock(quota, clients, &DefaultClock::default())
     }
+
+    /// The same, of which no network has more than so many clients' shares, however large it is.
+    #[must_use]
+    pub fn with_shares(quota: Quota, clients: usize, most: NonZeroU32) -> Self {
+        Self::with_shares_and_clock(quota, clients, most, &DefaultClock::default())
+    }
 }
 
 impl<C: Clock + Clone> ClientRate<C> {
     /// A rate by a clock of one's own, to move it in tests.
     pub fn with_clock(quota: Quota, clients: usize, clock: &C) -> Self {
+        Self::with_shares_and_clock(quota, clients, NonZeroU32::MAX, clock)
+    }
+
+    fn with_shares_and_clock(quota: Quota, clients: usize, most: NonZeroU32, clock: &C) -> Self {
         // the shares are those of any IPv6 address
         let any = ClientKey::of(std::net::Ipv6Addr::UNSPECIFIED.into());
         let mut shares = any.networks().map(|(_, shares)| shares);
         Self(std::array::from_fn(|_| {
             let shares = shares.next().and_then(|n| u32::try_from(n).ok());
             let shares = shares.and_then(NonZeroU32::new).unwrap_or(NonZeroU32::MIN);
-            Rate::with_clock(quota.times(shares), clients, clock)
+            Rate::with_clock(quota.times(shares.min(most)), clients, clock)
         }))
     }
 
@@ -103,6 +113,18 @@ mod tests {
         // an address of another site, and an IPv4 address
         assert!(limited.check(&client(65_536)).is_ok());
         assert!(limited.check(&ClientKey::of([192, 0, 2, 1].into())).is_ok());
+    }
+
+    #[test]
+    fn d18_a_large_network_can_have_few_shares() {
+        let quota = Quota::per_minute(const { NonZeroU32::new(2).unwrap() });
+        let clock = FakeRelativeClock::default();
+        for (most, expected) in [(1, 2), (3, 6), (4, 8), (5, 10), (99, 32)] {
+            let most = NonZeroU32::new(most).unwrap();
+            let rate = ClientRate::with_shares_and_clock(quota, 1 << 20, most, &clock);
+            let welcome = (0..65_536).filter(|n| rate.check(&client(*n)).is_ok());
+            assert_eq!(welcome.count(), expected);
+        }
     }
 
     #[test]

@@ -63,7 +63,7 @@ impl Quota {
         }
     }
 
-    /// The same, of which only so many may come at once. Its text is that of the rate alone.
+    /// The same, of which only so many may come at once, if it is not less anyway. Its text is that of the rate alone.
     #[must_use]
     pub const fn with_burst(self, burst: NonZeroU32) -> Self {
         Self {
@@ -88,7 +88,7 @@ impl Quota {
     /// As the limiter wants it; `None`: too many to count, which is no limit.
     pub(super) fn governed(self) -> Option<governor::Quota> {
         governor::Quota::with_period(self.period.row().1 / self.count.get())
-            .map(|quota| quota.allow_burst(self.burst.unwrap_or(self.count)))
+            .map(|quota| quota.allow_burst(self.burst.unwrap_or(self.count).min(self.count)))
     }
 }
 
@@ -146,5 +146,7 @@ mod tests {
         let few = few.governed().unwrap();
         assert_eq!(few.burst_size(), NonZeroU32::MIN);
         assert_eq!(few.replenish_interval(), Duration::from_secs(1));
+        let many = Quota::per_minute(few.burst_size()).with_burst(NonZeroU32::MAX);
+        assert_eq!(many.governed().unwrap().burst_size(), NonZeroU32::MIN);
     }
 }

@@ -210,6 +210,23 @@ impl RelyingParty {
         })
     }
 
+    /// Whether a passkey gave an assertion, at some time: its counter is not judged.
+    pub(crate) fn proves(
+        &self,
+        state: &str,
+        origin: &str,
+        user_handle: &UserHandle,
+        passkey: &Passkey,
+        assertion: &Assertion,
+    ) -> Result<(), Error> {
+        let uncounted = Passkey {
+            counter: 0,
+            ..passkey.clone()
+        };
+        self.finish_assertion(state, origin, user_handle, &uncounted, assertion)
+            .map(drop)
+    }
+
     /// Ends an assertion by a passkey that was read from the account just now.
     pub(crate) fn finish_assertion(
         &self,

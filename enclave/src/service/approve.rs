@@ -12,7 +12,7 @@ use openkey_protocol::{
 use super::{
     Enclave,
     prompt::Context,
-    read::token_life,
+    read::token_end,
     records::{Committed, Loaded},
 };
 use crate::{
@@ -40,7 +40,9 @@ impl<S: RecordStore> Enclave<S> {
         check_confirmation(&ticket.content, &request)?;
         let shown = ticket.content.account.map(|whose| whose.head);
         let account = shown.as_ref().map(|head| &head.account);
-        let place = self.place(user_handle(&ticket.content, &request)?).await?;
+        let user_handle = user_handle(&ticket.content, &request)?;
+        self.answered(user_handle, &ticket, &request).await?;
+        let place = self.place(user_handle).await?;
         // The record that a commit was decided on which the store may have kept.
         let mut open = None;
         for _ in 0..ATTEMPTS {
@@ -62,6 +64,33 @@ impl<S: RecordStore> Enclave<S> {
         Err(refuse(ErrorCode::OutcomeUnknown))
     }
 
+    /// Refuses whoever cannot answer for the account, before anything of it is taken or spent: a sign-in asks
+    /// for no account, so that anybody can name any. Only who is asked for is proven here; the rest, such as
+    /// the head and the passkey's counter, is judged in the account's turn.
+    async fn answered(
+        &self,
+        user_handle: UserHandle,
+        ticket: &Ticket<Context>,
+        request: &Approve,
+    ) -> Result<(), Error> {
+        let (context, assertion) = (&ticket.content, &request.assertion);
+        let account = context.account.as_ref().map(|whose| &whose.head.account);
+        let id = assertion.credential_id.as_slice();
+        let peeked = self.peek_passkey(user_handle, account, request.head.as_ref(), id);
+        let loaded = peeked.await.map_err(not_spent)?;
+        let proof = loaded.account.passkey(id).and_then(|passkey| {
+            self.relying_party.proves(
+                &context.assertion,
+                &context.origin,
+                &user_handle,
+                passkey,
+                assertion,
+            )
+        });
+        // An approval that has counted may have removed its own passkey.
+        proof.or_else(|error| fits(&loaded, ticket).and(Err(error)))
+    }
+
     /// Judges an approval against the account as it stands, and dates the decision: before the end of its
     /// prompt, however long the request waited for its turn or for the store. So a look at the account is
     /// final [`TOLERANCE`](super::TOLERANCE) after that end, and the id of a used context can be forgotten
@@ -75,12 +104,7 @@ impl<S: RecordStore> Enclave<S> {
         let context = &ticket.content;
         let now = self.before_end(ticket)?;
         let mut account = loaded.account.clone();
-        account.check_unused(&ticket.id)?;
-        // The number of a version says nothing: the host can bring another history to the same one.
-        let shown = context.account.map(|whose| whose.head.hash);
-        if context.change.changes_authority() && shown != Some(loaded.hash) {
-            return Err(refuse(ErrorCode::AccountChanged));
-        }
+        fits(loaded, ticket)?;
         let user_handle = account.user_handle;
         let assertion = &request.assertion;
         let passkey = account.passkey_mut(assertion.credential_id.as_slice())?;
@@ -153,7 +177,9 @@ impl<S: RecordStore> Enclave<S> {
             new_key: None,
         };
         Ok(match &context.change {
-            Change::SignIn | Change::Confirm { .. } => effect(self.token(account, request)?),
+            Change::SignIn | Change::Confirm { .. } => {
+                effect(self.token(account, ticket, request)?)
+            }
             Change::Sign { key, .. } => effect(self.sign(account, *key, context)?),
             Change::CreateKey { label } => {
                 let key = account.next_key();
@@ -201,8 +227,13 @@ impl<S: RecordStore> Enclave<S> {
         })
     }
 
-    fn token(&self, account: &Account, request: &Approve) -> Result<Outcome, Error> {
-        let expires_at = token_life(self.platform.clock.now());
+    fn token(
+        &self,
+        account: &Account,
+        ticket: &Ticket<Context>,
+        request: &Approve,
+    ) -> Result<Outcome, Error> {
+        let expires_at = token_end(ticket.expires_at);
         let passkey = request.assertion.credential_id.clone();
         let token = self.issue_token(account, passkey, expires_at)?;
         Ok(Outcome::SignedIn { token, expires_at })
@@ -212,6 +243,18 @@ impl<S: RecordStore> Enclave<S> {
 struct Effect {
     given: Outcome,
     new_key: Option<OwnerKey>,
+}
+
+/// Refuses a prompt that was answered already, or was shown for another record than the one that it changes.
+fn fits(loaded: &Loaded, ticket: &Ticket<Context>) -> Result<(), Error> {
+    let context = &ticket.content;
+    loaded.account.check_unused(&ticket.id)?;
+    // The number of a version says nothing: the host can bring another history to the same one.
+    let shown = context.account.map(|whose| whose.head.hash);
+    if context.change.changes_authority() && shown != Some(loaded.hash) {
+        return Err(refuse(ErrorCode::AccountChanged));
+    }
+    Ok(())
 }
 
 /// The key that a decision concerns: one of the account's, or the one that it makes.

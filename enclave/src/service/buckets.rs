@@ -108,6 +108,21 @@ impl<S: RecordStore> Enclave<S> {
         Ok(bucket.accounts.get(&key(id)).copied())
     }
 
+    /// As [`Self::seen`], for whoever has proven nothing: they do not queue at a bucket, where owners wait.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorCode::Busy`] if somebody reads or writes the account's bucket, and those of reading it.
+    pub(super) async fn seen_at_once(&self, id: &RecordId) -> Result<Option<Seen>, Error> {
+        if let Some(seen) = self.versions.newest(id) {
+            return Ok(Some(seen));
+        }
+        let lock = self.buckets.of(id).ok_or_else(|| internal(()))?;
+        let hashes = lock.try_lock().map_err(|_| refuse(ErrorCode::Busy))?;
+        let bucket = self.read_bucket(id, hashes).await?;
+        Ok(bucket.accounts.get(&key(id)).copied())
+    }
+
     /// Notes that an account is shown as it was loaded, where it is remembered already.
     ///
     /// # Errors
@@ -170,9 +185,17 @@ impl<S: RecordStore> Enclave<S> {
     /// Locks and reads the bucket of an account. One that this boot has not written is empty, and is not
     /// looked for.
     pub(super) async fn bucket(&self, account: &RecordId) -> Result<Bucket<'_>, Error> {
+        let lock = self.buckets.of(account).ok_or_else(|| internal(()))?;
+        self.read_bucket(account, lock.lock().await).await
+    }
+
+    /// Reads the bucket of an account, which is locked.
+    async fn read_bucket<'a>(
+        &self,
+        account: &RecordId,
+        hashes: MutexGuard<'a, Hashes>,
+    ) -> Result<Bucket<'a>, Error> {
         let place = self.buckets.place(account);
-        let lock = self.buckets.0.get(place).ok_or_else(|| internal(()))?;
-        let hashes = lock.lock().await;
         let boot = self.platform.identity.public();
         let index = u64::try_from(place).map_err(internal)?;
         let id = self.sealer.record_id(Kind::Seen, &boot, index);

@@ -218,7 +218,11 @@ impl<S: RecordStore> Enclave<S> {
     }
 
     /// Reads links by their sequence numbers, at most [`MAX_GET`] and all of which must exist.
-    async fn links<E>(&self, history: History<'_>, sequences: &[u64]) -> Result<Vec<Link<E>>, Error>
+    pub(super) async fn links<E>(
+        &self,
+        history: History<'_>,
+        sequences: &[u64],
+    ) -> Result<Vec<Link<E>>, Error>
     where
         E: Entry + DeserializeOwned,
     {

@@ -17,6 +17,7 @@ mod records;
 mod secrets;
 mod sign_up;
 mod turns;
+mod unproven;
 mod upgrades;
 
 use std::sync::Arc;

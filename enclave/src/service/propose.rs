@@ -81,20 +81,29 @@ impl<S: RecordStore> Enclave<S> {
     async fn of_receipt(&self, request: &Propose, receipt: &Hash32) -> Result<Loaded, Error> {
         let head = request.head.as_ref();
         check_head(&request.account, head)?;
+        let theirs = |found: &Account| found.receipt == *receipt && found.id == request.account;
+        let unknown = || match head {
+            // Whoever holds a head knows that there was an account.
+            Some(_) => Error {
+                message: "The store does not show the account of this receipt.".to_owned(),
+                ..self.rolled_back_by(Word::Client)
+            },
+            None => refuse(ErrorCode::UnknownAccount),
+        };
+        let peeked = self.peek(request.user_handle, theirs).await?;
+        let peeked = peeked
+            .filter(|it| theirs(&it.account))
+            .ok_or_else(unknown)?;
+        if peeked.account.confirmed {
+            // From now on others may know the receipt, which takes no turn any more.
+            if let Some(head) = head {
+                self.continues_known(&peeked, head).await?;
+            }
+            return Err(refuse(ErrorCode::AlreadyConfirmed));
+        }
         let place = self.place(request.user_handle).await?;
-        let theirs = |found: &Loaded| {
-            found.account.receipt == *receipt && found.account.id == request.account
-        };
-        let Some(loaded) = self.find(&place, None).await?.filter(theirs) else {
-            return Err(match head {
-                // Whoever holds a head knows that there was an account.
-                Some(_) => Error {
-                    message: "The store does not show the account of this receipt.".to_owned(),
-                    ..self.rolled_back_by(Word::Client)
-                },
-                None => refuse(ErrorCode::UnknownAccount),
-            });
-        };
+        let found = self.find(&place, None).await?;
+        let loaded = found.filter(|it| theirs(&it.account)).ok_or_else(unknown)?;
         if let Some(head) = head {
             self.continues_known(&loaded, head).await?;
         }

@@ -9,7 +9,7 @@ use openkey_protocol::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{Enclave, TOKEN_LIFE, history::History, internal, records::Loaded};
+use super::{Enclave, PROMPT_LIFE, TOKEN_LIFE, history::History, internal, records::Loaded};
 use crate::{
     account::Account,
     errors::{refuse, refuse_because},
@@ -41,8 +41,11 @@ impl Token {
     }
 }
 
-pub(super) const fn token_life(now: u64) -> u64 {
-    now.saturating_add(TOKEN_LIFE)
+/// When the token of a sign-in ends whose prompt ends then: [`TOKEN_LIFE`] after that prompt was made. One answer
+/// may be brought to several copies of the store, at any time until its prompt ends: none of the tokens lasts
+/// longer than another.
+pub(super) const fn token_end(prompt_end: u64) -> u64 {
+    prompt_end.saturating_add(TOKEN_LIFE - PROMPT_LIFE)
 }
 
 impl<S: RecordStore> Enclave<S> {

@@ -75,7 +75,9 @@ pub(super) enum Committed {
 }
 
 impl<S: RecordStore> Enclave<S> {
-    /// Waits for a request's turn at an account's place, unless too many wait already.
+    /// Waits for a request's turn at an account's place, unless too many wait already. For whoever has shown
+    /// that they may ask: by the account's read token or receipt, by a context that only those get, or by an
+    /// assertion (see `unproven.rs`). Whoever knows no more than ids would keep the owner out.
     pub(super) async fn place(&self, user_handle: UserHandle) -> Result<Place<'_>, Error> {
         let id = self.sealer.record_id(Kind::Account, &user_handle.0, 0);
         Ok(Place {
@@ -121,7 +123,7 @@ impl<S: RecordStore> Enclave<S> {
         Ok(())
     }
 
-    /// Reads an account. `None` only if neither this enclave nor the client ever knew one. What is
+    /// Reads an account in its turn. `None` only if neither this enclave nor the client ever knew one. What is
     /// returned continues the newest state that this enclave has seen and the head that the client holds, by
     /// decisions that were not there when these were last shown and cannot have been.
     pub(super) async fn find(
@@ -130,28 +132,45 @@ impl<S: RecordStore> Enclave<S> {
         known: Option<&KnownHead>,
     ) -> Result<Option<Loaded>, Error> {
         let seen = self.seen(&place.id).await?;
-        let Some(record) = self.get(place.id).await? else {
-            return match (seen, known) {
-                (Some(_), _) => Err(self.rolled_back()),
-                (None, Some(_)) => Err(self.rolled_back_by(Word::Client)),
-                (None, None) => Ok(None),
+        let Some(loaded) = self
+            .read_account(&place.id, place.user_handle, seen)
+            .await?
+        else {
+            return match known {
+                Some(_) => Err(self.rolled_back_by(Word::Client)),
+                None => Ok(None),
             };
         };
-        let loaded = self.open_account(place, record)?;
-        let account = &loaded.account;
-        let (history, chain) = (History::of_account(&account.id), &account.history);
-        if let Some(seen) = seen {
-            self.continues_seen::<HistoryEntry>(history, chain, &loaded.state(), seen)
-                .await?;
-        }
         if let Some(known) = known {
             self.continues_known(&loaded, known).await?;
         }
-        // Whoever asks has not shown yet that the account is theirs. `remember` and `commit` are for
-        // those who have.
+        // Loading takes no lasting place: `remember` and `commit` are for what an owner is shown.
         let same = seen.filter(|seen| (seen.version, seen.hash) == (loaded.version, loaded.hash));
         let shown_at = same.map_or(0, |seen| seen.shown_at);
         self.versions.pass(&place.id, loaded.seen(shown_at));
+        Ok(Some(loaded))
+    }
+
+    /// Reads an account that continues what this enclave has seen, which was asked for before.
+    pub(super) async fn read_account(
+        &self,
+        id: &RecordId,
+        user_handle: UserHandle,
+        seen: Option<Seen>,
+    ) -> Result<Option<Loaded>, Error> {
+        let Some(record) = self.get(*id).await? else {
+            return match seen {
+                Some(_) => Err(self.rolled_back()),
+                None => Ok(None),
+            };
+        };
+        let loaded = self.open_account(id, user_handle, record)?;
+        if let Some(seen) = seen {
+            let account = &loaded.account;
+            let (history, chain) = (History::of_account(&account.id), &account.history);
+            self.continues_seen::<HistoryEntry>(history, chain, &loaded.state(), seen)
+                .await?;
+        }
         Ok(Some(loaded))
     }
 
@@ -176,11 +195,16 @@ impl<S: RecordStore> Enclave<S> {
             .await
     }
 
-    fn open_account(&self, place: &Place<'_>, record: Record) -> Result<Loaded, Error> {
+    pub(super) fn open_account(
+        &self,
+        id: &RecordId,
+        user_handle: UserHandle,
+        record: Record,
+    ) -> Result<Loaded, Error> {
         let blob = record.blob.as_slice();
         let opened = self
             .sealer
-            .open(&account_name(place), blob)
+            .open(&account_name(id, &user_handle), blob)
             .map_err(|error| self.unopened(error))?;
         if opened.schema != SCHEMA {
             return Err(self.unopened(SealError::OtherSchema(opened.schema)));
@@ -189,7 +213,7 @@ impl<S: RecordStore> Enclave<S> {
             cbor::decode(&opened.plaintext).map_err(|_| self.unopened(SealError::Corrupt))?;
         // Every version after the first has one entry: that of the decision which made it.
         let entries = opened.version.checked_sub(1);
-        if account.user_handle != place.user_handle || entries != Some(account.history.length()) {
+        if account.user_handle != user_handle || entries != Some(account.history.length()) {
             return Err(self.unopened(SealError::Corrupt));
         }
         Ok(Loaded {
@@ -217,7 +241,13 @@ impl<S: RecordStore> Enclave<S> {
         let nonce = self.platform.entropy.array();
         let blob = self
             .sealer
-            .seal(&account_name(place), SCHEMA, version, &nonce, &plaintext)
+            .seal(
+                &account_name(&place.id, &place.user_handle),
+                SCHEMA,
+                version,
+                &nonce,
+                &plaintext,
+            )
             .map_err(internal)?;
         let hash = sha256(&blob);
         let seen = Seen {
@@ -333,10 +363,10 @@ pub(super) fn sha256(bytes: &[u8]) -> Hash32 {
     Hash32(Sha256::digest(bytes).into())
 }
 
-const fn account_name<'a>(place: &'a Place<'_>) -> Name<'a> {
+const fn account_name<'a>(id: &'a RecordId, user_handle: &'a UserHandle) -> Name<'a> {
     Name {
         kind: Kind::Account,
-        id: &place.id.0,
-        owner: &place.user_handle.0,
+        id: &id.0,
+        owner: &user_handle.0,
     }
 }

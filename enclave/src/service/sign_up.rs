@@ -50,7 +50,7 @@ struct Context {
     registration: String,
 }
 
-/// Counts registrations by the minute, and remembers which of this boot were finished.
+/// Counts finished registrations by the minute, and remembers those of this boot.
 pub(crate) struct SignUps {
     per_minute: u32,
     state: Mutex<(u64, u32)>,
@@ -72,23 +72,40 @@ impl SignUps {
         }
     }
 
-    /// Spends a context for one account; for the same account again, as often as it is repeated. Each
-    /// is remembered until it ends, so there are never more than can be begun within
+    /// Spends a context for one account; for the same account again, as often as it is repeated, which counts
+    /// once. Each is remembered until it ends, so there are never more than can be finished within
     /// [`REGISTRATION_LIFE`].
+    ///
+    /// What is only begun takes no place anywhere, and is not counted: whoever begins many and finishes none
+    /// keeps nobody out.
     fn spend<T>(&self, ticket: &Ticket<T>, account: AccountId, now: u64) -> Result<(), Error> {
         let mut finished = self.finished.lock().unwrap_or_else(PoisonError::into_inner);
         finished.retain(|_, finished| finished.expires_at > now);
-        let spent = finished.entry(ticket.id).or_insert(Finished {
+        if let Some(spent) = finished.get(&ticket.id) {
+            if spent.account != account {
+                return Err(refuse(ErrorCode::ContextUsed));
+            }
+            return Ok(());
+        }
+        self.admit(now)?;
+        let spent = Finished {
             account,
             expires_at: ticket.expires_at,
-        });
-        if spent.account != account {
-            return Err(refuse(ErrorCode::ContextUsed));
-        }
+        };
+        finished.insert(ticket.id, spent);
         Ok(())
     }
 
+    /// Refuses while as many are finished as may be.
+    fn check(&self, now: u64) -> Result<(), Error> {
+        self.count(now, 0)
+    }
+
     fn admit(&self, now: u64) -> Result<(), Error> {
+        self.count(now, 1)
+    }
+
+    fn count(&self, now: u64, more: u32) -> Result<(), Error> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let (since, count) = &mut *state;
         if now.saturating_sub(*since) >= WINDOW {
@@ -100,17 +117,18 @@ impl SignUps {
                 "Too many accounts are being created at the moment.",
             ));
         }
-        *count += 1;
+        *count += more;
         Ok(())
     }
 }
 
 impl<S: RecordStore> Enclave<S> {
-    /// Begins a registration. Nothing is stored. The call's nonce goes into the receipt.
+    /// Begins a registration. Nothing is stored, and nothing counted. The call's nonce goes into the receipt.
     pub(super) fn sign_up(&self, request: SignUp, nonce: Bytes) -> Result<SignUpStarted, Error> {
         self.check_origin(&request.origin)?;
         check_name(&request.name)?;
-        self.sign_ups.admit(self.platform.clock.now())?;
+        // No passkey is made that could not be used.
+        self.sign_ups.check(self.platform.clock.now())?;
         let user_handle = UserHandle(self.platform.entropy.array());
         let begun = self.relying_party.begin_registration(
             &user_handle,
@@ -322,6 +340,8 @@ mod tests {
         assert!(sign_ups.admit(1_000_001).is_ok());
         let refused = sign_ups.admit(1_059_999).unwrap_err();
         assert_eq!(refused.code, ErrorCode::TooMany);
+        assert!(sign_ups.check(1_059_999).is_err());
+        assert!((0..9).all(|_| sign_ups.check(1_060_000).is_ok()));
         assert!(sign_ups.admit(1_060_000).is_ok());
     }
 }

@@ -33,6 +33,8 @@ pub const SAYINGS: [Says; 3] = [Says::Conflict, Says::Failed, Says::Unknown];
 #[derive(Default)]
 struct Plan {
     operations: u64,
+    /// Ids of all reads.
+    asked_for: u64,
     fail: Option<(u64, Failure)>,
     fail_after: Option<u64>,
     keep: Option<Says>,
@@ -96,6 +98,11 @@ impl TestStore {
 
     pub fn operations(&self) -> u64 {
         self.plan.lock().unwrap().operations
+    }
+
+    /// How many records were asked for.
+    pub fn asked_for(&self) -> u64 {
+        self.plan.lock().unwrap().asked_for
     }
 
     /// Everything that is stored, to be looked at or put back.
@@ -168,6 +175,7 @@ impl RecordStore for TestStore {
         while self.is_held() {
             tokio::task::yield_now().await;
         }
+        self.plan.lock().unwrap().asked_for += u64::try_from(ids.len()).unwrap();
         match self.next() {
             Some(_) => Err(failed()),
             None => self.memory.get(ids).await,

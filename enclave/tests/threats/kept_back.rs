@@ -394,8 +394,9 @@ async fn d5_after_a_commit_was_kept_no_refusal_says_that_nothing_was_done() {
     let enclave = world.boot().await;
     let mut person = ada(&enclave).await;
     let prompted = person.propose(&enclave, text("x")).await.unwrap();
-    world.store.fail(1, Failure::Conflicts);
-    world.store.fail_after(2);
+    // Two reads, one of them in the turn of the account, and the commit.
+    world.store.fail(2, Failure::Conflicts);
+    world.store.fail_after(3);
     let refused = person.approve(&enclave, &prompted).await.unwrap_err();
     assert_eq!(refused.code, ErrorCode::OutcomeUnknown);
     says_unknown(&refused);

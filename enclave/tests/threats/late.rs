@@ -5,9 +5,11 @@ use std::sync::Arc;
 
 use openkey_enclave::{
     Service,
-    service::{PROMPT_LIFE, REGISTRATION_LIFE, TOLERANCE},
+    service::{PROMPT_LIFE, REGISTRATION_LIFE, TOKEN_LIFE, TOLERANCE},
 };
-use openkey_protocol::message::{Error, ErrorCode, Prompted, Request, Response, SignUpFinish};
+use openkey_protocol::message::{
+    Error, ErrorCode, Outcome, Prompted, Request, Response, SignUpFinish,
+};
 use tokio::task::JoinHandle;
 
 use crate::common::{
@@ -158,5 +160,38 @@ async fn e2_what_a_look_does_not_show_so_long_after_the_prompt_never_appears() {
             let refused = ada.clone().look(enclave).await;
             assert_eq!(code(refused), Some(ErrorCode::Forked));
         }
+    }
+}
+
+/// One answer is brought to two copies of the store, to the second a minute later: its token reads no longer
+/// than the first.
+#[tokio::test]
+async fn e17_a_read_token_ends_when_the_page_says_wherever_its_answer_is_brought() {
+    let world = World::new();
+    let enclave = world.boot().await;
+    let ada = Person::register(&enclave, 1).await;
+    let copy = world.fork().boot().await;
+    let prompted = sign_in(&enclave).await.unwrap();
+    let end = prompted.prompt.issued_at + TOKEN_LIFE;
+    let mut people = [ada.clone(), ada];
+    let assertion = people[0].authenticator.get(&prompted.options);
+    let approval = people[0].approval(&prompted, assertion);
+    for (enclave, person) in [&enclave, &copy].into_iter().zip(&mut people) {
+        let done = person.send(enclave, approval.clone()).await.unwrap();
+        assert!(
+            matches!(done.outcome, Outcome::SignedIn { expires_at, .. } if expires_at == end),
+            "{done:?} {end}"
+        );
+        person.keep_token(done);
+        world.pass((PROMPT_LIFE - 1) / 2);
+    }
+    world.pass(TOKEN_LIFE - 1 - (PROMPT_LIFE - 1) / 2 * 2);
+    for (enclave, person) in [&enclave, &copy].into_iter().zip(&people) {
+        person.view(enclave).await.unwrap();
+    }
+    world.pass(1);
+    for (enclave, person) in [&enclave, &copy].into_iter().zip(&people) {
+        let refused = code(person.view(enclave).await);
+        assert_eq!(refused, Some(ErrorCode::SignInNeeded));
     }
 }

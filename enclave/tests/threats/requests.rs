@@ -8,8 +8,8 @@ use openkey_protocol::{
 };
 
 use crate::common::{
-    ORIGIN, Person, World, ask, ask_as, call, code, evidence,
-    person::{begin, text},
+    Authenticator, ORIGIN, Person, World, ask, ask_as, call, code, evidence,
+    person::{begin, finish, text},
 };
 
 #[tokio::test]
@@ -134,17 +134,35 @@ async fn strange_origins_nonces_and_names_are_refused() {
     }
 }
 
+/// What is begun takes no place in the store. Only what is finished is counted.
 #[tokio::test]
-async fn sign_ups_are_bounded_for_the_deployment() {
+async fn e17_sign_ups_that_nobody_finishes_keep_nobody_out() {
     let mut world = World::new();
     world.capacity.sign_ups_per_minute = 3;
     let enclave = world.boot().await;
-    for _ in 0..3 {
-        assert!(begin(&enclave).await.is_ok());
+    for _ in 0..50 {
+        begin(&enclave).await.unwrap();
     }
+    let mut started = Vec::new();
+    for seed in 1..=5 {
+        started.push((begin(&enclave).await.unwrap(), Authenticator::new(seed)));
+    }
+    for (at, (started, authenticator)) in started.iter_mut().enumerate() {
+        let records = world.store.snapshot().len();
+        // As often as it is repeated, it is one.
+        for _ in 0..3 {
+            let finished = code(finish(&enclave, started, authenticator).await);
+            let expected = (at >= 3).then_some(ErrorCode::TooMany);
+            assert_eq!(finished, expected, "{at}");
+        }
+        let more = world.store.snapshot().len() - records;
+        assert_eq!(more, usize::from(at < 3));
+    }
+    // Nobody makes a passkey that could not be used.
     assert_eq!(code(begin(&enclave).await), Some(ErrorCode::TooMany));
     world.pass(60_000);
-    assert!(begin(&enclave).await.is_ok());
+    let (started, authenticator) = &mut started[4];
+    finish(&enclave, started, authenticator).await.unwrap();
 }
 
 #[tokio::test]

@@ -5,23 +5,16 @@ use std::sync::Arc;
 use openkey_protocol::{
     cbor,
     message::{
-        AccountId, Action, Approve, Bare, Bytes, Class, Error, ErrorCode, Hash32, KeyId, KnownHead,
-        NewCredential, PasskeyCreated, Payload, Propose, Reply, Request, Response, SignIn,
-        UserHandle,
+        AccountId, Action, Bare, Bytes, Class, Error, ErrorCode, Hash32, KeyId, KnownHead,
+        NewCredential, PasskeyCreated, Payload, Propose, Reply, Request, Response, UserHandle,
     },
 };
 use tokio::task::JoinSet;
 
 use crate::common::{
-    Authenticator, ORIGIN, Person, World, ask, call, code,
+    Person, World, ask, call, code,
     person::{prompted, text},
 };
-
-fn sign_in() -> Request {
-    Request::SignIn(SignIn {
-        origin: ORIGIN.to_owned(),
-    })
-}
 
 const TOKEN_LIFE: u64 = 900_000;
 
@@ -148,40 +141,25 @@ async fn h8_requests_about_one_account_hold_few_places() {
     let world = World::new();
     let enclave = Arc::new(world.boot().await);
     let mut ada = Person::register(&enclave, 1).await;
-    let Ok(Response::Prompted(sign_in)) = ask(&enclave, &sign_in()).await else {
-        panic!("no prompt");
-    };
-    let mut nobody = Authenticator::new(9);
-    nobody.user_handle = vec![0x77; 16];
-    let approval = ada.approval(&sign_in, nobody.get(&sign_in.options));
-    let floods = [
-        // Of one's own account, and of one that does not exist.
-        ada.proposal(text("x")),
-        Request::Approve(Approve {
-            head: None,
-            ..approval
-        }),
-    ];
-    for flood in floods {
-        world.store.hold(true);
-        let mut asked = JoinSet::new();
-        for _ in 0..480 {
-            let (enclave, flood) = (Arc::clone(&enclave), flood.clone());
-            asked.spawn(async move { code(ask(&enclave, &flood).await) });
-        }
-        for _ in 0..1000 {
-            tokio::task::yield_now().await;
-        }
-        let mut busy = 0;
-        while let Some(refused) = asked.try_join_next() {
-            assert_eq!(refused.unwrap(), Some(ErrorCode::Busy));
-            busy += 1;
-        }
-        // The one that is served, and four that wait.
-        assert_eq!((busy, asked.len()), (475, 5));
-        world.store.hold(false);
-        while asked.join_next().await.is_some() {}
+    let flood = ada.proposal(text("x"));
+    world.store.hold(true);
+    let mut asked = JoinSet::new();
+    for _ in 0..480 {
+        let (enclave, flood) = (Arc::clone(&enclave), flood.clone());
+        asked.spawn(async move { code(ask(&enclave, &flood).await) });
     }
+    for _ in 0..1000 {
+        tokio::task::yield_now().await;
+    }
+    let mut busy = 0;
+    while let Some(refused) = asked.try_join_next() {
+        assert_eq!(refused.unwrap(), Some(ErrorCode::Busy));
+        busy += 1;
+    }
+    // The one that is served, and four that wait.
+    assert_eq!((busy, asked.len()), (475, 5));
+    world.store.hold(false);
+    while asked.join_next().await.is_some() {}
     ada.act(&enclave, text("as if nothing had been"))
         .await
         .unwrap();

@@ -42,6 +42,37 @@ async fn d18_a_forged_address_buys_nothing() {
     assert_eq!(site.enclave.bodies().len(), 3);
 }
 
+/// A sign-up is two requests. All clients together have 600 in a minute at an enclave.
+#[tokio::test]
+async fn e17_one_client_begins_and_ends_five_sign_ups_at_once() {
+    let site = Site::with(|config| {
+        // The site of these tests has no limits; this is the shipped one.
+        config.limits.sign_up = quota("60/h");
+        config.trusted_proxy = Some("127.0.0.2/32".parse().unwrap());
+    })
+    .await;
+    let admitted = async |clients: &[&str]| {
+        let mut admitted = 0;
+        for client in clients {
+            for _ in 0..12 {
+                let answer = ask(&site, "127.0.0.2", "sign-up", client).await;
+                admitted += u32::from(answer.status == 200);
+            }
+        }
+        admitted
+    };
+    assert_eq!(admitted(&["192.0.2.1"]).await, 10);
+    assert_eq!(admitted(&["192.0.2.2"]).await, 10);
+    let households = [
+        "2001:db8:1::1",
+        "2001:db8:1:100::1",
+        "2001:db8:1:200::1",
+        "2001:db8:1:300::1",
+        "2001:db8:1:400::1",
+    ];
+    assert_eq!(admitted(&households).await, 40);
+}
+
 #[tokio::test]
 async fn d18_only_the_trusted_hop_names_the_client() {
     let site = Site::with(|config| {
