@@ -1,11 +1,20 @@
 //! Memory for bodies that are read whole.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use tokio::sync::Notify;
 
 use crate::{client::ClientKey, shares::Shares};
 
 /// Bytes that large bodies may take at once; small ones are not counted. For servers that read
 /// bodies whole; who streams needs none.
+///
+/// When all are taken, a body that comes displaces one that has not arrived whole: of the client that
+/// holds most, the one of which nothing came for longest. So whoever takes memory by silence takes it
+/// from itself.
 #[derive(Debug)]
 pub struct BodyBudget {
     small: usize,
@@ -17,6 +26,16 @@ pub struct BodyBudget {
 struct Taken {
     all: usize,
     shares: Shares,
+    /// Numbers pieces of bodies.
+    next: u64,
+    /// Of each client the bodies that have not arrived whole, by the number of their newest piece.
+    arriving: HashMap<ClientKey, BTreeMap<u64, Arriving>>,
+}
+
+#[derive(Debug)]
+struct Arriving {
+    counted: usize,
+    leave: Arc<Notify>,
 }
 
 /// Room for one body, given back when dropped.
@@ -25,6 +44,9 @@ pub struct BodyRoom<'a> {
     of: &'a BodyBudget,
     client: ClientKey,
     counted: usize,
+    /// The number of its newest piece, as long as it may be displaced.
+    newest: Option<u64>,
+    leave: Arc<Notify>,
 }
 
 impl BodyBudget {
@@ -38,16 +60,20 @@ impl BodyBudget {
             taken: Mutex::new(Taken {
                 all: 0,
                 shares: Shares::new(each),
+                next: 0,
+                arriving: HashMap::new(),
             }),
         }
     }
 
     /// Room for a body of this client, of which nothing has arrived yet.
-    pub const fn room(&self, client: ClientKey) -> BodyRoom<'_> {
+    pub fn room(&self, client: ClientKey) -> BodyRoom<'_> {
         BodyRoom {
             of: self,
             client,
             counted: 0,
+            newest: None,
+            leave: Arc::default(),
         }
     }
 
@@ -56,29 +82,110 @@ impl BodyBudget {
     }
 }
 
+impl Taken {
+    /// Takes a body from those that may be displaced; `None` if it is not among them.
+    fn remove(&mut self, client: ClientKey, newest: u64) -> Option<Arriving> {
+        let bodies = self.arriving.get_mut(&client)?;
+        let removed = bodies.remove(&newest);
+        if bodies.is_empty() {
+            self.arriving.remove(&client);
+        }
+        removed
+    }
+
+    /// Makes room; `false` if all bodies have arrived whole.
+    fn displace(&mut self) -> bool {
+        let candidates = self.arriving.iter().filter_map(|(client, bodies)| {
+            let oldest = *bodies.keys().next()?;
+            Some((
+                (self.shares.weight(*client), std::cmp::Reverse(oldest)),
+                *client,
+            ))
+        });
+        let Some(((_, std::cmp::Reverse(oldest)), client)) = candidates.max_by_key(|row| row.0)
+        else {
+            return false;
+        };
+        let Some(body) = self.remove(client, oldest) else {
+            return false;
+        };
+        self.all -= body.counted;
+        self.shares.give(client, body.counted);
+        body.leave.notify_one();
+        true
+    }
+}
+
 impl BodyRoom<'_> {
     /// Whether there is room for a body of which so many bytes have arrived. What is declared and
-    /// does not arrive takes no room.
+    /// does not arrive takes no room. `false`: the body must be given up.
     #[must_use]
     pub fn holds(&mut self, arrived: usize) -> bool {
         if arrived <= self.of.small {
             return true;
         }
-        let more = arrived.saturating_sub(self.counted);
         let mut taken = self.of.taken();
-        if taken.all.saturating_add(more) > self.of.large || !taken.shares.take(self.client, more) {
+        if let Some(newest) = self.newest.take()
+            && taken.remove(self.client, newest).is_none()
+        {
+            // its bytes were given back when it was displaced
+            self.counted = 0;
             return false;
+        }
+        let more = arrived.saturating_sub(self.counted);
+        if more > self.of.large || !taken.shares.take(self.client, more) {
+            return false;
+        }
+        while taken.all.saturating_add(more) > self.of.large {
+            if !taken.displace() {
+                taken.shares.give(self.client, more);
+                return false;
+            }
         }
         taken.all += more;
         self.counted += more;
+        let newest = taken.next;
+        taken.next += 1;
+        let body = Arriving {
+            counted: self.counted,
+            leave: Arc::clone(&self.leave),
+        };
+        let bodies = taken.arriving.entry(self.client).or_default();
+        bodies.insert(newest, body);
+        self.newest = Some(newest);
         true
+    }
+
+    /// All of the body has arrived: it keeps its room from now on. `false`: it was displaced before.
+    #[must_use]
+    pub fn is_whole(&mut self) -> bool {
+        let Some(newest) = self.newest.take() else {
+            return true;
+        };
+        let kept = self.of.taken().remove(self.client, newest).is_some();
+        if !kept {
+            self.counted = 0;
+        }
+        kept
+    }
+
+    /// Is told when another body has the room: then the body must be given up.
+    #[must_use]
+    pub fn displaced(&self) -> Arc<Notify> {
+        Arc::clone(&self.leave)
     }
 }
 
 impl Drop for BodyRoom<'_> {
     fn drop(&mut self) {
-        if self.counted > 0 {
-            let mut taken = self.of.taken();
+        if self.counted == 0 {
+            return;
+        }
+        let mut taken = self.of.taken();
+        let displaced = self
+            .newest
+            .is_some_and(|newest| taken.remove(self.client, newest).is_none());
+        if !displaced {
             taken.all -= self.counted;
             taken.shares.give(self.client, self.counted);
         }
@@ -102,6 +209,7 @@ mod tests {
         for _ in 0..1000 {
             let mut room = budget.room(client(1));
             if room.holds(SIZE) {
+                assert!(room.is_whole());
                 held.push(room);
             }
         }
@@ -128,5 +236,32 @@ mod tests {
         let mut growing = budget.room(client(2));
         assert!((1..=16).all(|n| growing.holds(n * SIZE / 8)));
         assert!(!growing.holds(2 * SIZE + 1));
+    }
+
+    #[test]
+    fn h1_bodies_that_stop_give_way_from_whoever_holds_most_the_longest_silent_first() {
+        let budget = BodyBudget::new(16 * 1024, 6 * SIZE, 4 * SIZE);
+        let mut greedy: Vec<_> = (0..4).map(|_| budget.room(client(1))).collect();
+        assert!(greedy.iter_mut().all(|room| room.holds(SIZE / 2)));
+        // the first is the one of which something came last
+        for n in [3, 1, 2, 0] {
+            assert!(greedy[n].holds(SIZE));
+        }
+        let (mut quiet, mut whole) = (budget.room(client(2)), budget.room(client(1)));
+        assert!(quiet.holds(SIZE));
+        assert!(!whole.holds(SIZE), "its share is taken");
+        drop(greedy.pop());
+        assert!(whole.holds(SIZE) && whole.is_whole());
+        let mut others: Vec<_> = (3..6).map(|n| budget.room(client(n))).collect();
+        assert!(others.iter_mut().all(|room| room.holds(SIZE)));
+        // one found room, the others were given that of the second and the third
+        assert!(!greedy[1].holds(SIZE) && !greedy[2].is_whole());
+        assert!(greedy[0].is_whole() && quiet.holds(SIZE) && quiet.is_whole());
+        assert!(others.iter_mut().all(BodyRoom::is_whole));
+        // all have arrived whole
+        assert!(!budget.room(client(9)).holds(SIZE));
+        drop((greedy, quiet, whole, others));
+        let taken = budget.taken();
+        assert!(taken.all == 0 && taken.shares.is_empty() && taken.arriving.is_empty());
     }
 }

@@ -19,7 +19,7 @@ pub mod framing;
 pub mod listen;
 pub mod log;
 pub mod metrics;
-mod pace;
+pub mod pace;
 pub mod places;
 pub mod rate;
 pub mod request_id;

@@ -10,8 +10,9 @@ use std::{
 };
 
 use hyper::{
-    Request, Response,
+    Request, Response, StatusCode,
     body::{Body, Incoming},
+    header::{CONNECTION, HeaderValue, RETRY_AFTER},
     server::conn::http1,
     service::service_fn,
 };
@@ -26,6 +27,7 @@ use tokio::{
 };
 
 use crate::{
+    client::{ClientKey, client_address},
     pace::Paced,
     places::{Place, Places, Seat, Work},
 };
@@ -49,8 +51,8 @@ pub struct Limits {
     /// Open connections: each costs a few tens of KiB, and up to `head_bytes`. When there are so
     /// many, one without a complete request gives way to the newcomer ([`Places`]).
     pub connections: usize,
-    /// Open connections of one [`ClientKey`](crate::client::ClientKey), so that one client cannot take them all. A trusted
-    /// proxy is not counted.
+    /// Open connections of one [`ClientKey`], so that one client cannot take them all. Behind a trusted
+    /// proxy, which is not counted, it is requests under way of each client that the proxy names.
     pub connections_per_client: usize,
     /// The one proxy hop that speaks for others.
     pub trusted_proxy: Option<IpNet>,
@@ -93,7 +95,7 @@ pub trait Observer: Send + Sync + 'static {
     /// A connection that was accepted has ended.
     fn closed(&self);
 
-    /// A connection was refused: there were enough.
+    /// A connection was refused, or a request behind the trusted proxy: there were enough.
     fn refused(&self);
 }
 
@@ -121,7 +123,8 @@ pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
 }
 
 /// Serves HTTP/1.1 connections until told to stop; then lets requests in flight end. `handler` is
-/// given each request with the address of whoever holds the other end of its connection.
+/// given each request with the address of whoever holds the other end of its connection. A request
+/// behind the trusted proxy whose client has enough under way is answered with status 503 here.
 pub async fn serve<H, F, B>(
     listener: TcpListener,
     limits: Limits,
@@ -131,7 +134,7 @@ pub async fn serve<H, F, B>(
 ) where
     H: Fn(IpAddr, Request<Incoming>) -> F + Clone + Send + 'static,
     F: Future<Output = Response<B>> + Send + 'static,
-    B: Body<Data: Send, Error: Into<Box<dyn Error + Send + Sync>>> + Send + 'static,
+    B: Body<Data: Send, Error: Into<Box<dyn Error + Send + Sync>>> + Default + Send + 'static,
 {
     let mut stop = std::pin::pin!(stop);
     let graceful = GracefulShutdown::new();
@@ -166,15 +169,25 @@ pub async fn serve<H, F, B>(
         let handler = handler.clone();
         let stream = prepared(stream, limits.write_timeout);
         let seat = open.place.seat();
+        let (place, proxy) = (Arc::clone(&open.place), limits.trusted_proxy);
+        let told = Arc::clone(&observer);
         let service = service_fn(move |mut request: Request<Incoming>| {
+            let client = client_address(peer, proxy.as_ref(), request.headers());
+            let served = place.serve(ClientKey::of(client));
+            if served.is_none() {
+                told.refused();
+            }
             let whole = request.body().is_end_stream().then(|| seat.work());
             if whole.is_none() {
                 request.extensions_mut().insert(Arriving(Arc::clone(&seat)));
             }
-            let answered = handler(peer, request);
+            let answered = served.is_some().then(|| handler(peer, request));
             async move {
-                let answer = answered.await;
-                drop(whole);
+                let answer = match answered {
+                    Some(answered) => answered.await,
+                    None => full(),
+                };
+                drop((whole, served));
                 Ok::<_, Infallible>(answer)
             }
         });
@@ -197,6 +210,17 @@ pub async fn serve<H, F, B>(
         tracing::warn!("some requests did not end in time and were cut off");
     }
     tasks.shutdown().await;
+}
+
+/// What a request too many is told.
+fn full<B: Default>() -> Response<B> {
+    let mut response = Response::new(B::default());
+    *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+    let headers = response.headers_mut();
+    headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
+    // its body is not read
+    headers.insert(CONNECTION, HeaderValue::from_static("close"));
+    response
 }
 
 fn http(limits: &Limits) -> http1::Builder {
@@ -238,7 +262,7 @@ impl Arriving {
 /// An open connection: its place, and what the observer is told of it.
 struct Open {
     observer: Arc<dyn Observer>,
-    place: Place,
+    place: Arc<Place>,
 }
 
 impl Open {
@@ -246,7 +270,7 @@ impl Open {
         observer.opened();
         Self {
             observer: Arc::clone(observer),
-            place,
+            place: Arc::new(place),
         }
     }
 }

@@ -1,7 +1,8 @@
-//! A stream that gives up on a peer who takes too little.
+//! Patience with peers, and a stream that gives up on a peer who takes too little.
 
 use std::{
     io,
+    num::NonZeroU32,
     pin::Pin,
     task::{Context, Poll},
     time::Duration,
@@ -14,7 +15,47 @@ use tokio::{
 
 /// Bytes in a second that a peer must take while something waits for it. Slower than any line that
 /// can show the page.
-const PACE: u32 = 4 * 1024;
+const PACE: NonZeroU32 = NonZeroU32::new(4 * 1024).unwrap();
+
+/// How long a peer is waited for: so long in a row, and no longer than what comes of it is worth. It
+/// shrinks while one waits, and grows again with each byte.
+#[derive(Clone, Debug)]
+pub struct Patience {
+    most: Duration,
+    left: Duration,
+    /// Bytes that are worth a second.
+    pace: u32,
+}
+
+impl Patience {
+    /// That much at most, and now; so many bytes earn a second.
+    #[must_use]
+    pub const fn new(most: Duration, pace: NonZeroU32) -> Self {
+        Self {
+            most,
+            left: most,
+            pace: pace.get(),
+        }
+    }
+
+    /// How long the peer may be waited for from now on.
+    #[must_use]
+    pub const fn left(&self) -> Duration {
+        self.left
+    }
+
+    /// The peer was waited for.
+    pub const fn spend(&mut self, waited: Duration) {
+        self.left = self.left.saturating_sub(waited);
+    }
+
+    /// So many bytes came of it.
+    pub fn earn(&mut self, bytes: usize) {
+        let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
+        let earned = Duration::from_secs(1) * bytes / self.pace;
+        self.left = self.left.saturating_add(earned).min(self.most);
+    }
+}
 
 /// Waits for its peer, for so long in a row and no longer than what the peer takes is worth.
 ///
@@ -22,8 +63,7 @@ const PACE: u32 = 4 * 1024;
 /// byte that the peer takes: whoever takes a little now and then runs out of it, too.
 pub(crate) struct Paced<S> {
     stream: S,
-    patience: Duration,
-    left: Duration,
+    patience: Patience,
     /// When bytes began to wait.
     since: Option<Instant>,
     until: Pin<Box<Sleep>>,
@@ -33,8 +73,7 @@ impl<S> Paced<S> {
     pub(crate) fn new(stream: S, patience: Duration) -> Self {
         Self {
             stream,
-            patience,
-            left: patience,
+            patience: Patience::new(patience, PACE),
             since: None,
             until: Box::pin(sleep_until(Instant::now() + patience)),
         }
@@ -49,18 +88,17 @@ impl<S> Paced<S> {
         match written {
             Poll::Ready(Ok(written)) => {
                 if let Some(since) = self.since.take() {
-                    self.left = self.left.saturating_sub(since.elapsed());
+                    self.patience.spend(since.elapsed());
                 }
-                let earned = u32::try_from(written).unwrap_or(u32::MAX);
-                let earned = Duration::from_secs(1) * earned / PACE;
-                self.left = self.left.saturating_add(earned).min(self.patience);
+                self.patience.earn(written);
                 Poll::Ready(Ok(written))
             }
             Poll::Pending => {
                 if self.since.is_none() {
                     let now = Instant::now();
+                    let until = now + self.patience.left();
                     self.since = Some(now);
-                    self.until.as_mut().reset(now + self.left);
+                    self.until.as_mut().reset(until);
                 }
                 let until = self.until.as_mut();
                 until.poll(cx).map(|()| Err(io::ErrorKind::TimedOut.into()))

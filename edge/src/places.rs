@@ -21,6 +21,9 @@ use crate::{client::ClientKey, shares::Shares};
 /// When all places are taken, a newcomer displaces a connection that has no complete request under
 /// way: of the client that holds most, the oldest. So whoever takes places by silence takes them
 /// from itself.
+///
+/// A trusted proxy speaks for others. Its connections belong to the client that it last named on
+/// each ([`Place::serve`]); one on which it has named nobody yet is never displaced.
 #[derive(Debug)]
 pub struct Places {
     most: usize,
@@ -32,10 +35,14 @@ pub struct Places {
 struct Taken {
     all: usize,
     next: u64,
+    /// Connections, and requests under way on those of the trusted proxy.
     shares: Shares,
-    /// Of each client, the oldest first. Those of the trusted proxy, which speaks for others, are
-    /// not here: they are never displaced.
+    /// Whose each connection is: how many a client holds, without a bound.
+    owned: Shares,
+    /// Of each client, the oldest first.
     seats: HashMap<ClientKey, BTreeMap<u64, Arc<Seat>>>,
+    /// Whose the connections of the trusted proxy are.
+    named: HashMap<u64, ClientKey>,
 }
 
 /// What is known of a connection.
@@ -73,6 +80,10 @@ impl Seat {
     fn waits(&self) -> bool {
         self.state.load(Ordering::SeqCst) == WAITS
     }
+
+    fn is_gone(&self) -> bool {
+        self.state.load(Ordering::SeqCst) == GONE
+    }
 }
 
 impl Drop for Work {
@@ -90,9 +101,17 @@ pub struct Place {
     seat: Arc<Seat>,
 }
 
+/// A request of a client's share under way; given back when dropped.
+#[derive(Debug)]
+pub(crate) struct Served {
+    of: Arc<Places>,
+    /// `None`: the connection is what is counted.
+    key: Option<ClientKey>,
+}
+
 impl Places {
-    /// So many in all, and so many of one [`ClientKey`]. Connections of the trusted proxy, which
-    /// speaks for others, are counted in all only.
+    /// So many in all, and so many of one [`ClientKey`]. Of the trusted proxy, which speaks for
+    /// others, so many requests of one client are under way at once.
     #[must_use]
     pub fn new(all: usize, per_client: usize, trusted_proxy: Option<IpNet>) -> Arc<Self> {
         Arc::new(Self {
@@ -102,7 +121,9 @@ impl Places {
                 all: 0,
                 next: 0,
                 shares: Shares::new(per_client),
+                owned: Shares::new(usize::MAX),
                 seats: HashMap::new(),
+                named: HashMap::new(),
             }),
         })
     }
@@ -130,8 +151,7 @@ impl Places {
         taken.next += 1;
         let seat = Arc::new(Seat::default());
         if let Some(key) = key {
-            let seats = taken.seats.entry(key).or_default();
-            seats.insert(number, Arc::clone(&seat));
+            taken.own(key, number, &seat);
         }
         drop(taken);
         Some(Place {
@@ -152,7 +172,7 @@ impl Taken {
     fn displace(&mut self) -> bool {
         let candidates = self.seats.iter().filter_map(|(key, seats)| {
             let (number, seat) = seats.iter().find(|(_, seat)| seat.waits())?;
-            let weight = self.shares.weight(*key);
+            let weight = self.owned.weight(*key);
             Some(((weight, Reverse(*number)), *key, Arc::clone(seat)))
         });
         let Some(((_, Reverse(number)), key, seat)) = candidates.max_by_key(|row| row.0) else {
@@ -162,28 +182,40 @@ impl Taken {
         if !seat.pass(WAITS, GONE) {
             return false;
         }
-        self.remove(key, number);
+        self.disown(key, number);
+        // requests under way give their own share back
+        if self.named.remove(&number).is_none() {
+            self.shares.give(key, 1);
+        }
+        self.all -= 1;
         seat.leave.notify_one();
         true
     }
 
-    /// Gives a place back, unless a newcomer has it.
-    fn remove(&mut self, key: ClientKey, number: u64) {
+    fn own(&mut self, key: ClientKey, number: u64, seat: &Arc<Seat>) {
+        self.owned.take(key, 1);
+        let seats = self.seats.entry(key).or_default();
+        seats.insert(number, Arc::clone(seat));
+    }
+
+    /// `false`: it was not that client's, or no more.
+    fn disown(&mut self, key: ClientKey, number: u64) -> bool {
         let Some(seats) = self.seats.get_mut(&key) else {
-            return;
+            return false;
         };
-        if seats.remove(&number).is_some() {
-            if seats.is_empty() {
-                self.seats.remove(&key);
-            }
-            self.shares.give(key, 1);
-            self.all -= 1;
+        let removed = seats.remove(&number).is_some();
+        if seats.is_empty() {
+            self.seats.remove(&key);
         }
+        if removed {
+            self.owned.give(key, 1);
+        }
+        removed
     }
 }
 
 impl Place {
-    /// Whose it is; `None` for the trusted proxy.
+    /// Whose it is; `None` for the trusted proxy, whatever client it names.
     #[must_use]
     pub const fn client(&self) -> Option<ClientKey> {
         self.key
@@ -194,6 +226,33 @@ impl Place {
         self.seat.leave.notified().await;
     }
 
+    /// A request of this client comes on the connection, which is the client's from now on if it is
+    /// the trusted proxy's. `None`: so many of the client's are under way that this one is too many.
+    pub(crate) fn serve(&self, client: ClientKey) -> Option<Served> {
+        let of = Arc::clone(&self.of);
+        if self.key.is_some() {
+            return Some(Served { of, key: None });
+        }
+        let mut taken = of.taken();
+        if self.seat.is_gone() || !taken.shares.take(client, 1) {
+            return None;
+        }
+        match taken.named.insert(self.number, client) {
+            Some(same) if same == client => {}
+            before => {
+                if let Some(before) = before {
+                    taken.disown(before, self.number);
+                }
+                taken.own(client, self.number, &self.seat);
+            }
+        }
+        drop(taken);
+        Some(Served {
+            of,
+            key: Some(client),
+        })
+    }
+
     pub(crate) fn seat(&self) -> Arc<Seat> {
         Arc::clone(&self.seat)
     }
@@ -202,9 +261,24 @@ impl Place {
 impl Drop for Place {
     fn drop(&mut self) {
         let mut taken = self.of.taken();
-        match self.key {
-            Some(key) => taken.remove(key, self.number),
-            None => taken.all -= 1,
+        // a newcomer has it already
+        if self.seat.is_gone() {
+            return;
+        }
+        taken.all -= 1;
+        if let Some(key) = self.key {
+            taken.shares.give(key, 1);
+        }
+        if let Some(key) = taken.named.remove(&self.number).or(self.key) {
+            taken.disown(key, self.number);
+        }
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        if let Some(key) = self.key {
+            self.of.taken().shares.give(key, 1);
         }
     }
 }
@@ -249,6 +323,33 @@ mod tests {
         drop((quiet, other, newcomer, next));
         let taken = places.taken();
         assert_eq!((taken.all, taken.seats.len()), (0, 0));
+        assert!(taken.shares.is_empty() && taken.owned.is_empty());
+    }
+
+    #[test]
+    fn h1_the_trusted_proxys_clients_have_shares_and_give_way_like_others() {
+        let client = |n| ClientKey::of(peer(n));
+        let places = Places::new(6, 3, Some("127.0.0.1/32".parse().unwrap()));
+        let enter = || Places::enter(&places, peer(1)).unwrap();
+        let proxied: Vec<_> = (0..5).map(|_| enter()).collect();
+        let direct = Places::enter(&places, peer(9)).unwrap();
+        let busy = direct.seat().work();
+        assert!(Places::enter(&places, peer(1)).is_none(), "nobody is named");
+        let mut served: Vec<_> = proxied[..3].iter().map(|p| p.serve(client(2))).collect();
+        assert!(served.iter().all(Option::is_some));
+        assert!(proxied[3].serve(client(2)).is_none());
+        drop(served.pop());
+        // one that it named before: the connection is the other's now
+        let other = proxied[2].serve(client(3)).unwrap();
+        let work = proxied[0].seat().work();
+        let newcomer = enter();
+        let gone: Vec<_> = proxied.iter().map(is_gone).collect();
+        assert_eq!(gone, [false, true, false, false, false]);
+        assert!(proxied[1].serve(client(4)).is_none(), "it must end");
+        drop((busy, work, served, other, newcomer, direct, proxied));
+        let taken = places.taken();
+        assert_eq!((taken.all, taken.seats.len(), taken.named.len()), (0, 0, 0));
+        assert!(taken.shares.is_empty() && taken.owned.is_empty());
     }
 
     #[test]

@@ -55,6 +55,11 @@ impl Shares {
         client.networks().map(weight).max().unwrap_or_default()
     }
 
+    #[cfg(test)]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.held.is_empty()
+    }
+
     fn held(&self, network: ClientKey) -> usize {
         self.held.get(&network).copied().unwrap_or_default()
     }

@@ -67,6 +67,7 @@ fn host(dir: &Path) -> Host {
         ])
         .args(["--dir", &format!("{}/db", dir.display())])
         .args(["--limit-request", "4294967295/s", "--log-format", "json"])
+        .args(["--limit-read", "4294967295/s"])
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();

@@ -17,7 +17,9 @@
 )]
 
 pub mod config;
+mod document;
 mod http;
+mod kept;
 mod limits;
 mod metrics;
 mod page;

@@ -20,6 +20,7 @@ pub(crate) struct Rates {
     sign_up: ClientRate,
     evidence: ClientRate,
     request: ClientRate,
+    read: ClientRate,
 }
 
 impl Rates {
@@ -33,6 +34,7 @@ impl Rates {
             ),
             evidence: rate(limits.evidence),
             request: rate(limits.request),
+            read: rate(limits.read),
         }
     }
 
@@ -44,6 +46,11 @@ impl Rates {
             Class::Request => &self.request,
         }
         .check(&client)
+    }
+
+    /// Counts one request for what is only read, like [`Self::check`].
+    pub(crate) fn check_read(&self, client: ClientKey) -> Result<(), Duration> {
+        self.read.check(&client)
     }
 
     /// Forgets addresses that have their whole quota again.
@@ -58,8 +65,8 @@ impl Rates {
         self.all().map(ClientRate::keys).into_iter().sum()
     }
 
-    const fn all(&self) -> [&ClientRate; 3] {
-        [&self.sign_up, &self.evidence, &self.request]
+    const fn all(&self) -> [&ClientRate; 4] {
+        [&self.sign_up, &self.evidence, &self.request, &self.read]
     }
 }
 

@@ -240,7 +240,7 @@ impl sqlite::Observer for Metrics {
 }
 
 /// An event's name, without what it says about anybody.
-const fn event_name(event: &EnclaveEvent) -> &'static str {
+pub(crate) const fn event_name(event: &EnclaveEvent) -> &'static str {
     match event {
         EnclaveEvent::Booted => "booted",
         EnclaveEvent::RootReady { .. } => "root_ready",

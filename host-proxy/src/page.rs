@@ -11,9 +11,10 @@ use std::{
 };
 
 use axum::body::Bytes;
-use hyper::header::HeaderValue;
 use rust_embed::RustEmbed;
 use sha2::{Digest as _, Sha256};
+
+use crate::{document::Document, kept::Kept};
 
 /// Everything a browser may need of `web/`. [`mime_type`] decides alike at run time. The anchor is
 /// not among it: this code is the same for every deployment, and an anchor belongs to one.
@@ -44,37 +45,20 @@ const ANCHOR: &str = "anchor.json";
 const INDEX: &str = "index.html";
 
 /// Largest file served from a directory: a mistaken `--page-dir` must not fill the memory.
-const MAX_DIR_FILE: u64 = 16 * 1024 * 1024;
-
-/// One file of the page.
-#[derive(Clone, Debug)]
-pub(crate) struct PageFile {
-    pub(crate) body: Bytes,
-    pub(crate) mime: HeaderValue,
-    /// Strong: the SHA-256 of the body.
-    pub(crate) etag: HeaderValue,
-}
-
-impl PageFile {
-    fn new(path: &str, body: Bytes, sha256: [u8; 32]) -> Option<Self> {
-        Some(Self {
-            body,
-            mime: HeaderValue::from_static(mime_type(path)?),
-            etag: HeaderValue::try_from(format!("\"{}\"", hex::encode(sha256))).ok()?,
-        })
-    }
-}
+const MAX_DIR_FILE: usize = 16 * 1024 * 1024;
 
 /// The page's files by the path after the slash.
 pub(crate) struct Page {
     code: Code,
     /// Where the anchor lies, if not among the code.
     anchor: Option<PathBuf>,
+    /// Of directories.
+    kept: Kept,
 }
 
 enum Code {
-    Embedded(BTreeMap<Cow<'static, str>, PageFile>),
-    /// Read anew at each request.
+    Embedded(BTreeMap<Cow<'static, str>, Document>),
+    /// Read anew when a file changes.
     Directory(PathBuf),
 }
 
@@ -82,26 +66,40 @@ impl Page {
     /// The page of this directory, or the embedded one; with the anchor of another directory.
     pub(crate) fn new(dir: Option<PathBuf>, anchor: Option<PathBuf>) -> Self {
         let files = embedded().filter_map(|(path, body, sha256)| {
-            let file = PageFile::new(&path, body, sha256)?;
+            let file = Document::hashed(mime_type(&path)?, body, sha256);
             Some((path, file))
         });
         let code = dir.map_or_else(|| Code::Embedded(files.collect()), Code::Directory);
-        Self { code, anchor }
+        Self {
+            code,
+            anchor,
+            kept: Kept::default(),
+        }
     }
 
     /// The file at a request's path, which has no empty, `.` or `..` segments and no escapes.
-    pub(crate) async fn file(&self, path: &str) -> Option<PageFile> {
+    pub(crate) async fn file(&self, path: &str) -> Option<Document> {
         let path = match path.strip_prefix('/')? {
             "" => INDEX,
             path => path,
         };
         if let (ANCHOR, Some(dir)) = (path, &self.anchor) {
-            return read(dir, ANCHOR).await;
+            return self.read(dir, ANCHOR).await;
         }
         match &self.code {
             Code::Embedded(files) => files.get(path).cloned(),
-            Code::Directory(dir) => read(dir, path).await,
+            Code::Directory(dir) => self.read(dir, path).await,
         }
+    }
+
+    /// A file of a directory. A link may lead around in the directory, not out of it.
+    async fn read(&self, dir: &Path, path: &str) -> Option<Document> {
+        let (mime, full) = (mime_type(path)?, dir.join(path));
+        let file = self.kept.file(&full, Some(dir), mime, MAX_DIR_FILE);
+        file.await.unwrap_or_else(|reason| {
+            tracing::debug!(path, reason, "a file of the page cannot be read");
+            None
+        })
     }
 }
 
@@ -118,19 +116,6 @@ fn embedded() -> impl Iterator<Item = (Cow<'static, str>, Bytes, [u8; 32])> {
             let sha256 = Sha256::digest(&body).into();
             Some((path, body, sha256))
         })
-}
-
-async fn read(dir: &Path, path: &str) -> Option<PageFile> {
-    mime_type(path)?;
-    let dir = tokio::fs::canonicalize(dir).await.ok()?;
-    // a link may lead around in the directory, not out of it
-    let full = tokio::fs::canonicalize(dir.join(path)).await.ok()?;
-    if !full.starts_with(&dir) || tokio::fs::metadata(&full).await.ok()?.len() > MAX_DIR_FILE {
-        return None;
-    }
-    let body = Bytes::from(tokio::fs::read(&full).await.ok()?);
-    let sha256 = Sha256::digest(&body).into();
-    PageFile::new(path, body, sha256)
 }
 
 /// The MIME type of a file that belongs to the page; `None`: it does not.
@@ -232,7 +217,7 @@ mod tests {
         let index = page.file("/").await.unwrap();
         assert_eq!(&index.body[..], b"<p>");
         assert_eq!(
-            index.etag,
+            index.etag.unwrap(),
             format!("\"{}\"", hex::encode(Sha256::digest(b"<p>")))
         );
         for path in ["/link.js", "/../secret.js", "/nothing.js", "/index.htm"] {

@@ -18,7 +18,11 @@ use tokio::net::TcpListener;
 
 use crate::{
     config::{ChannelListen, Config, Limits},
-    http::{App, Guard, Readiness, answer, body_budget, numbers, page_policy, refusals, router},
+    http::{
+        App, Guard, Readiness, answer, body_budget, numbers, page_config, page_policy, refusals,
+        router,
+    },
+    kept::Kept,
     limits::Rates,
     metrics::Metrics,
     page::Page,
@@ -179,6 +183,8 @@ impl HostProxy {
             bodies: body_budget(&config.limits),
             refusals: refusals(),
             page,
+            page_config: page_config(&config),
+            kept: Kept::default(),
             page_policy,
             store,
             metrics,

@@ -25,15 +25,27 @@ const STATUS: &[u8] = b"\xa2\x65nonce\x50openkey-host/own\x67request\x66status";
 /// of three whose first is the code. Nothing is decoded on the way.
 const AWAITING: &[u8] = b"\x66result\xa1\x67refused\xa3\x64code\x71awaiting_root_key";
 
+/// What an answer holds that says "refused", whatever the rule; and the beginning of a refusal that no
+/// enclave signs.
+const REFUSED: &[u8] = b"\x66result\xa1\x67refused";
+const BARE_REFUSED: &[u8] = b"\xa1\x64bare\xa1\x67refused";
+
 /// Before it stand the heads of two maps, a time, and a nonce of at most 64 bytes.
 const AWAITING_WITHIN: usize = 192;
 
 /// Whether a reply says that the root key is awaited. Only an HTTP status depends on it.
 pub(crate) fn awaits_root_key(reply: &[u8]) -> bool {
+    begins_with(reply, AWAITING)
+}
+
+/// Whether the enclave refuses in its reply. Only whether there is a line in the log depends on it.
+pub(crate) fn refuses(reply: &[u8]) -> bool {
+    reply.starts_with(BARE_REFUSED) || begins_with(reply, REFUSED)
+}
+
+fn begins_with(reply: &[u8], part: &[u8]) -> bool {
     let beginning = reply.get(..AWAITING_WITHIN).unwrap_or(reply);
-    beginning
-        .windows(AWAITING.len())
-        .any(|window| window == AWAITING)
+    beginning.windows(part.len()).any(|window| window == part)
 }
 
 /// For an enclave that is asked how it is.
@@ -170,7 +182,8 @@ mod tests {
     use openkey_protocol::{
         cbor::encode,
         message::{
-            Answer, Call, Error, ErrorCode, Hash32, Limits, Request, RootStatus, Signed, Status,
+            Answer, Bare, Call, Error, ErrorCode, Hash32, Limits, Request, RootStatus, Signed,
+            Status,
         },
     };
 
@@ -205,6 +218,18 @@ mod tests {
         assert!(awaits_root_key(&refusal(ErrorCode::AwaitingRootKey)));
         assert!(!awaits_root_key(&refusal(ErrorCode::Unavailable)));
         assert!(!awaits_root_key(&status(RootState::Ready)));
+        for code in [ErrorCode::AwaitingRootKey, ErrorCode::Unavailable] {
+            assert!(refuses(&refusal(code)));
+        }
+        let error = Error {
+            code: ErrorCode::Unavailable,
+            message: String::new(),
+            advice: String::new(),
+        };
+        assert!(refuses(
+            &encode(&Reply::Bare(Bare::Refused(error))).unwrap()
+        ));
+        assert!(!refuses(&status(RootState::Ready)));
     }
 
     fn status(state: RootState) -> Vec<u8> {

@@ -207,6 +207,83 @@ async fn h1_silent_connections_give_way_to_whoever_asks() {
     assert_eq!(server.seen.refused.load(Ordering::SeqCst), 1);
 }
 
+/// A proxy that does not buffer hands on what its clients are slow to say.
+#[tokio::test]
+async fn h1_a_client_behind_the_trusted_proxy_has_its_share_and_gives_way() {
+    let server = start(Limits {
+        connections: 8,
+        connections_per_client: 3,
+        trusted_proxy: Some("127.0.0.0/8".parse().unwrap()),
+        ..Limits::default()
+    });
+    let request = |client: u8, length: usize| {
+        format!(
+            "POST / HTTP/1.1\r\nhost: a\r\nx-forwarded-for: 203.0.113.{client}\r\n\
+             content-length: {length}\r\nconnection: close\r\n\r\nx"
+        )
+    };
+    let mut held = Vec::new();
+    for client in [1, 2, 3] {
+        for _ in 0..3 - isize::from(client == 3) {
+            let mut stream = TcpStream::connect(server.address).await.unwrap();
+            stream
+                .write_all(request(client, 5).as_bytes())
+                .await
+                .unwrap();
+            held.push(stream);
+            server
+                .until_open(isize::try_from(held.len()).unwrap())
+                .await;
+        }
+        // until the heads of all have been read
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        if client < 3 {
+            // more than its share, though there is room
+            let answer = ask(server.address, &request(client, 1)).await;
+            assert!(answer.starts_with("HTTP/1.1 503 "), "{answer}");
+            server
+                .until_open(isize::try_from(held.len()).unwrap())
+                .await;
+        }
+    }
+    for client in 11..31 {
+        let answer = ask(server.address, &request(client, 1)).await;
+        assert!(answer.starts_with("HTTP/1.1 200 "), "{client}: {answer}");
+    }
+    // the oldest of whoever held most is gone; who held less is not
+    assert_eq!(all(&mut held[0]).await, "");
+    for stream in &mut held[6..] {
+        stream.write_all(b"abcd").await.unwrap();
+        assert!(all(stream).await.starts_with("HTTP/1.1 200 "));
+    }
+}
+
+/// A share is of what is under way, not of what was once asked on connections that the proxy keeps.
+#[tokio::test]
+async fn a_proxy_that_keeps_its_connections_is_served_on_all_of_them() {
+    let server = start(Limits {
+        connections_per_client: 2,
+        trusted_proxy: Some("127.0.0.0/8".parse().unwrap()),
+        ..Limits::default()
+    });
+    let mut kept = Vec::new();
+    for _ in 0..6 {
+        kept.push(TcpStream::connect(server.address).await.unwrap());
+    }
+    for _ in 0..3 {
+        for stream in &mut kept {
+            let asks = "GET / HTTP/1.1\r\nhost: a\r\nx-forwarded-for: 203.0.113.1\r\n\r\n";
+            stream.write_all(asks.as_bytes()).await.unwrap();
+            let mut answer = [0; 12];
+            stream.read_exact(&mut answer).await.unwrap();
+            assert_eq!(&answer, b"HTTP/1.1 200");
+            while stream.try_read(&mut [0; 1024]).is_err() {
+                tokio::task::yield_now().await;
+            }
+        }
+    }
+}
+
 /// A client that has ended its own direction waits for its answer, however long that takes.
 #[tokio::test]
 async fn a_half_closed_client_gets_its_answer() {

@@ -16,7 +16,8 @@ const LARGER: usize = 2;
 pub struct ClientRate<C: Clock + Clone = DefaultClock>([Rate<ClientKey, C>; LARGER + 1]);
 
 impl ClientRate {
-    /// A rate by the system's clock, which keeps this many clients apart; further ones share.
+    /// A rate by the system's clock, which remembers this many clients, and as many networks of each
+    /// size. When there are more, those are forgotten that have most of their quota again.
     #[must_use]
     pub fn new(quota: Quota, clients: usize) -> Self {
         Self::with_clock(quota, clients, &DefaultClock::default())
@@ -61,11 +62,11 @@ impl<C: Clock + Clone> ClientRate<C> {
     ///
     /// How long until they are welcome.
     pub fn check_many(&self, client: &ClientKey, count: NonZeroU32) -> Result<(), Duration> {
-        // its own first: who has asked too much takes nothing from its neighbours
-        client
-            .networks()
-            .zip(&self.0)
-            .try_for_each(|((network, _), rate)| rate.check_many(&network, count))
+        // All are asked before any counts: who has asked too much takes nothing from its neighbours,
+        // and what a network is refused takes no place of a client's.
+        let all = || client.networks().zip(&self.0);
+        all().try_for_each(|((network, _), rate)| rate.look(&network, count))?;
+        all().try_for_each(|((network, _), rate)| rate.check_many(&network, count))
     }
 
     /// Forgets clients that have their whole quota again; to be called every few seconds.
@@ -113,6 +114,33 @@ mod tests {
         // an address of another site, and an IPv4 address
         assert!(limited.check(&client(65_536)).is_ok());
         assert!(limited.check(&ClientKey::of([192, 0, 2, 1].into())).is_ok());
+    }
+
+    /// A /48 has as many networks as the shipped limits remember clients.
+    #[test]
+    fn d18_what_a_site_is_refused_takes_no_place_from_newcomers() {
+        let clock = FakeRelativeClock::default();
+        let quota = Quota::per_hour(const { NonZeroU32::new(60).unwrap() });
+        let rate = ClientRate::with_clock(quota, 65_536, &clock);
+        let (mut welcome, mut most) = (0, 0);
+        for network in 0..2 * 65_536 {
+            welcome += usize::from(rate.check(&client(network)).is_ok());
+            most = most.max(rate.keys());
+        }
+        assert_eq!(welcome, 2 * 16 * 60);
+        assert!(most <= 3 * welcome, "{most} places for {welcome} requests");
+        let newcomers = (0..50_000_u32).map(|n| ClientKey::of(std::net::Ipv4Addr::from(n).into()));
+        let refused = newcomers.filter(|client| rate.check(client).is_err());
+        assert_eq!(refused.count(), 0);
+    }
+
+    #[test]
+    fn d18_who_has_asked_too_much_takes_nothing_from_its_neighbours() {
+        let clock = FakeRelativeClock::default();
+        let quota = Quota::per_hour(const { NonZeroU32::new(2).unwrap() });
+        let rate = ClientRate::with_clock(quota, 64, &clock);
+        let welcome = |n| (0..100).filter(|_| rate.check(&client(n)).is_ok()).count();
+        assert_eq!([0, 1, 2, 3, 4].map(welcome), [2, 2, 2, 2, 0]);
     }
 
     #[test]

@@ -14,9 +14,10 @@ use governor::{
     middleware::NoOpMiddleware,
 };
 pub use quota::{Quota, QuotaError};
-use store::BoundedStore;
+use store::{Asked, BoundedStore};
 
-type Limiter<K, C> = RateLimiter<K, BoundedStore<K>, C, NoOpMiddleware<<C as Clock>::Instant>>;
+type Limiter<K, C> =
+    RateLimiter<Asked<K>, BoundedStore<K>, C, NoOpMiddleware<<C as Clock>::Instant>>;
 
 /// One quota for each key, whatever that is; for clients there is [`ClientRate`]. Its memory is bounded, however
 /// many keys there are.
@@ -26,7 +27,8 @@ pub struct Rate<K: Clone + Eq + Hash, C: Clock + Clone = DefaultClock>(
 );
 
 impl<K: Clone + Eq + Hash> Rate<K> {
-    /// A rate by the system's clock, which keeps this many keys apart; further ones share.
+    /// A rate by the system's clock, which remembers this many keys. When there are more, those are
+    /// forgotten that have most of their quota again.
     #[must_use]
     pub fn new(quota: Quota, keys: usize) -> Self {
         Self::with_clock(quota, keys, &DefaultClock::default())
@@ -57,10 +59,20 @@ impl<K: Clone + Eq + Hash, C: Clock + Clone> Rate<K, C> {
     ///
     /// How long until they are welcome; now they are not, and are not counted.
     pub fn check_many(&self, key: &K, count: NonZeroU32) -> Result<(), Duration> {
+        self.ask(key, count, false)
+    }
+
+    /// Whether so many would be welcome now. Counts nothing.
+    pub(super) fn look(&self, key: &K, count: NonZeroU32) -> Result<(), Duration> {
+        self.ask(key, count, true)
+    }
+
+    fn ask(&self, key: &K, count: NonZeroU32, looks: bool) -> Result<(), Duration> {
         let Some((limiter, most)) = &self.0 else {
             return Ok(());
         };
-        match limiter.check_key_n(key, count.min(*most)) {
+        let key = key.clone();
+        match limiter.check_key_n(&Asked { key, looks }, count.min(*most)) {
             Ok(checked) => checked.map_err(|until| until.wait_time_from(limiter.clock().now())),
             // there are never more than that
             Err(_) => Ok(()),

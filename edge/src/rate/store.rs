@@ -14,29 +14,24 @@ use governor::{
 /// Locks, so that requests on different cores seldom meet.
 const SHARDS: usize = 16;
 
-/// Buckets for keys that find no room: many strangers share one, and the memory stays what it is.
-const SHARED: usize = 1024;
+/// When there is no room, so many of a lock's keys are forgotten at once: the search for them costs
+/// each newcomer a few steps only.
+const FORGOTTEN: usize = 8;
 
-/// Keeps up to a number of keys apart; further ones share buckets by their hash. A key that is
-/// known keeps its own state.
+/// A key, and whether it is only looked at: whether there is room is asked before any is taken.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Asked<K> {
+    pub(super) key: K,
+    pub(super) looks: bool,
+}
+
+/// Keeps up to a number of keys apart. When there are more, those are forgotten that have most of
+/// their quota again: forgetting refuses nobody, and gives whoever is forgotten the least. What is
+/// refused takes no place.
 pub(super) struct BoundedStore<K> {
     hasher: RandomState,
-    shards: Vec<Mutex<Shard<K>>>,
+    shards: Vec<Mutex<HashMap<K, Nanos>>>,
     per_shard: usize,
-}
-
-struct Shard<K> {
-    own: HashMap<K, Nanos>,
-    shared: HashMap<u64, Nanos>,
-}
-
-impl<K> Default for Shard<K> {
-    fn default() -> Self {
-        Self {
-            own: HashMap::new(),
-            shared: HashMap::new(),
-        }
-    }
 }
 
 impl<K> BoundedStore<K> {
@@ -48,67 +43,76 @@ impl<K> BoundedStore<K> {
         }
     }
 
-    fn shard(&self, hash: u64) -> Option<MutexGuard<'_, Shard<K>>> {
+    fn shard(&self, hash: u64) -> Option<MutexGuard<'_, HashMap<K, Nanos>>> {
         let index = usize::try_from(hash % SHARDS as u64).unwrap_or_default();
         let shard = self.shards.get(index)?;
         Some(shard.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    fn all(&self) -> impl Iterator<Item = MutexGuard<'_, Shard<K>>> {
+    fn all(&self) -> impl Iterator<Item = MutexGuard<'_, HashMap<K, Nanos>>> {
         self.shards
             .iter()
             .map(|shard| shard.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
-impl<K: Clone + Eq + Hash> StateStore for BoundedStore<K> {
-    type Key = K;
+/// Forgets those keys whose whole quota is theirs again the soonest.
+fn make_room<K>(shard: &mut HashMap<K, Nanos>) {
+    let mut states: Vec<Nanos> = shard.values().copied().collect();
+    let mut left = states.len().div_ceil(FORGOTTEN);
+    let Some(last) = left.checked_sub(1).filter(|last| *last < states.len()) else {
+        return;
+    };
+    let highest = *states.select_nth_unstable(last).1;
+    shard.retain(|_, state| {
+        let forgotten = left > 0 && *state <= highest;
+        left -= usize::from(forgotten);
+        !forgotten
+    });
+}
 
-    fn measure_and_replace<T, F, E>(&self, key: &K, f: F) -> Result<T, E>
+impl<K: Clone + Eq + Hash> StateStore for BoundedStore<K> {
+    type Key = Asked<K>;
+
+    fn measure_and_replace<T, F, E>(&self, asked: &Asked<K>, f: F) -> Result<T, E>
     where
         F: Fn(Option<Nanos>) -> Result<(T, Nanos), E>,
     {
-        let hash = self.hasher.hash_one(key);
-        let Some(mut shard) = self.shard(hash) else {
+        let Asked { key, looks } = asked;
+        let Some(mut shard) = self.shard(self.hasher.hash_one(key)) else {
             return f(None).map(|(outcome, _)| outcome);
         };
-        let shard = &mut *shard;
-        if let Some(state) = shard.own.get_mut(key) {
-            let (outcome, new) = f(Some(*state))?;
+        let (outcome, new) = f(shard.get(key).copied())?;
+        if *looks {
+            return Ok(outcome);
+        }
+        if let Some(state) = shard.get_mut(key) {
             *state = new;
-            return Ok(outcome);
+        } else {
+            if shard.len() >= self.per_shard {
+                make_room(&mut shard);
+            }
+            shard.insert(key.clone(), new);
         }
-        if shard.own.len() < self.per_shard {
-            let (outcome, new) = f(None)?;
-            shard.own.insert(key.clone(), new);
-            return Ok(outcome);
-        }
-        let bucket = (hash / SHARDS as u64) % (SHARED / SHARDS) as u64;
-        let state = shard.shared.get(&bucket).copied();
-        let (outcome, new) = f(state)?;
-        shard.shared.insert(bucket, new);
         Ok(outcome)
     }
 }
 
-impl<K: Clone + Eq + Hash> ShrinkableKeyedStateStore<K> for BoundedStore<K> {
+impl<K: Clone + Eq + Hash> ShrinkableKeyedStateStore<Asked<K>> for BoundedStore<K> {
     fn retain_recent(&self, drop_below: Nanos) {
         for mut shard in self.all() {
-            shard.own.retain(|_, state| *state > drop_below);
-            shard.shared.retain(|_, state| *state > drop_below);
+            shard.retain(|_, state| *state > drop_below);
         }
     }
 
     fn shrink_to_fit(&self) {
         for mut shard in self.all() {
-            shard.own.shrink_to_fit();
+            shard.shrink_to_fit();
         }
     }
 
     fn len(&self) -> usize {
-        self.all()
-            .map(|shard| shard.own.len() + shard.shared.len())
-            .sum()
+        self.all().map(|shard| shard.len()).sum()
     }
 
     fn is_empty(&self) -> bool {

@@ -2,6 +2,8 @@
 
 use std::{num::NonZeroU32, time::Duration};
 
+use openkey_protocol::channel::PLACES;
+
 use super::Quota;
 
 /// How much, how many, how long. The defaults suit one machine with two cores and 1 GiB.
@@ -11,8 +13,8 @@ pub struct Limits {
     pub body_bytes: usize,
     /// Open connections: each costs a few tens of KiB.
     pub connections: usize,
-    /// Open connections of one client address, so that one address cannot take them all. A trusted
-    /// proxy is not counted.
+    /// Open connections of one client address, so that one address cannot take them all. Behind a
+    /// trusted proxy, which is not counted, it is requests under way of each address that it names.
     pub connections_per_address: usize,
     /// Requests being answered at once, evidence aside.
     pub in_flight: usize,
@@ -48,7 +50,10 @@ pub struct Limits {
     pub evidence: Quota,
     /// Other requests of one client address.
     pub request: Quota,
-    /// Open connections of one address to an enclave's channel. A trusted proxy is not counted.
+    /// Files and documents that one client address reads: a page load is some forty.
+    pub read: Quota,
+    /// Open connections of one address to an enclave's channel: so many that it takes sixteen
+    /// addresses to take the places of all clients without evidence. A trusted proxy is not counted.
     pub channels_per_address: usize,
     /// New connections of one address to an enclave's channel. A trusted proxy is not counted.
     pub channel: Quota,
@@ -56,7 +61,8 @@ pub struct Limits {
     /// of a limit of requests, which nobody can count inside TLS: the smallest has some 150 bytes. A
     /// trusted proxy is not counted.
     pub channel_kib: Quota,
-    /// Client addresses the limiter remembers one by one; further ones share.
+    /// Client addresses the limiter remembers. When there are more, it forgets those that have most of
+    /// their quota again.
     pub addresses: usize,
 }
 
@@ -83,7 +89,8 @@ impl Default for Limits {
             sign_up: Quota::per_hour(const { NonZeroU32::new(60).unwrap() }),
             evidence: Quota::per_minute(const { NonZeroU32::new(60).unwrap() }),
             request: Quota::per_minute(const { NonZeroU32::new(1200).unwrap() }),
-            channels_per_address: 32,
+            read: Quota::per_minute(const { NonZeroU32::new(2400).unwrap() }),
+            channels_per_address: PLACES.strangers / 16,
             channel: Quota::per_minute(const { NonZeroU32::new(300).unwrap() }),
             channel_kib: Quota::per_minute(const { NonZeroU32::new(300).unwrap() }),
             addresses: 65_536,
@@ -100,8 +107,10 @@ impl Limits {
             sign_up: unlimited,
             evidence: unlimited,
             request: unlimited,
+            read: unlimited,
             channel: unlimited,
             channel_kib: unlimited,
+            channels_per_address: usize::MAX,
             in_flight_per_address: usize::MAX,
             waiting_per_address: usize::MAX,
             evidence_waiting_per_address: usize::MAX,

@@ -1,6 +1,6 @@
 //! Requests to enclaves: opaque bytes there, opaque bytes back.
 
-use std::{sync::Arc, time::Duration};
+use std::{num::NonZeroU32, sync::Arc, time::Duration};
 
 use axum::{
     Extension,
@@ -15,21 +15,27 @@ use hyper::{
 };
 use openkey_edge::{
     body::{BodyBudget, BodyRoom},
-    client::{ClientKey, client_address},
     listen::Arriving,
+    pace::Patience,
 };
 use openkey_protocol::{client::CallError, message::Class};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
-use super::{App, Peer, failure::Failure, guard, route};
+use super::{App, Asking, RefusedInside, failure::Failure, guard, route};
 use crate::{
     config::Limits,
-    upstream::{Upstream, awaits_root_key},
+    upstream::{Upstream, awaits_root_key, refuses},
 };
 
 /// Bodies up to this size are read without asking: as many as there may be connections fit in
 /// memory, and nearly every request is one.
 const SMALL_BODY: usize = 16 * 1024;
+
+/// How long a body is waited for while nothing comes, in all; what comes earns more, up to that. A
+/// body of the largest size that arrives in time at an even pace never waits so long.
+const BODY_PATIENCE: Duration = Duration::from_secs(5);
+/// Bytes of a body that earn a second.
+const BODY_PACE: NonZeroU32 = const { NonZeroU32::new(32 * 1024).unwrap() };
 
 /// How long a client is told to wait when too many are being served.
 const BUSY_RETRY: Duration = Duration::from_secs(1);
@@ -53,14 +59,12 @@ pub(crate) fn body_budget(limits: &Limits) -> BodyBudget {
 /// Carries a request to the enclave of the path, under the class of the path.
 pub(super) async fn carry(
     State(app): State<Arc<App>>,
-    Extension(Peer(peer)): Extension<Peer>,
+    Extension(Asking(client)): Extension<Asking>,
     request: Request<Body>,
 ) -> Result<Response, Failure> {
     let (upstream, class) = target(&app, request.uri().path())?;
     guard::check_cbor(request.headers())?;
     let size = body_size(&request, app.config.limits.body_bytes)?;
-    let trusted = app.config.trusted_proxy.as_ref();
-    let client = ClientKey::of(client_address(peer, trusted, request.headers()));
     app.rates
         .check(class, client)
         .map_err(|wait| Failure::too_many().retry_after(wait))?;
@@ -77,8 +81,11 @@ pub(super) async fn carry(
 /// The enclave's reply as it is. One that awaits its root key is 503 to whoever looks at the status
 /// only: load balancers, and people with a command line.
 fn response(reply: Vec<u8>) -> Response {
-    let waiting = awaits_root_key(&reply);
+    let (waiting, refused) = (awaits_root_key(&reply), refuses(&reply));
     let mut response = Response::new(Body::from(reply));
+    if refused {
+        response.extensions_mut().insert(RefusedInside);
+    }
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/cbor"));
     if waiting {
@@ -119,7 +126,8 @@ fn body_size(request: &Request<Body>, limit: usize) -> Result<usize, Failure> {
     }
 }
 
-/// Reads the body. Memory grows with what arrives, not with what is declared.
+/// Reads the body. Memory grows with what arrives, not with what is declared. It is given up when it
+/// comes too slowly, and when another needs its room.
 async fn read(
     mut body: Body,
     size: usize,
@@ -127,20 +135,37 @@ async fn read(
     within: Duration,
 ) -> Result<Vec<u8>, Failure> {
     let slow = || Failure::slow_body().closing();
+    let no_room = || busy().closing();
+    let displaced = room.displaced();
     let all = async {
+        let mut patience = Patience::new(BODY_PATIENCE, BODY_PACE);
         let mut all = Vec::with_capacity(size.min(SMALL_BODY));
-        while let Some(frame) = body.frame().await {
+        loop {
+            let began = Instant::now();
+            let frame = tokio::select! {
+                biased;
+                () = displaced.notified() => return Err(no_room()),
+                frame = timeout(patience.left(), body.frame()) => frame.map_err(|_| slow())?,
+            };
+            patience.spend(began.elapsed());
+            let Some(frame) = frame else {
+                break;
+            };
             if let Ok(data) = frame.map_err(|_| slow())?.into_data() {
                 if !room.holds(all.len().saturating_add(data.len())) {
-                    return Err(busy().closing());
+                    return Err(no_room());
                 }
                 all.extend_from_slice(&data);
+                patience.earn(data.len());
             }
         }
-        if all.len() == size {
+        if all.len() != size {
+            return Err(slow());
+        }
+        if room.is_whole() {
             Ok(all)
         } else {
-            Err(slow())
+            Err(no_room())
         }
     };
     timeout(within, all).await.unwrap_or_else(|_| Err(slow()))

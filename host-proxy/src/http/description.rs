@@ -2,8 +2,8 @@
 
 use std::sync::LazyLock;
 
-use axum::{body::Body, response::Response};
-use hyper::header::{CONTENT_TYPE, HeaderValue};
+use axum::response::Response;
+use hyper::HeaderMap;
 use schemars::{JsonSchema, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
 
@@ -11,16 +11,13 @@ use super::{
     failure::FailureBody,
     own::{Enclaves, Health, PageConfig, Ready},
 };
-use crate::config::MAX_ROUTING_ID;
+use crate::{config::MAX_ROUTING_ID, document::Document};
 
-static DOCUMENT: LazyLock<String> = LazyLock::new(|| document().to_string());
+static DOCUMENT: LazyLock<Document> =
+    LazyLock::new(|| Document::new("application/json", document().to_string()));
 
-pub(super) async fn openapi() -> Response {
-    let mut response = Response::new(Body::from(DOCUMENT.as_str()));
-    response
-        .headers_mut()
-        .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    response
+pub(super) async fn openapi(headers: HeaderMap) -> Response {
+    DOCUMENT.respond(&headers)
 }
 
 /// OpenAPI 3.1, whose schemas are JSON Schema as it is.

@@ -6,7 +6,8 @@ use std::{
     sync::LazyLock,
 };
 
-use axum::{Json, response::Response};
+use axum::response::Response;
+use hyper::HeaderMap;
 use openkey_protocol::message::{
     AccountReceipt, Answer, Call, Class, EvidenceBinding, GenesisTranscript, Reply, RootDescriptor,
     SecretOrder, UpgradeConsent, UpgradeWithdrawal,
@@ -15,25 +16,31 @@ use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
 
 use super::html;
+use crate::document::Document;
 
-static PAGE: LazyLock<String> = LazyLock::new(|| {
+static PAGE: LazyLock<Document> = LazyLock::new(|| {
     let mut html = String::new();
     // writing to a string does not fail
     let _ = page(&mut html, &definitions());
-    html
+    Document::new(html::MIME, html)
 });
 
-pub(super) async fn docs() -> Response {
-    html::page(PAGE.as_str())
-}
-
-/// The same as JSON Schema.
-pub(super) async fn messages() -> Json<Value> {
-    Json(json!({
+static MESSAGES: LazyLock<Document> = LazyLock::new(|| {
+    let schema = json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "Messages of the OpenKey protocol; on the wire deterministic CBOR",
         "$defs": definitions(),
-    }))
+    });
+    Document::new("application/json", schema.to_string())
+});
+
+pub(super) async fn docs(headers: HeaderMap) -> Response {
+    html::with_policy(PAGE.respond(&headers))
+}
+
+/// The same as JSON Schema.
+pub(super) async fn messages(headers: HeaderMap) -> Response {
+    MESSAGES.respond(&headers)
 }
 
 /// Every type of the protocol, by name.
@@ -230,11 +237,16 @@ fn prose(html: &mut String, schema: &Value) -> fmt::Result {
 mod tests {
     use super::*;
 
+    fn text() -> &'static str {
+        std::str::from_utf8(&PAGE.body).unwrap()
+    }
+
     #[test]
     fn every_request_and_every_type_is_described() {
+        let page = text();
         let types = definitions();
         for name in types.keys() {
-            assert!(PAGE.contains(&format!("<section id=\"{name}\">")), "{name}");
+            assert!(page.contains(&format!("<section id=\"{name}\">")), "{name}");
         }
         for name in [
             "status",
@@ -247,9 +259,9 @@ mod tests {
             "approve",
             "read",
         ] {
-            assert!(PAGE.contains(&format!("<code>{name}</code>")), "{name}");
+            assert!(page.contains(&format!("<code>{name}</code>")), "{name}");
         }
-        let links = PAGE
+        let links = page
             .split("href=\"#")
             .skip(1)
             .filter_map(|rest| rest.split('"').next());
@@ -260,10 +272,11 @@ mod tests {
 
     #[test]
     fn the_page_needs_no_script_and_nothing_from_elsewhere() {
+        let page = text();
         for forbidden in [
             "<script", "http://", "https://", "src=", "<link", "@import", " style=",
         ] {
-            assert!(!PAGE.contains(forbidden), "{forbidden}");
+            assert!(!page.contains(forbidden), "{forbidden}");
         }
     }
 }

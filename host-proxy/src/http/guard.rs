@@ -23,6 +23,10 @@ const MAX_PATH: usize = 256;
 /// Fetch Metadata: how the asking page relates to this one.
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
+/// Fetch Metadata: whether the address is opened, and where it is shown.
+const SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
+const SEC_FETCH_DEST: HeaderName = HeaderName::from_static("sec-fetch-dest");
+
 /// The names this server answers to.
 pub(crate) struct Guard {
     hosts: Vec<String>,
@@ -67,7 +71,12 @@ impl Guard {
         if !self.hosts.iter().any(known) {
             return Err(Failure::wrong_host().closing());
         }
-        if api && !self.is_from_own_page(headers) {
+        let welcome = if api {
+            self.is_from_own_page(headers)
+        } else {
+            is_near(headers) || is_navigation(headers)
+        };
+        if !welcome {
             return Err(Failure::wrong_origin().closing());
         }
         Ok(())
@@ -76,9 +85,21 @@ impl Guard {
     /// Whether a request comes from no page, or from this server's.
     fn is_from_own_page(&self, headers: &HeaderMap) -> bool {
         let own = |origin: &HeaderValue| origin.as_bytes() == self.origin.as_bytes();
-        let near = |site: &HeaderValue| matches!(site.as_bytes(), b"same-origin" | b"none");
-        headers.get_all(ORIGIN).iter().all(own) && headers.get_all(SEC_FETCH_SITE).iter().all(near)
+        headers.get_all(ORIGIN).iter().all(own) && is_near(headers)
     }
+}
+
+/// Whether a request comes from no site, or from this one. Browsers say so, and programs say nothing.
+fn is_near(headers: &HeaderMap) -> bool {
+    let near = |site: &HeaderValue| matches!(site.as_bytes(), b"same-origin" | b"none");
+    headers.get_all(SEC_FETCH_SITE).iter().all(near)
+}
+
+/// Whether somebody follows a link to here. What another site loads from here shows it nothing, and
+/// would make its visitors' browsers a flood.
+fn is_navigation(headers: &HeaderMap) -> bool {
+    let says = |name, value: &str| single(headers, name).is_some_and(|header| header == value);
+    says(SEC_FETCH_MODE, "navigate") && says(SEC_FETCH_DEST, "document")
 }
 
 /// Whether only this server's page may ask for a path (programs outside browsers may, too).

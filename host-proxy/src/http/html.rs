@@ -24,15 +24,21 @@ static POLICY: LazyLock<Option<HeaderValue>> = LazyLock::new(|| {
     .ok()
 });
 
+/// The type of such a page.
+pub(super) const MIME: &str = "text/html; charset=utf-8";
+
 /// An answer with this markup.
 pub(super) fn page(markup: impl Into<Body>) -> Response {
     let mut response = Response::new(markup.into());
     let headers = response.headers_mut();
-    headers.insert(
-        CONTENT_TYPE,
-        HeaderValue::from_static("text/html; charset=utf-8"),
-    );
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(MIME));
+    with_policy(response)
+}
+
+/// The same answer, which browsers show under the policy of such pages.
+pub(super) fn with_policy(mut response: Response) -> Response {
     if let Some(policy) = POLICY.as_ref() {
+        let headers = response.headers_mut();
         headers.insert(CONTENT_SECURITY_POLICY, policy.clone());
     }
     response

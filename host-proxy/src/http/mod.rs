@@ -32,18 +32,19 @@ use hyper::{
 };
 use openkey_edge::{
     body::BodyBudget,
+    client::{ClientKey, client_address},
     log::Sparing,
     request_id::{RequestIds, X_REQUEST_ID},
 };
 use tower::Service as _;
 
 pub(crate) use guard::Guard;
-pub(crate) use own::{Readiness, numbers};
+pub(crate) use own::{Readiness, numbers, page_config};
 pub(crate) use route::Route;
 
 use crate::{
-    config::Config, limits::Rates, metrics::Metrics, page::Page, parts::Clock, store::SqliteStore,
-    upstream::Upstream,
+    config::Config, document::Document, kept::Kept, limits::Rates, metrics::Metrics, page::Page,
+    parts::Clock, store::SqliteStore, upstream::Upstream,
 };
 pub(crate) use carry::body_budget;
 use failure::Failure;
@@ -59,6 +60,9 @@ pub(crate) struct App {
     /// Lines of the log about refusals.
     pub(crate) refusals: Sparing,
     pub(crate) page: Page,
+    pub(crate) page_config: Document,
+    /// Files that are no part of the page.
+    pub(crate) kept: Kept,
     /// The content-security policy of the page.
     pub(crate) page_policy: HeaderValue,
     pub(crate) store: SqliteStore,
@@ -77,9 +81,13 @@ pub(crate) fn refusals() -> Sparing {
     Sparing::new(REFUSALS)
 }
 
-/// The address of whoever holds the other end of the connection.
+/// The client whose request it is.
 #[derive(Clone, Copy, Debug)]
-struct Peer(IpAddr);
+struct Asking(ClientKey);
+
+/// Stands in the extensions of an answer in which the enclave refuses.
+#[derive(Clone, Copy, Debug)]
+struct RefusedInside;
 
 /// Every route there is. [`description`] describes each.
 pub(crate) fn router(app: Arc<App>) -> Router {
@@ -111,9 +119,9 @@ pub(crate) async fn answer(
     let method = request.method().clone();
     let id = app.request_ids.next();
     let wants_page = lost::wants_page(&request);
-    let mut response = match app.guard.check(&request) {
-        Ok(()) => {
-            request.extensions_mut().insert(Peer(peer));
+    let mut response = match check(app, route, peer, &request) {
+        Ok(client) => {
+            request.extensions_mut().insert(Asking(client));
             // a router is always ready and never fails
             let Ok(response) = router.clone().call(request).await;
             response
@@ -142,7 +150,11 @@ pub(crate) async fn answer(
     let took = started.elapsed();
     app.metrics.answered(route, response.status(), took);
     // strangers cause these; metrics count them all
-    if failure.is_none() || app.refusals.admits() {
+    let refused = response
+        .extensions_mut()
+        .remove::<RefusedInside>()
+        .is_some();
+    if !(refused || failure.is_some()) || app.refusals.admits() {
         log(
             route,
             &method,
@@ -153,6 +165,23 @@ pub(crate) async fn answer(
         );
     }
     response
+}
+
+/// Whose request it is, if it is one that is looked at.
+fn check(
+    app: &App,
+    route: Route,
+    peer: IpAddr,
+    request: &Request<Incoming>,
+) -> Result<ClientKey, Failure> {
+    app.guard.check(request)?;
+    let trusted = app.config.trusted_proxy.as_ref();
+    let client = ClientKey::of(client_address(peer, trusted, request.headers()));
+    if route.is_read() {
+        let read = app.rates.check_read(client);
+        read.map_err(|wait| Failure::too_many().retry_after(wait))?;
+    }
+    Ok(client)
 }
 
 /// One line for each request; the page's files and the checks only when someone looks closely.

@@ -2,22 +2,17 @@
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
-use axum::{
-    Json,
-    body::Body,
-    extract::State,
-    response::{IntoResponse as _, Response},
-};
-use hyper::{
-    HeaderMap, Method, Request, StatusCode, Uri,
-    header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderValue, IF_NONE_MATCH},
-};
+use axum::{Json, body::Body, extract::State, response::Response};
+use hyper::{HeaderMap, Method, Request, StatusCode, Uri};
 use schemars::JsonSchema;
 use serde::Serialize;
 use tokio::{sync::Mutex, task::JoinSet, time::Instant};
 
 use super::{App, failure::Failure};
-use crate::config::Origin;
+use crate::{
+    config::{Config, Origin},
+    document::Document,
+};
 
 /// How long an answer about readiness holds: asking often must not become a way to keep the store
 /// and the enclaves busy.
@@ -92,8 +87,21 @@ impl Readiness {
     }
 }
 
-/// Asks store and enclaves, unless someone just did. Those who ask meanwhile wait for the answer.
+/// Asks store and enclaves, unless someone just did. Those who ask meanwhile wait for the answer. Who
+/// leaves before it comes does not make the next one ask again.
 async fn readiness(app: &Arc<App>) -> Ready {
+    let found = tokio::spawn(find(Arc::clone(app))).await;
+    found.unwrap_or_else(|error| {
+        tracing::error!(%error, "looking for the store and the enclaves ended badly");
+        Ready {
+            ready: false,
+            reasons: vec!["this server cannot tell".to_owned()],
+            enclaves: Vec::new(),
+        }
+    })
+}
+
+async fn find(app: Arc<App>) -> Ready {
     let mut newest = app.readiness.0.lock().await;
     if let Some((at, ready)) = newest.as_ref()
         && at.elapsed() < READINESS_HOLDS
@@ -103,7 +111,7 @@ async fn readiness(app: &Arc<App>) -> Ready {
     // all at once: one that is away takes its whole time to be given up
     let mut asked = JoinSet::new();
     for index in 0..app.upstreams.len() {
-        let app = Arc::clone(app);
+        let app = Arc::clone(&app);
         asked.spawn(async move {
             let missing = match app.upstreams.get(index) {
                 Some(upstream) => upstream.missing().await,
@@ -147,15 +155,22 @@ pub(super) async fn enclaves(State(app): State<Arc<App>>) -> Json<Enclaves> {
     Json(Enclaves { enclaves })
 }
 
-pub(super) async fn config(State(app): State<Arc<App>>) -> Response {
-    Json(PageConfig {
+/// What `GET /config.json` answers, as long as this server runs.
+pub(crate) fn page_config(config: &Config) -> Document {
+    let page_config = PageConfig {
         version: 1,
-        origin: app.config.origin.as_str(),
-        enclave: app.upstreams.first().map(|upstream| upstream.id()),
-        policy: app.config.policy.as_ref(),
-        node: app.config.node.as_ref().map(Origin::as_str),
-    })
-    .into_response()
+        origin: config.origin.as_str(),
+        enclave: config.enclaves.first().map(|enclave| enclave.id.as_str()),
+        policy: config.policy.as_ref(),
+        node: config.node.as_ref().map(Origin::as_str),
+    };
+    // text and numbers always become JSON
+    let json = serde_json::to_vec(&page_config).unwrap_or_default();
+    Document::new("application/json", json)
+}
+
+pub(super) async fn config(State(app): State<Arc<App>>, headers: HeaderMap) -> Response {
+    app.page_config.respond(&headers)
 }
 
 pub(super) async fn healthz(State(app): State<Arc<App>>) -> Json<Health> {
@@ -202,25 +217,5 @@ pub(super) async fn page(
     if !matches!(method, Method::GET | Method::HEAD) {
         return Err(Failure::method_not_allowed());
     }
-    let known = headers
-        .get_all(IF_NONE_MATCH)
-        .iter()
-        .filter_map(|line| line.to_str().ok())
-        .flat_map(|line| line.split(','))
-        .map(|tag| tag.trim().trim_start_matches("W/"))
-        .any(|tag| tag == "*" || file.etag == tag);
-    let mut response = if known {
-        let mut response = Response::new(Body::empty());
-        *response.status_mut() = StatusCode::NOT_MODIFIED;
-        response
-    } else {
-        Response::new(Body::from(file.body))
-    };
-    let headers = response.headers_mut();
-    if !known {
-        headers.insert(CONTENT_TYPE, file.mime);
-    }
-    headers.insert(ETAG, file.etag);
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
-    Ok(response)
+    Ok(file.respond(&headers))
 }

@@ -63,6 +63,13 @@ impl Route {
         matches!(self, Self::Evidence | Self::SignUp | Self::Request)
     }
 
+    /// Whether such requests are rationed as what is only read. Those to enclaves are rationed by class;
+    /// whoever watches this server must not be told that others ask too much, and is answered with
+    /// what is known already.
+    pub(super) const fn is_read(self) -> bool {
+        !self.is_carried() && !matches!(self, Self::Health | Self::Ready)
+    }
+
     /// Route and class as metrics and logs name them.
     pub(crate) const fn labels(self) -> (&'static str, &'static str) {
         match self {

@@ -9,6 +9,7 @@ use std::{net::IpAddr, num::NonZeroU32, sync::Arc, time::Duration};
 
 use openkey_edge::{
     client::ClientKey,
+    log::Sparing,
     places::{Place, Places},
     rate::ClientRate,
 };
@@ -32,6 +33,8 @@ use crate::{config::Config, metrics::Metrics};
 /// enclave that decides who stays. Those it closes leave their places here at once.
 const CONNECTIONS: usize = 1024;
 const _: () = assert!(CONNECTIONS >= 2 * PLACES.all());
+/// Lines of the log in a second about connections that reach no enclave.
+const LINES: NonZeroU32 = const { NonZeroU32::new(20).unwrap() };
 const KIB: NonZeroU32 = const { NonZeroU32::new(1024).unwrap() };
 /// How often addresses with their whole quota are forgotten.
 const TIDY_EVERY: Duration = Duration::from_secs(5);
@@ -44,6 +47,8 @@ struct Relay {
     /// Bytes that clients send.
     bytes: Arc<ClientRate>,
     metrics: Arc<Metrics>,
+    /// Lines of the log that connections cause.
+    lines: Arc<Sparing>,
 }
 
 /// Carries connections until it is dropped.
@@ -67,6 +72,7 @@ pub(crate) async fn serve(
             limits.addresses,
         )),
         metrics,
+        lines: Arc::new(Sparing::new(LINES)),
     };
     relay.serve(listener).await;
 }
@@ -93,7 +99,9 @@ impl Relay {
                     Some(place) => {
                         let open = Open::new(place, Arc::clone(&self.metrics));
                         let bytes = Arc::clone(&self.bytes);
-                        connections.spawn(one(stream, self.channel.clone(), open, bytes));
+                        let lines = Arc::clone(&self.lines);
+                        let to = self.channel.clone();
+                        connections.spawn(one(stream, to, open, bytes, lines));
                     }
                     None => self.metrics.channel_refused(),
                 },
@@ -132,7 +140,13 @@ impl Drop for Open {
     }
 }
 
-async fn one(outside: TcpStream, channel: Address, open: Open, bytes: Arc<ClientRate>) {
+async fn one(
+    outside: TcpStream,
+    channel: Address,
+    open: Open,
+    bytes: Arc<ClientRate>,
+    lines: Arc<Sparing>,
+) {
     // TLS brings its own records together
     if let Err(error) = outside.set_nodelay(true) {
         tracing::debug!(%error, "no TCP_NODELAY");
@@ -147,8 +161,13 @@ async fn one(outside: TcpStream, channel: Address, open: Open, bytes: Arc<Client
                 () = pump::metered(Box::new(outside), enclave, meter) => {}
             }
         }
-        Ok(Err(error)) => tracing::warn!(%channel, %error, "the channel is closed"),
-        Err(_) => tracing::warn!(%channel, "the channel does not answer"),
+        Ok(Err(error)) if lines.admits() => {
+            tracing::warn!(%channel, %error, left_out = lines.left_out(), "the channel is closed");
+        }
+        Err(_) if lines.admits() => {
+            tracing::warn!(%channel, left_out = lines.left_out(), "the channel does not answer");
+        }
+        Ok(Err(_)) | Err(_) => {}
     }
     drop(open);
 }

@@ -1,6 +1,7 @@
 use std::{net::SocketAddr, path::Path, time::Instant};
 
 use openkey_protocol::{
+    channel::PLACES,
     message::MAX_BOOT_FILE,
     relay::{Relay as _, RelayClient},
     transport::Address,
@@ -293,6 +294,8 @@ async fn h1_connections_of_one_address_to_a_channel_are_bounded() {
         socket.connect(address).await.unwrap()
     };
     let limits = Limits::default();
+    // it takes sixteen addresses to take every place of clients without evidence
+    assert!(16 * limits.channels_per_address <= PLACES.strangers);
     let mut open = Vec::new();
     for _ in 0..limits.channels_per_address {
         open.push((

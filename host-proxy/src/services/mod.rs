@@ -2,6 +2,7 @@
 
 mod credentials;
 mod files;
+mod lines;
 mod metadata;
 mod serve;
 
@@ -12,9 +13,13 @@ use openkey_protocol::{
     message::{AwsCredentials, BootFiles, EnclaveEvent},
 };
 
-use crate::{config::ServicesConfig, metrics::Metrics};
+use crate::{
+    config::ServicesConfig,
+    metrics::{Metrics, event_name},
+};
 use credentials::Credentials;
 pub(crate) use files::read;
+use lines::Lines;
 pub(crate) use serve::{Servers, listen};
 
 /// One listener's services.
@@ -22,6 +27,7 @@ pub(crate) struct Services {
     config: ServicesConfig,
     credentials: Credentials,
     metrics: Arc<Metrics>,
+    lines: Lines,
 }
 
 impl Services {
@@ -30,6 +36,7 @@ impl Services {
             credentials: Credentials::new(config.metadata.0),
             config,
             metrics,
+            lines: Lines::default(),
         }
     }
 }
@@ -55,11 +62,16 @@ impl HostServices for Services {
     fn events(&self, events: Vec<EnclaveEvent>) {
         for event in events {
             self.metrics.event(&event);
+            // strangers cause some of them
+            let Some(left_out) = self.lines.admits(event_name(&event)) else {
+                continue;
+            };
+            let left_out = (left_out > 0).then_some(left_out);
             let listener = &self.config.listen;
             if event.is_routine() {
-                tracing::info!(%listener, ?event, "enclave");
+                tracing::info!(%listener, ?event, left_out, "enclave");
             } else {
-                tracing::warn!(%listener, ?event, "enclave");
+                tracing::warn!(%listener, ?event, left_out, "enclave");
             }
         }
     }

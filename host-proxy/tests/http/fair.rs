@@ -1,6 +1,9 @@
 //! H1: what one client takes, others do not lack.
 
-use std::sync::atomic::Ordering;
+use std::{
+    sync::atomic::Ordering,
+    time::{Duration, Instant},
+};
 
 use openkey_protocol::message::Class;
 
@@ -133,4 +136,63 @@ async fn h1_bodies_that_are_only_declared_take_no_room_and_one_address_only_its_
     for wire in held {
         assert_eq!(status(wire).await, 200);
     }
+}
+
+/// Sixteen addresses, at the shipped sizes.
+#[tokio::test]
+async fn h1_large_bodies_that_stop_give_way_to_those_that_come() {
+    let site = Site::new().await;
+    let size = crate::support::limits().body_bytes;
+    let each = crate::support::limits().large_bodies_per_address / size;
+    let whole = post("request", &vec![0; size], "");
+    let mut held = Vec::new();
+    for n in 0..16 {
+        for _ in 0..each {
+            let from = format!("127.5.0.{n}");
+            held.push(send(&site, &from, &whole[..whole.len() - 1]).await);
+        }
+    }
+    site.counts(&format!("openkey_http_in_flight {}\n", held.len()))
+        .await;
+    for n in 1..20 {
+        let other = send(&site, &format!("127.0.0.{n}"), &whole).await;
+        assert_eq!(status(other).await, 200, "{n}");
+    }
+}
+
+/// What it has sent already buys no time without end.
+#[tokio::test]
+async fn h1_a_body_that_stops_is_not_waited_for_as_long_as_one_that_comes() {
+    let site = Site::with(|config| config.limits.body_timeout = Duration::from_secs(60)).await;
+    let whole = post("request", &vec![0; 200_000], "");
+    let (mut stops, mut drips) = (site.connect().await, site.connect().await);
+    let began = Instant::now();
+    stops.send(&whole[..whole.len() - 1]).await;
+    drips.send(&whole[..whole.len() - 1000]).await;
+    let slow = async {
+        let refused = stops.answer().await.unwrap();
+        assert_eq!(
+            (refused.status, refused.code().as_str()),
+            (400, "slow_body")
+        );
+    };
+    let dripping = async {
+        for byte in &whole[whole.len() - 1000..] {
+            drips.send([*byte]).await;
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            if drips.stream.try_read(&mut [0]).is_ok() {
+                return;
+            }
+        }
+    };
+    tokio::join!(slow, dripping);
+    let took = began.elapsed();
+    assert!(took < Duration::from_secs(9), "{took:?}");
+    // one that comes slowly is taken
+    let mut steady = site.connect().await;
+    for piece in whole.chunks(20_000) {
+        steady.send(piece).await;
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    assert_eq!(steady.answer().await.unwrap().status, 200);
 }

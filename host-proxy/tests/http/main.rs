@@ -4,7 +4,9 @@
 
 mod carry;
 mod channel;
+mod documents;
 mod fair;
+mod lines;
 mod own;
 mod page;
 mod rates;

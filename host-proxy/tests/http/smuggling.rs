@@ -345,9 +345,12 @@ async fn h6_a_foreign_page_is_refused_and_there_is_no_cors() {
     }
     // a link to the page from elsewhere is only a link
     assert_eq!(
-        site.ask(get("/", "Sec-Fetch-Site: cross-site\r\n"))
-            .await
-            .status,
+        site.ask(get(
+            "/",
+            "Sec-Fetch-Site: cross-site\r\nSec-Fetch-Mode: navigate\r\nSec-Fetch-Dest: document\r\n"
+        ))
+        .await
+        .status,
         200
     );
 }

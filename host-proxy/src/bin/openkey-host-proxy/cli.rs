@@ -100,11 +100,15 @@ pub(crate) struct Cli {
     #[arg(long, env = "OPENKEY_LIMIT_REQUEST", value_name = "COUNT/s|m|h", help_heading = "Limits", default_value_t = Limits::default().request)]
     limit_request: Quota,
 
+    /// Files of the page and documents that one client address reads
+    #[arg(long, env = "OPENKEY_LIMIT_READ", value_name = "COUNT/s|m|h", help_heading = "Limits", default_value_t = Limits::default().read)]
+    limit_read: Quota,
+
     /// Open connections
     #[arg(long, env = "OPENKEY_MAX_CONNECTIONS", value_name = "N", help_heading = "Limits", default_value_t = Limits::default().connections)]
     max_connections: usize,
 
-    /// Open connections of one client address
+    /// Open connections of one client address; behind --trusted-proxy, requests under way
     #[arg(long, env = "OPENKEY_MAX_CONNECTIONS_PER_ADDRESS", value_name = "N", help_heading = "Limits", default_value_t = Limits::default().connections_per_address)]
     max_connections_per_address: usize,
 
@@ -193,6 +197,7 @@ impl Cli {
                 sign_up: self.limit_sign_up,
                 evidence: self.limit_evidence,
                 request: self.limit_request,
+                read: self.limit_read,
                 connections: self.max_connections,
                 connections_per_address: self.max_connections_per_address,
                 channel: self.limit_channel,
