@@ -7,11 +7,6 @@ use openkey_protocol::message::Class;
 
 use crate::config::Limits;
 
-/// Sign-up requests that a client may make at once: for five sign-ups, or for one that goes wrong four times.
-///
-/// All sign-ups of an enclave have one counter, 600 in a minute. At five for an address it takes 120 addresses
-/// to use it up for a minute, and with 30 sign-ups in an hour for each, 1 200 to go on so.
-const SIGN_UP_BURST: NonZeroU32 = NonZeroU32::new(10).unwrap();
 /// A /48 signs up as often as a /56, which is four times as often as a client.
 const SIGN_UP_SHARES: NonZeroU32 = NonZeroU32::new(4).unwrap();
 
@@ -27,11 +22,7 @@ impl Rates {
     pub(crate) fn new(limits: &Limits) -> Self {
         let rate = |quota| ClientRate::new(quota, limits.addresses);
         Self {
-            sign_up: ClientRate::with_shares(
-                limits.sign_up.with_burst(SIGN_UP_BURST),
-                limits.addresses,
-                SIGN_UP_SHARES,
-            ),
+            sign_up: ClientRate::with_shares(limits.sign_up, limits.addresses, SIGN_UP_SHARES),
             evidence: rate(limits.evidence),
             request: rate(limits.request),
             read: rate(limits.read),

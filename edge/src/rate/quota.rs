@@ -63,7 +63,7 @@ impl Quota {
         }
     }
 
-    /// The same, of which only so many may come at once, if it is not less anyway. Its text is that of the rate alone.
+    /// The same, of which only so many may come at once, if it is not less anyway.
     #[must_use]
     pub const fn with_burst(self, burst: NonZeroU32) -> Self {
         Self {
@@ -94,14 +94,20 @@ impl Quota {
 
 /// Why a text is no rate.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("expected COUNT/s, COUNT/m or COUNT/h, such as 60/m")]
+#[error(
+    "expected COUNT/s, COUNT/m or COUNT/h, such as 60/m; behind a colon, how many may come at once, such as 60/h:10"
+)]
 pub struct QuotaError;
 
 impl FromStr for Quota {
     type Err = QuotaError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let (count, period) = text.split_once('/').ok_or(QuotaError)?;
+        let (count, rest) = text.split_once('/').ok_or(QuotaError)?;
+        let (period, burst) = match rest.split_once(':') {
+            Some((period, burst)) => (period, Some(burst.parse().map_err(|_| QuotaError)?)),
+            None => (rest, None),
+        };
         let count = count.parse().map_err(|_| QuotaError)?;
         let period = Period::ALL
             .iter()
@@ -111,14 +117,18 @@ impl FromStr for Quota {
         Ok(Self {
             count,
             period,
-            burst: None,
+            burst,
         })
     }
 }
 
 impl fmt::Display for Quota {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.count, self.period.row().0)
+        write!(f, "{}/{}", self.count, self.period.row().0)?;
+        match self.burst {
+            Some(burst) => write!(f, ":{burst}"),
+            None => Ok(()),
+        }
     }
 }
 
@@ -128,10 +138,12 @@ mod tests {
 
     #[test]
     fn a_quota_reads_as_it_prints() {
-        for text in ["1/s", "60/m", "1200/h"] {
+        for text in ["1/s", "60/m", "1200/h", "60/h:10"] {
             assert_eq!(text.parse::<Quota>().unwrap().to_string(), text);
         }
-        for text in ["", "60", "0/m", "-1/m", "60/d", "60/ms", "/m"] {
+        for text in [
+            "", "60", "0/m", "-1/m", "60/d", "60/ms", "/m", "60/h:", "60/h:0", "60:1/h",
+        ] {
             assert_eq!(text.parse::<Quota>(), Err(QuotaError), "{text}");
         }
     }
@@ -142,7 +154,7 @@ mod tests {
         assert_eq!(quota.burst_size().get(), 60);
         assert_eq!(quota.replenish_interval(), Duration::from_secs(1));
         assert!(Quota::per_second(NonZeroU32::MAX).governed().is_none());
-        let few = "60/m".parse::<Quota>().unwrap().with_burst(NonZeroU32::MIN);
+        let few = "60/m:1".parse::<Quota>().unwrap();
         let few = few.governed().unwrap();
         assert_eq!(few.burst_size(), NonZeroU32::MIN);
         assert_eq!(few.replenish_interval(), Duration::from_secs(1));

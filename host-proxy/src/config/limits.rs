@@ -86,7 +86,7 @@ impl Default for Limits {
             evidence_deadline: Duration::from_secs(15),
             write_timeout: Duration::from_secs(15),
             drain: Duration::from_millis(1500),
-            sign_up: Quota::per_hour(const { NonZeroU32::new(60).unwrap() }),
+            sign_up: SIGN_UP,
             evidence: Quota::per_minute(const { NonZeroU32::new(60).unwrap() }),
             request: Quota::per_minute(const { NonZeroU32::new(1200).unwrap() }),
             read: Quota::per_minute(const { NonZeroU32::new(2400).unwrap() }),
@@ -97,6 +97,13 @@ impl Default for Limits {
         }
     }
 }
+
+/// Sign-up requests of a client: five sign-ups at once, or one that goes wrong four times, and 30 in an hour.
+///
+/// All sign-ups of an enclave have one counter, 600 in a minute. At five for an address it takes 120 addresses
+/// to use it up for a minute, and with 30 sign-ups in an hour for each, 1 200 to go on so.
+const SIGN_UP: Quota =
+    Quota::per_hour(NonZeroU32::new(60).unwrap()).with_burst(NonZeroU32::new(10).unwrap());
 
 impl Limits {
     /// No rate limits: for load measurements, where every request comes from one address.

@@ -47,7 +47,7 @@ async fn d18_a_forged_address_buys_nothing() {
 async fn e17_one_client_begins_and_ends_five_sign_ups_at_once() {
     let site = Site::with(|config| {
         // The site of these tests has no limits; this is the shipped one.
-        config.limits.sign_up = quota("60/h");
+        config.limits.sign_up = quota("60/h:10");
         config.trusted_proxy = Some("127.0.0.2/32".parse().unwrap());
     })
     .await;

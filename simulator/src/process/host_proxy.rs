@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use anyhow::Context;
 use openkey_attestation::PolicyFile;
 use openkey_cli::Backup;
-use openkey_host_proxy::config::{BootPaths, ChannelListen, Origin, Peer};
+use openkey_host_proxy::config::{BootPaths, ChannelListen, Origin, Peer, Quota};
 use openkey_host_proxy::{Clock, Config, EnclaveConfig, Parts, ServicesConfig};
 use openkey_protocol::transport::Address;
 
@@ -20,6 +21,9 @@ use crate::vm::Machine;
 
 /// For requests in flight when told to stop. Everything ends within two seconds of Ctrl-C.
 const DRAIN: Duration = Duration::from_millis(1000);
+/// Sign-up requests: more at once than an operator lets one address make, because all who try the simulator
+/// have the same.
+const SIGN_UP: Quota = Quota::per_hour(NonZeroU32::new(600).unwrap());
 
 pub(super) async fn run(
     dir: &Dir,
@@ -84,6 +88,7 @@ pub(super) async fn run(
         .map(|node| node_url(node).parse())
         .transpose()?;
     config.limits.drain = DRAIN;
+    config.limits.sign_up = SIGN_UP;
     if options.no_rate_limits {
         config.limits = config.limits.without_rates();
     }

@@ -88,8 +88,8 @@ pub(crate) struct Cli {
     #[arg(long, env = "OPENKEY_PAGE_DIR", value_name = "DIR")]
     page_dir: Option<PathBuf>,
 
-    /// Sign-up requests of one client address (a sign-up is two)
-    #[arg(long, env = "OPENKEY_LIMIT_SIGN_UP", value_name = "COUNT/s|m|h", help_heading = "Limits", default_value_t = Limits::default().sign_up)]
+    /// Sign-up requests of one client address (a sign-up is two), and how many of them at once
+    #[arg(long, env = "OPENKEY_LIMIT_SIGN_UP", value_name = "COUNT/s|m|h[:AT_ONCE]", help_heading = "Limits", default_value_t = Limits::default().sign_up)]
     limit_sign_up: Quota,
 
     /// Evidence requests of one client address
