@@ -23,7 +23,7 @@ use crate::{client::ClientKey, shares::Shares};
 /// from itself.
 ///
 /// A trusted proxy speaks for others. Its connections belong to the client that it last named on
-/// each ([`Place::serve`]); one on which it has named nobody yet is never displaced.
+/// each (`Place::serve`); one on which it has named nobody yet is never displaced.
 #[derive(Debug)]
 pub struct Places {
     most: usize,

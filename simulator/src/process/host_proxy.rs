@@ -23,7 +23,7 @@ use crate::vm::Machine;
 const DRAIN: Duration = Duration::from_millis(1000);
 /// Sign-up requests: more at once than an operator lets one address make, because all who try the simulator
 /// have the same.
-const SIGN_UP: Quota = Quota::per_hour(NonZeroU32::new(600).unwrap());
+const SIGN_UP: Quota = Quota::per_hour(NonZeroU32::new(60).unwrap());
 
 pub(super) async fn run(
     dir: &Dir,
