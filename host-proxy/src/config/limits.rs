@@ -90,7 +90,7 @@ impl Default for Limits {
             evidence: Quota::per_minute(const { NonZeroU32::new(60).unwrap() }),
             request: Quota::per_minute(const { NonZeroU32::new(1200).unwrap() }),
             read: Quota::per_minute(const { NonZeroU32::new(2400).unwrap() }),
-            channels_per_address: PLACES.strangers / 16,
+            channels_per_address: PLACES.strangers / 10,
             channel: Quota::per_minute(const { NonZeroU32::new(300).unwrap() }),
             channel_kib: Quota::per_minute(const { NonZeroU32::new(300).unwrap() }),
             addresses: 65_536,

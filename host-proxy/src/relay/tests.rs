@@ -295,7 +295,7 @@ async fn h1_connections_of_one_address_to_a_channel_are_bounded() {
     };
     let limits = Limits::default();
     // it takes sixteen addresses to take every place of clients without evidence
-    assert!(16 * limits.channels_per_address <= PLACES.strangers);
+    assert!(10 * limits.channels_per_address <= PLACES.strangers);
     let mut open = Vec::new();
     for _ in 0..limits.channels_per_address {
         open.push((
