@@ -7,7 +7,7 @@
 
 use openkey_protocol::message::{Line, Severity, Warning};
 
-use super::{Context, Finding, protocols, rows::ROWS, shape::Shape, sign_in, suspicion};
+use super::{Context, Finding, protocols, rows, rows::ROWS, shape::Shape, sign_in, suspicion};
 use crate::{
     typed_data::Document,
     words::{line, warning},
@@ -132,17 +132,7 @@ pub(super) fn find(document: &Document<'_>, signer: &[u8; 20]) -> Option<Known> 
 
 /// Told by its members ([`sign_in`]), in whatever order they stand.
 const SIGN_IN: Known = Known {
-    written: "",
-    severity: Severity::Notice,
-    title: "",
-    why: "",
     // A nonce is random, and programs write it as they like; the sign-in says what it looks like.
     digests: &["nonce"],
-    prose: &[],
-    bytes: &[],
-    makes_key: false,
-    protocol: None,
-    domain: DomainRule::Any,
-    actor: None,
-    check: None,
+    ..rows::notice("", "")
 };

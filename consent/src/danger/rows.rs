@@ -10,7 +10,7 @@ use super::{
 };
 use crate::words::{line, warning};
 
-const fn notice(written: &'static str, title: &'static str) -> Known {
+pub(super) const fn notice(written: &'static str, title: &'static str) -> Known {
     Known {
         written,
         severity: Severity::Notice,
