@@ -160,7 +160,8 @@ Faults (NAME=VALUE):
                            cross-checks; never the NSM's)
 CHANCE is 0.25, 25% or always; DELAY is 250ms or 2s@0.1; OFFSET is +2h or -90s. Units: ms s m h d.
 
-Faults of the NSM, of frames and of connections are faults of enclaves that are processes.
+Faults of the NSM, of frames and of connections are faults of enclaves that are processes. So is the
+clock of an enclave: with --image, clock-offset moves host-proxy's alone.
 
 With --json the object has: page, api, node (null with
 --no-node), dir, root_certificate, policy, release_policy,
