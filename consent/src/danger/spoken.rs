@@ -5,8 +5,8 @@ use openkey_protocol::message::Line;
 
 use super::Context;
 use crate::{
-    typed_data::{Type, Value},
-    words::{line, quoted, unix_seconds},
+    typed_data::{Type, Value, as_it_is},
+    words::{line, unix_seconds},
 };
 
 /// Members that only tell one signature from another.
@@ -20,19 +20,7 @@ pub(super) const OF_COIN: &str = "of the smallest units of the chain's own coin"
 
 /// A value as it is, on one line.
 pub(super) fn said(_: &Type, value: &Value<'_>) -> String {
-    match value {
-        Value::Bool(true) => "yes".to_owned(),
-        Value::Bool(false) => "no".to_owned(),
-        Value::Address(address) => eip55(address),
-        Value::Integer {
-            negative,
-            magnitude,
-        } => format!("{}{magnitude}", if *negative { "−" } else { "" }),
-        Value::Bytes(bytes) => format!("0x{}", hex::encode(bytes)),
-        Value::String(text) => quoted(text),
-        Value::Array(_) | Value::Struct(_) => "several fields, all of them below".to_owned(),
-        Value::Absent => "nothing".to_owned(),
-    }
+    as_it_is(value)
 }
 
 /// The last moment. What a number counts is for the contract to say: nearly all count seconds.

@@ -159,22 +159,32 @@ impl Fields {
                 }
                 "an empty list".to_owned()
             }
-            Value::Absent => "nothing".to_owned(),
-            Value::Bool(value) => if *value { "yes" } else { "no" }.to_owned(),
-            Value::Address(address) => eip55(address),
-            Value::Integer {
-                negative,
-                magnitude,
-            } => format!("{}{magnitude}", if *negative { "−" } else { "" }),
-            Value::Bytes(bytes) => format!("0x{}", hex::encode(bytes)),
             Value::String(text) => {
                 self.hidden |= first_hidden(text).is_some();
                 self.runs = self.runs.longer(fold::folded(text).1);
-                quoted(text)
+                as_it_is(value)
             }
+            _ => as_it_is(value),
         };
         self.lines
             .push(line(format!("{} ({kind})", shortened(path)), text));
+    }
+}
+
+/// A value as it is, on one line. What has fields or items of its own is not repeated here.
+pub(crate) fn as_it_is(value: &Value<'_>) -> String {
+    match value {
+        Value::Bool(true) => "yes".to_owned(),
+        Value::Bool(false) => "no".to_owned(),
+        Value::Address(address) => eip55(address),
+        Value::Integer {
+            negative,
+            magnitude,
+        } => format!("{}{magnitude}", if *negative { "−" } else { "" }),
+        Value::Bytes(bytes) => format!("0x{}", hex::encode(bytes)),
+        Value::String(text) => quoted(text),
+        Value::Array(_) | Value::Struct(_) => "several fields, all of them below".to_owned(),
+        Value::Absent => "nothing".to_owned(),
     }
 }
 

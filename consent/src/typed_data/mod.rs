@@ -17,6 +17,7 @@ use sha3::{Digest as _, Keccak256};
 pub(super) use self::{
     domain::Domain,
     error::TypedDataError,
+    explain::as_it_is,
     types::Type,
     value::{Struct, Value},
 };

@@ -4,7 +4,7 @@ use openkey_protocol::message;
 use serde::Deserialize;
 
 use super::Fetched;
-use crate::answer::AnswerError;
+use crate::{answer::AnswerError, command::output::on_one_line};
 
 /// Longest text taken over from a host's error, in characters.
 const MAX_TEXT: usize = 200;
@@ -98,8 +98,8 @@ impl ClientError {
         let HostError { code, message } = serde_json::from_slice(&fetched.body).unwrap_or_default();
         Self::Host {
             status: fetched.status,
-            code: printable(&code),
-            message: printable(&message),
+            code: bounded(&code),
+            message: bounded(&message),
             retry_after: fetched.retry_after(),
         }
     }
@@ -178,10 +178,7 @@ fn tls(error: &rustls::Error) -> &'static str {
     }
 }
 
-/// A stranger's text for a terminal: bounded, without control characters.
-fn printable(text: &str) -> String {
-    text.chars()
-        .filter(|c| !c.is_control())
-        .take(MAX_TEXT)
-        .collect()
+/// As much of a stranger's text as is taken over, for a terminal.
+fn bounded(text: &str) -> String {
+    text.chars().take(MAX_TEXT).map(on_one_line).collect()
 }

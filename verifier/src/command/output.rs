@@ -228,18 +228,21 @@ pub fn rfc3339(time: UnixMillis) -> String {
 /// that reorders it.
 #[must_use]
 pub fn printable(text: &str) -> String {
-    let harmless = |c| if is_plain(c) { c } else { '\u{fffd}' };
-    text.chars().map(harmless).collect()
+    text.chars().map(on_one_line).collect()
 }
 
-/// Whether a character stays on its line and in its place.
-fn is_plain(c: char) -> bool {
+/// A character that stays on its line and in its place; U+FFFD instead of one that does not.
+pub(crate) fn on_one_line(c: char) -> char {
     let breaks = matches!(c, '\u{2028}' | '\u{2029}');
     let reorders = matches!(
         c,
         '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
     );
-    !(c.is_control() || breaks || reorders)
+    if c.is_control() || breaks || reorders {
+        '\u{fffd}'
+    } else {
+        c
+    }
 }
 
 #[cfg(test)]

@@ -103,7 +103,7 @@ pub struct Lock(#[allow(dead_code, reason = "held, not read")] File);
 ///
 /// # Errors
 ///
-/// `cannot_write`; `epochs_locked` if another run holds it for too long.
+/// `cannot_write`; `file_locked` if another run holds it for too long.
 pub fn lock(path: &Path) -> Result<Lock, Failure> {
     /// A run holds the lock for as long as one small file takes to write.
     const PATIENCE: Duration = Duration::from_secs(10);
@@ -122,7 +122,7 @@ pub fn lock(path: &Path) -> Result<Lock, Failure> {
             Err(TryLockError::WouldBlock) if began.elapsed() < PATIENCE => thread::sleep(PAUSE),
             Err(TryLockError::WouldBlock) => {
                 return Err(Failure::new(
-                    "epochs_locked",
+                    "file_locked",
                     format!(
                         "{}: another program has held this lock for {} s: end it, and run this \
                          command again",

@@ -47,7 +47,7 @@ impl State {
     ///
     /// # Errors
     ///
-    /// `cannot_open`, `cannot_write`, `epochs_file`, `epochs_full`, `epochs_locked`.
+    /// `cannot_open`, `cannot_write`, `epochs_file`, `epochs_full`, `file_locked`.
     pub fn note<'b>(
         &mut self,
         bindings: impl IntoIterator<Item = &'b EvidenceBinding>,
