@@ -8,6 +8,7 @@ mod logfile;
 mod prepare;
 mod probe;
 mod provide;
+mod published;
 mod ready;
 pub mod running;
 mod say;

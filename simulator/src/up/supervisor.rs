@@ -10,12 +10,15 @@ use openkey_cli::Backup;
 
 use super::fleet::Fleet;
 use super::keeper::Told;
-use super::prepare::{self, Plan};
 use super::provide::Providing;
 use super::running::Running;
 use super::say::{print, say};
 use super::signals::Signals;
 use super::{Ready, ReadyEnclave, ReadyHost, UpOptions, probe};
+use super::{
+    prepare::{self, Plan},
+    published,
+};
 use crate::dir::{Dir, Kept, RootKind};
 use crate::nsm::measure::Measurement;
 use crate::operators::Staff;
@@ -228,7 +231,7 @@ fn ready(dir: &Dir, plan: &Plan, programs: &[Measurement]) -> anyhow::Result<Rea
             id: enclave_id(number),
             member: MEMBER.to_owned(),
             api: enclave_api(kept, number),
-            measurements: prepare::measured(kept, program)?,
+            measurements: published::measured(kept, program)?,
             root_source: None,
         });
     }

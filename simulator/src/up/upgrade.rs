@@ -11,7 +11,7 @@ use openkey_protocol::message::{
 };
 use openkey_verifier::release::{self, ReleaseKeys};
 
-use super::prepare;
+use super::published;
 use super::supervisor::{Supervisor, enclave_api};
 use crate::dir::{Dir, Kept, KeptImage};
 use crate::kept::MANIFEST;
@@ -95,8 +95,8 @@ impl Supervisor {
             return Ok(None);
         }
 
-        prepare::policy(&self.dir, &self.plan.kept, &[old.clone(), new.clone()])?;
-        prepare::publish(&self.dir, &self.plan.kept, &[&machines.image, successor])?;
+        published::policy(&self.dir, &self.plan.kept, &[old.clone(), new.clone()])?;
+        published::publish(&self.dir, &self.plan.kept, &[&machines.image, successor])?;
         // The successors are to get the key by hand-over alone.
         self.play_operators = false;
         let alone = self.plan.replicas == 1;
@@ -137,9 +137,9 @@ impl Supervisor {
             successor: true,
         });
         self.dir.keep(&self.plan.kept)?;
-        prepare::release(&self.dir, &self.plan.kept, successor)?;
-        prepare::publish(&self.dir, &self.plan.kept, &[successor])?;
-        prepare::policy(&self.dir, &self.plan.kept, &[new])?;
+        published::release(&self.dir, &self.plan.kept, successor)?;
+        published::publish(&self.dir, &self.plan.kept, &[successor])?;
+        published::policy(&self.dir, &self.plan.kept, &[new])?;
         self.describe(&programs)?;
         self.wait_until_ready().await
     }
