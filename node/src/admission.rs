@@ -8,6 +8,7 @@ use openkey_capability::attenuation::Caveats;
 use openkey_capability::chain::{Capability, ChainError, Invocation};
 use openkey_capability::cid::Cid;
 use openkey_capability::did::Did;
+use openkey_capability::resource::Resource;
 use openkey_capability::token::Token;
 use openkey_capability::ucan::Ucan;
 
@@ -76,6 +77,8 @@ pub struct Allowed {
     pub capability: Capability,
     /// Under which caveats: whoever does it keeps to them.
     pub caveats: Caveats,
+    /// What was granted, of which this is all or a part; nothing for an owner, who holds all.
+    pub held: Vec<Resource>,
 }
 
 /// An invocation that its chain carries, to be used up by what is done with it.
@@ -117,6 +120,7 @@ pub async fn authorise(
     let allowed = granted.into_iter().map(|granted| Allowed {
         capability: granted.capability.clone(),
         caveats: granted.caveats.clone(),
+        held: granted.held.into_iter().cloned().collect(),
     });
     Ok(Authorised {
         cid: invocation.cid(),

@@ -10,7 +10,7 @@ use crate::error::Error;
 use crate::kv::{self, ETag, Reading, Wanted};
 use crate::node::Node;
 use crate::signed::guard;
-use crate::store::{Page, StoreError};
+use crate::store::{Keys, Page, StoreError};
 
 const CACHE: HeaderValue = HeaderValue::from_static("public, max-age=60");
 /// What of the stored headers is given to anybody.
@@ -83,7 +83,11 @@ pub async fn list(node: &Node, space: &str, prefix: &str) -> Result<Response, Er
         after: None,
         limit: MAX_KEYS + 1,
     };
-    let keys = match node.store.keys(&space, prefix, page).await {
+    let keys = match node
+        .store
+        .keys(&space, &Keys::With(prefix.to_owned()), page)
+        .await
+    {
         Err(StoreError::NoSpace) => return Err(Error::NotFound("Space not found".to_owned())),
         other => other?,
     };

@@ -14,7 +14,7 @@ use axum::body::{Body, to_bytes};
 use bytes::Bytes;
 use openkey_node::invoke::invoke;
 use openkey_node::node::Node;
-use openkey_node::store::{Admission, Page};
+use openkey_node::store::{Admission, Keys, Page};
 use openkey_node::upkeep::{Checked, UpkeepError, backup, check, restore};
 use rusqlite::Connection;
 use serde_json::{Value, json};
@@ -204,7 +204,11 @@ async fn a_backup_of_a_node_that_writes_is_restored() {
         after: None,
         limit: 10_000,
     };
-    let keys = restored.store.keys(&space(), "", page).await.unwrap();
+    let keys = restored
+        .store
+        .keys(&space(), &Keys::With(String::new()), page)
+        .await
+        .unwrap();
     assert!(keys.len() >= before as usize);
     for key in &keys {
         let resource = format!("kv/{key}");

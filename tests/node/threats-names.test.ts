@@ -47,6 +47,37 @@ scenario('b1_a_grant_on_one_spelling_is_no_grant_on_another', async () => {
   expect(await by.list('docs/a'), 200);
 });
 
+scenario('b1_a_list_shows_only_keys_that_the_grant_covers', async () => {
+  const names = ['lists/a', 'lists/a/1', 'lists/a/2', 'lists/a!', 'lists/ab/secret', 'lists/a%20b'];
+  for (const name of names) expect(await kv.put(name, 'x'), 200);
+  const covered = ['lists/a', 'lists/a/1', 'lists/a/2'];
+  const listed = async (by: Kv, prefix: string): Promise<unknown> => expect(await by.list(prefix), 200).json();
+  const by = new Kv(await holder({ [kv.resource('lists/a')]: ['tinycloud.kv/get', 'tinycloud.kv/list'] }), kv.space);
+  assert.deepEqual(await listed(by, 'lists/a'), covered);
+  assert.deepEqual(await listed(by, 'lists/a/'), covered.slice(1));
+  assert.deepEqual(await listed(by, 'lists/a/2'), ['lists/a/2']);
+  // page by page as well
+  const paged: string[] = [];
+  for (let cursor: string | undefined = ''; cursor !== undefined; ) {
+    const answer = expect(await by.list('lists/a', { 'x-tinycloud-limit': '1', ...(cursor === '' ? {} : { 'x-tinycloud-cursor': cursor }) }), 200);
+    paged.push(...answer.json<string[]>());
+    cursor = answer.header('x-tinycloud-next-cursor');
+  }
+  assert.deepEqual(paged, covered);
+  // who was granted more sees more: of several grants, any
+  const two = new Kv(await holder({ [kv.resource('lists/')]: ['tinycloud.kv/list'], [kv.resource('lists/a')]: ['tinycloud.kv/list'] }), kv.space);
+  assert.deepEqual(await listed(two, 'lists/a'), [...names].sort());
+  assert.deepEqual(await listed(kv, 'lists/a'), [...names].sort());
+  // selectors are bounds as well
+  for (const [kind, value, wanted] of [['exact', 'lists/a', ['lists/a']], ['prefix', 'lists/a', covered], ['prefix', 'lists', [...names].sort()]] as const) {
+    const selector = { type: 'xyz.tinycloud.resource/selector', kind, value };
+    const key = Key.generate();
+    const token = alice.delegation(key.did, { [kv.resource('lists/')]: { 'tinycloud.kv/list': [selector] } }, { exp: Math.floor(now()) + 60 });
+    expect(await delegate(fleet, token), 200);
+    assert.deepEqual(await listed(new Kv(new Invoker(fleet, key, [token.cid]), kv.space), 'lists/a'), wanted, `${kind} ${value}`);
+  }
+});
+
 scenario('b2_only_the_address_ignores_case', async () => {
   const lower = new Kv(alice, kv.space.replace(alice.wallet.address, alice.wallet.address.toLowerCase()));
   expect(await lower.get('a/b'), 200, 'value');

@@ -47,7 +47,7 @@ impl Ancestors {
         self.wanted.iter().copied().collect()
     }
 
-    /// Brings one: what the store holds under that name.
+    /// Brings one: what the store holds under that name. What has another name is not it.
     ///
     /// # Errors
     ///
@@ -56,6 +56,7 @@ impl Ancestors {
         if !self.wanted.remove(&cid) {
             return Ok(());
         }
+        let found = found.filter(|node| node.delegation.cid() == cid);
         let proofs = found.as_ref().map(|node| Arc::clone(&node.delegation));
         self.known.insert(cid, found);
         match proofs {
@@ -80,6 +81,20 @@ impl Ancestors {
     pub(super) fn get(&self, cid: &Cid) -> Result<&Node, ChainError> {
         let known = self.known.get(cid).and_then(Option::as_ref);
         known.ok_or(ChainError::Missing)
+    }
+
+    /// One and everything above it, nearest first, each carried by what it cites up to its roots.
+    ///
+    /// # Errors
+    ///
+    /// [`ChainError::Missing`], [`ChainError::Link`].
+    pub(super) fn chain(&self, cid: &Cid) -> Result<Vec<(Cid, &Node)>, ChainError> {
+        let own = (*cid, self.get(cid)?);
+        let chain: Vec<_> = std::iter::once(own).chain(self.above(cid)?).collect();
+        for (_, node) in &chain {
+            node.delegation.check_carried(self)?;
+        }
+        Ok(chain)
     }
 
     /// Everything above one, nearest first, without itself.

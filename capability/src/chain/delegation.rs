@@ -1,5 +1,7 @@
 //! Delegations: what somebody lets somebody else do.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use serde_json::Value;
 
 use super::link::{self, Coverage};
@@ -25,6 +27,7 @@ pub struct Delegation {
     capabilities: Vec<Capability>,
     proofs: Vec<Cid>,
     terminal: bool,
+    carried: Carried,
 }
 
 impl Delegation {
@@ -48,6 +51,7 @@ impl Delegation {
             capabilities: Capability::all(ucan.attenuation())?,
             proofs: ucan.proofs().to_vec(),
             terminal: ucan.facts().iter().any(is_terminal),
+            carried: Carried::default(),
         })
     }
 
@@ -76,6 +80,7 @@ impl Delegation {
             capabilities,
             proofs,
             terminal: false,
+            carried: Carried::default(),
         })
     }
 
@@ -148,6 +153,46 @@ impl Delegation {
         if !self.window.contains(now_ms) {
             return Err(ChainError::DelegationTime);
         }
+        for cid in self.rests_on() {
+            let node = ancestors.get(cid)?;
+            if node.delegation.delegatee != self.delegator {
+                return Err(ChainError::Delegator(self.delegator.clone()));
+            }
+            if node.revoked {
+                return Err(ChainError::ParentRevoked(*cid));
+            }
+            for (ancestor, above) in ancestors.above(cid)? {
+                if above.revoked {
+                    return Err(ChainError::ParentsAncestorRevoked {
+                        ancestor,
+                        parent: *cid,
+                    });
+                }
+            }
+        }
+        self.check_parents(ancestors, Some(now_ms))
+    }
+
+    /// Whether everything in it is either the delegator's own or covered by a delegation that it cites,
+    /// whatever the time is and whatever was revoked: what the tokens themselves say. A store that
+    /// holds it says nothing of that.
+    ///
+    /// The answer never changes: its bytes name what it rests on by their hashes. So a good one is
+    /// remembered.
+    pub(super) fn check_carried(&self, ancestors: &Ancestors) -> Result<(), ChainError> {
+        if self.carried.is_known() {
+            return Ok(());
+        }
+        self.check_parents(ancestors, None)
+            .map_err(|reason| ChainError::Link {
+                cid: self.cid,
+                reason: Box::new(reason),
+            })?;
+        self.carried.remember();
+        Ok(())
+    }
+
+    fn check_parents(&self, ancestors: &Ancestors, now_ms: Option<i64>) -> Result<(), ChainError> {
         let dependent = || {
             let all = self.capabilities.iter();
             all.filter(|capability| !capability.is_owned_by(&self.delegator))
@@ -180,31 +225,19 @@ impl Delegation {
         Ok(())
     }
 
-    /// The cited delegations that this one may rest on. Each must be good; those that it outlives are
-    /// left away, and are an error only if nothing is left.
+    /// The cited delegations that this one may rest on. Each must be its delegator's; those that it
+    /// outlives are left away, and are an error only if nothing is left.
     fn parents<'a>(
         &self,
         ancestors: &'a Ancestors,
-        now_ms: i64,
+        now_ms: Option<i64>,
     ) -> Result<Vec<&'a Self>, ChainError> {
         let mut parents = Vec::new();
         let mut outlived = None;
         for cid in self.rests_on() {
-            let node = ancestors.get(cid)?;
-            let parent = &*node.delegation;
+            let parent = &*ancestors.get(cid)?.delegation;
             if parent.delegatee != self.delegator {
                 return Err(ChainError::Delegator(self.delegator.clone()));
-            }
-            if node.revoked {
-                return Err(ChainError::ParentRevoked(*cid));
-            }
-            for (ancestor, above) in ancestors.above(cid)? {
-                if above.revoked {
-                    return Err(ChainError::ParentsAncestorRevoked {
-                        ancestor,
-                        parent: *cid,
-                    });
-                }
             }
             if parent.terminal {
                 return Err(ChainError::Terminal);
@@ -220,9 +253,9 @@ impl Delegation {
         }
     }
 
-    /// Whether its time lies in its parent's. One that does not say when it begins does so now: session
-    /// keys never say it, and whoever uses it is held to the parent's own time.
-    fn within(&self, parent: &Self, now_ms: i64) -> Result<(), ChainError> {
+    /// Whether its time lies in its parent's. One that does not say when it begins does so when it is
+    /// accepted: session keys never say it, and whoever uses it is held to the parent's own time.
+    fn within(&self, parent: &Self, now_ms: Option<i64>) -> Result<(), ChainError> {
         if let Some(end) = parent.window.expires_ms
             && self.window.expires_ms.is_none_or(|own| own > end)
         {
@@ -231,12 +264,38 @@ impl Delegation {
         let is_early = match (self.window.not_before_ms, parent.window.not_before_ms) {
             (_, None) => false,
             (Some(own), Some(begin)) => own < begin,
-            (None, Some(_)) => !parent.window.contains(now_ms),
+            (None, Some(_)) => now_ms.is_some_and(|now_ms| !parent.window.contains(now_ms)),
         };
         if is_early {
             return Err(ChainError::NotBefore);
         }
         Ok(())
+    }
+}
+
+/// Whether a delegation was found to be carried by what it rests on. It is no part of what it says.
+#[derive(Debug, Default)]
+struct Carried(AtomicBool);
+
+impl Carried {
+    fn is_known(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    fn remember(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+impl Clone for Carried {
+    fn clone(&self) -> Self {
+        Self(AtomicBool::new(self.is_known()))
+    }
+}
+
+impl PartialEq for Carried {
+    fn eq(&self, _: &Self) -> bool {
+        true
     }
 }
 

@@ -37,6 +37,14 @@ pub enum ChainError {
     /// A delegation is cited twice.
     #[error("A parent delegation is cited twice")]
     Twice,
+    /// A link of the chain is not carried by what it cites.
+    #[error("Delegation {cid} is not carried by what it rests on: {reason}")]
+    Link {
+        /// The link.
+        cid: Cid,
+        /// The first rule that it breaks.
+        reason: Box<ChainError>,
+    },
     /// A cited delegation is for somebody else.
     #[error("Unauthorized Delegator: {0}")]
     Delegator(Did),

@@ -5,6 +5,7 @@ use super::{Ancestors, Capability, ChainError, Delegation, Window};
 use crate::attenuation::Caveats;
 use crate::cid::Cid;
 use crate::did::Did;
+use crate::resource::Resource;
 use crate::ucan::Ucan;
 
 /// An invocation: a UCAN by whoever acts.
@@ -26,6 +27,9 @@ pub struct Granted<'a> {
     /// The caveats under which it was granted: **to be enforced by whoever carries it out**. None for
     /// an owner, or where nobody in the chain set any.
     pub caveats: &'a Caveats,
+    /// The resources that were granted, under these caveats or none, and that the asked one is or lies
+    /// below. None for an owner, who holds all.
+    pub held: Vec<&'a Resource>,
 }
 
 impl Invocation {
@@ -94,7 +98,8 @@ impl Invocation {
     }
 
     /// Whether it may be carried out now: in its time, everything in it either the invoker's own or
-    /// covered by a delegation that it cites, which holds up to its root.
+    /// covered by a delegation that it cites, which holds up to its root: every link is compared with
+    /// what it cites itself, and every root with the owner.
     ///
     /// `ancestors` must be those of what it rests on, complete. An invocation that repeats no caveats
     /// inherits those it was granted with.
@@ -177,7 +182,7 @@ impl Invocation {
                 });
             }
             let mut chain = Vec::with_capacity(1 + above.len());
-            for (cid, node) in [(*cid, node)].into_iter().chain(above) {
+            for (cid, node) in ancestors.chain(cid)? {
                 if !node.delegation.window().contains(now_ms) {
                     return Err(ChainError::AncestorTime(cid));
                 }
@@ -198,10 +203,12 @@ impl Invocation {
             return Ok(Granted {
                 capability,
                 caveats,
+                held: Vec::new(),
             });
         }
         let mut wider = false;
         let mut found: Option<&Capability> = None;
+        let mut covering: Vec<&Capability> = Vec::new();
         for held in held {
             match held.covers(capability) {
                 Coverage::No => continue,
@@ -212,6 +219,7 @@ impl Invocation {
                 }
                 Coverage::Wider | Coverage::Yes => {}
             }
+            covering.push(held);
             // The freer one, if there are several.
             if found.is_none_or(|found| !found.caveats.is_none() && held.caveats.is_none()) {
                 found = Some(held);
@@ -226,6 +234,11 @@ impl Invocation {
                 } else {
                     &capability.caveats
                 },
+                held: covering
+                    .into_iter()
+                    .filter(|it| it.caveats == held.caveats || !capability.caveats.is_none())
+                    .map(|it| &it.resource)
+                    .collect(),
             }),
             None if wider => Err(ChainError::InvocationCaveats {
                 resource: Box::new(resource.clone()),

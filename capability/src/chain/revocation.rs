@@ -141,7 +141,7 @@ impl Revocation {
         if delegation.delegatee() != &self.revoker {
             return Err(ChainError::Revoker);
         }
-        for (cid, link) in [(*proof, node)].into_iter().chain(ancestors.above(proof)?) {
+        for (cid, link) in ancestors.chain(proof)? {
             if link.revoked {
                 return Err(ChainError::InvokedRevoked(cid));
             }

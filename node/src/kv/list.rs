@@ -9,11 +9,13 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
 use futures_util::stream::{self, StreamExt as _};
 use openkey_capability::attenuation::MAX_RESOURCE;
+use openkey_capability::caveat::ResourceSelector;
+use openkey_capability::resource::Resource;
 
-use super::Call;
-use crate::admission::admit;
+use super::{Call, caveats};
+use crate::admission::{Allowed, admit};
 use crate::error::Error;
-use crate::store::Page;
+use crate::store::{Keys, Page};
 
 const LIMIT: &str = "x-tinycloud-limit";
 const CURSOR: &str = "x-tinycloud-cursor";
@@ -34,16 +36,50 @@ pub(super) async fn list(call: &Call<'_>, prefix: &str) -> Result<Response, Erro
         None => None,
         Some(cursor) => Some(read_cursor(call, prefix, limit, cursor)?),
     };
+    let allowed = call.authorised.allowed.as_slice();
+    let keys = allowed.first().map_or_else(
+        || Keys::Only(prefix.to_owned()),
+        |allowed| reach(allowed, prefix),
+    );
     admit(&call.node.store, call.authorised).await?;
     match limit {
-        Some(limit) => page(call, prefix, limit, after).await,
-        None => whole(call, prefix, after).await,
+        Some(limit) => page(call, prefix, &keys, limit, after).await,
+        None => whole(call, keys, after).await,
+    }
+}
+
+/// Which keys are listed. Keys that begin with a prefix may lie beside what was granted (`ab` beside
+/// `a`): only those are shown that the grant and its selectors cover, as for every other ability.
+fn reach(allowed: &Allowed, prefix: &str) -> Keys {
+    let key = || prefix.to_owned();
+    // below a path all that begins with the prefix lies below the path, too
+    let ends_here = |path: &str| path == prefix && !path.ends_with('/');
+    let is_wide = |held: &Resource| match held {
+        Resource::Space(held) => !held.path().is_some_and(ends_here),
+        _ => false,
+    };
+    let mut selectors = caveats::selectors(&allowed.caveats, prefix).peekable();
+    let is_selected = selectors.peek().is_none();
+    let (mut wide, mut below) = (is_selected, is_selected);
+    for selector in selectors {
+        if let ResourceSelector::Prefix(path) = selector {
+            wide |= !ends_here(&path);
+            below = true;
+        }
+    }
+    if !below {
+        Keys::Only(key())
+    } else if wide && (allowed.held.is_empty() || allowed.held.iter().any(is_wide)) {
+        Keys::With(key())
+    } else {
+        Keys::AtOrBelow(key())
     }
 }
 
 async fn page(
     call: &Call<'_>,
     prefix: &str,
+    which: &Keys,
     limit: u32,
     after: Option<String>,
 ) -> Result<Response, Error> {
@@ -51,7 +87,7 @@ async fn page(
         after,
         limit: limit + 1,
     };
-    let mut keys = call.node.store.keys(call.space, prefix, page).await?;
+    let mut keys = call.node.store.keys(call.space, which, page).await?;
     let wanted = usize::try_from(limit).unwrap_or(usize::MAX);
     let truncated = keys.len() > wanted;
     keys.truncate(wanted);
@@ -66,21 +102,17 @@ async fn page(
 }
 
 /// All keys, however many: written while they are read, so that no list fills the memory.
-async fn whole(call: &Call<'_>, prefix: &str, after: Option<String>) -> Result<Response, Error> {
+async fn whole(call: &Call<'_>, which: Keys, after: Option<String>) -> Result<Response, Error> {
     let first = Page { after, limit: PAGE };
-    let keys = call.node.store.keys(call.space, prefix, first).await?;
+    let keys = call.node.store.keys(call.space, &which, first).await?;
     if keys.len() < PAGE as usize {
         let text = serde_json::to_vec(&keys).map_err(std::io::Error::other)?;
         return Ok(json(Body::from(text), false));
     }
     let state = Some((keys, true));
-    let (store, space, prefix) = (
-        call.node.store.clone(),
-        call.space.clone(),
-        prefix.to_owned(),
-    );
+    let (store, space) = (call.node.store.clone(), call.space.clone());
     let pieces = stream::try_unfold(state, move |state| {
-        let (store, space, prefix) = (store.clone(), space.clone(), prefix.clone());
+        let (store, space, which) = (store.clone(), space.clone(), which.clone());
         async move {
             let Some((keys, is_first)) = state else {
                 return Ok::<_, std::io::Error>(None);
@@ -95,7 +127,7 @@ async fn whole(call: &Call<'_>, prefix: &str, after: Option<String>) -> Result<R
                 limit: PAGE,
             };
             let more = store
-                .keys(&space, &prefix, next)
+                .keys(&space, &which, next)
                 .await
                 .map_err(std::io::Error::other)?;
             if more.is_empty() {

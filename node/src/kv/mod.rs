@@ -97,6 +97,7 @@ fn targets(allowed: &[Allowed]) -> Result<(&SpaceId, Vec<Target>), Error> {
     for Allowed {
         capability,
         caveats,
+        ..
     } in allowed
     {
         let Resource::Space(resource) = &capability.resource else {
@@ -145,12 +146,24 @@ pub(crate) mod caveats {
 
     use crate::error::Error;
 
+    /// The selectors among them that select this path.
+    pub(crate) fn selectors(
+        caveats: &Caveats,
+        path: &str,
+    ) -> impl Iterator<Item = ResourceSelector> {
+        let read = |caveat| match Restriction::read(caveat) {
+            Ok(Restriction::Selector(selector)) => Some(selector),
+            _ => None,
+        };
+        let all = caveats.as_slice().iter().filter_map(read);
+        all.filter(move |selector| selector.selects(path))
+    }
+
     /// Resource selectors are kept to: one of those that there are must select the path. Any other caveat
     /// on something that is no database lets nothing through: what it means nobody has said.
     pub(crate) fn check(caveats: &Caveats, path: Option<&str>) -> Result<(), Error> {
-        let selects = |selector: &ResourceSelector| path.is_some_and(|path| selector.selects(path));
-        let lets = |caveat| matches!(Restriction::read(caveat), Ok(Restriction::Selector(it)) if selects(&it));
-        if caveats.is_none() || caveats.as_slice().iter().any(lets) {
+        let selected = |path| selectors(caveats, path).next().is_some();
+        if caveats.is_none() || path.is_some_and(selected) {
             Ok(())
         } else {
             Err(Error::Forbidden(

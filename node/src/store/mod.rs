@@ -14,8 +14,8 @@ use openkey_capability::{cid::Cid, did::Did, resource::SpaceId};
 pub use self::error::StoreError;
 pub use self::types::{
     Accepted, Admission, Change, Condition, Content, DelegationRow, DelegationsOf, Direction,
-    Entered, NewDelegation, NewRevocation, Outcome, Page, Revoked, Space, Statement, StoredValue,
-    Ticket, Usage, ValueWrite,
+    Entered, Keys, NewDelegation, NewRevocation, Outcome, Page, Revoked, Space, Statement,
+    StoredValue, Ticket, Usage, ValueWrite,
 };
 
 /// What a node remembers.
@@ -100,11 +100,11 @@ pub trait Store: Send + Sync + 'static {
         keys: &[String],
     ) -> Result<Vec<Option<StoredValue>>, StoreError>;
 
-    /// Keys that begin with `prefix`, bytewise ascending.
+    /// Keys, bytewise ascending.
     async fn keys(
         &self,
         space: &SpaceId,
-        prefix: &str,
+        which: &Keys,
         page: Page<String>,
     ) -> Result<Vec<String>, StoreError>;
 

@@ -33,6 +33,17 @@ pub struct Page<T> {
     pub limit: u32,
 }
 
+/// Which keys of a space are listed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Keys {
+    /// Those that begin with this.
+    With(String),
+    /// This one, and those below it: that go on with a `/`.
+    AtOrBelow(String),
+    /// This one.
+    Only(String),
+}
+
 /// A delegation that was checked.
 #[derive(Clone, Debug)]
 pub struct NewDelegation {

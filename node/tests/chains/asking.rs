@@ -9,7 +9,7 @@ use openkey_capability::cid::Cid;
 use openkey_node::delegation::{delegate, revoke, status};
 use openkey_node::invoke::invoke;
 use openkey_node::node::Node;
-use openkey_node::store::Page;
+use openkey_node::store::{Keys, Page};
 use serde_json::{Value, json};
 
 use super::delegating::delegated;
@@ -213,7 +213,11 @@ async fn a_batch_writes_what_was_signed_and_all_of_it() {
         after: None,
         limit: 9,
     };
-    let keys = node.store.keys(&space(), "", all).await.unwrap();
+    let keys = node
+        .store
+        .keys(&space(), &Keys::With(String::new()), all)
+        .await
+        .unwrap();
     assert_eq!(keys, ["docs/a"]);
     let answer = written(&["a", "b"], &["b", "a"]).await.unwrap();
     let answer: Value = serde_json::from_str(&text(answer).await).unwrap();

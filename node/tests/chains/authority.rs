@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use axum::body::Body;
+use axum::http::StatusCode;
 use openkey_capability::chain::{ChainError, Invocation, MAX_NODES};
 use openkey_capability::cid::Cid;
 use openkey_capability::ucan::Ucan;
@@ -160,6 +161,64 @@ async fn e3_what_is_refused_is_not_remembered() {
     held.forget_all();
     held.keep(&good);
     assert!(authority.link(good.cid()).await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn g5_a_row_that_was_written_to_the_database_grants_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let node = node(dir.path(), &Fixed::at(NOW));
+    hosted(&node).await;
+    let get = |from: u8, proof: Cid| {
+        let proofs = [proof];
+        let get = Says {
+            from,
+            to: did(from),
+            proofs: &proofs,
+            resource: "kv/a",
+            abilities: &["tinycloud.kv/get"],
+            until: NOW + 60,
+            ..Says::default()
+        };
+        get.ucan()
+    };
+    let asked = async |ucan: Ucan| invoke(&node, &headers(ucan.token()), Body::empty()).await;
+    let good = Says::default().ucan();
+    delegate(&node, &headers(good.token())).await.unwrap();
+    // the cache is warm
+    let found = asked(get(2, good.cid())).await;
+    assert!(
+        matches!(
+            found,
+            Err(Error::NotFound(_) | Error::Store(StoreError::NoKey(_)))
+        ),
+        "{found:?}"
+    );
+    // somebody grants the space of another to themselves: signed, so only who has the file can keep it
+    let forged = Says {
+        from: 3,
+        to: did(3),
+        ..Says::default()
+    };
+    let forged = forged.ucan();
+    delegate(&node, &headers(forged.token())).await.unwrap_err();
+    let insert = "INSERT INTO delegation (cid, statement, token) VALUES (?1, ?2, ?3)";
+    let cid = forged.cid();
+    let row = (
+        cid.digest(),
+        statement(&forged),
+        forged.token().as_bytes(),
+    );
+    database(dir.path()).execute(insert, row).unwrap();
+    for _ in 0..2 {
+        let refused = asked(get(3, forged.cid())).await.unwrap_err();
+        let Error::Chain(ChainError::Link { cid, .. }) = &refused else {
+            panic!("{refused}");
+        };
+        assert_eq!(
+            (*cid, refused.status()),
+            (forged.cid(), StatusCode::UNAUTHORIZED)
+        );
+    }
 }
 
 #[tokio::test]

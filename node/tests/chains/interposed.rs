@@ -8,7 +8,7 @@ use openkey_capability::{cid::Cid, did::Did, resource::SpaceId};
 use openkey_node::authority::Authority;
 use openkey_node::node::Node;
 use openkey_node::store::{
-    Accepted, Admission, DelegationRow, DelegationsOf, Entered, NewDelegation, NewRevocation,
+    Accepted, Admission, DelegationRow, DelegationsOf, Entered, Keys, NewDelegation, NewRevocation,
     Outcome, Page, Revoked, Space, Statement, Store, StoreError, StoredValue, Ticket, Usage,
     ValueWrite,
 };
@@ -165,10 +165,10 @@ impl Store for Interposed {
     async fn keys(
         &self,
         space: &SpaceId,
-        prefix: &str,
+        which: &Keys,
         page: Page<String>,
     ) -> Result<Vec<String>, StoreError> {
-        self.behind.keys(space, prefix, page).await
+        self.behind.keys(space, which, page).await
     }
 
     async fn write(&self, write: ValueWrite) -> Result<Vec<Outcome>, StoreError> {

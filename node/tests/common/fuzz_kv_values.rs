@@ -125,6 +125,7 @@ impl Asked {
                 caveats: Caveats::none(),
             },
             caveats: Caveats::none(),
+            held: Vec::new(),
         });
         let authorised = Authorised {
             cid: Cid::of(b""),

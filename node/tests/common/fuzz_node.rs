@@ -9,7 +9,9 @@ use openkey_capability::resource::SpaceId;
 use openkey_node::clock::Clock;
 use openkey_node::config::Config;
 use openkey_node::node::Node;
-use openkey_node::store::{Admission, Change, Condition, Content, Page, StoredValue, ValueWrite};
+use openkey_node::store::{
+    Admission, Change, Condition, Content, Keys, Page, StoredValue, ValueWrite,
+};
 use tempfile::TempDir;
 use tokio::runtime::{Builder, Runtime};
 
@@ -75,7 +77,10 @@ impl Fixture {
             limit: 1000,
         };
         self.runtime.block_on(async {
-            let keys = store.keys(&self.space, "", page).await.unwrap();
+            let keys = store
+                .keys(&self.space, &Keys::With(String::new()), page)
+                .await
+                .unwrap();
             let values = store.values(&self.space, &keys).await.unwrap();
             let hashes = values.into_iter().map(|value| value.unwrap().hash);
             keys.into_iter().zip(hashes).collect()

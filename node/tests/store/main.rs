@@ -47,6 +47,7 @@ holds! {
     hosting::spaces_are_listed_for_their_owner_alone,
     keys::keys_are_listed_by_prefix_in_their_bytes_order,
     keys::pages_have_no_gap_and_no_repetition,
+    keys::keys_at_or_below_one_are_no_others,
     keys::a_page_begins_behind_any_key,
     lists::delegations_are_listed_newest_first_and_page_by_page,
     lists::a_delegation_to_oneself_is_listed_once,

@@ -1,7 +1,7 @@
 //! Many at once, through two stores that share what they keep.
 
 use futures_util::future::join_all;
-use openkey_node::store::{Change, Condition, Content, Store, StoreError};
+use openkey_node::store::{Change, Condition, Content, Keys, Store, StoreError};
 
 use super::common::{
     LATER, NOW, fresh, get, hosted, in_blob, put, resting, revocation, space, statement, value,
@@ -43,7 +43,10 @@ pub(crate) async fn h3_of_many_at_once_one_uses_an_invocation(stores: &[&dyn Sto
         assert_eq!(won(&results, &StoreError::Duplicate), 1);
         let prefix = format!("{round}/");
         let page = super::common::first(100);
-        let written = stores[1].keys(&id, &prefix, page).await.unwrap();
+        let written = stores[1]
+            .keys(&id, &Keys::With(prefix), page)
+            .await
+            .unwrap();
         let expected = results.iter().position(Result::is_ok).unwrap();
         if expected % 3 == 0 {
             assert!(written.is_empty());

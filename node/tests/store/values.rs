@@ -1,6 +1,6 @@
 //! Values, and the conditions under which they change.
 
-use openkey_node::store::{Change, Condition, Content, Store, StoreError};
+use openkey_node::store::{Change, Condition, Content, Keys, Store, StoreError};
 
 use super::common::{
     Changes, delete, fresh, get, hosted, in_blob, put, space, value, write, writing,
@@ -152,7 +152,9 @@ pub(crate) async fn what_is_not_hosted_holds_nothing(store: &dyn Store) {
     assert_eq!(store.value(&id, "a").await.unwrap_err(), no);
     let keys = ["a".to_owned()];
     assert_eq!(store.values(&id, &keys).await.unwrap_err(), no);
-    let listed = store.keys(&id, "", super::common::first(10)).await;
+    let listed = store
+        .keys(&id, &Keys::With(String::new()), super::common::first(10))
+        .await;
     assert_eq!(listed.unwrap_err(), no);
     let attempt = writing(&id, vec![put("a", value(b"1"))]);
     let admission = attempt.admission.clone();

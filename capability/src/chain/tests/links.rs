@@ -295,8 +295,9 @@ fn g5_a_cycle_ends() {
         store,
         ..Chain::new()
     };
-    assert!(looped.bob_asks("docs/a", "tinycloud.kv/get").is_ok());
-    assert!(looped.bob_asks("docs/a", "tinycloud.kv/put").is_err());
+    // neither is what the other cites
+    let asked = looped.bob_asks("docs/a", "tinycloud.kv/get");
+    assert_eq!(asked, Err(ChainError::Missing));
 }
 
 #[test]
@@ -364,4 +365,75 @@ fn caveats_are_inherited_and_never_widened() {
     assert!(matches!(error, ChainError::ChildCaveats { .. }), "{error}");
     let same = child(Attenuation::new().with_caveats(&resource, read, narrow));
     assert!(chain.store.accept(&chain.session.signs(&same)).is_ok());
+}
+
+#[test]
+fn g5_a_link_that_nobody_accepted_carries_nothing_at_any_use() {
+    let mut chain = Chain::new();
+    let mallory = Somebody::new(9);
+    let path = "docs/shared/a.txt";
+    let all = |chain: &Chain| grants(&[(&chain.key("docs/shared/"), "tinycloud.kv/get")]);
+    // what the store has accepted is used first: what is remembered of it carries nothing else
+    assert!(chain.bob_asks(path, "tinycloud.kv/get").is_ok());
+    let by = |from: &Somebody, proofs: &[Cid], until: i64| {
+        let mut builder = Builder::new(from.key(), &mallory.did(), until);
+        for proof in proofs {
+            builder = builder.proof(proof);
+        }
+        builder
+    };
+    let wider = grants(&[(&chain.key("docs/"), "tinycloud.kv/get")]);
+    let forged = [
+        // somebody grants what is another's
+        mallory.signs(&by(&mallory, &[], NOW + 60).grant(all(&chain))),
+        // rests on what was granted to somebody else
+        mallory.signs(&by(&mallory, &[chain.second], NOW + 60).grant(all(&chain))),
+        // more than what it rests on grants
+        chain
+            .bob
+            .signs(&by(&chain.bob, &[chain.second], NOW + 60).grant(wider)),
+        // longer than it
+        chain
+            .bob
+            .signs(&by(&chain.bob, &[chain.second], NOW + 501).grant(all(&chain))),
+    ];
+    for forged in forged {
+        let link = Delegation::from_ucan(&forged).unwrap();
+        let refused = link
+            .check(&chain.store.ancestors(link.proofs()).unwrap(), MS)
+            .unwrap_err();
+        let top = chain.store.keep(link);
+        let below = Builder::new(mallory.key(), &chain.session.did(), NOW + 60)
+            .proof(&top)
+            .grant(all(&chain));
+        let below = Delegation::from_ucan(&mallory.signs(&below)).unwrap();
+        let below = chain.store.keep(below);
+        for _ in 0..2 {
+            for (who, proof) in [(&mallory, top), (&chain.session, below)] {
+                let error = chain
+                    .asks(who, path, "tinycloud.kv/get", proof)
+                    .unwrap_err();
+                let ChainError::Link { cid, reason } = error else {
+                    panic!("{error}");
+                };
+                assert_eq!((cid, &*reason), (top, &refused));
+            }
+        }
+    }
+    assert!(chain.bob_asks(path, "tinycloud.kv/get").is_ok());
+}
+
+#[test]
+fn g5_a_store_that_answers_with_another_link_answers_nothing() {
+    let mut chain = Chain::new();
+    let wider = Builder::new(chain.owner.key(), &chain.bob.did(), NOW + 500)
+        .grant(grants(&[(&chain.key(""), "tinycloud.kv/put")]));
+    let wider = Delegation::from_ucan(&chain.owner.signs(&wider)).unwrap();
+    let node = Node {
+        delegation: Arc::new(wider),
+        revoked: false,
+    };
+    chain.store.0.insert(chain.second, node);
+    let error = chain.bob_asks("docs/shared/a.txt", "tinycloud.kv/put");
+    assert_eq!(error, Err(ChainError::Missing));
 }

@@ -15,7 +15,7 @@ use openkey_edge::sqlite::{Database, DatabaseError, Durability, OpenError, Optio
 use rusqlite::Connection;
 
 use super::types::{
-    Accepted, Admission, DelegationRow, DelegationsOf, Entered, NewDelegation, NewRevocation,
+    Accepted, Admission, DelegationRow, DelegationsOf, Entered, Keys, NewDelegation, NewRevocation,
     Outcome, Page, Revoked, Space, Statement, StoredValue, Ticket, Usage, ValueWrite,
 };
 use super::{Store, StoreError};
@@ -238,13 +238,13 @@ impl Store for SqliteStore {
     async fn keys(
         &self,
         space: &SpaceId,
-        prefix: &str,
+        which: &Keys,
         page: Page<String>,
     ) -> Result<Vec<String>, StoreError> {
-        let (space, prefix) = (space.to_string(), prefix.to_owned());
+        let (space, which) = (space.to_string(), which.clone());
         self.read(move |c| {
             let space = spaces::id(c, &space)?;
-            values::keys(c, space, &prefix, &page)
+            values::keys(c, space, &which, &page)
         })
         .await
     }

@@ -5,7 +5,9 @@ use rusqlite::{Connection, OptionalExtension as _};
 
 use super::{bytes, integer, spaces};
 use crate::store::StoreError;
-use crate::store::types::{Change, Condition, Content, Outcome, Page, StoredValue, ValueWrite};
+use crate::store::types::{
+    Change, Condition, Content, Keys, Outcome, Page, StoredValue, ValueWrite,
+};
 
 /// Sorts behind every character that a key can hold: keys are what a URI's path is made of.
 const BEHIND: &str = "\u{7f}";
@@ -48,6 +50,35 @@ pub(super) fn get(
 }
 
 pub(super) fn keys(
+    c: &Connection,
+    space: i64,
+    which: &Keys,
+    page: &Page<String>,
+) -> Result<Vec<String>, StoreError> {
+    let (key, below) = match which {
+        Keys::With(prefix) => return beginning_with(c, space, prefix, page),
+        Keys::AtOrBelow(key) => (key, Some(format!("{key}/"))),
+        Keys::Only(key) => (key, None),
+    };
+    let mut keys = Vec::new();
+    let is_wanted = page
+        .after
+        .as_deref()
+        .is_none_or(|after| after < key.as_str());
+    if page.limit > 0 && is_wanted && before(c, space, key)?.is_some() {
+        keys.push(key.clone());
+    }
+    if let Some(prefix) = below {
+        let rest = Page {
+            after: page.after.clone(),
+            limit: page.limit - u32::from(!keys.is_empty()),
+        };
+        keys.extend(beginning_with(c, space, &prefix, &rest)?);
+    }
+    Ok(keys)
+}
+
+fn beginning_with(
     c: &Connection,
     space: i64,
     prefix: &str,
