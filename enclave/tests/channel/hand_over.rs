@@ -227,6 +227,12 @@ pub(crate) async fn announce(giver: &Running, manifest: &[u8]) {
 
 /// The operator consents to the newest successor that an enclave lists.
 pub(crate) async fn consent(deployment: &Deployment, giver: &Running) {
+    let order = consenting(deployment, giver).await;
+    giver.ask(&Request::Operator(order)).await.unwrap();
+}
+
+/// The order of that consent.
+pub(crate) async fn consenting(deployment: &Deployment, giver: &Running) -> OperatorRequest {
     let Ok(Response::Status(status)) = giver.ask(&Request::Status).await else {
         panic!("no status");
     };
@@ -239,11 +245,10 @@ pub(crate) async fn consent(deployment: &Deployment, giver: &Running) {
         expires_at: status.now + 300_000,
     };
     let consent = Signed::new(&consent, |input| operator_key().sign(input).to_bytes()).unwrap();
-    let request = Request::Operator(OperatorRequest::Consent {
+    OperatorRequest::Consent {
         operator: 0,
         consent,
-    });
-    giver.ask(&request).await.unwrap();
+    }
 }
 
 #[tokio::test]

@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 
 use crate::{
     deployment::{DELAY_SECONDS, Deployment, Running, maintainer, operator_key},
-    hand_over::{SUCCESSOR, announce, ask_as, consent, manifest},
+    hand_over::{SUCCESSOR, announce, ask_as, consent, consenting, manifest},
 };
 
 async fn status(giver: &Running) -> RootStatus {
@@ -131,4 +131,36 @@ async fn e8_a_withdrawal_after_the_hand_over_is_refused() {
         let refused = refused.expect_err("given after the withdrawal");
         assert!(refused.message.contains("withdrew"), "{refused:?}");
     }
+}
+
+#[tokio::test]
+async fn e8_the_root_key_goes_to_one_successor_and_no_other() {
+    let deployment = Deployment::new();
+    let giver = deployment.giver(1).await;
+    let good = allowed(&deployment, SUCCESSOR, &giver).await;
+    let other = allowed(&deployment, SUCCESSOR + 1, &giver).await;
+    deployment.time.pass(DELAY_SECONDS * 1000 + 1);
+    ask(&deployment, &giver, SUCCESSOR, &good).await.unwrap();
+
+    // Announced, waited for and consented to, and too late all the same.
+    let refused = ask(&deployment, &giver, SUCCESSOR + 1, &other).await;
+    let refused = refused.expect_err("given to two successors");
+    assert_eq!(refused.code, ErrorCode::HandOverRefused);
+    assert!(refused.message.contains("successor"), "{refused:?}");
+    // Nothing new waits here.
+    let third = manifest(&deployment, 2, SUCCESSOR + 2, Some(&maintainer()));
+    let announcing = OperatorRequest::Announce {
+        manifest: third.as_slice().into(),
+    };
+    for order in [announcing, consenting(&deployment, &giver).await] {
+        let refused = giver.ask(&Request::Operator(order)).await.unwrap_err();
+        assert_eq!(refused.code, ErrorCode::Superseded);
+        assert!(
+            refused.advice.contains("the enclaves of the successor"),
+            "{refused:?}"
+        );
+    }
+    // Another replica of the successor gets it.
+    ask(&deployment, &giver, SUCCESSOR, &good).await.unwrap();
+    assert_eq!(status(&giver).await.state, RootState::HandedOver);
 }

@@ -203,11 +203,7 @@ async fn g5_a_row_that_was_written_to_the_database_grants_nothing() {
     delegate(&node, &headers(forged.token())).await.unwrap_err();
     let insert = "INSERT INTO delegation (cid, statement, token) VALUES (?1, ?2, ?3)";
     let cid = forged.cid();
-    let row = (
-        cid.digest(),
-        statement(&forged),
-        forged.token().as_bytes(),
-    );
+    let row = (cid.digest(), statement(&forged), forged.token().as_bytes());
     database(dir.path()).execute(insert, row).unwrap();
     for _ in 0..2 {
         let refused = asked(get(3, forged.cid())).await.unwrap_err();

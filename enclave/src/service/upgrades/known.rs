@@ -68,7 +68,7 @@ pub(super) struct Hidden;
 pub(crate) enum TooLate {
     /// An operator withdrew the successor.
     Withdrawn,
-    /// The root key went to a successor: no enclave like this one gets it any more.
+    /// The root key went to a successor: no enclave like this one gets it any more, and no other successor.
     Superseded,
 }
 
@@ -155,9 +155,9 @@ pub(super) struct Known {
     unsaved: Vec<Withdrawal>,
     /// Who consented at this boot. Consents are in no record: they end with the boot.
     consents: BTreeMap<Hash32, BTreeSet<u32>>,
-    /// Whether the root key went to a successor. Here, so that it changes under one lock with what was
-    /// withdrawn.
-    superseded: bool,
+    /// The manifest of the successor that the root key went to. Here, so that it changes under one lock
+    /// with what was withdrawn.
+    successor: Option<Hash32>,
 }
 
 impl Known {
@@ -183,34 +183,44 @@ impl Known {
         Ok(())
     }
 
-    /// Withdraws a manifest, announced or not, at once and for the life of this boot. Withdrawing it
-    /// again changes nothing.
+    /// Withdraws a manifest, announced or not, at once and for the life of this boot. An operator who
+    /// withdraws it again changes nothing.
+    ///
+    /// What another operator withdrew and no record has yet is noted for this operator, too: the other one
+    /// may have no room in the record.
     pub(super) fn withdraw(&mut self, withdrawal: Withdrawal) -> Result<(), Full> {
-        if self.is_withdrawn(&withdrawal.manifest) {
+        if self.saved.is_withdrawn(&withdrawal.manifest) || self.unsaved.contains(&withdrawal) {
             return Ok(());
         }
-        if !self.saved.has_room(&withdrawal, &self.unsaved) {
-            return Err(Full);
+        if self.saved.has_room(&withdrawal, &self.unsaved) {
+            self.unsaved.push(withdrawal);
+            return Ok(());
         }
-        self.unsaved.push(withdrawal);
-        Ok(())
+        if self.is_withdrawn(&withdrawal.manifest) {
+            Ok(())
+        } else {
+            Err(Full)
+        }
     }
 
     /// Lets the root key go to a successor, by the hash of its manifest, or to an enclave of the same image
-    /// and configuration. After it went to a successor, every withdrawal comes too late for that one.
+    /// and configuration. After it went to a successor, every withdrawal comes too late for that one, and
+    /// it goes to nobody else: keys that this configuration names and the successor's no longer does would
+    /// count here for as long as somebody keeps this enclave running.
     pub(super) fn let_go(&mut self, successor: Option<&Hash32>) -> Result<(), TooLate> {
-        match successor {
-            Some(manifest) if self.is_withdrawn(manifest) => return Err(TooLate::Withdrawn),
-            Some(_) => self.superseded = true,
-            None if self.superseded => return Err(TooLate::Superseded),
-            None => {}
+        if self.successor.is_some_and(|it| Some(&it) != successor) {
+            return Err(TooLate::Superseded);
         }
+        if successor.is_some_and(|manifest| self.is_withdrawn(manifest)) {
+            return Err(TooLate::Withdrawn);
+        }
+        self.successor = successor.copied();
         Ok(())
     }
 
     /// Whether the root key went to a successor.
     pub(super) const fn is_superseded(&self) -> bool {
-        self.superseded
+        self.successor.is_some()
     }
 
     /// Notes an operator's consent to an announcement that [`Self::find`] gave.

@@ -32,7 +32,7 @@ pub(super) use known::Successors;
 pub(crate) use known::TooLate;
 use known::{Known, Upgrade, Withdrawal};
 use refusals::{
-    full, gone, in_memory, itself, no_room, not_announced, refused, unknown, withdrawn,
+    full, gone, in_memory, itself, left, no_room, not_announced, refused, unknown, withdrawn,
 };
 
 /// How long evidence waits for the store before it says that the list is unknown.
@@ -86,6 +86,7 @@ impl<S: RecordStore> Enclave<S> {
         }
         let hash = release.hash();
         let _turn = self.upgrades.turn.lock().await;
+        self.check_has_root()?;
         let mut kept = self.read_successors().await?;
         if self.upgrades.known().is_withdrawn(&hash) {
             return Err(withdrawn());
@@ -134,6 +135,7 @@ impl<S: RecordStore> Enclave<S> {
             let _turn = self.upgrades.turn.lock().await;
             self.read_successors().await?;
         }
+        self.check_has_root()?;
         let mut known = self.upgrades.known();
         if known.is_withdrawn(&consent.manifest) {
             return Err(withdrawn());
@@ -286,6 +288,16 @@ impl<S: RecordStore> Enclave<S> {
             let _ = self.upgrades.known().see(&kept.content, now);
         }
         Ok(written)
+    }
+
+    /// An enclave whose root key went to a successor gives it to no other one: what is announced or
+    /// consented to there would wait for nothing.
+    fn check_has_root(&self) -> Result<(), Error> {
+        if self.upgrades.is_superseded() {
+            Err(left())
+        } else {
+            Ok(())
+        }
     }
 
     /// An order of an operator of another deployment has no meaning here.

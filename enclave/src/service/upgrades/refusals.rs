@@ -67,6 +67,17 @@ pub(super) fn in_memory(error: Error) -> Error {
     }
 }
 
+/// The refusal of an announcement or a consent at an enclave whose root key has left.
+pub(super) fn left() -> Error {
+    Error {
+        advice: "Ask the enclaves of the successor.".to_owned(),
+        ..refuse_because(
+            ErrorCode::Superseded,
+            "The root key went to a successor, and goes to no other one from here.",
+        )
+    }
+}
+
 /// The refusal of a withdrawal at an enclave whose root key has left.
 pub(super) fn gone() -> Error {
     Error {

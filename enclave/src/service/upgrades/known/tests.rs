@@ -116,17 +116,22 @@ fn e8_a_withdrawal_holds_before_any_record_has_it() {
 #[test]
 fn e8_the_root_key_leaves_for_no_withdrawn_manifest_and_for_no_equal_after_a_successor() {
     let mut known = Known::default();
-    known.see(&record([20, 21]), NOW).unwrap();
-    let (one, other) = (Hash32([20; 32]), Hash32([21; 32]));
+    known.see(&record([20, 21, 22]), NOW).unwrap();
+    let (one, other, third) = (Hash32([20; 32]), Hash32([21; 32]), Hash32([22; 32]));
     assert_eq!(known.let_go(None), Ok(()));
     known.withdraw(withdrawal(20, 0)).unwrap();
     assert_eq!(known.let_go(Some(&one)), Err(TooLate::Withdrawn));
     assert!(!known.is_superseded());
     assert_eq!(known.let_go(Some(&other)), Ok(()));
     assert!(known.is_superseded());
-    // Another replica of the successor gets it as well, another enclave of this image does not.
+    // Another replica of the successor gets it as well; another enclave of this image and another
+    // successor do not, and change nothing.
     assert_eq!(known.let_go(Some(&other)), Ok(()));
-    assert_eq!(known.let_go(None), Err(TooLate::Superseded));
+    for late in [None, Some(&third), Some(&one)] {
+        assert_eq!(known.let_go(late), Err(TooLate::Superseded));
+        assert!(known.is_superseded());
+    }
+    assert_eq!(known.let_go(Some(&other)), Ok(()));
     known.withdraw(withdrawal(21, 0)).unwrap();
     assert_eq!(known.let_go(Some(&other)), Err(TooLate::Withdrawn));
 }
@@ -213,4 +218,27 @@ fn e8_all_that_was_noted_waits_until_it_expires() {
         .map(|it| it.manifest.0[0])
         .collect();
     assert_eq!(waiting, [9, 20, 22]);
+}
+
+#[test]
+fn m6_a_withdrawal_that_no_record_has_takes_no_other_operators_room() {
+    let mut known = Known::default();
+    let bound = u8::try_from(MAX_WITHDRAWN_EARLY).unwrap();
+    let mut saved = Successors::default();
+    saved.withdraw(
+        &(0..bound)
+            .map(|number| withdrawal(number, 0))
+            .collect::<Vec<_>>(),
+    );
+    // The store hides the record of this operator's withdrawals for as long as this one arrives.
+    known.withdraw(withdrawal(99, 0)).unwrap();
+    known.see(&saved, NOW).unwrap();
+    // Another operator withdraws the same manifest, and has room for it in the record.
+    known.withdraw(withdrawal(99, 1)).unwrap();
+    known.withdraw(withdrawal(99, 1)).unwrap();
+    assert_eq!(known.unsaved(), [withdrawal(99, 0), withdrawal(99, 1)]);
+    saved.withdraw(known.unsaved());
+    assert!(saved.is_withdrawn(&Hash32([99; 32])));
+    known.see(&saved, NOW).unwrap();
+    assert!(known.unsaved().is_empty());
 }
