@@ -189,9 +189,7 @@ pub enum PageError {
         expected: String,
     },
     /// A page that other code can run in.
-    #[error(
-        "{file} is served with a Content-Security-Policy that does not keep other code out: {reason}"
-    )]
+    #[error("{file} is served with a Content-Security-Policy that is none for this page: {reason}")]
     Policy {
         /// Its name.
         file: String,

@@ -8,10 +8,9 @@ use super::PageError;
 /// Headers of an answer: lower-case names and values, in order.
 pub type Headers = [(String, String)];
 
-/// Headers that an answer may carry, whatever their value: they say how the bytes arrive, how long they are
-/// kept, and what a page may not do. Everything else could change the page, set something in the browser, or
-/// make it report to somebody.
-const ANY_VALUE: [&str; 22] = [
+/// Headers that an answer may carry, whatever their value: they say how the bytes arrive and how long they are
+/// kept. Everything else could change the page, set something in the browser, or make it report to somebody.
+const ANY_VALUE: [&str; 21] = [
     "accept-ranges",
     "age",
     "cache-control",
@@ -27,7 +26,6 @@ const ANY_VALUE: [&str; 22] = [
     "origin-agent-cluster",
     "pragma",
     "server",
-    "strict-transport-security",
     "transfer-encoding",
     "vary",
     "via",
@@ -90,11 +88,33 @@ fn may_stand(name: &str, value: &str) -> bool {
         return allowed.contains(&value.as_str());
     }
     match name {
-        // Features that are taken from the page; the parameter makes a browser report.
-        "permissions-policy" => !value.contains("report-to"),
+        // Features that are taken from the page, but for passkeys, without which it says that a prompt was
+        // closed that never opened; the parameter makes a browser report.
+        "permissions-policy" => {
+            !value.contains("report-to") && value.split(',').all(leaves_passkeys)
+        }
+        // Zero takes back what was said before: the next visit would go without TLS.
+        "strict-transport-security" => value
+            .split(';')
+            .filter_map(|part| part.trim().strip_prefix("max-age="))
+            .all(|age| {
+                age.trim_matches('"')
+                    .parse::<u64>()
+                    .is_ok_and(|age| age > 0)
+            }),
         // Another protocol or port of the same host, which needs the same certificate.
         "alt-svc" => value == "clear" || value.split(',').all(is_own_port),
         name => ANY_VALUE.contains(&name),
+    }
+}
+
+/// Whether one feature of a permissions policy is another one than passkeys, or allows them to the page.
+fn leaves_passkeys(feature: &str) -> bool {
+    match feature.split_once('=') {
+        Some((name, allowed)) if name.trim().starts_with("publickey-credentials") => {
+            matches!(allowed.trim(), "(self)" | "self" | "*")
+        }
+        _ => true,
     }
 }
 
@@ -188,21 +208,59 @@ fn reports(headers: &Headers) -> Result<(), String> {
     Ok(())
 }
 
-/// Whether one of the policies keeps the page to itself. A browser enforces all of them, so that one
-/// is enough.
+/// Whether one of the policies keeps the page to itself, and none takes from the page what it needs. A
+/// browser enforces all of them.
 fn policy(headers: &Headers) -> Result<(), String> {
     let mut reason = None;
+    let mut others = Vec::new();
     // Policies in one header stand between commas, which no directive contains.
     for policy in values(headers, "content-security-policy").flat_map(|value| value.split(',')) {
         match one_policy(policy) {
-            Ok(()) => return Ok(()),
-            Err(why) => reason = Some(why),
+            Ok(()) => reason = Some(Ok(())),
+            Err(why) => {
+                others.push(policy);
+                reason = reason.or(Some(Err(why)));
+            }
         }
     }
-    Err(reason.unwrap_or_else(|| "there is none".to_owned()))
+    reason.unwrap_or_else(|| Err("there is none".to_owned()))?;
+    let taken = |policy: &&str| {
+        directives(policy)
+            .into_keys()
+            .find(|name| !HARMLESS.contains(&name.as_str()))
+    };
+    match others.iter().find_map(taken) {
+        Some(name) => Err(format!("a second policy has {}", shown(&name))),
+        None => Ok(()),
+    }
 }
 
-fn one_policy(text: &str) -> Result<(), String> {
+/// Directives of a second policy that take nothing from the page: what else it names would leave the page
+/// without its style, its code, or its own origin.
+const HARMLESS: [&str; 6] = [
+    "frame-ancestors",
+    "base-uri",
+    "form-action",
+    "object-src",
+    "upgrade-insecure-requests",
+    "block-all-mixed-content",
+];
+
+/// Directives of the page's policy whose names do not end with `-src`. Others change what the page is (`sandbox`),
+/// or what the ones before them mean (`style-src-elem`).
+const OTHERS: [&str; 6] = [
+    "base-uri",
+    "form-action",
+    "frame-ancestors",
+    "require-trusted-types-for",
+    "upgrade-insecure-requests",
+    "block-all-mixed-content",
+];
+
+/// Directives under which the page loads what it consists of.
+const NEEDED: [&str; 4] = ["script-src", "style-src", "img-src", "connect-src"];
+
+fn directives(text: &str) -> BTreeMap<String, Vec<String>> {
     let mut directives = BTreeMap::new();
     for directive in text.split(';') {
         let mut words = directive.split_ascii_whitespace();
@@ -214,6 +272,11 @@ fn one_policy(text: &str) -> Result<(), String> {
             .entry(name.to_ascii_lowercase())
             .or_insert_with(|| words.map(str::to_ascii_lowercase).collect::<Vec<_>>());
     }
+    directives
+}
+
+fn one_policy(text: &str) -> Result<(), String> {
+    let directives = directives(text);
     if let Some(missing) = REQUIRED
         .into_iter()
         .find(|name| !directives.contains_key(*name))
@@ -221,6 +284,10 @@ fn one_policy(text: &str) -> Result<(), String> {
         return Err(format!("it has no {missing}"));
     }
     for (name, sources) in &directives {
+        let is_known = name.ends_with("-src") || OTHERS.contains(&name.as_str());
+        if !is_known {
+            return Err(format!("it has {}", shown(name)));
+        }
         let allowed = |source: &String| match (name.as_str(), source.as_str()) {
             (_, "'none'" | "'self'") => true,
             // Instantiates WebAssembly, and evaluates no text.
@@ -238,6 +305,15 @@ fn one_policy(text: &str) -> Result<(), String> {
         if let Some(source) = sources.iter().find(|source| !allowed(source)) {
             return Err(format!("its {} allows {}", shown(name), shown(source)));
         }
+    }
+    let own = |name: &&str| {
+        let sources = directives
+            .get(*name)
+            .or_else(|| directives.get("default-src"));
+        sources.is_some_and(|sources| sources.iter().any(|source| source == "'self'"))
+    };
+    if let Some(taken) = NEEDED.iter().find(|name| !own(name)) {
+        return Err(format!("its {taken} takes the page's own files from it"));
     }
     Ok(())
 }
@@ -290,7 +366,11 @@ mod tests {
             judge("/", &[("content-type", "text/html")]),
             Err("page_policy")
         );
-        assert_eq!(html(&format!("img-src *, {POLICY}")), Ok(()));
+        assert_eq!(
+            html(&format!("upgrade-insecure-requests, {POLICY}")),
+            Ok(())
+        );
+        assert_eq!(html(&format!("{POLICY}, object-src 'none'")), Ok(()));
         for (name, kind) in [
             ("app.js", "text/javascript; charset=utf-8"),
             ("a/style.css", "text/css; charset=UTF-8"),
@@ -352,6 +432,14 @@ mod tests {
             ("manifest-src 'self'", "report-to evil"),
             ("frame-ancestors 'none'", "frame-ancestors https:"),
             ("default-src", "DEFAULT-SRC *; default-src"),
+            // what takes the page's own parts from it changes it
+            ("style-src 'self'", "style-src 'none'"),
+            ("script-src 'self' 'wasm-unsafe-eval'", "script-src 'none'"),
+            ("img-src 'self' data:", "img-src data:"),
+            ("connect-src 'self'", "connect-src"),
+            ("manifest-src 'self'", "sandbox allow-scripts"),
+            ("manifest-src 'self'", "sandbox"),
+            ("manifest-src 'self'", "style-src-elem 'none'"),
         ] {
             assert!(POLICY.contains(from), "{from}");
             assert_eq!(html(&POLICY.replacen(from, to, 1)), refused, "{to}");
@@ -390,6 +478,17 @@ mod tests {
                 "require-corp; report-to=\"evil\"",
             ),
             ("permissions-policy", "camera=();report-to=evil"),
+            ("permissions-policy", "publickey-credentials-get=()"),
+            (
+                "permissions-policy",
+                "camera=(), publickey-credentials-create=()",
+            ),
+            ("strict-transport-security", "max-age=0"),
+            (
+                "strict-transport-security",
+                "includeSubDomains; Max-Age=\"0\"",
+            ),
+            ("strict-transport-security", "max-age=-1"),
             ("referrer-policy", "unsafe-url"),
             ("alt-svc", "h3=\"evil.example:443\"; ma=1"),
             ("alt-svc", "h3=\":443\", h2=\"evil.example:443\""),
@@ -404,12 +503,32 @@ mod tests {
             ("content-encoding", "identity"),
             ("cross-origin-opener-policy", "same-origin"),
             ("permissions-policy", "camera=(), microphone=()"),
+            (
+                "permissions-policy",
+                "publickey-credentials-create=(self), publickey-credentials-get=(self), camera=()",
+            ),
             ("referrer-policy", "no-referrer"),
             ("alt-svc", "h3=\":443\"; ma=86400, h2=\":8443\""),
             ("alt-svc", "clear"),
             ("strict-transport-security", "max-age=63072000"),
         ] {
             assert_eq!(with(name, value), Ok(()), "{name}: {value}");
+        }
+    }
+
+    #[test]
+    fn e5_a_second_policy_that_takes_something_from_the_page_is_refused() {
+        for second in [
+            "style-src 'none'",
+            "sandbox allow-scripts",
+            "sandbox",
+            "img-src *",
+            "default-src 'self'",
+            "trusted-types",
+        ] {
+            for policy in [format!("{POLICY}, {second}"), format!("{second}, {POLICY}")] {
+                assert_eq!(html(&policy), Err("page_policy"), "{policy}");
+            }
         }
     }
 

@@ -1,6 +1,9 @@
 //! `openkey-verify page`, against servers of this process.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{
+    Arc, Mutex,
+    atomic::{AtomicUsize, Ordering},
+};
 
 use serde_json::json;
 use sha2::{Digest, Sha256};
@@ -20,7 +23,8 @@ fn release(files: &Files) -> String {
     files.write("release.json", json.to_string())
 }
 
-const POLICY: &str = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; \
+const POLICY: &str = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; \
+    img-src 'self'; connect-src 'self'; \
     frame-ancestors 'none'; base-uri 'none'; form-action 'none'";
 
 fn served(path: &str) -> Answer {
@@ -133,6 +137,10 @@ fn e5_a_page_that_a_browser_would_see_otherwise_is_refused() {
 
 /// A page with an anchor, and what its host serves beside it.
 fn judge_beside(beside: impl Fn(&str) -> Option<serde_json::Value> + Send + Sync + 'static) -> Ran {
+    judge_beside_served(move |path| beside(path).map(|json| Answer::json(&json)))
+}
+
+fn judge_beside_served(beside: impl Fn(&str) -> Option<Answer> + Send + Sync + 'static) -> Ran {
     let anchor = json!({
         "version": 1, "root_id": "7".repeat(64), "rp_id": "keys.example", "min_epoch": 1,
         "release_keys": { "threshold": 1, "keys": [KEY] },
@@ -147,7 +155,7 @@ fn judge_beside(beside: impl Fn(&str) -> Option<serde_json::Value> + Send + Sync
     );
     let server = Server::new(
         move |asked| match (beside(&asked.path), asked.path.as_str()) {
-            (Some(json), _) => Answer::json(&json),
+            (Some(answer), _) => answer,
             (None, "/anchor.json") => Answer::new(200, "application/json", anchor.clone()),
             (None, path) => served(path),
         },
@@ -234,6 +242,25 @@ fn e15_a_policy_served_beside_the_released_page_is_judged_too() {
     let file: serde_json::Value =
         serde_json::from_str(stranger["cases"][0]["file"].as_str().unwrap()).unwrap();
     list(json!({ "version": 1, "releases": [file] })).refused("page_releases");
+}
+
+#[test]
+fn e15_an_anchor_that_is_served_once_only_is_refused() {
+    for second in [None, Some("{}")] {
+        let asked = AtomicUsize::new(0);
+        let ran = judge_beside_served(move |path| match path {
+            "/anchor.json" if asked.fetch_add(1, Ordering::Relaxed) > 0 => Some(match second {
+                None => Answer::new(404, "text/plain", ""),
+                Some(other) => Answer::new(200, "application/json", other),
+            }),
+            _ => None,
+        });
+        ran.refused(if second.is_none() {
+            "page_missing"
+        } else {
+            "page_differs"
+        });
+    }
 }
 
 #[test]

@@ -66,21 +66,28 @@ pub(crate) fn judge(
 
 type Refused = (&'static str, String);
 
-/// The anchor that the release names, if it is served; whether its bytes are the released ones is
-/// judged with the page's other files.
+/// The anchor that the release names; none if it names none. A host that answers otherwise than it did
+/// when the page's files were judged is refused: nothing else is held to an anchor that it may leave out.
 fn anchor(host: &Host, release: &Release) -> Result<Result<Option<Anchor>, Refused>, Failure> {
     let file = ANCHOR_FILE;
+    let is_released = release.names().any(|name| name == file);
+    let refused = |error: PageError| Ok(Err((error.rule(), error.to_string())));
     let body = match fetch(host, file, MAX_ANCHOR)? {
         Some(Ok(body)) => body,
         Some(Err(error)) => return Ok(Err(error)),
+        None if is_released => {
+            return refused(PageError::Missing {
+                file: file.into(),
+                status: 404,
+            });
+        }
         None => return Ok(Ok(None)),
     };
-    if !release.names().any(|name| name == file) {
-        let error = PageError::NotReleased { file: file.into() };
-        return Ok(Err((error.rule(), error.to_string())));
+    if !is_released {
+        return refused(PageError::NotReleased { file: file.into() });
     }
-    if release.check(file, &body).is_err() {
-        return Ok(Ok(None));
+    if let Err(error) = release.check(file, &body) {
+        return refused(error);
     }
     let anchor = Anchor::from_json(&body).and_then(|anchor| match anchor.simulator() {
         None => Ok(anchor),
