@@ -69,6 +69,14 @@ pub enum KeyError {
     /// Not a key file of this version.
     #[error("it is no key file of this program")]
     File,
+    /// A key file of this version, with a key for something else.
+    #[error("it holds a key of another kind: “{found}”, not “{wanted}”")]
+    Kind {
+        /// What it says.
+        found: String,
+        /// What was needed.
+        wanted: String,
+    },
 }
 
 impl KeyError {
@@ -78,7 +86,7 @@ impl KeyError {
         match self {
             Self::Name => "operator_name",
             Self::Randomness => "randomness",
-            Self::File => "key_file",
+            Self::File | Self::Kind { .. } => "key_file",
         }
     }
 }

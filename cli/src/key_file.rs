@@ -34,12 +34,27 @@ pub(crate) fn read(
         return Err(KeyError::File);
     }
     let mut file: File = serde_json::from_slice(json).map_err(|_| KeyError::File)?;
-    if file.version != VERSION || file.kind != kind {
+    if file.version != VERSION {
         return Err(KeyError::File);
+    }
+    if file.kind != kind {
+        return Err(KeyError::Kind {
+            found: shown(&file.kind),
+            wanted: shown(kind),
+        });
     }
     let mut seed = Zeroizing::new([0; 32]);
     hex::decode_to_slice(&file.seed, &mut *seed).map_err(|_| KeyError::File)?;
     Ok((file.name.take(), seed))
+}
+
+/// A kind for a message: what stands before the first colon, and no more than a kind of ours has. A file of
+/// another program may hold anything there.
+fn shown(kind: &str) -> String {
+    const LONGEST: usize = 40;
+    let kind = kind.split(':').next().unwrap_or_default();
+    let plain = |c: &char| c.is_ascii_alphanumeric() || matches!(c, ' ' | '-');
+    kind.chars().take(LONGEST).filter(plain).collect()
 }
 
 /// A key file's text: **secret**.
@@ -70,7 +85,6 @@ mod tests {
             "",
             "{}",
             &text.replace("\"version\": 1", "\"version\": 2"),
-            &text.replace("a key", "another key"),
             &text.replace("0101", "01"),
             &text.replace("\"name\"", "\"who\""),
             &long,
@@ -78,6 +92,11 @@ mod tests {
             let read = read("a key: secret", bad.as_bytes());
             assert_eq!(read.err(), Some(KeyError::File), "{bad:.200}");
         }
+        let other = read("another key: secret", text.as_bytes()).err().unwrap();
+        assert_eq!(
+            other.to_string(),
+            "it holds a key of another kind: \u{201c}a key\u{201d}, not \u{201c}another key\u{201d}"
+        );
         assert!(!write("k", None, &[1; 32]).contains("name"));
     }
 }

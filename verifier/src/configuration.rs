@@ -1,7 +1,8 @@
 //! Register 16: the measured run-time configuration of an enclave.
 //!
-//! A configuration is read here to be hashed and looked at, not judged: an enclave judges its own,
-//! and its hash in register 16 says that the enclave took it.
+//! A configuration is read here to be hashed and looked at. An enclave judges its own, member by member,
+//! and its hash in register 16 says that the enclave took it. Here only numbers are judged with which no
+//! enclave boots: nobody should sign a deployment or a release that cannot start.
 
 use base64ct::{Base64, Encoding};
 use openkey_attestation::{Measurements, Pcr, json};
@@ -19,6 +20,8 @@ pub const CONFIGURATION_PCR: u8 = 16;
 pub const MAX_CONFIGURATION: usize = 16 * 1024;
 /// The delay of successors if the file names none, in seconds.
 const DEFAULT_UPGRADE_DELAY_SECONDS: u64 = 86_400;
+/// The longest delay of successors, in seconds: 366 days.
+const MAX_UPGRADE_DELAY_SECONDS: u64 = 366 * 86_400;
 /// How many operators must consent to a successor if the file does not say and names operators.
 const DEFAULT_UPGRADE_CONSENT: u32 = 1;
 
@@ -114,6 +117,14 @@ pub enum ConfigurationError {
     /// Not JSON of that shape.
     #[error("invalid configuration file: {0}")]
     Malformed(String),
+    /// A number with which no enclave boots.
+    #[error("no enclave boots with this configuration: {member} must be {bounds}")]
+    Number {
+        /// Which one.
+        member: &'static str,
+        /// What it may be.
+        bounds: String,
+    },
 }
 
 impl ConfigurationError {
@@ -149,7 +160,7 @@ impl Configuration {
             .map(|id| id.parse())
             .transpose()
             .map_err(|_| malformed("root_id is not 64 hexadecimal digits".into()))?;
-        Ok(Self {
+        let configuration = Self {
             rp_id: file.rp_id,
             rp_name: file.rp_name,
             origins: file.origins,
@@ -165,7 +176,50 @@ impl Configuration {
                 .upgrade_delay_seconds
                 .unwrap_or(DEFAULT_UPGRADE_DELAY_SECONDS),
             upgrade_consent: file.upgrade_consent,
-        })
+        };
+        configuration.check_numbers()?;
+        Ok(configuration)
+    }
+
+    /// The bounds of numbers that an enclave keeps to.
+    fn check_numbers(&self) -> Result<(), ConfigurationError> {
+        let count = |keys: usize| u32::try_from(keys).unwrap_or(u32::MAX);
+        let operators = self.operators.as_ref();
+        let release = self.release_keys.as_ref();
+        let thresholds = [
+            (
+                "operators.threshold",
+                operators.map(|it| (it.threshold, count(it.keys.len()))),
+            ),
+            (
+                "release_keys.threshold",
+                release.map(|it| (it.threshold, count(it.keys.len()))),
+            ),
+            (
+                "upgrade_consent",
+                self.upgrade_consent
+                    .map(|needed| (needed, operators.map_or(0, |it| count(it.keys.len())))),
+            ),
+        ];
+        for (member, number) in thresholds {
+            if let Some((number, most)) = number
+                && !(1..=most).contains(&number)
+            {
+                let bounds = match most {
+                    0 => "left out: there are no keys".to_owned(),
+                    most => format!("1 to {most}, the number of keys"),
+                };
+                return Err(ConfigurationError::Number { member, bounds });
+            }
+        }
+        if (1..=MAX_UPGRADE_DELAY_SECONDS).contains(&self.upgrade_delay_seconds) {
+            Ok(())
+        } else {
+            Err(ConfigurationError::Number {
+                member: "upgrade_delay_seconds",
+                bounds: format!("1 to {MAX_UPGRADE_DELAY_SECONDS}"),
+            })
+        }
     }
 
     /// SHA-256 of its deterministic CBOR: what an enclave extends into register 16.
@@ -254,4 +308,53 @@ pub fn with(set: &Measurements, configuration: Hash32) -> Measurements {
     let all = others.chain([(CONFIGURATION_PCR, pcr(configuration))]);
     // Indices of a set are different and below 32, and 16 is not among them twice.
     Measurements::new(all).unwrap_or_else(|_| set.clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn file() -> Value {
+        let key = |digit: &str| digit.repeat(64);
+        let operator = |name: &str, digit: &str| json!({ "name": name, "encryption": key(digit), "signing": key(digit), "proof": "" });
+        json!({
+            "rp_id": "keys.example", "rp_name": "Keys", "origins": ["https://keys.example"],
+            "operators": { "threshold": 2, "keys": [operator("ada", "1"), operator("ben", "2")] },
+            "release_keys": { "threshold": 1, "keys": [key("3")] },
+            "upgrade_delay_seconds": 1, "upgrade_consent": 2,
+        })
+    }
+
+    #[test]
+    fn numbers_with_which_no_enclave_boots_are_refused() {
+        let read = |file: &Value| Configuration::from_json(file.to_string().as_bytes());
+        assert!(read(&file()).is_ok());
+        for (member, number) in [
+            ("/operators/threshold", 0),
+            ("/operators/threshold", 3),
+            ("/release_keys/threshold", 0),
+            ("/release_keys/threshold", 2),
+            ("/upgrade_consent", 0),
+            ("/upgrade_consent", 3),
+            ("/upgrade_delay_seconds", 0),
+            ("/upgrade_delay_seconds", MAX_UPGRADE_DELAY_SECONDS + 1),
+        ] {
+            let mut file = file();
+            *file.pointer_mut(member).unwrap() = json!(number);
+            let error = read(&file).unwrap_err();
+            let name = member.trim_start_matches('/').replace('/', ".");
+            assert!(error.to_string().contains(&name), "{error}");
+        }
+        let mut alone = file();
+        alone["operators"] = Value::Null;
+        let error = read(&alone).unwrap_err().to_string();
+        assert!(
+            error.contains("upgrade_consent must be left out"),
+            "{error}"
+        );
+        alone["upgrade_consent"] = Value::Null;
+        assert!(read(&alone).is_ok());
+    }
 }

@@ -175,3 +175,24 @@ fn wrong_usage_is_not_a_refusal() {
     with(&["--key", "0x12"]).not_judged("key");
     with(&["--key", &KEY.replace("f39F", "F39F")]).not_judged("key");
 }
+
+#[test]
+fn an_explanation_that_nobody_can_read_is_no_success() {
+    let files = Files::new();
+    let text = files.write("text", "Hello");
+    for json in [&[][..], &["--json"]] {
+        let full = std::fs::File::options()
+            .write(true)
+            .open("/dev/full")
+            .unwrap();
+        let ran = std::process::Command::new(crate::PROGRAM)
+            .args(["explain", "--kind", "text", "--key", KEY, &text])
+            .args(json)
+            .stdout(full)
+            .output()
+            .unwrap();
+        let told = String::from_utf8(ran.stderr).unwrap();
+        assert_eq!(ran.status.code(), Some(2), "{told}");
+        assert!(told.contains("cannot_write"), "{told}");
+    }
+}

@@ -2,7 +2,10 @@
 
 use std::os::unix::fs::PermissionsExt;
 
-use crate::harness::{Files, verify};
+use crate::{
+    PROGRAM,
+    harness::{Files, verify},
+};
 
 #[test]
 fn k1_a_new_key_is_its_owners_alone_and_never_printed() {
@@ -49,4 +52,43 @@ fn every_command_explains_itself() {
         assert!(help.stdout.contains("--json"), "{help:?}");
         verify(command.iter().copied().chain(["--frobnicate"])).not_judged_usage();
     }
+}
+
+#[test]
+fn what_cannot_be_written_leaves_nothing_in_the_way() {
+    let files = Files::new();
+    let path = files.path("ada.key");
+    let path = path.to_str().unwrap();
+    let keygen = ["operator", "keygen", "--name", "ada", "--out", path];
+    // As on a full disk: the file is made, and nothing can be written into it.
+    let full = std::process::Command::new("sh")
+        .args([
+            "-c",
+            "trap '' XFSZ; ulimit -f 0; exec \"$0\" \"$@\"",
+            PROGRAM,
+        ])
+        .args(keygen)
+        .output()
+        .unwrap();
+    let told = String::from_utf8(full.stderr).unwrap();
+    assert_eq!(full.status.code(), Some(2), "{told}");
+    assert!(
+        told.contains("cannot_write") && told.contains(path),
+        "{told}"
+    );
+    assert!(!std::path::Path::new(path).exists());
+    verify(keygen).accepted();
+}
+
+#[test]
+fn a_key_of_another_kind_is_named() {
+    let files = Files::new();
+    let path = files.path("maintainer.json");
+    let path = path.to_str().unwrap();
+    verify(["release", "keygen", "--out", path]).accepted();
+    let ran = verify(["operator", "entry", "--key", path]).not_judged("key_file");
+    let words = "“openkey release key”, not “openkey operator key”";
+    assert!(ran.stderr.contains(words), "{ran:?}");
+    let ran = verify(["operator", "entry", "--key", &files.write("x", "{}")]);
+    ran.not_judged("key_permissions");
 }

@@ -1,6 +1,6 @@
 //! `openkey explain`: what a person would be told before they sign, by the enclave's own code.
 
-use std::{path::Path, process::ExitCode};
+use std::path::Path;
 
 use openkey_capability::{
     address::{Capitals, parse_address},
@@ -25,11 +25,11 @@ const SIGNERS: [&str; 9] = [
 /// Exit status of what would be refused.
 const REFUSED: u8 = 1;
 
-pub(crate) fn run(args: &Explain) -> Result<ExitCode, Stop> {
+pub(crate) fn run(args: &Explain) -> Result<u8, Stop> {
     let text = read(&args.file)?;
     let Ok(text) = String::from_utf8(text) else {
         output::refused(args.print.json, "utf8", "The bytes are no text (UTF-8).");
-        return Ok(ExitCode::from(REFUSED));
+        return Ok(REFUSED);
     };
     let now_ms = match &args.at {
         None => source::now()?.0,
@@ -55,13 +55,15 @@ pub(crate) fn run(args: &Explain) -> Result<ExitCode, Stop> {
             } else {
                 output::text(&words(&request));
             }
-            Ok(ExitCode::SUCCESS)
+            Ok(0)
         }
         Err(error) => {
             let rule = rule(&error).unwrap_or("refused");
-            let message = format!("{} {}", error.message, error.advice);
+            // The rule stands before the message here, not in it.
+            let said = error.message.trim_end_matches(&format!(" [{rule}]"));
+            let message = format!("{said} {}", error.advice);
             output::refused(args.print.json, rule, &message);
-            Ok(ExitCode::from(REFUSED))
+            Ok(REFUSED)
         }
     }
 }

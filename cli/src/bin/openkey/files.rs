@@ -29,13 +29,7 @@ pub(crate) fn write_secret(path: &Path, text: &str) -> Result<(), Stop> {
         use std::os::unix::fs::OpenOptionsExt;
         options.mode(0o600);
     }
-    options
-        .open(path)
-        .and_then(|mut file| {
-            file.write_all(text.as_bytes())?;
-            file.sync_all()
-        })
-        .map_err(|error| cannot_write(path, &error))
+    write_whole(path, &options, text.as_bytes())
 }
 
 /// Writes a new file; one that is there with the same content is left alone, any other is kept.
@@ -43,15 +37,21 @@ pub(crate) fn write_new(path: &Path, bytes: &[u8]) -> Result<(), Stop> {
     if fs::read(path).is_ok_and(|known| known == bytes) {
         return Ok(());
     }
-    OpenOptions::new()
-        .write(true)
-        .create_new(true)
+    write_whole(path, OpenOptions::new().write(true).create_new(true), bytes)
+}
+
+/// Writes a file that is not there yet, whole or not at all: a part of it would stand in the way of the
+/// next try.
+fn write_whole(path: &Path, options: &OpenOptions, bytes: &[u8]) -> Result<(), Stop> {
+    let mut file = options
         .open(path)
-        .and_then(|mut file| {
-            file.write_all(bytes)?;
-            file.sync_all()
-        })
-        .map_err(|error| cannot_write(path, &error))
+        .map_err(|error| cannot_write(path, &error))?;
+    let written = file.write_all(bytes).and_then(|()| file.sync_all());
+    written.map_err(|error| {
+        // It is this run's own.
+        let _ = fs::remove_file(path);
+        cannot_write(path, &error)
+    })
 }
 
 pub(crate) fn directory(path: &Path) -> Result<(), Stop> {

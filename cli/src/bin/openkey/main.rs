@@ -26,7 +26,7 @@ fn main() -> ExitCode {
         Command::Operator(command) => (command.json(), operator::run(&command)),
         Command::Release(command) => (command.json(), release::run(&command)),
         Command::Explain(args) => match explain::run(&args) {
-            Ok(code) => return code,
+            Ok(status) => return output::finish(status),
             Err(stop) => (args.print.json, Err(stop)),
         },
     };
