@@ -60,6 +60,9 @@ mod tests {
             pairs.join(":"),
             "7".repeat(77),
             format!("number {}", "7".repeat(60)),
+            // Inside a longer word, where there is no room for chance.
+            format!("Pay Z{hex} today"),
+            format!("Pay Z{} today", "7".repeat(54)),
             "PDw8PDw8PDw8PDw8PDw8PDw8PDw8PDw8PDw8PDw8PDw=".to_owned(),
             "PDw8PDw8PDw8PDw8PDw8PDw8PDw8PDw8PDw8PDw8PDw".to_owned(),
             "bafkreihdwdcefgh4dqkjv67uzcmw7ojee6xedzdetojuzjevtenxquvyku".to_owned(),
