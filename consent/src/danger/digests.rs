@@ -46,6 +46,18 @@ mod tests {
     use super::*;
 
     #[test]
+    fn e11_a_number_of_more_bits_than_any_amount_is_a_digest() {
+        let number = |at: usize, byte: u8| {
+            let mut bytes = [0; 32];
+            bytes[at] = byte;
+            Word(bytes)
+        };
+        assert!(!is_digest(&number(10, 0x80)), "176 bits");
+        assert!(is_digest(&number(9, 1)), "177 bits");
+        assert!(!is_digest(&Word([0xff; 32])), "everything");
+    }
+
+    #[test]
     fn texts_that_are_or_hold_digests_are_told_from_words() {
         let hex = "3c".repeat(32);
         let pairs: Vec<String> = hex.as_bytes().chunks(2).map(|_| "3c".to_owned()).collect();
