@@ -158,3 +158,126 @@ async fn stamp(path: &Path) -> io::Result<Option<Stamp>> {
     let modified = about.modified().ok();
     Ok(modified.map(|modified| Stamp { length, modified }))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{sync::Arc, time::Duration};
+
+    use axum::body::Bytes;
+    use tempfile::TempDir;
+    use tokio::{task::JoinSet, time::advance};
+
+    use super::*;
+
+    const MIME: &str = "text/javascript";
+
+    async fn file(kept: &Kept, path: &Path) -> Option<Document> {
+        kept.file(path, None, MIME, usize::MAX).await.unwrap()
+    }
+
+    async fn text(kept: &Kept, path: &Path) -> String {
+        let body = file(kept, path).await.unwrap().body;
+        String::from_utf8(body.to_vec()).unwrap()
+    }
+
+    /// Where the bytes of a document lie: every reading of a file has a place of its own.
+    fn place(document: &Document) -> *const u8 {
+        document.body.as_ptr()
+    }
+
+    /// Writes a file that changed last at a time.
+    fn write(dir: &TempDir, text: &str, modified: SystemTime) -> PathBuf {
+        let path = dir.path().join("file.js");
+        std::fs::write(&path, text).unwrap();
+        let file = std::fs::File::options().write(true).open(&path).unwrap();
+        file.set_modified(modified).unwrap();
+        path
+    }
+
+    #[tokio::test]
+    async fn h1_a_file_that_many_ask_for_at_once_is_read_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = write(&dir, "one", SystemTime::now());
+        let kept = Arc::new(Kept::default());
+        let mut asked = JoinSet::new();
+        for _ in 0..50 {
+            let (kept, path) = (Arc::clone(&kept), path.clone());
+            asked.spawn(async move { file(&kept, &path).await.unwrap() });
+        }
+        let found = asked.join_all().await;
+        assert!(found.iter().all(|it| place(it) == place(&found[0])));
+    }
+
+    #[tokio::test]
+    async fn h1_a_file_is_read_again_when_it_changed_and_only_then() {
+        let dir = tempfile::tempdir().unwrap();
+        let earlier = SystemTime::now() - Duration::from_secs(60);
+        let later = earlier + Duration::from_secs(1);
+        let path = write(&dir, "one", earlier);
+        let kept = Kept::default();
+        tokio::time::pause();
+        let first = file(&kept, &path).await.unwrap();
+        // Whether it changed is looked for now and then, and at no other time.
+        write(&dir, "two", later);
+        assert_eq!(text(&kept, &path).await, "one");
+        write(&dir, "one", earlier);
+        for _ in 0..3 {
+            advance(HOLDS).await;
+            let again = file(&kept, &path).await.unwrap();
+            assert_eq!(place(&again), place(&first));
+        }
+        assert!(kept.looked_at(&path).is_some());
+        // Another time or another length tells.
+        for (changed, modified) in [("two", later), ("three", later)] {
+            write(&dir, changed, modified);
+            advance(HOLDS).await;
+            assert_eq!(text(&kept, &path).await, changed);
+        }
+        // One that changed just now can change again and look the same.
+        let now = SystemTime::now();
+        for changed in ["four", "five"] {
+            write(&dir, changed, now);
+            advance(HOLDS).await;
+            assert_eq!(text(&kept, &path).await, changed);
+        }
+        std::fs::remove_file(&path).unwrap();
+        advance(HOLDS).await;
+        assert!(file(&kept, &path).await.is_none());
+        assert_eq!(kept.files().bytes, 0);
+    }
+
+    /// At the shipped sizes.
+    #[test]
+    fn h1_no_more_is_kept_than_a_page_has() {
+        const QUARTER: usize = MOST_BYTES / 4;
+        let keep = |files: &mut Files, name: &str, bytes: usize| {
+            let body = Bytes::from(vec![0; bytes]);
+            let file = File {
+                document: Document::hashed(MIME, body, [0; 32]),
+                looked: Instant::now(),
+                stamp: None,
+            };
+            files.keep(Path::new(name), file);
+        };
+        let mut files = Files::default();
+        for n in 0..=MOST_FILES {
+            keep(&mut files, &n.to_string(), 1);
+        }
+        assert_eq!((files.by_path.len(), files.bytes), (MOST_FILES, MOST_FILES));
+        let mut files = Files::default();
+        for name in ["a", "b", "c", "d", "e"] {
+            keep(&mut files, name, QUARTER);
+        }
+        assert_eq!((files.by_path.len(), files.bytes), (4, MOST_BYTES));
+        // A newer reading takes the place of the older one.
+        keep(&mut files, "a", QUARTER);
+        assert_eq!((files.by_path.len(), files.bytes), (4, MOST_BYTES));
+        keep(&mut files, "a", 0);
+        keep(&mut files, "e", QUARTER);
+        assert_eq!((files.by_path.len(), files.bytes), (5, MOST_BYTES));
+        for name in ["a", "b", "c", "d", "e"] {
+            files.remove(Path::new(name));
+        }
+        assert_eq!(files.bytes, 0);
+    }
+}

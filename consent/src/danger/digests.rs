@@ -46,6 +46,18 @@ mod tests {
     use super::*;
 
     #[test]
+    fn e11_a_number_of_more_bits_than_any_amount_is_a_digest() {
+        let number = |at: usize, byte: u8| {
+            let mut bytes = [0; 32];
+            bytes[at] = byte;
+            Word(bytes)
+        };
+        assert!(!is_digest(&number(10, 0x80)), "176 bits");
+        assert!(is_digest(&number(9, 1)), "177 bits");
+        assert!(!is_digest(&Word([0xff; 32])), "everything");
+    }
+
+    #[test]
     fn texts_that_are_or_hold_digests_are_told_from_words() {
         let hex = "3c".repeat(32);
         let pairs: Vec<String> = hex.as_bytes().chunks(2).map(|_| "3c".to_owned()).collect();
@@ -60,6 +72,9 @@ mod tests {
             pairs.join(":"),
             "7".repeat(77),
             format!("number {}", "7".repeat(60)),
+            // Inside a longer word, where there is no room for chance.
+            format!("Pay Z{hex} today"),
+            format!("Pay Z{} today", "7".repeat(54)),
             "PDw8PDw8PDw8PDw8PDw8PDw8PDw8PDw8PDw8PDw8PDw=".to_owned(),
             "PDw8PDw8PDw8PDw8PDw8PDw8PDw8PDw8PDw8PDw8PDw".to_owned(),
             "bafkreihdwdcefgh4dqkjv67uzcmw7ojee6xedzdetojuzjevtenxquvyku".to_owned(),

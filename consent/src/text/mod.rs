@@ -179,8 +179,45 @@ fn title(findings: &[Finding]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::Address;
+    use super::{Address, findings};
 
     /// Whose key would sign.
     pub(super) const SIGNER: Address = Address([0x11; 20]);
+
+    fn titles(text: &str) -> Vec<&'static str> {
+        findings(text, &SIGNER).iter().map(|it| it.title).collect()
+    }
+
+    /// What a known shape says is not said again by the words of the text or by its form.
+    #[test]
+    fn e12_what_a_known_shape_tells_is_told_once() {
+        let to = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8";
+        let zksync = "that is a transaction of zkSync Lite";
+        let cosmos = "that is a transaction of a Cosmos chain";
+        let key = "whose signature is a secret key";
+        for (text, title) in [
+            (format!("Transfer 5 ETH to: {to}\nNonce: 3"), zksync),
+            // Two shapes of one sort.
+            (format!("Withdraw 5 ETH to: {to}\nTo: {to}"), zksync),
+            (
+                r#"{"account_number":"1","chain_id":"x","fee":{},"msgs":[],"sequence":"2"}"#
+                    .to_owned(),
+                cosmos,
+            ),
+            (
+                r#"{"onlySignOn":"https://trade.dydx.exchange","action":"dYdX STARK Key"}"#
+                    .to_owned(),
+                key,
+            ),
+            (
+                "Create zkLink's layer2 key.\naction: L2 Key".to_owned(),
+                key,
+            ),
+        ] {
+            assert_eq!(titles(&text), [title], "{text}");
+        }
+        // Without a known shape the words say it.
+        let said = titles(&format!("Please transfer 5 ETH to {to}"));
+        assert_eq!(said, ["that orders a payment"]);
+    }
 }

@@ -125,6 +125,39 @@ mod tests {
         }
     }
 
+    /// One character or change less, and a value is a word; one more, and a word is a value.
+    #[test]
+    fn e12_values_and_words_are_told_apart_at_the_bounds() {
+        let letters = "jybwkkxkiwuuwrbupcbgzzwzydimnyhtijsaqnxseqwedpvcacu";
+        let (most, least) = (&letters[..42], &letters[..43]);
+        let mixed = |length: usize| format!("jYbwK{}", &letters[5..length]);
+        let digit = |length: usize| format!("jybw2{}", &letters[5..length]);
+        for value in [
+            least.to_owned(),
+            mixed(40),
+            digit(40),
+            // A part is as long as a value, or has digits in its middle.
+            format!("id-{least}"),
+            format!("id_{least}"),
+            "jybwkk4xkiwuuwrbupcbg-zzwzydimnyhtijsaqnxs".to_owned(),
+            "from-b2b-to-p2p-to-b2-a-title-of-an-article".to_owned(),
+        ] {
+            assert_eq!(severity(&value), Some(Severity::Danger), "{value}");
+        }
+        for word in [
+            most.to_owned(),
+            mixed(39),
+            digit(39),
+            format!("id-{most}"),
+            "from-b2b-to-p2p-to-a-long-title-of-an-article".to_owned(),
+            "my_article_about_something_that_is_rather_long_and_more".to_owned(),
+            "jybwkk4xkiwuuwrbupcb-zzwzydimnyhtijsaqnxseq".to_owned(),
+            "TgNleupFqU/H1HuoJsjWZ8DR5uM6ZKA27ET1j6EtbE".to_owned(),
+        ] {
+            assert_eq!(severity(&word), None, "{word}");
+        }
+    }
+
     #[test]
     fn ordinary_texts_have_no_such_values() {
         for text in [

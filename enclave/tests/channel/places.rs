@@ -13,6 +13,7 @@ use openkey_protocol::{
     client::{Client, ClientOptions},
     frame::{Failure, Frame, FrameReader, VERSIONS, handshake, write_frame},
     message::{Call, Class, ErrorCode, Reply, Request, RootSource, SignUp, Verdict},
+    server::ServerOptions,
     transport::{Connect, Stream},
 };
 use openkey_verifier::channel::{Attested, Connector, provider};
@@ -233,14 +234,22 @@ async fn h1_enclaves_of_another_image_leave_the_equals_their_places() {
     channel.hands_over().await;
 }
 
-/// It asks for more than the connection itself holds, and looks at no answer.
+/// It asks for more than the connection itself holds, and looks at no answer: its place is free when the time for one
+/// frame is over.
 #[tokio::test]
 async fn h1_a_channel_that_reads_nothing_is_given_up() {
     const ASKED: u64 = 400;
+    let frame_timeout = ServerOptions::default().frame_timeout;
     let channel = Channel::new().await;
+    let mut others = Vec::new();
+    for _ in 1..PLACES.strangers {
+        others.push(channel.open().await.unwrap());
+    }
     let mut open = channel.open().await.unwrap();
     tokio::time::pause();
+    let began = Instant::now();
     let body = call(&Request::Status);
+    let mut written = 0;
     for id in 1..=ASKED {
         let frame = Frame::Request {
             id,
@@ -249,16 +258,23 @@ async fn h1_a_channel_that_reads_nothing_is_given_up() {
             body: body.clone().into(),
         };
         let framed = frame.encode().unwrap();
-        if write_frame(&mut open.writer, &framed, LIMIT).await.is_err() {
+        let write = write_frame(&mut open.writer, &framed, frame_timeout / 2);
+        if write.await.is_err() {
             break;
         }
+        written += 1;
     }
-    tokio::time::sleep(2 * LIMIT).await;
+    assert!(
+        channel.open().await.is_none(),
+        "its place is free too early"
+    );
+    tokio::time::sleep_until(began + frame_timeout + Duration::from_secs(1)).await;
+    assert!(channel.open().await.is_some(), "its place is still taken");
     let mut told = 0;
     while let Ok(Some(_)) = open.reader.next().await {
         told += 1;
     }
-    assert!(told < ASKED, "all {told} answers were kept");
+    assert!(told < written, "all {told} answers were kept");
     tokio::time::resume();
     channel.hands_over().await;
 }

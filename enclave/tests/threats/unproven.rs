@@ -189,3 +189,30 @@ async fn e17_a_passkey_that_was_removed_is_told_so_and_nothing_else() {
         Some(ErrorCode::ContextUsed)
     );
 }
+
+/// A request that contradicts itself is refused before anything is read.
+#[tokio::test]
+async fn e17_a_head_of_another_account_than_the_prompts_is_refused_unread() {
+    let world = World::new();
+    let enclave = world.boot().await;
+    let ada = Person::register(&enclave, 1).await;
+    let prompted = ada.propose(&enclave, text("x")).await.unwrap();
+    let mut head = ada.known();
+    head.head.account = AccountId([0x66; 32]);
+    for id in [ada.authenticator.id.clone(), vec![9; 20]] {
+        let mut stranger = Authenticator::new(99);
+        stranger.user_handle = ada.user_handle.0.to_vec();
+        stranger.id = id;
+        let assertion = stranger.get(&prompted.options);
+        let asked = Request::Approve(Approve {
+            head: Some(head),
+            ..ada.approval(&prompted, assertion)
+        });
+        let before = world.store.operations();
+        assert_eq!(
+            code(ask(&enclave, &asked).await),
+            Some(ErrorCode::Malformed)
+        );
+        assert_eq!(world.store.operations(), before);
+    }
+}

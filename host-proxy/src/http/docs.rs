@@ -235,10 +235,30 @@ fn prose(html: &mut String, schema: &Value) -> fmt::Result {
 
 #[cfg(test)]
 mod tests {
+    use http_body_util::BodyExt as _;
+
     use super::*;
+    use crate::http::description::openapi;
 
     fn text() -> &'static str {
         std::str::from_utf8(&PAGE.body).unwrap()
+    }
+
+    /// What is asked for again is the same bytes at the same place.
+    #[tokio::test]
+    async fn h1_documents_are_written_once() {
+        async fn place(response: Response) -> *const u8 {
+            let body = response.into_body().collect().await.unwrap();
+            body.to_bytes().as_ptr()
+        }
+        let headers = HeaderMap::new;
+        for (first, again) in [
+            (docs(headers()).await, docs(headers()).await),
+            (messages(headers()).await, messages(headers()).await),
+            (openapi(headers()).await, openapi(headers()).await),
+        ] {
+            assert_eq!(place(first).await, place(again).await);
+        }
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use openkey_host_proxy::config::Limits;
 
-use crate::support::{Site, Wire, get};
+use crate::support::{Site, Wire, get, quota};
 
 const DOCUMENTS: [&str; 5] = [
     "/docs",
@@ -52,7 +52,7 @@ async fn h1_files_and_documents_are_rationed_for_each_address() {
     let mut wire = site.connect_from("127.0.0.2").await;
     assert_eq!(ask(&mut wire, "/", 30 * 40).await, (30 * 40, 0));
     let mut asked = 0;
-    while ask(&mut wire, "/docs/messages.json", 100).await.1 == 0 {
+    while ask(&mut wire, "/config.json", 100).await.1 == 0 {
         asked += 100;
         assert!(asked < 6_000, "no bound");
     }
@@ -65,6 +65,23 @@ async fn h1_files_and_documents_are_rationed_for_each_address() {
     }
 }
 
+/// No path that is only read is forgotten, and none counts as a request of another class.
+#[tokio::test]
+async fn h1_whatever_is_only_read_has_the_limit_of_reads() {
+    let site = Site::with(|config| config.limits.read = quota("1/h")).await;
+    let rationed = ["/app.js", "/nothing", "/api/v1/enclaves"];
+    for path in rationed.into_iter().chain(DOCUMENTS) {
+        site.get("/").await;
+        let refused = site.get(path).await;
+        let code = refused.code();
+        assert_eq!((refused.status, code.as_str()), (429, "too_many"), "{path}");
+    }
+    for path in ["/healthz", "/readyz"] {
+        assert_eq!(site.get(path).await.status, 200, "{path}");
+    }
+    assert_eq!(site.post("request", b"x").await.status, 200);
+}
+
 #[tokio::test]
 async fn h1_other_sites_make_their_visitors_browsers_load_nothing() {
     let site = Site::new().await;
@@ -74,6 +91,7 @@ async fn h1_other_sites_make_their_visitors_browsers_load_nothing() {
                 "Sec-Fetch-Mode: no-cors\r\nSec-Fetch-Dest: image\r\n",
                 "Sec-Fetch-Mode: cors\r\nSec-Fetch-Dest: empty\r\n",
                 "Sec-Fetch-Mode: navigate\r\nSec-Fetch-Dest: iframe\r\n",
+                "Sec-Fetch-Mode: no-cors\r\nSec-Fetch-Dest: document\r\n",
                 "",
             ] {
                 let headers = format!("Sec-Fetch-Site: {from}\r\n{what}");

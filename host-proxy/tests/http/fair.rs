@@ -138,6 +138,29 @@ async fn h1_bodies_that_are_only_declared_take_no_room_and_one_address_only_its_
     }
 }
 
+/// At the shipped sizes: the share of an address counts for each client that the trusted proxy names, and not for
+/// the proxy.
+#[tokio::test]
+async fn h1_a_client_behind_the_trusted_proxy_has_the_share_of_an_address() {
+    let site =
+        Site::with(|config| config.trusted_proxy = Some("127.0.0.2/32".parse().unwrap())).await;
+    let named = |client: &str| format!("X-Forwarded-For: {client}\r\n");
+    let greedy = post("request", b"g", &named("192.0.2.1"));
+    let share = crate::support::limits().connections_per_address;
+    site.enclave.hold(Class::Request);
+    let mut held = Vec::new();
+    for _ in 0..share {
+        held.push(send(&site, "127.0.0.2", &greedy).await);
+    }
+    site.counts(&format!("openkey_http_in_flight {share}\n"))
+        .await;
+    assert_eq!(status(send(&site, "127.0.0.2", &greedy).await).await, 503);
+    let other = get("/healthz", &named("192.0.2.2"));
+    assert_eq!(status(send(&site, "127.0.0.2", other).await).await, 200);
+    site.enclave.release();
+    assert_eq!(status(held.remove(0)).await, 200);
+}
+
 /// Sixteen addresses, at the shipped sizes.
 #[tokio::test]
 async fn h1_large_bodies_that_stop_give_way_to_those_that_come() {
@@ -158,6 +181,12 @@ async fn h1_large_bodies_that_stop_give_way_to_those_that_come() {
         let other = send(&site, &format!("127.0.0.{n}"), &whole).await;
         assert_eq!(status(other).await, 200, "{n}");
     }
+    // They had the room of others.
+    let mut displaced = 0;
+    for wire in held {
+        displaced += usize::from(status(wire).await == 503);
+    }
+    assert!(displaced > 0);
 }
 
 /// What it has sent already buys no time without end.

@@ -15,9 +15,13 @@ use openkey_protocol::{
     message::{Bare, Class, EnclaveEvent, Error, ErrorCode, Reply, Verdict},
     transport::Address,
 };
+use tokio::io::AsyncReadExt as _;
 use tracing::{Event, Level, Metadata, Subscriber, span};
 
-use crate::support::{Site, answer, post};
+use crate::{
+    channel::{carrying, connect},
+    support::{Site, answer, get, post, within_patience},
+};
 
 /// Counts the lines that a log of the shipped level would have.
 #[derive(Clone, Default)]
@@ -106,4 +110,57 @@ async fn h1_what_enclaves_say_of_refusals_is_logged_at_a_bounded_rate() {
     // they hide nothing else
     host.events(vec![EnclaveEvent::RolledBack]).await.unwrap();
     assert!(lines.take() >= 1);
+}
+
+/// Lines that are written while something is asked for again and again; they are within the bound.
+async fn written(lines: &Lines, times: usize, mut ask: impl AsyncFnMut()) -> usize {
+    lines.take();
+    let began = Instant::now();
+    for _ in 0..times {
+        ask().await;
+    }
+    let most = 21 * (2 + usize::try_from(began.elapsed().as_secs()).unwrap());
+    let written = lines.take();
+    assert!(written <= most && written < times, "{written} lines");
+    written
+}
+
+#[tokio::test]
+async fn h1_what_this_host_refuses_is_logged_at_a_bounded_rate() {
+    let lines = Lines::default();
+    let _here = tracing::subscriber::set_default(lines.clone());
+    let site = Site::new().await;
+    let mut wire = site.connect().await;
+    let ask = async || {
+        wire.send(get("/nothing", "")).await;
+        assert_eq!(wire.answer().await.unwrap().status, 404);
+    };
+    assert!(written(&lines, 500, ask).await > 0);
+}
+
+/// A list of releases that cannot be read has a line, not one for each request.
+#[tokio::test]
+async fn h1_a_file_that_cannot_be_read_is_logged_at_a_bounded_rate() {
+    let lines = Lines::default();
+    let _here = tracing::subscriber::set_default(lines.clone());
+    let site = Site::with(|config| config.releases = Some(config.dir.clone())).await;
+    let mut wire = site.connect().await;
+    let ask = async || {
+        wire.send(get("/releases.json", "")).await;
+        assert_eq!(wire.answer().await.unwrap().status, 200);
+    };
+    assert!(written(&lines, 500, ask).await > 0);
+}
+
+#[tokio::test]
+async fn h1_channels_that_reach_no_enclave_are_logged_at_a_bounded_rate() {
+    let lines = Lines::default();
+    let _here = tracing::subscriber::set_default(lines.clone());
+    let (_site, listen) = carrying(|_| {}).await;
+    let ask = async || {
+        let mut channel = connect(listen, [127, 0, 0, 2]).await;
+        let closed = within_patience(channel.read(&mut [0])).await;
+        assert!(matches!(closed, Ok(0) | Err(_)));
+    };
+    assert!(written(&lines, 500, ask).await > 0);
 }

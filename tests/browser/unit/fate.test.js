@@ -35,6 +35,13 @@ test('e16_an_answer_that_one_record_refuses_may_hold_over_another', () => {
   for (const answer of [assertion(7), assertion(256), assertion(0), assertion(0, 0x1d)]) assert.equal(fateOf(refused('assertion_refused'), answer), 'open');
   // Without a touch, or without a person who was verified, no enclave takes it.
   for (const flags of [0x00, 0x01, 0x04, 0x19]) assert.equal(fateOf(refused('assertion_refused'), assertion(0, flags)), 'never');
+  // Nor does any take one that ends before its flags.
+  for (const length of [0, 32]) {
+    const short = { ...assertion(), authenticator_data: new Uint8Array(length) };
+    assert.equal(fateOf(refused('assertion_refused'), short), 'never', `${length} bytes`);
+  }
+  // A refusal for another reason says nothing about the flags.
+  for (const code of Object.keys(FATES).filter((it) => !['assertion_refused', 'possession_refused'].includes(it))) assert.equal(fateOf(refused(code), assertion(0, 0x00)), 'open', code);
 });
 
 test('what_no_enclave_signed_settles_nothing_whatever_its_code_is', () => {
