@@ -1,4 +1,6 @@
 //! The CMS structure in an answer of AWS KMS.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| openkey_enclave::fuzzing::cms(bytes));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
+    openkey_enclave::fuzzing::cms(bytes);
+});

@@ -1,4 +1,6 @@
 //! What authenticators, browsers and the store send to the enclave.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| openkey_enclave::fuzzing::untrusted(bytes));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
+    openkey_enclave::fuzzing::untrusted(bytes);
+});

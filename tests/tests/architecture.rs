@@ -177,24 +177,70 @@ fn unsafe_code_stands_only_in_the_webassembly_exports() {
     );
 }
 
-#[test]
-fn every_listed_threat_has_a_test_of_its_name() {
-    fn sources(dir: &Path, text: &mut String) {
-        for entry in std::fs::read_dir(dir).unwrap() {
-            let path = entry.unwrap().path();
-            let name = path.file_name().unwrap().to_string_lossy().into_owned();
-            if path.is_dir() {
-                if name != "target" && name != "node_modules" && !name.starts_with('.') {
-                    sources(&path, text);
-                }
-            } else if [".rs", ".test.js", ".test.ts"]
-                .iter()
-                .any(|end| name.ends_with(end))
-            {
-                text.push_str(&std::fs::read_to_string(&path).unwrap());
+/// The text of all sources in a folder, one after the other.
+fn sources(dir: &Path, text: &mut String) {
+    for entry in std::fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        if path.is_dir() {
+            if name != "target" && name != "node_modules" && !name.starts_with('.') {
+                sources(&path, text);
             }
+        } else if [".rs", ".test.js", ".test.ts"]
+            .iter()
+            .any(|end| name.ends_with(end))
+        {
+            text.push_str(&std::fs::read_to_string(&path).unwrap());
         }
     }
+}
+
+/// The fuzz workspace is not built by `./test`: only the replay on stable runs what its targets run.
+#[test]
+fn every_fuzz_target_has_seeds_that_a_test_replays() {
+    let root = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
+    let manifest = std::fs::read_to_string(root.join("fuzz/Cargo.toml")).unwrap();
+    let mut declared: Vec<&str> = manifest
+        .split("[[bin]]\nname = \"")
+        .skip(1)
+        .filter_map(|target| target.split('"').next())
+        .collect();
+    declared.sort_unstable();
+    let names = |folder: &str| {
+        let entries = std::fs::read_dir(root.join("fuzz").join(folder)).unwrap();
+        let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        let mut names: Vec<String> = names
+            .map(|name| name.trim_end_matches(".rs").to_owned())
+            .collect();
+        names.sort();
+        names
+    };
+    assert!(declared.len() > 20, "{declared:?}");
+    assert_eq!(names("fuzz_targets"), declared);
+    assert_eq!(names("corpus"), declared);
+    let mut tests = String::new();
+    for entry in std::fs::read_dir(root).unwrap() {
+        let path = entry.unwrap().path();
+        if path.join("Cargo.toml").exists() && !path.ends_with("fuzz") {
+            sources(&path, &mut tests);
+        }
+    }
+    for name in declared {
+        let replays = [
+            format!("fuzz/corpus/{name}\""),
+            format!("corpus(\"{name}\")"),
+            format!("replay(\"{name}\""),
+            format!("(\"{name}\", fuzzing::"),
+        ];
+        assert!(
+            replays.iter().any(|replay| tests.contains(replay)),
+            "no test replays the corpus of {name}"
+        );
+    }
+}
+
+#[test]
+fn every_listed_threat_has_a_test_of_its_name() {
     let root = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
     let mut tests = String::new();
     sources(root, &mut tests);
