@@ -12,12 +12,12 @@ use sha2::{Digest as _, Sha256};
 
 use crate::digest;
 use crate::error::Error;
+use crate::facts::untyped;
 use crate::kv::is_multipart;
 
-/// The fact that names the hash of the body: SHA-256 of its bytes, in lower-case hexadecimal digits.
+/// The fact that names the hash of the body: SHA-256 of its bytes, in lower-case hexadecimal digits. Facts
+/// that say what they are have a hash of their own making (that of canonical JSON).
 const HASH: &str = "bodyHash";
-/// Facts that say what they are have a hash of their own making (that of canonical JSON).
-const TYPE: &str = "type";
 
 /// The body is not the one that the invocation names.
 #[derive(Debug, thiserror::Error)]
@@ -72,8 +72,7 @@ pub(crate) fn failed(error: axum::Error) -> Error {
 }
 
 fn named(facts: &[Value]) -> Result<Option<[u8; 32]>, Error> {
-    let own = facts.iter().filter(|fact| fact.get(TYPE).is_none());
-    let Some(hash) = own.filter_map(|fact| fact.get(HASH)).next() else {
+    let Some(hash) = untyped(facts, HASH)? else {
         return Ok(None);
     };
     let hash = hash.as_str().and_then(digest::parse);

@@ -11,6 +11,7 @@ use tokio_util::io::ReaderStream;
 
 use crate::admission::Authorised;
 use crate::error::Error;
+use crate::facts::fact;
 use crate::node::Node;
 use crate::sql::{self, Access, Request};
 use crate::store::StoreError;
@@ -35,10 +36,7 @@ pub async fn invoke(
 ) -> Result<Response, Error> {
     let resource = target(authorised)?;
     let request = Request::parse(body)?;
-    let own = facts
-        .iter()
-        .find_map(|fact| fact.get(CAVEATS))
-        .filter(|fact| !fact.is_null());
+    let own = fact(facts, CAVEATS)?.filter(|fact| !fact.is_null());
     let granted = authorised
         .allowed
         .iter()

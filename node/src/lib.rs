@@ -30,6 +30,7 @@ pub mod databases;
 pub mod delegation;
 mod digest;
 pub mod error;
+mod facts;
 pub mod invoke;
 pub mod keys;
 pub mod kv;

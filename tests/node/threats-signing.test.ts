@@ -81,6 +81,28 @@ scenario('a4_what_the_sentence_does_not_say_is_not_granted', async () => {
   await refused(await drifted({}, { ...fields(), statement: sentence(wide) }));
 });
 
+scenario('a5_a_caveat_that_an_endpoint_does_not_know_refuses', async () => {
+  const account = alice.wallet.space('account');
+  const list = async (caveat: object) => {
+    const key = Key.generate();
+    const token = alice.delegation(key.did, { [`${account}/delegation/`]: { 'tinycloud.delegation/list': [caveat as never] } }, { exp: Math.floor(now()) + 60 });
+    expect(await delegate(fleet, token), 200);
+    return query(new Invoker(fleet, key, [token.cid]), account, {});
+  };
+  expect(await list({}), 200);
+  for (const caveat of [{ path: 'a' }, { type: 'xyz.tinycloud.resource/selector', kind: 'exact', value: 'a' }]) expect(await list(caveat), 403, /A caveat of the delegation does not allow this/);
+});
+
+scenario('a3_a_fact_is_given_once', async () => {
+  const twice = { fct: [{ sqlCaveats: null }, { sqlCaveats: { readOnly: true } }] };
+  const sql = alice.sql('facts');
+  expect(await sql.action(['tinycloud.sql/write'], { action: 'execute', sql: 'CREATE TABLE t (a)' }, twice), 400, 'The fact sqlCaveats is given twice');
+  const hash = '0'.repeat(64);
+  expect(await alice.one(alice.kv().resource('a'), 'tinycloud.kv/put', { body: 'x', claims: { fct: [{ bodyHash: hash }, { bodyHash: hash }] } }), 400, 'The fact bodyHash is given twice');
+  expect(await capabilities(alice, alice.space, undefined), 200);
+  expect(await alice.one(`${alice.space}/capabilities/all`, 'tinycloud.capabilities/read', { claims: { fct: [{ capabilitiesReadParams: null }, { capabilitiesReadParams: null }] } }), 400, 'The fact capabilitiesReadParams is given twice');
+});
+
 scenario('a5_a_caveat_is_kept_or_the_child_is_refused', async () => {
   const statements = { mode: 'constrained-statements', readOnly: true, statements: [{ name: 'one', sql: 'SELECT a FROM t WHERE a = ?', fixedParams: [{ index: 0, value: 1 }] }] };
   const resource = `${alice.space}/sql/caveats`;

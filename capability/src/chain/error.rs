@@ -43,7 +43,7 @@ pub enum ChainError {
         /// The link.
         cid: Cid,
         /// The first rule that it breaks.
-        reason: Box<ChainError>,
+        reason: Box<Self>,
     },
     /// A cited delegation is for somebody else.
     #[error("Unauthorized Delegator: {0}")]

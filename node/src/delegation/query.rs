@@ -13,6 +13,7 @@ use super::view::{Granted, granted, iso};
 use crate::admission::{authorise, signed};
 use crate::authority::Revocations;
 use crate::error::Error;
+use crate::kv::caveats;
 use crate::node::Node;
 use crate::store::{DelegationRow, DelegationsOf, Direction, StoreError};
 
@@ -93,13 +94,16 @@ pub async fn query(node: &Node, headers: &HeaderMap, body: &[u8]) -> Result<List
     let signed = signed(headers, now_ms, node.config.longest_invocation_ms())?;
     let unauthorised = || Error::Forbidden("Delegation query proof is not authorized".to_owned());
     let account = account(signed.invocation.capabilities()).ok_or_else(unauthorised)?;
-    match authorise(&node.authority, &signed, Revocations::Asked, now_ms).await {
+    let authorised = match authorise(&node.authority, &signed, Revocations::Asked, now_ms).await {
         Err(Error::Chain(ChainError::InvocationTime)) => {
             return Err(ChainError::InvocationTime.into());
         }
         Err(Error::Chain(_)) => return Err(unauthorised()),
         other => other?,
     };
+    for allowed in &authorised.allowed {
+        caveats::check(&allowed.caveats, Some(""))?;
+    }
     let bad = |what: &str| Error::Bad(format!("Invalid delegation query: {what}"));
     let body: Body = match body {
         [] => Body::default(),

@@ -17,6 +17,7 @@ use super::Standing;
 use super::standing::walk;
 use crate::authority::stored_token;
 use crate::error::Error;
+use crate::facts::fact;
 use crate::node::Node;
 use crate::store::Page;
 
@@ -90,8 +91,7 @@ pub async fn capabilities(
     facts: &[Value],
 ) -> Result<Value, Error> {
     let bad = |error: serde_json::Error| Error::Bad(format!("Invalid {PARAMETERS}: {error}"));
-    let parameters = facts.iter().find_map(|fact| fact.get(PARAMETERS));
-    let parameters = match parameters {
+    let parameters = match fact(facts, PARAMETERS)? {
         None | Some(Value::Null) => Parameters::List { filters: None },
         Some(value) => Parameters::deserialize(value).map_err(bad)?,
     };
