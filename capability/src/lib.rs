@@ -31,6 +31,7 @@ pub mod caveat;
 pub mod chain;
 pub mod cid;
 pub mod did;
+pub mod directions;
 pub mod key;
 pub mod marks;
 pub mod recap;

@@ -5,6 +5,7 @@
 //! marks that stand on either.
 
 use openkey_capability::{
+    directions::has_turned_numbers,
     marks::{OddMark, first_odd_mark, is_mark},
     visible::is_unreadable,
 };
@@ -34,6 +35,7 @@ pub(crate) struct Runs {
     equal_lines: usize,
     wordless_lines: usize,
     poses: bool,
+    turned: bool,
     mark: Option<OddMark>,
 }
 
@@ -46,7 +48,17 @@ impl Runs {
             equal_lines: self.equal_lines.max(other.equal_lines),
             wordless_lines: self.wordless_lines.max(other.wordless_lines),
             poses: self.poses || other.poses,
+            turned: self.turned || other.turned,
             mark: self.mark.or(other.mark),
+        }
+    }
+
+    /// The same of a document whose texts and numbers have rows of their own: in which order its lines
+    /// are drawn changes nothing.
+    pub(crate) fn of_data(self) -> Self {
+        Self {
+            turned: false,
+            ..self
         }
     }
 
@@ -86,6 +98,13 @@ impl Runs {
                  begins. Not every such note is OpenKey's."
             ));
         }
+        if self.turned {
+            said.push(
+                "A line has letters of scripts from right to left and from left to right beside numbers: \
+                 the order of the numbers that you see may be another one than that of the text."
+                    .to_owned(),
+            );
+        }
         if let Some(OddMark { character, kind }) = self.mark {
             said.push(format!(
                 "The text holds U+{:04X}, {kind}: such marks change or cover what you read.",
@@ -101,6 +120,7 @@ impl Runs {
 pub(crate) fn folded(text: &str) -> (String, Runs) {
     let mut runs = Runs {
         poses: text.contains(NOTE),
+        turned: has_turned_numbers(text),
         mark: first_odd_mark(text),
         ..Runs::default()
     };

@@ -9,7 +9,7 @@ use super::{fold::folded_line, word::Word};
 /// Longest value of one line, in characters; the whole is in the text below the lines.
 pub(super) const MAX_VALUE: usize = 300;
 /// Longest claim between quotation marks, in characters.
-const MAX_CLAIM: usize = 160;
+pub(super) const MAX_CLAIM: usize = 160;
 /// Longest label of one line, in characters.
 const MAX_LABEL: usize = 240;
 /// Amounts of more bits are more than all units of any token there is.

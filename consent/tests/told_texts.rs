@@ -192,6 +192,14 @@ fn h4_texts_are_read_in_time_in_proportion_to_their_size() {
         "delegate ",
         "ключ",
         "schlüssel ",
+        "@a ",
+        "@a.",
+        "\\u0061",
+        "א a 1 2",
+        "no approve ",
+        "1,",
+        "I paid 5 ETH to Bob ",
+        "transaction: ",
     ];
     for (piece, number) in pieces.into_iter().zip(0..) {
         // Every other one as a member of JSON, which is read as such, too.

@@ -12,7 +12,7 @@ use std::{fs, path::Path};
 
 use alloy_dyn_abi::TypedData;
 use openkey_consent::{Asker, SigningRequest, read_payload};
-use openkey_protocol::message::{Address, Error, Payload};
+use openkey_protocol::message::{Address, Error, Payload, Severity};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use sha3::{Digest as _, Keccak256};
@@ -28,6 +28,29 @@ fn read(json: &str) -> Result<SigningRequest, Error> {
         Asker::Unknown,
         NOW,
     )
+}
+
+/// A text that is longer than its row, and that only escapes hold below.
+#[test]
+fn e11_a_text_that_escapes_hide_is_told() {
+    let document = |contents: &str| {
+        format!(
+            r#"{{"types":{{"EIP712Domain":[{{"name":"name","type":"string"}}],"Mail":[{{"name":"from","type":"Person"}},{{"name":"to","type":"Person"}},{{"name":"contents","type":"string"}}],"Person":[{{"name":"name","type":"string"}},{{"name":"wallet","type":"address"}}]}},"primaryType":"Mail","domain":{{"name":"Ether Mail"}},"message":{{"from":{{"name":"Alice","wallet":"0x00000000000000000000000000000000000000AA"}},"to":{{"name":"Bob","wallet":"0x00000000000000000000000000000000000000AA"}},"contents":"{contents}"}}}}"#
+        )
+    };
+    let told = |contents: &str| {
+        let request = read(&document(contents)).unwrap();
+        let mut warnings = request.summary.warnings.iter();
+        warnings.any(|it| it.severity == Severity::Attention && it.text.contains("escapes"))
+    };
+    let long = "so it goes on and on ".repeat(10);
+    for hidden in [r"\u0061nd", r#"\u0061nd \"so\""#] {
+        assert!(told(&format!("{long}{hidden}")), "{hidden}");
+        assert!(!told(hidden), "{hidden}");
+    }
+    for shown in ["and", r"and \n so", r"1\/2", "é"] {
+        assert!(!told(&format!("{long}{shown}")), "{shown}");
+    }
 }
 
 /// What alloy makes of a document.

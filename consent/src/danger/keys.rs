@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value as Json};
 
 use super::{Finding, Weight, visit};
-use crate::typed_data::{Document, Value};
+use crate::typed_data::{Document, Struct, Value};
 
 /// Texts that make keys, from the list of [`crate::text`]: the same programs may sign them as typed
 /// data.
@@ -197,6 +197,17 @@ pub(super) fn made(document: &Document<'_>, kind: Kind) -> Option<Finding> {
         weight: Weight::Grave,
         ..finding
     })
+}
+
+/// Every text of a message.
+pub(super) fn texts<'v>(message: &'v Struct<'_>) -> Vec<&'v str> {
+    let mut texts = Vec::new();
+    visit(message, &mut |structure| {
+        for (_, value) in structure.members() {
+            each_text(value, &mut texts);
+        }
+    });
+    texts
 }
 
 fn each_text<'v>(value: &'v Value<'_>, texts: &mut Vec<&'v str>) {

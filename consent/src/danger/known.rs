@@ -5,10 +5,13 @@
 //! included, to the letter. Severities are decided by what a signature under such a message has
 //! power over, not by how the message looks; a test holds every row to a vector.
 
-use openkey_protocol::message::{Line, Severity, Warning};
+use openkey_protocol::message::{Address, Line, Severity, Warning};
 
-use super::{Context, Finding, protocols, rows, rows::ROWS, shape::Shape, sign_in, suspicion};
+use super::{
+    Context, Finding, keys, protocols, rows, rows::ROWS, shape::Shape, sign_in, suspicion,
+};
 use crate::{
+    text::of_letter,
     typed_data::Document,
     words::{line, warning},
 };
@@ -33,6 +36,8 @@ pub(super) struct Known {
     pub(super) digests: &'static [&'static str],
     /// Members with a text that a person wrote: what is part of a web address in it is no digest.
     pub(super) prose: &'static [&'static str],
+    /// True if a person writes in it whatever they like: every text is judged as the same text by itself.
+    pub(super) is_letter: bool,
     /// Members with bytes of any length that `why` or the check speak of.
     pub(super) bytes: &'static [&'static str],
     /// True if the signature itself is a key, and `why` says so.
@@ -54,6 +59,20 @@ pub(super) enum DomainRule {
 }
 
 impl Known {
+    /// What the texts of a letter are taken for, as the same texts by themselves.
+    pub(super) fn of_letter(&self, document: &Document<'_>, signer: &[u8; 20]) -> Vec<Finding> {
+        if !self.is_letter {
+            return Vec::new();
+        }
+        let texts = keys::texts(&document.message);
+        let told = texts.iter().flat_map(|it| of_letter(it, &Address(*signer)));
+        let finding = |(title, warning): (&str, Warning)| {
+            let title = format!("Sign a letter {title}");
+            Finding::new(warning.severity, title, warning.text)
+        };
+        told.map(finding).collect()
+    }
+
     /// True if it is told by its members ([`sign_in`]), and by no row.
     pub(super) fn is_sign_in(&self) -> bool {
         self.written.is_empty()

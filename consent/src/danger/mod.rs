@@ -199,6 +199,8 @@ pub(super) struct Judgement {
     pub(super) more: usize,
     /// True if the message is on the closed list of [`known`] messages.
     pub(super) is_known: bool,
+    /// True if the protocol takes the number of the chain in its domain for no chain.
+    pub(super) is_of_no_chain: bool,
 }
 
 /// Judges a message.
@@ -262,6 +264,9 @@ pub(super) fn judge(document: &Document<'_>, context: Context<'_>) -> Judgement 
         is_shown,
     ));
     findings.extend(suspicion::unlimited(message, is_shown));
+    if let Some(known) = &known {
+        findings.extend(known.of_letter(document, context.signer));
+    }
     findings.dedup();
     let title = title(&findings);
     let more = keep_worst(&mut findings);
@@ -270,6 +275,7 @@ pub(super) fn judge(document: &Document<'_>, context: Context<'_>) -> Judgement 
         findings,
         more,
         is_known: known.is_some(),
+        is_of_no_chain: named::is_of_no_chain(document),
     }
 }
 

@@ -129,6 +129,13 @@ const ALL: [Named; 9] = [
     },
 ];
 
+/// True if it is one of these under its protocol's own domain: which money moves is said by a member, and
+/// the number of the chain only by which one a wallet signed.
+pub(super) fn is_of_no_chain(document: &Document<'_>) -> bool {
+    let named = ALL.iter().find(|it| it.written == document.written);
+    named.is_some_and(|it| protocols::is_home(it.protocol, &document.domain))
+}
+
 /// What a message does, if it is one of these.
 pub(super) fn find(document: &Document<'_>, shape: &Shape<'_, '_>) -> Option<Finding> {
     let named = ALL.iter().find(|it| it.written == document.written)?;

@@ -18,6 +18,7 @@ pub(super) const fn notice(written: &'static str, title: &'static str) -> Known 
         why: "",
         digests: &[],
         prose: &[],
+        is_letter: false,
         bytes: &[],
         makes_key: false,
         protocol: None,
@@ -118,13 +119,29 @@ const fn makes_key(written: &'static str) -> Known {
     }
 }
 
+/// A token that signs in to an app until its end; it is signed without a contract.
+const fn ethauth(written: &'static str) -> Known {
+    Known {
+        domain: DomainRule::Named("ETHAuth"),
+        ..attention(
+            written,
+            "Make a token that signs you in (ETHAuth)",
+            "Whoever holds this signature can act as you at the app that it names, until the end that it \
+             names. OpenKey cannot see which site asks.",
+        )
+    }
+}
+
 /// Every row, with the source of its type above it.
-pub(super) const ROWS: [Known; 31] = [
+pub(super) const ROWS: [Known; 36] = [
     // https://eips.ethereum.org/EIPS/eip-712, the specification's example
-    notice(
-        "Mail(Person from,Person to,string contents)Person(string name,address wallet)",
-        "Sign a letter (the example of EIP-712)",
-    ),
+    Known {
+        is_letter: true,
+        ..notice(
+            "Mail(Person from,Person to,string contents)Person(string name,address wallet)",
+            "Sign a letter (the example of EIP-712)",
+        )
+    },
     // https://github.com/snapshot-labs/snapshot.js, src/sign/types.ts, up to version 0.12
     snapshot_vote(
         "Vote(address from,string space,uint64 timestamp,bytes32 proposal,uint32 choice,string reason,string app,string metadata)",
@@ -173,6 +190,22 @@ pub(super) const ROWS: [Known; 31] = [
         "Follow(address from,string network,string space,uint64 timestamp)",
         "Follow a space",
     )),
+    // The same file
+    snapshot(notice(
+        "Unfollow(address from,string space)",
+        "Stop following a space",
+    )),
+    snapshot(notice(
+        "Subscribe(address from,string space)",
+        "Subscribe to a space",
+    )),
+    snapshot(notice(
+        "Unsubscribe(address from,string space)",
+        "Stop a subscription to a space",
+    )),
+    // https://github.com/0xsequence/ethauth.js, src/proof.ts and src/typed-data.ts
+    ethauth("Claims(string app,int64 iat,int64 exp,string v)"),
+    ethauth("Claims(string app,int64 iat,int64 exp,string ogn,string v)"),
     // https://github.com/ethereum-attestation-service/eas-sdk, src/offchain/offchain.ts, version 2
     Known {
         bytes: &["data"],

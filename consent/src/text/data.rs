@@ -10,13 +10,14 @@ use openkey_protocol::message::Severity;
 use super::{
     Finding,
     lexicon::{Lexicon, Speech},
+    moves::{is_list, moves_value},
 };
 use crate::asker::is_web;
 
 /// Most words of a label in front of a colon.
 const LABEL: usize = 3;
-/// Most words of a value that is a name of something to be done.
-const NAME: usize = 3;
+/// Fewest lines with a name and a value of a form with other lines around.
+const FORM: usize = 3;
 /// Addresses by which wallets are asked to pay, to connect, or to run something.
 const CALLS: [&str; 9] = [
     "ethereum:",
@@ -55,18 +56,18 @@ const SQL: [&[&str]; 17] = [
 const SELECTED: usize = 24;
 
 /// What a text is as data, or holds of them.
-pub(super) fn judge(speech: &Speech<'_>, lexicon: &Lexicon, json: Option<&str>) -> Option<Finding> {
+pub(super) fn judge(speech: &Speech<'_>, lexicon: &Lexicon) -> Option<Finding> {
     let text = speech.text.trim();
-    let form = whole(text, json).or_else(|| inside(speech))?;
-    // The parts of a web address are no orders. In JSON, escapes are undone: no name hides behind one.
+    let form = whole(text).or_else(|| inside(speech))?;
+    // The parts of a web address are no orders.
     let is_web = parse_uri(text).is_ok_and(|it| is_web(it.scheme));
-    Some(if !is_web && moves_value(json.unwrap_or(text), lexicon) {
+    Some(if !is_web && moves_value(speech, lexicon) {
         Finding::new(
             Severity::Danger,
             "that orders a program to move value",
-            "This text is data that a program reads, and a name in it is of a payment, a transfer or a \
-             trade: whoever has the signature may have the order carried out. OpenKey does not know which \
-             program reads it.",
+            "This text is data that a program reads, in the form of a payment, a transfer, a trade or a call: \
+             whoever has the signature may have the order carried out. OpenKey does not know which program \
+             reads it.",
         )
     } else {
         Finding::new(Severity::Attention, "that is data for a program", form)
@@ -74,8 +75,8 @@ pub(super) fn judge(speech: &Speech<'_>, lexicon: &Lexicon, json: Option<&str>) 
 }
 
 /// The form of a text that is data as a whole, as the warning says it.
-fn whole(text: &str, json: Option<&str>) -> Option<&'static str> {
-    Some(if json.is_some() || is_bracketed(text) {
+fn whole(text: &str) -> Option<&'static str> {
+    Some(if is_json(text) || is_bracketed(text) {
         "This text is JSON, which programs read: some system may take the signature as the approval of \
          what stands in it. OpenKey does not know which system."
     } else if is_number(text) {
@@ -90,6 +91,9 @@ fn whole(text: &str, json: Option<&str>) -> Option<&'static str> {
     } else if is_request(text) {
         "This text is a request to a web server: the server may take the signature as its approval. \
          OpenKey does not know which server."
+    } else if is_list(text) {
+        "This text is a list of values between commas, as programs write them: some system may take the \
+         signature as their approval. OpenKey does not know which system."
     } else if is_lines(text) {
         "This text is a list of names and values, which programs read: some system may take the \
          signature as their approval. OpenKey does not know which system."
@@ -117,12 +121,20 @@ fn inside(speech: &Speech<'_>) -> Option<&'static str> {
         "This text holds an address by which programs are asked to pay, to connect or to run something, \
          or a query string. Some system may take the signature as its approval. OpenKey does not know \
          which system."
+    } else if is_form(text) {
+        "This text is a form of names and values, which programs read: some system may take the signature \
+         as their approval. OpenKey does not know which system."
     } else if text.lines().any(is_assignment) {
         "This text holds a name with a value, as programs read them: some system may take the signature \
          as its approval. OpenKey does not know which system."
     } else {
         return None;
     })
+}
+
+/// A JSON object or list.
+fn is_json(text: &str) -> bool {
+    text.starts_with(['{', '[']) && serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok()
 }
 
 /// JSON that is too deep to be read here, or nearly JSON.
@@ -195,16 +207,25 @@ fn is_lines(text: &str) -> bool {
             !name.is_empty() && name.chars().all(is_name) && !value.is_empty()
         })
     };
-    let is_labelled = |line: &str| {
-        let pair = line.trim_start_matches("- ").split_once(':');
-        pair.is_some_and(|(label, value)| {
-            let is_word = |it: &str| it.chars().all(|c| c.is_alphanumeric() || "_-.".contains(c));
-            let is_label = label.split(' ').count() <= LABEL && label.split(' ').all(is_word);
-            !label.is_empty() && is_label && !value.trim().is_empty()
-        })
-    };
     let is_set = lines().any(is_spaced) && lines().all(|it| is_spaced(it) || is_section(it));
     is_set || (lines().nth(1).is_some() && lines().all(|it| is_labelled(it) || is_spaced(it)))
+}
+
+/// `label: value`, with few words in the label.
+fn is_labelled(line: &str) -> bool {
+    let pair = line.trim_start_matches("- ").split_once(':');
+    pair.is_some_and(|(label, value)| {
+        let is_word = |it: &str| it.chars().all(|c| c.is_alphanumeric() || "_-.".contains(c));
+        let is_label = label.split(' ').count() <= LABEL && label.split(' ').all(is_word);
+        !label.is_empty() && is_label && !value.trim().is_empty()
+    })
+}
+
+/// Names with values on most lines, and few other lines around them.
+fn is_form(text: &str) -> bool {
+    let lines = || text.lines().map(str::trim).filter(|line| !line.is_empty());
+    let labelled = lines().filter(|it| is_labelled(it)).count();
+    labelled >= FORM && 2 * labelled > lines().count()
 }
 
 /// A line that is a name with a value and no spaces.
@@ -267,45 +288,6 @@ fn is_asked(word: &str) -> bool {
     CALLS.iter().any(|it| is_call(it)) || (!word.contains("://") && is_query(bare))
 }
 
-/// True if a name in data, or a value that is as short as one, is of moving value: parts between signs,
-/// low lines and capitals count by themselves.
-fn moves_value(text: &str, lexicon: &Lexicon) -> bool {
-    let is_sign = |c: char| c.is_ascii_punctuation() && !matches!(c, '_' | '-' | '.' | '\'');
-    text.split(|c: char| is_sign(c) || matches!(c, '\n' | '\t'))
-        .any(|value| {
-            let mut words = value
-                .split([' ', '_', '-', '.'])
-                .filter(|it| !it.is_empty());
-            let first: Vec<&str> = words.by_ref().take(NAME).collect();
-            // The name of a host or a file may end in `exchange`.
-            let is_dotted = value.contains('.');
-            let is_one = |it: &&str| {
-                parts(it).any(|it| {
-                    lexicon.transfers.is_word(it) || (!is_dotted && lexicon.trades.is_word(it))
-                })
-            };
-            words.next().is_none() && first.iter().any(is_one)
-        })
-}
-
-/// The words of a name in camel case.
-fn parts(name: &str) -> impl Iterator<Item = &str> {
-    let is_start = |(at, c): &(usize, char)| {
-        let before = name.get(..*at).and_then(|it| it.chars().next_back());
-        c.is_uppercase() && before.is_some_and(char::is_lowercase)
-    };
-    let starts: Vec<usize> = name
-        .char_indices()
-        .filter(is_start)
-        .map(|(at, _)| at)
-        .collect();
-    let ends: Vec<usize> = starts.iter().copied().chain([name.len()]).collect();
-    let starts = [0].into_iter().chain(starts);
-    starts
-        .zip(ends)
-        .filter_map(|(start, end)| name.get(start..end))
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::{findings, tests::SIGNER};
@@ -359,23 +341,6 @@ mod tests {
         }
         let deep = format!("{}{}", "[".repeat(200), "]".repeat(200));
         assert_eq!(worst(&deep), Some(Severity::Attention));
-    }
-
-    #[test]
-    fn e12_data_that_move_value_are_dangerous() {
-        for text in [
-            r#"{"op":"send","amount":"5"}"#,
-            r#"{"op":"\u0073end","n":"5"}"#,
-            r#"{"type":"ft_withdraw"}"#,
-            r#"{"transferTokens":{"n":1}}"#,
-            r#"["transfer","alice","bob",1]"#,
-            "type=withdraw&n=5",
-            "action=transfer\nn=5",
-            "<withdraw><n>5</n></withdraw>",
-            "transfer(bob, 5)",
-        ] {
-            assert_eq!(worst(text), Some(Severity::Danger), "{text}");
-        }
     }
 
     #[test]

@@ -25,13 +25,36 @@ pub(super) struct Lexicon {
     pub(super) made: Phrases,
     /// Keys, seeds and vaults, which speak for themselves.
     pub(super) keys: Phrases,
+    /// What is opened or made by a key that is made from a signature: with a word of making beside it.
+    pub(super) opened: Phrases,
+    /// What texts say that may be signed in one place alone.
+    pub(super) only_there: Phrases,
     pub(super) sign_in: Phrases,
+    /// Asking for a signature, …
+    pub(super) asking: Phrases,
+    /// … and what it is asked for, behind a “to”, if it is a sign-in.
+    pub(super) entering: Phrases,
     /// What begins like a sign-in and is none.
     pub(super) not_a_sign_in: Phrases,
     /// Verbs and nouns for moving value.
     pub(super) transfers: Phrases,
     /// The same, of more than one meaning: a currency or an address has to stand beside them.
     pub(super) trades: Phrases,
+    /// Of these, words that are of trade in data only beside a number, a name or an amount.
+    pub(super) goods: Phrases,
+    /// Forms of verbs that tell of what was done, behind whoever did it.
+    pub(super) past: Phrases,
+    pub(super) who_did: Phrases,
+    /// What tells of a payment that was made.
+    pub(super) receipts: Phrases,
+    /// Between a verb and whoever receives; of these, what means nothing else.
+    pub(super) towards: Phrases,
+    pub(super) to: Phrases,
+    /// Names of members of data.
+    pub(super) amount_names: Phrases,
+    pub(super) receiver_names: Phrases,
+    /// What is claimed, and verbs for it.
+    pub(super) claims: Phrases,
     /// Amounts without a number.
     pub(super) everything: Phrases,
     pub(super) numbers: Phrases,
@@ -41,7 +64,20 @@ pub(super) struct Lexicon {
     pub(super) approvals: Phrases,
     /// What is approved.
     pub(super) approved: Phrases,
+    /// What is named by a digest.
+    pub(super) approved_by_digest: Phrases,
+    /// Verbs of more than one meaning: transactions have to stand right behind them, …
+    pub(super) accepting: Phrases,
+    pub(super) transactions: Phrases,
+    /// … with such words between, …
+    pub(super) determiners: Phrases,
+    /// … and not one of these behind.
+    pub(super) not_approved: Phrases,
     pub(super) negations: Phrases,
+    /// Of these, what denies after another negation, too.
+    pub(super) nor: Phrases,
+    /// What may stand between a negation and the verb that it denies.
+    pub(super) denied_through: Phrases,
     /// What takes a negation away again (“not only”).
     pub(super) not_negated: Phrases,
     /// Numbers that make a text count once.
@@ -93,6 +129,26 @@ impl<'t> Speech<'t> {
                 plain_letters(text)
             },
         }
+    }
+
+    /// What stands between two words.
+    pub(super) fn between(&self, at: usize, next: usize) -> &'t str {
+        let (Some(token), Some(next)) = (self.tokens.get(at), self.tokens.get(next)) else {
+            return "";
+        };
+        let start = token.start + token.text.len();
+        self.text.get(start..next.start).unwrap_or_default()
+    }
+
+    /// True if a sentence or a paragraph ends behind a word.
+    pub(super) fn ends_sentence(&self, at: usize) -> bool {
+        let between = self.between(at, at + 1);
+        let is_end = |(at, _): (usize, &str)| {
+            let behind = between.get(at + 1..).unwrap_or_default();
+            behind.is_empty() || behind.starts_with(char::is_whitespace)
+        };
+        let has_sign = || between.match_indices(['.', '!', '?']).any(is_end);
+        between.contains("\n\n") || (between.contains(char::is_whitespace) && has_sign())
     }
 
     /// The character right before and right behind a word.
@@ -253,8 +309,6 @@ impl<'de> Deserialize<'de> for Phrases {
 /// True if a word names somebody or something that acts or receives: an address, a key, a name. Such
 /// names are long and of letters and digits, or have a mark of their own.
 pub(super) fn is_identifier(speech: &Speech<'_>, at: usize) -> bool {
-    /// Fewest characters of an address of the common systems (Bitcoin's are 26 and more).
-    const ADDRESS: usize = 26;
     /// Fewest hexadecimal digits of the beginning of an address that somebody shortened.
     const SHORT: usize = 3;
     let Some(token) = speech.tokens.get(at) else {
@@ -267,14 +321,25 @@ pub(super) fn is_identifier(speech: &Speech<'_>, at: usize) -> bool {
         let is_hex = digits.bytes().all(|it| it.is_ascii_hexdigit());
         return is_cut || (is_hex && digits.len() >= SHORT);
     }
-    let has = |is: fn(&u8) -> bool| text.as_bytes().iter().any(is);
-    let is_long = text.len() >= ADDRESS
-        && text.is_ascii()
-        && has(u8::is_ascii_digit)
-        && has(u8::is_ascii_alphabetic);
     let is_name = before == Some('.') && matches!(token.word.as_str(), "eth" | "sol" | "near");
     let is_did = token.word == "did" && after == Some(':');
-    is_long || is_name || is_did || before == Some('@') || after == Some('@')
+    is_long(text) || is_name || is_did || before == Some('@') || after == Some('@')
+}
+
+/// True for a word with the form of a whole address of any of the common systems.
+pub(super) fn is_address(speech: &Speech<'_>, at: usize) -> bool {
+    speech.tokens.get(at).is_some_and(|it| is_long(it.text))
+}
+
+/// True for letters and digits in one long word.
+fn is_long(text: &str) -> bool {
+    /// Fewest characters of an address of the common systems (Bitcoin's are 26 and more).
+    const ADDRESS: usize = 26;
+    let has = |is: fn(&u8) -> bool| text.as_bytes().iter().any(is);
+    text.len() >= ADDRESS
+        && text.is_ascii()
+        && has(u8::is_ascii_digit)
+        && has(u8::is_ascii_alphabetic)
 }
 
 /// True for words of digits.

@@ -1,9 +1,12 @@
 //! Texts: `personal_sign`, EIP-191 version 0x45.
 
 mod data;
+mod digests;
 mod lexicon;
+mod moves;
 mod opaque;
 mod orders;
+mod readings;
 mod shapes;
 mod speech;
 
@@ -98,37 +101,66 @@ pub(super) fn read(text: &str, signer: &Address) -> Result<SigningRequest, Error
 /// What a text is taken for, by its bytes first. One thing is told once: a shape that is known says more
 /// than what any shape of its sort would.
 fn findings(text: &str, signer: &Address) -> Vec<Finding> {
-    let json = json(text);
-    let (mut findings, known) = shapes::judge(text, json.as_deref(), true);
+    let readings = readings::readings(text);
+    let (mut findings, known) = shapes::judge(text, &readings, true);
     if !known.is_encoded {
         findings.extend(opaque::judge(text));
     }
-    findings.extend(of_words(text, json.as_deref(), signer, known));
+    findings.extend(of_readings(text, &readings, signer, known));
+    // What the words say is worth more in the title.
+    findings.extend(opaque::address_bytes(text));
     findings
 }
 
 /// What the statement of a sign-in is taken for: the same, but that it is a sign-in, and that its bytes
 /// are not all that is signed.
 pub(super) fn of_statement(statement: &str, signer: &Address) -> Vec<(&'static str, Warning)> {
-    let (mut findings, known) = shapes::judge(statement, None, false);
+    let readings = readings::readings(statement);
+    let (mut findings, known) = shapes::judge(statement, &readings, false);
     findings.extend(opaque::judge(statement));
-    let words = of_words(statement, None, signer, known);
+    let words = of_readings(statement, &readings, signer, known);
     findings.extend(words.into_iter().filter(|it| it.title != speech::SIGN_IN));
+    said_of("statement", findings)
+}
+
+/// What a text inside typed data is taken for, which people wrote; values that nobody can read are told
+/// of all members together.
+pub(super) fn of_letter(letter: &str, signer: &Address) -> Vec<(&'static str, Warning)> {
+    let readings = readings::readings(letter);
+    let (mut findings, known) = shapes::judge(letter, &readings, false);
+    findings.extend(of_readings(letter, &readings, signer, known));
+    said_of("letter", findings)
+}
+
+fn said_of(what: &str, findings: Vec<Finding>) -> Vec<(&'static str, Warning)> {
     let said = |it: Finding| {
-        let text = it.warning.text.replace("This text", "Its statement");
-        let text = text.replace("this text", "its statement");
+        let text = it.warning.text.replace("This text", &format!("Its {what}"));
+        let text = text.replace("this text", &format!("its {what}"));
         (it.title, warning(it.warning.severity, text))
     };
     findings.into_iter().map(said).collect()
 }
 
-/// What a text says in words, and what it is as data, but for what a known shape says already.
-fn of_words(
+/// What a text says in every of its readings; one thing is told once.
+fn of_readings(
     text: &str,
-    json: Option<&str>,
+    readings: &[String],
     signer: &Address,
     known: shapes::Known,
 ) -> Vec<Finding> {
+    let mut findings = of_words(text, signer, known);
+    for reading in readings {
+        for more in of_words(reading, signer, known) {
+            if findings.iter().all(|it| it.title != more.title) {
+                findings.push(more);
+            }
+        }
+    }
+    findings
+}
+
+/// What a text says in words, and what it is as data, but for what a known shape says already.
+fn of_words(text: &str, signer: &Address, known: shapes::Known) -> Vec<Finding> {
     let Some(lexicon) = lexicon::LEXICON.as_ref() else {
         return vec![shapes::broken()];
     };
@@ -137,15 +169,18 @@ fn of_words(
     let orders = [
         orders::payment(&speech, lexicon),
         speech::approval(&speech, lexicon),
+        digests::approval(&speech, lexicon),
         orders::authority(&speech, lexicon, signer.as_bytes()),
+        orders::claim(&speech, lexicon, signer.as_bytes()),
     ];
     let keys = [
         speech::keys(&speech, lexicon),
         speech::sign_in(&speech, lexicon),
     ];
     let rest = [
-        data::judge(&speech, lexicon, json),
+        data::judge(&speech, lexicon),
         speech::once(&speech, lexicon),
+        speech::warns_of_itself(&speech, lexicon),
     ];
     let told = known.key.max(known.order);
     let orders = orders.into_iter().flatten();
@@ -156,13 +191,6 @@ fn of_words(
         .chain(keys.filter(|it| untold(it, known.key)))
         .chain(rest.filter(|it| untold(it, told)))
         .collect()
-}
-
-/// A text that is a JSON object or list, without escapes and spaces; `None` for any other.
-fn json(text: &str) -> Option<String> {
-    let is_json = text.trim_start().starts_with(['{', '[']);
-    let value = is_json.then(|| serde_json::from_str::<serde_json::Value>(text));
-    value?.ok().map(|it| it.to_string())
 }
 
 /// The title names the worst finding.

@@ -13,7 +13,9 @@ pub(super) fn judge(text: &str) -> Option<Finding> {
             Finding::new(
                 Severity::Attention,
                 "that is an address or data, without a word",
-                "This text is an address or other data: nothing in it says what the signature is for.",
+                "This text is an address or other data: nothing in it says what the signature is for. \
+                 Contracts exist that take the signature of a mere address as leave for it to act for \
+                 you, or to take what is yours.",
             )
         });
     };
@@ -30,6 +32,24 @@ pub(super) fn judge(text: &str) -> Option<Finding> {
             "with a value in it that OpenKey cannot read",
             "A value in this text has the form of a digest or of data. OpenKey cannot read it: it may \
              stand for something that you cannot see here.",
+        )
+    })
+}
+
+/// A text whose bytes may be an address: some 2^29 attempts find one that is a text without hidden
+/// characters, and one of small letters and spaces alone takes 2^65.
+/// Source: <https://github.com/OpenZeppelin/openzeppelin-contracts>, version 5,
+/// `MessageHashUtils.toEthSignedMessageHash(bytes)` over the 20 bytes of an address.
+pub(super) fn address_bytes(text: &str) -> Option<Finding> {
+    const ADDRESS: usize = 20;
+    let is_word = |byte: u8| byte.is_ascii_lowercase() || byte == b' ';
+    let is_one = text.len() == ADDRESS && !text.bytes().all(is_word);
+    is_one.then(|| {
+        Finding::new(
+            Severity::Attention,
+            "that may be an address for contracts",
+            "The text is exactly 20 bytes long, the length of an address. Contracts that check signatures \
+             over addresses take its signature as leave for an address that you cannot see here.",
         )
     })
 }

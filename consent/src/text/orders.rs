@@ -4,7 +4,7 @@ use openkey_protocol::message::Severity;
 
 use super::{
     Finding,
-    lexicon::{Lexicon, Speech, is_identifier, is_number},
+    lexicon::{Lexicon, Phrases, Speech, is_address, is_identifier, is_number},
 };
 
 /// How many words behind a verb an amount with a currency, an address, or a mere number may be.
@@ -15,8 +15,9 @@ const NUMBER: usize = 2;
 const BEFORE: usize = 6;
 /// Most words of one number (“1,000,000.50”).
 const GROUPS: usize = 4;
-/// How many words in front of an address what it may do stands.
+/// How many words in front of an address what it may do stands, and behind it that it may take.
 const AUTHORITY: usize = 8;
+const SPENDS: usize = 4;
 
 /// Value that the text says is moved.
 pub(super) fn payment(speech: &Speech<'_>, lexicon: &Lexicon) -> Option<Finding> {
@@ -24,6 +25,7 @@ pub(super) fn payment(speech: &Speech<'_>, lexicon: &Lexicon) -> Option<Finding>
     // Each place is looked at once, however many verbs stand around it.
     let at_all = |is: &dyn Fn(usize) -> bool| all.clone().map(is).collect::<Vec<bool>>();
     let amounts = at_all(&|at| is_amount(speech, lexicon, at));
+    let towards = at_all(&|at| names_receiver(speech, lexicon, at));
     let numbers = at_all(&|at| is_number(speech, at) || lexicon.everything.is_at(speech, at));
     let addresses = at_all(&|at| is_identifier(speech, at));
     let any = |places: &[bool], from: usize, to: usize| {
@@ -38,11 +40,13 @@ pub(super) fn payment(speech: &Speech<'_>, lexicon: &Lexicon) -> Option<Finding>
             continue;
         }
         let behind = at + length;
+        let is_told = is_report(speech, lexicon, at);
         let has_amount = any(&amounts, behind, behind + AMOUNT)
             || any(&amounts, at.saturating_sub(BEFORE), at)
             || (strong > 0 && any(&numbers, behind, behind + NUMBER));
         let has_address = any(&addresses, behind, behind + ADDRESS);
-        if has_amount && has_address {
+        let is_towards = strong > 0 && any(&towards, behind, behind + ADDRESS);
+        if has_amount && (has_address || is_towards) && !is_told {
             return Some(order());
         }
         has_one |= has_amount || has_address;
@@ -56,6 +60,7 @@ pub(super) fn payment(speech: &Speech<'_>, lexicon: &Lexicon) -> Option<Finding>
         }
         has_one |= has_amount || has_address;
     }
+    has_one |= has_both(speech, &amounts, &addresses);
     has_one.then(|| {
         Finding::new(
             Severity::Attention,
@@ -65,6 +70,47 @@ pub(super) fn payment(speech: &Speech<'_>, lexicon: &Lexicon) -> Option<Finding>
              know which system.",
         )
     })
+}
+
+/// True if an amount of a currency and an address stand in one sentence: which verb says that value is
+/// moved is more than any list knows.
+fn has_both(speech: &Speech<'_>, amounts: &[bool], addresses: &[bool]) -> bool {
+    let (mut has_amount, mut has_address) = (false, false);
+    for (at, (is_amount, is_address)) in amounts.iter().zip(addresses).enumerate() {
+        has_amount |= is_amount;
+        has_address |= is_address;
+        if has_amount && has_address {
+            return true;
+        }
+        if speech.ends_sentence(at) {
+            (has_amount, has_address) = (false, false);
+        }
+    }
+    false
+}
+
+/// True if a word of paying tells of what was done: “I paid”, “we have sent”, “proof of payment”.
+fn is_report(speech: &Speech<'_>, lexicon: &Lexicon, at: usize) -> bool {
+    // “I paid” begins one word before, “I have paid” two.
+    let begins =
+        |back: &usize| at >= *back && lexicon.who_did.at(&speech.tokens, at - back) == *back;
+    let has_done = lexicon.past.is_at(speech, at) && (1..=2).any(|back| begins(&back));
+    has_done || (at >= 2 && lexicon.receipts.is_at(speech, at - 2))
+}
+
+/// True if a word says to whom: “to Mallory”, “to DE89…”, “to bob.” In the middle of a sentence, a word in
+/// small letters names nobody.
+fn names_receiver(speech: &Speech<'_>, lexicon: &Lexicon, at: usize) -> bool {
+    let Some(token) = speech.tokens.get(at + 1) else {
+        return false;
+    };
+    if !lexicon.towards.is_at(speech, at) || speech.ends_sentence(at) {
+        return false;
+    }
+    let is_name = |c: char| c.is_uppercase() || c.is_numeric();
+    let (_, after) = speech.around(at + 1);
+    let is_last = || after.is_none_or(|it| ".,;!?\n".contains(it));
+    token.text.starts_with(is_name) || (lexicon.to.is_at(speech, at) && is_last())
 }
 
 /// Verb, amount and receiver: all that a system needs.
@@ -100,9 +146,8 @@ fn is_amount(speech: &Speech<'_>, lexicon: &Lexicon, at: usize) -> bool {
     while next < at + GROUPS && is_number(speech, next) {
         next += 1;
     }
-    let counted = [next, next + 1]
-        .into_iter()
-        .any(|at| lexicon.currencies.is_at(speech, at));
+    let is_currency = |at: usize| lexicon.currencies.is_at(speech, at);
+    let counted = is_currency(next) || is_currency(next + 1) || (at > 0 && is_currency(at - 1));
     let name = speech.tokens.get(next);
     counted || name.is_some_and(|it| is_ticker(it.text, lexicon))
 }
@@ -116,21 +161,34 @@ fn is_ticker(text: &str, lexicon: &Lexicon) -> bool {
 
 /// An address, a key or a name that the text lets act. `own` is the address of the signing key.
 pub(super) fn authority(speech: &Speech<'_>, lexicon: &Lexicon, own: &[u8; 20]) -> Option<Finding> {
-    let gives = |at: usize| {
-        if !is_identifier(speech, at) {
-            return false;
-        }
+    let all = 0..speech.tokens.len();
+    // Each word is looked up once, however many addresses stand around it.
+    let places = |phrases: &Phrases| Places::of(all.clone().map(|at| phrases.is_at(speech, at)));
+    let alone = places(&lexicon.authority_alone);
+    let acts = places(&lexicon.authority_acts);
+    let roles = places(&lexicon.authority_roles);
+    let transfers = places(&lexicon.transfers);
+    let addresses = all.filter(|at| is_identifier(speech, *at));
+    let anywhere = lexicon.authority_alone.is_anywhere(speech);
+    let (mut is_found, mut is_spender) = (false, false);
+    for at in addresses {
         let before = at.saturating_sub(AUTHORITY)..at;
-        let has = |phrases: &super::lexicon::Phrases| phrases.is_in(speech, before.clone());
         let is_named =
             at > 0 && lexicon.named_roles.is_at(speech, at - 1) && !is_own(speech, at, own);
-        lexicon.authority_alone.is_in(speech, before.clone())
-            || (has(&lexicon.authority_acts) && has(&lexicon.authority_roles))
-            || is_named
-    };
-    let is_found = (0..speech.tokens.len()).any(gives)
-        || (lexicon.authority_alone.is_anywhere(speech)
-            && (0..speech.tokens.len()).any(|at| is_identifier(speech, at)));
+        let is_alone = alone.is_in(&before);
+        is_found |=
+            anywhere || is_alone || is_named || (acts.is_in(&before) && roles.is_in(&before));
+        is_spender |= is_alone && transfers.is_in(&(at + 1..at + 1 + SPENDS));
+    }
+    if is_spender {
+        return Some(Finding::new(
+            Severity::Danger,
+            "that lets an address take what is yours",
+            "This text lets an address withdraw, transfer or spend: a system that takes such texts lets it \
+             once it has the signature. OpenKey does not know which system, and cannot take the signature \
+             back.",
+        ));
+    }
     is_found.then(|| {
         Finding::new(
             Severity::Attention,
@@ -139,6 +197,41 @@ pub(super) fn authority(speech: &Speech<'_>, lexicon: &Lexicon, own: &[u8; 20]) 
              your place, at some system. OpenKey does not know which system, nor what it may do.",
         )
     })
+}
+
+/// Something that is claimed for another address than that of the key.
+pub(super) fn claim(speech: &Speech<'_>, lexicon: &Lexicon, own: &[u8; 20]) -> Option<Finding> {
+    let is_other = |at: usize| is_address(speech, at) && !is_own(speech, at, own);
+    let is_found = lexicon.claims.is_found(speech) && (0..speech.tokens.len()).any(is_other);
+    is_found.then(|| {
+        Finding::new(
+            Severity::Danger,
+            "that claims something for an address",
+            "This text claims something for an address that is not that of your key. What is claimed may \
+             go there, and often but once.",
+        )
+    })
+}
+
+/// Where words of a list are, by how many of them there are up to each place.
+struct Places(Vec<usize>);
+
+impl Places {
+    fn of(all: impl Iterator<Item = bool>) -> Self {
+        let mut count = 0;
+        let counted = all.map(|it| {
+            count += usize::from(it);
+            count
+        });
+        Self([0].into_iter().chain(counted).collect())
+    }
+
+    /// True if one is at one of these places.
+    fn is_in(&self, places: &core::ops::Range<usize>) -> bool {
+        let last = self.0.len().saturating_sub(1);
+        let until = |at: usize| self.0.get(at.min(last)).copied().unwrap_or_default();
+        until(places.end) > until(places.start)
+    }
 }
 
 fn is_own(speech: &Speech<'_>, at: usize, own: &[u8; 20]) -> bool {

@@ -69,7 +69,7 @@ enum Test {
     /// The text is, or is the hexadecimal digits of, these bytes and one RLP list behind them.
     #[serde(deserialize_with = "hex_bytes")]
     ListAfter(Vec<u8>),
-    /// The text is a JSON object with members of all these names.
+    /// The text is a JSON object with members of all these names, each at least once.
     JsonMembers(Vec<String>),
     /// The text is a JSON object in which this text stands.
     JsonText(String),
@@ -85,9 +85,12 @@ fn hex_bytes<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<u8
 }
 
 impl Test {
-    /// `json` is the text of a JSON object or list without escapes.
-    fn fits(&self, text: &str, json: Option<&str>, encoded: Option<&[u8]>) -> bool {
-        let holds = |part: &str| text.contains(part) || json.is_some_and(|it| it.contains(part));
+    /// `readings` are those of the text without its escapes.
+    fn fits(&self, text: &str, readings: &[String], encoded: Option<&[u8]>) -> bool {
+        let all = [text]
+            .into_iter()
+            .chain(readings.iter().map(String::as_str));
+        let holds = |part: &str| all.clone().any(|it| it.contains(part));
         match self {
             Self::Length(length) => {
                 let is_word = |byte: u8| byte.is_ascii_lowercase() || byte == b' ';
@@ -122,10 +125,10 @@ impl Test {
     }
 }
 
-/// What a text is taken for. `json` is the text of a JSON object or list without escapes; `is_whole`
-/// says that its bytes are all that is signed.
-pub(super) fn judge(text: &str, json: Option<&str>, is_whole: bool) -> (Vec<Finding>, Known) {
-    judge_by(SHAPES.as_deref(), text, json, is_whole)
+/// What a text is taken for. `readings` are those of the text without its escapes; `is_whole` says that
+/// its bytes are all that is signed.
+pub(super) fn judge(text: &str, readings: &[String], is_whole: bool) -> (Vec<Finding>, Known) {
+    judge_by(SHAPES.as_deref(), text, readings, is_whole)
 }
 
 /// The words are not there by which texts are judged.
@@ -140,7 +143,7 @@ pub(super) fn broken() -> Finding {
 fn judge_by(
     shapes: Option<&'static [Shape]>,
     text: &str,
-    json: Option<&str>,
+    readings: &[String],
     is_whole: bool,
 ) -> (Vec<Finding>, Known) {
     let Some(shapes) = shapes else {
@@ -153,11 +156,14 @@ fn judge_by(
         let is_told = match shape.is {
             Sort::Bytes => false,
             Sort::Encoded => known.is_encoded,
-            Sort::Key => known.key.is_some(),
+            // An order may end as texts do that make keys: it is told as the order that it is.
+            Sort::Key => known.key.is_some() || known.order > Some(shape.severity),
             Sort::Order => known.order.is_some(),
         };
         let is_of_bytes = matches!(shape.test, Test::Length(_));
-        if is_told || (is_of_bytes && !is_whole) || !shape.test.fits(text, json, encoded.as_deref())
+        if is_told
+            || (is_of_bytes && !is_whole)
+            || !shape.test.fits(text, readings, encoded.as_deref())
         {
             continue;
         }
@@ -268,7 +274,7 @@ mod tests {
 
     #[test]
     fn without_the_list_every_text_is_dangerous() {
-        let (findings, _) = judge_by(None, "Hello World", None, true);
+        let (findings, _) = judge_by(None, "Hello World", &[], true);
         assert_eq!(findings[0].warning.severity, Severity::Danger);
     }
 }

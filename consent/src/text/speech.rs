@@ -5,7 +5,7 @@ use openkey_protocol::message::Severity;
 
 use super::{
     Finding,
-    lexicon::{Lexicon, Speech},
+    lexicon::{Lexicon, Phrases, Speech},
 };
 
 /// How the title tells of a sign-in.
@@ -15,7 +15,9 @@ pub(super) const SIGN_IN: &str = "that may sign you in";
 const APART: usize = 8;
 /// The same for what is approved behind its verb, and for what denies it in front.
 const APPROVED: usize = 4;
-const DENIED: usize = 4;
+const DENIED: usize = 12;
+/// How many words behind what asks for a signature its purpose may be.
+const PURPOSE: usize = 8;
 
 /// A key or a vault.
 pub(super) fn keys(speech: &Speech<'_>, lexicon: &Lexicon) -> Option<Finding> {
@@ -43,29 +45,43 @@ pub(super) fn keys(speech: &Speech<'_>, lexicon: &Lexicon) -> Option<Finding> {
 }
 
 fn speaks_of_keys(speech: &Speech<'_>, lexicon: &Lexicon) -> bool {
+    lexicon.keys.is_found(speech) || is_made(speech, lexicon, &lexicon.made)
+}
+
+/// True if a word of making or opening stands beside one of these.
+fn is_made(speech: &Speech<'_>, lexicon: &Lexicon, what: &Phrases) -> bool {
     let is_made = |at: usize| {
-        lexicon.made.is_at(speech, at)
+        what.is_at(speech, at)
             && lexicon
                 .making
                 .is_in(speech, at.saturating_sub(APART)..at + APART + 1)
     };
-    lexicon.keys.is_found(speech) || (0..speech.tokens.len()).any(is_made)
+    (0..speech.tokens.len()).any(is_made)
+}
+
+/// A text that says where alone it may be signed, or that opens an account, an identity or a backup.
+pub(super) fn warns_of_itself(speech: &Speech<'_>, lexicon: &Lexicon) -> Option<Finding> {
+    let is_one = lexicon.only_there.is_found(speech) || is_made(speech, lexicon, &lexicon.opened);
+    (is_one && !speaks_of_keys(speech, lexicon)).then(|| {
+        Finding::new(
+            Severity::Attention,
+            "that may make a key",
+            "This text says where alone it may be signed, or opens an account, an identity, a backup or \
+             the like. Programs make the keys of such things from the signature itself: whoever gets it \
+             has the key. Sign it only in the very program that it is for.",
+        )
+    })
 }
 
 /// A transaction that the text says it approves.
 pub(super) fn approval(speech: &Speech<'_>, lexicon: &Lexicon) -> Option<Finding> {
-    let is_denied = |at: usize| {
-        let mut before = at.saturating_sub(DENIED)..at;
-        before.any(|at| {
-            lexicon.negations.is_at(speech, at) && !lexicon.not_negated.is_at(speech, at + 1)
-        })
-    };
     let approves = |at: usize| {
-        lexicon.approvals.is_at(speech, at)
-            && lexicon.approved.is_in(speech, at + 1..at + 1 + APPROVED)
-            && !is_denied(at)
+        (lexicon.approvals.is_at(speech, at)
+            && lexicon.approved.is_in(speech, at + 1..at + 1 + APPROVED))
+            || accepts(speech, lexicon, at)
     };
-    (0..speech.tokens.len()).any(approves).then(|| {
+    let is_one = |at: usize| approves(at) && !is_denied(speech, lexicon, at);
+    (0..speech.tokens.len()).any(is_one).then(|| {
         Finding::new(
             Severity::Danger,
             "that approves a transaction",
@@ -75,11 +91,62 @@ pub(super) fn approval(speech: &Speech<'_>, lexicon: &Lexicon) -> Option<Finding
     })
 }
 
+/// True if a verb of more than one meaning (“accept”, “sign”) has a transaction right behind it.
+fn accepts(speech: &Speech<'_>, lexicon: &Lexicon, at: usize) -> bool {
+    let is_between = |at: &usize| lexicon.determiners.is_at(speech, *at);
+    let behind = at + 1 + (at + 1..at + 1 + APPROVED).take_while(is_between).count();
+    lexicon.accepting.is_at(speech, at)
+        && lexicon.transactions.is_at(speech, behind)
+        && !lexicon.not_approved.is_at(speech, behind + 1)
+}
+
+/// True if the verb itself is denied: a negation stands in front of it in the same sentence, and nothing
+/// between them that would be what is denied instead (“I do not mind to approve”).
+fn is_denied(speech: &Speech<'_>, lexicon: &Lexicon, verb: usize) -> bool {
+    let belongs = |at: usize| {
+        lexicon.denied_through.is_at(speech, at)
+            || lexicon.approvals.is_at(speech, at)
+            || lexicon.accepting.is_at(speech, at)
+    };
+    let is_negation = |at: usize| lexicon.negations.is_at(speech, at);
+    let mut count = 0;
+    for at in (verb.saturating_sub(DENIED)..verb).rev() {
+        let gap = speech.between(at, at + 1);
+        let goes_on =
+            |c: char| matches!(c, ' ' | '\'' | '’' | '/') || (c == ',' && !is_negation(at));
+        if !gap.chars().all(goes_on) {
+            break;
+        }
+        if is_negation(at) {
+            if lexicon.not_negated.is_at(speech, at + 1) {
+                return false;
+            }
+            // “don’t” are two words and one negation.
+            let is_end = gap.starts_with(['\'', '’']) && is_negation(at + 1);
+            count += usize::from(!is_end);
+            if lexicon.nor.is_at(speech, at) {
+                return true;
+            }
+        } else if !belongs(at) {
+            break;
+        }
+    }
+    // Twice denied is said.
+    count % 2 == 1
+}
+
 /// A sign-in.
 pub(super) fn sign_in(speech: &Speech<'_>, lexicon: &Lexicon) -> Option<Finding> {
     let is_one =
         |at: usize| lexicon.sign_in.is_at(speech, at) && !lexicon.not_a_sign_in.is_at(speech, at);
-    let is_found = (0..speech.tokens.len()).any(is_one) || lexicon.sign_in.is_anywhere(speech);
+    // “Sign this message to access …”
+    let is_asked = |at: usize| {
+        lexicon.entering.is_at(speech, at)
+            && lexicon.asking.is_in(speech, at.saturating_sub(PURPOSE)..at)
+            && !(at.saturating_sub(PURPOSE)..at).any(|it| speech.ends_sentence(it))
+    };
+    let is_found = (0..speech.tokens.len()).any(|at| is_one(at) || is_asked(at))
+        || lexicon.sign_in.is_anywhere(speech);
     is_found.then(|| {
         Finding::new(
             Severity::Attention,
@@ -130,7 +197,7 @@ mod tests {
             "the master key of my notes",
             "签名以生成您的加密密钥",
             "Erzeugt deinen privaten Schlüssel",
-            "Der Tresorschlüssel",
+            "Mein Tresorschlüssel",
             "la clé du coffre",
             "La clave de la bóveda",
             "Kasa anahtarı",
@@ -142,7 +209,7 @@ mod tests {
         }
         for text in [
             "TinyCloud vault key",
-            "openkey-vault-key-v2",
+            "openkey-vault-key-v10",
             "Unlock your OpenKey vault",
         ] {
             assert_eq!(

@@ -9,7 +9,7 @@ use crate::{
     asker::Asker,
     chains, danger, fold,
     word::Word,
-    words::{line, most_severe_first, quoted, warning},
+    words::{MAX_CLAIM, line, most_severe_first, quoted, warning},
 };
 
 /// The summary of a document.
@@ -42,11 +42,13 @@ pub(super) fn summary(
     } else {
         Severity::Attention
     };
-    lines.extend(domain_lines(domain, unbound, &mut warnings));
+    let no_chain = judgement.is_of_no_chain;
+    lines.extend(domain_lines(domain, unbound, no_chain, &mut warnings));
     lines.push(line("Key", address_text(signer)));
     let mut fields = Fields {
         lines: Vec::new(),
         hidden: false,
+        cut: Vec::new(),
         runs: fold::Runs::default(),
     };
     fields.structure("", message);
@@ -61,8 +63,15 @@ pub(super) fn summary(
             "A text in it holds characters that do not show; they are spelled out as \\u{…}.",
         ));
     }
+    if fields.cut.iter().any(|it| !is_readable(it, json)) {
+        warnings.push(warning(
+            Severity::Attention,
+            "A text in it is longer than its row, and escapes (\\u0061 and the like) hide the rest of it \
+             below: nobody can read here what it says.",
+        ));
+    }
     let (shown, runs) = fold::folded(json);
-    warnings.extend(runs.longer(fields.runs).warning());
+    warnings.extend(runs.of_data().longer(fields.runs).warning());
     let warnings = most_severe_first(warnings);
     let confirm = warnings.iter().any(|w| w.severity == Severity::Danger);
     Summary {
@@ -87,7 +96,13 @@ fn who_asks(domain: &Domain<'_>) -> String {
     )
 }
 
-fn domain_lines(domain: &Domain<'_>, unbound: Severity, warnings: &mut Vec<Warning>) -> Vec<Line> {
+/// `no_chain` says that the protocol takes the number of the chain for no chain.
+fn domain_lines(
+    domain: &Domain<'_>,
+    unbound: Severity,
+    no_chain: bool,
+    warnings: &mut Vec<Warning>,
+) -> Vec<Line> {
     let mut lines = Vec::new();
     match domain.contract() {
         Some(contract) => lines.push(line("Contract", eip55(contract))),
@@ -100,6 +115,10 @@ fn domain_lines(domain: &Domain<'_>, unbound: Severity, warnings: &mut Vec<Warni
         }
     }
     match domain.chain() {
+        Some(chain) if no_chain => lines.push(line(
+            "Chain",
+            format!("Not said by this protocol: {chain} in its domain stands for no chain on which it counts"),
+        )),
         Some(chain) => lines.push(line("Chain", chain_name(chain))),
         None => {
             lines.push(line("Chain", "Not said"));
@@ -126,17 +145,25 @@ fn chain_name(chain: &Word) -> String {
         .map_or_else(|| format!("{chain}, which is no chain"), chains::name)
 }
 
+/// True if a text stands in the document as people read it. Some programs escape slashes, too.
+fn is_readable(text: &str, json: &str) -> bool {
+    let written = serde_json::to_string(text).unwrap_or_default();
+    json.contains(&written) || json.replace("\\/", "/").contains(&written)
+}
+
 /// Every field as a line, labelled with its path.
-struct Fields {
+struct Fields<'v> {
     lines: Vec<Line>,
     /// True once a text held something that does not show.
     hidden: bool,
+    /// Texts that are longer than their rows.
+    cut: Vec<&'v str>,
     /// The longest runs of blank lines and of spaces in one of the texts.
     runs: fold::Runs,
 }
 
-impl Fields {
-    fn structure(&mut self, path: &str, value: &Struct<'_>) {
+impl<'v> Fields<'v> {
+    fn structure(&mut self, path: &str, value: &'v Struct<'_>) {
         for (member, value) in value.members() {
             let path = if path.is_empty() {
                 member.name.clone()
@@ -147,7 +174,7 @@ impl Fields {
         }
     }
 
-    fn value(&mut self, path: &str, kind: &Type, value: &Value<'_>) {
+    fn value(&mut self, path: &str, kind: &Type, value: &'v Value<'_>) {
         let text = match value {
             Value::Struct(value) => return self.structure(path, value),
             Value::Array(values) => {
@@ -160,15 +187,46 @@ impl Fields {
                 "an empty list".to_owned()
             }
             Value::String(text) => {
+                if text.chars().nth(MAX_CLAIM).is_some() {
+                    self.cut.push(text);
+                }
                 self.hidden |= first_hidden(text).is_some();
                 self.runs = self.runs.longer(fold::folded(text).1);
                 as_it_is(value)
+            }
+            Value::Integer { magnitude, .. } if is_address(path, kind, magnitude) => {
+                let address = magnitude.0.last_chunk().map(eip55).unwrap_or_default();
+                format!("{}, as an address {address}", as_it_is(value))
             }
             _ => as_it_is(value),
         };
         self.lines
             .push(line(format!("{} ({kind})", shortened(path)), text));
     }
+}
+
+/// True for an address that is written as a number, as ZKsync Era writes them
+/// (<https://github.com/zksync-sdk/zksync-ethers>, src/signer.ts).
+fn is_address(path: &str, kind: &Type, value: &Word) -> bool {
+    const BITS: u32 = 160;
+    const NAMES: [&str; 12] = [
+        "from",
+        "to",
+        "paymaster",
+        "owner",
+        "spender",
+        "recipient",
+        "receiver",
+        "sender",
+        "account",
+        "target",
+        "token",
+        "signer",
+    ];
+    let name = path.rsplit('.').next().unwrap_or_default();
+    matches!(kind, Type::Uint(bits) if *bits >= BITS)
+        && NAMES.contains(&name)
+        && (1..=BITS).contains(&value.bits())
 }
 
 /// A value as it is, on one line. What has fields or items of its own is not repeated here.
