@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 
 use anyhow::{Context, bail};
 use base64ct::{Base64, Encoding as _};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{MAX_REPLICAS, UpOptions, fork, published};
 use crate::Usage;
@@ -41,6 +41,8 @@ pub struct NodePortTaken(pub SocketAddr);
 pub(super) struct Plan {
     pub(super) kept: Kept,
     pub(super) replicas: u8,
+    /// Whether somebody plays the operators.
+    pub(super) play_operators: bool,
     /// Where the enclaves are virtual machines.
     pub(super) machines: Option<Machines>,
     /// Where the node listens.
@@ -95,6 +97,13 @@ fn node(kept: &mut Kept, options: &UpOptions) -> anyhow::Result<Option<SocketAdd
     let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
     let mut wanted = options.node_listen.unwrap_or(any);
     let asked = wanted.port() != 0;
+    if asked && wanted.port() == kept.port {
+        bail!(Usage(format!(
+            "the page and the node cannot both have port {}: choose another one with --port or with \
+             --node-listen",
+            kept.port
+        )));
+    }
     if !asked {
         let first = match (options.node_listen, options.port) {
             (Some(_), _) | (_, Some(0)) => 0,
@@ -102,7 +111,13 @@ fn node(kept: &mut Kept, options: &UpOptions) -> anyhow::Result<Option<SocketAdd
         };
         wanted.set_port(kept.node.unwrap_or(first));
     }
-    let free = |address: SocketAddr| TcpListener::bind(address)?.local_addr();
+    let free = |address: SocketAddr| {
+        // Nothing listens there yet, but something of this simulation is about to.
+        if address.port() == kept.port || kept.forks.contains(&address.port()) {
+            return Err(std::io::ErrorKind::AddrInUse.into());
+        }
+        TcpListener::bind(address)?.local_addr()
+    };
     let found = match free(wanted) {
         Err(e) if e.kind() == std::io::ErrorKind::AddrInUse && asked => {
             return Err(NodePortTaken(wanted).into());
@@ -183,12 +198,30 @@ pub(super) fn plan(dir: &Dir, options: &UpOptions) -> anyhow::Result<Plan> {
         }
     }
     let machines = machines(dir, &mut kept, options)?;
-    if options.replicas > 1 && kept.root == RootKind::Development {
+    kept.replicas = options.replicas.unwrap_or(kept.replicas);
+    if !(1..=MAX_REPLICAS).contains(&kept.replicas) {
+        bail!(Usage(format!(
+            "1 to {MAX_REPLICAS} enclaves can run, not {}",
+            kept.replicas
+        )));
+    }
+    if kept.replicas > 1 && kept.root == RootKind::Development {
         // each reads the same file
         eprintln!(
             "{} enclaves with the same development root key",
-            options.replicas
+            kept.replicas
         );
+    }
+    let asked_alone = options.play_operators == Some(false);
+    kept.no_operators = options
+        .play_operators
+        .map_or(kept.no_operators, |play| !play);
+    if asked_alone && kept.root == RootKind::Development {
+        bail!(Usage(
+            "--no-operators is for a root key that operators provide: add --root operators, in a \
+             --dir that has no simulation yet"
+                .to_owned()
+        ));
     }
     if machines.is_some() && options.processes.accounts.is_some() {
         bail!("--accounts is for enclaves that are processes: an image decides by its memory");
@@ -199,8 +232,9 @@ pub(super) fn plan(dir: &Dir, options: &UpOptions) -> anyhow::Result<Plan> {
     dir.keep(&kept)?;
     Ok(Plan {
         node,
+        replicas: kept.replicas,
+        play_operators: !kept.no_operators,
         kept,
-        replicas: options.replicas,
         machines,
     })
 }
@@ -274,6 +308,7 @@ pub(super) fn files(dir: &Dir, plan: &Plan) -> anyhow::Result<()> {
     }
     let images: Vec<&Image> = plan.machines.iter().map(|it| &it.image).collect();
     published::publish(dir, &plan.kept, &images)?;
+    dir.write_json(&dir.draft(), &plan.draft()?)?;
     published::policy(dir, &plan.kept, &[plan.measurement()?])
 }
 
@@ -292,6 +327,14 @@ impl Plan {
     /// What the enclaves are to run after an upgrade.
     pub(super) fn successor(&self) -> Option<Image> {
         self.machines.as_ref()?.successor.clone()
+    }
+
+    /// The draft of a release of what the enclaves run at first.
+    fn draft(&self) -> anyhow::Result<Value> {
+        Ok(match &self.machines {
+            Some(machines) => machines.image.draft().clone(),
+            None => operators::draft(&self.measurement()?),
+        })
     }
 
     /// What the enclaves measure at first.
@@ -353,6 +396,7 @@ mod tests {
         Plan {
             kept,
             replicas: 1,
+            play_operators: true,
             machines: None,
             node: None,
         }
