@@ -15,7 +15,7 @@ code{font-family:ui-monospace,monospace}table{border-collapse:collapse;width:100
 td,th{border-top:1px solid #8888;padding:.3rem .6rem;text-align:left;vertical-align:top}\
 td:nth-child(-n+2),th:nth-child(-n+2){overflow-wrap:normal}\
 td:last-child{min-width:12rem}td p{margin:0}td p+p{margin-top:.5rem}\
-@media(max-width:40rem){table,tbody,tr,td{display:block}th{display:none}\
+@media(max-width:40rem){table,tbody,tr,td{display:block}tr:first-child{display:none}\
 tr{border-top:1px solid #8888;padding:.4rem 0}\
 td{border:0;padding:.1rem .6rem}td:empty{display:none}\
 td:nth-child(-n+2){overflow-wrap:anywhere}td:last-child{min-width:0}}\
