@@ -87,7 +87,7 @@ fn show(status: &cli::Status) -> anyhow::Result<()> {
 
 fn copy_store(copy: &cli::CopyStore) -> anyhow::Result<()> {
     let records = up::copy_store(&copy.dir, &copy.from, &copy.to)?;
-    println!("{} has the {records} records of {}", copy.to, copy.from);
+    println!("{} has the records of {}: {records}", copy.to, copy.from);
     Ok(())
 }
 
