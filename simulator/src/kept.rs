@@ -134,7 +134,6 @@ const fn one() -> u8 {
     1
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
 const fn is_one(count: &u8) -> bool {
     *count == 1
 }
