@@ -5,6 +5,7 @@ mod fork;
 mod genesis;
 mod keeper;
 mod logfile;
+mod ports;
 mod prepare;
 mod probe;
 mod provide;
@@ -22,7 +23,7 @@ use std::path::PathBuf;
 use anyhow::Context;
 
 pub use self::fork::copy_store;
-pub use self::prepare::{NodePortTaken, PortTaken};
+pub use self::ports::{NodePortTaken, PortTaken};
 pub use self::ready::{Ready, ReadyEnclave, ReadyHost, ReadyProcess};
 
 use self::signals::Signals;
