@@ -4,6 +4,7 @@ import { fill, h, icon } from './dom.js';
 import { standing } from './standing.js';
 import { failureNotice, hush, minute, say } from './ui.js';
 import { landing } from './views/landing.js';
+import { nowhere } from './views/nowhere.js';
 import { signIn } from './views/signin.js';
 import { signUp } from './views/signup.js';
 import { verify } from './views/verify.js';
@@ -30,6 +31,9 @@ const ROUTES = {
   passkeys: { title: 'Passkeys', view: passkeys, account: true },
   history: { title: 'History', view: history, account: true },
 };
+
+/** What an address shows that no view has. */
+const NOWHERE = { title: 'No such page', view: nowhere, account: false };
 
 /** How long until an enclave that does not answer is asked again, in milliseconds. */
 const AGAIN = 10_000;
@@ -88,8 +92,7 @@ export class Shell {
 
   /** The route of the address bar, as far as one is allowed there now. */
   path() {
-    const path = location.hash.replace(/^#\/?/, '').split('?')[0] ?? '';
-    if (!Object.hasOwn(ROUTES, path)) return '';
+    const path = location.hash.replace(/^#(main$|\/)?/, '').split('?')[0] ?? '';
     return path === '' && this.app.session ? 'keys' : path;
   }
 
@@ -100,8 +103,7 @@ export class Shell {
     this.leaving.abort();
     this.leaving = new AbortController();
     const path = this.path();
-    const route = ROUTES[path];
-    if (!route) return;
+    const route = (Object.hasOwn(ROUTES, path) && ROUTES[path]) || NOWHERE;
     document.title = `${route.title} · OpenKey`;
     this.frame();
     const view = route.account ? this.inside(route.view) : route.view(this.app, this.leaving.signal);

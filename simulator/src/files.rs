@@ -20,6 +20,17 @@ pub(crate) fn private_dir(path: &Path) -> io::Result<()> {
     fs::set_permissions(path, fs::Permissions::from_mode(PRIVATE_DIR))
 }
 
+/// Makes a directory that is not there yet, and that only the owner can enter, and its parents.
+pub(crate) fn new_private_dir(path: &Path) -> io::Result<()> {
+    if let Some(parent) = path.parent() {
+        fs::DirBuilder::new()
+            .recursive(true)
+            .mode(PRIVATE_DIR)
+            .create(parent)?;
+    }
+    fs::DirBuilder::new().mode(PRIVATE_DIR).create(path)
+}
+
 /// Replaces a file that only the owner may read.
 pub(crate) fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
     replace(path, bytes, PRIVATE_FILE)

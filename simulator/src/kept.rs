@@ -1,4 +1,5 @@
-//! What a simulation keeps from start to start: its port and the measured configuration.
+//! What a simulation keeps from start to start: its port, the measured configuration, and how it was
+//! started.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -93,7 +94,8 @@ impl KeptImage {
     }
 }
 
-/// `config.json`: what stays the same from start to start, because it is measured.
+/// `config.json`: what stays the same from start to start, because it is measured or because the next
+/// start goes on as this one began.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Kept {
@@ -120,6 +122,20 @@ pub struct Kept {
     /// a store of its own; empty if they share one. It is not measured.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub forks: Vec<u16>,
+    /// How many enclaves there are. It is not measured.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub replicas: u8,
+    /// Whether nobody plays the operators. It is not measured.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub no_operators: bool,
+}
+
+const fn one() -> u8 {
+    1
+}
+
+const fn is_one(count: &u8) -> bool {
+    *count == 1
 }
 
 fn is_development(root: &RootKind) -> bool {
@@ -143,6 +159,8 @@ impl Kept {
             image: None,
             node: None,
             forks: Vec::new(),
+            replicas: one(),
+            no_operators: false,
         }
     }
 

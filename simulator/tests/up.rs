@@ -5,6 +5,8 @@
 
 #[path = "up/forks.rs"]
 mod forks;
+#[path = "up/starts.rs"]
+mod starts;
 
 use std::io::{BufRead, BufReader};
 use std::net::{Ipv4Addr, TcpListener};

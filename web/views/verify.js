@@ -5,7 +5,7 @@ import { fromHex, random, toHex } from '../bytes.js';
 import { fill, h, icon } from '../dom.js';
 import { Failure } from '../errors.js';
 import { standing } from '../standing.js';
-import { busy, copyable, download, fail, failureNotice, field, heading, say } from '../ui.js';
+import { busy, copyable, copyButton, download, fail, failureNotice, field, heading, say } from '../ui.js';
 import { evidenceFacts } from './evidence.js';
 import { remembered } from './remembered.js';
 
@@ -45,7 +45,14 @@ export function verify(app, signal) {
   let label = '';
   // Why the frame is not green. A failed check of this view says the same in its own place.
   const why = h('div', {});
+  const alone = h('section', { class: 'card stack' });
+  /** @type {boolean | null} */
+  let told = null;
   const draw = () => {
+    const simulator = visit.current?.report.simulator ?? false;
+    // Only when it is another one: the focus may be on a button in it.
+    if (simulator !== told) fill(alone, ownMachine(simulator));
+    told = simulator;
     const failure = visit.failure ?? visit.away;
     fill(why, failure && !visit.pending && !place.firstChild && failureNotice(failure, () => void visit.verify().catch(() => {})));
     if (!shown) return;
@@ -104,14 +111,39 @@ export function verify(app, signal) {
     form,
     result,
     remembered(app),
-    h(
-      'section',
-      { class: 'card stack' },
-      h('h2', {}, 'Do not want to trust this page?'),
-      h('p', {}, 'A page cannot prove that it is the released one. These commands, on your own machine, can, with the release and its keys from a source you trust:'),
-      h('pre', { class: 'exact', tabindex: 0, role: 'region', 'aria-label': 'Command' }, `openkey-verify page ${location.origin} --release release.json --keys release-keys.json\nopenkey-verify host ${location.origin} --release release.json --keys release-keys.json --root-id ROOT_ID`),
-    ),
+    alone,
   );
+}
+
+/**
+ * How to check from outside of this page. No release names a simulator: its policy file stands in the directory of the
+ * simulation.
+ * @param {boolean} simulator
+ */
+function ownMachine(simulator) {
+  const { origin } = location;
+  const commands = simulator
+    ? [{ text: `openkey-verify host ${origin} --policy .openkey/policy.json`, what: 'the command that checks the enclave' }]
+    : [
+        { text: `openkey-verify page ${origin} --release release.json --keys release-keys.json`, what: 'the command that checks the page' },
+        { text: `openkey-verify host ${origin} --release release.json --keys release-keys.json --root-id ROOT_ID`, what: 'the command that checks the enclave' },
+      ];
+  const words = simulator
+    ? 'A page cannot prove that it is genuine. This command, on your own machine, checks the simulated enclave, where .openkey is the directory that the simulation was started with (--dir). No release names the page of a simulator, so nothing can check that.'
+    : 'A page cannot prove that it is the released one. These commands, on your own machine, can, with the release and its keys from a source you trust:';
+  return [
+    h('h2', {}, 'Do not want to trust this page?'),
+    h('p', {}, words),
+    commands.map(({ text, what }) => h('div', { class: 'command' }, h('pre', { class: 'exact', tabindex: 0, role: 'region', 'aria-label': 'Command' }, unbroken(text)), copyButton(text, what))),
+  ];
+}
+
+/**
+ * A command that breaks between its words alone, wherever they end: browsers break behind hyphens, too.
+ * @param {string} text
+ */
+function unbroken(text) {
+  return text.split(' ').map((word, at) => [at > 0 && ' ', h('span', { class: 'word' }, word)]);
 }
 
 /**

@@ -75,11 +75,40 @@ fn the_bytes_of_stdin_are_taken_as_they_are() {
     let answer = verify_stdin(asked, b"Hello World").accepted().json();
     assert_eq!(answer["digest"], hello);
     assert_eq!(answer["severity"], "notice");
+    // Nobody named a key, so none is shown.
+    let row = |label: &str, value: &str| json!({ "label": label, "value": value });
+    let rows = answer["rows"].as_array().unwrap();
+    assert!(rows.contains(&row("Key", "not given")), "{answer}");
+    assert!(
+        rows.contains(&row("Length", "11 characters on 1 line")),
+        "{answer}"
+    );
+    let named = [&asked[..], &["--key", KEY]].concat();
+    let named = verify_stdin(named, b"x").accepted().json();
+    let rows = named["rows"].as_array().unwrap();
+    assert!(rows.contains(&row("Key", KEY)), "{named}");
+    assert!(
+        rows.contains(&row("Length", "1 character on 1 line")),
+        "{named}"
+    );
     let other = verify_stdin(asked, b"Hello World\n").accepted().json();
     assert_ne!(other["digest"], hello);
     verify_stdin(asked, b"\xff").refused("utf8");
     verify_stdin(asked, b"").refused("empty");
     verify_stdin(asked, &[b'x'; 70_000]).refused("too_long");
+}
+
+#[test]
+fn the_example_of_the_readme_can_be_copied() {
+    let readme = include_str!("../../../README.md");
+    let (_, example) = readme.split_once("cat > permit.json <<'EOF'\n").unwrap();
+    let (document, command) = example.split_once("EOF\n").unwrap();
+    assert!(command.starts_with("openkey explain --kind typed-data permit.json\n"));
+    let files = Files::new();
+    let file = files.write("permit.json", document);
+    let ran = verify(["explain", "--kind", "typed-data", &file]).accepted();
+    assert!(ran.stdout.contains("severity  danger"), "{}", ran.stdout);
+    assert!(ran.stdout.contains(KEY), "{}", ran.stdout);
 }
 
 #[test]

@@ -167,6 +167,8 @@ fn e8_only_a_signed_successor_is_announced() {
     upgrade(manifest(3, configuration.clone(), 4), &[]).refused("release_signatures");
     upgrade(manifest(1, configuration.clone(), 3), &[]).refused("epoch_too_old");
     upgrade(manifest(3, Value::Null, 3), &[]).refused("configuration_missing");
+    upgrade("{}".into(), &[]).refused("release_file_malformed");
+    upgrade("x".repeat(70_000), &[]).refused("release_file_too_long");
     // Another program of the same maintainers.
     let other = manifest_of(
         "openkey-node",

@@ -83,7 +83,11 @@ pub(super) fn read(text: &str, signer: &Address) -> Result<SigningRequest, Error
             line("Key", address_text(signer)),
             line(
                 "Length",
-                format!("{characters} characters on {lines} lines"),
+                format!(
+                    "{characters} character{} on {lines} line{}",
+                    plural(characters),
+                    plural(lines)
+                ),
             ),
         ],
         warnings,
@@ -96,6 +100,11 @@ pub(super) fn read(text: &str, signer: &Address) -> Result<SigningRequest, Error
         digest: eip191(text),
         summary,
     })
+}
+
+/// What the noun of a count ends with.
+const fn plural(count: usize) -> &'static str {
+    if count == 1 { "" } else { "s" }
 }
 
 /// What a text is taken for, by its bytes first. One thing is told once: a shape that is known says more

@@ -15,7 +15,7 @@ use openkey_protocol::message::{
 use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
 
-use super::html;
+use super::{html, wire};
 use crate::document::Document;
 
 static PAGE: LazyLock<Document> = LazyLock::new(|| {
@@ -58,7 +58,9 @@ fn definitions() -> Map<String, Value> {
     generator.subschema_for::<SecretOrder>();
     generator.subschema_for::<UpgradeConsent>();
     generator.subschema_for::<UpgradeWithdrawal>();
-    generator.take_definitions(true)
+    let mut types = generator.take_definitions(true);
+    types.values_mut().for_each(wire::names);
+    types
 }
 
 fn page(html: &mut String, types: &Map<String, Value>) -> fmt::Result {
@@ -106,7 +108,7 @@ fn section(html: &mut String, name: &str, schema: &Value) -> fmt::Result {
         .into_iter()
         .find_map(|key| schema.get(key)?.as_array());
     if let Some(variants) = variants {
-        html.write_str("<table><tr><th>Variant<th>Content<th>Meaning</tr>")?;
+        html.write_str("<table><tr><th>Variant<th>Content<th>Meaning")?;
         for schema in variants {
             variant(html, schema)?;
         }
@@ -122,7 +124,7 @@ fn section(html: &mut String, name: &str, schema: &Value) -> fmt::Result {
 }
 
 fn members(html: &mut String, properties: &Map<String, Value>) -> fmt::Result {
-    html.write_str("<table><tr><th>Member<th>Type<th>Meaning</tr>")?;
+    html.write_str("<table><tr><th>Member<th>Type<th>Meaning")?;
     for (name, schema) in properties {
         write!(html, "<tr><td><code>{name}</code><td>")?;
         kind(html, schema)?;
@@ -206,13 +208,10 @@ fn kind(html: &mut String, schema: &Value) -> fmt::Result {
     Ok(())
 }
 
-/// A type's documentation: Rust's own, its links and code marks turned into HTML.
+/// A type's documentation, its code marks turned into HTML.
 fn prose(html: &mut String, schema: &Value) -> fmt::Result {
     let text = schema.get("description").and_then(Value::as_str);
-    let text = text
-        .unwrap_or_default()
-        .replace("[`", "`")
-        .replace("`]", "`");
+    let text = text.unwrap_or_default();
     for paragraph in text.split("\n\n").filter(|paragraph| !paragraph.is_empty()) {
         html.write_str("<p>")?;
         for (index, part) in paragraph.split('`').enumerate() {
@@ -287,6 +286,29 @@ mod tests {
             .filter_map(|rest| rest.split('"').next());
         for link in links {
             assert!(types.contains_key(link), "nothing at #{link}");
+        }
+    }
+
+    #[test]
+    fn no_name_of_the_source_is_left_in_the_words() {
+        let constant =
+            |word: &str| word.contains('_') && word.len() > 3 && !word.contains(char::is_lowercase);
+        for document in [&*PAGE, &*MESSAGES] {
+            let text = std::str::from_utf8(&document.body).unwrap();
+            for forbidden in ["::", "[`", "`]"] {
+                let at = text.find(forbidden);
+                let around = at.and_then(|at| text.get(at.saturating_sub(60)..at + 60));
+                assert_eq!(around, None, "{forbidden}");
+            }
+            let words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+            let constants: Vec<&str> = words.filter(|word| constant(word)).collect();
+            assert_eq!(constants, [""; 0]);
+        }
+        for said in [
+            "<code>Request.propose</code>",
+            "<code>Action.add_passkey</code>",
+        ] {
+            assert!(text().contains(said), "{said}");
         }
     }
 

@@ -13,6 +13,12 @@ body{font:1rem/1.5 system-ui,sans-serif;\
 max-width:60rem;margin:2rem auto;padding:0 1rem;overflow-wrap:anywhere}\
 code{font-family:ui-monospace,monospace}table{border-collapse:collapse;width:100%}\
 td,th{border-top:1px solid #8888;padding:.3rem .6rem;text-align:left;vertical-align:top}\
+td:nth-child(-n+2),th:nth-child(-n+2){overflow-wrap:normal}\
+td:last-child{min-width:12rem}td p{margin:0}td p+p{margin-top:.5rem}\
+@media(max-width:40rem){table,tbody,tr,td{display:block}tr:first-child{display:none}\
+tr{border-top:1px solid #8888;padding:.4rem 0}\
+td{border:0;padding:.1rem .6rem}td:empty{display:none}\
+td:nth-child(-n+2){overflow-wrap:anywhere}td:last-child{min-width:0}}\
 h2{margin-top:2.5rem}h3{margin-top:2rem}";
 
 static POLICY: LazyLock<Option<HeaderValue>> = LazyLock::new(|| {

@@ -11,6 +11,7 @@ mod lost;
 mod own;
 mod releases;
 mod route;
+mod wire;
 
 use std::{
     net::IpAddr,

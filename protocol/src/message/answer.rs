@@ -9,8 +9,7 @@ use super::{AccountHead, Bytes, Error, Hash32, Request, Response, Statement};
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Call {
-    /// Fresh random bytes of the client, [`super::MIN_NONCE`] to [`super::MAX_NONCE`] of them: no
-    /// answer to an earlier call carries them.
+    /// Fresh random bytes of the client, 16 to 64 of them: no answer to an earlier call carries them.
     pub nonce: Bytes,
     /// What is asked.
     pub request: Request,
@@ -28,7 +27,7 @@ pub struct Answer {
     pub nonce: Bytes,
     /// When it was signed. Milliseconds since 1970, by the enclave's clock.
     pub at: u64,
-    /// The head that the request carries ([`Request::head`]), if the enclave found that the state
+    /// The head that the request carries (`head` in it), if the enclave found that the state
     /// it answers from continues it. A client refuses an [`Verdict::Ok`] that does not name the head
     /// it sent.
     pub continued: Option<AccountHead>,

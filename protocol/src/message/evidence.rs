@@ -13,7 +13,7 @@ pub const EVIDENCE_BINDING_VERSION: u32 = 4;
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct EvidenceBinding {
-    /// [`EVIDENCE_BINDING_VERSION`].
+    /// 4.
     pub version: u32,
     /// The Ed25519 public key of this boot, which signs answers and receipts (32 bytes).
     pub identity: Bytes,
@@ -34,10 +34,10 @@ pub struct EvidenceBinding {
     pub rollback: RollbackProtection,
     /// In fresh evidence of an enclave with its root key: the successors that wait for it.
     pub pending: Option<PendingSuccessors>,
-    /// In fresh evidence of an enclave with its root key: SHA-256 of [`super::withdrawn_input`] of the
-    /// manifests whose withdrawal this boot saw in the records, as the status lists them. Whoever withdraws
-    /// one looks
-    /// for its presence: it is absent from an older document, or another enclave's.
+    /// In fresh evidence of an enclave with its root key: SHA-256 of
+    /// `openkey/withdrawn-manifests/v1`, a zero byte and the manifests whose withdrawal this boot saw in the
+    /// records, in deterministic CBOR as the status lists them. Whoever withdraws one looks for its presence: it
+    /// is absent from an older document, or another enclave's.
     pub withdrawn: Option<Hash32>,
 }
 
@@ -49,7 +49,8 @@ pub struct EvidenceBinding {
 pub enum PendingSuccessors {
     /// The store hides the list, or does not answer. No successor gets the root key meanwhile.
     Unknown,
-    /// SHA-256 of [`super::pending_input`] of the list that the status shows.
+    /// SHA-256 of `openkey/pending-successors/v1`, a zero byte and the list in deterministic CBOR as the
+    /// status shows it.
     Known(Hash32),
 }
 

@@ -17,7 +17,7 @@ pub struct HistoryPage {
     pub next: Option<u64>,
 }
 
-/// One decision: a link of the account's audit chain. It is at most [`MAX_ENTRY`] bytes.
+/// One decision: a link of the account's audit chain. It is at most 7168 bytes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]

@@ -92,7 +92,7 @@ macro_rules! fixed_bytes {
 
 fixed_bytes!(
     /// One account: SHA-256 of its user handle and of the first passkey's public key
-    /// ([`ACCOUNT_ID_LABEL`]).
+    /// (`openkey/account-id/v1`).
     AccountId,
     32
 );

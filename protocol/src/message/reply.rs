@@ -29,7 +29,7 @@ pub enum Bare {
     /// client learns the identity key from.
     Evidence(Evidence),
     /// To [`super::Request::HandOver`]: the root key, sealed to the asker's boot key
-    /// ([`super::HAND_OVER_INFO`]), on a channel that is attested at both ends.
+    /// (HPKE, info `openkey/hpke/hand-over/v1`), on a channel that is attested at both ends.
     HandedOver(Sealed),
     /// What arrived is no [`super::Call`], so no answer could name it.
     Refused(Error),

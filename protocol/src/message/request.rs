@@ -35,7 +35,7 @@ pub enum Class {
 pub enum Request {
     /// Who is there, and is it ready.
     Status,
-    /// An attestation document over the caller's nonce ([`MIN_NONCE`] to [`MAX_NONCE`] bytes).
+    /// An attestation document over the caller's nonce (16 to 64 bytes).
     Evidence {
         /// Goes into the document's `nonce` unchanged.
         nonce: Bytes,
@@ -142,7 +142,7 @@ impl KnownHead {
 pub struct SignUp {
     /// The page's origin; one of the measured configuration's.
     pub origin: String,
-    /// What the authenticator will show for the account; at most [`MAX_NAME_CHARS`].
+    /// What the authenticator will show for the account; at most 64 characters.
     pub name: String,
 }
 

@@ -72,7 +72,7 @@ pub struct OperatorKeys {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct RootDescriptor {
-    /// [`ROOT_DESCRIPTOR_VERSION`].
+    /// 1.
     pub version: u32,
     /// Derived from the root key: whoever has the key can compute it, nobody can go back.
     pub commitment: Hash32,
@@ -80,7 +80,7 @@ pub struct RootDescriptor {
     pub threshold: u32,
     /// The holders of the shares, in the configuration's order.
     pub operators: Vec<OperatorKeys>,
-    /// For each operator: SHA-256 of [`SHARE_LABEL`], a zero byte, the share's index from 1
+    /// For each operator: SHA-256 of `openkey/share/v1`, a zero byte, the share's index from 1
     /// (one byte) and the share.
     pub shares: Vec<Hash32>,
     /// The release epoch of the program that made the key.
@@ -109,9 +109,9 @@ pub struct WrappedRoot {
 pub struct GenesisTranscript {
     /// Deterministic CBOR of the [`RootDescriptor`].
     pub descriptor: Bytes,
-    /// SHA-256 of [`ROOT_ID_LABEL`], a zero byte and the descriptor.
+    /// SHA-256 of `openkey/root-id/v1`, a zero byte and the descriptor.
     pub root_id: Hash32,
-    /// One share for each operator, sealed to its encryption key ([`GENESIS_INFO`]).
+    /// One share for each operator, sealed to its encryption key (HPKE, info `openkey/hpke/genesis/v1`).
     pub shares: Vec<Sealed>,
     /// For KMS, where the configuration names a KMS key.
     pub wrapped: Option<WrappedRoot>,
@@ -149,9 +149,9 @@ pub enum OperatorRequest {
     PostShare {
         /// The operator's place in the configuration, from 0.
         operator: u32,
-        /// The share, sealed to the boot key ([`POST_SHARE_INFO`]).
+        /// The share, sealed to the boot key (HPKE, info `openkey/hpke/post-share/v2`).
         share: Sealed,
-        /// Until when the enclave takes it. Milliseconds since 1970; at most [`MAX_ORDER_LIFETIME`]
+        /// Until when the enclave takes it. Milliseconds since 1970; at most ten minutes
         /// ahead.
         expires_at: u64,
     },
@@ -250,11 +250,11 @@ impl Order for UpgradeWithdrawal {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct SecretOrder {
-    /// Its name: 1 to [`MAX_OPERATOR_NAME`] of `a-z 0-9 . _ -`.
+    /// Its name: 1 to 64 characters of `a-z 0-9 . _ -`.
     pub name: String,
     /// One more than the version kept now; the first is 1.
     pub version: u64,
-    /// The secret, sealed to the boot key ([`SECRET_INFO`]).
+    /// The secret, sealed to the boot key (HPKE, info `openkey/hpke/secret/v2`).
     pub secret: Sealed,
     /// The identity key of the boot it is meant for.
     pub identity: Key32,
@@ -287,7 +287,7 @@ pub struct RootStatus {
     pub sources: Vec<SourceStatus>,
     /// Successors that were announced, are not withdrawn and whose manifests have not expired, in the
     /// order of their announcement. Fresh evidence carries the hash of this list
-    /// ([`pending_input`]).
+    /// (`openkey/pending-successors/v1`, a zero byte and the list).
     pub upgrades: Vec<UpgradeStatus>,
     /// Whether `upgrades` is complete. `false` while the store hides the list or does not answer, and
     /// without a root key: then `upgrades` has what this boot remembers, and no successor gets the
@@ -296,7 +296,7 @@ pub struct RootStatus {
     /// Manifests (SHA-256 of the signed body) that operators withdrew, in the records as this boot saw
     /// them: a withdrawal that is in memory alone holds until a restart, and is not among them. One is
     /// dropped only after its manifest has expired. Fresh evidence carries the hash of this list
-    /// ([`withdrawn_input`]).
+    /// (`openkey/withdrawn-manifests/v1`, a zero byte and the list).
     pub withdrawn: Vec<Hash32>,
     /// Names and versions of the secrets that operators brought.
     pub secrets: Vec<SecretStatus>,

@@ -399,7 +399,7 @@ pub(crate) fn answers() -> Vec<(&'static str, Answer)> {
                     told: Excerpt {
                         lines: vec![Line {
                             label: "Length".into(),
-                            value: "12 characters on 1 lines".into(),
+                            value: "12 characters on 1 line".into(),
                         }],
                         left_out: 2,
                         text: Some("Hello, world".into()),

@@ -153,6 +153,12 @@ impl Dir {
         self.0.join("release-keys.json")
     }
 
+    /// The draft of a release of what runs, for `openkey release prepare`.
+    #[must_use]
+    pub fn draft(&self) -> PathBuf {
+        self.0.join("draft.json")
+    }
+
     /// A policy file that accepts what the maintainers release.
     #[must_use]
     pub fn release_policy(&self) -> PathBuf {

@@ -3,7 +3,8 @@
 //! ```text
 //! DIR/                 0700; `.openkey` in the working directory unless `--dir` says otherwise
 //!   lock               held while a simulation runs
-//!   config.json        port and relying party: measured configuration, kept from the first start
+//!   config.json        port and relying party: measured configuration, kept from the first start; and how
+//!                      many enclaves there are, and whether anybody plays the operators
 //!   ca/                0700; the simulated CA with its keys
 //!   configuration.json the measured configuration, as host-proxy hands it to enclaves
 //!   root-key           0600; the development root key
@@ -17,6 +18,7 @@
 //!   manifest.json      the release manifest of the image that runs, signed by the maintainers whom the
 //!                      simulator plays; release-keys.json: who they are; release-policy.json: accepts
 //!                      what they release
+//!   draft.json         the draft of a release of what runs, for `openkey release prepare`
 //!   release.json       SHA-256 of every file of the page, for `openkey-verify page`
 //!   operators/         0700; keys of the operators and maintainers whom the simulator plays
 //!   kms/               0700; the key of the stand-in for AWS KMS
@@ -33,10 +35,12 @@
 //! share one, and deleting the directory forgets everything.
 //!
 //! * this module: whose a directory is;
+//! * `fresh`: what a start makes, and takes away again if it fails;
 //! * `layout`: where in it everything lies;
 //! * `content`: what is read from it and written to it.
 
 mod content;
+mod fresh;
 mod layout;
 #[cfg(test)]
 mod tests;
@@ -46,6 +50,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+pub use self::fresh::Fresh;
 use crate::files;
 pub use crate::kept::{Kept, KeptImage, RootKind};
 
@@ -77,6 +82,20 @@ pub enum DirError {
         "the path {0} is too long for the sockets in it: choose a --dir of at most {MAX_PATH} bytes"
     )]
     TooLong(PathBuf),
+    /// There is something else than a directory.
+    #[error("{0} is not a directory: choose another --dir")]
+    NotADirectory(PathBuf),
+    /// A directory with files that are no simulation's.
+    #[error(
+        "{path} is not empty and holds no simulation (there is {found}): choose an empty directory, or \
+         one that does not exist yet, as --dir"
+    )]
+    Foreign {
+        /// The directory's path.
+        path: PathBuf,
+        /// The name of something in it that no simulation makes.
+        found: String,
+    },
     /// A file cannot be used.
     #[error("{path}: {error}")]
     File {
@@ -104,13 +123,19 @@ pub struct Dir(PathBuf);
 pub struct Lock(#[expect(dead_code, reason = "held, not read")] File);
 
 impl Dir {
-    /// Makes a directory if there is none, private to its owner, and what lies in it.
+    /// Makes a directory if there is none, private to its owner, and what lies in it. The mode of a
+    /// directory that is there stays as it is: what is secret in it has modes of its own.
     ///
     /// # Errors
     ///
-    /// [`DirError::TooLong`] or [`DirError::File`].
+    /// [`DirError::NotADirectory`], [`DirError::Foreign`], [`DirError::TooLong`] or
+    /// [`DirError::File`].
     pub fn create(path: &Path) -> Result<Self, DirError> {
-        files::private_dir(path).map_err(|error| at(path, error))?;
+        Ok(Fresh::make(path)?.0)
+    }
+
+    /// Makes what lies in a directory that is there.
+    fn furnish(path: &Path) -> Result<Self, DirError> {
         let dir = Self::open(path)?;
         for inner in [dir.run(), dir.logs(), dir.store(), dir.machines()] {
             files::private_dir(&inner).map_err(|error| at(&inner, error))?;
@@ -122,9 +147,15 @@ impl Dir {
     ///
     /// # Errors
     ///
-    /// [`DirError::TooLong`] or [`DirError::File`].
+    /// [`DirError::NotADirectory`], [`DirError::TooLong`] or [`DirError::File`].
     pub fn open(path: &Path) -> Result<Self, DirError> {
-        let path = std::fs::canonicalize(path).map_err(|error| at(path, error))?;
+        let path = std::fs::canonicalize(path).map_err(|error| match error.kind() {
+            io::ErrorKind::NotADirectory => DirError::NotADirectory(path.to_owned()),
+            _ => at(path, error),
+        })?;
+        if !path.is_dir() {
+            return Err(DirError::NotADirectory(path));
+        }
         if path.as_os_str().len() > MAX_PATH {
             return Err(DirError::TooLong(path));
         }

@@ -14,6 +14,7 @@
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
+use std::sync::OnceLock;
 
 use aws_lc_rs::digest::{Context, SHA384};
 
@@ -43,7 +44,13 @@ impl Measurement {
     ///
     /// If the executable cannot be read.
     pub fn of_this_program() -> io::Result<Self> {
-        Self::of_executable(&crate::files::this_program()?)
+        // The file is large, and stays the same for as long as this process.
+        static OWN: OnceLock<Measurement> = OnceLock::new();
+        if let Some(own) = OWN.get() {
+            return Ok(own.clone());
+        }
+        let own = Self::of_executable(&crate::files::this_program()?)?;
+        Ok(OWN.get_or_init(|| own).clone())
     }
 
     /// Measures a file.

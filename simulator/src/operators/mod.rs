@@ -20,6 +20,7 @@ use openkey_verifier::configuration::Configuration;
 use openkey_verifier::successors::{self, SuccessorsDiffer};
 use serde_json::{Value, json};
 
+pub use self::release::draft;
 use crate::files;
 use crate::person::{PersonError, Site};
 

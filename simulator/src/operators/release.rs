@@ -16,6 +16,27 @@ use crate::vm::Image;
 const BEFORE_MS: u64 = 24 * 3600 * 1000;
 const AFTER_MS: u64 = 365 * BEFORE_MS;
 
+/// The draft of a release of a program that runs as a process, as `openkey-image build` makes one of
+/// an image.
+#[must_use]
+pub fn draft(program: &Measurement) -> Value {
+    // A process is built from whatever lies in the working directory: no commit names it.
+    json!({
+        "version": RELEASE_VERSION,
+        "name": PROGRAM,
+        "release": env!("CARGO_PKG_VERSION"),
+        "epoch": openkey_enclave::RELEASE_EPOCH,
+        "source_commit": "0".repeat(40),
+        "cargo_lock_sha256": "0".repeat(64),
+        "toolchain": {},
+        "measurements": {
+            "0": hex::encode(program.pcr0),
+            "1": hex::encode(program.pcr1),
+            "2": hex::encode(program.pcr2),
+        },
+    })
+}
+
 impl Staff {
     /// Who signs releases.
     ///
@@ -39,8 +60,7 @@ impl Staff {
         image: &Image,
         configuration: Hash32,
     ) -> Result<Vec<u8>, StaffError> {
-        let draft = image.release.get("manifest").unwrap_or(&image.release);
-        self.sign_draft(draft.clone(), configuration)
+        self.sign_draft(image.draft().clone(), configuration)
     }
 
     /// The manifest of an enclave that is a process, as [`Self::sign_release`] makes one of an image.
@@ -53,22 +73,7 @@ impl Staff {
         program: &Measurement,
         configuration: Hash32,
     ) -> Result<Vec<u8>, StaffError> {
-        // A process is built from whatever lies in the working directory: no commit names it.
-        let draft = json!({
-            "version": RELEASE_VERSION,
-            "name": PROGRAM,
-            "release": env!("CARGO_PKG_VERSION"),
-            "epoch": openkey_enclave::RELEASE_EPOCH,
-            "source_commit": "0".repeat(40),
-            "cargo_lock_sha256": "0".repeat(64),
-            "toolchain": {},
-            "measurements": {
-                "0": hex::encode(program.pcr0),
-                "1": hex::encode(program.pcr1),
-                "2": hex::encode(program.pcr2),
-            },
-        });
-        self.sign_draft(draft, configuration)
+        self.sign_draft(draft(program), configuration)
     }
 
     fn sign_draft(

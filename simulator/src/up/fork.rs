@@ -8,6 +8,7 @@ use anyhow::{Context, bail};
 use super::prepare::{Machines, Plan};
 use super::running::Running;
 use super::{ReadyHost, UpOptions};
+use crate::Usage;
 use crate::dir::{Dir, Kept, RootKind};
 use crate::files;
 use crate::records::Records;
@@ -21,14 +22,15 @@ pub(super) fn plan(
     machines: Option<&Machines>,
 ) -> anyhow::Result<()> {
     let before = std::mem::take(&mut kept.forks);
-    if !options.fork_store {
+    if !options.fork_store.unwrap_or(!before.is_empty()) {
         return Ok(());
     }
-    if options.replicas < 2 {
-        bail!(
+    if kept.replicas < 2 {
+        bail!(Usage(
             "--fork-store gives each enclave a store of its own, and there is one enclave: add \
-             --replicas 2"
-        );
+             --replicas 2 (or --fork-store=off, for one store again)"
+                .to_owned()
+        ));
     }
     if kept.root == RootKind::Kms {
         bail!(
@@ -44,7 +46,7 @@ pub(super) fn plan(
     }
     // Held until all are chosen, so that no two are the same.
     let mut held = vec![];
-    for at in 0..usize::from(options.replicas) - 1 {
+    for at in 0..usize::from(kept.replicas) - 1 {
         let wanted = before.get(at).copied().unwrap_or_default();
         let listen = |port| TcpListener::bind((Ipv4Addr::LOCALHOST, port));
         let listener = match listen(wanted) {
@@ -82,12 +84,17 @@ pub(super) fn stores(dir: &Dir, plan: &Plan) -> anyhow::Result<()> {
 ///
 /// If no simulation runs there, an id is none of its enclaves', or both enclaves have one store.
 pub fn copy_store(dir: &Path, from: &str, to: &str) -> anyhow::Result<usize> {
+    if from == to {
+        bail!(Usage(format!(
+            "{from} is both enclaves: name two different ones"
+        )));
+    }
     let (_, running) = Running::find(dir)?;
     let hosts = &running.ready.hosts;
     let (from, to) = (host(hosts, from)?, host(hosts, to)?);
     if from.store == to.store {
         bail!(
-            "both enclaves have the store {}: start with --fork-store",
+            "both enclaves have the store {}: stop the simulation, and start it with --fork-store",
             to.store.display()
         );
     }

@@ -7,7 +7,6 @@ use anyhow::{Context, bail};
 use openkey_protocol::message::RootState;
 use serde_json::json;
 
-use super::prepare;
 use super::supervisor::{START_UP, Supervisor, enclave_api};
 use crate::operators::Staff;
 use crate::person::Site;
@@ -21,7 +20,9 @@ impl Supervisor {
         eprintln!(
             "genesis: an enclave makes the root key for three operators, two of whom suffice"
         );
-        prepare::files(&self.dir, &self.plan)?;
+        if self.files().await?.is_none() {
+            return Ok(None);
+        }
         self.fleet.expect(1);
         self.start_enclave(1);
         self.fleet.start(&[Process::HostProxy(1)]);

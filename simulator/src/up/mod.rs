@@ -5,6 +5,7 @@ mod fork;
 mod genesis;
 mod keeper;
 mod logfile;
+mod ports;
 mod prepare;
 mod probe;
 mod provide;
@@ -19,13 +20,15 @@ mod upgrade;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use anyhow::Context;
+
 pub use self::fork::copy_store;
-pub use self::prepare::{NodePortTaken, PortTaken};
+pub use self::ports::{NodePortTaken, PortTaken};
 pub use self::ready::{Ready, ReadyEnclave, ReadyHost, ReadyProcess};
 
 use self::signals::Signals;
 use self::supervisor::Supervisor;
-use crate::dir::{Dir, RootKind};
+use crate::dir::{Fresh, RootKind};
 use crate::fault::Faults;
 use crate::process::ProcessOptions;
 
@@ -49,19 +52,20 @@ pub struct UpOptions {
     pub verbose: bool,
     /// The image directory to run; `None`: the kept one, or processes.
     pub image: Option<PathBuf>,
-    /// How many enclaves, from 1 to [`MAX_REPLICAS`].
-    pub replicas: u8,
+    /// How many enclaves, from 1 to [`MAX_REPLICAS`]; `None`: as kept, or one.
+    pub replicas: Option<u8>,
     /// Each enclave has a host-proxy and a store of its own, as a host that keeps two histories gives
-    /// them; a new one begins as a copy of the first.
-    pub fork_store: bool,
+    /// them; a new one begins as a copy of the first. `None`: as kept, or one store for all.
+    pub fork_store: Option<bool>,
     /// Where the root key comes from; `None`: as kept, or the default for images or processes.
     pub root: Option<RootKind>,
     /// Where the node listens; `None`: where it did, or port 8000, or any free one.
     pub node_listen: Option<SocketAddr>,
     /// Start a node beside the rest.
     pub node: bool,
-    /// Hold the genesis, and post the operators' shares to enclaves that wait for them.
-    pub play_operators: bool,
+    /// Hold the genesis, and post the operators' shares to enclaves that wait for them; `None`: as
+    /// kept, or yes.
+    pub play_operators: Option<bool>,
     /// The faults, which begin when everything answers.
     pub faults: Faults,
     /// For the processes.
@@ -74,13 +78,30 @@ pub struct UpOptions {
 ///
 /// Whatever keeps it from starting, in words that say what to do.
 pub async fn up(options: UpOptions) -> anyhow::Result<()> {
-    let signals = Signals::listen(options.until_eof)?;
-    let dir = Dir::create(&options.dir)?;
-    let _lock = dir.lock()?;
-    let plan = prepare::plan(&dir, &options)?;
+    let mut signals = Signals::listen(options.until_eof)?;
     let mut options = options;
-    options.processes.node = plan.node;
+    let (dir, fresh) = Fresh::make(&options.dir)?;
+    let _lock = dir.lock()?;
     eprintln!("preparing {}", dir.path().display());
+    // It measures this program and makes keys, which takes a moment.
+    let planning = {
+        let (dir, options) = (dir.clone(), options.clone());
+        tokio::task::spawn_blocking(move || {
+            let plan = prepare::plan(&dir, &options)?;
+            let measurement = plan.measurement()?;
+            anyhow::Ok((plan, measurement))
+        })
+    };
+    let planned = signals.unless(planning).await;
+    let plan = match planned.map(|it| it.context("the planning broke").flatten()) {
+        Some(Ok((plan, _))) => plan,
+        not_planned => {
+            fresh.undo();
+            return not_planned.map_or(Ok(()), |it| it.map(|_| ()));
+        }
+    };
+    options.processes.node = plan.node;
+    options.processes.enclaves = plan.replicas;
     let mut supervisor = Supervisor::new(&dir, plan, options, signals)?;
     let result = supervisor.run().await;
     supervisor.stop().await;

@@ -1,15 +1,16 @@
 //! What is in place before the first process starts.
 
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::SocketAddr;
 
 use anyhow::{Context, bail};
 use base64ct::{Base64, Encoding as _};
-use serde_json::json;
+use serde_json::{Value, json};
 
+use super::ports::{node, port};
 use super::{MAX_REPLICAS, UpOptions, fork, published};
 use crate::Usage;
 use crate::ca::Authority;
-use crate::dir::{Dir, FIRST_NODE_PORT, FIRST_PORT, Kept, KeptImage, RootKind};
+use crate::dir::{Dir, Kept, KeptImage, RootKind};
 use crate::fault::Faults;
 use crate::kms::KmsStandIn;
 use crate::nsm::measure::Measurement;
@@ -20,27 +21,13 @@ use crate::vm::{Image, Machine, Rig};
 /// How long a successor waits that is announced: nobody has to look at it here.
 const UPGRADE_DELAY_SECONDS: u64 = 1;
 
-/// Another program has the port.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "port {0} is taken: stop what listens there, or choose another port with --port \
-     (--port 0 picks a free one and keeps it)"
-)]
-pub struct PortTaken(pub u16);
-
-/// Another program has the node's port.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "{0} is taken: stop what listens there, or choose another with --node-listen (port 0 picks a \
-     free one and keeps it)"
-)]
-pub struct NodePortTaken(pub SocketAddr);
-
 /// What is to be run.
 #[derive(Clone, Debug)]
 pub(super) struct Plan {
     pub(super) kept: Kept,
     pub(super) replicas: u8,
+    /// Whether somebody plays the operators.
+    pub(super) play_operators: bool,
     /// Where the enclaves are virtual machines.
     pub(super) machines: Option<Machines>,
     /// Where the node listens.
@@ -55,67 +42,6 @@ pub(super) struct Machines {
     pub(super) image: Image,
     /// What they are to run.
     pub(super) successor: Option<Image>,
-}
-
-/// Decides on the port, finds it free, and keeps it. Returns what is kept and the port before, if
-/// it was another.
-pub(super) fn port(dir: &Dir, asked: Option<u16>) -> anyhow::Result<(Kept, Option<u16>)> {
-    let before = dir.kept()?;
-    let port = match (asked, &before) {
-        (Some(port), _) if port != 0 => port,
-        (_, Some(kept)) => kept.port,
-        (Some(_), None) => 0,
-        (None, None) => FIRST_PORT,
-    };
-    let free = match TcpListener::bind((Ipv4Addr::LOCALHOST, port)) {
-        Ok(listener) => listener.local_addr()?.port(),
-        Err(e) if e.kind() == std::io::ErrorKind::AddrInUse => return Err(PortTaken(port).into()),
-        Err(e) => {
-            return Err(e).with_context(|| format!("port {port}: choose another with --port"));
-        }
-    };
-    let moved = before
-        .as_ref()
-        .map(|kept| kept.port)
-        .filter(|port| *port != free);
-    let kept = match before {
-        Some(kept) => kept.at(free),
-        None => Kept::new(free),
-    };
-    kept.configuration().context("config.json")?;
-    Ok((kept, moved))
-}
-
-/// Decides where the node listens, finds it free, and keeps the port. Nothing measures it, so it moves
-/// where it was not asked for and is taken.
-fn node(kept: &mut Kept, options: &UpOptions) -> anyhow::Result<Option<SocketAddr>> {
-    if !options.node {
-        return Ok(None);
-    }
-    let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-    let mut wanted = options.node_listen.unwrap_or(any);
-    let asked = wanted.port() != 0;
-    if !asked {
-        let first = match (options.node_listen, options.port) {
-            (Some(_), _) | (_, Some(0)) => 0,
-            _ => FIRST_NODE_PORT,
-        };
-        wanted.set_port(kept.node.unwrap_or(first));
-    }
-    let free = |address: SocketAddr| TcpListener::bind(address)?.local_addr();
-    let found = match free(wanted) {
-        Err(e) if e.kind() == std::io::ErrorKind::AddrInUse && asked => {
-            return Err(NodePortTaken(wanted).into());
-        }
-        Err(e) if e.kind() == std::io::ErrorKind::AddrInUse => {
-            let found = free(SocketAddr::new(wanted.ip(), 0))?;
-            eprintln!("{wanted} is taken, so the node listens on {found}");
-            found
-        }
-        other => other.with_context(|| format!("--node-listen {wanted}"))?,
-    };
-    kept.node = Some(found.port());
-    Ok(Some(found))
 }
 
 /// Decides what runs, and keeps it.
@@ -183,12 +109,30 @@ pub(super) fn plan(dir: &Dir, options: &UpOptions) -> anyhow::Result<Plan> {
         }
     }
     let machines = machines(dir, &mut kept, options)?;
-    if options.replicas > 1 && kept.root == RootKind::Development {
+    kept.replicas = options.replicas.unwrap_or(kept.replicas);
+    if !(1..=MAX_REPLICAS).contains(&kept.replicas) {
+        bail!(Usage(format!(
+            "1 to {MAX_REPLICAS} enclaves can run, not {}",
+            kept.replicas
+        )));
+    }
+    if kept.replicas > 1 && kept.root == RootKind::Development {
         // each reads the same file
         eprintln!(
             "{} enclaves with the same development root key",
-            options.replicas
+            kept.replicas
         );
+    }
+    let asked_alone = options.play_operators == Some(false);
+    kept.no_operators = options
+        .play_operators
+        .map_or(kept.no_operators, |play| !play);
+    if asked_alone && kept.root == RootKind::Development {
+        bail!(Usage(
+            "--no-operators is for a root key that operators provide: add --root operators, in a \
+             --dir that has no simulation yet"
+                .to_owned()
+        ));
     }
     if machines.is_some() && options.processes.accounts.is_some() {
         bail!("--accounts is for enclaves that are processes: an image decides by its memory");
@@ -199,8 +143,9 @@ pub(super) fn plan(dir: &Dir, options: &UpOptions) -> anyhow::Result<Plan> {
     dir.keep(&kept)?;
     Ok(Plan {
         node,
+        replicas: kept.replicas,
+        play_operators: !kept.no_operators,
         kept,
-        replicas: options.replicas,
         machines,
     })
 }
@@ -274,6 +219,7 @@ pub(super) fn files(dir: &Dir, plan: &Plan) -> anyhow::Result<()> {
     }
     let images: Vec<&Image> = plan.machines.iter().map(|it| &it.image).collect();
     published::publish(dir, &plan.kept, &images)?;
+    dir.write_json(&dir.draft(), &plan.draft()?)?;
     published::policy(dir, &plan.kept, &[plan.measurement()?])
 }
 
@@ -292,6 +238,14 @@ impl Plan {
     /// What the enclaves are to run after an upgrade.
     pub(super) fn successor(&self) -> Option<Image> {
         self.machines.as_ref()?.successor.clone()
+    }
+
+    /// The draft of a release of what the enclaves run at first.
+    fn draft(&self) -> anyhow::Result<Value> {
+        Ok(match &self.machines {
+            Some(machines) => machines.image.draft().clone(),
+            None => operators::draft(&self.measurement()?),
+        })
     }
 
     /// What the enclaves measure at first.
@@ -315,44 +269,11 @@ mod tests {
         (temporary, dir)
     }
 
-    #[test]
-    fn port_zero_picks_once_and_keeps() {
-        let (_temporary, dir) = dir();
-        let (first, moved) = port(&dir, Some(0)).unwrap();
-        assert!(first.port != 0 && moved.is_none());
-        dir.keep(&first).unwrap();
-        for asked in [Some(0), None, Some(first.port)] {
-            assert_eq!(port(&dir, asked).unwrap(), (first.clone(), None));
-        }
-    }
-
-    #[test]
-    fn a_taken_port_is_said_and_nothing_is_kept() {
-        let (_temporary, dir) = dir();
-        let taken = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-        let number = taken.local_addr().unwrap().port();
-        let error = port(&dir, Some(number)).unwrap_err();
-        assert_eq!(error.downcast_ref(), Some(&PortTaken(number)));
-        assert!(error.to_string().contains("--port"));
-        assert_eq!(dir.kept().unwrap(), None);
-    }
-
-    #[test]
-    fn another_port_is_a_move() {
-        let (_temporary, dir) = dir();
-        let (first, _) = port(&dir, Some(0)).unwrap();
-        dir.keep(&first).unwrap();
-        let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-        let number = free.local_addr().unwrap().port();
-        drop(free);
-        let (second, moved) = port(&dir, Some(number)).unwrap();
-        assert_eq!((second.port, moved), (number, Some(first.port)));
-    }
-
     fn process(kept: Kept) -> Plan {
         Plan {
             kept,
             replicas: 1,
+            play_operators: true,
             machines: None,
             node: None,
         }

@@ -38,8 +38,8 @@ pub(super) fn say(told: &Told, dir: &Dir, restart: bool, answered: bool) -> anyh
     Ok(())
 }
 
-/// Says that everything answers.
-pub(super) fn print(ready: &Ready, json: bool) -> anyhow::Result<()> {
+/// Says that everything answers; without `serves` that it waits for its operators.
+pub(super) fn print(ready: &Ready, json: bool, serves: bool) -> anyhow::Result<()> {
     use std::io::Write;
     let mut out = std::io::stdout().lock();
     if json {
@@ -51,15 +51,21 @@ pub(super) fn print(ready: &Ready, json: bool) -> anyhow::Result<()> {
             "\nOpenKey is running: a simulation, which protects nothing.\n"
         )?;
         writeln!(out, "{ready}")?;
+        let open = if serves {
+            "Open the page in a browser."
+        } else {
+            "The enclaves wait for their root key; until they have it the page can do nothing but verify."
+        };
+        writeln!(out, "{open} Check the enclave yourself:")?;
         writeln!(
             out,
-            "Open the page in a browser. Check the enclave yourself:"
+            "  openkey-verify host {} --policy {}",
+            ready.page,
+            ready.policy.display()
         )?;
         writeln!(
             out,
-            "  cargo run --release -p openkey-verifier -- host {} --policy {}",
-            ready.page,
-            ready.policy.display()
+            "(from the sources: cargo run --release -p openkey-verifier --bin openkey-verify -- host …)"
         )?;
         writeln!(
             out,

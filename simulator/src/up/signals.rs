@@ -1,10 +1,13 @@
 //! What stops a simulation.
 
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::process::life;
+
+/// Said at once when told to stop.
+pub(super) const STOPPING: &str = "stopping";
 
 /// What stops a simulation.
 pub(super) struct Signals {
@@ -26,6 +29,20 @@ impl Signals {
                 Box::pin(std::future::pending())
             },
         })
+    }
+
+    /// What a job gives; `None` if told to stop meanwhile, which is said at once. The job is waited for
+    /// all the same, so that nothing happens after it.
+    pub(super) async fn unless<T>(&mut self, job: impl Future<Output = T>) -> Option<T> {
+        let mut job = pin!(job);
+        tokio::select! {
+            () = self.any() => {
+                eprintln!("{STOPPING}");
+                job.await;
+                None
+            }
+            done = &mut job => Some(done),
+        }
     }
 
     pub(super) async fn any(&mut self) {

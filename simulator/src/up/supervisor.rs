@@ -13,7 +13,7 @@ use super::keeper::Told;
 use super::provide::Providing;
 use super::running::Running;
 use super::say::{print, say};
-use super::signals::Signals;
+use super::signals::{STOPPING, Signals};
 use super::{Ready, ReadyEnclave, ReadyHost, UpOptions, probe};
 use super::{
     prepare::{self, Plan},
@@ -57,8 +57,8 @@ impl Supervisor {
             running: Running::new(ready, options.restart),
             fleet: Fleet::new(dir, &options),
             dir: dir.clone(),
+            play_operators: plan.play_operators,
             plan,
-            play_operators: options.play_operators,
             options,
             signals,
             providing: BTreeMap::new(),
@@ -67,12 +67,15 @@ impl Supervisor {
 
     /// Everything, until told to stop.
     pub(super) async fn run(&mut self) -> anyhow::Result<()> {
-        let awaits_genesis = self.plan.needs_genesis() && !self.options.play_operators;
+        let play_operators = self.plan.play_operators;
+        let awaits_genesis = self.plan.needs_genesis() && !play_operators;
         if self.plan.needs_genesis() && !awaits_genesis && self.genesis().await?.is_none() {
             return Ok(());
         }
-        prepare::files(&self.dir, &self.plan)?;
-        if self.options.play_operators && self.plan.kept.root_id().is_some() {
+        if self.files().await?.is_none() {
+            return Ok(());
+        }
+        if play_operators && self.plan.kept.root_id().is_some() {
             let staff = Staff::open(&self.dir.operators())?;
             let configuration = self.plan.kept.configuration_json();
             // One that was edited may be none of theirs. Enclaves judge it, too.
@@ -99,19 +102,21 @@ impl Supervisor {
         }
         let programs = vec![self.plan.measurement()?; usize::from(self.plan.replicas)];
         self.running.ready = ready(&self.dir, &self.plan, &programs)?;
-        if self.options.play_operators || self.plan.kept.root == RootKind::Development {
+        let serves = play_operators || self.plan.kept.root == RootKind::Development;
+        if serves {
             let Some(()) = self.wait_until_ready().await? else {
                 return Ok(());
             };
         } else if awaits_genesis {
             eprintln!(
-                "the operators are not played: enclaves wait for a genesis (openkey operator \
-                 genesis --out {}), after which to start again",
+                "the operators are not played: the enclaves wait for a genesis. Hold it (openkey \
+                 operator genesis --out {}), then stop this simulation with Ctrl-C and start it again: \
+                 the enclaves boot with the configuration that the genesis writes",
                 self.dir.genesis().display()
             );
         } else {
             eprintln!(
-                "the operators are not played: enclaves wait for shares (openkey operator \
+                "the operators are not played: the enclaves wait for shares (openkey operator \
                  post-share --genesis {})",
                 self.dir.genesis().join(Backup::GENESIS).display()
             );
@@ -128,7 +133,7 @@ impl Supervisor {
         self.running.ready.processes = self.fleet.processes();
         self.running.answers = true;
         self.running.save(&self.dir)?;
-        print(&self.running.ready, self.options.json)?;
+        print(&self.running.ready, self.options.json, serves)?;
         let dir = self.dir.clone();
         let machines = self.plan.machines.is_some().then_some(self.plan.replicas);
         self.drive(async move {
@@ -141,6 +146,14 @@ impl Supervisor {
         })
         .await
         .map(|_: Option<()>| ())
+    }
+
+    /// Makes the files of the directory; `None` if told to stop meanwhile.
+    pub(super) async fn files(&mut self) -> anyhow::Result<Option<()>> {
+        let (dir, plan) = (self.dir.clone(), self.plan.clone());
+        let made = tokio::task::spawn_blocking(move || prepare::files(&dir, &plan));
+        self.drive(async { made.await.context("making the files broke")? })
+            .await
     }
 
     /// Stops everything.
@@ -184,7 +197,7 @@ impl Supervisor {
         loop {
             tokio::select! {
                 () = self.signals.any() => {
-                    eprintln!("stopping");
+                    eprintln!("{STOPPING}");
                     return Ok(None);
                 }
                 done = &mut job => return done.map(Some),

@@ -74,7 +74,7 @@ impl Image {
         };
         let release_path = dir.join(RELEASE);
         let release = json(&release_path)?;
-        let manifest = release.get("manifest").unwrap_or(&release);
+        let manifest = draft(&release);
         let epoch = manifest.get("epoch").and_then(Value::as_u64);
         let epoch = epoch.and_then(|epoch| u32::try_from(epoch).ok());
         Ok(Self {
@@ -86,6 +86,12 @@ impl Image {
             measurement,
             release,
         })
+    }
+
+    /// What a release of it says, before it is completed and signed.
+    #[must_use]
+    pub fn draft(&self) -> &Value {
+        draft(&self.release)
     }
 
     /// Copies it, so that it stays when its directory is built anew.
@@ -136,6 +142,11 @@ impl Image {
 
 /// A register: `{"PCR0":…}`, as AWS's tools print it inside `Measurements`, or `{"0":…}` inside
 /// `pcrs`.
+/// A builder's draft stands alone, or where a signed manifest has its own.
+fn draft(release: &Value) -> &Value {
+    release.get("manifest").unwrap_or(release)
+}
+
 fn pcr(measurements: &Value, index: u8) -> Option<[u8; 48]> {
     let names = [
         format!("PCR{index}"),

@@ -79,6 +79,11 @@ fn each_enclave_is_shown_a_store_of_its_own_which_begins_as_a_copy() {
     let (status, said) = copy_store(&second, "e1", "e2");
     assert_eq!(status, Some(0), "{said}");
     bob.sign_text("here").unwrap();
+    let (status, said) = copy_store(&second, "e1", "e1");
+    assert!(
+        status == Some(2) && said.contains("name two different ones"),
+        "{status:?} {said}"
+    );
     let (status, said) = copy_store(&second, "e1", "e3");
     assert!(
         status == Some(1) && said.contains("choose of e1, e2"),

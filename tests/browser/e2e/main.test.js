@@ -420,10 +420,36 @@ scenario('a_cancelled_prompt_signs_nothing_and_can_be_tried_again', async () => 
   await person.leave();
 });
 
+scenario('an_address_that_no_view_has_says_so_whether_or_not_somebody_is_signed_in', async () => {
+  const { person, page } = await system.registered();
+  const nowhere = page.getByRole('heading', { name: 'There is no such page' });
+  await person.open('nonsense');
+  await nowhere.waitFor();
+  assert.equal(await page.getByText('Create an account').count(), 0);
+  await page.getByRole('link', { name: 'Go to your keys' }).click();
+  await nowhere.waitFor({ state: 'detached' });
+  await person.address(0);
+  await person.leave();
+
+  const stranger = await system.person();
+  await stranger.open('nonsense');
+  await stranger.page.getByRole('heading', { name: 'There is no such page' }).waitFor();
+  await stranger.page.getByRole('link', { name: 'Go to the start' }).click();
+  await stranger.page.getByRole('link', { name: 'Create an account with a passkey' }).waitFor();
+  await stranger.leave();
+});
+
 scenario('s45_anyone_asks_for_evidence_with_a_nonce_of_their_own', async () => {
   const person = await system.person();
   const { page } = person;
   await person.open('verify');
+  // No release names a simulator: what a visitor is told to run is what works at one, in words that stay whole.
+  const command = page.getByRole('region', { name: 'Command' });
+  await command.getByText('--policy').waitFor();
+  assert.equal(await command.innerText(), `openkey-verify host ${system.simulator.page} --policy .openkey/policy.json`);
+  await person.context.grantPermissions(['clipboard-read', 'clipboard-write']);
+  await person.button('Copy the command that checks the enclave').click();
+  assert.equal(await page.evaluate(() => navigator.clipboard.readText()), await command.innerText());
   const nonce = '0123456789abcdef'.repeat(4);
   await page.getByRole('textbox', { name: 'Nonce' }).fill(nonce);
   await person.button('Get evidence and check it').click();

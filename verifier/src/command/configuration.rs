@@ -4,6 +4,7 @@ use base64ct::{Base64, Encoding};
 use openkey_protocol::message::{OperatorKeys, RootSource};
 use serde_json::{Value, json};
 
+use super::output;
 use crate::configuration::{self, Configuration, Keys, Kms, Operators};
 
 /// A configuration as rows of label and value, with every member of it: each decides who gets keys, or
@@ -54,7 +55,10 @@ pub fn configuration_rows(configuration: &Configuration) -> Vec<(&'static str, S
         None => rows.push(("KMS", none())),
         Some(kms) => kms_rows(&mut rows, kms),
     }
-    rows.push(("upgrade delay", format!("{upgrade_delay_seconds} seconds")));
+    rows.push((
+        "upgrade delay",
+        output::count(*upgrade_delay_seconds, "second"),
+    ));
     // What counts, whether or not the file says so.
     let consents = configuration.upgrade_consent();
     rows.push(("consents needed", consents.to_string()));

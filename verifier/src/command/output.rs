@@ -1,6 +1,7 @@
 //! What people and programs read.
 
 use std::{
+    fmt::Display,
     io::{self, Write},
     process::ExitCode,
     sync::OnceLock,
@@ -26,6 +27,13 @@ static UNWRITTEN: OnceLock<String> = OnceLock::new();
 /// Something to know while a command goes on, on stderr.
 pub fn note(text: &str) {
     let _ = writeln!(io::stderr().lock(), "{}", printable(text));
+}
+
+/// A count and its noun, such as `1 second` and `2 seconds`.
+#[must_use]
+pub fn count(count: impl Display + PartialEq + From<u8>, noun: &str) -> String {
+    let plural = if count == 1.into() { "" } else { "s" };
+    format!("{count} {noun}{plural}")
 }
 
 /// A text on stdout. What cannot be written is remembered until [`finish`].

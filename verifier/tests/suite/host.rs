@@ -348,7 +348,10 @@ fn e8_waiting_successors_are_shown_as_the_enclave_vouches_for_them() {
     assert_eq!(json["successors_waiting"], 1);
     // For a watch: in words, and as an exit status if it wants one.
     let ran = verify(["host", &server.url, "--policy", &policy]).accepted();
-    assert!(ran.stdout.contains("WAITING: 1 successors"), "{ran:?}");
+    assert!(
+        ran.stdout.contains("WAITING: 1 successor waits for"),
+        "{ran:?}"
+    );
     let watch = ["host", &server.url, "--policy", &policy, "--refuse-waiting"];
     verify(watch).refused("successor_waits");
 

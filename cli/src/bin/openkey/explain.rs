@@ -22,6 +22,10 @@ use crate::{
 const SIGNERS: [&str; 9] = [
     "wallet", "owner", "holder", "from", "maker", "offerer", "voter", "sender", "account",
 ];
+/// The row that names the address of the key that would sign.
+const KEY_ROW: &str = "Key";
+/// What stands there if neither `--key` nor the input names one.
+const NOT_GIVEN: &str = "not given";
 /// Exit status of what would be refused.
 const REFUSED: u8 = 1;
 
@@ -41,15 +45,17 @@ pub(crate) fn run(args: &Explain) -> Result<u8, Stop> {
         PayloadKind::TypedData => Payload::TypedData(text),
     };
     let given = args.key.as_deref().map(address).transpose()?;
-    let signer = given
-        .or_else(|| named(&payload))
-        .unwrap_or(Address([0; 20]));
+    let known = given.or_else(|| named(&payload));
+    let signer = known.unwrap_or(Address([0; 20]));
     let asker = match args.origin.as_deref() {
         None => Asker::Unknown,
         Some(origin) => Asker::Site(checked_origin(origin)?),
     };
     match read_payload(&payload, &signer, asker, now_ms) {
-        Ok(request) => {
+        Ok(mut request) => {
+            if known.is_none() {
+                name_no_key(&mut request);
+            }
             if args.print.json {
                 output::json(&view(&request));
             } else {
@@ -64,6 +70,15 @@ pub(crate) fn run(args: &Explain) -> Result<u8, Stop> {
             let message = format!("{said} {}", error.advice);
             output::refused(args.print.json, rule, &message);
             Ok(REFUSED)
+        }
+    }
+}
+
+/// Nobody said whose key would sign, so no row may show the address that took its place.
+fn name_no_key(request: &mut SigningRequest) {
+    for line in &mut request.summary.lines {
+        if line.label == KEY_ROW {
+            NOT_GIVEN.clone_into(&mut line.value);
         }
     }
 }

@@ -113,9 +113,9 @@ pub(crate) fn publish(args: &Publish) -> Result<(), Stop> {
         args.print.json,
         &json!({ "releases": args.releases.len(), "anchors": args.earlier.len() }),
         &format!(
-            "{} releases and {} earlier anchors in {}\n",
-            args.releases.len(),
-            args.earlier.len(),
+            "{} and {} in {}\n",
+            output::count(args.releases.len(), "release"),
+            output::count(args.earlier.len(), "earlier anchor"),
             args.out.display()
         ),
     );

@@ -90,23 +90,26 @@ pub(crate) struct Up {
     /// of processes. On a directory that runs another image: upgrade to this one. Kept in DIR
     #[arg(long, value_name = "IMAGE")]
     pub(crate) image: Option<PathBuf>,
-    /// How many enclaves, with one root key and one store behind one host-proxy
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=i64::from(MAX_REPLICAS)))]
-    pub(crate) replicas: u8,
+    /// How many enclaves, with one root key and one store behind one host-proxy; 1 at the first start.
+    /// Kept in DIR
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=i64::from(MAX_REPLICAS)))]
+    pub(crate) replicas: Option<u8>,
     /// Give each enclave a host-proxy and a copy of the store of its own, as a host that keeps two
     /// histories does: to try attacks. Needs --replicas. A copy that is not there yet begins as what
-    /// DIR/store holds; `copy-store` makes it anew. The page works at the first host-proxy only
-    #[arg(long)]
-    pub(crate) fork_store: bool,
+    /// DIR/store holds; `copy-store` makes it anew. The page works at the first host-proxy only. Kept in
+    /// DIR; `--fork-store=off` gives all enclaves the first one's store again
+    #[arg(long, value_name = "on|off", num_args = 0..=1, require_equals = true, default_missing_value = "on")]
+    pub(crate) fork_store: Option<Switch>,
     /// Where the first enclave gets its root key: `development`, a file (the default, not for
     /// images); `operators`, a quorum of them, played here (the default with --image); `kms`, a
     /// stand-in for AWS KMS. Further enclaves get it by hand-over. Kept in DIR
     #[arg(long, value_name = "SOURCE")]
     pub(crate) root: Option<RootKind>,
     /// Do not play the operators: enclaves wait until somebody holds the genesis, posts shares and
-    /// consents to a successor (`openkey operator`, with the keys in DIR/operators)
-    #[arg(long)]
-    pub(crate) no_operators: bool,
+    /// consents to a successor (`openkey operator`, with the keys in DIR/operators). Not with a
+    /// development root key. Kept in DIR; `--no-operators=off` plays them again
+    #[arg(long, value_name = "on|off", num_args = 0..=1, require_equals = true, default_missing_value = "on")]
+    pub(crate) no_operators: Option<Switch>,
     /// Where the node listens; the page finds it at http://localhost:PORT. Without it: where it was,
     /// or port 8000, or any free one
     #[arg(long, value_name = "IP:PORT", conflicts_with = "no_node")]
@@ -174,6 +177,12 @@ goes to standard error.";
 pub(crate) enum Switch {
     On,
     Off,
+}
+
+impl Switch {
+    pub(crate) const fn is_on(self) -> bool {
+        matches!(self, Self::On)
+    }
 }
 
 /// Look.

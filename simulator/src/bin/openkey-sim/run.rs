@@ -51,16 +51,16 @@ fn start(up: cli::Up) -> anyhow::Result<()> {
         verbose: up.verbose,
         image: up.image,
         replicas: up.replicas,
-        fork_store: up.fork_store,
+        fork_store: up.fork_store.map(cli::Switch::is_on),
         root: up.root,
         node_listen: up.node_listen,
         node: !up.no_node,
-        play_operators: !up.no_operators,
+        play_operators: up.no_operators.map(|alone| !alone.is_on()),
         faults,
         processes: ProcessOptions {
-            no_rate_limits: up.rate_limit == cli::Switch::Off,
+            no_rate_limits: !up.rate_limit.is_on(),
             page_dir,
-            enclaves: up.replicas,
+            enclaves: 0,
             node: None,
             accounts: up.accounts,
             channel: up.channel_listen,
@@ -87,7 +87,7 @@ fn show(status: &cli::Status) -> anyhow::Result<()> {
 
 fn copy_store(copy: &cli::CopyStore) -> anyhow::Result<()> {
     let records = up::copy_store(&copy.dir, &copy.from, &copy.to)?;
-    println!("{} has the {records} records of {}", copy.to, copy.from);
+    println!("{} has the records of {}: {records}", copy.to, copy.from);
     Ok(())
 }
 

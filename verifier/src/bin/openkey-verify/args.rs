@@ -30,7 +30,7 @@ Examples:
     openkey-verify document doc.b64 --at document --any-measurement
 
   Is the page that is served the page that was released?
-    openkey-verify page https://keys.example --release release.json
+    openkey-verify page https://keys.example --release release.json --keys release-keys.json
 
   Your account's receipt, saved by the page:
     openkey-verify account receipt.json --policy policy.json

@@ -118,9 +118,13 @@ pub(crate) fn run(args: &HostArgs) -> Result<Verdict, Failure> {
             print(enclave, &accept.measurements);
         }
         if waiting > 0 {
+            let (successors, wait) = match waiting {
+                1 => ("successor", "waits"),
+                _ => ("successors", "wait"),
+            };
             output::text(&format!(
-                "\nWAITING: {waiting} successors wait for the root key (--refuse-waiting makes that exit \
-                 status 1)\n"
+                "\nWAITING: {waiting} {successors} {wait} for the root key (--refuse-waiting makes that \
+                 exit status 1)\n"
             ));
         }
     }

@@ -22,7 +22,7 @@ pub(crate) struct Explain {
     pub(crate) kind: PayloadKind,
     /// The file to be signed, or - for stdin.
     pub(crate) file: PathBuf,
-    /// The address whose key would sign. Without it: the one that the input names.
+    /// The address whose key would sign. Without it: the one that the input names; a text names none.
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) key: Option<String>,
     /// When it would be signed (RFC 3339). Without it: now.
