@@ -91,22 +91,29 @@ fn date(unix_ms: i64) -> String {
     )
 }
 
-/// `in 3 days`, `5 minutes ago`, `now`.
+/// `in 3 days`, `5 minutes ago`, `now`; rounded to the nearest, so that a day less a few seconds is a day.
 fn distance(unix_ms: i64, now_ms: i64) -> String {
-    const UNITS: [(u64, &str); 4] = [
+    const UNITS: [(u64, &str); 5] = [
         (365 * 86_400_000, "year"),
         (86_400_000, "day"),
         (3_600_000, "hour"),
         (60_000, "minute"),
+        (1000, "second"),
     ];
+    let nearest = |gap: u64, length: u64| gap.saturating_add(length / 2) / length;
     let gap = unix_ms.abs_diff(now_ms);
-    let Some((count, unit)) = UNITS
+    // The first unit that is reached once the gap is rounded to the next smaller one.
+    let found = UNITS
         .iter()
-        .map(|(length, unit)| (gap / length, unit))
-        .find(|(count, _)| *count > 0)
-    else {
+        .zip(UNITS.iter().skip(1))
+        .find(|(unit, finer)| {
+            let rounded = nearest(gap, finer.0).saturating_mul(finer.0);
+            rounded >= unit.0
+        });
+    let Some(((length, unit), _)) = found else {
         return "now".to_owned();
     };
+    let count = nearest(gap, *length);
     let plural = if count == 1 { "" } else { "s" };
     if unix_ms > now_ms {
         format!("in {count} {unit}{plural}")
@@ -169,6 +176,22 @@ mod tests {
             moment(now - 60_000, now),
             "31 December 2025, 23:59:00 UTC (1 minute ago)"
         );
+        let far = |ms: i64| distance(now + ms, now);
+        for (ms, words) in [
+            (29_499, "now"),
+            (59_499, "now"),
+            (59_500, "in 1 minute"),
+            (10 * 60_000 - 4000, "in 10 minutes"),
+            (3_600_000 - 29_000, "in 1 hour"),
+            (18 * 3_600_000, "in 18 hours"),
+            (86_400_000 - 5000, "in 1 day"),
+            (86_400_000 - 31 * 60_000, "in 23 hours"),
+            (-(86_400_000 - 5000), "1 day ago"),
+            (88 * 86_400_000 + 64_800_000, "in 89 days"),
+            (365 * 86_400_000 - 1, "in 1 year"),
+        ] {
+            assert_eq!(far(ms), words, "{ms}");
+        }
         assert_eq!(moment(now, now), "1 January 2026, 00:00:00 UTC (now)");
         assert!(moment(i64::MAX, now).starts_with("a date beyond"));
         assert!(unix_seconds(&Word([0xff; 32]), now).starts_with("never"));

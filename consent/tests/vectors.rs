@@ -468,7 +468,7 @@ fn times_that_cannot_be_say_which_and_why() {
     for (more, said) in [
         (
             "\nExpiration Time: 2026-05-01T00:00:00Z\nNot Before: 2026-06-01T00:00:00Z",
-            "ends before it begins: it would begin on 1 June 2026, 00:00:00 UTC (in 88 days) (Not Before)",
+            "ends before it begins: it would begin on 1 June 2026, 00:00:00 UTC (in 89 days) (Not Before)",
         ),
         (
             "\nExpiration Time: 2026-01-01T00:00:00Z",
