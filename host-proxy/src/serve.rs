@@ -173,7 +173,8 @@ impl HostProxy {
                 Upstream::new(enclave.clone(), client, places, &config.limits, pool)
             })
             .collect();
-        let start = getrandom::u32().map_err(|e| StartError::Other(e.to_string()))?;
+        let mut key = [0; 32];
+        getrandom::fill(&mut key).map_err(|e| StartError::Other(e.to_string()))?;
         let page_policy = page_policy(config.node.as_ref())
             .ok_or_else(|| StartError::Other("the node's origin fits no header".to_owned()))?;
         let app = Arc::new(App {
@@ -191,7 +192,7 @@ impl HostProxy {
             readiness: Readiness::new(),
             clock: parts.clock,
             started: Instant::now(),
-            request_ids: RequestIds::new(start),
+            request_ids: RequestIds::new(key),
             config,
         });
         Ok(Self {

@@ -149,7 +149,8 @@ impl Server {
             observer: Arc::clone(&metrics) as Arc<_>,
             ..Options::default()
         };
-        let start = getrandom::u32().map_err(|error| StartError::Other(error.to_string()))?;
+        let mut key = [0; 32];
+        getrandom::fill(&mut key).map_err(|error| StartError::Other(error.to_string()))?;
         let rate = |quota: Option<Quota>| quota.map(|quota| ClientRate::new(quota, CLIENTS));
         let app = Arc::new(App {
             node: Node::open(config, clock, options)?,
@@ -157,7 +158,7 @@ impl Server {
             rate: rate(serving.rate),
             public_rate: rate(serving.public_rate),
             limits: serving.limits,
-            request_ids: RequestIds::new(start),
+            request_ids: RequestIds::new(key),
         });
         Ok(Self {
             listener,
