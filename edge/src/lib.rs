@@ -1,6 +1,6 @@
 //! What the servers share at their edges: none of it knows what is served.
 //!
-//! * [`listen`]: connections, how many ([`places`]) and how slow; [`client`]: whose they are.
+//! * [`listen`]: connections, how many ([`places`], [`shares`]) and how slow; [`client`]: whose they are.
 //! * [`rate`]: who may ask how often; [`body`]: how much memory bodies may take; [`framing`]: where
 //!   they end.
 //! * [`metrics`]: what monitoring reads, and where.
@@ -23,7 +23,7 @@ pub mod pace;
 pub mod places;
 pub mod rate;
 pub mod request_id;
-mod shares;
+pub mod shares;
 pub mod sqlite;
 pub mod stop;
 pub mod turnstile;
