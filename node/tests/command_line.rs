@@ -381,31 +381,3 @@ fn upkeep_is_told_in_words_and_in_json() {
         "{said}"
     );
 }
-
-/// Each connection may have a file that is sent on it, so half as many are too many.
-#[test]
-fn h1_a_node_that_may_have_few_files_says_so_and_raises_its_limit_itself() {
-    let under = |limit: &str| {
-        let dir = tempfile::tempdir().unwrap();
-        let mut command = Command::new("sh");
-        command
-            .args(["-c", &format!("{limit} && exec \"$0\" \"$@\"")])
-            .arg(env!("CARGO_BIN_EXE_openkey-node"))
-            .args([
-                "--listen",
-                "127.0.0.1:0",
-                "--metrics-listen",
-                "off",
-                "--dir",
-            ])
-            .arg(dir.path());
-        (dir, command)
-    };
-    let (_dir, mut command) = under("ulimit -n 300");
-    let (code, said) = told(&mut command);
-    assert_eq!(code, 1);
-    assert!(said.contains("may have 300 open files"), "{said}");
-    assert!(said.contains("LimitNOFILE"), "{said}");
-    let (_dir, mut command) = under("ulimit -S -n 100");
-    assert!(address(&mut command).starts_with("127.0.0.1"));
-}
