@@ -1,6 +1,7 @@
 //! What the servers share at their edges: none of it knows what is served.
 //!
-//! * [`listen`]: connections, how many ([`places`]) and how slow; [`client`]: whose they are.
+//! * [`listen`]: connections, how many ([`places`], [`shares`], [`descriptors`]) and how slow ([`pace`]);
+//!   [`accept`]: when there are too many; [`client`]: whose they are.
 //! * [`rate`]: who may ask how often; [`body`]: how much memory bodies may take; [`framing`]: where
 //!   they end.
 //! * [`metrics`]: what monitoring reads, and where.
@@ -13,8 +14,10 @@
     allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)
 )]
 
+pub mod accept;
 pub mod body;
 pub mod client;
+pub mod descriptors;
 pub mod framing;
 pub mod listen;
 pub mod log;
@@ -23,7 +26,7 @@ pub mod pace;
 pub mod places;
 pub mod rate;
 pub mod request_id;
-mod shares;
+pub mod shares;
 pub mod sqlite;
 pub mod stop;
 pub mod turnstile;

@@ -22,21 +22,19 @@ use hyper_util::{
 };
 use ipnet::IpNet;
 use tokio::{
-    net::{TcpListener, TcpSocket, TcpStream},
+    net::{TcpListener, TcpSocket},
     task::JoinSet,
 };
 
 use crate::{
+    accept::{Failing, PAUSE},
     client::{ClientKey, client_address},
-    pace::Paced,
+    pace::prepared,
     places::{Place, Places, Seat, Work},
 };
 
 /// Connections the system keeps until they are accepted.
 const BACKLOG: u32 = 1024;
-
-/// Pause after a failed `accept`: it fails when file descriptors are short, and some come back.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// What a connection too many is told, before it has asked anything.
 const FULL: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\n\
@@ -64,7 +62,8 @@ pub struct Limits {
     /// For a request's head, and for an idle connection to ask again.
     pub header_timeout: Duration,
     /// For a client to take some of a response: it has that much patience in all, and earns more with
-    /// what it takes.
+    /// what it takes. Then its connection is reset. The system keeps no more than
+    /// [`UNREAD`](crate::pace::UNREAD) for it, and twice as long, once there is no more to write.
     pub write_timeout: Duration,
     /// For requests in flight when told to stop.
     pub drain: Duration,
@@ -144,6 +143,7 @@ pub async fn serve<H, F, B>(
         limits.connections_per_client,
         limits.trusted_proxy,
     );
+    let failing = Failing::default();
     let mut tasks = JoinSet::new();
     loop {
         let (stream, peer) = tokio::select! {
@@ -153,8 +153,11 @@ pub async fn serve<H, F, B>(
             accepted = listener.accept() => match accepted {
                 Ok((stream, peer)) => (stream, peer.ip().to_canonical()),
                 Err(error) => {
-                    tracing::warn!(%error, "a connection could not be accepted");
-                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                    failing.failed(&error, &places);
+                    tokio::select! {
+                        Some(_) = tasks.join_next() => {}
+                        () = tokio::time::sleep(PAUSE) => {}
+                    }
                     continue;
                 }
             },
@@ -235,15 +238,6 @@ fn http(limits: &Limits) -> http1::Builder {
         .half_close(true)
         .keep_alive(true);
     http
-}
-
-/// A stream that gives up on a peer who takes too little.
-fn prepared(stream: TcpStream, write_timeout: Duration) -> Paced<TcpStream> {
-    // answers are written whole; without this they would wait for acknowledgements
-    if let Err(error) = stream.set_nodelay(true) {
-        tracing::debug!(%error, "no TCP_NODELAY");
-    }
-    Paced::new(stream, write_timeout)
 }
 
 /// Stands in the extensions of a request whose body has not arrived. Whoever reads it whole says

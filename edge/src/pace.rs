@@ -1,4 +1,4 @@
-//! Patience with peers, and a stream that gives up on a peer who takes too little.
+//! Patience with peers, and a stream that gives up on a peer who takes too little, and keeps nothing for it.
 
 use std::{
     io,
@@ -8,14 +8,24 @@ use std::{
     time::Duration,
 };
 
+use socket2::SockRef;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
+    net::TcpStream,
     time::{Instant, Sleep, sleep_until},
 };
 
 /// Bytes in a second that a peer must take while something waits for it. Slower than any line that
 /// can show the page.
 const PACE: NonZeroU32 = NonZeroU32::new(4 * 1024).unwrap();
+
+/// Bytes that the system may keep for a peer who has not taken them; Linux takes twice as much memory. By
+/// itself it would keep megabytes. Enough for 1 MB in a second at a distance of 128 ms.
+pub const UNREAD: usize = 128 * 1024;
+
+/// How much longer than its connection's patience the system waits for a peer to take what it keeps: also
+/// after the connection was closed.
+const AFTERWARDS: u32 = 2;
 
 /// How long a peer is waited for: so long in a row, and no longer than what comes of it is worth. It
 /// shrinks while one waits, and grows again with each byte.
@@ -57,11 +67,47 @@ impl Patience {
     }
 }
 
+/// A stream whose connection can end without the system keeping what the peer has not taken.
+pub trait Reset {
+    /// When the stream is dropped, the connection is reset.
+    fn reset(&self);
+}
+
+impl Reset for TcpStream {
+    fn reset(&self) {
+        if let Err(error) = self.set_zero_linger() {
+            tracing::debug!(%error, "no SO_LINGER");
+        }
+    }
+}
+
+/// An accepted connection that gives up on a peer who takes too little, has few bytes of its answers in the
+/// system, and leaves none behind when it is given up.
+#[must_use]
+pub fn prepared(stream: TcpStream, patience: Duration) -> Paced<TcpStream> {
+    let socket = SockRef::from(&stream);
+    for (option, set) in [
+        // answers are written whole; without this they would wait for acknowledgements
+        ("TCP_NODELAY", socket.set_tcp_nodelay(true)),
+        ("SO_SNDBUF", socket.set_send_buffer_size(UNREAD)),
+        (
+            "TCP_USER_TIMEOUT",
+            socket.set_tcp_user_timeout(Some(patience.saturating_mul(AFTERWARDS))),
+        ),
+    ] {
+        if let Err(error) = set {
+            tracing::debug!(%error, option, "a connection is without it");
+        }
+    }
+    Paced::new(stream, patience)
+}
+
 /// Waits for its peer, for so long in a row and no longer than what the peer takes is worth.
 ///
 /// A peer has some patience. It shrinks while bytes wait for the peer, and grows again with each
-/// byte that the peer takes: whoever takes a little now and then runs out of it, too.
-pub(crate) struct Paced<S> {
+/// byte that the peer takes: whoever takes a little now and then runs out of it, too. A connection that is
+/// dropped while bytes wait for the peer is reset.
+pub struct Paced<S: Reset> {
     stream: S,
     patience: Patience,
     /// When bytes began to wait.
@@ -69,8 +115,10 @@ pub(crate) struct Paced<S> {
     until: Pin<Box<Sleep>>,
 }
 
-impl<S> Paced<S> {
-    pub(crate) fn new(stream: S, patience: Duration) -> Self {
+impl<S: Reset> Paced<S> {
+    /// With that much patience.
+    #[must_use]
+    pub fn new(stream: S, patience: Duration) -> Self {
         Self {
             stream,
             patience: Patience::new(patience, PACE),
@@ -108,7 +156,21 @@ impl<S> Paced<S> {
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Paced<S> {
+impl<S: Reset> Drop for Paced<S> {
+    fn drop(&mut self) {
+        if self.since.is_some() {
+            self.stream.reset();
+        }
+    }
+}
+
+impl<S: Reset> std::fmt::Debug for Paced<S> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Paced({:?})", self.patience)
+    }
+}
+
+impl<S: AsyncRead + Reset + Unpin> AsyncRead for Paced<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -118,7 +180,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Paced<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Paced<S> {
+impl<S: AsyncWrite + Reset + Unpin> AsyncWrite for Paced<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -153,11 +215,15 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Paced<S> {
 #[cfg(test)]
 mod tests {
     use tokio::{
-        io::{AsyncReadExt as _, AsyncWriteExt as _, duplex},
+        io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex},
         time::{sleep, timeout},
     };
 
     use super::*;
+
+    impl Reset for DuplexStream {
+        fn reset(&self) {}
+    }
 
     /// How much a peer gets of 256 KiB that takes so much every four seconds, and how it ends.
     async fn taken(piece: usize) -> (usize, io::Result<()>) {

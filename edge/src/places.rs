@@ -81,7 +81,7 @@ impl Seat {
         self.state.load(Ordering::SeqCst) == WAITS
     }
 
-    fn is_gone(&self) -> bool {
+    pub(crate) fn is_gone(&self) -> bool {
         self.state.load(Ordering::SeqCst) == GONE
     }
 }
@@ -160,6 +160,12 @@ impl Places {
             number,
             seat,
         })
+    }
+
+    /// Displaces a connection, as for a newcomer when all places are taken: something else is short.
+    /// `false` if nobody can give way.
+    pub fn give_way(&self) -> bool {
+        self.taken().displace()
     }
 
     fn taken(&self) -> MutexGuard<'_, Taken> {

@@ -6,26 +6,34 @@ use crate::client::ClientKey;
 
 /// Counts what each client holds, and each larger network of clients.
 #[derive(Debug)]
-pub(crate) struct Shares {
+pub struct Shares {
     each: usize,
     held: HashMap<ClientKey, usize>,
 }
 
 impl Shares {
     /// Each client may hold so many; larger networks hold [more](ClientKey::networks).
-    pub(crate) fn new(each: usize) -> Self {
+    #[must_use]
+    pub fn new(each: usize) -> Self {
         Self {
             each,
             held: HashMap::new(),
         }
     }
 
-    /// Takes so many for a client, unless that is more than its share.
-    pub(crate) fn take(&mut self, client: ClientKey, count: usize) -> bool {
+    /// Whether a client may take so many: neither it nor a larger network of it has more than its share
+    /// then.
+    #[must_use]
+    pub fn fits(&self, client: ClientKey, count: usize) -> bool {
         let fits = |(network, shares): (ClientKey, usize)| {
             self.held(network).saturating_add(count) <= self.each.saturating_mul(shares)
         };
-        let fits = client.networks().all(fits);
+        client.networks().all(fits)
+    }
+
+    /// Takes so many for a client, unless that is more than its share.
+    pub fn take(&mut self, client: ClientKey, count: usize) -> bool {
+        let fits = self.fits(client, count);
         if fits {
             for (network, _) in client.networks() {
                 *self.held.entry(network).or_default() += count;
@@ -35,7 +43,7 @@ impl Shares {
     }
 
     /// Gives back what was taken.
-    pub(crate) fn give(&mut self, client: ClientKey, count: usize) {
+    pub fn give(&mut self, client: ClientKey, count: usize) {
         for (network, _) in client.networks() {
             if let Some(held) = self.held.get_mut(&network) {
                 *held = held.saturating_sub(count);
@@ -48,15 +56,26 @@ impl Shares {
 
     /// How much a client holds beside the others: of its networks, that counts which holds most of
     /// its share.
-    pub(crate) fn weight(&self, client: ClientKey) -> usize {
+    #[must_use]
+    pub fn weight(&self, client: ClientKey) -> usize {
+        self.weight_with(client, 0)
+    }
+
+    /// The same, once it held so many more.
+    #[must_use]
+    pub fn weight_with(&self, client: ClientKey, more: usize) -> usize {
         /// So that a part of a larger network's share is not rounded away.
         const SCALE: usize = 16;
-        let weight = |(network, shares)| self.held(network).saturating_mul(SCALE) / shares;
+        let weight = |(network, shares)| {
+            let held = self.held(network).saturating_add(more);
+            held.saturating_mul(SCALE) / shares
+        };
         client.networks().map(weight).max().unwrap_or_default()
     }
 
-    #[cfg(test)]
-    pub(crate) fn is_empty(&self) -> bool {
+    /// Whether nobody holds anything.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
         self.held.is_empty()
     }
 

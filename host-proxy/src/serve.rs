@@ -9,6 +9,7 @@ use std::{
 };
 
 use openkey_edge::{
+    descriptors::{self, Room, TooFew},
     listen, metrics,
     request_id::RequestIds,
     sqlite::{Observer, OpenError, Options},
@@ -35,6 +36,13 @@ use crate::{
 
 /// Connections to one enclave: each carries many requests, and the enclave allows few.
 const MAX_POOL: usize = 4;
+
+/// Descriptors that are for no client: store, files, metrics, enclaves, and what their runtime takes.
+const OWN: usize = 96;
+/// Of each listener for enclaves: its connections, and those that it relays, with two for each.
+const OF_SERVICES: usize = 176;
+/// A channel's connection, and the enclave's.
+const OF_CHANNEL: usize = 2;
 
 /// How often counters are folded and addresses forgotten.
 const TIDY_EVERY: Duration = Duration::from_secs(5);
@@ -89,6 +97,9 @@ pub enum StartError {
          ,channel=ADDRESS to --enclave"
     )]
     NoChannel(SocketAddr),
+    /// There may be too few open files for the connections.
+    #[error(transparent)]
+    Descriptors(#[from] TooFew),
     /// Anything else.
     #[error("{0}")]
     Other(String),
@@ -132,12 +143,13 @@ impl HostProxy {
     ///
     /// [`StartError`], saying what to do.
     pub async fn start<S: RecordStore>(
-        config: Config,
+        mut config: Config,
         parts: Parts<S>,
     ) -> Result<Self, StartError> {
         if config.enclaves.is_empty() {
             return Err(StartError::NoEnclave);
         }
+        let channel_places = fit_places(&mut config)?;
         let page = Page::new(config.page_dir.clone(), config.anchor_dir.clone());
         if let (Some(dir), None) = (&config.page_dir, page.file("/").await) {
             return Err(StartError::Page(dir.clone()));
@@ -161,7 +173,7 @@ impl HostProxy {
             },
         )?;
         let served = (parts.store)(store.clone());
-        let servers = serve_enclaves(&config, served, &metrics)?;
+        let servers = serve_enclaves(&config, served, &metrics, channel_places)?;
         let options = client_options(&config.limits);
         let places = options.connections * options.in_flight_per_connection;
         let upstreams = config
@@ -173,7 +185,8 @@ impl HostProxy {
                 Upstream::new(enclave.clone(), client, places, &config.limits, pool)
             })
             .collect();
-        let start = getrandom::u32().map_err(|e| StartError::Other(e.to_string()))?;
+        let mut key = [0; 32];
+        getrandom::fill(&mut key).map_err(|e| StartError::Other(e.to_string()))?;
         let page_policy = page_policy(config.node.as_ref())
             .ok_or_else(|| StartError::Other("the node's origin fits no header".to_owned()))?;
         let app = Arc::new(App {
@@ -191,7 +204,7 @@ impl HostProxy {
             readiness: Readiness::new(),
             clock: parts.clock,
             started: Instant::now(),
-            request_ids: RequestIds::new(start),
+            request_ids: RequestIds::new(key),
             config,
         });
         Ok(Self {
@@ -268,11 +281,23 @@ pub async fn run<S: RecordStore>(
     Ok(())
 }
 
+/// Gives the listeners no more places than there may be open files for. Returns those of each channel.
+fn fit_places(config: &mut Config) -> Result<usize, TooFew> {
+    let channels = relay::channel::CONNECTIONS;
+    let reserve = OWN + OF_SERVICES * config.services.len();
+    let wanted = config.channels.len().saturating_mul(channels * OF_CHANNEL);
+    let wanted = wanted.saturating_add(config.limits.connections);
+    let room = Room::of(descriptors::raise(), reserve, wanted)?;
+    config.limits.connections = room.fit(config.limits.connections);
+    Ok(room.fit(channels))
+}
+
 /// Everything that enclaves are served with, bound and running.
 fn serve_enclaves<S: RecordStore>(
     config: &Config,
     store: S,
     metrics: &Arc<Metrics>,
+    channel_places: usize,
 ) -> Result<Servers, StartError> {
     let mut servers = Servers::new();
     let listen = |address: &Address| {
@@ -299,7 +324,9 @@ fn serve_enclaves<S: RecordStore>(
         let listener = bind(channel.listen)?;
         let to = channel_of(config, channel)?;
         let (config, metrics) = (config.clone(), Arc::clone(metrics));
-        servers.stream(async move { relay::channel::serve(listener, to, &config, metrics).await });
+        servers.stream(async move {
+            relay::channel::serve(listener, to, channel_places, &config, metrics).await;
+        });
     }
     Ok(servers)
 }

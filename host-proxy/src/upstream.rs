@@ -48,8 +48,8 @@ fn begins_with(reply: &[u8], part: &[u8]) -> bool {
     beginning.windows(part.len()).any(|window| window == part)
 }
 
-/// For an enclave that is asked how it is.
-const STATUS_DEADLINE: Duration = Duration::from_secs(1);
+/// For an enclave that is asked how it is: one that is busy is not away.
+const STATUS_DEADLINE: Duration = Duration::from_secs(3);
 
 /// One enclave.
 pub(crate) struct Upstream {

@@ -129,7 +129,7 @@ fn it_starts_serves_logs_without_bodies_and_stops_when_told() {
             .unwrap();
         assert_eq!(request["rule"], "enclave_unreachable");
         assert_eq!(request["status"], 503);
-        assert_eq!(request["request_id"].as_str().unwrap().len(), 16);
+        assert_eq!(request["request_id"].as_str().unwrap().len(), 32);
         assert!(
             rest.iter().all(|line| !line.contains("secret-body")),
             "{rest:#?}"

@@ -10,6 +10,7 @@ use axum::http::{HeaderValue, Method, Request, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use hyper::body::Incoming;
 use openkey_edge::client::{ClientKey, client_address};
+use openkey_edge::descriptors::{self, Room, TooFew};
 use openkey_edge::framing;
 use openkey_edge::listen::{self, Arriving, Limits};
 use openkey_edge::metrics::{self, MetricsListen};
@@ -27,6 +28,10 @@ use crate::paced::paced;
 use crate::routes::{Route, router};
 use crate::{cors, routes};
 
+/// Descriptors that are for no client: store, databases, metrics, and what the runtime takes.
+const OWN: usize = 256;
+/// A connection, and the file that is sent or filled on it.
+const EACH: usize = 2;
 /// Tokens are in a header: the largest that are read, and the rest of a request's head.
 const HEAD_BYTES: usize = 160 * 1024;
 /// Clients whose rates are kept apart; further ones share.
@@ -92,6 +97,9 @@ pub enum StartError {
         /// What the system said.
         error: std::io::Error,
     },
+    /// There may be too few open files for the connections.
+    #[error(transparent)]
+    Descriptors(#[from] TooFew),
     /// The directory.
     #[error(transparent)]
     Open(#[from] OpenNodeError),
@@ -127,9 +135,12 @@ impl Server {
     /// [`StartError`], saying what to do.
     pub fn start(
         config: Config,
-        serving: Serving,
+        mut serving: Serving,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, StartError> {
+        let wanted = serving.limits.connections;
+        let room = Room::of(descriptors::raise(), OWN, wanted.saturating_mul(EACH))?;
+        serving.limits.connections = room.fit(wanted);
         let told = |error: std::io::Error| match error.kind() {
             std::io::ErrorKind::AddrInUse => StartError::Taken(serving.listen),
             _ => StartError::Listen {
@@ -149,7 +160,8 @@ impl Server {
             observer: Arc::clone(&metrics) as Arc<_>,
             ..Options::default()
         };
-        let start = getrandom::u32().map_err(|error| StartError::Other(error.to_string()))?;
+        let mut key = [0; 32];
+        getrandom::fill(&mut key).map_err(|error| StartError::Other(error.to_string()))?;
         let rate = |quota: Option<Quota>| quota.map(|quota| ClientRate::new(quota, CLIENTS));
         let app = Arc::new(App {
             node: Node::open(config, clock, options)?,
@@ -157,7 +169,7 @@ impl Server {
             rate: rate(serving.rate),
             public_rate: rate(serving.public_rate),
             limits: serving.limits,
-            request_ids: RequestIds::new(start),
+            request_ids: RequestIds::new(key),
         });
         Ok(Self {
             listener,

@@ -3,6 +3,7 @@ use std::sync::atomic::{AtomicIsize, AtomicUsize, Ordering};
 use http_body_util::BodyExt as _;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
     sync::oneshot,
     task::JoinHandle,
 };
@@ -91,6 +92,8 @@ async fn ask(address: SocketAddr, request: &str) -> String {
     let _ = stream.write_all(request.as_bytes()).await;
     all(&mut stream).await
 }
+
+mod unread;
 
 const GET: &str = "GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n";
 

@@ -75,7 +75,7 @@ failures! {
         "This server is not known under the name it was asked by.",
         "Open the page under its own address; operators can add names with --host.";
     wrong_origin: FORBIDDEN, "wrong_origin",
-        "The request comes from another web page.",
+        "The request comes from another web page, or was made before anybody followed a link.",
         "Use the page of this server.";
     not_found: NOT_FOUND, "not_found",
         "There is nothing at this path.",

@@ -3,7 +3,7 @@
 //! A front proxy and this server must never read one byte stream as two different requests, so
 //! whatever has more than one reading is refused: escapes and dots in paths, chunked bodies,
 //! repeated headers. Requests under a foreign name (DNS rebinding) or from a foreign page are
-//! refused, too; there is no CORS.
+//! refused, too, and what a page has fetched before anybody follows its links; there is no CORS.
 
 use axum::body::HttpBody;
 use hyper::{
@@ -26,6 +26,12 @@ const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 /// Fetch Metadata: whether the address is opened, and where it is shown.
 const SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
 const SEC_FETCH_DEST: HeaderName = HeaderName::from_static("sec-fetch-dest");
+
+/// Fetch Metadata: what for. The older name is what some browsers still say.
+const PURPOSE: [HeaderName; 2] = [
+    HeaderName::from_static("sec-purpose"),
+    HeaderName::from_static("purpose"),
+];
 
 /// The names this server answers to.
 pub(crate) struct Guard {
@@ -76,7 +82,7 @@ impl Guard {
         } else {
             is_near(headers) || is_navigation(headers)
         };
-        if !welcome {
+        if !welcome || is_prefetch(headers) {
             return Err(Failure::wrong_origin().closing());
         }
         Ok(())
@@ -100,6 +106,18 @@ fn is_near(headers: &HeaderMap) -> bool {
 fn is_navigation(headers: &HeaderMap) -> bool {
     let says = |name, value: &str| single(headers, name).is_some_and(|header| header == value);
     says(SEC_FETCH_MODE, "navigate") && says(SEC_FETCH_DEST, "document")
+}
+
+/// Whether nobody has followed the link yet: a page of another site has its visitors' browsers fetch from
+/// here whatever links it names. Whoever follows one of them asks again.
+fn is_prefetch(headers: &HeaderMap) -> bool {
+    let mut named = PURPOSE.into_iter().flat_map(|name| headers.get_all(name));
+    named.any(|purpose| {
+        let mut parts = purpose
+            .as_bytes()
+            .split(|b| matches!(b, b';' | b',' | b' '));
+        parts.any(|part| part.eq_ignore_ascii_case(b"prefetch"))
+    })
 }
 
 /// Whether only this server's page may ask for a path (programs outside browsers may, too).

@@ -8,8 +8,10 @@
 use std::{net::IpAddr, num::NonZeroU32, sync::Arc, time::Duration};
 
 use openkey_edge::{
+    accept::{self, Failing},
     client::ClientKey,
     log::Sparing,
+    pace,
     places::{Place, Places},
     rate::ClientRate,
 };
@@ -24,14 +26,15 @@ use tokio::{
 };
 
 use super::{
-    CONNECT, PAUSE,
+    CONNECT,
     pump::{self, Meter},
 };
 use crate::{config::Config, metrics::Metrics};
 
 /// Connections of one listener at once: more than the enclave has places for, so that it is the
-/// enclave that decides who stays. Those it closes leave their places here at once.
-const CONNECTIONS: usize = 1024;
+/// enclave that decides who stays. Those it closes leave their places here at once. Fewer, if there may
+/// be few open files.
+pub(crate) const CONNECTIONS: usize = 1024;
 const _: () = assert!(CONNECTIONS >= 2 * PLACES.all());
 /// Lines of the log in a second about connections that reach no enclave.
 const LINES: NonZeroU32 = const { NonZeroU32::new(20).unwrap() };
@@ -55,17 +58,14 @@ struct Relay {
 pub(crate) async fn serve(
     listener: TcpListener,
     channel: Address,
+    places: usize,
     config: &Config,
     metrics: Arc<Metrics>,
 ) {
     let limits = &config.limits;
     let relay = Relay {
         channel,
-        places: Places::new(
-            CONNECTIONS,
-            limits.channels_per_address,
-            config.trusted_proxy,
-        ),
+        places: Places::new(places, limits.channels_per_address, config.trusted_proxy),
         rate: ClientRate::new(limits.channel, limits.addresses),
         bytes: Arc::new(ClientRate::new(
             limits.channel_kib.times(KIB),
@@ -80,6 +80,7 @@ pub(crate) async fn serve(
 impl Relay {
     async fn serve(&self, listener: TcpListener) {
         let mut connections = JoinSet::new();
+        let failing = Failing::default();
         let mut tidy = interval(TIDY_EVERY);
         tidy.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -106,8 +107,11 @@ impl Relay {
                     None => self.metrics.channel_refused(),
                 },
                 Err(error) => {
-                    tracing::warn!(%error, "cannot accept connections to a channel");
-                    sleep(PAUSE).await;
+                    failing.failed(&error, &self.places);
+                    tokio::select! {
+                        Some(_) = connections.join_next() => {}
+                        () = sleep(accept::PAUSE) => {}
+                    }
                 }
             }
         }
@@ -147,10 +151,7 @@ async fn one(
     bytes: Arc<ClientRate>,
     lines: Arc<Sparing>,
 ) {
-    // TLS brings its own records together
-    if let Err(error) = outside.set_nodelay(true) {
-        tracing::debug!(%error, "no TCP_NODELAY");
-    }
+    let outside = pace::prepared(outside, pump::WRITE);
     match timeout(CONNECT, channel.connect()).await {
         Ok(Ok(enclave)) => {
             let client = open.place.client();

@@ -13,6 +13,7 @@ mod pump;
 
 use std::{io, sync::Arc, time::Duration};
 
+use openkey_edge::accept::Failing;
 use openkey_protocol::{
     message::{MAX_RELAY_WORD, RelayReply, RelayRequest},
     relay,
@@ -47,6 +48,7 @@ where
 {
     let places = Arc::new(Semaphore::new(limit));
     let mut connections = JoinSet::new();
+    let failing = Failing::default();
     loop {
         let accepted = tokio::select! {
             biased;
@@ -63,7 +65,7 @@ where
             }
             (Ok(_), Err(_)) => tracing::warn!("no room for another relayed connection"),
             (Err(error), _) => {
-                tracing::warn!(%error, "cannot take connections");
+                failing.say(&error, false);
                 sleep(PAUSE).await;
             }
         }

@@ -24,7 +24,7 @@ const BUFFER: usize = 16 * 1024;
 const _: () = assert!(BUFFER <= MAX_WRITE);
 
 /// For the side that bytes are carried to: one that takes nothing holds a place for nothing.
-const WRITE: Duration = Duration::from_secs(15);
+pub(super) const WRITE: Duration = Duration::from_secs(15);
 /// How long the server's answers are waited for after the client ended its direction: as long as a
 /// server may work on a request.
 const LINGER: Duration = Duration::from_secs(60);

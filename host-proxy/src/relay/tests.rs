@@ -276,7 +276,9 @@ fn carry(tcp: TcpListener, channel: Address) {
     let listen = tcp.local_addr().unwrap();
     let config = Config::new(listen, origin, vec![], vec![], "/".into());
     let metrics = Arc::new(Metrics::new().unwrap());
-    tokio::spawn(async move { channel::serve(tcp, channel, &config, metrics).await });
+    tokio::spawn(async move {
+        channel::serve(tcp, channel, channel::CONNECTIONS, &config, metrics).await
+    });
 }
 
 /// One address cannot take the places of the others, with connections or with attempts.

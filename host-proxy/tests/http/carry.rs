@@ -210,7 +210,7 @@ async fn request_ids_are_the_servers_own() {
             .ask(post("request", b"x", "X-Request-Id: mine\r\n"))
             .await;
         let id = answer.header("x-request-id").unwrap().to_owned();
-        assert_eq!(id.len(), 16);
+        assert_eq!(id.len(), 32);
         assert!(id.bytes().all(|b| b.is_ascii_hexdigit()));
         assert!(ids.insert(id));
     }

@@ -74,6 +74,38 @@ async fn h1_one_address_has_few_requests_at_the_enclave_and_few_that_wait() {
     assert_eq!(served, 5);
 }
 
+/// Whoever has a /48 has 65 536 clients, and sixteen shares.
+#[tokio::test]
+async fn h1_the_networks_of_one_site_take_few_places_at_the_enclave() {
+    let site = Site::with(|config| {
+        config.limits.in_flight_per_address = 1;
+        config.limits.waiting_per_address = 1;
+        config.trusted_proxy = Some("127.0.0.1/32".parse().unwrap());
+    })
+    .await;
+    site.enclave.hold(Class::Request);
+    let ask = async |client: &str| {
+        let named = format!("X-Forwarded-For: {client}\r\n");
+        send(&site, "127.0.0.1", post("request", b"x", &named)).await
+    };
+    let mut greedy = Vec::new();
+    for n in 0..100 {
+        greedy.push(ask(&format!("2001:db8:1:{:x}::1", n * 500)).await);
+    }
+    site.counts("openkey_enclave_failures_total{enclave=\"e1\",why=\"busy\"} 68")
+        .await;
+    let other = ask("2001:db8:2::1").await;
+    until(|| site.enclave.arrived.load(Ordering::SeqCst) >= 17).await;
+    assert_eq!(site.enclave.arrived.load(Ordering::SeqCst), 17);
+    site.enclave.release();
+    assert_eq!(status(other).await, 200);
+    let mut served = 0;
+    for wire in greedy {
+        served += usize::from(status(wire).await == 200);
+    }
+    assert_eq!(served, 32);
+}
+
 #[tokio::test]
 async fn h1_evidence_is_given_by_turns() {
     let site = Site::with(|config| {

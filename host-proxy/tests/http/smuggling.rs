@@ -354,3 +354,28 @@ async fn h6_a_foreign_page_is_refused_and_there_is_no_cors() {
         200
     );
 }
+
+/// A page of another site could have all its visitors' browsers fetch from here.
+#[tokio::test]
+async fn h6_what_is_fetched_before_a_link_is_followed_is_refused() {
+    let site = Site::new().await;
+    let link =
+        "Sec-Fetch-Site: cross-site\r\nSec-Fetch-Mode: navigate\r\nSec-Fetch-Dest: document\r\n";
+    for purpose in [
+        "Sec-Purpose: prefetch\r\n",
+        "Sec-Purpose: prefetch;prerender\r\n",
+        "Sec-Purpose: prefetch;anonymous-client-ip\r\n",
+        "Purpose: prefetch\r\n",
+        "Purpose: Prefetch\r\n",
+    ] {
+        for from in [link, ""] {
+            let answer = site.ask(get("/", &format!("{from}{purpose}"))).await;
+            assert_eq!((answer.status, purpose), (403, purpose));
+            assert_eq!(answer.code(), "wrong_origin");
+        }
+    }
+    let followed = site
+        .ask(get("/", &format!("{link}Sec-Purpose: other\r\n")))
+        .await;
+    assert_eq!(followed.status, 200);
+}
