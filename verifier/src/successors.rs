@@ -116,6 +116,17 @@ pub fn withdrawn_hash(list: &[Hash32]) -> Option<Hash32> {
     Some(Hash32(Sha256::digest(input).into()))
 }
 
+/// What evidence says of withdrawn manifests without a list: `None` if there are some, and only the list
+/// says which.
+#[must_use]
+pub fn without_withdrawn(binding: &EvidenceBinding) -> Option<Withdrawn> {
+    match binding.withdrawn {
+        None => Some(Withdrawn::NotStated),
+        named if named == withdrawn_hash(&[]) => Some(Withdrawn::Listed(Vec::new())),
+        Some(_) => None,
+    }
+}
+
 /// Holds the withdrawn manifests of a status to fresh evidence. `state` is where the same status, signed
 /// by the boot of the evidence, says that the root key stands.
 ///

@@ -77,10 +77,10 @@ fn e8_a_withdrawal_that_no_store_took_is_not_done() {
         full_store: true,
         ..Play::default()
     });
-    let args = ["--manifest", file.as_str(), "--json"];
+    let args = ["--manifest", file.as_str(), "--yes", "--json"];
     let ran = withdraw(&deployment, &[&running.server.url], &args);
     // What the enclave said, and what to do.
-    let ran = ran.unproven("unsigned_refusal");
+    let ran = ran.unproven("enclave_refused");
     for words in ["until this enclave restarts", "repeat it, once the store"] {
         assert!(ran.stderr.contains(words), "{words} in {ran:?}");
     }

@@ -198,3 +198,32 @@ fn k9_every_file_of_a_backup_is_held_to_the_root_id() {
     ])
     .refused("root_id");
 }
+
+#[test]
+fn a_restore_that_fails_leaves_nothing_behind() {
+    let deployment = Deployment::provisioned();
+    let [dir, backup, again, ada] =
+        ["g", "backup.json", "new/again", "ada.key"].map(|name| deployment.path(name));
+    let root_id = deployment.root_id();
+    let args = ["--root-id", &root_id, "--key", &ada];
+    let make = ["operator", "backup", "--dir", &dir, "--out", &backup];
+    verify(make.iter().chain(&args)).accepted();
+    let restore = ["operator", "restore", &backup, "--dir", &again];
+    std::fs::create_dir_all(&again).unwrap();
+    let kept = deployment.files.path("new/again/genesis.json");
+    for name in ["approval.json", "genesis.json"] {
+        let other = deployment
+            .files
+            .write(&format!("new/again/{name}"), "other");
+        verify(restore.iter().chain(&args)).not_judged("cannot_write");
+        let left = std::fs::read_dir(&again).unwrap().count();
+        assert_eq!(left, 1, "only {name}");
+        std::fs::remove_file(other).unwrap();
+    }
+    // A file in its way where only the writing finds out: a link that leads nowhere.
+    std::os::unix::fs::symlink("/nowhere/at/all", &kept).unwrap();
+    verify(restore.iter().chain(&args)).not_judged("cannot_write");
+    assert_eq!(std::fs::read_dir(&again).unwrap().count(), 1);
+    std::fs::remove_file(&kept).unwrap();
+    verify(restore.iter().chain(&args)).accepted();
+}

@@ -391,3 +391,27 @@ fn a_genesis_needs_a_configuration_file_with_operators_and_without_a_root_id() {
     let asked = |order: &OperatorRequest| matches!(order, OperatorRequest::Genesis { .. });
     assert!(!running.orders.lock().unwrap().iter().any(asked));
 }
+
+#[test]
+fn k9_a_genesis_that_has_no_room_for_its_files_is_not_asked_for() {
+    let deployment = Deployment::new();
+    let running = deployment.run(Play::default());
+    for name in [
+        "genesis.json",
+        "descriptor.bin",
+        "wrapped.bin",
+        "configuration.json",
+        "approval.json",
+    ] {
+        let out = deployment.path(name.split('.').next().unwrap());
+        std::fs::create_dir(&out).unwrap();
+        std::fs::write(std::path::Path::new(&out).join(name), "{}").unwrap();
+        let ran = deployment.operator(&running, "genesis", &["--out", &out]);
+        ran.not_judged("cannot_write");
+        assert!(running.orders.lock().unwrap().is_empty(), "{name}");
+    }
+    // A directory in which nobody makes files.
+    let ran = deployment.operator(&running, "genesis", &["--out", "/proc"]);
+    ran.not_judged("cannot_write");
+    assert!(running.orders.lock().unwrap().is_empty());
+}

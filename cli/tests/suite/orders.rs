@@ -374,7 +374,7 @@ fn e8_a_manifest_that_is_only_absent_was_not_withdrawn() {
     let file = deployment.files.write("manifest.json", text);
     let withdraw = |play: Play| {
         let running = deployment.run(play);
-        let args = ["--manifest", &file, "--key", &ada, "--json"];
+        let args = ["--manifest", &file, "--key", &ada, "--yes", "--json"];
         deployment.operator(&running, "withdraw", &args)
     };
     let ignores = Play {

@@ -225,7 +225,8 @@ fn e8_the_boot_that_was_consented_to_must_confirm_the_withdrawal() {
     let args = ["--manifest", file.as_str(), "--json"];
     // With no consent noted the command says that it cannot know.
     let other = deployment.run(Play::default());
-    let ran = withdraw(&deployment, &[&other.server.url], &args[..2]).accepted();
+    let unknown = [&args[..2], &["--yes"]].concat();
+    let ran = withdraw(&deployment, &[&other.server.url], &unknown).accepted();
     assert!(ran.stdout.contains("No boots are noted"), "{ran:?}");
 
     deployment.operator(&first, "consent", &consent).accepted();

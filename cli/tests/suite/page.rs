@@ -12,14 +12,14 @@ use crate::{
     harness::{Files, Ran, verify},
 };
 
-struct Maintained {
-    files: Files,
+pub(crate) struct Maintained {
+    pub(crate) files: Files,
     keys: Vec<Key32>,
 }
 
 impl Maintained {
     /// Two maintainers with key files.
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let files = Files::new();
         let keygen = |name: &str| {
             let out = files.path(name);
@@ -30,11 +30,11 @@ impl Maintained {
         Self { files, keys }
     }
 
-    fn path(&self, name: &str) -> String {
+    pub(crate) fn path(&self, name: &str) -> String {
         self.files.path(name).to_str().unwrap().to_owned()
     }
 
-    fn configuration(&self, bend: impl FnOnce(&mut Value)) -> String {
+    pub(crate) fn configuration(&self, bend: impl FnOnce(&mut Value)) -> String {
         let mut configuration = json!({
             "rp_id": "keys.example", "rp_name": "Keys", "origins": ["https://keys.example"],
             "release_keys": { "threshold": 2, "keys": self.keys.iter().map(Key32::to_string).collect::<Vec<_>>() },
@@ -45,7 +45,7 @@ impl Maintained {
             .write("configuration.json", configuration.to_string())
     }
 
-    fn anchor(&self, configuration: &str, out: &str) -> Ran {
+    pub(crate) fn anchor(&self, configuration: &str, out: &str) -> Ran {
         let out = self.path(out);
         verify([
             "release",
@@ -60,26 +60,30 @@ impl Maintained {
 
     /// A release of this page, signed by these maintainers.
     fn release(&self, out: &str, page: &str, signers: &[&str]) -> Ran {
-        let draft = json!({
+        let configuration = "5".repeat(64);
+        let more = ["--configuration", &configuration, "--days", "1"];
+        self.release_of(out, page, signers, &more, |_| ())
+    }
+
+    /// The same with these flags, of a draft that was changed.
+    pub(crate) fn release_of(
+        &self,
+        out: &str,
+        page: &str,
+        signers: &[&str],
+        more: &[&str],
+        bend: impl FnOnce(&mut Value),
+    ) -> Ran {
+        let mut draft = json!({
             "version": 1, "name": "openkey-enclave", "release": "0.1.0", "epoch": 1,
             "source_commit": "0".repeat(40), "cargo_lock_sha256": "0".repeat(64), "toolchain": {},
             "measurements": { "0": "a".repeat(96), "1": "b".repeat(96), "2": "c".repeat(96) },
         });
+        bend(&mut draft);
         let draft = self.files.write("draft.json", draft.to_string());
-        let (out, configuration) = (self.path(out), "5".repeat(64));
-        let prepared = verify([
-            "release",
-            "prepare",
-            &draft,
-            "--configuration",
-            &configuration,
-            "--page",
-            page,
-            "--days",
-            "1",
-            "--out",
-            &out,
-        ]);
+        let out = self.path(out);
+        let command = ["release", "prepare", &draft, "--page", page, "--out", &out];
+        let prepared = verify(command.iter().chain(more));
         if prepared.code == 0 {
             for signer in signers {
                 verify(["release", "sign", &out, "--key", &self.path(signer)]).accepted();

@@ -84,3 +84,45 @@ fn a_draft_is_not_changed_silently() {
     prepare(draft().replace(&"a".repeat(96), &"0".repeat(96))).refused("release_member");
     prepare("[]".into()).not_judged("draft");
 }
+
+#[test]
+fn a_draft_that_is_too_long_is_refused_and_not_cut() {
+    let files = Files::new();
+    let out = files.path("manifest.json");
+    let out = out.to_str().unwrap();
+    // Cut where it is too long, it would be a draft.
+    let long = format!("{}{}x", draft(), " ".repeat(1024 * 1024));
+    let long = files.write("draft.json", long);
+    verify(["release", "prepare", &long, "--days", "1", "--out", out]).not_judged("draft");
+    let page = format!(
+        "{{\"version\":1,\"page\":null}}{}x",
+        " ".repeat(1024 * 1024)
+    );
+    let page = files.write("page.json", page);
+    let draft = files.write("draft.json", draft());
+    let args = ["release", "prepare", &draft, "--days", "1", "--out", out];
+    verify(args.iter().chain(&["--page", &page])).not_judged("page");
+}
+
+#[test]
+fn what_is_no_file_is_never_replaced() {
+    let files = Files::new();
+    let path = |name: &str| files.path(name).to_str().unwrap().to_owned();
+    let (ada, manifest) = (path("ada"), path("manifest.json"));
+    verify(["release", "keygen", "--out", &ada]).accepted();
+    let draft = files.write("draft.json", draft());
+    verify([
+        "release", "prepare", &draft, "--days", "1", "--out", &manifest,
+    ])
+    .accepted();
+    // A pipe that gives a manifest is no place for the signature.
+    let pipe = path("pipe");
+    let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+    assert!(made.unwrap().success());
+    let (text, to) = (std::fs::read(&manifest).unwrap(), pipe.clone());
+    std::thread::spawn(move || std::fs::write(to, text));
+    let ran = verify(["release", "sign", &pipe, "--key", &ada]);
+    assert_eq!(ran.code, 2, "{ran:?}");
+    assert!(ran.stderr.contains("error: cannot_write: "), "{ran:?}");
+    assert!(!std::fs::metadata(&pipe).unwrap().is_file());
+}

@@ -32,6 +32,12 @@ pub(super) fn plan(
                 .to_owned()
         ));
     }
+    if options.processes.channel.is_some() {
+        bail!(
+            "--fork-store starts a host-proxy for each enclave, and they cannot all listen at one \
+             --channel-listen: leave --channel-listen away"
+        );
+    }
     if kept.root == RootKind::Kms {
         bail!(
             "--fork-store does not go with a root key from KMS, whose stand-in belongs to one \

@@ -108,4 +108,10 @@ fn what_does_not_go_with_forked_stores_is_said() {
     let kms = Options::new(BINARY).replicas(2).argument("--root=kms");
     let said = refused(kms.fork_store());
     assert!(said.contains("--root operators"), "{said}");
+    // Two host-proxies cannot listen in one place.
+    let channel = Options::new(BINARY)
+        .replicas(2)
+        .argument("--channel-listen=127.0.0.1:0");
+    let said = refused(channel.fork_store());
+    assert!(said.contains("leave --channel-listen away"), "{said}");
 }

@@ -9,7 +9,7 @@ use super::{Anchor, AnchorError, History, Known, Published};
 use crate::{
     evidence::{self, Fresh},
     policy,
-    release::{PROGRAM, Release},
+    release::{Release, ReleaseError},
 };
 
 /// What is asked.
@@ -108,27 +108,55 @@ fn releases(
     let mut reason = refused.map_or(AnchorError::NoRelease, AnchorError::Release);
     let mut releases = Vec::new();
     for release in signed {
-        let manifest = release.manifest();
-        if manifest.name != PROGRAM {
+        if release.check_program().is_err() {
             continue;
         }
-        if manifest.configuration.is_none() {
-            reason = AnchorError::ReleaseWithoutConfiguration;
-        } else if manifest.epoch < least {
-            reason = AnchorError::ReleaseTooOld {
-                found: manifest.epoch,
-                least,
-            };
-        } else if let Err(error) = release.check_time(now) {
-            reason = AnchorError::Release(error);
-        } else {
-            releases.push(release);
+        match may_run(&release, now, least) {
+            Ok(()) => releases.push(release),
+            Err(error) => reason = error,
         }
     }
     if releases.is_empty() {
         return Err(reason);
     }
     Ok(releases)
+}
+
+/// Whether a release that the keys signed may run now.
+fn may_run(release: &Release, now: UnixMillis, least: u32) -> Result<(), AnchorError> {
+    let manifest = release.manifest();
+    release.check_program().map_err(AnchorError::Release)?;
+    if manifest.configuration.is_none() {
+        return Err(AnchorError::ReleaseWithoutConfiguration);
+    }
+    if manifest.epoch < least {
+        return Err(AnchorError::ReleaseTooOld {
+            found: manifest.epoch,
+            least,
+        });
+    }
+    release.check_time(now).map_err(AnchorError::Release)
+}
+
+/// For each release of a list, in its order, why a client that knows nothing but the anchor accepts no
+/// enclave by it now; `None` where such a client does.
+#[must_use]
+pub fn unusable(
+    anchor: &Anchor,
+    published: &Published,
+    now: UnixMillis,
+) -> Vec<Option<AnchorError>> {
+    let judged = |release: Result<Release, ReleaseError>| {
+        may_run(
+            &release.map_err(AnchorError::Release)?,
+            now,
+            anchor.min_epoch(),
+        )
+    };
+    published
+        .each_under(anchor.release_keys())
+        .map(|release| judged(release).err())
+        .collect()
 }
 
 /// The host's own policy as a further condition: under the anchor's roots, for its kind of hardware.

@@ -24,7 +24,7 @@ use sha2::{Digest, Sha256};
 use crate::{configuration::Configuration, policy, release::ReleaseKeys};
 
 pub use error::{AnchorError, KnownError, PublishedError};
-pub use judge::{Judged, Question, judge};
+pub use judge::{Judged, Question, judge, unusable};
 pub use known::{History, Known, MAX_CHAIN, MAX_KNOWN};
 pub use published::{MAX_ANCHORS, MAX_PUBLISHED, MAX_RELEASES, Published};
 pub use served::{ServedError, check_policy, check_published};

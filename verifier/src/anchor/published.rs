@@ -141,13 +141,21 @@ impl Published {
     pub(super) fn under(&self, keys: &ReleaseKeys) -> (Vec<Release>, Option<ReleaseError>) {
         let mut releases = Vec::new();
         let mut refused = None;
-        for file in &self.releases {
-            match release::signed(file, keys) {
+        for release in self.each_under(keys) {
+            match release {
                 Ok(release) => releases.push(release),
                 Err(error) => refused = Some(error),
             }
         }
         (releases, refused)
+    }
+
+    /// Every release in its order, or why these keys do not count for it.
+    pub(super) fn each_under(
+        &self,
+        keys: &ReleaseKeys,
+    ) -> impl Iterator<Item = Result<Release, ReleaseError>> {
+        self.releases.iter().map(|file| release::signed(file, keys))
     }
 
     /// The hashes of the manifests, whoever signed them.

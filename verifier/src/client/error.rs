@@ -4,10 +4,7 @@ use openkey_protocol::message;
 use serde::Deserialize;
 
 use super::Fetched;
-use crate::{answer::AnswerError, command::output::on_one_line};
-
-/// Longest text taken over from a host's error, in characters.
-const MAX_TEXT: usize = 200;
+use crate::{answer::AnswerError, command::output::foreign};
 
 /// Why a call gave nothing.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -92,14 +89,23 @@ impl ClientError {
         matches!(self, Self::Answer(_) | Self::TooLong(_) | Self::Unproven(_))
     }
 
+    /// A refusal that nobody vouches for: the host's text, as much of it as people read.
+    pub(super) fn unsigned(error: &message::Error) -> Self {
+        Self::Unsigned(message::Error {
+            code: error.code,
+            message: foreign(&error.message),
+            advice: foreign(&error.advice),
+        })
+    }
+
     /// An answer of the host itself.
     pub(super) fn status(fetched: &Fetched) -> Self {
         // Whatever else the body is, the status says enough.
         let HostError { code, message } = serde_json::from_slice(&fetched.body).unwrap_or_default();
         Self::Host {
             status: fetched.status,
-            code: bounded(&code),
-            message: bounded(&message),
+            code: foreign(&code),
+            message: foreign(&message),
             retry_after: fetched.retry_after(),
         }
     }
@@ -176,9 +182,4 @@ fn tls(error: &rustls::Error) -> &'static str {
         Error::InvalidCertificate(_) => "the server's certificate is invalid",
         _ => "the TLS handshake failed; is this port for https?",
     }
-}
-
-/// As much of a stranger's text as is taken over, for a terminal.
-fn bounded(text: &str) -> String {
-    text.chars().take(MAX_TEXT).map(on_one_line).collect()
 }

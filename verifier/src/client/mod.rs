@@ -32,7 +32,7 @@ pub const MAX_REPLY: usize = 1024 * 1024;
 const MAX_LIST: usize = 64 * 1024;
 /// Most enclaves behind one host that a client looks at.
 pub const MAX_ENCLAVES: usize = 64;
-/// Longest routing id of an enclave, in characters.
+/// Longest routing id of an enclave, and longest name of a member, in characters.
 const MAX_ID: usize = 64;
 
 /// One enclave behind a host, as an API to call.
@@ -131,7 +131,7 @@ pub struct Host {
 pub struct Listed {
     /// Routing id, such as `e1`.
     pub id: String,
-    /// Which member of a deployment the host says it is.
+    /// Which member of a deployment the host says it is: of the form of a routing id.
     pub member: String,
     /// Whether the host can reach it.
     pub ready: bool,
@@ -188,6 +188,15 @@ impl Host {
         }
         if !list.enclaves.iter().all(|listed| is_routing_id(&listed.id)) {
             return Err(ClientError::Answer("an enclave id that is no routing id"));
+        }
+        if !list
+            .enclaves
+            .iter()
+            .all(|listed| is_routing_id(&listed.member))
+        {
+            return Err(ClientError::Answer(
+                "the name of a member that is no routing id",
+            ));
         }
         Ok(list.enclaves)
     }

@@ -59,7 +59,7 @@ impl Replied {
                     Verdict::Refused(error) => Err(ClientError::Refused(error)),
                 }
             }
-            Reply::Bare(Bare::Refused(error)) => Err(ClientError::Unsigned(error.clone())),
+            Reply::Bare(Bare::Refused(error)) => Err(ClientError::unsigned(error)),
             Reply::Bare(_) => Err(ClientError::Answer("not one to this request")),
         }
     }
@@ -73,10 +73,10 @@ impl Replied {
         match &self.reply {
             Reply::Answer(signed) => match signed.unverified().map(|answer| answer.result) {
                 Ok(Verdict::Ok(response)) => Ok(response),
-                Ok(Verdict::Refused(error)) => Err(ClientError::Unsigned(error)),
+                Ok(Verdict::Refused(error)) => Err(ClientError::unsigned(&error)),
                 Err(_) => Err(ClientError::Answer("not a reply")),
             },
-            Reply::Bare(Bare::Refused(error)) => Err(ClientError::Unsigned(error.clone())),
+            Reply::Bare(Bare::Refused(error)) => Err(ClientError::unsigned(error)),
             Reply::Bare(_) => Err(ClientError::Answer("not one to this request")),
         }
     }

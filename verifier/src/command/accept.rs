@@ -9,9 +9,8 @@ use openkey_attestation::{
 };
 use openkey_protocol::message::Hash32;
 
-use super::{Failure, source};
+use super::{ConfigurationFile, Failure, named::Named, source};
 use crate::{
-    configuration::{Configuration, MAX_CONFIGURATION},
     page,
     policy::{self, PolicyError, Terms},
     release::{self, MAX_RELEASE_FILE, Release, ReleaseKeys},
@@ -94,32 +93,31 @@ impl AcceptArgs {
     /// No choice, a file that cannot be read or is none, a release that is none, an image without
     /// its configuration, or a configuration, role or instance without an image.
     pub fn resolve(&self, when: When) -> Result<Accept, Failure> {
-        self.judged(when, false)
+        self.read()?.resolve(when)
     }
 
-    /// As [`Self::resolve`], for whoever gives something secret to the enclave, or believes in the root key
-    /// that it made ([`Terms::entrusts`]).
+    /// Reads the configuration, once: whoever judges it and uses it goes on with what was read.
     ///
     /// # Errors
     ///
-    /// Those of [`Self::resolve`], and that the flags or files accept too much.
-    pub fn entrusting(&self, when: When) -> Result<Accept, Failure> {
-        // Said here, because a policy may name a configuration where the flags allow any.
-        if self.any_configuration || self.any_measurement {
-            let error = PolicyError::ConfigurationMissing;
-            return Err(Failure::new(error.rule(), error.to_string()));
-        }
-        self.judged(when, true)
+    /// `cannot_open`, `configuration`.
+    pub fn read(&self) -> Result<ReadArgs<'_>, Failure> {
+        let configuration = self.configuration.as_deref().map(Named::read).transpose()?;
+        Ok(ReadArgs {
+            args: self,
+            configuration,
+        })
     }
 
-    fn judged(&self, when: When, entrusts: bool) -> Result<Accept, Failure> {
+    fn judged(
+        &self,
+        configuration: Option<Hash32>,
+        when: When,
+        entrusts: bool,
+    ) -> Result<Accept, Failure> {
         let (PolicyFile { policy, roots }, measurements) = self.choice(when)?;
         let terms = Terms {
-            configuration: self
-                .configuration
-                .as_deref()
-                .map(configuration_hash)
-                .transpose()?,
+            configuration,
             any_configuration: self.any_configuration,
             root_id: self.root_id,
             min_epoch: self.min_epoch,
@@ -129,51 +127,16 @@ impl AcceptArgs {
             .map_err(|error| Failure::new(error.rule(), error.to_string()))?;
         let roots = match &self.root {
             None => roots,
-            Some(path) => Roots::custom_file(&source::file(path, source::MAX_ROOT_FILE)?)
-                .map_err(|error| in_file(path, error.rule(), &error))?,
+            Some(path) => {
+                let file = source::whole("root_too_long", path, source::MAX_ROOT_FILE)?;
+                Roots::custom_file(&file).map_err(|error| in_file(path, error.rule(), &error))?
+            }
         };
         Ok(Accept {
             policy,
             roots,
             measurements,
         })
-    }
-
-    /// The configuration that must be measured, if --configuration names its file.
-    ///
-    /// # Errors
-    ///
-    /// `cannot_open`, `configuration`.
-    pub fn configuration_file(&self) -> Result<Option<Configuration>, Failure> {
-        match &self.configuration {
-            Some(text) if text.parse::<Hash32>().is_err() => {
-                configuration_of(Path::new(text)).map(Some)
-            }
-            _ => Ok(None),
-        }
-    }
-
-    /// Where that file is.
-    #[must_use]
-    pub fn configuration_path(&self) -> Option<&Path> {
-        match &self.configuration {
-            Some(text) if text.parse::<Hash32>().is_err() => Some(Path::new(text)),
-            _ => None,
-        }
-    }
-
-    /// The bytes of that file.
-    ///
-    /// # Errors
-    ///
-    /// `cannot_open`.
-    pub fn configuration_bytes(&self) -> Result<Option<Vec<u8>>, Failure> {
-        match &self.configuration {
-            Some(text) if text.parse::<Hash32>().is_err() => {
-                source::file(Path::new(text), MAX_CONFIGURATION + 1).map(Some)
-            }
-            _ => Ok(None),
-        }
     }
 
     /// Whether anything was said about what is accepted.
@@ -212,6 +175,52 @@ impl AcceptArgs {
         };
         let roots = Roots::aws();
         Ok((PolicyFile { policy, roots }, words))
+    }
+}
+
+/// What is accepted, its configuration read.
+#[derive(Debug)]
+pub struct ReadArgs<'a> {
+    args: &'a AcceptArgs,
+    configuration: Option<Named>,
+}
+
+impl ReadArgs<'_> {
+    /// Makes the policy; releases must be valid `when`.
+    ///
+    /// # Errors
+    ///
+    /// As [`AcceptArgs::resolve`].
+    pub fn resolve(&self, when: When) -> Result<Accept, Failure> {
+        self.args.judged(self.hash(), when, false)
+    }
+
+    /// As [`Self::resolve`], for whoever gives something secret to the enclave, or believes in the root key
+    /// that it made ([`Terms::entrusts`]).
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Self::resolve`], and that the flags or files accept too much.
+    pub fn entrusting(&self, when: When) -> Result<Accept, Failure> {
+        // Said here, because a policy may name a configuration where the flags allow any.
+        if self.args.any_configuration || self.args.any_measurement {
+            let error = PolicyError::ConfigurationMissing;
+            return Err(Failure::new(error.rule(), error.to_string()));
+        }
+        self.args.judged(self.hash(), when, true)
+    }
+
+    /// The configuration that must be measured, if --configuration names its file and not its hash.
+    #[must_use]
+    pub fn configuration(&self) -> Option<&ConfigurationFile> {
+        match &self.configuration {
+            Some(Named::File(file)) => Some(file),
+            _ => None,
+        }
+    }
+
+    fn hash(&self) -> Option<Hash32> {
+        self.configuration.as_ref().map(Named::hash)
     }
 }
 
@@ -322,23 +331,6 @@ fn named(release: &Release) -> String {
 pub fn read_keys(path: &Path) -> Result<ReleaseKeys, Failure> {
     ReleaseKeys::from_json(&source::file(path, MAX_KEYS_FILE)?)
         .map_err(|error| in_file(path, error.rule(), &error))
-}
-
-/// The hash of a configuration: as it is, or of a file.
-///
-/// # Errors
-///
-/// `cannot_open`, `configuration`.
-pub fn configuration_hash(text: &str) -> Result<Hash32, Failure> {
-    if let Ok(hash) = text.parse() {
-        return Ok(hash);
-    }
-    configuration_of(Path::new(text)).map(|configuration| configuration.hash())
-}
-
-fn configuration_of(path: &Path) -> Result<Configuration, Failure> {
-    let file = source::file(path, MAX_CONFIGURATION + 1)?;
-    Configuration::from_json(&file).map_err(|error| in_file(path, error.rule(), &error))
 }
 
 fn in_file(path: &Path, rule: &'static str, error: &dyn core::fmt::Display) -> Failure {

@@ -4,6 +4,7 @@
 mod accept;
 mod ask;
 mod configuration;
+mod named;
 pub mod output;
 mod progress;
 mod report;
@@ -11,10 +12,13 @@ pub mod source;
 mod state;
 mod successors;
 
-pub use accept::{Accept, AcceptArgs, When, configuration_hash, read_keys};
+pub use accept::{Accept, AcceptArgs, ReadArgs, When, read_keys};
 pub use ask::{Unaccepted, ask};
 pub use configuration::{configuration_json, configuration_rows};
+pub use named::{ConfigurationFile, configuration_hash};
 pub use progress::{DEFAULT_TIMEOUT_SECONDS, MAX_TIMEOUT_SECONDS, Progress};
 pub use report::{Failure, NOT_JUDGED, REFUSED, Verdict};
 pub use state::State;
-pub use successors::{ask_successors, ask_withdrawn, successor_row, successor_rows};
+pub use successors::{
+    ask_lists, ask_successors, ask_withdrawn, successor_row, successor_rows, withdrawn_rows,
+};

@@ -4,7 +4,7 @@ use std::{
     fmt::Display,
     io::{self, Write},
     process::ExitCode,
-    sync::OnceLock,
+    sync::{Mutex, PoisonError},
 };
 
 use openkey_attestation::{AWS_ROOT_SHA256, UnixMillis};
@@ -12,7 +12,7 @@ use openkey_protocol::message::RootSource;
 use serde::Serialize;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
-use super::{NOT_JUDGED, source};
+use super::{Failure, NOT_JUDGED, source};
 use crate::view::{BindingView, EvidenceView};
 
 /// `error: RULE: MESSAGE` on stderr.
@@ -21,8 +21,12 @@ pub fn error(rule: &str, message: &str) {
     let _ = writeln!(io::stderr().lock(), "error: {rule}: {}", printable(message));
 }
 
-/// What kept stdout from being written, the first time; [`finish`] tells it.
-static UNWRITTEN: OnceLock<String> = OnceLock::new();
+/// What kept an output from being written, the first time, until [`shown`] or [`finish`] tells it.
+static UNWRITTEN: Mutex<Option<String>> = Mutex::new(None);
+
+fn unwritten() -> std::sync::MutexGuard<'static, Option<String>> {
+    UNWRITTEN.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// Something to know while a command goes on, on stderr.
 pub fn note(text: &str) {
@@ -36,14 +40,35 @@ pub fn count(count: impl Display + PartialEq + From<u8>, noun: &str) -> String {
     format!("{count} {noun}{plural}")
 }
 
-/// A text on stdout. What cannot be written is remembered until [`finish`].
+/// A text on stdout. That it could not be written is remembered until [`shown`] or [`finish`].
 pub fn text(text: &str) {
-    let mut stdout = io::stdout().lock();
-    let written = stdout
-        .write_all(text.as_bytes())
-        .and_then(|()| stdout.flush());
-    if let Err(error) = written {
-        UNWRITTEN.get_or_init(|| source::words(&error));
+    write("stdout", io::stdout().lock(), text);
+}
+
+/// As [`note`], for what must be seen before something is done: remembered as for [`text`].
+pub fn aside(text: &str) {
+    write(
+        "stderr",
+        io::stderr().lock(),
+        &format!("{}\n", printable(text)),
+    );
+}
+
+fn write(name: &str, mut to: impl Write, text: &str) {
+    if let Err(error) = to.write_all(text.as_bytes()).and_then(|()| to.flush()) {
+        unwritten().get_or_insert_with(|| format!("{name}: {}", source::words(&error)));
+    }
+}
+
+/// Whether everything until now was written: asked before anything is done that somebody must have seen.
+///
+/// # Errors
+///
+/// `cannot_write`.
+pub fn shown() -> Result<(), Failure> {
+    match unwritten().take() {
+        None => Ok(()),
+        Some(why) => Err(Failure::new("cannot_write", why)),
     }
 }
 
@@ -56,7 +81,7 @@ pub fn json(value: &impl Serialize) {
             text(&line);
         }
         Err(_) => {
-            UNWRITTEN.get_or_init(|| "the output cannot be written as JSON".to_owned());
+            unwritten().get_or_insert_with(|| "the output cannot be written as JSON".to_owned());
         }
     }
 }
@@ -65,10 +90,10 @@ pub fn json(value: &impl Serialize) {
 /// that has gone): a verdict that nobody can read was not given. A refusal stays one.
 #[must_use]
 pub fn finish(status: u8) -> ExitCode {
-    let Some(why) = UNWRITTEN.get() else {
+    let Err(failure) = shown() else {
         return ExitCode::from(status);
     };
-    error("cannot_write", &format!("stdout: {why}"));
+    error(failure.rule, &failure.message);
     ExitCode::from(if status == 0 { NOT_JUDGED } else { status })
 }
 
@@ -111,7 +136,9 @@ pub struct Table(Vec<(String, String)>);
 impl Table {
     /// Adds a row.
     pub fn row(&mut self, label: &str, value: impl AsRef<str>) {
-        self.0.push((printable(label), printable(value.as_ref())));
+        // A label may be indented.
+        let label = label.chars().map(on_one_line).collect();
+        self.0.push((label, printable(value.as_ref())));
     }
 
     /// Its text.
@@ -233,14 +260,37 @@ pub fn rfc3339(time: UnixMillis) -> String {
 }
 
 /// Text from outside on one line of a terminal: no control characters, no line break of any kind, nothing
-/// that reorders it.
+/// that reorders it, and no run of spaces that pushes the rest to where another line would stand.
 #[must_use]
 pub fn printable(text: &str) -> String {
-    text.chars().map(on_one_line).collect()
+    let mut line = String::with_capacity(text.len());
+    let mut chars = text.chars().map(on_one_line).peekable();
+    while let Some(c) = chars.next() {
+        if c.is_whitespace() && chars.peek().is_some_and(|next| next.is_whitespace()) {
+            while chars.next_if(|next| next.is_whitespace()).is_some() {}
+            line.push(' ');
+        } else {
+            line.push(c);
+        }
+    }
+    line
+}
+
+/// Longest text of a stranger that is shown, in characters.
+const MAX_FOREIGN: usize = 200;
+
+/// As [`printable`], and at most 200 characters: for text of a host, which nobody vouches for.
+#[must_use]
+pub fn foreign(text: &str) -> String {
+    let shown = printable(text);
+    match shown.char_indices().nth(MAX_FOREIGN) {
+        None => shown,
+        Some((end, _)) => format!("{}…", shown.get(..end).unwrap_or_default()),
+    }
 }
 
 /// A character that stays on its line and in its place; U+FFFD instead of one that does not.
-pub(crate) fn on_one_line(c: char) -> char {
+fn on_one_line(c: char) -> char {
     let breaks = matches!(c, '\u{2028}' | '\u{2029}');
     let reorders = matches!(
         c,
@@ -269,5 +319,21 @@ mod tests {
             assert_eq!(table.render(), "  ada\u{fffd}ben  ada\u{fffd}ben\n");
         }
         assert_eq!(printable("Zoë 💡 a\u{301}"), "Zoë 💡 a\u{301}");
+    }
+
+    #[test]
+    fn a_run_of_spaces_pushes_nothing_away() {
+        assert_eq!(printable("a  b \u{3000}\u{a0}\u{2003}c d "), "a b c d ");
+        assert_eq!(printable("   a"), " a");
+        let mut table = Table::default();
+        table.row("  label", "a          row");
+        assert_eq!(table.render(), "    label  a row\n");
+    }
+
+    #[test]
+    fn a_strangers_text_is_cut() {
+        assert_eq!(foreign(&"é".repeat(200)), "é".repeat(200));
+        assert_eq!(foreign(&"é".repeat(201)), format!("{}…", "é".repeat(200)));
+        assert_eq!(foreign(&" ".repeat(999)), " ");
     }
 }

@@ -12,10 +12,10 @@ use openkey_attestation::{UnixMillis, limits};
 
 use super::Failure;
 
-/// Longest policy file that is read: one byte more than the library takes, so that it says why.
-pub const MAX_POLICY_FILE: usize = limits::MAX_POLICY_FILE + 1;
 /// Longest file of roots: as many as can be pinned, in PEM with comments.
 pub const MAX_ROOT_FILE: usize = 64 * 1024;
+/// Longest policy file that is read: one byte more than the library takes, so that it says why.
+pub const MAX_POLICY_FILE: usize = limits::MAX_POLICY_FILE + 1;
 
 /// Reads at most `limit` bytes of a file.
 ///
@@ -26,6 +26,21 @@ pub fn file(path: &Path, limit: usize) -> Result<Vec<u8>, Failure> {
     File::open(path)
         .and_then(|file| read(file, limit))
         .map_err(|error| failed("cannot_open", path, &error))
+}
+
+/// Reads a file of at most `limit` bytes; a longer one is refused by this rule. For files whose reader
+/// would not notice that they were cut.
+///
+/// # Errors
+///
+/// `cannot_open`, and the given rule.
+pub fn whole(rule: &'static str, path: &Path, limit: usize) -> Result<Vec<u8>, Failure> {
+    let bytes = file(path, limit.saturating_add(1))?;
+    if bytes.len() > limit {
+        let message = format!("{}: longer than {limit} bytes", path.display());
+        return Err(Failure::new(rule, message));
+    }
+    Ok(bytes)
 }
 
 /// Reads at most `limit` bytes of a file, or of stdin for `-`.
@@ -63,13 +78,21 @@ pub fn now() -> Result<UnixMillis, Failure> {
 }
 
 /// Writes a file whole or not at all: beside it first, then in its place. A symbolic link stays one
-/// and its target is replaced; the file keeps its mode.
+/// and its target is replaced; the file keeps its mode. A device, a pipe or a directory is no place for
+/// a file, and stays.
 ///
 /// # Errors
 ///
 /// `cannot_write`.
 pub fn replace(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
     let target = target(path)?;
+    if target.metadata().is_ok_and(|known| !known.is_file()) {
+        let message = format!(
+            "{}: not a regular file, so nothing replaces it",
+            path.display()
+        );
+        return Err(Failure::new("cannot_write", message));
+    }
     let beside = beside(&target, &format!(".{}.new", std::process::id()));
     let written = write_new(&beside, &target, bytes).and_then(|()| fs::rename(&beside, &target));
     written.map_err(|error| {

@@ -5,7 +5,7 @@ use openkey_protocol::message::{Request, Response, RootStatus, UpgradeStatus};
 
 use super::{
     Unaccepted, ask,
-    output::{Table, rfc3339},
+    output::{Table, foreign, rfc3339},
     source,
 };
 use crate::{
@@ -41,6 +41,28 @@ pub fn ask_successors(
     })
 }
 
+/// As [`ask_withdrawn`], for whoever looks on: the status is asked only where the evidence names a list that
+/// is not empty. So an enclave that names none of either is not asked whether its root key went to a
+/// successor.
+///
+/// # Errors
+///
+/// As [`ask_withdrawn`].
+pub fn ask_lists(
+    client: &Client,
+    verifier: &Verifier,
+    policy: &Policy,
+    fresh: Fresh,
+) -> Result<(Fresh, (Successors, Withdrawn)), Unaccepted> {
+    twice(client, verifier, policy, fresh, |fresh| {
+        let waiting = successors::without_list(fresh.binding());
+        match waiting.zip(successors::without_withdrawn(fresh.binding())) {
+            Some(known) => Ok(Ok(known)),
+            None => both(client, fresh),
+        }
+    })
+}
+
 /// As [`ask_successors`], with the manifests that this boot knows as withdrawn;
 /// [`Withdrawn::HandedOver`] if its root key went to a successor.
 ///
@@ -53,13 +75,14 @@ pub fn ask_withdrawn(
     policy: &Policy,
     fresh: Fresh,
 ) -> Result<(Fresh, (Successors, Withdrawn)), Unaccepted> {
-    twice(client, verifier, policy, fresh, |fresh| {
-        listed(client, fresh, |root| {
-            let waiting = successors::check(fresh.binding(), &root.upgrades)?;
-            let withdrawn =
-                successors::check_withdrawn(fresh.binding(), root.state, &root.withdrawn)?;
-            Ok((waiting, withdrawn))
-        })
+    twice(client, verifier, policy, fresh, |fresh| both(client, fresh))
+}
+
+fn both(client: &Client, fresh: &Fresh) -> Once<(Successors, Withdrawn)> {
+    listed(client, fresh, |root| {
+        let waiting = successors::check(fresh.binding(), &root.upgrades)?;
+        let withdrawn = successors::check_withdrawn(fresh.binding(), root.state, &root.withdrawn)?;
+        Ok((waiting, withdrawn))
     })
 }
 
@@ -133,6 +156,22 @@ pub fn successor_rows(table: &mut Table, known: &Successors) {
     }
 }
 
+/// The rows of what is known as withdrawn; none where nothing is.
+pub fn withdrawn_rows(table: &mut Table, known: &Withdrawn) {
+    match known {
+        Withdrawn::NotStated => {}
+        Withdrawn::HandedOver => table.row(
+            "withdrawn",
+            "not confirmed here any more: the root key went to a successor",
+        ),
+        Withdrawn::Listed(list) => {
+            for manifest in list {
+                table.row("withdrawn", manifest.to_string());
+            }
+        }
+    }
+}
+
 /// The row of one pending successor.
 pub fn successor_row(table: &mut Table, one: &UpgradeStatus) {
     let time = |ms| rfc3339(UnixMillis(ms));
@@ -140,7 +179,7 @@ pub fn successor_row(table: &mut Table, one: &UpgradeStatus) {
         "successor",
         format!(
             "{} (epoch {}), announced {}, delay until {}, {} of {} consents",
-            one.release,
+            foreign(&one.release),
             one.epoch,
             time(one.announced_at),
             time(one.allowed_from),

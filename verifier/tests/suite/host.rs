@@ -17,7 +17,7 @@ use sha2::{Digest, Sha256};
 
 use crate::harness::{Answer, Asked, Files, Live, Server, now, verify};
 
-fn list(ids: &[&str]) -> Answer {
+pub(crate) fn list(ids: &[&str]) -> Answer {
     let enclaves: Vec<_> = ids
         .iter()
         .map(|id| json!({ "id": id, "member": "m1", "ready": true }))
@@ -25,14 +25,14 @@ fn list(ids: &[&str]) -> Answer {
     Answer::json(&json!({ "enclaves": enclaves }))
 }
 
-fn reply(document: Vec<u8>) -> Answer {
+pub(crate) fn reply(document: Vec<u8>) -> Answer {
     let reply = Reply::Bare(Bare::Evidence(Evidence {
         document: document.into(),
     }));
     Answer::cbor(cbor::encode(&reply).unwrap())
 }
 
-fn nonce_of(asked: &Asked) -> Vec<u8> {
+pub(crate) fn nonce_of(asked: &Asked) -> Vec<u8> {
     assert_eq!(asked.method, "POST");
     match cbor::decode::<Call>(&asked.body).unwrap().request {
         Request::Evidence { nonce } => nonce.0,
@@ -280,6 +280,16 @@ fn waiting() -> UpgradeStatus {
 
 /// A status that lists these successors, signed for this call.
 fn status(live: &Live, body: &[u8], upgrades: Vec<UpgradeStatus>) -> Answer {
+    status_of(live, body, upgrades, Vec::new())
+}
+
+/// The same with these withdrawn manifests.
+pub(crate) fn status_of(
+    live: &Live,
+    body: &[u8],
+    upgrades: Vec<UpgradeStatus>,
+    withdrawn: Vec<Hash32>,
+) -> Answer {
     let status = Status {
         release: "1.2.3".into(),
         root_source: None,
@@ -290,7 +300,7 @@ fn status(live: &Live, body: &[u8], upgrades: Vec<UpgradeStatus>) -> Answer {
             sources: Vec::new(),
             upgrades,
             upgrades_known: true,
-            withdrawn: Vec::new(),
+            withdrawn,
             secrets: Vec::new(),
             secrets_known: true,
         },

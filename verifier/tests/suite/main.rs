@@ -24,4 +24,5 @@ mod release;
 mod rough;
 mod rules;
 mod state;
+mod strangers;
 mod usage;

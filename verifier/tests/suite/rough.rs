@@ -182,14 +182,14 @@ fn a_verdict_that_cannot_be_written_was_not_given() {
         assert!(stderr.contains("error: cannot_write: stdout: "), "{stderr}");
     }
     // A reader that has gone.
-    let mut child = program()
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let ran = program()
         .args(good)
-        .stdout(Stdio::piped())
+        .stdout(writer)
         .stderr(Stdio::piped())
-        .spawn()
+        .output()
         .unwrap();
-    drop(child.stdout.take());
-    let ran = child.wait_with_output().unwrap();
     let stderr = String::from_utf8(ran.stderr).unwrap();
     assert_eq!(ran.status.code(), Some(2), "{stderr}");
     assert!(

@@ -36,7 +36,12 @@ fn every_rule_of_the_source_is_documented_and_the_reverse() {
         for body in between(source, "fn rule(", "\n    }\n") {
             rules.extend(body.split('"').skip(1).step_by(2));
         }
-        for call in ["Failure::new(", "failed(", "output::refused(args.json, "] {
+        for call in [
+            "Failure::new(",
+            "failed(",
+            "output::refused(args.json, ",
+            "source::whole(",
+        ] {
             for text in between(source, call, ";") {
                 let literal = text.trim_start().strip_prefix('"');
                 rules.extend(literal.and_then(|text| text.split('"').next()));

@@ -1,7 +1,7 @@
 //! Files with keys, and files for everybody.
 
 use std::{
-    fs::{self, OpenOptions},
+    fs::{self, File, OpenOptions},
     io::{self, Read, Write},
     path::Path,
 };
@@ -11,10 +11,7 @@ use openkey_cli::{
     ReleaseKey,
 };
 use openkey_protocol::message::Genesis;
-use openkey_verifier::{
-    command::source,
-    configuration::{Configuration, MAX_CONFIGURATION},
-};
+use openkey_verifier::command::source;
 use zeroize::Zeroizing;
 
 use crate::stop::Stop;
@@ -29,29 +26,89 @@ pub(crate) fn write_secret(path: &Path, text: &str) -> Result<(), Stop> {
         use std::os::unix::fs::OpenOptionsExt;
         options.mode(0o600);
     }
-    write_whole(path, &options, text.as_bytes())
+    fill(path, &options, text.as_bytes())
+}
+
+/// Makes a file with this content. One that cannot be filled is gone again.
+fn fill(path: &Path, options: &OpenOptions, bytes: &[u8]) -> Result<(), Stop> {
+    let failed = |error: io::Error| cannot_write(path, &error);
+    let mut file = options.open(path).map_err(failed)?;
+    let filled = file.write_all(bytes).and_then(|()| file.sync_all());
+    filled.map_err(|error| {
+        let _ = fs::remove_file(path);
+        failed(error)
+    })
 }
 
 /// Writes a new file; one that is there with the same content is left alone, any other is kept.
 pub(crate) fn write_new(path: &Path, bytes: &[u8]) -> Result<(), Stop> {
-    if fs::read(path).is_ok_and(|known| known == bytes) {
-        return Ok(());
-    }
-    write_whole(path, OpenOptions::new().write(true).create_new(true), bytes)
+    write_missing(path, bytes).map(drop)
 }
 
-/// Writes a file that is not there yet, whole or not at all: a part of it would stand in the way of the
-/// next try.
-fn write_whole(path: &Path, options: &OpenOptions, bytes: &[u8]) -> Result<(), Stop> {
-    let mut file = options
-        .open(path)
-        .map_err(|error| cannot_write(path, &error))?;
-    let written = file.write_all(bytes).and_then(|()| file.sync_all());
-    written.map_err(|error| {
-        // It is this run's own.
-        let _ = fs::remove_file(path);
-        cannot_write(path, &error)
-    })
+/// The same; whether it was missing.
+fn write_missing(path: &Path, bytes: &[u8]) -> Result<bool, Stop> {
+    // A pipe or a device is no file with that content, and reading it may never end.
+    if fs::metadata(path).is_ok_and(|known| known.is_file())
+        && fs::read(path).is_ok_and(|known| known == bytes)
+    {
+        return Ok(false);
+    }
+    let mut options = OpenOptions::new();
+    fill(path, options.write(true).create_new(true), bytes)?;
+    Ok(true)
+}
+
+/// Writes all of these files into a directory, as [`write_new`] does, or none.
+pub(crate) fn write_all_new<'a>(
+    dir: &Path,
+    files: impl IntoIterator<Item = (&'a str, &'a [u8])>,
+) -> Result<(), Stop> {
+    let above = dir.ancestors();
+    let missing: Vec<_> = above
+        .take_while(|path| !path.as_os_str().is_empty() && !path.exists())
+        .collect();
+    directory(dir)?;
+    let mut written = Vec::new();
+    for (name, bytes) in files {
+        let path = dir.join(name);
+        match write_missing(&path, bytes) {
+            Ok(true) => written.push(path),
+            Ok(false) => {}
+            Err(stop) => {
+                // Some of them would pass for all of them.
+                for path in written {
+                    let _ = fs::remove_file(path);
+                }
+                for path in missing {
+                    let _ = fs::remove_dir(path);
+                }
+                return Err(stop);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Makes a directory, and refuses one that takes no file, or that holds one of these names already, whatever
+/// is behind it.
+pub(crate) fn room_for<'a>(
+    dir: &Path,
+    names: impl IntoIterator<Item = &'a str>,
+) -> Result<(), Stop> {
+    directory(dir)?;
+    for name in names {
+        let path = dir.join(name);
+        if path.symlink_metadata().is_ok() {
+            let message = format!(
+                "{}: there is such a file already: name a new directory",
+                path.display()
+            );
+            return Err(Stop::failed("cannot_write", message));
+        }
+    }
+    let probe = dir.join(format!(".openkey.{}.new", std::process::id()));
+    write_new(&probe, b"")?;
+    fs::remove_file(&probe).map_err(|error| cannot_write(&probe, &error))
 }
 
 pub(crate) fn directory(path: &Path) -> Result<(), Stop> {
@@ -64,11 +121,17 @@ fn cannot_write(path: &Path, error: &io::Error) -> Stop {
 
 /// Reads a file with a key: refuses one that others can read.
 fn secret(path: &Path) -> Result<Zeroizing<Vec<u8>>, Stop> {
+    let failed = |error: io::Error| {
+        let words = source::words(&error);
+        Stop::failed("cannot_open", format!("{}: {words}", path.display()))
+    };
+    let file = File::open(path).map_err(failed)?;
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;
-        let mode = fs::metadata(path).map(|metadata| metadata.permissions().mode());
-        if mode.is_ok_and(|mode| mode & 0o077 != 0) {
+        // Of the very file that is read.
+        let mode = file.metadata().map_err(failed)?.permissions().mode();
+        if mode & 0o077 != 0 {
             return Err(Stop::failed(
                 "key_permissions",
                 format!(
@@ -78,7 +141,11 @@ fn secret(path: &Path) -> Result<Zeroizing<Vec<u8>>, Stop> {
             ));
         }
     }
-    Ok(Zeroizing::new(source::file(path, MAX_KEY_FILE + 1)?))
+    // Into one buffer, so that no copy is left.
+    let mut bytes = Zeroizing::new(Vec::with_capacity(MAX_KEY_FILE + 1));
+    let bound = u64::try_from(MAX_KEY_FILE + 1).unwrap_or(u64::MAX);
+    file.take(bound).read_to_end(&mut bytes).map_err(failed)?;
+    Ok(bytes)
 }
 
 pub(crate) fn operator_key(path: &Path) -> Result<OperatorKey, Stop> {
@@ -88,12 +155,6 @@ pub(crate) fn operator_key(path: &Path) -> Result<OperatorKey, Stop> {
 
 pub(crate) fn release_key(path: &Path) -> Result<ReleaseKey, Stop> {
     ReleaseKey::from_json(&secret(path)?)
-        .map_err(|error| Stop::failed(error.rule(), format!("{}: {error}", path.display())))
-}
-
-pub(crate) fn configuration(path: &Path) -> Result<Configuration, Stop> {
-    let file = source::file(path, MAX_CONFIGURATION + 1)?;
-    Configuration::from_json(&file)
         .map_err(|error| Stop::failed(error.rule(), format!("{}: {error}", path.display())))
 }
 

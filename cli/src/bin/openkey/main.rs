@@ -16,6 +16,7 @@ use clap::Parser;
 use openkey_verifier::command::output;
 
 use args::{Args, Command};
+use stop::Stop;
 
 fn main() -> ExitCode {
     let args = match Args::try_parse() {
@@ -23,7 +24,15 @@ fn main() -> ExitCode {
         Err(error) => return output::usage(&error),
     };
     let (json, done) = match args.command {
-        Command::Operator(command) => (command.json(), operator::run(&command)),
+        Command::Operator(command) => {
+            let done = operator::run(&command);
+            // What was sent stays sent, whether or not anybody could read of it.
+            let told = done.and_then(|()| match output::shown() {
+                Err(failure) if operator::sends(&command) => Err(Stop::unread(failure)),
+                told => Ok(told?),
+            });
+            (command.json(), told)
+        }
         Command::Release(command) => (command.json(), release::run(&command)),
         Command::Explain(args) => match explain::run(&args) {
             Ok(status) => return output::finish(status),

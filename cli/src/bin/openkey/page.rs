@@ -5,9 +5,9 @@ use std::{collections::BTreeMap, fs, path::Path};
 use openkey_verifier::{
     anchor::{
         ANCHOR_FILE, Anchor, AnchorError, MAX_ANCHOR, Published, PublishedError, check_published,
+        unusable,
     },
-    command::{output, source},
-    configuration::{Configuration, MAX_CONFIGURATION},
+    command::{ConfigurationFile, output, source},
     page::{INDEX, MAX_FILE, MAX_FILES},
     release::MAX_RELEASE_FILE,
 };
@@ -25,9 +25,7 @@ const MAX_DEPTH: u32 = 8;
 
 /// Makes the anchor of a configuration.
 pub(crate) fn anchor(args: &MakeAnchor) -> Result<(), Stop> {
-    let path = &args.configuration;
-    let configuration = Configuration::from_json(&source::file(path, MAX_CONFIGURATION + 1)?)
-        .map_err(|error| Stop::failed(error.rule(), format!("{}: {error}", path.display())))?;
+    let configuration = ConfigurationFile::read(&args.configuration)?.content;
     let text = Anchor::text_of(&configuration, args.min_epoch)?;
     files::write_new(&args.out, text.as_bytes())?;
     let anchor = Anchor::from_json(text.as_bytes())?;
@@ -62,13 +60,14 @@ pub(crate) fn page(args: &MakePage) -> Result<(), Stop> {
         let message = format!("{}: not empty; name a new directory", out.display());
         return Err(Stop::failed("cannot_write", message));
     }
+    let mut page = BTreeMap::from([(ANCHOR_FILE.to_owned(), hash(&bytes))]);
     for (name, body) in openkey_host_proxy::page_files() {
         let path = out.join(&name);
         files::directory(path.parent().unwrap_or(out))?;
         files::write_new(&path, &body)?;
+        page.insert(name, hash(&body));
     }
     files::write_new(&out.join(ANCHOR_FILE), &bytes)?;
-    let page = of_directory(out)?;
     report(
         args.print.json,
         &json!({
@@ -105,44 +104,85 @@ pub(crate) fn publish(args: &Publish) -> Result<(), Stop> {
     }
     check_published(&anchor, &list)
         .map_err(|error| Stop::refused(error.rule(), error.to_string()))?;
+    let judged = unusable(&anchor, &list, source::now()?);
+    let useless: Vec<_> = args
+        .releases
+        .iter()
+        .zip(judged)
+        .filter_map(|(path, error)| Some((path, error?)))
+        .collect();
+    // A page that is given nothing else accepts no enclave.
+    if useless.len() == args.releases.len() {
+        for (path, error) in useless.iter().skip(1) {
+            output::error(error.rule(), &format!("{}: {error}", path.display()));
+        }
+        if let Some((path, error)) = useless.first() {
+            let message = format!("{}: {error}", path.display());
+            return Err(Stop::refused(error.rule(), message));
+        }
+    }
     let text = list
         .to_json()
         .map_err(|error| Stop::failed(error.rule(), error.to_string()))?;
     source::replace(&args.out, text.as_bytes())?;
     report(
         args.print.json,
-        &json!({ "releases": args.releases.len(), "anchors": args.earlier.len() }),
+        &json!({
+            "releases": args.releases.len(),
+            "anchors": args.earlier.len(),
+            "unusable": useless.iter().map(|(path, error)| json!({
+                "file": path.display().to_string(),
+                "rule": error.rule(),
+                "message": error.to_string(),
+            })).collect::<Vec<_>>(),
+        }),
         &format!(
-            "{} and {} in {}\n",
+            "{} and {} in {}\n{}",
             output::count(args.releases.len(), "release"),
             output::count(args.earlier.len(), "earlier anchor"),
-            args.out.display()
+            args.out.display(),
+            useless
+                .iter()
+                .map(|(path, error)| format!(
+                    "not accepted by a page now: {}: {}: {error}\n",
+                    path.display(),
+                    error.rule()
+                ))
+                .collect::<String>(),
         ),
     );
     Ok(())
 }
 
-/// The hashes of all files of a page's directory, with its anchor checked.
+/// The hashes of all files of a page's directory, with its anchor checked: of the bytes that were hashed.
 pub(crate) fn of_directory(dir: &Path) -> Result<BTreeMap<String, String>, Stop> {
-    let mut page = BTreeMap::new();
-    collect(dir, "", 0, &mut page)?;
+    let mut found = Found::default();
+    collect(dir, "", 0, &mut found)?;
+    let Found { page, anchor } = found;
     for name in [INDEX, ANCHOR_FILE] {
         if !page.contains_key(name) {
             let message = format!("{}: no {name} in it", dir.display());
             return Err(Stop::failed("page", message));
         }
     }
-    let path = dir.join(ANCHOR_FILE);
-    released_anchor(&source::file(&path, MAX_ANCHOR + 1)?, &path)?;
+    released_anchor(&anchor, &dir.join(ANCHOR_FILE))?;
     Ok(page)
 }
 
-fn collect(
-    dir: &Path,
-    above: &str,
-    depth: u32,
-    page: &mut BTreeMap<String, String>,
-) -> Result<(), Stop> {
+/// What a page's directory holds.
+#[derive(Default)]
+struct Found {
+    /// The hash of each file.
+    page: BTreeMap<String, String>,
+    /// The bytes of the anchor.
+    anchor: Vec<u8>,
+}
+
+fn hash(bytes: &[u8]) -> String {
+    hex::encode(Sha256::digest(bytes))
+}
+
+fn collect(dir: &Path, above: &str, depth: u32, found: &mut Found) -> Result<(), Stop> {
     let failed = |reason: &dyn std::fmt::Display| {
         Stop::failed("page", format!("{}: {reason}", dir.display()))
     };
@@ -157,13 +197,17 @@ fn collect(
         // A link could lead out of the directory, and means nothing to a browser.
         let kind = entry.file_type().map_err(|error| failed(&error))?;
         if kind.is_dir() {
-            collect(&entry.path(), &format!("{path}/"), depth + 1, page)?;
+            collect(&entry.path(), &format!("{path}/"), depth + 1, found)?;
         } else if kind.is_file() {
             let bytes = source::file(&entry.path(), MAX_FILE + 1)?;
-            if bytes.len() > MAX_FILE || page.len() >= MAX_FILES {
+            if bytes.len() > MAX_FILE || found.page.len() >= MAX_FILES {
                 return Err(failed(&"more files, or longer ones, than a page has"));
             }
-            page.insert(path, hex::encode(Sha256::digest(&bytes)));
+            let is_anchor = path == ANCHOR_FILE;
+            found.page.insert(path, hash(&bytes));
+            if is_anchor {
+                found.anchor = bytes;
+            }
         } else {
             return Err(failed(&format!("{name} is neither a file nor a directory")));
         }

@@ -41,11 +41,11 @@ fn keygen(args: &ReleaseKeygen) -> Result<(), Stop> {
 }
 
 fn prepare(args: &Prepare) -> Result<(), Stop> {
-    let mut manifest =
-        object(&source::file(&args.draft, MAX_RELEASE_FILE + 1)?).ok_or_else(|| {
-            let draft = args.draft.display();
-            Stop::failed("draft", format!("{draft}: it is no JSON object"))
-        })?;
+    let draft = source::whole("draft", &args.draft, MAX_RELEASE_FILE)?;
+    let mut manifest = object(&draft).ok_or_else(|| {
+        let draft = args.draft.display();
+        Stop::failed("draft", format!("{draft}: it is no JSON object"))
+    })?;
     let configuration = args
         .configuration
         .as_deref()
@@ -59,20 +59,22 @@ fn prepare(args: &Prepare) -> Result<(), Stop> {
     let page = match &args.page {
         None => Value::Null,
         Some(path) if path.is_dir() => json!(page::of_directory(path)?),
-        Some(path) => object(&source::file(path, MAX_PAGE_FILE + 1)?)
-            .and_then(|mut file| file.remove("page"))
-            .ok_or_else(|| Stop::failed("page", format!("{}: it names no page", path.display())))?,
+        Some(path) => {
+            let page = object(&source::whole("page", path, MAX_PAGE_FILE)?)
+                .and_then(|mut file| file.remove("page"))
+                .ok_or_else(|| {
+                    Stop::failed("page", format!("{}: it names no page", path.display()))
+                })?;
+            // Only the directory shows whether the anchor is a deployment's or a simulator's.
+            if page.get(ANCHOR_FILE).is_some() {
+                let message = format!(
+                    "the file names {ANCHOR_FILE}: name the page's directory, so that the anchor is checked"
+                );
+                return Err(Stop::failed("page", message));
+            }
+            page
+        }
     };
-    // Only the directory shows whether the anchor is a deployment's or a simulator's.
-    let by_file = args.page.as_ref().is_some_and(|path| !path.is_dir());
-    if by_file && page.get(ANCHOR_FILE).is_some() {
-        return Err(Stop::failed(
-            "page",
-            format!(
-                "the file names {ANCHOR_FILE}: name the page's directory, so that the anchor is checked"
-            ),
-        ));
-    }
     for (member, value) in [
         (
             "configuration",
@@ -110,33 +112,56 @@ fn prepare(args: &Prepare) -> Result<(), Stop> {
 fn sign(args: &Sign) -> Result<(), Stop> {
     let key = files::release_key(&args.key)?;
     let mut file = ReleaseFile::from_json(&source::file(&args.file, MAX_RELEASE_FILE + 1)?)?;
+    // What is signed is seen first: on stderr where stdout gets one JSON object.
+    let look = words(&file)?;
+    if args.print.json {
+        output::aside(&look);
+    } else {
+        output::text(&format!("{look}\n"));
+    }
+    output::shown()?;
     key.sign(&mut file)?;
     source::replace(&args.file, file.to_json()?.as_bytes())?;
-    report(
-        args.print.json,
-        &file,
-        &format!("signed by {}", key.public()),
-    )
+    if args.print.json {
+        output::json(&view(&file)?);
+    } else {
+        output::text(&format!("signed by {}\n", key.public()));
+    }
+    Ok(())
 }
 
 fn object(bytes: &[u8]) -> Option<Map<String, Value>> {
     openkey_verifier::attestation::json::read(bytes).ok()
 }
 
-fn report(as_json: bool, file: &ReleaseFile, words: &str) -> Result<(), Stop> {
-    let manifest = file.unverified();
-    let hash = hex::encode(Sha256::digest(file.body()?));
+fn report(as_json: bool, file: &ReleaseFile, done: &str) -> Result<(), Stop> {
     if as_json {
-        output::json(&json!({
-            "release": manifest.release,
-            "epoch": manifest.epoch,
-            "manifest_sha256": hash,
-        }));
+        output::json(&view(file)?);
     } else {
-        output::text(&format!(
-            "release {} (epoch {}), manifest {hash}, {words}\n",
-            manifest.release, manifest.epoch
-        ));
+        output::text(&format!("{}, {done}\n", words(file)?));
     }
     Ok(())
+}
+
+fn manifest_hash(file: &ReleaseFile) -> Result<String, Stop> {
+    Ok(hex::encode(Sha256::digest(file.body()?)))
+}
+
+fn view(file: &ReleaseFile) -> Result<Value, Stop> {
+    let manifest = file.unverified();
+    Ok(json!({
+        "release": manifest.release,
+        "epoch": manifest.epoch,
+        "manifest_sha256": manifest_hash(file)?,
+    }))
+}
+
+fn words(file: &ReleaseFile) -> Result<String, Stop> {
+    let manifest = file.unverified();
+    Ok(format!(
+        "release {} (epoch {}), manifest {}",
+        manifest.release,
+        manifest.epoch,
+        manifest_hash(file)?
+    ))
 }

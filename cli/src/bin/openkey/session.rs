@@ -6,7 +6,7 @@ use openkey_attestation::{Policy, UnixMillis, Verifier};
 use openkey_cli::Recipient;
 use openkey_protocol::message::{OperatorRequest, Request, Response, RootStatus, Status};
 use openkey_verifier::{
-    client::{Client, ClientError, Host, Listed},
+    client::{Client, ClientError, Host, Listed, Replied},
     command::{Accept, ask, ask_successors, ask_withdrawn, source},
     evidence::Fresh,
     statement::IdentityKey,
@@ -18,6 +18,26 @@ use crate::stop::Stop;
 /// How long a command takes at most for all enclaves together: to look at them, and again to give them
 /// an order.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(45);
+
+/// The answer to an order that was given to whoever was there.
+pub(crate) struct Sent {
+    replied: Replied,
+    at: u64,
+}
+
+impl Sent {
+    /// The refusal, if it is one: of the boot with this identity key if that one signed it for this very
+    /// order, else of nobody.
+    pub(crate) fn refusal(&self, identity: Option<&IdentityKey>) -> Option<Stop> {
+        let asked = self.replied.asked(self.at);
+        let own = identity.map(|identity| self.replied.open(identity, &asked));
+        match own {
+            Some(Ok(_)) => None,
+            Some(Err(error @ ClientError::Refused(_))) => Some(error.into()),
+            _ => self.replied.unverified().err().map(Stop::from),
+        }
+    }
+}
 
 /// One enclave.
 pub(crate) struct Session {
@@ -101,11 +121,15 @@ impl Session {
         }
     }
 
-    /// Gives an operator's order to whoever is there. Nobody's signature is checked: what came of it
-    /// has to be seen in evidence.
-    pub(crate) fn send(&self, request: OperatorRequest) -> Result<(), Stop> {
+    /// Gives an operator's order to whoever is there. What came of it has to be seen in evidence.
+    ///
+    /// # Errors
+    ///
+    /// No answer.
+    pub(crate) fn send(&self, request: OperatorRequest) -> Result<Sent, Stop> {
         let replied = self.client.ask(&Request::Operator(request))?;
-        Ok(replied.unverified().map(drop)?)
+        let at = source::now()?.0;
+        Ok(Sent { replied, at })
     }
 
     /// The status. Without an identity key its signature is not checked: the host could say anything.

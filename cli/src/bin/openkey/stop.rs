@@ -118,6 +118,18 @@ impl Stop {
         }
     }
 
+    /// The end of a command that sent an order and reported it, and whose report could not be written.
+    pub(crate) fn unread(failure: Failure) -> Self {
+        let Failure { rule, message } = failure;
+        Self::reported(
+            rule,
+            &format!(
+                "{message}; what was ordered was sent, and nobody read what came of it: see `openkey operator \
+                 status`"
+            ),
+        )
+    }
+
     pub(crate) const fn rule(&self) -> &'static str {
         self.rule
     }

@@ -213,9 +213,13 @@ impl Deployment {
         more: &[&str],
         stdin: &[u8],
     ) -> Ran {
+        verify_stdin(self.args(running, command, more), stdin)
+    }
+
+    /// What [`Self::operator`] runs.
+    pub(crate) fn args(&self, running: &Running, command: &str, more: &[&str]) -> Vec<String> {
         let policy = self.path("policy.json");
         let configuration = self.path("configuration.json");
-        let approval = self.approval(command, more);
         let args = [
             "operator",
             command,
@@ -226,8 +230,8 @@ impl Deployment {
             "--configuration",
             &configuration,
         ];
-        let args = args.iter().chain(more).copied();
-        verify_stdin(args.chain(approval.iter().map(String::as_str)), stdin)
+        let args = args.iter().chain(more).map(|it| (*it).to_owned());
+        args.chain(self.approval(command, more)).collect()
     }
 
     /// The approval of whoever's key a command names, signed as if they had decided on this configuration.

@@ -11,20 +11,22 @@ use openkey_verifier::{
     attestation::Verifier,
     client::{Client, ClientError, Host, Listed},
     command::{
-        Failure, Progress, State, Unaccepted, Verdict, When, ask, ask_successors,
+        Failure, Progress, State, Unaccepted, Verdict, When, ask, ask_lists,
         output::{self, Table},
-        source, successor_rows,
+        source, successor_rows, withdrawn_rows,
     },
     evidence::Fresh,
-    successors::Successors,
+    successors::{Successors, Withdrawn},
     view::{EvidenceView, SuccessorView},
 };
 use serde::Serialize;
 
 use crate::args::HostArgs;
 
-/// One enclave's evidence and pending successors, or why it is not accepted.
-type Judged = Result<(Fresh, Successors), Unaccepted>;
+/// What an enclave's evidence names: successors that wait, and withdrawn manifests.
+type Lists = (Successors, Withdrawn);
+/// One enclave's evidence and lists, or why it is not accepted.
+type Judged = Result<(Fresh, Lists), Unaccepted>;
 
 /// What programs read; `docs/verify.md` describes it.
 #[derive(Serialize)]
@@ -50,8 +52,11 @@ struct EnclaveView {
     /// Present if the evidence says which successors wait.
     #[serde(skip_serializing_if = "Option::is_none")]
     successors: Option<Vec<SuccessorView>>,
+    /// Present if the evidence says which manifests were withdrawn.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    withdrawn: Option<Vec<String>>,
     #[serde(skip)]
-    known: Option<Successors>,
+    known: Option<Lists>,
 }
 
 pub(crate) fn run(args: &HostArgs) -> Result<Verdict, Failure> {
@@ -78,7 +83,7 @@ pub(crate) fn run(args: &HostArgs) -> Result<Verdict, Failure> {
     }
     let mut judged = ask_all(&host, &listed, &progress, |client| {
         ask(client, &verifier, &accept.policy)
-            .and_then(|fresh| ask_successors(client, &verifier, &accept.policy, fresh))
+            .and_then(|fresh| ask_lists(client, &verifier, &accept.policy, fresh))
     });
     if let Some(state) = &mut state {
         remember(state, &mut judged)?;
@@ -89,7 +94,7 @@ pub(crate) fn run(args: &HostArgs) -> Result<Verdict, Failure> {
         let watched = judged
             .as_ref()
             .ok()
-            .and_then(|(_, known)| watch(args, known));
+            .and_then(|(_, (waiting, _))| watch(args, waiting));
         let of = match &judged {
             Ok(_) if watched.is_some() => Verdict::Refused,
             Ok(_) => Verdict::Accepted,
@@ -220,7 +225,11 @@ fn view(listed: Listed, verdict: Verdict, judged: Judged, watched: Option<Failur
         Err(refusal) => (Some((refusal.rule, refusal.message)), None, None),
     };
     let successors = match &known {
-        Some(Successors::Listed(list)) => Some(list.iter().map(SuccessorView::from).collect()),
+        Some((Successors::Listed(list), _)) => Some(list.iter().map(SuccessorView::from).collect()),
+        _ => None,
+    };
+    let withdrawn = match &known {
+        Some((_, Withdrawn::Listed(list))) => Some(list.iter().map(ToString::to_string).collect()),
         _ => None,
     };
     let (rule, message) = refusal.unzip();
@@ -232,6 +241,7 @@ fn view(listed: Listed, verdict: Verdict, judged: Judged, watched: Option<Failur
         message,
         evidence,
         successors,
+        withdrawn,
         known,
     }
 }
@@ -251,8 +261,9 @@ fn print(enclave: &EnclaveView, measurements: &str) {
     let mut table = Table::default();
     table.row("member", &enclave.member);
     output::evidence_rows(&mut table, evidence, measurements);
-    if let Some(known) = &enclave.known {
-        successor_rows(&mut table, known);
+    if let Some((waiting, withdrawn)) = &enclave.known {
+        successor_rows(&mut table, waiting);
+        withdrawn_rows(&mut table, withdrawn);
     }
     table.row(
         "checked",

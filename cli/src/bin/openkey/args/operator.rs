@@ -316,8 +316,9 @@ pub(crate) struct Targets {
 #[derive(Debug, ClapArgs)]
 #[command(after_help = "\
 Before anything is signed every enclave is asked for fresh evidence, which must be accepted, and for
-the successors that wait there, which the evidence names by their hash. They are shown. The manifest
-must be signed by the release keys of --configuration FILE and wait at one enclave at least.
+the successors that wait there and the manifests that were withdrawn there, which the evidence names by
+their hashes. They are shown, with what each enclave says of your manifest. The manifest must be signed by
+the release keys of --configuration FILE, wait at one enclave at least, and be withdrawn at none.
 
 A consent is for one boot of one enclave and one announcement: after a restart, give it again. The
 boots are noted in a file (--state), so that a withdrawal asks those very boots. It says that you know the successor: build its image from the manifest's source_commit and compare the
@@ -347,7 +348,8 @@ pub(crate) struct Consent {
 #[command(after_help = "\
 The withdrawal of one operator is enough, and there is no way back but another manifest. It holds at
 every enclave that it reaches, from then on, whether or not the successor was announced there. All
-enclaves are asked at once. Exit status 0 means that fresh evidence of all of them names the manifest as
+enclaves are asked at once. If evidence of all of them says that none knows the manifest, nothing is sent
+before you say yes: a hash may be mistyped. What still waits afterwards is shown. Exit status 0 means that fresh evidence of all of them names the manifest as
 withdrawn in its records, that every boot that `consent` noted is among them (a host can show another
 enclave), and that you approved --configuration FILE. Without your approval of it the withdrawal is sent all
 the same, because it gives nothing away, and the exit status is 3: somebody may have given you the
@@ -374,6 +376,9 @@ pub(crate) struct Withdraw {
     /// The successor: its release manifest, or the manifest's hash as a status shows it.
     #[arg(long, value_name = "FILE|HASH")]
     pub(crate) manifest: String,
+    /// Withdraw a manifest that no asked enclave knows, without being asked on the terminal.
+    #[arg(long)]
+    pub(crate) yes: bool,
     #[command(flatten)]
     pub(crate) print: Print,
 }

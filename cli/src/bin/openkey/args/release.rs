@@ -75,7 +75,9 @@ pub(crate) struct MakePage {
 #[command(after_help = "\
 Every release must be signed by the release keys of the anchor, or of an earlier anchor that a release in
 the list continues. Keep releases in the list that changed the release keys: browsers that were away need
-them, and the anchors before.")]
+them, and the anchors before. Releases that no page accepts now (expired, not valid yet, without a
+configuration, of another program, below the anchor's epoch, or signed by earlier keys alone) are named; a
+list of nothing else is refused.")]
 pub(crate) struct Publish {
     /// The signed releases.
     #[arg(value_name = "FILE", required = true)]
@@ -136,7 +138,7 @@ pub(crate) struct Prepare {
 #[derive(Debug, ClapArgs)]
 #[command(after_help = "\
 Before signing: build the image yourself from the manifest's source_commit and compare the
-measurements. The signature says that you did.")]
+measurements. The signature says that you did. What is signed is shown first: with --json on stderr.")]
 pub(crate) struct Sign {
     /// The manifest; the signature is added to it.
     pub(crate) file: PathBuf,

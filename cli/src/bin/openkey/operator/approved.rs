@@ -4,7 +4,9 @@ use std::path::PathBuf;
 
 use openkey_cli::{Approval, Ceremony, MAX_APPROVAL_FILE, OperatorKey};
 use openkey_verifier::{
-    command::{AcceptArgs, configuration_json, configuration_rows, output, source},
+    command::{
+        ConfigurationFile, ReadArgs, configuration_json, configuration_rows, output, source,
+    },
     configuration::Configuration,
     release::MAX_RELEASE_FILE,
 };
@@ -22,19 +24,19 @@ use crate::{
 /// # Errors
 ///
 /// Also `approval_missing`: nothing has been sent then.
-pub(super) fn configuration(
-    accept: &AcceptArgs,
+pub(super) fn configuration<'a>(
+    accept: &'a ReadArgs<'_>,
     args: &ApprovalArgs,
     key: &OperatorKey,
-) -> Result<(Configuration, Approval), Stop> {
-    let configuration = accept.configuration_file()?.ok_or_else(|| {
+) -> Result<(&'a Configuration, Approval), Stop> {
+    let configuration = accept.configuration().ok_or_else(|| {
         Stop::failed(
             "configuration_missing",
             "--configuration FILE says which configuration you approved; a hash is not enough here",
         )
     })?;
-    let approval = covering(&configuration, accept, args, key)?;
-    Ok((configuration, approval))
+    let approval = covering(configuration, args, key)?;
+    Ok((&configuration.content, approval))
 }
 
 /// The operator's own approval, which must cover a configuration of the flags.
@@ -43,14 +45,13 @@ pub(super) fn configuration(
 ///
 /// `approval_missing`, and what is wrong with the approval, or with the manifest of `--named-by`.
 pub(super) fn covering(
-    configuration: &Configuration,
-    accept: &AcceptArgs,
+    configuration: &ConfigurationFile,
     args: &ApprovalArgs,
     key: &OperatorKey,
 ) -> Result<Approval, Stop> {
-    let path = match (&args.approval, accept.configuration_path()) {
-        (Some(path), _) => path.clone(),
-        (None, file) => beside(file.unwrap_or_else(|| "".as_ref())),
+    let path = match &args.approval {
+        Some(path) => path.clone(),
+        None => beside(&configuration.path),
     };
     if !path.exists() {
         return Err(Stop::failed(
@@ -69,14 +70,17 @@ pub(super) fn covering(
         None => None,
     };
     let now = source::now()?;
-    approval.check(configuration, manifest.as_deref().map(|it| (it, now)))?;
+    approval.check(
+        &configuration.content,
+        manifest.as_deref().map(|it| (it, now)),
+    )?;
     Ok(approval)
 }
 
 /// `openkey operator approve`.
 pub(super) fn approve(args: &Approve) -> Result<(), Stop> {
     let key = files::operator_key(&args.key)?;
-    let configuration = files::configuration(&args.configuration)?;
+    let configuration = ConfigurationFile::read(&args.configuration)?.content;
     let root_id = configuration.root_id.ok_or_else(|| {
         Stop::failed(
             "root_id",
@@ -85,11 +89,12 @@ pub(super) fn approve(args: &Approve) -> Result<(), Stop> {
     })?;
     let ceremony = Ceremony::pinned(&files::genesis(&args.genesis)?, &root_id)?;
     ceremony.share(&key)?;
-    let approval = Approval::sign(&key, &ceremony, &configuration)?;
-    show(args.asking.json, &configuration);
+    ceremony.check_configuration(&configuration)?;
+    show(args.asking.json, &configuration)?;
     if !args.asking.yes {
         confirm("Type yes if the root key may be used under this configuration:")?;
     }
+    let approval = Approval::sign(&key, &ceremony, &configuration)?;
     let out = match &args.out {
         Some(path) => path.clone(),
         None => beside(&args.configuration),
@@ -112,11 +117,21 @@ fn beside(configuration: &std::path::Path) -> PathBuf {
 
 /// Shows what a configuration decides, before anything is given under it: on stdout, or on stderr where
 /// stdout gets one JSON object.
-pub(super) fn show(as_json: bool, configuration: &Configuration) {
+///
+/// # Errors
+///
+/// `cannot_write`: nobody saw it.
+pub(super) fn show(as_json: bool, configuration: &Configuration) -> Result<(), Stop> {
+    print(as_json, configuration);
+    Ok(output::shown()?)
+}
+
+/// The same where nothing depends on it.
+pub(super) fn print(as_json: bool, configuration: &Configuration) {
     let rows = configuration_rows(configuration);
     if as_json {
         for (label, value) in rows {
-            output::note(&format!("{}: {value}", label.trim()));
+            output::aside(&format!("{}: {value}", label.trim()));
         }
         return;
     }

@@ -50,12 +50,11 @@ pub(super) fn restore(args: &Restore) -> Result<(), Stop> {
     let key = files::operator_key(&args.key)?;
     let (bundle, approval) = Bundle::from_json(&file, &args.root_id, &key.public().signing)?;
     bundle.ceremony().share(&key)?;
-    files::directory(&args.dir)?;
-    for (name, bytes) in bundle.files() {
-        files::write_new(&args.dir.join(name), bytes)?;
-    }
-    let path = args.dir.join(Approval::FILE);
-    files::write_new(&path, approval.to_json().as_bytes())?;
+    let approval = approval.to_json();
+    let all = bundle
+        .files()
+        .chain([(Approval::FILE, approval.as_bytes())]);
+    files::write_all_new(&args.dir, all)?;
     report(args.print.json, &bundle, &args.dir);
     Ok(())
 }
@@ -70,7 +69,7 @@ fn report(as_json: bool, bundle: &Bundle, to: &Path) {
         }));
         return;
     }
-    approved::show(false, bundle.configuration());
+    approved::print(false, bundle.configuration());
     output::text(&format!(
         "done: {} of root id {} in {}; your share opens, and you approved this configuration\n",
         names.join(", "),

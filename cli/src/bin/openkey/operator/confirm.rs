@@ -6,19 +6,21 @@ use openkey_verifier::command::output;
 
 use crate::stop::Stop;
 
-/// Waits for a `yes`.
+/// Waits for a `yes` to what was shown.
 ///
 /// # Errors
 ///
-/// `not_confirmed`: another answer, or nobody to ask.
+/// `not_confirmed`: another answer, or nobody to ask; `cannot_write`: nobody saw what is asked about.
 pub(super) fn confirm(question: &str) -> Result<(), Stop> {
+    output::shown()?;
     if !io::stdin().is_terminal() {
         return Err(Stop::failed(
             "not_confirmed",
             "stdin is no terminal: look at what is shown above, then give --yes",
         ));
     }
-    output::note(question);
+    output::aside(question);
+    output::shown()?;
     let mut line = String::new();
     io::stdin()
         .lock()
@@ -27,6 +29,9 @@ pub(super) fn confirm(question: &str) -> Result<(), Stop> {
     if line.trim() == "yes" {
         Ok(())
     } else {
-        Err(Stop::failed("not_confirmed", "nothing was signed"))
+        Err(Stop::failed(
+            "not_confirmed",
+            "the answer is not yes: nothing was signed or sent",
+        ))
     }
 }

@@ -6,10 +6,10 @@ use openkey_attestation::{Policy, Verifier};
 use openkey_cli::{Given, OperatorKey, Recipient};
 use openkey_protocol::message::{Hash32, Key32, UpgradeStatus};
 use openkey_verifier::{
-    command::{When, output, source, successor_rows},
+    command::{When, output, source, successor_rows, withdrawn_rows},
     release::{Release, rfc3339},
     statement::IdentityKey,
-    successors::Successors,
+    successors::{Successors, Withdrawn},
 };
 use serde_json::{Value, json};
 
@@ -31,12 +31,60 @@ struct Asked {
     identity: IdentityKey,
     recipient: Recipient,
     known: Successors,
+    withdrawn: Withdrawn,
 }
 
 impl Asked {
     /// The announcement of a manifest at this enclave.
     fn announced(&self, manifest: Hash32) -> Option<&UpgradeStatus> {
         waits(&self.known, manifest)
+    }
+
+    /// What it says of a manifest.
+    fn says(&self, manifest: Hash32) -> Says {
+        if self.withdrawn.names(&manifest) {
+            return Says::Withdrawn;
+        }
+        match (&self.known, &self.withdrawn) {
+            (_, Withdrawn::HandedOver) => Says::HandedOver,
+            (Successors::Unknown, _) => Says::Unknown,
+            _ if self.announced(manifest).is_some() => Says::Waiting,
+            _ => Says::NotWaiting,
+        }
+    }
+}
+
+/// What an enclave says of one manifest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Says {
+    Waiting,
+    NotWaiting,
+    Withdrawn,
+    HandedOver,
+    Unknown,
+}
+
+impl Says {
+    /// For people.
+    const fn words(self) -> &'static str {
+        match self {
+            Self::Waiting => "waits here",
+            Self::NotWaiting => "does not wait here",
+            Self::Withdrawn => "WITHDRAWN here",
+            Self::HandedOver => "gets nothing here any more: the root key went to a successor",
+            Self::Unknown => "UNKNOWN: the store hides the list from the enclave",
+        }
+    }
+
+    /// For programs.
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Waiting => "waiting",
+            Self::NotWaiting => "not_waiting",
+            Self::Withdrawn => "withdrawn",
+            Self::HandedOver => "handed_over",
+            Self::Unknown => "unknown",
+        }
     }
 }
 
@@ -62,12 +110,13 @@ pub(super) fn give(args: &Consent) -> Result<(), Stop> {
     // A file that cannot take a note is said before anybody is asked for anything.
     let state = successor::state(args.state.as_deref(), &args.key);
     files::consents_if_any(&state)?;
-    let (configuration, approval) = approved::configuration(&args.accept, &args.approval, &key)?;
+    let read = args.accept.read()?;
+    let (configuration, approval) = approved::configuration(&read, &args.approval, &key)?;
     let root_id = approval.content().root_id;
-    let place = successor::place(&configuration, &key)?;
+    let place = successor::place(configuration, &key)?;
     let now = source::now()?;
-    let (_, successor) = successor::manifest(&args.manifest, &configuration, now)?;
-    let accept = args.accept.entrusting(When::At(now))?;
+    let (_, successor) = successor::manifest(&args.manifest, configuration, now)?;
+    let accept = read.entrusting(When::At(now))?;
     let policy = accept.policy.pin_root_id(root_id.0);
     let verifier = Verifier::new(accept.roots);
     let word = Word {
@@ -84,8 +133,23 @@ pub(super) fn give(args: &Consent) -> Result<(), Stop> {
         asked.push(at.outcome.map_err(|stop| stop.at(&at.name))?);
     }
     if !args.asking.json {
-        approved::show(false, &configuration);
+        approved::show(false, configuration)?;
         show(&asked, &successor);
+        output::shown()?;
+    }
+    // One operator's withdrawal is enough, wherever it arrived.
+    if let Some(one) = asked
+        .iter()
+        .find(|it| it.says(word.manifest) == Says::Withdrawn)
+    {
+        return Err(Stop::refused(
+            "withdrawn",
+            format!(
+                "by its evidence enclave {} knows this manifest as withdrawn: nothing was signed; ask who \
+                 withdrew it, and why",
+                one.session.name()
+            ),
+        ));
     }
     // A list that one enclave cannot vouch for is what this look is there to find.
     if let Some(hidden) = asked.iter().find(|it| it.known == Successors::Unknown) {
@@ -97,7 +161,9 @@ pub(super) fn give(args: &Consent) -> Result<(), Stop> {
             ),
         ));
     }
-    asked.retain(|it| it.announced(word.manifest).is_some());
+    let (asked, others): (Vec<_>, Vec<_>) = asked
+        .into_iter()
+        .partition(|it| it.says(word.manifest) == Says::Waiting);
     if asked.is_empty() {
         return Err(Stop::refused(
             "upgrade",
@@ -122,7 +188,11 @@ pub(super) fn give(args: &Consent) -> Result<(), Stop> {
             output::error(stop.rule(), &format!("enclave {name}: {}", stop.message()));
         }
     }
-    report(args.asking.json, &successor, &given);
+    let others: Vec<_> = others
+        .iter()
+        .map(|it| (it.session.name(), it.says(word.manifest)))
+        .collect();
+    report(args.asking.json, &successor, &given, &others);
     match given.iter().find_map(|(_, outcome)| outcome.as_ref().err()) {
         None => Ok(()),
         Some(stop) => Err(Stop::reported(
@@ -178,12 +248,13 @@ fn consent(one: &Asked, word: &Word<'_>) -> Result<UpgradeStatus, Stop> {
 }
 
 fn ask(session: Session, verifier: &Verifier, policy: &Policy) -> Result<Asked, Stop> {
-    let (fresh, known) = session.successors(verifier, policy)?;
+    let (fresh, (known, withdrawn)) = session.withdrawn(verifier, policy)?;
     Ok(Asked {
         identity: *fresh.identity(),
         recipient: Recipient::of(&fresh)?,
         session,
         known,
+        withdrawn,
     })
 }
 
@@ -191,6 +262,8 @@ fn show(asked: &[Asked], successor: &Release) {
     for one in asked {
         let mut table = output::Table::default();
         successor_rows(&mut table, &one.known);
+        withdrawn_rows(&mut table, &one.withdrawn);
+        table.row("your manifest", one.says(successor.hash()).words());
         output::text(&format!(
             "enclave {}: evidence accepted\n\n{}\n",
             one.session.name(),
@@ -219,7 +292,12 @@ fn show(asked: &[Asked], successor: &Release) {
     output::text(&format!("your manifest\n\n{}\n", table.render()));
 }
 
-fn report(as_json: bool, successor: &Release, given: &[(&str, Result<UpgradeStatus, Stop>)]) {
+fn report(
+    as_json: bool,
+    successor: &Release,
+    given: &[(&str, Result<UpgradeStatus, Stop>)],
+    others: &[(&str, Says)],
+) {
     let manifest = successor.hash();
     let proven = given.iter().all(|(_, outcome)| outcome.is_ok());
     if as_json {
@@ -228,6 +306,7 @@ fn report(as_json: bool, successor: &Release, given: &[(&str, Result<UpgradeStat
             .map(|(name, outcome)| match outcome {
                 Ok(noted) => json!({
                     "enclave": name,
+                    "says": Says::Waiting.name(),
                     "consented": true,
                     "announced_at_ms": noted.announced_at,
                     "allowed_from_ms": noted.allowed_from,
@@ -236,11 +315,15 @@ fn report(as_json: bool, successor: &Release, given: &[(&str, Result<UpgradeStat
                 }),
                 Err(stop) => json!({
                     "enclave": name,
+                    "says": Says::Waiting.name(),
                     "consented": null,
                     "rule": stop.rule(),
                     "message": stop.message(),
                 }),
             })
+            .chain(others.iter().map(
+                |(name, says)| json!({ "enclave": name, "says": says.name(), "consented": false }),
+            ))
             .collect();
         output::json(&json!({
             "verdict": if proven { "consented" } else { "unproven" },
@@ -258,6 +341,12 @@ fn report(as_json: bool, successor: &Release, given: &[(&str, Result<UpgradeStat
                 Ok(noted) => format!("{} of {}", noted.consents.len(), noted.consents_needed),
                 Err(stop) => format!("NOT PROVEN: {}", stop.rule()),
             },
+        );
+    }
+    for (name, says) in others {
+        table.row(
+            name,
+            format!("NOTHING GIVEN: the manifest {}", says.words()),
         );
     }
     output::text(&format!(

@@ -6,7 +6,7 @@ use openkey_protocol::message::{OperatorRequest, Request, Response};
 use openkey_verifier::{
     attestation::Document,
     client::ClientError,
-    command::{AcceptArgs, When, configuration_json, output, source},
+    command::{ConfigurationFile, ReadArgs, When, configuration_json, output, source},
     configuration::{self, Configuration},
     evidence::Fresh,
 };
@@ -24,19 +24,14 @@ use crate::{
 const NONCE: usize = 32;
 
 pub(super) fn hold(args: &Genesis) -> Result<(), Stop> {
-    let configuration = before(&args.accept)?;
+    let read = args.accept.read()?;
+    let configuration = before(&read)?;
     let key = args.key.as_deref().map(files::operator_key).transpose()?;
-    let accept = args.accept.entrusting(When::At(source::now()?))?;
+    let accept = read.entrusting(When::At(source::now()?))?;
     let verifier = Verifier::new(accept.roots);
     let session = Session::open(&args.target.host, args.target.enclave.as_deref())?;
     // A place for the files first: a genesis happens once.
-    files::directory(&args.out)?;
-    if args.out.join(Backup::GENESIS).exists() {
-        return Err(Stop::failed(
-            "cannot_write",
-            format!("{} holds a genesis already", args.out.display()),
-        ));
-    }
+    files::room_for(&args.out, Backup::NAMES.into_iter().chain([Approval::FILE]))?;
     let first = session.evidence(&verifier, &accept.policy)?;
     if first.binding().root_id.is_some() {
         return Err(Stop::refused(
@@ -45,6 +40,9 @@ pub(super) fn hold(args: &Genesis) -> Result<(), Stop> {
         ));
     }
 
+    if !args.print.json {
+        approved::show(false, &configuration.content)?;
+    }
     let mut nonce = [0; NONCE];
     getrandom::fill(&mut nonce).map_err(|error| Stop::failed("randomness", error.to_string()))?;
     let asked = Asked {
@@ -57,9 +55,6 @@ pub(super) fn hold(args: &Genesis) -> Result<(), Stop> {
         nonce,
     };
     let done = keep(args, &asked).map_err(Stop::spent)?;
-    if !args.print.json {
-        approved::show(false, &done.configuration);
-    }
     report(args.print.json, &done);
     if !args.print.json {
         output::text(&next(args, &done.ceremony));
@@ -68,13 +63,13 @@ pub(super) fn hold(args: &Genesis) -> Result<(), Stop> {
 }
 
 /// A genesis that is about to be asked for.
-struct Asked {
+struct Asked<'a> {
     session: Session,
     verifier: Verifier,
     policy: Policy,
     /// Evidence of the boot that is asked.
     first: Fresh,
-    configuration: Configuration,
+    configuration: &'a ConfigurationFile,
     key: Option<OperatorKey>,
     nonce: [u8; NONCE],
 }
@@ -89,7 +84,7 @@ struct Done {
 }
 
 /// Asks for the genesis, judges it, and writes its files. Whatever goes wrong here, the enclave was asked.
-fn keep(args: &Genesis, asked: &Asked) -> Result<Done, Stop> {
+fn keep(args: &Genesis, asked: &Asked<'_>) -> Result<Done, Stop> {
     let Asked {
         session,
         verifier,
@@ -113,7 +108,7 @@ fn keep(args: &Genesis, asked: &Asked) -> Result<Done, Stop> {
             "another boot than the one asked before answered the genesis",
         ));
     }
-    ceremony.check_configuration(configuration)?;
+    ceremony.check_configuration(&configuration.content)?;
     let own = match key {
         Some(key) => Some(ceremony.share(key)?.place),
         None => None,
@@ -127,19 +122,26 @@ fn keep(args: &Genesis, asked: &Asked) -> Result<Done, Stop> {
         ));
     }
 
-    let changed = || Stop::failed("configuration", "it changed while the genesis took place");
-    let before = args.accept.configuration_bytes()?.ok_or_else(changed)?;
-    let files = Backup::of_genesis(&genesis, &before)?;
-    for (name, bytes) in files.files() {
-        files::write_new(&args.out.join(name), bytes)?;
+    let files = Backup::of_genesis(&genesis, &configuration.bytes)?;
+    // What is signed and written is what the evidence covers, and the root id.
+    let covered = configuration
+        .content
+        .clone()
+        .with_root_id(ceremony.root_id());
+    if evidence.binding().configuration != configuration.content.hash()
+        || files.configuration().hash() != covered.hash()
+    {
+        return Err(Stop::refused(
+            "configuration",
+            "the evidence covers another configuration than the one that was read",
+        ));
     }
-    if let Some(key) = key {
-        let approval = Approval::sign(key, &ceremony, files.configuration())?;
-        files::write_new(
-            &args.out.join(Approval::FILE),
-            approval.to_json().as_bytes(),
-        )?;
-    }
+    let approval = match key {
+        Some(key) => Some(Approval::sign(key, &ceremony, files.configuration())?.to_json()),
+        None => None,
+    };
+    let approval = approval.iter().map(|it| (Approval::FILE, it.as_bytes()));
+    files::write_all_new(&args.out, files.files().chain(approval))?;
     Ok(Done {
         ceremony,
         own,
@@ -148,41 +150,43 @@ fn keep(args: &Genesis, asked: &Asked) -> Result<Done, Stop> {
 }
 
 pub(super) fn check(args: &CheckGenesis) -> Result<(), Stop> {
-    let configuration = before(&args.accept)?;
+    let read = args.accept.read()?;
+    let configuration = &before(&read)?.content;
     let key = args.key.as_deref().map(files::operator_key).transpose()?;
     let genesis = files::genesis(&args.genesis)?;
     // Releases must have been valid at the time that the evidence claims, and is about to prove.
     let when = Document::parse(genesis.document.as_slice()).map_or(When::Whenever, |document| {
         When::At(document.payload().timestamp)
     });
-    let accept = args.accept.entrusting(when)?;
+    let accept = read.entrusting(when)?;
     let verifier = Verifier::new(accept.roots);
     let (ceremony, _) = Ceremony::archival(&genesis, &verifier, &accept.policy)?;
-    ceremony.check_configuration(&configuration)?;
+    ceremony.check_configuration(configuration)?;
     let own = match &key {
         Some(key) => Some(ceremony.share(key)?.place),
         None => None,
     };
     let done = Done {
-        configuration: configuration.with_root_id(ceremony.root_id()),
+        configuration: configuration.clone().with_root_id(ceremony.root_id()),
         ceremony,
         own,
     };
     if !args.print.json {
-        approved::show(false, &done.configuration);
+        approved::print(false, &done.configuration);
     }
     report(args.print.json, &done);
     Ok(())
 }
 
 /// The configuration that a genesis takes place with.
-fn before(accept: &AcceptArgs) -> Result<Configuration, Stop> {
-    let configuration = accept.configuration_file()?.ok_or_else(|| {
+fn before<'a>(accept: &'a ReadArgs<'_>) -> Result<&'a ConfigurationFile, Stop> {
+    let file = accept.configuration().ok_or_else(|| {
         Stop::failed(
             "configuration_missing",
             "--configuration FILE says who the operators are; a hash is not enough here",
         )
     })?;
+    let configuration = &file.content;
     if configuration.operators.is_none() {
         return Err(Stop::failed(
             "configuration",
@@ -195,7 +199,7 @@ fn before(accept: &AcceptArgs) -> Result<Configuration, Stop> {
             "the configuration names a root_id: a genesis takes place without one",
         ));
     }
-    Ok(configuration)
+    Ok(file)
 }
 
 fn report(as_json: bool, done: &Done) {

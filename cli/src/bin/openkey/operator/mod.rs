@@ -12,6 +12,7 @@ mod share;
 mod successor;
 mod upgrade;
 mod withdraw;
+mod withdrawn;
 
 use crate::{args::Operator, stop::Stop};
 
@@ -31,4 +32,17 @@ pub(crate) fn run(command: &Operator) -> Result<(), Stop> {
         Operator::Consent(args) => consent::give(args),
         Operator::Withdraw(args) => withdraw::withdraw(args),
     }
+}
+
+/// Whether a success of this command means that an enclave was given something, or asked for its genesis.
+pub(crate) const fn sends(command: &Operator) -> bool {
+    matches!(
+        command,
+        Operator::Genesis(_)
+            | Operator::PostShare(_)
+            | Operator::SetSecret(_)
+            | Operator::Upgrade(_)
+            | Operator::Consent(_)
+            | Operator::Withdraw(_)
+    )
 }

@@ -55,10 +55,14 @@ fn print_status(status: &EnclaveStatus) {
     let mut table = output::Table::default();
     table.row(
         "release",
-        format!("{} (epoch {})", status.release, status.root.epoch),
+        format!(
+            "{} (epoch {})",
+            output::foreign(&status.release),
+            status.root.epoch
+        ),
     );
     table.row("its clock", rfc3339(UnixMillis(status.now)));
-    table.row("relying party", &status.rp_id);
+    table.row("relying party", output::foreign(&status.rp_id));
     rows(&mut table, &status.root);
     output::text(&table.render());
 }
@@ -79,7 +83,7 @@ fn rows(table: &mut output::Table, status: &RootStatus) {
     let root_id = status.root_id.map(|id| id.to_string());
     table.row("root id", root_id.as_deref().unwrap_or("none"));
     for known in &status.sources {
-        table.row(name(known.source), &known.explanation);
+        table.row(name(known.source), output::foreign(&known.explanation));
     }
     for known in &status.upgrades {
         successor_row(table, known);
@@ -102,7 +106,11 @@ fn rows(table: &mut output::Table, status: &RootStatus) {
     for known in &status.secrets {
         table.row(
             "secret",
-            format!("{} (version {})", known.name, known.version),
+            format!(
+                "{} (version {})",
+                output::foreign(&known.name),
+                known.version
+            ),
         );
     }
 }

@@ -15,10 +15,11 @@ use crate::{
 };
 
 pub(super) fn set(args: &SetSecret) -> Result<(), Stop> {
-    let mut accept = args.accept.entrusting(When::At(source::now()?))?;
+    let read = args.accept.read()?;
+    let mut accept = read.entrusting(When::At(source::now()?))?;
     let key = files::operator_key(&args.key)?;
-    let (configuration, approval) = approved::configuration(&args.accept, &args.approval, &key)?;
-    let place = successor::place(&configuration, &key)?;
+    let (configuration, approval) = approved::configuration(&read, &args.approval, &key)?;
+    let place = successor::place(configuration, &key)?;
     let mut secret = files::secret_from_stdin(MAX_SECRET)?;
     if !args.raw && secret.last() == Some(&b'\n') {
         secret.pop();
@@ -31,7 +32,7 @@ pub(super) fn set(args: &SetSecret) -> Result<(), Stop> {
     }
 
     accept.policy = accept.policy.pin_root_id(approval.content().root_id.0);
-    approved::show(args.print.json, &configuration);
+    approved::show(args.print.json, configuration)?;
     let session = Session::open(&args.target.host, args.target.enclave.as_deref())?;
     let (fresh, recipient) = session.recipient(accept)?;
     let identity = *fresh.identity();

@@ -12,9 +12,10 @@ use crate::{
 };
 
 pub(super) fn post(args: &PostShare) -> Result<(), Stop> {
-    let mut accept = args.accept.entrusting(When::At(source::now()?))?;
+    let read = args.accept.read()?;
+    let mut accept = read.entrusting(When::At(source::now()?))?;
     let key = files::operator_key(&args.key)?;
-    let (configuration, approval) = approved::configuration(&args.accept, &args.approval, &key)?;
+    let (configuration, approval) = approved::configuration(&read, &args.approval, &key)?;
     let root_id = approval.content().root_id;
     // The policy or the flag may say which root key, too.
     if let Some(pinned) = accept.policy.pinned_root_id()
@@ -27,10 +28,10 @@ pub(super) fn post(args: &PostShare) -> Result<(), Stop> {
     }
     let ceremony = Ceremony::pinned(&files::genesis(&args.genesis)?, &root_id)?;
     approval.check_genesis(&ceremony)?;
-    ceremony.check_configuration(&configuration)?;
+    ceremony.check_configuration(configuration)?;
     let opened = ceremony.share(&key)?;
     accept.policy = accept.policy.pin_root_id(root_id.0);
-    approved::show(args.print.json, &configuration);
+    approved::show(args.print.json, configuration)?;
 
     let session = Session::open(&args.target.host, args.target.enclave.as_deref())?;
     let (fresh, recipient) = session.recipient(accept)?;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use openkey_attestation::UnixMillis;
 use openkey_cli::{ORDER_LIFETIME, OperatorKey};
 use openkey_verifier::{
-    command::{AcceptArgs, source},
+    command::{ConfigurationFile, ReadArgs, source},
     configuration::Configuration,
     release::{self, MAX_RELEASE_FILE, Release, ReleaseKeys},
 };
@@ -13,8 +13,8 @@ use openkey_verifier::{
 use crate::stop::Stop;
 
 /// The running enclaves' configuration.
-pub(super) fn configuration(accept: &AcceptArgs) -> Result<Configuration, Stop> {
-    accept.configuration_file()?.ok_or_else(|| {
+pub(super) fn configuration<'a>(accept: &'a ReadArgs<'_>) -> Result<&'a ConfigurationFile, Stop> {
+    accept.configuration().ok_or_else(|| {
         Stop::failed(
             "configuration_missing",
             "--configuration FILE (of the running enclave) says whose signatures count",

@@ -21,11 +21,12 @@ const LOOK: Duration = Duration::from_secs(60);
 const LOOK_FOR_CONSENT: Duration = Duration::from_secs(2);
 
 pub(super) fn announce(args: &Upgrade) -> Result<(), Stop> {
-    let configuration = successor::configuration(&args.accept)?;
+    let read = args.accept.read()?;
+    let configuration = &successor::configuration(&read)?.content;
     let now = source::now()?;
-    let (manifest, successor) = successor::manifest(&args.manifest, &configuration, now)?;
+    let (manifest, successor) = successor::manifest(&args.manifest, configuration, now)?;
 
-    let accept = args.accept.resolve(When::At(now))?;
+    let accept = read.resolve(When::At(now))?;
     let session = Session::open(&args.target.host, args.target.enclave.as_deref())?;
     let verifier = Verifier::new(accept.roots);
     let fresh = session.evidence(&verifier, &accept.policy)?;

@@ -1,16 +1,20 @@
 //! `openkey operator withdraw`.
 
-use std::path::Path;
+use std::{
+    path::Path,
+    sync::atomic::{AtomicBool, Ordering},
+    time::{Duration, Instant},
+};
 
-use openkey_attestation::{Policy, UnixMillis, Verifier};
-use openkey_cli::{Given, withdrawal};
-use openkey_protocol::message::{Hash32, Key32, OperatorRequest};
+use openkey_attestation::{Policy, Verifier};
+use openkey_cli::{OperatorKey, withdrawal};
+use openkey_protocol::message::{Hash32, Key32};
 use openkey_verifier::{
-    command::{When, output, source},
+    command::{When, output, source, successor_rows, withdrawn_rows},
+    evidence::Fresh,
     release::{MAX_RELEASE_FILE, ReleaseFile},
     successors::{Successors, Withdrawn},
 };
-use serde_json::json;
 use sha2::{Digest, Sha256};
 
 use crate::{
@@ -18,10 +22,11 @@ use crate::{
     everywhere::{self, At},
     files,
     operator::{
-        approved,
+        approved, confirm,
         successor::{self, expiry},
+        withdrawn::{Consented, Done, Said, UNKNOWN, report},
     },
-    session::Session,
+    session::{PATIENCE, Session},
     stop::Stop,
 };
 
@@ -31,56 +36,43 @@ const UNAPPROVED: &str = "the withdrawal was sent under a configuration that you
      with the configuration of your deployment";
 const UNCONFIRMED: &str = "not every enclave confirmed the withdrawal: see above, and repeat it";
 
-/// A withdrawal on its way.
-struct Order<'a> {
-    request: OperatorRequest,
+/// How long an enclave is asked what it knows; one that does not say gets the withdrawal all the same.
+const LOOK: Duration = Duration::from_secs(10);
+
+/// What is withdrawn, and where that is looked for.
+struct Plan<'a> {
+    key: &'a OperatorKey,
+    place: u32,
+    root_id: Hash32,
     manifest: Hash32,
-    until: UnixMillis,
     verifier: &'a Verifier,
     policy: &'a Policy,
+    /// Whether nobody has to know the manifest: the operator noted a consent to it, or said yes.
+    anyway: bool,
+    /// Whether an enclave knows it.
+    knew: AtomicBool,
 }
 
-/// What fresh evidence of one boot, and the status that the same boot signed, say of the withdrawal.
-struct Said {
-    /// The identity key of the boot.
-    identity: Key32,
-    /// Whether its root key went to a successor: then its list of withdrawals confirms nothing.
-    superseded: bool,
-}
-
-impl Said {
-    const fn rule(&self) -> Option<&'static str> {
-        if self.superseded {
-            Some("superseded")
-        } else {
-            None
-        }
-    }
-}
-
-/// A boot that this operator consented to, and what it said of the withdrawal; `None` if that boot was not
-/// among those that answered.
-struct Consented {
-    given: Given,
-    superseded: Option<bool>,
-}
-
-impl Consented {
-    fn confirmed(&self) -> bool {
-        self.superseded == Some(false)
-    }
+/// What became of an enclave at first.
+enum First {
+    /// It got the withdrawal.
+    Ordered(Said),
+    /// It does not know the manifest, and got nothing yet.
+    Held(Session, (Successors, Withdrawn)),
 }
 
 pub(super) fn withdraw(args: &Withdraw) -> Result<(), Stop> {
-    let configuration = successor::configuration(&args.accept)?;
+    let read = args.accept.read()?;
+    let configuration = successor::configuration(&read)?;
     let root_id = configuration
+        .content
         .root_id
         .ok_or_else(|| Stop::failed("root_id", "the configuration names no root_id"))?;
     let key = files::operator_key(&args.key)?;
-    let place = successor::place(&configuration, &key)?;
+    let place = successor::place(&configuration.content, &key)?;
     // A withdrawal gives nothing away, and goes to whoever is there. That it is the one which the operator
     // wanted to give, only a configuration of their own decision says.
-    let unapproved = approved::covering(&configuration, &args.accept, &args.approval, &key)
+    let unapproved = approved::covering(configuration, &args.approval, &key)
         .err()
         .map(|stop| (stop.rule(), stop.message().to_owned()));
     if let Some((rule, message)) = &unapproved {
@@ -98,19 +90,26 @@ pub(super) fn withdraw(args: &Withdraw) -> Result<(), Stop> {
         Some(path) => Some(files::consents(path)?),
         None => files::consents_if_any(&successor::state(None, &args.key))?,
     };
-    let accept = args.accept.resolve(When::At(source::now()?))?;
+    let accept = read.resolve(When::At(source::now()?))?;
     let policy = accept.policy.pin_root_id(root_id.0);
     let verifier = Verifier::new(accept.roots);
-    let until = expiry()?;
-    let order = Order {
-        request: withdrawal(&key, place, root_id, manifest, until.0)?,
+    let has_consented = state.as_ref().is_some_and(|state| {
+        let mut elsewhere = state.elsewhere(root_id, manifest);
+        state.of(root_id, manifest).next().is_some() || elsewhere.next().is_some()
+    });
+    let plan = Plan {
+        key: &key,
+        place,
+        root_id,
         manifest,
-        until,
         verifier: &verifier,
         policy: &policy,
+        anyway: args.yes || has_consented,
+        knew: AtomicBool::new(false),
     };
 
-    let reached = everywhere::each(&args.targets, |session| send(&session, &order));
+    let first = everywhere::each(&args.targets, |session| first(session, &plan));
+    let reached = rest(args.print.json, first, &plan)?;
     let said: Vec<_> = reached
         .iter()
         .filter_map(|at| Some((&at.name, at.outcome.as_ref().ok()?)))
@@ -187,10 +186,13 @@ pub(super) fn withdraw(args: &Withdraw) -> Result<(), Stop> {
         .or(missing);
     report(
         args.print.json,
-        manifest,
-        &reached,
-        consented.as_deref(),
-        rule.is_none(),
+        &Done {
+            manifest,
+            reached: &reached,
+            consented: consented.as_deref(),
+            proven: rule.is_none(),
+            knew: plan.knew.load(Ordering::SeqCst),
+        },
     );
     match rule {
         None => Ok(()),
@@ -202,51 +204,148 @@ pub(super) fn withdraw(args: &Withdraw) -> Result<(), Stop> {
     }
 }
 
+/// Orders the withdrawal at an enclave at once, unless its evidence says that it does not know the manifest.
+fn first(session: Session, plan: &Plan<'_>) -> Result<First, Stop> {
+    let look = session.until(Instant::now() + LOOK);
+    match look.withdrawn(plan.verifier, plan.policy) {
+        Ok((_, lists)) if knows(&lists, plan.manifest) == Some(false) && !plan.anyway => {
+            Ok(First::Held(session, lists))
+        }
+        Ok((_, lists)) => {
+            if knows(&lists, plan.manifest) == Some(true) {
+                plan.knew.store(true, Ordering::SeqCst);
+            }
+            order(&session, plan).map(First::Ordered)
+        }
+        // Whoever is there gets it, accepted or not: it gives nothing away.
+        Err(_) => order(&session, plan).map(First::Ordered),
+    }
+}
+
+/// Whether an enclave knows a manifest, as announced or as withdrawn; `None` if its evidence cannot say.
+fn knows((waiting, withdrawn): &(Successors, Withdrawn), manifest: Hash32) -> Option<bool> {
+    if withdrawn.names(&manifest) {
+        return Some(true);
+    }
+    match waiting {
+        _ if *withdrawn == Withdrawn::HandedOver => None,
+        Successors::Listed(list) => Some(list.iter().any(|one| one.manifest == manifest)),
+        Successors::NotStated => Some(false),
+        Successors::Unknown => None,
+    }
+}
+
+/// Orders the withdrawal where it was held back. If evidence of every asked enclave says that none knows the
+/// manifest, the operator must say so first: a hash may be mistyped, and there is no way back.
+fn rest(as_json: bool, first: Vec<At<First>>, plan: &Plan<'_>) -> Result<Vec<At<Said>>, Stop> {
+    let is_held = |at: &At<First>| matches!(at.outcome, Ok(First::Held(..)));
+    if first.iter().all(is_held) {
+        look(as_json, &first);
+        confirm::confirm("Type yes if a manifest that nobody knows shall be withdrawn:")?;
+    }
+    let deadline = Instant::now() + PATIENCE;
+    let held: Vec<_> = first
+        .iter()
+        .map(|at| match &at.outcome {
+            Ok(First::Held(session, _)) => Some(session.until(deadline)),
+            _ => None,
+        })
+        .collect();
+    let ordered = everywhere::at_once(&held, |session| {
+        session.as_ref().map(|session| order(session, plan))
+    });
+    let ends = first.into_iter().zip(ordered).map(|(at, ordered)| At {
+        name: at.name,
+        outcome: match (ordered, at.outcome) {
+            (Some(outcome), _) => outcome,
+            (None, Ok(First::Ordered(said))) => Ok(said),
+            (None, Err(stop)) => Err(stop),
+            (None, Ok(First::Held(..))) => Err(Stop::failed("withdrawal", "nothing was sent")),
+        },
+    });
+    Ok(ends.collect())
+}
+
+/// Shows what enclaves know that do not know the manifest.
+fn look(as_json: bool, asked: &[At<First>]) {
+    if as_json {
+        output::aside(UNKNOWN.trim_end());
+        return;
+    }
+    for at in asked {
+        if let Ok(First::Held(_, (waiting, withdrawn))) = &at.outcome {
+            let mut table = output::Table::default();
+            successor_rows(&mut table, waiting);
+            withdrawn_rows(&mut table, withdrawn);
+            output::text(&format!("enclave {}\n\n{}\n", at.name, table.render()));
+        }
+    }
+    output::text(UNKNOWN);
+}
+
 /// Orders the withdrawal, and lets fresh evidence say that it holds: it must name the manifest as
 /// withdrawn. That a manifest does not wait says nothing: it is missing from the evidence of an enclave
 /// that the order never reached, too. Nor does the evidence of an enclave whose root key went to a
 /// successor. The order is no
 /// secret: it is sent to whoever is there, accepted or not, and only then the evidence judges who
 /// answered, whatever the host said meanwhile.
-fn send(session: &Session, order: &Order<'_>) -> Result<Said, Stop> {
-    let sent = session.send(order.request.clone());
-    confirm(session, order).map_err(|stop| {
+fn order(session: &Session, plan: &Plan<'_>) -> Result<Said, Stop> {
+    let until = expiry()?;
+    let (key, place) = (plan.key, plan.place);
+    let request = withdrawal(key, place, plan.root_id, plan.manifest, until.0)?;
+    let sent = session.send(request);
+    let (identity, outcome) = match session.withdrawn(plan.verifier, plan.policy) {
+        Ok((fresh, lists)) => (Some(*fresh.identity()), judge(&fresh, lists, plan)),
+        Err(stop) => (None, Err(stop)),
+    };
+    outcome.map_err(|stop| {
+        let answered = match sent {
+            Ok(sent) => sent.refusal(identity.as_ref()),
+            Err(stop) => Some(stop),
+        };
         // What was answered first says more than evidence that does not name the manifest.
-        let stop = match sent {
-            Err(first) if stop.rule() == "withdrawal" => first.and(
+        let stop = match answered {
+            Some(answered) if stop.rule() == "withdrawal" => answered.and(
                 "fresh evidence does not name the withdrawal, which a restart may undo: repeat it, once the \
                  store of that enclave works",
             ),
             _ => stop,
         };
-        stop.sent(Some(order.until))
+        stop.sent(Some(until))
     })
 }
 
-fn confirm(session: &Session, order: &Order<'_>) -> Result<Said, Stop> {
-    let (fresh, (waiting, withdrawn)) = session.withdrawn(order.verifier, order.policy)?;
-    let said = |superseded| Said {
-        identity: Key32(*fresh.identity().as_bytes()),
-        superseded,
-    };
-    if withdrawn == Withdrawn::HandedOver {
-        return Ok(said(true));
-    }
-    if !withdrawn.names(&order.manifest) {
+fn judge(
+    fresh: &Fresh,
+    (waiting, withdrawn): (Successors, Withdrawn),
+    plan: &Plan<'_>,
+) -> Result<Said, Stop> {
+    let identity = Key32(*fresh.identity().as_bytes());
+    if withdrawn != Withdrawn::HandedOver && !withdrawn.names(&plan.manifest) {
         return Err(Stop::refused(
             "withdrawal",
             "fresh evidence does not name the manifest as withdrawn: the order did not reach that \
              enclave, or its store did not take it",
         ));
     }
-    if waiting == Successors::Unknown {
-        return Err(Stop::refused(
+    let superseded = withdrawn == Withdrawn::HandedOver;
+    match waiting {
+        Successors::Unknown if !superseded => Err(Stop::refused(
             "successors_unknown",
             "the enclave saw the withdrawal in its store, which hides the list of successors from it now: \
              after a restart the withdrawal may be missing; withdraw again when the store works",
-        ));
+        )),
+        Successors::Listed(waiting) => Ok(Said {
+            identity,
+            superseded,
+            waiting,
+        }),
+        Successors::Unknown | Successors::NotStated => Ok(Said {
+            identity,
+            superseded,
+            waiting: Vec::new(),
+        }),
     }
-    Ok(said(false))
 }
 
 /// The hash of a manifest: as it is, or of a file.
@@ -258,80 +357,4 @@ fn manifest_hash(text: &str) -> Result<Hash32, Stop> {
     let file = source::file(Path::new(text), MAX_RELEASE_FILE + 1)?;
     let body = ReleaseFile::from_json(&file)?.body()?;
     Ok(Hash32(Sha256::digest(body).into()))
-}
-
-fn report(
-    as_json: bool,
-    manifest: Hash32,
-    reached: &[At<Said>],
-    consented: Option<&[Consented]>,
-    proven: bool,
-) {
-    if as_json {
-        let enclaves: Vec<_> = reached
-            .iter()
-            .map(|at| {
-                json!({
-                    "enclave": at.name,
-                    "withdrawn": at.outcome.as_ref().is_ok_and(|said| !said.superseded),
-                    "identity": at.outcome.as_ref().ok().map(|said| said.identity.to_string()),
-                    "rule": at.outcome.as_ref().map_or_else(|stop| Some(stop.rule()), Said::rule),
-                })
-            })
-            .collect();
-        let consented = consented.map(|all| {
-            all.iter()
-                .map(|one| {
-                    json!({
-                        "identity": one.given.identity.to_string(),
-                        "enclave": one.given.enclave,
-                        "confirmed": one.confirmed(),
-                    })
-                })
-                .collect::<Vec<_>>()
-        });
-        output::json(&json!({
-            "verdict": if proven { "withdrawn" } else { "unproven" },
-            "manifest_sha256": manifest.to_string(),
-            "enclaves": enclaves,
-            "consented": consented,
-        }));
-        return;
-    }
-    let mut table = output::Table::default();
-    for at in reached {
-        let words = match &at.outcome {
-            Ok(Said {
-                identity,
-                superseded: false,
-            }) => format!("withdrawn, by fresh evidence of boot {identity}"),
-            Ok(Said { identity, .. }) => {
-                format!("NOT CONFIRMED: the root key of boot {identity} went to a successor")
-            }
-            Err(stop) => format!("NOT CONFIRMED: {}", stop.rule()),
-        };
-        table.row(&at.name, words);
-    }
-    for one in consented.into_iter().flatten() {
-        let words = match one.superseded {
-            Some(false) => "is among them",
-            Some(true) => "NOT CONFIRMED: its root key went to a successor",
-            None => "NOT CONFIRMED: it is not among them",
-        };
-        let boot = format!("your consent of boot {}", one.given.identity);
-        table.row(&boot, words);
-    }
-    let known = match consented {
-        Some(_) => {
-            "Boots that you consented to with another --state, or with another machine, are not known here."
-        }
-        None => {
-            "No boots are noted that you consented to (--state), so that it is not known whether these \
-             are the ones."
-        }
-    };
-    output::text(&format!(
-        "withdrawal of {manifest}\n\n{}\n{known}\n",
-        table.render()
-    ));
 }
