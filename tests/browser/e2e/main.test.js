@@ -380,6 +380,9 @@ scenario('signing_in_on_a_second_profile_shows_the_same_account', async () => {
   await other.page.reload();
   await other.page.getByRole('heading', { level: 1, name: 'Sign', exact: true }).waitFor();
   await other.page.locator('select option').first().waitFor({ state: 'attached' });
+  await other.view('History');
+  await other.page.getByText(/shown, that is all/).waitFor();
+  assert.equal(await sight.count(), 0, 'once compared, it is said no more');
   await other.button('Sign out').click();
   await other.page.getByRole('heading', { level: 1, name: /Your key/ }).waitFor();
   assert.equal(await other.page.evaluate(() => sessionStorage.getItem('openkey.session')), null);
