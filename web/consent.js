@@ -12,6 +12,7 @@ import { create, get } from './webauthn.js';
 /** @import { App } from './state.js' */
 /** @import { Action, Approved, Assertion, Bytes, KnownHead, PromptKind, Prompted } from './messages.js' */
 /** @import { CheckedPrompt } from './verifier.js' */
+/** @import { Vouched } from './visit.js' */
 
 /** @typedef {{ account: string, userHandle: string }} Who an account and where its record is found, hex */
 
@@ -25,6 +26,7 @@ import { create, get } from './webauthn.js';
  * @property {Possession | null} possession
  * @property {boolean} live whether the assertion has left this page, and nothing has proved what came of it
  * @property {number} until when it can count no longer, by this browser's clock
+ * @property {Vouched} evidence of the enclave whose key signed the prompt
  */
 
 /**
@@ -93,12 +95,12 @@ export async function proposeSignIn(app) {
 
 /**
  * @param {App} app
- * @param {{ prompt: CheckedPrompt | null, answer: Prompted, at: number, asked: KnownHead | null }} answered `asked`:
+ * @param {{ prompt: CheckedPrompt | null, answer: Prompted, at: number, evidence: Vouched, asked: KnownHead | null }} answered `asked`:
  *   the head that its call carried
  * @param {{ kind: PromptKind, account: string | null }} expected
  * @returns {Promise<Prepared>}
  */
-async function prepared(app, { prompt, answer, at, asked }, expected) {
+async function prepared(app, { prompt, answer, at, evidence, asked }, expected) {
   if (prompt?.kind !== expected.kind || prompt.account !== expected.account) {
     throw pageFailure('prompt_action', 'The enclave’s prompt is about another action or account.');
   }
@@ -107,7 +109,7 @@ async function prepared(app, { prompt, answer, at, asked }, expected) {
   if (prompt.key && prompt.account) app.proven(prompt.account, prompt.key.key, prompt.key.address);
   // The enclave's clock may differ from this one: what counts is how long the prompt lives.
   const until = Date.now() + (prompt.expires_at - prompt.issued_at) + FINAL_AFTER;
-  return { prompt, prompted: answer, assertion: null, possession: null, live: false, until };
+  return { prompt, prompted: answer, assertion: null, possession: null, live: false, until, evidence };
 }
 
 /**

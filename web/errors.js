@@ -1,5 +1,7 @@
 // Every failure a person can meet: which rule, what happened, what to do.
 
+import { foreign } from './words.js';
+
 /** @typedef {'enclave' | 'host' | 'network' | 'passkey' | 'evidence' | 'page' | 'node'} Party who refused */
 
 /** A failure in words for a person. */
@@ -30,7 +32,7 @@ const ENCLAVE = {
   wrong_class: { title: 'The request took the wrong way', advice: 'Reload the page. If it happens again, the host in between changes requests.' },
   out_of_bounds: { title: 'Something is too long or too short', advice: 'Shorten the text or the name and try again.' },
   wrong_origin: { title: 'This page is not at its own address', advice: 'Open the page at the address the operator announced.' },
-  unknown_account: { title: 'No such account', advice: 'Use a passkey of this service, or create an account.' },
+  unknown_account: { title: 'The enclave was shown no such account', advice: 'The host’s storage decides what the enclave is shown. If you have used this account, do not create another because of this: tell the operator. If you never have, use another passkey of this service, or create an account.' },
   forked: { title: 'The service shows another history of your account', advice: 'The host’s storage shows another version of your account than this browser knows, or kept a decision back until now. Do not sign anything; tell the operator.' },
   rolled_back: { title: 'The service shows an older state of your account', advice: 'The host’s storage returned an older record than this browser or the enclave has seen. Do not sign anything; tell the operator.' },
   record_corrupt: { title: 'Your account’s record does not open', advice: 'The host’s storage changed the record. Tell the operator.' },
@@ -93,10 +95,13 @@ export function enclaveFailure(error) {
 export function unsignedRefusal(error) {
   return new Failure('host', 'unsigned_refusal', {
     title: 'The host says that the enclave refused',
-    message: `Its words are: “${error.message} (${error.code})”`,
-    advice: 'The enclave did not sign this, so it may not be true. Try again later, and tell the operator; do not create another account because of it.',
+    message: `The enclave did not sign this, so it may not be true. The host’s words: “${foreign(`${error.message} (${error.code})`)}”`,
+    advice: 'Try again later, and tell the operator; do not create another account because of it.',
   });
 }
+
+/** Longest wait that is passed on, in seconds. */
+const LONGEST_WAIT = 3600;
 
 /** @type {Record<number, { title: string, advice: string, retry: boolean }>} */
 const STATUS = {
@@ -123,14 +128,14 @@ export function hostFailure(status, body, retryAfter = null) {
     advice: 'Try again in a moment. If it stays, tell the operator.',
     retry: status >= 500,
   };
-  const said = typeof body.message === 'string' ? `The host says: “${body.message}”` : `It answered with status ${status}.`;
-  const id = typeof body.request_id === 'string' ? ` (request ${body.request_id})` : '';
+  const said = typeof body.message === 'string' ? ` Its words: “${foreign(body.message)}”` : '';
+  const id = typeof body.request_id === 'string' ? ` (request “${foreign(body.request_id, 40)}”)` : '';
   // A name and no sentence: the page shows it in its own words.
   const code = typeof body.code === 'string' && /^[a-z0-9_]{1,40}$/.test(body.code) ? body.code : `status_${status}`;
   return new Failure('host', code, {
     title: known.title,
-    message: `${said}${id}`,
-    advice: retryAfter === null ? known.advice : `Try again in ${retryAfter} s.`,
+    message: `The host answered with status ${status}; no enclave signed that.${said}${id}`,
+    advice: retryAfter === null || retryAfter > LONGEST_WAIT ? known.advice : `Try again in ${retryAfter} s.`,
     retry: known.retry,
   });
 }

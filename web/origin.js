@@ -20,6 +20,23 @@ export function belongs(origin, anchor) {
 }
 
 /**
+ * Whether an anchor can be the one of a deployment that this browser remembers: no chain of releases leads to another
+ * relying party, nor from a deployment to a simulator or back.
+ * @param {Uint8Array | null} anchor the file, as it lies beside the page
+ * @param {string} known what is remembered
+ */
+export function continues(anchor, known) {
+  const told = read(anchor);
+  try {
+    // Whether there are roots of a simulator: which ones it does not keep.
+    const { rp_id: rpId, simulator } = JSON.parse(known);
+    return told !== null && told.rpId === rpId && told.simulator === simulator;
+  } catch {
+    return false;
+  }
+}
+
+/**
  * The verifier reads the anchor strictly before anything counts; here it only says where the page belongs.
  * @param {Uint8Array | null} anchor
  */

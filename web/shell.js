@@ -13,6 +13,7 @@ import { passkeys } from './views/passkeys.js';
 import { sign } from './views/sign.js';
 import { connect } from './views/connect.js';
 import { history } from './views/history.js';
+import { firstSight } from './views/firstsight.js';
 import { unconfirmed } from './views/unconfirmed.js';
 import { unknown } from './views/unsettled.js';
 
@@ -38,6 +39,9 @@ const NOWHERE = { title: 'No such page', view: nowhere, account: false };
 /** How long until an enclave that does not answer is asked again, in milliseconds. */
 const AGAIN = 10_000;
 
+/** How soon at the earliest evidence that has passed is asked for again, in milliseconds. */
+const SOON = 1000;
+
 /** Routes and frame of one page. */
 export class Shell {
   /**
@@ -55,6 +59,8 @@ export class Shell {
     this.confirmed = true;
     /** @type {ReturnType<typeof setTimeout> | undefined} */
     this.again = undefined;
+    /** Whether nothing of this page counts any more. */
+    this.over = false;
   }
 
   start() {
@@ -69,8 +75,12 @@ export class Shell {
       if (this.app.account?.confirmed === false && this.confirmed) this.route();
     });
     this.app.visit.addEventListener('change', () => this.frame());
-    // Of another tab, which may have remembered a deployment or chosen a policy.
-    addEventListener('storage', () => this.app.visit.changed());
+    // Of another tab, which may have remembered a deployment, chosen a policy or signed out.
+    addEventListener('storage', () => {
+      this.app.checkTabs();
+      this.app.visit.changed();
+    });
+    addEventListener('pageshow', () => this.app.checkTabs());
     addEventListener('offline', () => this.app.visit.changed());
     addEventListener('online', () => this.check());
     element('skip').addEventListener('click', (event) => {
@@ -96,8 +106,22 @@ export class Shell {
     return path === '' && this.app.session ? 'keys' : path;
   }
 
+  /**
+   * Ends everything on this page.
+   * @param {HTMLElement} words why
+   */
+  end(words) {
+    this.over = true;
+    clearTimeout(this.again);
+    hush();
+    this.leaving.abort();
+    for (const place of [this.nav, this.who]) fill(place);
+    fill(this.main, words);
+  }
+
   /** @param {boolean} [first] the focus stays where the browser put it */
   route(first = false) {
+    if (this.over) return;
     // Before the old view ends: what it says then is about what it leaves behind.
     hush();
     this.leaving.abort();
@@ -107,7 +131,7 @@ export class Shell {
     document.title = `${route.title} · OpenKey`;
     this.frame();
     const view = route.account ? this.inside(route.view) : route.view(this.app, this.leaving.signal);
-    fill(this.main, view);
+    fill(this.main, route.account && firstSight(this.app), view);
     scrollTo(0, 0);
     if (!first) (view.querySelector('h1') ?? this.main).focus();
   }
@@ -139,6 +163,7 @@ export class Shell {
 
   frame() {
     const { app } = this;
+    if (this.over) return;
     const path = this.path();
     this.nav.hidden = !app.session;
     fill(
@@ -167,13 +192,16 @@ export class Shell {
     // Without an event of its own: signing out opens the view.
     window.history.pushState(null, '', '#/');
     this.app.signOut();
-    say(`You are signed out in this browser, and what you typed is gone from it. The read token ends at ${minute(ends)}: until then, whoever saw it on its way, such as the host, can read your account with it.`, { lasts: true });
+    say(`You are signed out in this browser, in all its tabs, and what you typed is gone from them. The read token ends at ${minute(ends)}: until then, whoever saw it on its way, such as the host, can read your account with it.`, { lasts: true });
   }
 
   badge() {
     const { state, tone, label } = standing(this.app.visit);
     clearTimeout(this.again);
+    const { until, pending } = this.app.visit;
     if (state === 'offline' || state === 'unready') this.again = setTimeout(() => this.check(), AGAIN);
+    // Releases end and are withdrawn while a tab is open.
+    else if (until !== null && !pending) this.again = setTimeout(() => this.check(), Math.max(SOON, until - Date.now()));
     const symbol = state === 'checking' ? 'clock' : tone === 'good' ? 'shield' : 'warning';
     return h('a', { class: `badge ${tone === 'plain' ? '' : tone}`.trim(), href: '#/verify', 'data-standing': state }, icon(symbol), label);
   }

@@ -55,17 +55,26 @@ export class App extends EventTarget {
   }
 
   /**
-   * Ends the session if the browser has lost what it kept for it. What this page still knows counts on.
+   * Ends the session if the browser has lost what it kept for it, or if somebody signed out in another tab. What this
+   * page still knows counts on.
    * @throws {Failure}
    */
   checkMemory() {
     const { session } = this;
-    if (!this.store.copies.restore() || !session) return;
+    const lost = this.store.copies.restore();
+    if (!session) return;
+    const why = this.store.signedOut(session) ? signedOutElsewhere() : lost ? memoryLost() : null;
+    if (why === null) return;
     // Not here: a view may be about to be shown.
     queueMicrotask(() => {
-      if (this.session === session) this.signOut(memoryLost());
+      if (this.session === session) this.#end(why);
     });
-    throw memoryLost();
+    throw why;
+  }
+
+  /** Ends the session if somebody signed out in another tab of this browser. */
+  checkTabs() {
+    if (this.session && this.store.signedOut(this.session)) this.#end(signedOutElsewhere());
   }
 
   /**
@@ -73,6 +82,7 @@ export class App extends EventTarget {
    * @param {Session} session
    */
   signIn(session) {
+    session.outs = this.store.outs;
     this.session = session;
     this.account = null;
     this.ended = null;
@@ -83,10 +93,16 @@ export class App extends EventTarget {
   }
 
   /**
-   * Drops the read token.
+   * Drops the read token: if the person asked for it, in every tab of this browser.
    * @param {Failure | null} [why] null if the person asked for it
    */
   signOut(why = null) {
+    if (why === null) this.store.signOutEverywhere();
+    this.#end(why);
+  }
+
+  /** @param {Failure | null} why */
+  #end(why) {
     this.session = null;
     this.account = null;
     this.ended = why;
@@ -222,6 +238,14 @@ function sessionEnded() {
   return new Failure('page', 'session_ended', {
     title: 'You are signed out',
     message: 'Reading the account and asking for prompts end fifteen minutes after a sign-in.',
+    advice: 'Sign in again with your passkey.',
+  });
+}
+
+function signedOutElsewhere() {
+  return new Failure('page', 'signed_out', {
+    title: 'You are signed out',
+    message: 'Somebody signed out in another tab of this browser.',
     advice: 'Sign in again with your passkey.',
   });
 }

@@ -15,7 +15,14 @@ const NEVER = 'never';
 
 const POLICY = 'openkey.policy';
 
-/** @typedef {{ account: string, userHandle: string, token: Bytes, expiresAt: number, name: string, first?: boolean }} Session `account` and `userHandle` as hex; `first` if this browser had no head of the account */
+/** How often somebody signed out in this browser. */
+export const SIGNED_OUT = 'openkey.signed-out';
+
+/** @typedef {{ account: string, userHandle: string, token: Bytes, expiresAt: number, name: string, first?: boolean, entry?: string, sight?: Sight, outs?: number }} Session
+ *   `account` and `userHandle` as hex; `first` if this browser had no head of the account; `entry` is the digest of the
+ *   sign-in, hex; `sight` what was shown then; `outs` how often somebody had signed out in this browser */
+
+/** @typedef {{ passkeys: number, newest: { title: string, at: number } | null, before: boolean }} Sight what a browser took of an account that it did not know; `before`: the newest decision is the one before the sign-in */
 
 /** @typedef {{ version: 1, receipt: { body: string, signature: string }, evidence: string, nonce: string }} ReceiptFile what `openkey-verify account` reads */
 /** @typedef {{ hash: string, file: ReceiptFile }} KeptReceipt */
@@ -130,7 +137,25 @@ export class Store {
   /** @returns {Session | null} */
   session() {
     const kept = read(this.tab, 'openkey.session');
-    return kept && kept.expiresAt > Date.now() ? { ...kept, token: fromBase64(kept.token) } : null;
+    return kept && kept.expiresAt > Date.now() && !this.signedOut(kept) ? { ...kept, token: fromBase64(kept.token) } : null;
+  }
+
+  /** How often somebody signed out in this browser. */
+  get outs() {
+    return Number(read(this.local, SIGNED_OUT) ?? 0);
+  }
+
+  /** Ends the sessions of every tab of this browser. */
+  signOutEverywhere() {
+    write(this.local, SIGNED_OUT, this.outs + 1);
+  }
+
+  /**
+   * Whether somebody signed out in this browser since a session began.
+   * @param {Pick<Session, 'outs'>} session
+   */
+  signedOut({ outs = 0 }) {
+    return this.outs > outs;
   }
 
   /** @param {Session | null} session null forgets it */

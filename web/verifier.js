@@ -4,6 +4,7 @@
 import { Failure } from './errors.js';
 import { toBase64, toHex } from './bytes.js';
 import { adviceFor } from './rules.js';
+import { foreign } from './words.js';
 
 /** @import { Bytes, EnclaveError, Policy, PromptKind, Signed } from './messages.js' */
 
@@ -137,7 +138,8 @@ export class Verifier {
     const rule = String(verdict.error?.rule ?? 'unknown');
     throw new Failure('evidence', rule, {
       ...adviceFor(rule),
-      message: String(verdict.error?.message ?? 'The verifier gave no reason.'),
+      // It may repeat a member of a file that the host wrote.
+      message: foreign(String(verdict.error?.message ?? 'The verifier gave no reason.'), 300),
     });
   }
 

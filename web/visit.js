@@ -21,6 +21,12 @@ import { accept, isRefusal } from './standing.js';
 /** Bytes of a nonce this page makes. */
 const NONCE = 32;
 
+/** How long evidence serves for what comes next, in milliseconds: then it, and the list of releases, is asked for again. */
+export const FRESH = 5 * 60_000;
+
+/** How long an enclave vouches for answers that were on their way meanwhile. */
+const LATE = 5 * 60_000;
+
 /** @typedef {Accepted & { successors: Successor[] | null, document: Bytes, nonce: Bytes, at: number }} Vouched evidence that passed; `successors` is null where the evidence does not say which images wait */
 
 /** Evidence of one visit. Tells `change` whenever its state does. */
@@ -62,9 +68,26 @@ export class Visit extends EventTarget {
 
   /** The newest evidence that passed, under the conditions of this moment. */
   get current() {
+    return this.#counting().at(-1)?.[1] ?? null;
+  }
+
+  /** When evidence is to be asked for again, in milliseconds since 1970. */
+  get until() {
+    const { current } = this;
+    return current === null ? null : Math.min(current.at + FRESH, current.anchored?.release.not_after_ms ?? Infinity);
+  }
+
+  /** The identities that still count, oldest first. */
+  #counting() {
     // Another tab may have chosen a policy or remembered a deployment.
     if (this.conditions !== this.#conditions()) this.#begin();
-    return [...this.identities.values()].at(-1) ?? null;
+    const now = Date.now();
+    for (const [identity, { at, anchored }] of this.identities) {
+      // A clock that was set back proves no age.
+      const aged = Math.abs(now - at) >= FRESH + LATE;
+      if (aged || (anchored !== null && anchored.release.not_after_ms <= now)) this.identities.delete(identity);
+    }
+    return [...this.identities];
   }
 
   /** Why the enclave cannot be reached just now. */
@@ -99,10 +122,13 @@ export class Visit extends EventTarget {
    * @returns {boolean} whether it is remembered only now
    */
   remember() {
-    const known = this.current?.anchored?.known;
+    const { current } = this;
+    const known = current?.anchored?.known;
     if (known === undefined || this.store.deployments().length > 0) return false;
     const kept = this.store.keepDeployment(known);
     this.conditions = this.#conditions();
+    // The others were not held to it.
+    for (const [identity, evidence] of this.identities) if (evidence !== current) this.identities.delete(identity);
     return kept;
   }
 
@@ -113,9 +139,10 @@ export class Visit extends EventTarget {
     this.changed();
   }
 
-  /** Evidence of this visit, asked for once. */
+  /** Evidence of this visit, asked for again when it is some minutes old. */
   async ensure() {
-    return this.current ?? this.verify();
+    const { current, until } = this;
+    return current && until !== null && Date.now() < until ? current : this.verify();
   }
 
   /** Asks for evidence over a fresh nonce and checks it. */
@@ -161,10 +188,10 @@ export class Visit extends EventTarget {
         return await this.examine(nonce, true);
       }
       const { known, now, accepted } = judge();
-      if (this.conditions !== this.#conditions()) this.#begin();
-      // A higher epoch, or keys that a chain of releases explains, are remembered at once.
+      // A higher epoch, or keys that a chain of releases explains, are remembered at once. Whatever passed under
+      // other conditions counts no longer: it is asked for evidence again.
       if (known.length > 0 && accepted.anchored) this.store.keepDeployment(accepted.anchored.known);
-      this.conditions = this.#conditions();
+      if (this.conditions !== this.#conditions()) this.#begin();
       const vouched = { ...accepted, successors, document, nonce, at: now };
       const { identity } = accepted.report.binding;
       this.identities.delete(identity);
@@ -218,7 +245,8 @@ export class Visit extends EventTarget {
    * @param {Request} request
    * @param {K} expected the kind of answer
    * @param {string | null} [above] for a later page of history: what the page before said
-   * @returns {Promise<CheckedAnswer & { answer: Extract<Answer, Record<K, unknown>>[K], nonce: Bytes }>}
+   * @returns {Promise<CheckedAnswer & { answer: Extract<Answer, Record<K, unknown>>[K], nonce: Bytes, evidence: Vouched }>}
+   *   `evidence` is of the enclave whose key signed the answer
    * @throws {Failure} of the enclave, which signed it; of the host or the network; or of a check
    */
   async ask(request, expected, above = null) {
@@ -226,7 +254,7 @@ export class Visit extends EventTarget {
     if (!('answer' in reply)) throw unsigned(reply);
     const signed = reply.answer;
     const asked = { call, origin: this.origin, above };
-    const checked = await this.#vouch((verifier, identity) => verifier.answer(identity, signed, { ...asked, now: Date.now() }));
+    const checked = await this.#vouch((verifier, identity, evidence) => ({ ...verifier.answer(identity, signed, { ...asked, now: Date.now() }), evidence }));
     if (checked.refused) throw this.#refused(checked.refused);
     return { ...checked, answer: answerIn(signed, expected), nonce };
   }
@@ -282,7 +310,8 @@ export class Visit extends EventTarget {
     const verifier = await this.module();
     /** @type {Failure | null} */
     let failure = null;
-    for (const [identity, evidence] of [...this.identities].reverse()) {
+    const counting = this.#counting();
+    for (const [identity, evidence] of [...counting].reverse()) {
       try {
         return check(verifier, identity, evidence);
       } catch (error) {
@@ -292,7 +321,7 @@ export class Visit extends EventTarget {
         failure = caught;
       }
     }
-    const known = new Set(this.identities.keys());
+    const known = new Set(counting.map(([identity]) => identity));
     const fresh = await this.verify();
     const identity = fresh.report.binding.identity;
     if (failure && known.has(identity)) throw failure;

@@ -1,11 +1,10 @@
 // What the page asks of a node. Its answers are checked for their shape and shown as text.
 
 import { Failure } from '../errors.js';
+import { foreign } from '../words.js';
 
 /** Longer than a node's own bounds, so that its answer is heard. */
 const TIMEOUT_MS = 20_000;
-/** Longest answer in words that is shown, in characters. */
-const MAX_WORDS = 300;
 /** The protocol that this page speaks. */
 const PROTOCOL = 1;
 
@@ -120,10 +119,10 @@ export class NodeClient {
       advice: 'Try again in a moment. If it stays, tell the node’s operator.',
       retry: response.status >= 500,
     };
-    const said = (await response.text().catch(() => '')).slice(0, MAX_WORDS).trim();
+    const said = foreign(await response.text().catch(() => ''));
     throw new Failure('node', known.code, {
       title: known.title,
-      message: said ? `It says: ${said}` : `It answered with status ${response.status}.`,
+      message: `It answered with status ${response.status}.${said && ` Its words: “${said}”`}`,
       advice: known.advice,
       retry: known.retry ?? false,
     });

@@ -1,35 +1,91 @@
 // The first time a browser sees an account it has nothing to compare with: it says what it took.
 
-import { h } from '../dom.js';
+import { toHex } from '../bytes.js';
+import { fill, h } from '../dom.js';
 import { asFailure } from '../errors.js';
 import { notice, when } from '../ui.js';
 
 /** @import { App } from '../state.js' */
-/** @import { AccountView, HistoryEntry } from '../messages.js' */
+/** @import { HistoryEntry } from '../messages.js' */
+/** @import { Session, Sight } from '../store.js' */
+
+/** Entries that are looked through for the one before the sign-in. */
+const NEWEST = 20;
 
 /**
- * What this browser took of an account that it did not know, for the person to compare with what they
- * remember. Null if it knew the account before.
- *
+ * A place that says what this browser took of an account that it did not know, for the person to compare with what
+ * they remember. Empty if it knew the account before, and once the person has compared.
  * @param {App} app
- * @param {AccountView} account
- * @returns {Promise<HTMLElement | null>}
  */
-export async function firstSight(app, account) {
-  if (!app.session?.first) return null;
-  /** @type {HistoryEntry | undefined} */
-  let newest;
+export function firstSight(app) {
+  const place = h('div', { class: 'sight' });
+  const { session } = app;
+  if (session?.first) void show(app, session, place);
+  return place;
+}
+
+/**
+ * @param {App} app
+ * @param {Session} session
+ * @param {HTMLElement} place
+ */
+async function show(app, session, place) {
   try {
-    newest = (await app.history(null, 1)).entries[0];
+    // Taken once: what is decided from here on this browser has seen itself.
+    session.sight ??= await look(app, session);
   } catch (error) {
-    // The rest of the page says what is wrong with the host; this notice only adds to it.
-    if (asFailure(error).code === 'session_ended') return null;
+    // The view says what is wrong with the host; this notice only adds to it.
+    if (asFailure(error).code === 'session_ended') return;
   }
-  const passkeys = account.passkeys.length === 1 ? 'one passkey' : `${account.passkeys.length} passkeys`;
+  if (app.session !== session) return;
+  app.store.keepSession(session);
+  fill(place, words(session.sight ?? null, () => {
+    session.first = false;
+    app.store.keepSession(session);
+    fill(place);
+  }));
+}
+
+/**
+ * @param {App} app
+ * @param {Session} session
+ * @returns {Promise<Sight>}
+ */
+async function look(app, session) {
+  const account = await app.known();
+  const { entries } = await app.history(null, NEWEST);
+  return { passkeys: account.passkeys.length, ...before(entries, session.entry) };
+}
+
+/**
+ * The newest decision before the sign-in that showed the account.
+ * @param {HistoryEntry[]} entries newest first
+ * @param {string | undefined} entry the digest of the sign-in, hex
+ * @returns {Pick<Sight, 'newest' | 'before'>} `before` is false if the sign-in is not among them: then of all of them
+ */
+export function before(entries, entry) {
+  const own = entries.findIndex((one) => toHex(one.digest) === entry);
+  const newest = entries[own + 1];
+  return { newest: newest ? { title: newest.title, at: newest.at } : null, before: own >= 0 };
+}
+
+/**
+ * @param {Sight | null} sight null if it could not be read
+ * @param {() => void} compared
+ */
+function words(sight, compared) {
+  const which = sight?.before ? ' before this sign-in' : '';
+  const passkeys = sight?.passkeys === 1 ? 'one passkey' : `${sight?.passkeys} passkeys`;
   return notice(
     'warn',
     'This browser sees this account for the first time',
-    h('p', {}, 'It has no earlier state to compare with and took what it was shown: ', h('strong', {}, passkeys), newest ? [', newest decision “', h('strong', {}, newest.title), '” ', when(newest.at), '.'] : '.'),
+    h(
+      'p',
+      {},
+      'It has no earlier state to compare with and took what it was shown',
+      sight ? [': ', h('strong', {}, passkeys), sight.newest ? [`, newest decision${which} “`, h('strong', {}, sight.newest.title), '” ', when(sight.newest.at), '.'] : `, no decision${which}.`] : '. What that is could not be read just now.',
+    ),
     h('p', {}, 'If you remember it otherwise, an old copy of your account may have been shown to you: sign nothing, and tell the operator. From now on this browser notices.'),
+    h('p', {}, h('button', { type: 'button', class: 'small', onclick: compared }, 'It is as I remember it')),
   );
 }

@@ -6,7 +6,6 @@ import { fail, heading, say, when } from '../ui.js';
 import { hasActiveKey, noActiveKey } from './active.js';
 import { addressFacts, saveReceipt } from './address.js';
 import { askName } from './dialog.js';
-import { firstSight } from './firstsight.js';
 import { ask } from './prompt.js';
 
 /** @import { Action, KeyView } from '../messages.js' */
@@ -19,7 +18,6 @@ import { ask } from './prompt.js';
 export function keys(app, signal) {
   const list = h('ul', { class: 'list' });
   const place = h('div', {});
-  const sight = h('div', {});
   const none = h('div', {});
   const reading = h('p', { class: 'quiet', role: 'status' }, 'Reading …');
   const extra = h('div', { class: 'row' });
@@ -28,8 +26,7 @@ export function keys(app, signal) {
   const load = async () => {
     fail(place, null);
     try {
-      const seen = await firstSight(app, await app.refresh());
-      if (!signal.aborted) fill(sight, seen);
+      await app.refresh();
     } catch (error) {
       reading.hidden = true;
       if (app.session) fail(place, error, load);
@@ -76,7 +73,6 @@ export function keys(app, signal) {
     { class: 'stack' },
     heading('Keys', 'Each key lives inside the enclave and never leaves it.', h('button', { type: 'button', class: 'primary', onclick: create }, icon('key'), 'Create a key')),
     place,
-    sight,
     reading,
     none,
     list,

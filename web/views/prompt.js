@@ -16,6 +16,7 @@ import { warnings } from './warnings.js';
 /** @import { Failure } from '../errors.js' */
 /** @import { App } from '../state.js' */
 /** @import { CheckedPrompt } from '../verifier.js' */
+/** @import { Vouched } from '../visit.js' */
 
 /** Refusals after which only a new prompt helps. */
 const STALE = new Set(['context_expired', 'context_used', 'context_invalid', 'account_changed', 'conflict', 'forked', 'rolled_back', 'unavailable']);
@@ -142,7 +143,7 @@ class Approval {
       if (this.abort.signal.aborted) return;
       this.prepared = prepared;
       this.tell('');
-      this.show(prepared.prompt);
+      this.show(prepared);
     } catch (error) {
       if (this.abort.signal.aborted) return;
       this.tell('');
@@ -158,8 +159,8 @@ class Approval {
     }
   }
 
-  /** @param {CheckedPrompt} prompt */
-  show(prompt) {
+  /** @param {Prepared} prepared */
+  show({ prompt, evidence }) {
     const { summary } = prompt;
     if (this.open) this.open.heading.textContent = summary.title;
     const confirm = summary.confirm ? h('input', { type: 'checkbox', id: 'prompt-confirm' }) : null;
@@ -171,7 +172,7 @@ class Approval {
     const left = h('span', {});
     fill(
       this.content,
-      vouchedBy(this.app),
+      vouchedBy(evidence),
       earlier(this.app, prompt.challenge),
       warnings(summary.warnings),
       grantsView(summary.grants),
@@ -364,15 +365,13 @@ class Approval {
   }
 }
 
-/** @param {App} app */
-function vouchedBy(app) {
-  const { current } = app.visit;
-  if (!current) return null;
+/** @param {Vouched} evidence of the enclave whose key signed this very prompt */
+function vouchedBy({ report }) {
   return h(
     'p',
     { class: 'quiet small' },
     icon('shield'),
-    ` The enclave ${current.report.module_id} says this and signed it. Checked in this browser: it answers exactly what this page asked.`,
+    ` The enclave ${report.module_id} says this and signed it. Checked in this browser: it answers exactly what this page asked.`,
   );
 }
 

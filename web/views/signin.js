@@ -22,5 +22,5 @@ export async function signIn(app, signal) {
   }
   const { token, expires_at } = outcome.signed_in;
   if (location.hash === '' || location.hash === '#/' || location.hash === '#/create') window.history.replaceState(null, '', '#/keys');
-  app.signIn({ ...result.who, token, expiresAt: expires_at, name: '', first: result.first });
+  app.signIn({ ...result.who, token, expiresAt: expires_at, name: '', first: result.first, entry: result.prompt.digest });
 }

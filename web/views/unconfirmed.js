@@ -35,21 +35,17 @@ export function unconfirmed(app, signal) {
   return h(
     'div',
     { class: 'stack' },
-    heading('This account is not confirmed yet'),
+    heading(kept ? 'This account is not confirmed yet' : 'The enclave was shown an account that is not confirmed'),
     kept
       ? notice('warn', 'One step is left', h('p', {}, 'This browser checked the receipt. Confirm it with the passkey; until then the key signs nothing.'))
       : notice(
           'bad',
-          'The receipt is not in this browser',
-          h('p', {}, 'The account was begun elsewhere and never confirmed. Confirm it in the browser where you began, or create a new account: this one holds nothing.'),
+          'This browser cannot know whether this is all',
+          h('p', {}, 'The enclave was shown an account that was not confirmed. The host’s storage decides what the enclave is shown, and this browser has neither the receipt nor an earlier state of this account.'),
+          h('p', {}, 'If you have used this account, do not create another: tell the operator. An old copy may have been shown to you, and your key and history exist.'),
+          h('p', {}, 'If you began it in another browser and never finished, confirm it there, or sign out and begin again.'),
         ),
-    h(
-      'div',
-      { class: 'row' },
-      kept
-        ? h('button', { type: 'button', class: 'primary', onclick: confirm }, 'Confirm with passkey')
-        : h('a', { class: 'button primary', href: '#/create' }, 'Create a new account'),
-    ),
+    kept && h('div', { class: 'row' }, h('button', { type: 'button', class: 'primary', onclick: confirm }, 'Confirm with passkey')),
     place,
   );
 }

@@ -223,6 +223,21 @@ scenario('e15_an_open_prompt_is_not_approved_once_the_enclave_is_refused', async
   await person.leave();
 });
 
+scenario('e15_an_open_page_notices_that_its_release_has_ended', async () => {
+  const person = await system.person();
+  const { page } = person;
+  await page.clock.install();
+  const maintainers = (await Maintainer.all(system.simulator.dir)).slice(0, 2);
+  const list = JSON.parse(await kept('releases.json'));
+  const until = new Date(Date.now() + 100_000).toISOString().replace(/\.\d+Z/, 'Z');
+  await hostile(page, { releases: { version: 1, releases: [released(list, (manifest) => ({ ...manifest, not_after: until }), maintainers)] } });
+  await person.open();
+  await shows(person, 'simulator', 'Simulator');
+  await page.clock.fastForward(110_000);
+  await shows(person, 'unknown', 'No release known');
+  await person.leave();
+});
+
 scenario('the_frame_is_never_green_while_the_enclave_cannot_be_reached', async () => {
   const person = await system.person();
   const { page } = person;

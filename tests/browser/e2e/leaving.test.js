@@ -198,3 +198,31 @@ scenario('a_reload_while_an_approval_is_on_its_way_says_so', async () => {
   assert.equal(await page.getByText('may have been approved').count(), 0);
   await person.leave();
 });
+
+scenario('signing_out_in_one_tab_signs_out_every_tab_of_this_browser', async () => {
+  const { person, page } = await system.registered();
+  // A duplicated tab: it has the same session.
+  const session = await page.evaluate(() => String(sessionStorage.getItem('openkey.session')));
+  const copy = await person.context.newPage();
+  await copy.goto(`${system.simulator.page}/#/history`);
+  await copy.evaluate((text) => sessionStorage.setItem('openkey.session', text), session);
+  await copy.reload();
+  await copy.locator('[data-sequence]').first().waitFor();
+  await person.button('Sign out').click();
+  await page.getByRole('status').filter({ hasText: 'You are signed out in this browser, in all its tabs' }).waitFor();
+  await copy.getByRole('alert').filter({ hasText: 'signed_out' }).waitFor();
+  assert.equal(await copy.locator('[data-sequence]').count(), 0);
+  assert.equal(await copy.evaluate(() => sessionStorage.getItem('openkey.session')), null);
+
+  // One that was asleep, and heard of it by no event.
+  await copy.evaluate((text) => sessionStorage.setItem('openkey.session', text), session);
+  await copy.reload();
+  await copy.getByRole('heading', { name: 'Sign in to see this' }).waitFor();
+  // Signing in again is another session.
+  await person.button('Sign in').first().click();
+  await person.approved();
+  await page.locator('[data-key]').waitFor();
+  await page.reload();
+  await page.locator('[data-key]').waitFor();
+  await person.leave();
+});

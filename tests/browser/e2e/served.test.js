@@ -3,6 +3,7 @@
 
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { decode, encode } from '../../../web/cbor.js';
 import { audit } from '../lib/audit.js';
 import { hostile } from '../lib/hostile.js';
@@ -58,6 +59,24 @@ for (const [name, origin] of Object.entries({ 'another site': 'https://openkey-l
     await person.leave();
   });
 }
+
+scenario('e15_a_changed_anchor_leads_nobody_who_remembers_the_deployment_elsewhere', async () => {
+  const { person, page } = await system.registered();
+  const anchor = JSON.parse(await readFile(join(system.simulator.dir, 'anchor.json'), 'utf8'));
+  const { simulator, ...hardware } = anchor;
+  for (const changed of [{ ...anchor, rp_id: 'openkey-login.example' }, { ...hardware, rp_id: 'openkey-login.example' }, hardware]) {
+    const origin = `https://${changed.rp_id}`;
+    await hostile(page, { anchor: changed, config: (config) => ({ ...config, origin }) });
+    await page.reload();
+    await page.getByRole('heading', { level: 1, name: 'This is another deployment than the one this browser remembers' }).waitFor();
+    await person.failed('deployment_changed');
+    const main = page.getByRole('main');
+    assert.equal(await main.getByRole('link').count(), 0);
+    assert.ok(!(await main.innerText()).includes(origin));
+  }
+  await audit(page, 'host-address-changed');
+  await person.leave();
+});
 
 scenario('e15_a_link_fills_no_form', async () => {
   const { person, page } = await system.registered();

@@ -1,7 +1,7 @@
 // Which addresses a page takes for its own: those of its anchor, whatever its host writes.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { belongs } from '../../../web/origin.js';
+import { belongs, continues } from '../../../web/origin.js';
 
 /** @param {unknown} anchor */
 const file = (anchor) => new TextEncoder().encode(typeof anchor === 'string' ? anchor : JSON.stringify(anchor));
@@ -27,4 +27,15 @@ test('a_simulator_s_anchor_also_allows_loopback', () => {
 
 test('without_an_anchor_that_can_be_read_there_is_no_address', () => {
   for (const anchor of [null, file('not json'), file('null'), file('[]'), file({}), file({ rp_id: '' }), file({ rp_id: 7 })]) assert.ok(!belongs('https://openkey.example', anchor));
+});
+
+test('e15_no_anchor_of_another_relying_party_continues_what_a_browser_remembers', () => {
+  const known = (/** @type {any} */ more) => JSON.stringify({ version: 1, root_id: null, rp_id: 'openkey.example', release_keys: {}, epoch: 1, simulator: false, ...more });
+  assert.ok(continues(released, known({})));
+  assert.ok(continues(simulated, known({ rp_id: 'localhost', simulator: true })));
+  assert.ok(!continues(file({ rp_id: 'evil.example' }), known({})));
+  assert.ok(!continues(released, known({ simulator: true })));
+  assert.ok(!continues(simulated, known({ rp_id: 'localhost' })));
+  for (const damaged of ['', '{', 'null', '{}']) assert.ok(!continues(released, damaged), damaged);
+  assert.ok(!continues(null, known({})));
 });

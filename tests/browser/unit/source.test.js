@@ -46,6 +46,15 @@ test('nothing in the page parses markup, evaluates text, styles inline or loads 
   }
 });
 
+test('e15_the_page_links_and_loads_nothing_of_its_address_that_is_not_released', async () => {
+  const released = new Set((await files(web)).map((file) => relative(web, file)));
+  for (const file of await sources()) {
+    const text = await readFile(file, 'utf8');
+    const links = file.endsWith('.html') ? [...text.matchAll(/\b(?:href|src|action)="([^"]*)"/g)] : file.endsWith('.js') ? [...text.matchAll(/\b(?:href|src|action|location|open)\b['"]?\s*[:=(]\s*['"`]([^'"`$]*)/g)] : [];
+    for (const [, link = ''] of links) assert.ok(link.startsWith('#') || released.has(link), `${relative(web, file)} links “${link}”`);
+  }
+});
+
 test('no words of the page promise that nothing happened: it cannot know', async () => {
   const promise = /[Nn]othing (was|is|of|you|has)\b|[Nn]othing changed|[Rr]eleased nothing|(was|is) not done|[Nn]othing happened|(did not|cannot|never) happen/;
   for (const file of await sources()) {

@@ -45,6 +45,24 @@ test('an ended session is not restored', () => {
   assert.equal(store.session(), null);
 });
 
+test('signing_out_in_one_tab_ends_the_sessions_of_every_tab', () => {
+  const [local, tab, copy] = [area(), area(), area()];
+  const store = new Store(local, tab);
+  const session = { account, userHandle, token: new Uint8Array([1, 2]), name: 'n', expiresAt: Date.now() + 60_000, outs: store.outs };
+  store.keepSession(session);
+  // A duplicated tab has a copy.
+  copy.setItem('openkey.session', tab.getItem('openkey.session'));
+  const other = new Store(local, copy);
+  assert.ok(other.session());
+  store.keepSession(null);
+  store.signOutEverywhere();
+  assert.equal(other.signedOut(session), true);
+  assert.equal(other.session(), null);
+  // A sign-in after that is another session.
+  store.keepSession({ ...session, outs: store.outs });
+  assert.ok(store.session());
+});
+
 test('a browser that refuses storage only forgets', () => {
   const broken = { getItem() { throw new Error('no'); }, setItem() { throw new Error('no'); }, removeItem() { throw new Error('no'); } };
   const store = new Store(broken, broken);

@@ -17,7 +17,7 @@ const rule = (/** @type {string} */ code) => new Failure('evidence', code, { tit
 
 /** An enclave whose boots have the given identities, one after the other. */
 const setting = (/** @type {string[]} */ boots) => {
-  const state = { boots, asked: 0, history: 'first', anchor: /** @type {Uint8Array<ArrayBuffer> | null} */ (new Uint8Array([1])), /** @type {string | null} */ rule: null };
+  const state = { boots, asked: 0, history: 'first', anchor: /** @type {Uint8Array<ArrayBuffer> | null} */ (new Uint8Array([1])), /** @type {string | null} */ rule: null, known: 'what to remember', until: Infinity };
   /** @type {any} what the host gives for the next request */
   let next = null;
   const api = {
@@ -29,7 +29,7 @@ const setting = (/** @type {string[]} */ boots) => {
     evidence: () => ({ binding: { identity: state.boots[0] } }),
     anchored: (/** @type {any} */ { known }) => {
       if (state.rule) throw rule(state.rule);
-      return { evidence: { binding: { identity: state.boots[0] } }, history: known === null ? 'first' : 'same', known: 'what to remember' };
+      return { evidence: { binding: { identity: state.boots[0] } }, release: { not_after_ms: state.until }, history: known === null ? 'first' : 'same', known: state.known };
     },
     answer: (/** @type {string} */ identity, /** @type {any} */ signed) => {
       if (signed.rule) throw rule(signed.rule);
@@ -76,6 +76,92 @@ test('e5_a_stranger_never_vouches', async () => {
   await assert.rejects(check({ by: 'stranger' }), { code: 'statement_signature' });
   assert.equal(state.asked, 2);
   assert.deepEqual([...visit.identities.keys()], ['a']);
+});
+
+/** Moves the clock while something runs. @param {import('node:test').TestContext} t */
+const clock = (t) => {
+  t.mock.timers.enable({ apis: ['Date'], now: 1_000_000 });
+  return (/** @type {number} */ minutes) => t.mock.timers.tick(minutes * 60_000);
+};
+
+test('e15_a_higher_epoch_that_is_learned_here_ends_what_was_accepted_under_a_lower_one', async () => {
+  const { state, visit, check, store } = setting(['old']);
+  store.keepDeployment('epoch 1');
+  state.known = 'epoch 1';
+  await visit.ensure();
+  [state.boots, state.known] = [['new'], 'epoch 2'];
+  await visit.verify();
+  assert.deepEqual([...visit.identities.keys()], ['new']);
+  // The enclave that was accepted first has to pass again, and does not.
+  [state.boots, state.rule] = [['old'], 'epoch_too_old'];
+  await assert.rejects(check({ by: 'old' }), { code: 'epoch_too_old' });
+});
+
+test('e15_a_higher_epoch_that_another_tab_learned_counts_for_the_next_answer', async () => {
+  const { state, visit, check, store } = setting(['old']);
+  store.keepDeployment('epoch 1');
+  state.known = 'epoch 1';
+  await visit.ensure();
+  await check({ by: 'old' });
+  store.local.setItem('openkey.deployment', 'epoch 2');
+  state.rule = 'epoch_too_old';
+  await assert.rejects(check({ by: 'old' }), { code: 'epoch_too_old' });
+});
+
+test('e15_what_the_first_sign_in_remembers_drops_every_other_enclave', async () => {
+  const { state, visit } = setting(['a']);
+  await visit.ensure();
+  state.boots = ['b'];
+  await visit.verify();
+  assert.equal(visit.remember(), true);
+  assert.deepEqual([...visit.identities.keys()], ['b']);
+});
+
+test('an answer says whose key signed it', async () => {
+  const { state, visit, check } = setting(['a']);
+  await visit.ensure();
+  state.boots = ['b'];
+  assert.equal((await check({ by: 'b' })).evidence.report.binding.identity, 'b');
+  assert.equal((await check({ by: 'a' })).evidence.report.binding.identity, 'a');
+  assert.equal(visit.current?.report.binding.identity, 'b');
+});
+
+test('e15_evidence_is_asked_for_again_after_some_minutes_and_vouches_for_nothing_later', async (t) => {
+  const later = clock(t);
+  const { state, visit, check } = setting(['a']);
+  await visit.ensure();
+  later(4);
+  await visit.ensure();
+  assert.equal(state.asked, 1);
+  later(2);
+  assert.notEqual(visit.current, null, 'answers on their way still count');
+  await visit.ensure();
+  assert.equal(state.asked, 2);
+  // A release that was withdrawn meanwhile.
+  later(6);
+  state.rule = 'no_release';
+  await assert.rejects(visit.ensure(), { code: 'no_release' });
+  assert.equal(visit.current, null);
+  state.rule = null;
+  await visit.ensure();
+  later(11);
+  assert.equal(visit.current, null);
+  state.rule = 'no_release';
+  await assert.rejects(check({ by: 'a' }), { code: 'no_release' });
+});
+
+test('e15_a_release_that_ends_while_the_page_is_open_ends_what_it_vouched_for', async (t) => {
+  const later = clock(t);
+  const { state, visit, check } = setting(['a']);
+  state.until = Date.now() + 60_000;
+  await visit.ensure();
+  assert.equal(visit.until, state.until);
+  await check({ by: 'a' });
+  later(1);
+  assert.equal(visit.current, null);
+  state.rule = 'release_expired';
+  await assert.rejects(check({ by: 'a' }), { code: 'release_expired' });
+  await assert.rejects(visit.ensure(), { code: 'release_expired' });
 });
 
 test('a broken rule is the answer and asks nobody again', async () => {
@@ -210,7 +296,7 @@ test('e15_what_this_page_and_another_tab_remember_are_conditions_both', async ()
     anchored: (/** @type {any} */ { known }) => {
       judged.push(known);
       if (known === 'first') throw rule('deployment_changed');
-      return { evidence: { binding: { identity: 'a' } }, history: 'same', known };
+      return { evidence: { binding: { identity: 'a' } }, release: { not_after_ms: Infinity }, history: 'same', known };
     },
   });
   await assert.rejects(visit.ensure(), { code: 'deployment_changed' });
@@ -280,7 +366,7 @@ const showing = (/** @type {string} */ pending, /** @type {any[]} */ ...replies)
   visit.load = async () =>
     /** @type {any} */ ({
       evidence: () => ({ binding: { identity: 'a', pending } }),
-      anchored: () => ({ evidence: { binding: { identity: 'a', pending } }, history: 'first', known: 'k' }),
+      anchored: () => ({ evidence: { binding: { identity: 'a', pending } }, release: { not_after_ms: Infinity }, history: 'first', known: 'k' }),
       answer: (/** @type {string} */ identity, /** @type {any} */ signed, /** @type {any} */ given) => {
         opened(identity, signed, given);
         return { refused: signed.refused ?? null };

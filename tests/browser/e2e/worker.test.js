@@ -1,0 +1,73 @@
+// A host that left a program in a browser, by a document of this address that no release names.
+
+import assert from 'node:assert/strict';
+import { audit } from '../lib/audit.js';
+import { front } from '../lib/front.js';
+import { scenario } from '../lib/person.js';
+import { shared } from '../lib/system.js';
+
+const system = shared();
+
+/** A document that registers a worker for the whole address, and a worker that takes pages that are open. */
+const LEFT = {
+  '/docs': { type: 'text/html', body: '<!doctype html><title>docs</title><script src="/docs/register.js"></script>' },
+  '/docs/register.js': { type: 'text/javascript', body: "navigator.serviceWorker.register('/docs/worker.js', { scope: '/' }).then(() => navigator.serviceWorker.ready).then(() => { document.title = 'installed'; });" },
+  '/docs/worker.js': { type: 'text/javascript', body: "addEventListener('activate', (event) => event.waitUntil(clients.claim())); addEventListener('fetch', (event) => event.respondWith(fetch(event.request)));", headers: { 'service-worker-allowed': '/' } },
+};
+const HEADING = 'Another program stood between this page and its address';
+
+/** @param {import('playwright-core').Page} page */
+const installed = (page) => page.waitForFunction(() => document.title === 'installed');
+/** @param {import('playwright-core').Page} page */
+const registered = (page) => page.evaluate(async () => (await navigator.serviceWorker.getRegistrations()).length);
+
+scenario('e15_a_worker_that_an_unreleased_document_left_blocks_the_page_and_goes', async () => {
+  /** @type {Record<string, import('../lib/front.js').Own>} */
+  const own = { ...LEFT };
+  const host = await front(system.simulator.page, own);
+  try {
+    const person = await system.person(host.address);
+    const { page } = person;
+    await person.open();
+    await page.getByRole('heading', { level: 1, name: /Your key/ }).waitFor();
+    assert.equal(await page.locator('a[href^="/"]').count(), 0, 'the page links nothing of its address but itself');
+    await page.goto(`${host.address}/docs`);
+    await installed(page);
+    // From here on every byte that is served is the released one.
+    for (const path of Object.keys(LEFT)) delete own[path];
+    await person.open();
+    await page.getByRole('heading', { level: 1, name: HEADING }).waitFor();
+    await page.getByText(`remove everything of ${new URL(host.address).host}`).waitFor();
+    await person.failed('service_worker');
+    assert.equal(await page.getByRole('main').getByRole('button').count(), 0);
+    assert.equal(await page.getByRole('main').getByRole('link').count(), 0);
+    await audit(page, 'service-worker');
+    assert.equal(await registered(page), 0);
+    await page.reload();
+    await page.getByRole('heading', { level: 1, name: /Your key/ }).waitFor();
+    await person.leave();
+  } finally {
+    host.close();
+  }
+});
+
+scenario('e15_a_worker_that_takes_an_open_page_ends_it', async () => {
+  const host = await front(system.simulator.page, { ...LEFT });
+  try {
+    const person = await system.person(host.address);
+    const { page } = person;
+    await person.open();
+    await page.getByRole('heading', { level: 1, name: /Your key/ }).waitFor();
+    const other = await person.context.newPage();
+    await other.goto(`${host.address}/docs`);
+    await installed(other);
+    await page.getByRole('heading', { level: 1, name: HEADING }).waitFor();
+    // It does not come back under another name of a view.
+    await page.evaluate(() => { location.hash = '#/create'; });
+    await page.waitForTimeout(200);
+    assert.equal(await page.getByRole('heading', { level: 1 }).innerText(), HEADING);
+    await person.leave();
+  } finally {
+    host.close();
+  }
+});
