@@ -134,7 +134,7 @@ function ownMachine(simulator) {
   return [
     h('h2', {}, 'Do not want to trust this page?'),
     h('p', {}, words),
-    commands.map(({ text, what }) => h('div', { class: 'command' }, h('pre', { class: 'exact', tabindex: 0, role: 'region', 'aria-label': 'Command' }, unbroken(text)), copyButton(text, what))),
+    commands.map(({ text, what }) => h('div', { class: 'command' }, h('pre', { class: 'exact', tabindex: 0, role: 'region', 'aria-label': what.charAt(0).toUpperCase() + what.slice(1) }, unbroken(text)), copyButton(text, what))),
   ];
 }
 

@@ -1,6 +1,13 @@
 //! Orders whose outcome a host hides: what the command says then, and whom it still reaches.
 
-use std::sync::{Arc, Condvar, Mutex};
+use std::{
+    sync::{
+        Arc, Condvar, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread,
+    time::Duration,
+};
 
 use openkey_protocol::{
     cbor,
@@ -88,8 +95,10 @@ fn e8_evidence_proves_a_consent_whatever_was_answered() {
 #[test]
 fn e8_a_dead_enclave_hides_no_consent_of_another() {
     let deployment = released();
-    // The host lists a second enclave, which answers like the first until it is asked for something.
-    let running = deployment.run_behind(Play::default(), |asked| {
+    // The host lists a second enclave, which answers like the first until it is asked for something, and that
+    // refusal comes when the first has its order: then its evidence is asked for.
+    let given = AtomicBool::new(false);
+    let running = deployment.run_behind(Play::default(), move |asked| {
         if asked.path == "/api/v1/enclaves" {
             return Some(listing(&["e9", "e1"]));
         }
@@ -98,7 +107,18 @@ fn e8_a_dead_enclave_hides_no_consent_of_another() {
             request(asked),
             Some(Request::Operator(OperatorRequest::Consent { .. }))
         );
+        if order && !dead {
+            given.store(true, Ordering::Release);
+        }
         (dead && order).then(|| {
+            for _ in 0..200 {
+                thread::sleep(Duration::from_millis(25));
+                if given.load(Ordering::Acquire) {
+                    break;
+                }
+            }
+            // what the first was given is noted a moment after it passed here
+            thread::sleep(Duration::from_millis(200));
             let body = json!({ "code": "enclave_unreachable", "message": "nothing was carried" });
             Answer::new(503, "application/json", body.to_string())
         })

@@ -206,6 +206,7 @@ scenario('one_visit_with_the_keyboard_alone', async () => {
   };
 
   await page.goto(system.simulator.page);
+  await page.getByRole('main').getByRole('link', { name: 'Sign in' }).or(page.getByRole('main').getByRole('button', { name: 'Sign in' })).waitFor();
   await keyboard.press('Tab');
   assert.equal(await focused(), 'Skip to content');
   await keyboard.press('Enter');

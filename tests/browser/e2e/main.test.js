@@ -453,7 +453,7 @@ scenario('s45_anyone_asks_for_evidence_with_a_nonce_of_their_own', async () => {
   const { page } = person;
   await person.open('verify');
   // No release names a simulator: what a visitor is told to run is what works at one, in words that stay whole.
-  const command = page.getByRole('region', { name: 'Command' });
+  const command = page.getByRole('region', { name: 'The command that checks the enclave' });
   await command.getByText('--policy').waitFor();
   assert.equal(await command.innerText(), `openkey-verify host ${system.simulator.page} --policy .openkey/policy.json`);
   await person.context.grantPermissions(['clipboard-read', 'clipboard-write']);

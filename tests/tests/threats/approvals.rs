@@ -37,8 +37,8 @@ fn a1_only_the_approved_bytes_are_signed() {
     let simulation = simulation(|it| it);
     let mut ada = simulation.person().unwrap();
     ada.sign_up("Ada").unwrap();
-    let shown = ada.propose(text("pay 1 to Bob")).unwrap();
-    let hidden = ada.propose(text("pay 1000 to Mallory")).unwrap();
+    let shown = ada.propose(text("one seat for Bob")).unwrap();
+    let hidden = ada.propose(text("all seats for Mallory")).unwrap();
 
     // the assertion answers the harmless prompt's challenge, the context is the other's
     let assertion = ada.assert(&shown).unwrap();
@@ -60,7 +60,7 @@ fn a1_only_the_approved_bytes_are_signed() {
     // and nothing is lost: what was shown can still be approved, and is what is signed
     let outcome = ada.approve(&shown).unwrap();
     let signature = ada.check_signature(KeyId(0), &shown, &outcome).unwrap();
-    assert_eq!(signature.digest.0, eip191("pay 1 to Bob"));
+    assert_eq!(signature.digest.0, eip191("one seat for Bob"));
     assert_eq!(signature.address, ada.keys()[0].address);
     let history = ada.history().unwrap();
     assert_eq!(

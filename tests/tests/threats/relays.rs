@@ -59,13 +59,13 @@ fn e5_a_prompt_that_covers_other_bytes_than_asked_is_refused_by_the_client() {
                     ..
                 } = &mut propose.action
             {
-                *text = "pay 1000 to Mallory".into();
+                *text = "all seats for Mallory".into();
             }
         }),
         relay::honestly(),
     );
     ada.sign_up("Ada").unwrap();
-    let refused = ada.sign_text("pay 1 to Bob").unwrap_err();
+    let refused = ada.sign_text("one seat for Bob").unwrap_err();
     assert!(matches!(refused, PersonError::Answer(_)), "{refused:?}");
 
     // the relay changes what the prompt says; the signature is no longer the enclave's

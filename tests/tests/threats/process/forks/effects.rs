@@ -64,7 +64,7 @@ impl Ada {
                 return self.person.propose_passkey("third", &mut third).unwrap();
             }
             Kind::Confirm => unreachable!("of a new account only"),
-            Kind::Sign => text(KeyId(1), "pay 1 to Bob"),
+            Kind::Sign => text(KeyId(1), "one seat for Bob"),
             Kind::RenamePasskey => Action::RenamePasskey {
                 passkey,
                 name: "renamed".to_owned(),

@@ -50,7 +50,7 @@ fn e18_no_address_signs_that_was_not_shown() {
     assert_ne!(shown, hidden, "two gestures, one key");
 
     // Shown here, approved there: the same index, another address.
-    let proposal = ada.propose(text(KeyId(1), "pay 1 to Bob")).unwrap();
+    let proposal = ada.propose(text(KeyId(1), "one seat for Bob")).unwrap();
     assert_eq!(proposal.prompt.key.as_ref().unwrap().address, shown);
     let assertion = ada.assert(&proposal).unwrap();
     match fork.answer(2, &proposal, &assertion) {
