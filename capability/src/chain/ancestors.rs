@@ -83,18 +83,20 @@ impl Ancestors {
         known.ok_or(ChainError::Missing)
     }
 
-    /// One and everything above it, nearest first, each carried by what it cites up to its roots.
+    /// Whether one and everything above it are carried by what they cite, up to their roots.
     ///
     /// # Errors
     ///
-    /// [`ChainError::Missing`], [`ChainError::Link`].
-    pub(super) fn chain(&self, cid: &Cid) -> Result<Vec<(Cid, &Node)>, ChainError> {
-        let own = (*cid, self.get(cid)?);
-        let chain: Vec<_> = std::iter::once(own).chain(self.above(cid)?).collect();
-        for (_, node) in &chain {
-            node.delegation.check_carried(self)?;
-        }
-        Ok(chain)
+    /// [`ChainError::Link`]: the nearest that is not.
+    pub(super) fn check_carried(
+        &self,
+        node: &Node,
+        above: &[(Cid, &Node)],
+    ) -> Result<(), ChainError> {
+        node.delegation.check_carried(self)?;
+        above
+            .iter()
+            .try_for_each(|(_, node)| node.delegation.check_carried(self))
     }
 
     /// Everything above one, nearest first, without itself.

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use serde_json::Value;
 
 use super::link::{self, Coverage};
-use super::{Ancestors, Capability, ChainError, Window};
+use super::{Ancestors, Capability, ChainError, Node, Window};
 use crate::cacao::Cacao;
 use crate::cid::Cid;
 use crate::did::Did;
@@ -154,10 +154,7 @@ impl Delegation {
             return Err(ChainError::DelegationTime);
         }
         for cid in self.rests_on() {
-            let node = ancestors.get(cid)?;
-            if node.delegation.delegatee != self.delegator {
-                return Err(ChainError::Delegator(self.delegator.clone()));
-            }
+            let node = self.parent(cid, ancestors)?;
             if node.revoked {
                 return Err(ChainError::ParentRevoked(*cid));
             }
@@ -225,6 +222,16 @@ impl Delegation {
         Ok(())
     }
 
+    /// One that it cites, which must be for its delegator.
+    fn parent<'a>(&self, cid: &Cid, ancestors: &'a Ancestors) -> Result<&'a Node, ChainError> {
+        let node = ancestors.get(cid)?;
+        if node.delegation.delegatee == self.delegator {
+            Ok(node)
+        } else {
+            Err(ChainError::Delegator(self.delegator.clone()))
+        }
+    }
+
     /// The cited delegations that this one may rest on. Each must be its delegator's; those that it
     /// outlives are left away, and are an error only if nothing is left.
     fn parents<'a>(
@@ -235,10 +242,7 @@ impl Delegation {
         let mut parents = Vec::new();
         let mut outlived = None;
         for cid in self.rests_on() {
-            let parent = &*ancestors.get(cid)?.delegation;
-            if parent.delegatee != self.delegator {
-                return Err(ChainError::Delegator(self.delegator.clone()));
-            }
+            let parent = &*self.parent(cid, ancestors)?.delegation;
             if parent.terminal {
                 return Err(ChainError::Terminal);
             }

@@ -182,7 +182,8 @@ impl Invocation {
                 });
             }
             let mut chain = Vec::with_capacity(1 + above.len());
-            for (cid, node) in ancestors.chain(cid)? {
+            ancestors.check_carried(node, &above)?;
+            for (cid, node) in [(*cid, node)].into_iter().chain(above) {
                 if !node.delegation.window().contains(now_ms) {
                     return Err(ChainError::AncestorTime(cid));
                 }

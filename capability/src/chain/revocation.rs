@@ -141,7 +141,9 @@ impl Revocation {
         if delegation.delegatee() != &self.revoker {
             return Err(ChainError::Revoker);
         }
-        for (cid, link) in ancestors.chain(proof)? {
+        let above = ancestors.above(proof)?;
+        ancestors.check_carried(node, &above)?;
+        for (cid, link) in [(*proof, node)].into_iter().chain(above) {
             if link.revoked {
                 return Err(ChainError::InvokedRevoked(cid));
             }
