@@ -6,6 +6,7 @@
 mod authenticator_data;
 mod canonical;
 mod client_data;
+mod proven;
 mod spki;
 mod stored;
 
@@ -29,6 +30,7 @@ use crate::{
 };
 use authenticator_data::{check_assertion, check_registration};
 use client_data::{Ceremony, check_client_data};
+pub(crate) use proven::Proven;
 pub(crate) use stored::Credential;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) use stored::PublicKey;
@@ -64,6 +66,7 @@ pub(crate) struct Begun<T> {
 }
 
 /// What an accepted assertion changes in the stored passkey.
+#[derive(Clone, Copy)]
 pub(crate) struct Verified {
     pub(crate) counter: u32,
     pub(crate) backup_eligible: bool,
@@ -208,23 +211,6 @@ impl RelyingParty {
             },
             state: serde_json::to_string(&state).map_err(|_| refuse(ErrorCode::Internal))?,
         })
-    }
-
-    /// Whether a passkey gave an assertion, at some time: its counter is not judged.
-    pub(crate) fn proves(
-        &self,
-        state: &str,
-        origin: &str,
-        user_handle: &UserHandle,
-        passkey: &Passkey,
-        assertion: &Assertion,
-    ) -> Result<(), Error> {
-        let uncounted = Passkey {
-            counter: 0,
-            ..passkey.clone()
-        };
-        self.finish_assertion(state, origin, user_handle, &uncounted, assertion)
-            .map(drop)
     }
 
     /// Ends an assertion by a passkey that was read from the account just now.

@@ -115,7 +115,13 @@ impl Data {
         passkey: &Passkey,
         user_handle: Option<&[u8]>,
     ) -> Result<Verified, Error> {
-        let begun = party.begin_assertion(Vec::new(), 1000)?;
+        let (state, assertion) = self.answer(party, user_handle);
+        party.finish_assertion(&state, ORIGIN, &ACCOUNT, passkey, &assertion)
+    }
+
+    /// The state of a ceremony, and an answer to it.
+    fn answer(&self, party: &RelyingParty, user_handle: Option<&[u8]>) -> (String, Assertion) {
+        let begun = party.begin_assertion(Vec::new(), 1000).unwrap();
         let client_data_json = client_data("webauthn.get", &begun.options.challenge);
         let mut data = self.head(0);
         data.extend(&self.behind);
@@ -128,7 +134,7 @@ impl Data {
             signature: signature.as_bytes().to_vec().into(),
             user_handle: user_handle.map(|handle| handle.to_vec().into()),
         };
-        party.finish_assertion(&begun.state, ORIGIN, &ACCOUNT, passkey, &assertion)
+        (begun.state, assertion)
     }
 }
 
@@ -337,4 +343,53 @@ fn s2_a_counter_must_go_up_unless_there_is_none() {
         let refused = check_counter(stored, counter).unwrap_err();
         assert_eq!(refused.code, ErrorCode::AssertionRefused);
     }
+}
+
+/// What the account may have by the turn of an assertion that was proven before.
+#[test]
+fn s2_a_proven_assertion_is_judged_by_the_passkey_of_its_turn() {
+    let party = party();
+    let mut data = data();
+    data.counter = 100;
+    let passkey = data.register(&party).unwrap();
+    data.counter = 101;
+    let (state, assertion) = data.answer(&party, Some(&ACCOUNT.0));
+    let prove = || party.prove(&state, ORIGIN, ACCOUNT, &passkey, &assertion);
+    let with = |change: fn(&mut Passkey)| {
+        let mut passkey = passkey.clone();
+        change(&mut passkey);
+        passkey
+    };
+    let judge = |whose, passkey: &Passkey| party.judge(&prove().unwrap(), whose, passkey);
+
+    let verified = judge(&ACCOUNT, &passkey).unwrap();
+    assert_eq!(verified.counter, 101);
+    assert!(!verified.backup_eligible && !verified.backed_up);
+    // The counter is not judged before the turn.
+    let used = with(|passkey| passkey.counter = 101);
+    assert!(
+        party
+            .prove(&state, ORIGIN, ACCOUNT, &used, &assertion)
+            .is_ok()
+    );
+    assert_eq!(said(judge(&ACCOUNT, &used)), reason("counter went back"));
+
+    let other = with(|passkey| {
+        let point = SigningKey::from_slice(&[8; 32]).unwrap();
+        let point = point.verifying_key().to_sec1_point(false);
+        passkey.credential.key = PublicKey::Es256 {
+            x: point.x().unwrap().to_vec().into(),
+            y: point.y().unwrap().to_vec().into(),
+        };
+    });
+    let refused = refuse(ErrorCode::AssertionRefused).message;
+    let refused = (ErrorCode::AssertionRefused, refused);
+    assert_eq!(said(judge(&ACCOUNT, &other)), refused);
+    let copied = with(|passkey| passkey.credential.backup_eligible = true);
+    assert_eq!(said(judge(&ACCOUNT, &copied)), refused);
+    let renamed = with(|passkey| passkey.id = vec![4; 20].into());
+    let unknown = said(judge(&ACCOUNT, &renamed)).0;
+    assert_eq!(unknown, ErrorCode::UnknownPasskey);
+    let foreign = judge(&UserHandle([8; 16]), &passkey);
+    assert_eq!(said(foreign), reason("another account"));
 }

@@ -20,6 +20,7 @@ use crate::{
     chain::Link,
     errors::{refuse, refuse_because},
     event::EnclaveEvent,
+    passkeys::Proven,
     seal::{Kind, SealError, Ticket},
     sign::{self, KeyError, Reason, SealedKey},
 };
@@ -41,7 +42,7 @@ impl<S: RecordStore> Enclave<S> {
         let shown = ticket.content.account.map(|whose| whose.head);
         let account = shown.as_ref().map(|head| &head.account);
         let user_handle = user_handle(&ticket.content, &request)?;
-        self.answered(user_handle, &ticket, &request).await?;
+        let proven = self.answered(user_handle, &ticket, &request).await?;
         let place = self.place(user_handle).await?;
         // The record that a commit was decided on which the store may have kept.
         let mut open = None;
@@ -50,7 +51,7 @@ impl<S: RecordStore> Enclave<S> {
             let loaded = loaded.map_err(|error| known(not_spent(error), open))?;
             // Another decision stands where the commit would be: it had no effect and never will.
             open = open.filter(|record| *record == loaded.hash);
-            let next = self.decide(&loaded, &ticket, &request);
+            let next = self.decide(&loaded, &ticket, &request, &proven);
             let next = next.map_err(|error| known(error, open))?;
             let before = Some((&loaded, &next.link));
             let committed = self.commit(&place, before, &next.account).await;
@@ -67,22 +68,22 @@ impl<S: RecordStore> Enclave<S> {
     /// Refuses whoever cannot answer for the account, before anything of it is taken or spent: a sign-in asks
     /// for no account, so that anybody can name any. Only who is asked for is proven here; the rest, such as
     /// the head and the passkey's counter, is judged in the account's turn.
-    async fn answered(
+    async fn answered<'a>(
         &self,
         user_handle: UserHandle,
-        ticket: &Ticket<Context>,
-        request: &Approve,
-    ) -> Result<(), Error> {
+        ticket: &'a Ticket<Context>,
+        request: &'a Approve,
+    ) -> Result<Proven<'a>, Error> {
         let (context, assertion) = (&ticket.content, &request.assertion);
         let account = context.account.as_ref().map(|whose| &whose.head.account);
         let id = assertion.credential_id.as_slice();
         let peeked = self.peek_passkey(user_handle, account, request.head.as_ref(), id);
         let loaded = peeked.await.map_err(not_spent)?;
         let proof = loaded.account.passkey(id).and_then(|passkey| {
-            self.relying_party.proves(
+            self.relying_party.prove(
                 &context.assertion,
                 &context.origin,
-                &user_handle,
+                user_handle,
                 passkey,
                 assertion,
             )
@@ -100,21 +101,15 @@ impl<S: RecordStore> Enclave<S> {
         loaded: &Loaded,
         ticket: &Ticket<Context>,
         request: &Approve,
+        proven: &Proven<'_>,
     ) -> Result<Next, Error> {
         let context = &ticket.content;
         let now = self.before_end(ticket)?;
         let mut account = loaded.account.clone();
         fits(loaded, ticket)?;
         let user_handle = account.user_handle;
-        let assertion = &request.assertion;
-        let passkey = account.passkey_mut(assertion.credential_id.as_slice())?;
-        let verified = self.relying_party.finish_assertion(
-            &context.assertion,
-            &context.origin,
-            &user_handle,
-            passkey,
-            assertion,
-        )?;
+        let passkey = account.passkey_mut(request.assertion.credential_id.as_slice())?;
+        let verified = self.relying_party.judge(proven, &user_handle, passkey)?;
         passkey.answered(&verified);
         passkey.used_at = Some(now);
         let approved_by = ApprovedBy {
