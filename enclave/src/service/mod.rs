@@ -126,9 +126,16 @@ impl<S: RecordStore> Enclave<S> {
         Ok(())
     }
 
-    /// Answers what only an enclave with a root key can.
+    /// Answers what only an enclave with a root key can, unless the root key has gone to a successor before
+    /// the answer leaves: a store that is slow, or made so, keeps requests under way for long.
     pub(crate) async fn serve(&self, request: Request, asked: &Asked) -> Result<Served, Error> {
         self.check_serving()?;
+        let served = self.carry_out(request, asked).await;
+        self.check_serving()?;
+        served
+    }
+
+    async fn carry_out(&self, request: Request, asked: &Asked) -> Result<Served, Error> {
         let hash = asked.hash;
         // A request that carries a head is served only after `load` has found that the account's
         // state continues it, so an answer that is not a refusal may say so.

@@ -1,6 +1,11 @@
 //! A deployment with a root key, and enclaves of it.
 
-use std::{io, pin::Pin, sync::Arc, time::Duration};
+use std::{
+    io,
+    pin::Pin,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use ed25519_dalek::{Signer, SigningKey};
 use hkdf::Hkdf;
@@ -14,11 +19,11 @@ use openkey_enclave::{
 use openkey_protocol::{
     cbor,
     message::{
-        BootFiles, Call, Error, Hash32, Key32, OperatorKeys, RelayRequest, Reply, Request,
-        Response, RootDescriptor, RootSource, Verdict,
+        BootFiles, Call, Error, Hash32, Key32, OperatorKeys, Record, RecordId, RelayRequest, Reply,
+        Request, Response, RootDescriptor, RootSource, Verdict, Write,
     },
     relay::Relay,
-    store::memory::MemoryStore,
+    store::{RecordStore, StoreError, memory::MemoryStore},
     transport::{Connect, Stream, memory},
 };
 use openkey_verifier::channel::ChannelPolicy;
@@ -201,6 +206,7 @@ impl Deployment {
         files: BootFiles,
         source: Box<dyn RootKeySource>,
     ) -> Running {
+        let store = HeldStore::default();
         let service = boot(Parts {
             nsm: self.nsm(image),
             sources: vec![source],
@@ -209,7 +215,7 @@ impl Deployment {
                 descriptor: Some(self.descriptor.clone().into()),
                 ..files
             },
-            store: MemoryStore::default(),
+            store: store.clone(),
             monotonic: Arc::new(self.time.clone()),
             wall: Arc::new(self.time.clone()),
             events: Arc::new(Silent),
@@ -229,7 +235,11 @@ impl Deployment {
             std::future::pending(),
         );
         tokio::spawn(serving);
-        Running { service, address }
+        Running {
+            service,
+            address,
+            store,
+        }
     }
 }
 
@@ -244,8 +254,49 @@ pub(crate) fn call(request: &Request) -> Vec<u8> {
 
 /// An enclave and the way to its channel.
 pub(crate) struct Running {
-    pub(crate) service: Arc<Service<MemoryStore>>,
+    pub(crate) service: Arc<Service<HeldStore>>,
     pub(crate) address: memory::MemoryConnector,
+    pub(crate) store: HeldStore,
+}
+
+/// A store whose host holds back the answer to one reading. Clones share everything.
+#[derive(Clone, Default)]
+pub(crate) struct HeldStore {
+    memory: MemoryStore,
+    held: Arc<Mutex<Option<Arc<Hold>>>>,
+}
+
+/// A reading that waits.
+#[derive(Default)]
+pub(crate) struct Hold {
+    /// Is told when it waits.
+    pub(crate) waits: Notify,
+    /// Lets it go on.
+    pub(crate) release: Notify,
+}
+
+impl HeldStore {
+    /// Holds the next reading back.
+    pub(crate) fn hold(&self) -> Arc<Hold> {
+        let hold = Arc::new(Hold::default());
+        *self.held.lock().unwrap() = Some(Arc::clone(&hold));
+        hold
+    }
+}
+
+impl RecordStore for HeldStore {
+    async fn get(&self, ids: Vec<RecordId>) -> Result<Vec<Option<Record>>, StoreError> {
+        let held = self.held.lock().unwrap().take();
+        if let Some(hold) = held {
+            hold.waits.notify_one();
+            hold.release.notified().await;
+        }
+        self.memory.get(ids).await
+    }
+
+    async fn commit(&self, writes: Vec<Write>) -> Result<(), StoreError> {
+        self.memory.commit(writes).await
+    }
 }
 
 impl Running {

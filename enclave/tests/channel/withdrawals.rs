@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use ed25519_dalek::Signer;
 use openkey_protocol::message::{
-    Error, ErrorCode, HandOver, Hash32, OperatorRequest, Request, Response, RootState, RootStatus,
-    Sealed, Signed, UpgradeWithdrawal,
+    AccountId, Action, Error, ErrorCode, HandOver, Hash32, OperatorRequest, Propose, Request,
+    Response, RootState, RootStatus, Sealed, Signed, UpgradeWithdrawal, UserHandle,
 };
 use openkey_verifier::release::ReleaseFile;
 use sha2::{Digest, Sha256};
@@ -163,4 +163,33 @@ async fn e8_the_root_key_goes_to_one_successor_and_no_other() {
     // Another replica of the successor gets it.
     ask(&deployment, &giver, SUCCESSOR, &good).await.unwrap();
     assert_eq!(status(&giver).await.state, RootState::HandedOver);
+}
+
+#[tokio::test]
+async fn e8_a_request_that_the_store_held_back_is_not_answered_after_the_hand_over() {
+    let deployment = Deployment::new();
+    let giver = deployment.giver(1).await;
+    let good = allowed(&deployment, SUCCESSOR, &giver).await;
+    deployment.time.pass(DELAY_SECONDS * 1000 + 1);
+    let propose = Request::Propose(Propose {
+        account: AccountId([1; 32]),
+        user_handle: UserHandle([2; 16]),
+        token: None,
+        origin: "http://localhost:7100".to_owned(),
+        head: None,
+        action: Action::Confirm {
+            receipt: Hash32([3; 32]),
+        },
+    });
+    let unknown = giver.ask(&propose).await.unwrap_err();
+    assert_eq!(unknown.code, ErrorCode::UnknownAccount);
+
+    let hold = giver.store.hold();
+    let (late, ()) = tokio::join!(giver.ask(&propose), async {
+        hold.waits.notified().await;
+        ask(&deployment, &giver, SUCCESSOR, &good).await.unwrap();
+        assert_eq!(status(&giver).await.state, RootState::HandedOver);
+        hold.release.notify_one();
+    });
+    assert_eq!(late.unwrap_err().code, ErrorCode::Superseded);
 }
