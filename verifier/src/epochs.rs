@@ -30,6 +30,16 @@ struct File {
     epochs: BTreeMap<String, u32>,
 }
 
+/// The epoch below which a client does not go back once it has accepted this evidence; 0 from an image
+/// without the root key. It has served nobody, so that there is nothing to go back from, and a host can boot
+/// every signed image, withdrawn ones too.
+pub(crate) const fn counted(binding: &EvidenceBinding) -> u32 {
+    match binding.root_source {
+        Some(_) => binding.epoch,
+        None => 0,
+    }
+}
+
 impl Epochs {
     /// Reads `{"version":1,"epochs":{"<root id>":N,…}}`.
     ///
@@ -98,15 +108,15 @@ impl Epochs {
         }
     }
 
-    /// Remembers accepted evidence. An epoch never goes down.
+    /// Remembers accepted evidence, if it counts. An epoch never goes down.
     ///
     /// # Errors
     ///
     /// [`EpochsError::Full`].
     pub fn note(&mut self, binding: &EvidenceBinding) -> Result<(), EpochsError> {
         match binding.root_id {
-            Some(id) => self.raise(id, binding.epoch),
-            None => Ok(()),
+            Some(id) if counted(binding) > 0 => self.raise(id, binding.epoch),
+            _ => Ok(()),
         }
     }
 
@@ -164,7 +174,7 @@ impl EpochsError {
 
 #[cfg(test)]
 mod tests {
-    use openkey_protocol::message::{EVIDENCE_BINDING_VERSION, RollbackProtection};
+    use openkey_protocol::message::{EVIDENCE_BINDING_VERSION, RollbackProtection, RootSource};
 
     use super::*;
 
@@ -173,7 +183,7 @@ mod tests {
             version: EVIDENCE_BINDING_VERSION,
             identity: [1; 32].into(),
             configuration: Hash32([2; 32]),
-            root_source: None,
+            root_source: Some(RootSource::Operators),
             root_id: root_id.map(|byte| Hash32([byte; 32])),
             release: "1".into(),
             epoch,
@@ -198,6 +208,20 @@ mod tests {
         // Other deployments have other epochs.
         assert_eq!(epochs.check(&binding(Some(2), 1)), Ok(()));
         assert_eq!(epochs.check(&binding(None, 1)), Ok(()));
+    }
+
+    /// A host can boot a signed image at any time, and need not give it the root key.
+    #[test]
+    fn p2_an_image_without_the_root_key_raises_no_epoch() {
+        let mut epochs = Epochs::default();
+        epochs.note(&binding(Some(1), 5)).unwrap();
+        let waiting = EvidenceBinding {
+            root_source: None,
+            ..binding(Some(1), 6)
+        };
+        assert_eq!(epochs.check(&waiting), Ok(()));
+        epochs.note(&waiting).unwrap();
+        assert_eq!(epochs.check(&binding(Some(1), 5)), Ok(()));
     }
 
     #[test]

@@ -7,6 +7,7 @@ use openkey_attestation::{
 
 use super::{Anchor, AnchorError, History, Known, Published};
 use crate::{
+    epochs::counted,
     evidence::{self, Fresh},
     policy,
     release::{Release, ReleaseError},
@@ -88,7 +89,7 @@ pub fn judge(question: &Question<'_>) -> Result<Judged, AnchorError> {
         .max_by_key(|release| release.manifest().epoch)
         .cloned()
         .ok_or(AnchorError::NoRelease)?;
-    let epoch = least.max(fresh.binding().epoch);
+    let epoch = least.max(counted(fresh.binding()));
     Ok(Judged {
         known: Known::of(anchor, epoch),
         fresh,
