@@ -29,4 +29,5 @@ mod reads;
 mod release;
 mod share;
 mod shown;
+mod support;
 mod withdrawals;
