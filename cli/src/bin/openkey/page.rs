@@ -122,7 +122,7 @@ pub(crate) fn publish(args: &Publish) -> Result<(), Stop> {
         }
         if let Some((path, (rule, message))) = useless.first() {
             let message = format!("{}: {message}", path.display());
-            return Err(Stop::refused(*rule, message));
+            return Err(Stop::refused(rule, message));
         }
     }
     let text = list
