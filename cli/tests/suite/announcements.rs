@@ -54,6 +54,43 @@ fn e8_waiting_ends_when_the_successor_is_withdrawn() {
 }
 
 #[test]
+fn e8_a_wait_ends_with_what_may_happen_or_has_happened() {
+    let deployment = released();
+    let ada = deployment.path("ada.key");
+    let running = deployment.run(Play::default());
+    let file = announced(&deployment, &running);
+    let (wait, json) = (["--manifest", &file, "--wait"], ["--json"]);
+    let consent = ["--manifest", &file, "--key", &ada, "--yes"];
+    deployment
+        .operator(&running, "consent", &consent)
+        .accepted();
+    let ran = deployment.operator(&running, "upgrade", &wait);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    for words in ["the hand-over may happen now", running.server.url.as_str()] {
+        assert!(ran.stdout.contains(words), "{words} in {ran:?}");
+    }
+    assert!(!ran.stdout.contains("From then on"), "{ran:?}");
+    let ran = deployment.operator(&running, "upgrade", &[&wait[..], &json].concat());
+    assert_eq!(ran.json()["hand_over"], "allowed");
+
+    // Its root key went to a successor meanwhile.
+    let gone = deployment.run(Play {
+        handed_over: true,
+        ..Play::default()
+    });
+    let ran = deployment.operator(&gone, "upgrade", &wait);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    for words in ["the hand-over has happened", "evidence"] {
+        assert!(ran.stdout.contains(words), "{words} in {ran:?}");
+    }
+    let ran = deployment.operator(&gone, "upgrade", &[&wait[..], &json].concat());
+    assert_eq!(ran.json()["hand_over"], "happened");
+    // Nobody waited.
+    let ran = deployment.operator(&running, "upgrade", &["--manifest", &file, "--json"]);
+    assert_eq!(ran.json()["hand_over"], "announced");
+}
+
+#[test]
 fn e8_an_announcement_that_was_refused_was_sent_all_the_same() {
     let deployment = released();
     let running = deployment.run(Play {

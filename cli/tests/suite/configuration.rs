@@ -9,6 +9,7 @@ use crate::{
     deployment::{Deployment, Play, Running, hash},
     harness::{Ran, verify},
     orders::{manifest, manifest_until, released},
+    support,
 };
 
 /// What a host would like: its own release keys, a delay of a second, one consent.
@@ -265,19 +266,7 @@ fn e8_an_approval_is_given_after_a_look() {
     let [genesis, ben, out] =
         ["g/genesis.json", "ben.key", "ben.json"].map(|name| deployment.path(name));
     let approve = |configuration: &str, more: &[&str]| {
-        let args = [
-            "operator",
-            "approve",
-            "--genesis",
-            &genesis,
-            "--key",
-            &ben,
-            "--out",
-            &out,
-            "--configuration",
-            configuration,
-        ];
-        verify(args.iter().chain(more))
+        support::approve(&genesis, &ben, configuration, &out, more)
     };
     let ran = approve(&configuration, &[]);
     assert!(ran.stdout.contains("upgrade delay"), "{ran:?}");
@@ -340,11 +329,7 @@ fn k1_k9_everything_that_an_approval_covers_is_shown() {
         .write("all.json", deployment.configuration.to_string());
     let [genesis, ben, out] =
         ["g/genesis.json", "ben.key", "ben.json"].map(|name| deployment.path(name));
-    let approve = |more: &[&str]| {
-        let args = ["operator", "approve", "--genesis", &genesis, "--key", &ben];
-        let files = ["--out", &out, "--configuration", &file];
-        verify(args.iter().chain(&files).chain(more))
-    };
+    let approve = |more: &[&str]| support::approve(&genesis, &ben, &file, &out, more);
     let shown = approve(&[]).stdout;
     // Nobody approves a proof of possession: the file is read only with good ones.
     for leaf in leaves(&deployment.configuration, "proof") {

@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// Holds a genesis with this play; nothing may be left of one that is refused.
-fn hold(deployment: &Deployment, play: Play) -> Ran {
+pub(crate) fn hold(deployment: &Deployment, play: Play) -> Ran {
     let running = deployment.run(play);
     let (out, ada) = (deployment.path("g"), deployment.path("ada.key"));
     let ran = deployment.operator(&running, "genesis", &["--out", &out, "--key", &ada]);
@@ -26,6 +26,7 @@ fn hold(deployment: &Deployment, play: Play) -> Ran {
 #[track_caller]
 fn refused(play: Play, rule: &str) {
     let ran = hold(&Deployment::new(), play).unproven(rule);
+    assert!(ran.stderr.contains("enclave e1 at http://"), "{ran:?}");
     assert!(
         ran.stderr
             .contains("this boot of the enclave holds no other one"),

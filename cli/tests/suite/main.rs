@@ -15,7 +15,9 @@ mod enclaves;
 mod harness;
 
 mod announcements;
+mod asked;
 mod backup;
+mod compared;
 mod configuration;
 mod deployment;
 mod explain;
@@ -27,6 +29,8 @@ mod page;
 mod published;
 mod reads;
 mod release;
+mod repeated;
 mod share;
 mod shown;
+mod support;
 mod withdrawals;

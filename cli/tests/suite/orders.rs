@@ -214,9 +214,9 @@ fn e8_an_enclave_that_lists_another_successor_did_not_take_this_one() {
     });
     let text = manifest(3, json!("5".repeat(64)), 3);
     let file = deployment.files.write("manifest.json", text);
-    deployment
-        .operator(&running, "upgrade", &["--manifest", &file])
-        .unproven("upgrade");
+    let ran = deployment.operator(&running, "upgrade", &["--manifest", &file]);
+    let ran = ran.unproven("upgrade");
+    assert!(ran.stderr.contains(&running.server.url), "{ran:?}");
 }
 
 /// Announces a successor, and gives the file of its manifest.

@@ -10,6 +10,7 @@ use sha2::{Digest, Sha256};
 use crate::{
     enclaves::Enclave,
     harness::{Files, Ran, verify},
+    support,
 };
 
 pub(crate) struct Maintained {
@@ -74,11 +75,7 @@ impl Maintained {
         more: &[&str],
         bend: impl FnOnce(&mut Value),
     ) -> Ran {
-        let mut draft = json!({
-            "version": 1, "name": "openkey-enclave", "release": "0.1.0", "epoch": 1,
-            "source_commit": "0".repeat(40), "cargo_lock_sha256": "0".repeat(64), "toolchain": {},
-            "measurements": { "0": "a".repeat(96), "1": "b".repeat(96), "2": "c".repeat(96) },
-        });
+        let mut draft = support::draft();
         bend(&mut draft);
         let draft = self.files.write("draft.json", draft.to_string());
         let out = self.path(out);
@@ -148,7 +145,20 @@ fn e15_what_the_maintainers_did_not_sign_is_not_published() {
         verify(command.iter().copied().chain(more.iter().copied()))
     };
     it.release("one.json", &page, &["ada"]).accepted();
-    publish("one.json", &[]).refused("page_releases");
+    let ran = publish("one.json", &[]).refused("release_signatures");
+    // How many of how many, and who is missing.
+    let missing = format!("not signed by {}", it.keys[1]);
+    for words in ["one.json", "1 of 2 needed signatures", &missing] {
+        assert!(ran.stderr.contains(words), "{words} in {ran:?}");
+    }
+    assert!(!ran.stderr.contains(&it.keys[0].to_string()), "{ran:?}");
+    assert!(!it.files.path("releases.json").exists());
+    it.release("nobody.json", &page, &[]).accepted();
+    let ran = publish("nobody.json", &[]).refused("release_signatures");
+    assert!(ran.stderr.contains("0 of 2 needed signatures"), "{ran:?}");
+    for key in &it.keys {
+        assert!(ran.stderr.contains(&key.to_string()), "{ran:?}");
+    }
     it.files.write("none.json", "{}");
     publish("none.json", &[]).refused("releases_release");
     // An anchor that the present one does not continue.

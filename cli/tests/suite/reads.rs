@@ -166,12 +166,7 @@ fn e15_the_anchor_that_a_release_names_is_the_one_that_was_checked() {
     let named = fs::read(files.path("page/anchor.json")).unwrap();
     anchor["simulator"] = json!({ "roots": Enclave::simulator().roots().to_pem() });
     let simulator = anchor.to_string();
-    let draft = json!({
-        "version": 1, "name": "openkey-enclave", "release": "0.1.0", "epoch": 1,
-        "source_commit": "0".repeat(40), "cargo_lock_sha256": "0".repeat(64), "toolchain": {},
-        "measurements": { "0": "a".repeat(96), "1": "b".repeat(96), "2": "c".repeat(96) },
-    });
-    let draft = files.write("draft.json", draft.to_string());
+    let draft = files.write("draft.json", crate::support::draft().to_string());
     let ended = AtomicBool::new(false);
     thread::scope(|scope| {
         scope.spawn(|| {

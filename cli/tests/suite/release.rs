@@ -1,23 +1,17 @@
 //! `openkey release`.
 
+use crate::{
+    harness::{Files, now, verify},
+    support,
+};
 use openkey_protocol::message::Key32;
 use openkey_verifier::{
     attestation::UnixMillis,
     release::{self, ReleaseKeys},
 };
-use serde_json::json;
 
-use crate::harness::{Files, now, verify};
-
-/// As `openkey-image build` writes it.
 fn draft() -> String {
-    json!({
-        "version": 1, "name": "openkey-enclave", "release": "0.1.0", "epoch": 1,
-        "source_commit": "0".repeat(40), "cargo_lock_sha256": "0".repeat(64),
-        "toolchain": { "rustc": "1.95.0" },
-        "measurements": { "0": "a".repeat(96), "1": "b".repeat(96), "2": "c".repeat(96) },
-    })
-    .to_string()
+    support::draft().to_string()
 }
 
 #[test]

@@ -9,6 +9,7 @@ use crate::{
     deployment::{Deployment, Play, Running},
     harness::{Files, program, verify},
     orders::{announced, released},
+    support,
 };
 
 fn full() -> Stdio {
@@ -172,12 +173,7 @@ fn p1_a_release_that_could_not_be_looked_at_is_not_signed() {
     let path = |name: &str| files.path(name).to_str().unwrap().to_owned();
     let (ada, manifest) = (path("ada"), path("manifest.json"));
     verify(["release", "keygen", "--out", &ada]).accepted();
-    let draft = serde_json::json!({
-        "version": 1, "name": "openkey-enclave", "release": "0.1.0", "epoch": 1,
-        "source_commit": "0".repeat(40), "cargo_lock_sha256": "0".repeat(64), "toolchain": {},
-        "measurements": { "0": "a".repeat(96), "1": "b".repeat(96), "2": "c".repeat(96) },
-    });
-    let draft = files.write("draft.json", draft.to_string());
+    let draft = files.write("draft.json", support::draft().to_string());
     verify([
         "release", "prepare", &draft, "--days", "1", "--out", &manifest,
     ])

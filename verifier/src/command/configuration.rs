@@ -67,7 +67,11 @@ pub fn configuration_rows(configuration: &Configuration) -> Vec<(&'static str, S
         Some(Keys { threshold, keys }) => {
             rows.push((
                 "release keys",
-                format!("{threshold} of {} sign", keys.len()),
+                format!(
+                    "{threshold} of {} {}",
+                    keys.len(),
+                    if *threshold == 1 { "signs" } else { "sign" }
+                ),
             ));
             rows.extend(keys.iter().map(|key| ("  release key", key.to_string())));
         }
@@ -79,7 +83,11 @@ fn operator_rows(rows: &mut Vec<(&'static str, String)>, operators: &Operators) 
     let Operators { threshold, keys } = operators;
     rows.push((
         "operators",
-        format!("{threshold} of {} make the root key", keys.len()),
+        format!(
+            "{threshold} of {} {} the root key",
+            keys.len(),
+            if *threshold == 1 { "makes" } else { "make" }
+        ),
     ));
     for OperatorKeys {
         name,
@@ -168,7 +176,7 @@ fn der_text(der: &[u8]) -> String {
 }
 
 /// A source as the file names it.
-const fn source_name(source: RootSource) -> &'static str {
+pub(super) const fn source_name(source: RootSource) -> &'static str {
     match source {
         RootSource::Development => "development",
         RootSource::HandOver => "hand_over",

@@ -3,6 +3,7 @@
 
 mod accept;
 mod ask;
+mod changes;
 mod configuration;
 mod named;
 pub mod output;
@@ -14,9 +15,10 @@ mod successors;
 
 pub use accept::{Accept, AcceptArgs, ReadArgs, When, read_keys};
 pub use ask::{Unaccepted, ask};
+pub use changes::{Change, configuration_changes};
 pub use configuration::{configuration_json, configuration_rows};
 pub use named::{ConfigurationFile, configuration_hash};
-pub use progress::{DEFAULT_TIMEOUT_SECONDS, MAX_TIMEOUT_SECONDS, Progress};
+pub use progress::{DEFAULT_TIMEOUT_SECONDS, MAX_TIMEOUT_SECONDS, Progress, TimeArgs};
 pub use report::{Failure, NOT_JUDGED, REFUSED, Verdict};
 pub use state::State;
 pub use successors::{

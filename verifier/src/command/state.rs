@@ -7,7 +7,7 @@ use std::{
 
 use openkey_protocol::message::EvidenceBinding;
 
-use super::{Failure, source};
+use super::{Failure, output, source};
 use crate::{
     epochs::{Epochs, MAX_EPOCHS_FILE},
     evidence::EvidenceError,
@@ -40,6 +40,22 @@ impl State {
     /// [`EvidenceError::EpochTooOld`].
     pub fn check(&self, binding: &EvidenceBinding) -> Result<(), EvidenceError> {
         self.epochs.check(binding)
+    }
+
+    /// Whether accepted evidence has a root id, by which its epoch is kept; if not, stderr says that nothing is
+    /// remembered of `whose` evidence, and why. `None` is a document of another program.
+    #[must_use]
+    pub fn keeps(&self, whose: &str, binding: Option<&EvidenceBinding>) -> bool {
+        let why = match binding {
+            Some(binding) if binding.root_id.is_some() => return true,
+            Some(_) => "its evidence names no root id, because there was no genesis yet",
+            None => "it is no evidence of this protocol, so it names no root id and no epoch",
+        };
+        output::note(&format!(
+            "note: nothing is remembered of {whose} in {}: {why}; a lower epoch will not be noticed",
+            self.path.display()
+        ));
+        false
     }
 
     /// Remembers accepted evidence, durably, beside what other runs remembered meanwhile: the file

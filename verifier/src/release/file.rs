@@ -155,9 +155,13 @@ impl ReleaseFile {
         Ok(text)
     }
 
-    /// Which of the release keys signed. Signatures of other keys count for nothing: whoever holds
-    /// an older set of keys must be able to read a file that new maintainers signed, too.
-    pub(super) fn signers(&self, keys: &ReleaseKeys) -> Result<Vec<Key32>, ReleaseError> {
+    /// Which of the release keys signed, in their own order, however few. Signatures of other keys count for
+    /// nothing: whoever holds an older set of keys must be able to read a file that new maintainers signed, too.
+    ///
+    /// # Errors
+    ///
+    /// [`ReleaseError::SignatureInvalid`].
+    pub fn signed_by(&self, keys: &ReleaseKeys) -> Result<Vec<Key32>, ReleaseError> {
         let input = self.input()?;
         let mut signers = BTreeSet::new();
         for (key, signature) in &self.signatures {
@@ -170,6 +174,17 @@ impl ReleaseFile {
             }
             signers.insert(*key);
         }
+        Ok(keys
+            .keys()
+            .iter()
+            .filter(|key| signers.contains(key))
+            .copied()
+            .collect())
+    }
+
+    /// The same, if they are enough.
+    pub(super) fn signers(&self, keys: &ReleaseKeys) -> Result<Vec<Key32>, ReleaseError> {
+        let signers = self.signed_by(keys)?;
         // At most MAX_SIGNATURES.
         let have = u32::try_from(signers.len()).unwrap_or(u32::MAX);
         if have < keys.threshold() {
@@ -178,11 +193,6 @@ impl ReleaseFile {
                 need: keys.threshold(),
             });
         }
-        Ok(keys
-            .keys()
-            .iter()
-            .filter(|key| signers.contains(key))
-            .copied()
-            .collect())
+        Ok(signers)
     }
 }

@@ -57,3 +57,28 @@ fn every_rule_of_the_source_is_documented_and_the_reverse() {
         assert!(rules.contains(rule), "no source has {rule}");
     }
 }
+
+#[test]
+fn every_rule_says_what_to_do() {
+    let docs = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/verify.md"));
+    let docs = docs.unwrap();
+    let table = docs.split_once("| Rule | Ends with |").unwrap().1;
+    let (header, rows) = table.split_once('\n').unwrap();
+    assert!(header.trim_end().ends_with("| What to do |"), "{header}");
+    let rows: Vec<_> = rows
+        .lines()
+        .skip(1)
+        .take_while(|line| line.starts_with('|'))
+        .collect();
+    assert!(rows.len() > 50, "{}", rows.len());
+    for row in rows {
+        let cells: Vec<_> = row.split('|').map(str::trim).collect();
+        let ["", rules, _, means, then, ""] = cells.as_slice() else {
+            panic!("not four cells: {row}")
+        };
+        assert!(
+            means.len() > 10 && then.len() > 10,
+            "{rules}: {means}: {then}"
+        );
+    }
+}

@@ -160,3 +160,62 @@ fn what_cannot_be_remembered_is_not_accepted() {
         verify(case.args(1, 3, &case.state())).not_judged("epochs_file");
     }
 }
+
+/// A memory that keeps nothing must not pass for one that does.
+#[test]
+fn p2_what_has_no_root_id_is_not_remembered_and_that_is_said() {
+    let case = Case::new();
+    let state = case.state();
+    let live = Live::new();
+    assert_eq!(live.root_id, None);
+    let document = case.files.write("document", live.document(&[9; 32]));
+    // Another program's document, whose user data are no binding.
+    let foreign = live.document_of(&[9; 32], crate::harness::now(), Some(b"mine"));
+    let foreign = case.files.write("foreign", foreign);
+    let policy = case.files.write("policy", live.policy());
+    let nonce = "09".repeat(32);
+    for (file, why) in [(&document, "root id"), (&foreign, "root id")] {
+        let args = [
+            "document", file, "--policy", &policy, "--nonce", &nonce, "--state", &state,
+        ];
+        let ran = verify(args);
+        assert_eq!(ran.code, 0, "{ran:?}");
+        let said = ran.said();
+        assert!(said.starts_with("note: "), "{ran:?}");
+        assert!(said.contains(&state) && said.contains(why), "{ran:?}");
+        let ran = verify(args.iter().chain(&["--json"]));
+        assert_eq!(ran.json()["remembered"], false);
+        assert!(!case.files.path("epochs.json").exists());
+        // Without --state nothing is to be said.
+        let ran = verify(&args[..6]).accepted();
+        assert!(!ran.stdout.contains("remembered"), "{ran:?}");
+    }
+    let ran = verify(
+        case.args(1, 3, &state)
+            .iter()
+            .map(String::as_str)
+            .chain(["--json"]),
+    );
+    assert_eq!(ran.accepted().json()["remembered"], true);
+}
+
+#[test]
+fn p2_an_enclave_without_a_root_id_is_not_remembered_and_that_is_said() {
+    let case = crate::policy::Case::new(live(1, 5));
+    let state = case.files.path("epochs.json");
+    let state = ["--state", state.to_str().unwrap()];
+    let json = [&state[..], &["--json"]].concat();
+    let known = case.with(&json).accepted().json();
+    assert_eq!(known["enclaves"][0]["remembered"], true);
+    let case = crate::policy::Case::new(Live::new());
+    let ran = case.with(&state);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    let said = ran.said();
+    assert!(said.starts_with("note: "), "{ran:?}");
+    for words in ["enclave e1", state[1], "no root id"] {
+        assert!(said.contains(words), "{words} in {ran:?}");
+    }
+    assert_eq!(case.with(&json).json()["enclaves"][0]["remembered"], false);
+    let alone = case.with(&["--json"]).accepted().json();
+    assert!(alone["enclaves"][0].get("remembered").is_none(), "{alone}");
+}

@@ -1,15 +1,17 @@
 //! Every enclave of several hosts, asked at once: a host that is silent, or refuses, or lists enclaves that
 //! are, keeps nobody from asking the others.
 
-use std::{panic::resume_unwind, thread, time::Instant};
-
-use openkey_verifier::client::Host;
-
-use crate::{
-    args::Targets,
-    session::{PATIENCE, Session},
-    stop::Stop,
+use std::{
+    collections::BTreeSet,
+    panic::resume_unwind,
+    sync::{Mutex, MutexGuard, PoisonError},
+    thread,
+    time::Instant,
 };
+
+use openkey_verifier::{client::Host, command::Progress};
+
+use crate::{args::Targets, session::Session, stop::Stop};
 
 /// What came of one enclave, or of a host that did not list its own.
 pub(crate) struct At<T> {
@@ -25,10 +27,20 @@ pub(crate) fn each<T: Send>(
     targets: &Targets,
     one: impl Fn(Session) -> Result<T, Stop> + Sync,
 ) -> Vec<At<T>> {
-    let deadline = Instant::now() + PATIENCE;
+    let progress = targets.time.begin();
+    let deadline = progress.deadline();
     let mut all = Vec::new();
     let mut ids = Vec::new();
-    for (found, listed) in at_once(&targets.hosts, |url| at_host(url, targets, deadline, &one)) {
+    let awaited = Awaited::new(targets.hosts.iter().map(String::as_str));
+    let asked = progress.during(
+        || awaited.words(),
+        || {
+            at_once(&targets.hosts, |url| {
+                at_host(url, targets, deadline, &awaited, &one)
+            })
+        },
+    );
+    for (found, listed) in asked {
         all.extend(found);
         ids.extend(listed);
     }
@@ -42,8 +54,55 @@ pub(crate) fn each<T: Send>(
     all
 }
 
+/// Does the same for all of these at once, in their order; while it takes long, stderr names those that have not
+/// answered.
+pub(crate) fn in_time<I: Sync, T: Send>(
+    progress: &Progress,
+    items: &[I],
+    name: impl Fn(&I) -> &str + Sync,
+    one: impl Fn(&I) -> T + Sync,
+) -> Vec<T> {
+    let awaited = Awaited::new(items.iter().map(&name));
+    let each = |item: &I| {
+        let done = one(item);
+        awaited.has(name(item));
+        done
+    };
+    progress.during(|| awaited.words(), || at_once(items, each))
+}
+
+/// Who has not answered yet.
+struct Awaited(Mutex<BTreeSet<String>>);
+
+impl Awaited {
+    fn new<'a>(names: impl Iterator<Item = &'a str>) -> Self {
+        let names = names.filter(|name| !name.is_empty());
+        Self(Mutex::new(names.map(str::to_owned).collect()))
+    }
+
+    /// Awaited are these, too.
+    fn more<'a>(&self, names: impl Iterator<Item = &'a str>) {
+        self.lock().extend(names.map(str::to_owned));
+    }
+
+    /// This one has answered.
+    fn has(&self, name: &str) {
+        self.lock().remove(name);
+    }
+
+    /// For people.
+    fn words(&self) -> String {
+        let names: Vec<_> = self.lock().iter().cloned().collect();
+        format!("the answer of {}", names.join(", "))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeSet<String>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 /// The same for all of them at once, in their order.
-pub(crate) fn at_once<I: Sync, T: Send>(items: &[I], one: impl Fn(&I) -> T + Sync) -> Vec<T> {
+fn at_once<I: Sync, T: Send>(items: &[I], one: impl Fn(&I) -> T + Sync) -> Vec<T> {
     thread::scope(|scope| {
         let one = &one;
         let threads: Vec<_> = items
@@ -61,13 +120,18 @@ fn at_host<T: Send>(
     url: &str,
     targets: &Targets,
     deadline: Instant,
+    awaited: &Awaited,
     one: &(impl Fn(Session) -> Result<T, Stop> + Sync),
 ) -> (Vec<At<T>>, Vec<String>) {
     let listed = Host::new(url)
         .map(|host| host.until(deadline))
         .and_then(|host| host.enclaves().map(|listed| (host, listed)));
+    if listed.is_err() {
+        awaited.has(url);
+    }
     let (host, listed) = match listed {
         Ok((_, listed)) if listed.is_empty() => {
+            awaited.has(url);
             let stop = Stop::failed("no_enclave", "the host lists no enclave");
             return (vec![at(url, Err(stop))], Vec::new());
         }
@@ -81,8 +145,12 @@ fn at_host<T: Send>(
         .filter(|listed| wanted(&listed.id))
         .map(|listed| Session::of(&host, listed, deadline))
         .collect();
+    awaited.more(sessions.iter().map(Session::name));
+    awaited.has(url);
     let asked = at_once(&sessions, |session| {
-        at(session.name(), one(session.until(deadline)))
+        let done = one(session.until(deadline));
+        awaited.has(session.name());
+        at(session.name(), done)
     });
     (asked, ids)
 }

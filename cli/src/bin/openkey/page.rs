@@ -1,15 +1,19 @@
 //! `openkey release anchor`, `page` and `publish`: what browsers of one deployment are given.
 
-use std::{collections::BTreeMap, fs, path::Path};
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+};
 
 use openkey_verifier::{
     anchor::{
-        ANCHOR_FILE, Anchor, AnchorError, MAX_ANCHOR, Published, PublishedError, check_published,
-        unusable,
+        ANCHOR_FILE, Anchor, AnchorError, MAX_ANCHOR, Published, PublishedError, ServedError,
+        check_published, unusable,
     },
     command::{ConfigurationFile, output, source},
     page::{INDEX, MAX_FILE, MAX_FILES},
-    release::MAX_RELEASE_FILE,
+    release::{MAX_RELEASE_FILE, ReleaseError, ReleaseFile},
 };
 use serde_json::json;
 use sha2::{Digest, Sha256};
@@ -90,10 +94,12 @@ pub(crate) fn publish(args: &Publish) -> Result<(), Stop> {
     let bytes = source::file(&args.anchor, MAX_ANCHOR + 1)?;
     let anchor = released_anchor(&bytes, &args.anchor)?;
     let mut list = Published::default();
+    let mut releases = Vec::new();
     for path in &args.releases {
         let file = source::file(path, MAX_RELEASE_FILE + 1)?;
         list.add_release(&file)
             .map_err(|error| in_file(path, &error))?;
+        releases.push((path, ReleaseFile::from_json(&file)?));
     }
     for path in &args.earlier {
         let text = String::from_utf8(source::file(path, MAX_ANCHOR + 1)?).map_err(|_| {
@@ -102,23 +108,21 @@ pub(crate) fn publish(args: &Publish) -> Result<(), Stop> {
         list.add_anchor(text)
             .map_err(|error| in_file(path, &error))?;
     }
-    check_published(&anchor, &list)
-        .map_err(|error| Stop::refused(error.rule(), error.to_string()))?;
+    check_published(&anchor, &list).map_err(|error| unpublished(&anchor, &releases, &error))?;
     let judged = unusable(&anchor, &list, source::now()?);
-    let useless: Vec<_> = args
-        .releases
+    let useless: Vec<_> = releases
         .iter()
         .zip(judged)
-        .filter_map(|(path, error)| Some((path, error?)))
+        .filter_map(|((path, release), error)| Some((*path, useless(&anchor, release, error?))))
         .collect();
     // A page that is given nothing else accepts no enclave.
     if useless.len() == args.releases.len() {
-        for (path, error) in useless.iter().skip(1) {
-            output::error(error.rule(), &format!("{}: {error}", path.display()));
+        for (path, (rule, message)) in useless.iter().skip(1) {
+            output::error(rule, &format!("{}: {message}", path.display()));
         }
-        if let Some((path, error)) = useless.first() {
-            let message = format!("{}: {error}", path.display());
-            return Err(Stop::refused(error.rule(), message));
+        if let Some((path, (rule, message))) = useless.first() {
+            let message = format!("{}: {message}", path.display());
+            return Err(Stop::refused(rule, message));
         }
     }
     let text = list
@@ -130,10 +134,10 @@ pub(crate) fn publish(args: &Publish) -> Result<(), Stop> {
         &json!({
             "releases": args.releases.len(),
             "anchors": args.earlier.len(),
-            "unusable": useless.iter().map(|(path, error)| json!({
+            "unusable": useless.iter().map(|(path, (rule, message))| json!({
                 "file": path.display().to_string(),
-                "rule": error.rule(),
-                "message": error.to_string(),
+                "rule": rule,
+                "message": message,
             })).collect::<Vec<_>>(),
         }),
         &format!(
@@ -143,15 +147,59 @@ pub(crate) fn publish(args: &Publish) -> Result<(), Stop> {
             args.out.display(),
             useless
                 .iter()
-                .map(|(path, error)| format!(
-                    "not accepted by a page now: {}: {}: {error}\n",
+                .map(|(path, (rule, message))| format!(
+                    "not accepted by a page now: {}: {rule}: {message}\n",
                     path.display(),
-                    error.rule()
                 ))
                 .collect::<String>(),
         ),
     );
     Ok(())
+}
+
+/// Why a list is not published. A release that too few keys signed is named with those that are missing.
+fn unpublished(anchor: &Anchor, releases: &[(&PathBuf, ReleaseFile)], error: &ServedError) -> Stop {
+    if let ServedError::Published(PublishedError::Stranger(hash)) = error {
+        let is_it = |release: &ReleaseFile| {
+            let body = release.body().unwrap_or_default();
+            Sha256::digest(body).as_slice() == hash.as_bytes()
+        };
+        if let Some((path, release)) = releases.iter().find(|(_, release)| is_it(release)) {
+            let (rule, message) = signatures(anchor, release);
+            return Stop::refused(rule, format!("{}: {message}", path.display()));
+        }
+    }
+    Stop::refused(error.rule(), error.to_string())
+}
+
+/// Rule and message of a release by which a page accepts nothing now.
+fn useless(anchor: &Anchor, release: &ReleaseFile, error: AnchorError) -> (&'static str, String) {
+    match error {
+        AnchorError::Release(ReleaseError::Signatures { .. }) => signatures(anchor, release),
+        error => (error.rule(), error.to_string()),
+    }
+}
+
+/// How many of an anchor's keys signed a release, and which did not.
+fn signatures(anchor: &Anchor, release: &ReleaseFile) -> (&'static str, String) {
+    let keys = anchor.release_keys();
+    let signed = match release.signed_by(keys) {
+        Ok(signed) => signed,
+        Err(error) => return (error.rule(), error.to_string()),
+    };
+    let missing = keys.keys().iter().filter(|key| !signed.contains(key));
+    let missing: Vec<_> = missing.map(ToString::to_string).collect();
+    let (have, need) = (signed.len(), keys.threshold());
+    let error = ReleaseError::Signatures {
+        have: u32::try_from(have).unwrap_or(u32::MAX),
+        need,
+    };
+    let message = format!(
+        "the manifest has {have} of {} by the anchor's release keys; not signed by {} (`openkey release sign`)",
+        output::count(need, "needed signature"),
+        missing.join(", ")
+    );
+    (error.rule(), message)
 }
 
 /// The hashes of all files of a page's directory, with its anchor checked: of the bytes that were hashed.

@@ -1,23 +1,19 @@
 //! One enclave behind a host, asked who it is before anything is given to it.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use openkey_attestation::{Policy, UnixMillis, Verifier};
 use openkey_cli::Recipient;
 use openkey_protocol::message::{OperatorRequest, Request, Response, RootStatus, Status};
 use openkey_verifier::{
     client::{Client, ClientError, Host, Listed, Replied},
-    command::{Accept, ask, ask_successors, ask_withdrawn, source},
+    command::{Accept, Progress, ask, ask_successors, ask_withdrawn, source},
     evidence::Fresh,
     statement::IdentityKey,
     successors::{Successors, Withdrawn},
 };
 
-use crate::stop::Stop;
-
-/// How long a command takes at most for all enclaves together: to look at them, and again to give them
-/// an order.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(45);
+use crate::{args::Target, stop::Stop};
 
 /// The answer to an order that was given to whoever was there.
 pub(crate) struct Sent {
@@ -43,28 +39,43 @@ impl Sent {
 pub(crate) struct Session {
     client: Client,
     name: String,
+    /// For a command that asks this enclave alone: its time. Errors name the enclave then, and stderr says while
+    /// an answer is awaited. Where several are asked at once, [`crate::everywhere`] does both.
+    alone: Option<Progress>,
 }
 
 impl Session {
-    /// The enclave with this id, or the only one.
-    pub(crate) fn open(url: &str, enclave: Option<&str>) -> Result<Self, Stop> {
-        let host = Host::new(url)?;
-        let mut listed = host.enclaves()?;
-        if let Some(id) = enclave {
-            listed.retain(|listed| listed.id == id);
+    /// The enclave with this id, or the only one. All calls together end after the time of the flags; an order
+    /// gets it [`Self::again`].
+    pub(crate) fn open(target: &Target) -> Result<Self, Stop> {
+        let progress = target.time.begin();
+        let at_host = |stop: Stop| stop.at(&target.host);
+        let host = Host::new(&target.host)
+            .map_err(|error| at_host(error.into()))?
+            .until(progress.deadline());
+        let listing = || format!("the list of enclaves of {}", host.url());
+        let mut listed = progress
+            .during(listing, || host.enclaves())
+            .map_err(|error| at_host(error.into()))?;
+        if let Some(id) = &target.enclave {
+            listed.retain(|listed| listed.id == *id);
         }
         match listed.as_slice() {
             [one] => Ok(Self {
                 client: host.client(one),
-                name: one.id.clone(),
+                name: name(&host, one),
+                alone: Some(progress),
             }),
-            [] => Err(Stop::failed("no_enclave", "the host lists no such enclave")),
+            [] => Err(at_host(Stop::failed(
+                "no_enclave",
+                "the host lists no such enclave",
+            ))),
             many => {
                 let ids: Vec<_> = many.iter().map(|listed| listed.id.as_str()).collect();
-                Err(Stop::failed(
+                Err(at_host(Stop::failed(
                     "which_enclave",
                     format!("the host lists {}: choose with --enclave", ids.join(", ")),
-                ))
+                )))
             }
         }
     }
@@ -73,7 +84,8 @@ impl Session {
     pub(crate) fn of(host: &Host, listed: &Listed, deadline: Instant) -> Self {
         Self {
             client: host.client(listed).until(deadline),
-            name: format!("{} at {}", listed.id, host.url()),
+            name: name(host, listed),
+            alone: None,
         }
     }
 
@@ -82,6 +94,37 @@ impl Session {
         Self {
             client: self.client.clone().until(deadline),
             name: self.name.clone(),
+            alone: self.alone,
+        }
+    }
+
+    /// The same enclave, if it is asked alone with its whole time once more: for an order after a look.
+    pub(crate) fn again(&self) -> Self {
+        let alone = self.alone.map(|progress| progress.again());
+        let client = self.client.clone();
+        Self {
+            client: match &alone {
+                None => client,
+                Some(progress) => client.until(progress.deadline()),
+            },
+            name: self.name.clone(),
+            alone,
+        }
+    }
+
+    /// Asks, and says so while it takes long; an error names the enclave.
+    fn asking<T, E: Into<Stop>>(
+        &self,
+        what: &str,
+        ask: impl FnOnce(&Client) -> Result<T, E>,
+    ) -> Result<T, Stop> {
+        match &self.alone {
+            None => ask(&self.client).map_err(Into::into),
+            Some(progress) => {
+                let what = || format!("{what} of enclave {}", self.name);
+                let asked = progress.during(what, || ask(&self.client));
+                asked.map_err(|error| error.into().at(&format!("enclave {}", self.name)))
+            }
         }
     }
 
@@ -92,9 +135,11 @@ impl Session {
 
     /// What was done, by the signed answer of the boot with this identity key.
     pub(crate) fn call(&self, identity: &IdentityKey, request: &Request) -> Result<Response, Stop> {
-        let replied = self.client.ask(request)?;
-        let asked = replied.asked(source::now()?.0);
-        Ok(replied.open(identity, &asked)?)
+        self.asking("the answer", |client| {
+            let replied = client.ask(request)?;
+            let asked = replied.asked(source::now()?.0);
+            Ok::<_, Stop>(replied.open(identity, &asked)?)
+        })
     }
 
     /// What an operator asked, done; where the root key stands now. Every other end is of an order that
@@ -109,13 +154,14 @@ impl Session {
             .map_err(|stop| stop.sent(Some(until)))
     }
 
-    /// As [`Self::order`], for what operators do not sign: the end is told as it is.
+    /// As [`Self::order`], for what operators do not sign: the end is told as it is. Gets the whole time once more
+    /// where this enclave alone is asked.
     pub(crate) fn ask_root(
         &self,
         identity: &IdentityKey,
         request: OperatorRequest,
     ) -> Result<RootStatus, Stop> {
-        match self.call(identity, &Request::Operator(request))? {
+        match self.again().call(identity, &Request::Operator(request))? {
             Response::Root(status) => Ok(status),
             _ => Err(ClientError::Answer("not one to this request").into()),
         }
@@ -127,7 +173,8 @@ impl Session {
     ///
     /// No answer.
     pub(crate) fn send(&self, request: OperatorRequest) -> Result<Sent, Stop> {
-        let replied = self.client.ask(&Request::Operator(request))?;
+        let request = Request::Operator(request);
+        let replied = self.asking("the answer", |client| client.ask(&request))?;
         let at = source::now()?.0;
         Ok(Sent { replied, at })
     }
@@ -136,7 +183,9 @@ impl Session {
     pub(crate) fn status(&self, identity: Option<&IdentityKey>) -> Result<Status, Stop> {
         let response = match identity {
             Some(identity) => self.call(identity, &Request::Status)?,
-            None => self.client.ask(&Request::Status)?.unverified()?,
+            None => self.asking("the status", |client| {
+                client.ask(&Request::Status)?.unverified()
+            })?,
         };
         match response {
             Response::Status(status) => Ok(status),
@@ -145,7 +194,7 @@ impl Session {
     }
 
     pub(crate) fn evidence(&self, verifier: &Verifier, policy: &Policy) -> Result<Fresh, Stop> {
-        Ok(ask(&self.client, verifier, policy)?)
+        self.asking("evidence", |client| ask(client, verifier, policy))
     }
 
     /// Fresh evidence, and the successors that wait as it names them.
@@ -155,7 +204,9 @@ impl Session {
         policy: &Policy,
     ) -> Result<(Fresh, Successors), Stop> {
         let fresh = self.evidence(verifier, policy)?;
-        Ok(ask_successors(&self.client, verifier, policy, fresh)?)
+        self.asking("the list of successors", |client| {
+            ask_successors(client, verifier, policy, fresh)
+        })
     }
 
     /// Fresh evidence, the successors that wait and the withdrawn manifests as it names them.
@@ -165,7 +216,9 @@ impl Session {
         policy: &Policy,
     ) -> Result<(Fresh, (Successors, Withdrawn)), Stop> {
         let fresh = self.evidence(verifier, policy)?;
-        Ok(ask_withdrawn(&self.client, verifier, policy, fresh)?)
+        self.asking("the list of successors", |client| {
+            ask_withdrawn(client, verifier, policy, fresh)
+        })
     }
 
     /// Evidence for somebody who is about to give this enclave a secret.
@@ -175,4 +228,9 @@ impl Session {
         let recipient = Recipient::of(&fresh)?;
         Ok((fresh, recipient))
     }
+}
+
+/// Which enclave of which host, for people.
+fn name(host: &Host, listed: &Listed) -> String {
+    format!("{} at {}", listed.id, host.url())
 }

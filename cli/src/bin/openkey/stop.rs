@@ -88,11 +88,12 @@ impl Stop {
     }
 
     /// The same, after the genesis was asked for: the enclave may have held it, and holds no other one.
-    pub(crate) fn spent(self) -> Self {
+    pub(crate) fn spent(self, enclave: &str) -> Self {
         Self {
             message: format!(
-                "{}; the genesis was asked for and may have taken place: this boot of the enclave holds no other \
-                 one, so boot it again and repeat; do not boot anything with what this one wrote",
+                "{}; the genesis was asked for at enclave {enclave} and may have taken place: this boot of the \
+                 enclave holds no other one. Unless another run accepted a genesis of this boot and has its files, \
+                 boot the enclave again and repeat",
                 self.message
             ),
             kind: Kind::Unproven,

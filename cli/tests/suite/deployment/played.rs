@@ -202,7 +202,9 @@ impl Enclave {
                     hides_secrets: true,
                     ..
                 } => RootState::Ready,
-                _ => RootState::Waiting { have: 1, need: 2 },
+                _ if self.live.root_id.is_some() => RootState::Waiting { have: 1, need: 2 },
+                _ if self.held_a_genesis() => RootState::GenesisDone,
+                _ => RootState::AwaitingGenesis,
             },
             root_id: self.live.root_id,
             epoch: self.live.epoch,
@@ -219,6 +221,12 @@ impl Enclave {
             },
             secrets_known: !self.play.hides_secrets,
         }
+    }
+
+    fn held_a_genesis(&self) -> bool {
+        let orders = self.orders.lock().unwrap();
+        let is_genesis = |order: &OperatorRequest| matches!(order, OperatorRequest::Genesis { .. });
+        orders.iter().any(is_genesis)
     }
 
     fn status(&self) -> Status {

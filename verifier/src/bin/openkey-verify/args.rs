@@ -1,11 +1,11 @@
 //! The command line.
 
-use std::{path::PathBuf, time::Duration};
+use std::path::PathBuf;
 
-use clap::{Args as ClapArgs, ColorChoice, Parser, Subcommand, value_parser};
+use clap::{Args as ClapArgs, ColorChoice, Parser, Subcommand};
 use openkey_verifier::{
     attestation::Nonce,
-    command::{AcceptArgs, DEFAULT_TIMEOUT_SECONDS, MAX_TIMEOUT_SECONDS, Progress},
+    command::{AcceptArgs, TimeArgs},
 };
 
 const EXAMPLES: &str = "\
@@ -93,7 +93,8 @@ pub(crate) struct DocumentArgs {
     #[arg(long, value_name = "HEX", value_parser = parse_nonce)]
     pub(crate) nonce: Option<Nonce>,
     /// Keep the highest release epoch seen of each root id in this file, and refuse lower ones.
-    /// Needs --nonce: an old document was right in its time.
+    /// Needs --nonce: an old document was right in its time. Nothing is kept of a document that names no
+    /// root id, and stderr says so.
     #[arg(long, value_name = "FILE", conflicts_with = "any_measurement")]
     pub(crate) state: Option<PathBuf>,
     /// Accept an enclave in debug mode, whose console its host reads.
@@ -102,25 +103,6 @@ pub(crate) struct DocumentArgs {
     /// Print one JSON object.
     #[arg(long)]
     pub(crate) json: bool,
-}
-
-/// How long commands that ask a server may take.
-#[derive(Debug, ClapArgs)]
-pub(crate) struct TimeArgs {
-    /// Seconds that the whole command may take; what has not answered by then is not judged.
-    #[arg(
-        long,
-        value_name = "SECONDS",
-        default_value_t = DEFAULT_TIMEOUT_SECONDS,
-        value_parser = value_parser!(u64).range(1..=MAX_TIMEOUT_SECONDS)
-    )]
-    timeout: u64,
-}
-
-impl TimeArgs {
-    pub(crate) fn begin(&self) -> Progress {
-        Progress::begin(Duration::from_secs(self.timeout))
-    }
 }
 
 #[derive(Debug, ClapArgs)]
@@ -133,7 +115,8 @@ pub(crate) struct HostArgs {
     #[command(flatten)]
     pub(crate) accept: AcceptArgs,
     /// Keep the highest release epoch seen of each root id in this file, and refuse lower ones. Not
-    /// with --any-measurement: any program could name an epoch that no release reaches.
+    /// with --any-measurement: any program could name an epoch that no release reaches. Nothing is kept of an
+    /// enclave without a root id, and stderr says so.
     #[arg(long, value_name = "FILE", conflicts_with = "any_measurement")]
     pub(crate) state: Option<PathBuf>,
     /// Take an enclave whose store hides the list of waiting successors from it.

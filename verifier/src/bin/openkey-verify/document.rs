@@ -21,6 +21,9 @@ struct Accepted {
     evidence: &'static str,
     freshness: &'static str,
     judged_at_ms: u64,
+    /// Present with `--state`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    remembered: Option<bool>,
     #[serde(flatten)]
     view: EvidenceView,
 }
@@ -90,8 +93,11 @@ pub(crate) fn run(args: &DocumentArgs) -> Result<Verdict, Failure> {
         Ok(binding) => binding,
         Err(error) => return Ok(refuse(args, error.rule(), &error.to_string())),
     };
-    if let (Some(path), Some(binding)) = (&args.state, &binding) {
-        let mut state = State::open(path)?;
+    let mut state = args.state.as_deref().map(State::open).transpose()?;
+    let remembered = state
+        .as_ref()
+        .map(|state| state.keeps("this document", binding.as_ref()));
+    if let (Some(state), Some(binding)) = (&mut state, &binding) {
         let known = state.check(binding);
         // Another run may have seen a higher epoch meanwhile.
         let known = match known {
@@ -112,6 +118,7 @@ pub(crate) fn run(args: &DocumentArgs) -> Result<Verdict, Failure> {
             evidence: if judged.fresh { "fresh" } else { "archival" },
             freshness: if judged.fresh { "proven" } else { "not proven" },
             judged_at_ms: judged.at.0,
+            remembered,
             view,
         });
     } else {

@@ -55,6 +55,9 @@ struct EnclaveView {
     /// Present if the evidence says which manifests were withdrawn.
     #[serde(skip_serializing_if = "Option::is_none")]
     withdrawn: Option<Vec<String>>,
+    /// Present with `--state`, for evidence that was accepted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    remembered: Option<bool>,
     #[serde(skip)]
     known: Option<Lists>,
 }
@@ -102,7 +105,14 @@ pub(crate) fn run(args: &HostArgs) -> Result<Verdict, Failure> {
             Err(_) => Verdict::NotJudged,
         };
         verdict = verdict.max(of);
-        enclaves.push(view(listed, of, judged, watched));
+        let remembered = match (&state, &judged) {
+            (Some(state), Ok((fresh, _))) => {
+                Some(state.keeps(&format!("enclave {}", listed.id), Some(fresh.binding())))
+            }
+            _ => None,
+        };
+        let view = view(listed, of, judged, watched);
+        enclaves.push(EnclaveView { remembered, ..view });
     }
     let waiting = enclaves.iter().flat_map(|enclave| &enclave.successors);
     let waiting = waiting.map(Vec::len).sum();
@@ -242,6 +252,7 @@ fn view(listed: Listed, verdict: Verdict, judged: Judged, watched: Option<Failur
         evidence,
         successors,
         withdrawn,
+        remembered: None,
         known,
     }
 }

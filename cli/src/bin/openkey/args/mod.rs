@@ -9,7 +9,7 @@ use clap::{Args as ClapArgs, ColorChoice, Parser, Subcommand};
 pub(crate) use explain::{Explain, PayloadKind};
 pub(crate) use operator::{
     ApprovalArgs, Approve, Backup, CheckGenesis, Consent, Entry, Genesis, Keygen, Operator,
-    PostShare, Restore, SetSecret, Status, Targets, Upgrade, Withdraw,
+    PostShare, Restore, SetSecret, Status, Target, Targets, Upgrade, Withdraw,
 };
 pub(crate) use release::{MakeAnchor, MakePage, Prepare, Publish, Release, ReleaseKeygen, Sign};
 

@@ -1,8 +1,10 @@
 //! `openkey operator genesis` and `check-genesis`.
 
+use std::path::Path;
+
 use openkey_attestation::{Policy, Verifier};
 use openkey_cli::{Approval, Backup, Ceremony, OperatorKey};
-use openkey_protocol::message::{OperatorRequest, Request, Response};
+use openkey_protocol::message::{OperatorRequest, Request, Response, RootState};
 use openkey_verifier::{
     attestation::Document,
     client::ClientError,
@@ -29,20 +31,16 @@ pub(super) fn hold(args: &Genesis) -> Result<(), Stop> {
     let key = args.key.as_deref().map(files::operator_key).transpose()?;
     let accept = read.entrusting(When::At(source::now()?))?;
     let verifier = Verifier::new(accept.roots);
-    let session = Session::open(&args.target.host, args.target.enclave.as_deref())?;
     // A place for the files first: a genesis happens once.
-    files::room_for(&args.out, Backup::NAMES.into_iter().chain([Approval::FILE]))?;
+    room(&args.out)?;
+    let session = Session::open(&args.target)?;
     let first = session.evidence(&verifier, &accept.policy)?;
-    if first.binding().root_id.is_some() {
-        return Err(Stop::refused(
-            "root_id",
-            "the enclave has a root key already",
-        ));
-    }
+    not_yet(&session, &first)?;
 
     if !args.print.json {
         approved::show(false, &configuration.content)?;
     }
+    let name = session.name().to_owned();
     let mut nonce = [0; NONCE];
     getrandom::fill(&mut nonce).map_err(|error| Stop::failed("randomness", error.to_string()))?;
     let asked = Asked {
@@ -54,12 +52,57 @@ pub(super) fn hold(args: &Genesis) -> Result<(), Stop> {
         key,
         nonce,
     };
-    let done = keep(args, &asked).map_err(Stop::spent)?;
-    report(args.print.json, &done);
+    let done = keep(args, &asked).map_err(|stop| stop.spent(&name))?;
+    report(
+        args.print.json,
+        &done,
+        &format!("a genesis of enclave {name}"),
+    );
     if !args.print.json {
         output::text(&next(args, &done.ceremony));
     }
     Ok(())
+}
+
+/// Makes the directory for the files, which must hold none of them.
+fn room(out: &Path) -> Result<(), Stop> {
+    let known = ConfigurationFile::read(&out.join(Backup::CONFIGURATION));
+    if let Some(root_id) = known.ok().and_then(|known| known.content.root_id) {
+        let place = format!("{} holds the files of root id {root_id}", out.display());
+        return Err(Stop::failed("cannot_write", exists(&place)));
+    }
+    files::room_for(out, Backup::NAMES.into_iter().chain([Approval::FILE]))
+}
+
+/// That an enclave awaits its genesis, by its evidence and by the status that the same boot signs. Whoever
+/// repeats a genesis is told so before anything is asked for.
+fn not_yet(session: &Session, first: &Fresh) -> Result<(), Stop> {
+    let name = session.name();
+    if let Some(root_id) = first.binding().root_id {
+        let place = format!("by its evidence enclave {name} runs with root id {root_id}");
+        return Err(Stop::refused("root_id", exists(&place)));
+    }
+    match session.status(Some(first.identity()))?.root.state {
+        RootState::AwaitingGenesis => Ok(()),
+        RootState::GenesisDone => {
+            let place = format!("this boot of enclave {name} has held its genesis");
+            Err(Stop::refused("genesis_done", exists(&place)))
+        }
+        RootState::Waiting { .. } | RootState::Ready | RootState::HandedOver => {
+            let place = format!("by its signed status enclave {name} awaits no genesis");
+            Err(Stop::refused("root_id", exists(&place)))
+        }
+    }
+}
+
+/// What is there already, and what to do.
+fn exists(place: &str) -> String {
+    format!(
+        "a deployment exists already: {place}; nothing was asked for, and nothing has changed. Go on with the \
+         files that its genesis wrote (genesis.json, descriptor.bin and the configuration.json with the root_id). \
+         For a new deployment, boot an enclave with a configuration that has no root_id, and name a new directory \
+         with --out"
+    )
 }
 
 /// A genesis that is about to be asked for.
@@ -94,6 +137,7 @@ fn keep(args: &Genesis, asked: &Asked<'_>) -> Result<Done, Stop> {
         key,
         nonce,
     } = asked;
+    let session = &session.again();
     let request = OperatorRequest::Genesis {
         nonce: nonce.as_slice().into(),
     };
@@ -174,7 +218,7 @@ pub(super) fn check(args: &CheckGenesis) -> Result<(), Stop> {
     if !args.print.json {
         approved::print(false, &done.configuration);
     }
-    report(args.print.json, &done);
+    report(args.print.json, &done, "a genesis");
     Ok(())
 }
 
@@ -202,7 +246,7 @@ fn before<'a>(accept: &'a ReadArgs<'_>) -> Result<&'a ConfigurationFile, Stop> {
     Ok(file)
 }
 
-fn report(as_json: bool, done: &Done) {
+fn report(as_json: bool, done: &Done, which: &str) {
     let Done {
         ceremony,
         own,
@@ -234,9 +278,14 @@ fn report(as_json: bool, done: &Done) {
     table.row(
         "shares",
         format!(
-            "{} of {} make the root key",
+            "{} of {} {} the root key",
             descriptor.threshold,
-            names.len()
+            names.len(),
+            if descriptor.threshold == 1 {
+                "makes"
+            } else {
+                "make"
+            }
         ),
     );
     table.row("operators", names.join(", "));
@@ -257,7 +306,7 @@ fn report(as_json: bool, done: &Done) {
     );
     table.row("configuration", format!("{production} from now on"));
     table.row("PCR16", configuration::pcr(production).to_string());
-    output::text(&format!("accepted: a genesis\n\n{}", table.render()));
+    output::text(&format!("accepted: {which}\n\n{}", table.render()));
 }
 
 fn next(args: &Genesis, ceremony: &Ceremony) -> String {
@@ -268,12 +317,15 @@ fn next(args: &Genesis, ceremony: &Ceremony) -> String {
      whoever held this genesis with --key: no other operator can use it.)
   2. Stop this enclave: it serves nothing else. Boot again with {dir}/configuration.json, and give
      host-proxy {dir}/descriptor.bin (and wrapped.bin) as boot files.
-  3. {threshold} operators run `openkey operator post-share`.
+  3. {operators} `openkey operator post-share`.
   4. Publish root id {root_id}: clients pin it.
   5. `openkey operator backup --dir {dir} --root-id {root_id} --key FILE`.
 ",
         dir = args.out.display(),
-        threshold = ceremony.descriptor().threshold,
+        operators = match ceremony.descriptor().threshold {
+            1 => "1 operator runs".to_owned(),
+            threshold => format!("{threshold} operators run"),
+        },
         root_id = ceremony.root_id(),
     )
 }

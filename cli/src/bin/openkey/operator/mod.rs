@@ -2,8 +2,10 @@
 
 mod approved;
 mod backup;
+mod compared;
 mod confirm;
 mod consent;
+mod consented;
 mod genesis;
 mod keys;
 mod report;

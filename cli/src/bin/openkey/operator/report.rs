@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use crate::{args::Status, session::Session, stop::Stop};
 
 pub(super) fn status(args: &Status) -> Result<(), Stop> {
-    let session = Session::open(&args.target.host, args.target.enclave.as_deref())?;
+    let session = Session::open(&args.target)?;
     let evidence = if args.accept.is_given() {
         let accept = args.accept.resolve(When::At(source::now()?))?;
         Some(session.successors(&Verifier::new(accept.roots), &accept.policy)?)
@@ -35,6 +35,7 @@ pub(super) fn status(args: &Status) -> Result<(), Stop> {
         output::json(&json);
         return Ok(());
     }
+    output::text(&format!("enclave {}\n\n", session.name()));
     print_status(&status);
     if let Some(view) = &view {
         let mut table = output::Table::default();

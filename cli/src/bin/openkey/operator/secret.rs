@@ -33,14 +33,17 @@ pub(super) fn set(args: &SetSecret) -> Result<(), Stop> {
 
     accept.policy = accept.policy.pin_root_id(approval.content().root_id.0);
     approved::show(args.print.json, configuration)?;
-    let session = Session::open(&args.target.host, args.target.enclave.as_deref())?;
+    let session = Session::open(&args.target)?;
     let (fresh, recipient) = session.recipient(accept)?;
     let identity = *fresh.identity();
     let known = session.status(Some(&identity))?.root;
     if known.state == RootState::Ready && !known.secrets_known {
         return Err(Stop::refused(
             "secrets_unknown",
-            "the store hides the secrets from the enclave: nobody knows which version comes next",
+            format!(
+                "the store hides the secrets from enclave {}: nobody knows which version comes next",
+                session.name()
+            ),
         ));
     }
     let version = known
@@ -57,9 +60,13 @@ pub(super) fn set(args: &SetSecret) -> Result<(), Stop> {
     // Both answers are signed by the attested boot. Another operator may have been next already.
     let is_kept = |known: &SecretStatus| known.name == args.name && known.version >= version;
     if !status.secrets.iter().any(is_kept) {
-        let words = format!("the enclave's answer does not name version {version} of the secret");
+        let words = format!(
+            "the answer of enclave {} does not name version {version} of the secret",
+            session.name()
+        );
         return Err(Stop::refused("secret", words).sent(Some(until)));
     }
-    report::root(args.print.json, &status, "the secret was kept");
+    let done = format!("the secret was kept by enclave {}", session.name());
+    report::root(args.print.json, &status, &done);
     Ok(())
 }

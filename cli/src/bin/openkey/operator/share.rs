@@ -33,17 +33,21 @@ pub(super) fn post(args: &PostShare) -> Result<(), Stop> {
     accept.policy = accept.policy.pin_root_id(root_id.0);
     approved::show(args.print.json, configuration)?;
 
-    let session = Session::open(&args.target.host, args.target.enclave.as_deref())?;
+    let session = Session::open(&args.target)?;
     let (fresh, recipient) = session.recipient(accept)?;
     if fresh.binding().root_source.is_some() {
         return Err(Stop::refused(
             "root_key_there",
-            "by its evidence the enclave has its root key: no share is needed, and none was sent",
+            format!(
+                "by its evidence enclave {} has its root key: no share is needed, and none was sent",
+                session.name()
+            ),
         ));
     }
     let until = expiry()?;
     let order = recipient.share(&opened, until.0)?;
     let status = session.order(fresh.identity(), order, until)?;
-    report::root(args.print.json, &status, "the share was taken");
+    let done = format!("the share was taken by enclave {}", session.name());
+    report::root(args.print.json, &status, &done);
     Ok(())
 }

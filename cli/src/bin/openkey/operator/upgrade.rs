@@ -6,14 +6,17 @@ use openkey_attestation::{Policy, UnixMillis, Verifier};
 use openkey_protocol::message::{Hash32, OperatorRequest, UpgradeStatus};
 use openkey_verifier::{
     command::{When, output, source},
-    configuration::CONFIGURATION_PCR,
-    evidence::Fresh,
-    release::{Release, rfc3339},
+    release::rfc3339,
     successors::{Successors, Withdrawn},
 };
 use serde_json::json;
 
-use crate::{args::Upgrade, operator::successor, session::Session, stop::Stop};
+use crate::{
+    args::Upgrade,
+    operator::{compared::Compared, successor},
+    session::Session,
+    stop::Stop,
+};
 
 /// Longest sleep between two looks at the enclave's clock while the delay runs.
 const LOOK: Duration = Duration::from_secs(60);
@@ -27,7 +30,7 @@ pub(super) fn announce(args: &Upgrade) -> Result<(), Stop> {
     let (manifest, successor) = successor::manifest(&args.manifest, configuration, now)?;
 
     let accept = read.resolve(When::At(now))?;
-    let session = Session::open(&args.target.host, args.target.enclave.as_deref())?;
+    let session = Session::open(&args.target)?;
     let verifier = Verifier::new(accept.roots);
     let fresh = session.evidence(&verifier, &accept.policy)?;
     let running = fresh.binding().epoch;
@@ -35,15 +38,19 @@ pub(super) fn announce(args: &Upgrade) -> Result<(), Stop> {
         return Err(Stop::refused(
             "epoch_too_old",
             format!(
-                "the manifest has epoch {}, the running enclave {running}",
-                successor.manifest().epoch
+                "the manifest has epoch {}, enclave {} runs epoch {running}",
+                successor.manifest().epoch,
+                session.name()
             ),
         ));
     }
-    if runs(&successor, &fresh) {
+    if Compared::of(&successor, &fresh).is_what_runs() {
         return Err(Stop::refused(
             "successor_runs",
-            "the manifest names the image and configuration that run here: it is no successor",
+            format!(
+                "the manifest names the image and configuration that run at enclave {}: it is no successor",
+                session.name()
+            ),
         ));
     }
     let order = OperatorRequest::Announce {
@@ -54,23 +61,55 @@ pub(super) fn announce(args: &Upgrade) -> Result<(), Stop> {
     let status = session
         .ask_root(fresh.identity(), order)
         .map_err(|stop| stop.sent(None))?;
-    let known = listed(status.upgrades, &status.withdrawn, successor.hash())?;
-    let known = if args.wait {
+    let known = listed(status.upgrades, &status.withdrawn, successor.hash())
+        .map_err(|stop| stop.at(&format!("enclave {}", session.name())))?;
+    let (known, hand_over) = if args.wait {
         wait(&session, &verifier, &accept.policy, known)?
     } else {
-        known
+        (known, HandOver::Announced)
     };
-    print(args, &known);
+    print(args, session.name(), &known, hand_over);
     Ok(())
 }
 
-/// Whether a manifest names what an enclave with this evidence measures.
-fn runs(successor: &Release, fresh: &Fresh) -> bool {
-    let named = successor.measurements();
-    let running = &fresh.claims().pcrs;
-    [0, 1, 2, CONFIGURATION_PCR]
-        .iter()
-        .all(|index| named.get(*index).is_some() && named.get(*index) == running.get(*index))
+/// How far a successor is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum HandOver {
+    /// It is listed.
+    Announced,
+    /// Evidence says that the delay has ended and enough operators have consented.
+    Allowed,
+    /// By its signed status the root key of the enclave went to a successor.
+    Happened,
+}
+
+impl HandOver {
+    /// For programs.
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Announced => "announced",
+            Self::Allowed => "allowed",
+            Self::Happened => "happened",
+        }
+    }
+
+    /// For people.
+    const fn words(self) -> &'static str {
+        match self {
+            Self::Announced => {
+                "From then on, and with that many consents (openkey operator consent), the root key is handed to\n\
+                 an enclave of that image and configuration."
+            }
+            Self::Allowed => {
+                "The delay has ended and enough operators have consented: the hand-over may happen now. Start an\n\
+                 enclave of that image and configuration; it asks for the root key by itself."
+            }
+            Self::Happened => {
+                "By the enclave's signed status the hand-over has happened: its root key went to a successor. Ask\n\
+                 for evidence of the successor's enclave (openkey-verify host) to see that it is this one."
+            }
+        }
+    }
 }
 
 fn listed(
@@ -93,18 +132,19 @@ fn listed(
 }
 
 /// Until the delay has ended and enough operators have consented, by evidence: its own time, and the list
-/// that it names. The enclave may be restarted meanwhile, and may not answer for a while; what it says is
+/// that it names; or until the root key has gone to a successor. The enclave may be restarted meanwhile, and may not answer for a while; what it says is
 /// unknown then, and nobody's word takes its place.
 fn wait(
     session: &Session,
     verifier: &Verifier,
     policy: &Policy,
     known: UpgradeStatus,
-) -> Result<UpgradeStatus, Stop> {
+) -> Result<(UpgradeStatus, HandOver), Stop> {
     let mut known = known;
-    let mut told = false;
+    let (mut told, mut told_time) = (false, false);
     loop {
-        let pause = match look(session, verifier, policy, known.manifest)? {
+        let pause = match look(&session.again(), verifier, policy, known.manifest)? {
+            Seen::HandedOver => return Ok((known, HandOver::Happened)),
             Seen::Unknown(why) => {
                 output::note(&format!("unknown: {why}"));
                 LOOK_FOR_CONSENT
@@ -115,7 +155,14 @@ fn wait(
                 let (have, need) = (known.consents.len(), known.consents_needed);
                 let consented = u32::try_from(have).is_ok_and(|have| have >= need);
                 if left.is_zero() && consented {
-                    return Ok(known);
+                    return Ok((known, HandOver::Allowed));
+                }
+                if !left.is_zero() && !told_time {
+                    output::note(&format!(
+                        "waiting for the end of the delay at {}",
+                        rfc3339(UnixMillis(known.allowed_from))
+                    ));
+                    told_time = true;
                 }
                 if !consented && !told {
                     output::note(&format!(
@@ -139,6 +186,8 @@ fn wait(
 enum Seen {
     /// Nothing that an enclave vouches for.
     Unknown(String),
+    /// The root key went to a successor.
+    HandedOver,
     /// The successor waits.
     Listed { now: u64, listed: UpgradeStatus },
 }
@@ -155,13 +204,16 @@ fn look(
         Err(stop) => return Ok(Seen::Unknown(stop.message().to_owned())),
     };
     let withdrawn: &[Hash32] = match &withdrawn {
+        // Whatever this boot lists, it gives nothing any more.
+        Withdrawn::HandedOver => return Ok(Seen::HandedOver),
         Withdrawn::Listed(list) => list,
-        Withdrawn::NotStated | Withdrawn::HandedOver => &[],
+        Withdrawn::NotStated => &[],
     };
     match successors {
         Successors::Listed(list) => Ok(Seen::Listed {
             now: fresh.claims().timestamp.0,
-            listed: listed(list, withdrawn, manifest)?,
+            listed: listed(list, withdrawn, manifest)
+                .map_err(|stop| stop.at(&format!("enclave {}", session.name())))?,
         }),
         Successors::Unknown => Ok(Seen::Unknown(
             "the store hides the list of successors from the enclave".to_owned(),
@@ -172,7 +224,7 @@ fn look(
     }
 }
 
-fn print(args: &Upgrade, known: &UpgradeStatus) {
+fn print(args: &Upgrade, name: &str, known: &UpgradeStatus, hand_over: HandOver) {
     let time = |ms| rfc3339(UnixMillis(ms));
     if args.print.json {
         output::json(&json!({
@@ -184,6 +236,7 @@ fn print(args: &Upgrade, known: &UpgradeStatus) {
             "consents": known.consents,
             "consents_needed": known.consents_needed,
             "waited": args.wait,
+            "hand_over": hand_over.name(),
         }));
         return;
     }
@@ -200,7 +253,8 @@ fn print(args: &Upgrade, known: &UpgradeStatus) {
         format!("{} of {}", known.consents.len(), known.consents_needed),
     );
     output::text(&format!(
-        "announced: a successor\n\n{}\nFrom then on, and with that many consents (openkey operator consent), the root key is handed to\nan enclave of that image and configuration.\n",
-        table.render()
+        "announced: a successor, to enclave {name}\n\n{}\n{}\n",
+        table.render(),
+        hand_over.words()
     ));
 }

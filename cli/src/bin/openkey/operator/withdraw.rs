@@ -26,7 +26,7 @@ use crate::{
         successor::{self, expiry},
         withdrawn::{Consented, Done, Said, UNKNOWN, report},
     },
-    session::{PATIENCE, Session},
+    session::Session,
     stop::Stop,
 };
 
@@ -36,7 +36,7 @@ const UNAPPROVED: &str = "the withdrawal was sent under a configuration that you
      with the configuration of your deployment";
 const UNCONFIRMED: &str = "not every enclave confirmed the withdrawal: see above, and repeat it";
 
-/// How long an enclave is asked what it knows; one that does not say gets the withdrawal all the same.
+/// How long an enclave is asked at most what it knows, and never more than half of the command's time; one that does not say gets the withdrawal all the same.
 const LOOK: Duration = Duration::from_secs(10);
 
 /// What is withdrawn, and where that is looked for.
@@ -47,6 +47,8 @@ struct Plan<'a> {
     manifest: Hash32,
     verifier: &'a Verifier,
     policy: &'a Policy,
+    /// How long an enclave is asked what it knows.
+    look: Duration,
     /// Whether nobody has to know the manifest: the operator noted a consent to it, or said yes.
     anyway: bool,
     /// Whether an enclave knows it.
@@ -104,12 +106,13 @@ pub(super) fn withdraw(args: &Withdraw) -> Result<(), Stop> {
         manifest,
         verifier: &verifier,
         policy: &policy,
+        look: LOOK.min(args.targets.time.begin().timeout() / 2),
         anyway: args.yes || has_consented,
         knew: AtomicBool::new(false),
     };
 
     let first = everywhere::each(&args.targets, |session| first(session, &plan));
-    let reached = rest(args.print.json, first, &plan)?;
+    let reached = rest(args, first, &plan)?;
     let said: Vec<_> = reached
         .iter()
         .filter_map(|at| Some((&at.name, at.outcome.as_ref().ok()?)))
@@ -206,7 +209,7 @@ pub(super) fn withdraw(args: &Withdraw) -> Result<(), Stop> {
 
 /// Orders the withdrawal at an enclave at once, unless its evidence says that it does not know the manifest.
 fn first(session: Session, plan: &Plan<'_>) -> Result<First, Stop> {
-    let look = session.until(Instant::now() + LOOK);
+    let look = session.until(Instant::now() + plan.look);
     match look.withdrawn(plan.verifier, plan.policy) {
         Ok((_, lists)) if knows(&lists, plan.manifest) == Some(false) && !plan.anyway => {
             Ok(First::Held(session, lists))
@@ -237,23 +240,26 @@ fn knows((waiting, withdrawn): &(Successors, Withdrawn), manifest: Hash32) -> Op
 
 /// Orders the withdrawal where it was held back. If evidence of every asked enclave says that none knows the
 /// manifest, the operator must say so first: a hash may be mistyped, and there is no way back.
-fn rest(as_json: bool, first: Vec<At<First>>, plan: &Plan<'_>) -> Result<Vec<At<Said>>, Stop> {
+fn rest(args: &Withdraw, first: Vec<At<First>>, plan: &Plan<'_>) -> Result<Vec<At<Said>>, Stop> {
     let is_held = |at: &At<First>| matches!(at.outcome, Ok(First::Held(..)));
     if first.iter().all(is_held) {
-        look(as_json, &first);
+        look(args.print.json, &first);
         confirm::confirm("Type yes if a manifest that nobody knows shall be withdrawn:")?;
     }
-    let deadline = Instant::now() + PATIENCE;
+    let time = args.targets.time.begin();
     let held: Vec<_> = first
         .iter()
         .map(|at| match &at.outcome {
-            Ok(First::Held(session, _)) => Some(session.until(deadline)),
+            Ok(First::Held(session, _)) => Some(session.until(time.deadline())),
             _ => None,
         })
         .collect();
-    let ordered = everywhere::at_once(&held, |session| {
-        session.as_ref().map(|session| order(session, plan))
-    });
+    let ordered = everywhere::in_time(
+        &time,
+        &held,
+        |session| session.as_ref().map_or("", Session::name),
+        |session| session.as_ref().map(|session| order(session, plan)),
+    );
     let ends = first.into_iter().zip(ordered).map(|(at, ordered)| At {
         name: at.name,
         outcome: match (ordered, at.outcome) {
