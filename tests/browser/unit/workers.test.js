@@ -75,3 +75,44 @@ test('e15_a_page_that_a_service_worker_takes_keeps_no_read_token_and_takes_no_ot
   assert.deepEqual([app.session, tab.getItem('openkey.session')], [null, null]);
   assert.equal(store.outs, 0, 'nobody signed out');
 });
+
+/** As much of a browser as a page needs that says why it does not go on. @param {Record<string, unknown>} given */
+const page = (given) => {
+  const element = () => new Proxy(() => {}, { get: (_, name) => (name === 'hidden' ? false : () => undefined) });
+  const document = { getElementById: element, createElement: element, createElementNS: element };
+  const before = new Map(Object.keys({ document, ...given }).map((name) => [name, Object.getOwnPropertyDescriptor(globalThis, name)]));
+  for (const [name, value] of Object.entries({ document, ...given })) Object.defineProperty(globalThis, name, { value, configurable: true, writable: true });
+  return () => {
+    for (const [name, old] of before) {
+      if (old) Object.defineProperty(globalThis, name, old);
+      else Reflect.deleteProperty(globalThis, name);
+    }
+  };
+};
+
+test('e15_the_page_that_ends_stops_what_it_knows', async () => {
+  const leave = page({});
+  try {
+    const { Shell } = await import('../../../web/shell.js');
+    let stopped = 0;
+    const shell = new Shell(/** @type {any} */ ({ stop: () => void (stopped += 1) }), document.createElement('main'));
+    shell.end(document.createElement('p'));
+    assert.deepEqual([shell.over, stopped], [true, 1]);
+  } finally {
+    leave();
+  }
+});
+
+test('e15_the_page_that_finds_a_service_worker_drops_the_read_token_of_its_tab', async () => {
+  const tab = area();
+  tab.setItem('openkey.session', '{}');
+  const found = browser({ all: 1 });
+  const leave = page({ sessionStorage: tab, location: { host: 'localhost' }, navigator: { serviceWorker: found.workers } });
+  try {
+    await import('../../../web/app.js');
+    while (found.state.removed === 0) await new Promise((next) => setTimeout(next, 1));
+    assert.equal(tab.getItem('openkey.session'), null);
+  } finally {
+    leave();
+  }
+});
