@@ -144,11 +144,15 @@ impl Running {
 
     /// How many connections of all listeners could not be accepted.
     fn not_accepted(&self) -> usize {
+        self.metric("openkey_accept_failures_total")
+    }
+
+    fn metric(&self, name: &str) -> usize {
         let asked = "GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
         let answer = ask(connect(self.metrics, 1), asked);
-        let name = "openkey_accept_failures_total ";
-        let line = answer.lines().find_map(|line| line.strip_prefix(name));
-        line.unwrap_or_else(|| panic!("{answer}")).parse().unwrap()
+        let value = |line: &str| line.strip_prefix(name)?.strip_prefix(' ')?.parse().ok();
+        let value = answer.lines().find_map(value);
+        value.unwrap_or_else(|| panic!("{answer}"))
     }
 
     /// From now on it may have no more open files than so many beside those that it has.
@@ -223,7 +227,11 @@ fn h1_silent_channels_leave_files_for_others_under_a_small_limit() {
         held.extend((0..12).map(|_| connect(channel, from)));
     }
     running.serves_others();
-    // 328 are left of 600, which are an eighteenth of what all places want, and two of them are a channel's
+    // 328 files are left of 600, and all places would want 4 096 and twice 1 024
+    assert_eq!(
+        running.metric("openkey_channel_connections"),
+        1024 * 328 / 6144
+    );
     let files = running.files();
     assert!((120..200).contains(&files), "{files} are open");
     drop(held);
