@@ -232,17 +232,20 @@ pub(super) const ROWS: [Known; 36] = [
         ),
     ),
     // https://github.com/Polymarket/clob-client, src/signing/eip712.ts
-    of(
-        "address",
-        from(
-            "polymarket-keys",
-            attention(
-                "ClobAuth(address address,string timestamp,uint256 nonce,string message)",
-                "Make API keys",
-                "Whoever holds this signature can get API keys that trade for this account.",
+    Known {
+        makes_key: true,
+        ..of(
+            "address",
+            from(
+                "polymarket-keys",
+                attention(
+                    "ClobAuth(address address,string timestamp,uint256 nonce,string message)",
+                    "Make API keys",
+                    "Whoever holds this signature can get API keys that trade for this account.",
+                ),
             ),
-        ),
-    ),
+        )
+    },
     // https://github.com/compound-finance/compound-protocol, GovernorBravoDelegateStorageV1
     governor("Ballot(uint256 proposalId,uint8 support)", None),
     // https://github.com/OpenZeppelin/openzeppelin-contracts, version 5, Governor.sol

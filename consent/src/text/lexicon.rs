@@ -25,6 +25,10 @@ pub(super) struct Lexicon {
     pub(super) made: Phrases,
     /// Keys, seeds and vaults, which speak for themselves.
     pub(super) keys: Phrases,
+    /// The same in texts and names inside typed data, where these words stand for nothing else.
+    pub(super) keys_in_data: Phrases,
+    /// Of what is made, words that as names inside typed data need no word of making beside them.
+    pub(super) keys_as_names: Phrases,
     /// What is opened or made by a key that is made from a signature: with a word of making beside it.
     pub(super) opened: Phrases,
     /// What texts say that may be signed in one place alone.

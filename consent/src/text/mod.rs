@@ -4,12 +4,14 @@ mod data;
 mod digests;
 mod lexicon;
 mod moves;
+mod names;
 mod opaque;
 mod orders;
 mod readings;
 mod shapes;
 mod speech;
 
+pub(super) use self::names::{makes_key, speaks_of_keys};
 use openkey_capability::{cacao::eip191, siwe::looks_like_siwe, visible::first_hidden};
 use openkey_protocol::message::{
     Address, Error, ErrorCode, PromptKind, Severity, Summary, Warning,

@@ -44,7 +44,8 @@ pub(super) fn keys(speech: &Speech<'_>, lexicon: &Lexicon) -> Option<Finding> {
     })
 }
 
-fn speaks_of_keys(speech: &Speech<'_>, lexicon: &Lexicon) -> bool {
+/// True if a key, a seed or a vault is spoken of, or stands beside a word of making or opening.
+pub(super) fn speaks_of_keys(speech: &Speech<'_>, lexicon: &Lexicon) -> bool {
     lexicon.keys.is_found(speech) || is_made(speech, lexicon, &lexicon.made)
 }
 
