@@ -185,7 +185,7 @@ class Approval {
         prompt.key && !says(summary, prompt.key.address) && ['Key', h('span', { class: 'mono' }, prompt.key.address)],
         [
           digestName(prompt),
-          h('span', { class: 'mono', id: 'prompt-digest' }, prompt.digest),
+          h('span', { class: 'mono', id: 'prompt-digest' }, `0x${prompt.digest}`),
         ],
         ['Good until', h('span', {}, when(prompt.expires_at), left)],
       ),

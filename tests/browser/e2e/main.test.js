@@ -94,7 +94,7 @@ scenario('the_three_kinds_are_signed_and_viem_recovers_the_address', async () =>
   await person.ask('Text', text);
   await person.prompt();
   assert.equal(await page.locator('dialog pre').textContent(), text);
-  assert.equal(`0x${await page.locator('#prompt-digest').textContent()}`, hashMessage(text));
+  assert.equal(await page.locator('#prompt-digest').textContent(), hashMessage(text));
   await person.approved();
   let signed = await person.signature();
   assert.equal(signed.address, address);
@@ -120,7 +120,7 @@ scenario('the_three_kinds_are_signed_and_viem_recovers_the_address', async () =>
   const typed = JSON.parse(await page.locator('#payload').inputValue());
   await person.button('Show what would be signed').click();
   await person.prompt();
-  assert.equal(`0x${await page.locator('#prompt-digest').textContent()}`, hashTypedData(typed));
+  assert.equal(await page.locator('#prompt-digest').textContent(), hashTypedData(typed));
   await person.approved();
   signed = await person.signature();
   assert.equal(await recoverTypedDataAddress({ ...typed, signature: signed.signature }), address);
