@@ -127,6 +127,36 @@ scenario('the_three_kinds_are_signed_and_viem_recovers_the_address', async () =>
   await person.leave();
 });
 
+scenario('a_message_about_a_signature_ends_when_another_prompt_opens', async () => {
+  const { person, page, address } = await system.registered();
+  await person.view('Sign');
+  await person.sign('Text', 'the first');
+  const status = page.locator('#status');
+  await status.filter({ hasText: 'Signed.' }).waitFor();
+  const panel = page.locator('[data-signed]');
+
+  // The same is asked for again, and given up: what is shown is of this text.
+  await person.button('Show what would be signed').click();
+  await person.prompt();
+  assert.equal(await status.innerText(), '');
+  await person.dialog().getByRole('button', { name: 'Cancel' }).click();
+  await person.dialog().waitFor({ state: 'detached' });
+  await panel.getByText('This goes when you change what is to be signed.').waitFor();
+  assert.equal(await status.innerText(), '');
+
+  // Something else, and dangerous: of the first signature is nothing left that could be taken for it.
+  await person.sign('Text', 'the second');
+  await status.filter({ hasText: 'Signed.' }).waitFor();
+  await person.ask('Typed data', JSON.stringify({ ...PERMIT, message: { ...PERMIT.message, owner: address } }));
+  await person.prompt();
+  assert.equal(await status.innerText(), '');
+  await person.dialog().getByRole('button', { name: 'Cancel' }).click();
+  await person.dialog().waitFor({ state: 'detached' });
+  assert.equal(await status.innerText(), '');
+  assert.equal(await panel.count(), 0);
+  await person.leave();
+});
+
 scenario('a_permit_is_flagged_and_needs_a_second_confirmation', async () => {
   const { person, page, address } = await system.registered();
   await person.view('Sign');
