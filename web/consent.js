@@ -193,7 +193,7 @@ export async function approve(app, prepared, { signal, confirmed = false, tell =
     return { approved: answer, who: handle === null ? null : { account: of, userHandle: handle }, first };
   } catch (error) {
     const failure = asFailure(error);
-    const fate = fateOf(failure, prepared.assertion);
+    const fate = fateOf(failure, prepared.assertion, prompt.kind);
     if (failure.code === 'context_used' && failure.party === 'enclave' && (await settled(app, prompt))) {
       prepared.live = false;
       return { approved: null, who: null, first: false };
