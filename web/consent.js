@@ -84,12 +84,13 @@ export async function propose(app, { account, userHandle }, action, tell = () =>
 /**
  * Asks for the prompt of a sign-in.
  * @param {App} app
+ * @param {(step: string) => void} [tell] hears what happens, in words
  * @returns {Promise<Prepared>}
  */
-export async function proposeSignIn(app) {
+export async function proposeSignIn(app, tell = () => {}) {
   await app.visit.ensure();
   const request = { sign_in: { origin: location.origin } };
-  const asked = await patiently(() => app.visit.ask(request, 'prompted'), { most: BRIEFLY });
+  const asked = await patiently(() => app.visit.ask(request, 'prompted'), { tell, most: BRIEFLY });
   return prepared(app, { ...asked, asked: null }, { kind: 'sign_in', account: null });
 }
 

@@ -64,7 +64,7 @@ const ENCLAVE = {
   full: { title: 'No room for another account', advice: 'This deployment is full. Tell the operator.' },
   conflict: { title: 'Another change came first', advice: 'Start the step again.' },
   outcome_unknown: { title: 'It may have happened', advice: 'Look at the history in five minutes. A decision that it does not show then is refused if the host brings it later. A hostile host can have a signature that no history shows.', retry: true },
-  awaiting_root_key: { title: 'The enclave waits for its root key', advice: 'Its operators or another enclave bring the key. Try again in a moment.', retry: true },
+  awaiting_root_key: { title: 'The enclave waits for its operators', advice: 'Its operators, or another enclave, bring the root key that it needs. That can take hours, and until then it serves nobody. Try again later.', retry: true },
   superseded: { title: 'This enclave handed over to its successor', advice: 'Reload the page to reach the successor.', retry: true },
   operator_refused: { title: 'What an operator brought does not fit', advice: '`openkey operator` says what is wrong.' },
   order_expired: { title: 'The operator’s order has expired', advice: 'It was kept back on its way. Give it again.' },

@@ -1,7 +1,7 @@
 // The frame around the views: navigation, who is signed in, whether the enclave was verified.
 
 import { fill, h, icon } from './dom.js';
-import { standing } from './standing.js';
+import { standing, waits } from './standing.js';
 import { failureNotice, hush, minute, say } from './ui.js';
 import { landing } from './views/landing.js';
 import { nowhere } from './views/nowhere.js';
@@ -152,7 +152,7 @@ export class Shell {
           'div',
           { class: 'row' },
           h('button', { type: 'button', class: 'primary', onclick: () => signIn(app, this.leaving.signal) }, icon('passkey'), 'Sign in'),
-          h('a', { class: 'button', href: '#/create' }, 'Create an account'),
+          !waits(app.visit) && h('a', { class: 'button', href: '#/create' }, 'Create an account'),
         ),
       );
     }
