@@ -1,7 +1,7 @@
 // The frame around the views: navigation, who is signed in, whether the enclave was verified.
 
 import { fill, h, icon } from './dom.js';
-import { standing } from './standing.js';
+import { standing, waits } from './standing.js';
 import { failureNotice, hush, minute, say } from './ui.js';
 import { landing } from './views/landing.js';
 import { nowhere } from './views/nowhere.js';
@@ -25,7 +25,7 @@ import { unknown } from './views/unsettled.js';
 const ROUTES = {
   '': { title: 'Welcome', view: landing, account: false },
   create: { title: 'Create an account', view: signUp, account: false },
-  verify: { title: 'Verify', view: verify, account: false },
+  verify: { title: 'Verify the enclave', view: verify, account: false },
   keys: { title: 'Keys', view: keys, account: true },
   sign: { title: 'Sign', view: sign, account: true },
   connect: { title: 'Connect to a node', short: 'Node', view: connect, account: true },
@@ -153,7 +153,7 @@ export class Shell {
           'div',
           { class: 'row' },
           h('button', { type: 'button', class: 'primary', onclick: () => signIn(app, this.leaving.signal) }, icon('passkey'), 'Sign in'),
-          h('a', { class: 'button', href: '#/create' }, 'Create an account'),
+          !waits(app.visit) && h('a', { class: 'button', href: '#/create' }, 'Create an account'),
         ),
       );
     }
@@ -193,7 +193,7 @@ export class Shell {
     // Without an event of its own: signing out opens the view.
     window.history.pushState(null, '', '#/');
     this.app.signOut();
-    say(`You are signed out in this browser, in all its tabs, and what you typed is gone from them. The read token ends at ${minute(ends)}: until then, whoever saw it on its way, such as the host, can read your account with it.`, { lasts: true });
+    say(`You are signed out in this browser, in all its tabs, and what you typed is gone from them. The permission to read that this sign-in gave ends at ${minute(ends)}: until then, whoever saw it on its way, such as the host, can read your account and cannot sign with it.`, { lasts: true });
   }
 
   badge() {

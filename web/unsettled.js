@@ -7,7 +7,7 @@
 
 /** @import { Area } from './store.js' */
 
-/** @typedef {{ id: string, title: string, until: number, told: boolean }} Sent `id` is the prompt's challenge; `until` from when on a look at the history is final, in milliseconds since 1970; `told` if the person was */
+/** @typedef {{ id: string, title: string, until: number, told: boolean, signIn?: boolean }} Sent `id` is the prompt's challenge; `until` from when on a look at the history is final, in milliseconds since 1970; `told` if the person was; `signIn` of a sign-in */
 
 const KEY = 'openkey.sent';
 
@@ -34,10 +34,10 @@ export class Unsettled {
 
   /**
    * An approval goes out.
-   * @param {{ id: string, title: string, until: number }} sent
+   * @param {{ id: string, title: string, until: number, signIn?: boolean }} sent
    */
-  add({ id, title, until }) {
-    this.#keep([...this.#sent.filter((one) => one.id !== id), { id, title, until, told: false }]);
+  add({ id, title, until, signIn = false }) {
+    this.#keep([...this.#sent.filter((one) => one.id !== id), { id, title, until, told: false, signIn }]);
   }
 
   /** @param {string} id */

@@ -118,7 +118,7 @@ class Approval {
   /** @param {Prepared} prepared */
   sayUnknown({ prompt, until }) {
     this.app.unsettled.told(prompt.challenge);
-    say(unknown({ title: prompt.summary.title, until }), { lasts: true });
+    say(unknown({ title: prompt.summary.title, until, signIn: prompt.kind === 'sign_in' }), { lasts: true });
   }
 
   close() {
@@ -185,7 +185,7 @@ class Approval {
         prompt.key && !says(summary, prompt.key.address) && ['Key', h('span', { class: 'mono' }, prompt.key.address)],
         [
           digestName(prompt),
-          h('span', { class: 'mono', id: 'prompt-digest' }, prompt.digest),
+          h('span', { class: 'mono', id: 'prompt-digest' }, `0x${prompt.digest}`),
         ],
         ['Good until', h('span', {}, when(prompt.expires_at), left)],
       ),
@@ -262,8 +262,8 @@ class Approval {
         confirmed: prepared.prompt.summary.confirm,
         sending: () => {
           this.sending = true;
-          const { challenge, summary } = prepared.prompt;
-          this.app.unsettled.add({ id: challenge, title: summary.title, until: prepared.until });
+          const { challenge, summary, kind } = prepared.prompt;
+          this.app.unsettled.add({ id: challenge, title: summary.title, until: prepared.until, signIn: kind === 'sign_in' });
         },
       });
       this.app.unsettled.settle(prepared.prompt.challenge);
@@ -287,7 +287,7 @@ class Approval {
   missed(prepared, error) {
     const failure = asFailure(error);
     if (prepared.live) this.sayUnknown(prepared);
-    else say(`You left before the answer came. “${prepared.prompt.summary.title}” was refused and has no effect. ${failure.title}. ${failure.advice}`, { lasts: true });
+    else say(`You left before the answer came. “${prepared.prompt.summary.title}” was refused${prepared.prompt.kind === 'sign_in' ? ': you are not signed in' : ' and has no effect'}. ${failure.title}. ${failure.advice}`, { lasts: true });
     this.resolve(null);
   }
 
@@ -304,7 +304,8 @@ class Approval {
     }
     fill(this.trouble, failureNotice(failure));
     const next = this.next();
-    if (failure.retry) this.button(this.prepared?.possession?.assertion === null ? next : 'Try again', false);
+    // A sign-in takes whichever passkey the person chooses next.
+    if (failure.retry || this.prepared?.prompt.kind === 'sign_in' && failure.code.startsWith('unknown_')) this.button(this.prepared?.possession?.assertion === null ? next : 'Try again', false);
     else if (failure.party === 'enclave' && STALE.has(failure.code)) {
       this.prepared = null;
       this.button('Ask again', false);
@@ -325,7 +326,7 @@ class Approval {
       location.hash = '#/history';
     };
     fill(this.turn);
-    fill(this.trouble, mayCount(until, this.came, look));
+    fill(this.trouble, mayCount({ until, signIn: prompt.kind === 'sign_in', failure: this.came, look: this.app.session ? look : null }));
     this.app.unsettled.told(prompt.challenge);
     this.anew = !again;
     this.cancel.textContent = 'Close';

@@ -13,7 +13,7 @@ import { ask } from './prompt.js';
  */
 export async function signIn(app, signal) {
   const before = app.session;
-  const result = await ask(app, 'Sign in', () => proposeSignIn(app), { signal, global: true });
+  const result = await ask(app, 'Sign in', (tell) => proposeSignIn(app, tell), { signal, global: true });
   const outcome = result?.approved?.outcome;
   if (!result?.who || !outcome || typeof outcome === 'string' || !('signed_in' in outcome)) return;
   if (app.session !== before) {

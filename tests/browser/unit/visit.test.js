@@ -298,6 +298,7 @@ test('e15_words_and_colours_say_what_is_known', () => {
     [{ current: { report: { ...report, simulator: true }, anchored: { ...anchored, history: 'same' } } }, 'Simulator'],
     [{ current: { report: { ...report, binding: { root_source: 'development' } }, anchored } }, 'Simulator'],
     [{ current: { report: { ...report, binding: { root_source: null } }, anchored } }, 'Not ready'],
+    [{ current: { report: { simulator: true, binding: { root_source: null } }, anchored } }, 'Not ready'],
     [{ current: { report, anchored: null, own: true } }, 'Your policy'],
     [{ away: networkFailure(null) }, 'Offline'],
     [{ failure: networkFailure(null) }, 'Offline'],
