@@ -84,7 +84,9 @@ export class App extends EventTarget {
     if (why === null) return;
     // Not here: a view may be about to be shown.
     queueMicrotask(() => {
-      if (this.session === session) this.#end(why);
+      if (this.session !== session) return;
+      if (why.code === SIGNED_OUT) this.#forget();
+      this.#end(why);
     });
     throw why;
   }
@@ -93,7 +95,9 @@ export class App extends EventTarget {
   checkTabs() {
     // Now: whoever empties the storage afterwards does not undo it.
     void this.generation;
-    if (this.session && this.store.signedOut(this.session)) this.#end(signedOutElsewhere());
+    if (!this.session || !this.store.signedOut(this.session)) return;
+    this.#forget();
+    this.#end(signedOutElsewhere());
   }
 
   /**
@@ -122,14 +126,20 @@ export class App extends EventTarget {
    * @param {Failure | null} [why] null if the person asked for it
    */
   signOut(why = null) {
-    if (why === null) this.store.signOutEverywhere();
+    if (why === null) {
+      this.store.signOutEverywhere();
+      this.#forget();
+    }
     this.#end(why);
+  }
+
+  /** Whoever signs out leaves nothing in this tab for the next person to read. */
+  #forget() {
+    this.unsettled.forget(this.session?.account ?? null);
   }
 
   /** @param {Failure | null} why */
   #end(why) {
-    // Whoever signs out leaves nothing in this tab for the next person to read.
-    if (why === null || why.code === SIGNED_OUT) this.unsettled.forget(this.session?.account ?? null);
     this.#changes += 1;
     this.session = null;
     this.account = null;
