@@ -84,12 +84,13 @@ export async function propose(app, { account, userHandle }, action, tell = () =>
 /**
  * Asks for the prompt of a sign-in.
  * @param {App} app
+ * @param {(step: string) => void} [tell] hears what happens, in words
  * @returns {Promise<Prepared>}
  */
-export async function proposeSignIn(app) {
+export async function proposeSignIn(app, tell = () => {}) {
   await app.visit.ensure();
   const request = { sign_in: { origin: location.origin } };
-  const asked = await patiently(() => app.visit.ask(request, 'prompted'), { most: BRIEFLY });
+  const asked = await patiently(() => app.visit.ask(request, 'prompted'), { tell, most: BRIEFLY });
   return prepared(app, { ...asked, asked: null }, { kind: 'sign_in', account: null });
 }
 
@@ -194,7 +195,7 @@ export async function approve(app, prepared, { signal, confirmed = false, tell =
     return { approved: answer, who: handle === null ? null : { account: of, userHandle: handle } };
   } catch (error) {
     const failure = asFailure(error);
-    const fate = fateOf(failure, prepared.assertion);
+    const fate = fateOf(failure, prepared.assertion, prompt.kind);
     if (failure.code === 'context_used' && failure.party === 'enclave' && (await settled(app, prompt))) {
       prepared.live = false;
       return { approved: null, who: null };

@@ -3,9 +3,9 @@
 // enclave of the deployment, or bring it again, until the prompt ends.
 
 /** @import { Failure } from './errors.js' */
-/** @import { Assertion } from './messages.js' */
+/** @import { Assertion, PromptKind } from './messages.js' */
 
-/** @typedef {'never' | 'open'} Fate it never takes effect; nobody can know yet */
+/** @typedef {'never' | 'open'} Fate it never takes effect that a person has to look for; nobody can know yet */
 
 /**
  * By the code of a refusal that an enclave signed, for an answer that this page sent.
@@ -75,6 +75,9 @@ export const FATES = {
   manifest_refused: 'open',
 };
 
+/** Refusals of a sign-in that say that this passkey, or its answer, opens no account. */
+const WHOSE = new Set(['assertion_refused', 'unknown_passkey', 'unknown_account']);
+
 /** Where an authenticator's flags lie in its data: it was touched, and it verified who did. */
 const FLAGS = { at: 32, touched: 0x01, verified: 0x04 };
 
@@ -82,10 +85,14 @@ const FLAGS = { at: 32, touched: 0x01, verified: 0x04 };
  * What became of an approval that failed after it had left.
  * @param {Failure} failure
  * @param {Assertion} assertion what was sent
+ * @param {PromptKind} kind of the prompt that it answered
  * @returns {Fate}
  */
-export function fateOf({ party, code }, assertion) {
+export function fateOf({ party, code }, assertion, kind) {
   if (party !== 'enclave' || !Object.hasOwn(FATES, code)) return 'open';
+  // A sign-in changes no account, and its only effect here is the permission to read, which this refusal does not
+  // bring. A person who signs in once more doubles nothing.
+  if (kind === 'sign_in' && WHOSE.has(code)) return 'never';
   const needed = FLAGS.touched | FLAGS.verified;
   if (code === 'assertion_refused' && ((assertion.authenticator_data[FLAGS.at] ?? 0) & needed) !== needed) return 'never';
   return FATES[code] ?? 'open';

@@ -23,11 +23,22 @@ export async function patiently(send, { signal, tell = () => {}, most = PAUSES.l
       const pause = attempt < most ? PAUSES[attempt] : undefined;
       if (!isAway(error)) throw error;
       if (pause === undefined || signal?.aborted) throw error;
-      tell('No answer of the enclave came. The same request is sent again.');
+      tell(meanwhile(error));
       await new Promise((resolve) => setTimeout(resolve, pause));
       if (signal?.aborted) throw error;
     }
   }
+}
+
+/**
+ * What a person reads before the same request is sent again.
+ * @param {unknown} error
+ */
+function meanwhile(error) {
+  if (error instanceof Failure && error.party === 'enclave' && error.code === 'awaiting_root_key') {
+    return 'The enclave waits for its operators, who bring its root key. That can take hours. The same request is sent again.';
+  }
+  return 'No answer of the enclave came. The same request is sent again.';
 }
 
 /** @param {unknown} error */

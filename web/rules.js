@@ -99,11 +99,11 @@ const RULES = {
   epoch_too_old: 'old',
   deployment_changed: {
     title: 'This is another deployment than the one this browser remembers',
-    advice: 'Do not sign up, sign in or sign anything here. If the operator announced a new deployment somewhere that you trust, forget the old one under “Verify”; otherwise tell them.',
+    advice: 'Do not sign up, sign in or sign anything here. If the operator announced a new deployment somewhere that you trust, forget the old one under “Verify the enclave”; otherwise tell them.',
   },
   known_malformed: {
     title: 'What this browser remembers of the deployment cannot be read',
-    advice: 'Something changed it. If you know that it was you, forget it under “Verify”; otherwise do not go on.',
+    advice: 'Something changed it. If you know that it was you, forget it under “Verify the enclave”; otherwise do not go on.',
   },
   no_release: 'releases',
   configuration_missing: 'releases',

@@ -1,7 +1,7 @@
 // The frame around the views: navigation, who is signed in, whether the enclave was verified.
 
 import { fill, h, icon } from './dom.js';
-import { standing } from './standing.js';
+import { standing, waits } from './standing.js';
 import { failureNotice, hush, minute, say } from './ui.js';
 import { landing } from './views/landing.js';
 import { nowhere } from './views/nowhere.js';
@@ -25,7 +25,7 @@ import { unknown } from './views/unsettled.js';
 const ROUTES = {
   '': { title: 'Welcome', view: landing, account: false },
   create: { title: 'Create an account', view: signUp, account: false },
-  verify: { title: 'Verify', view: verify, account: false },
+  verify: { title: 'Verify the enclave', view: verify, account: false },
   keys: { title: 'Keys', view: keys, account: true },
   sign: { title: 'Sign', view: sign, account: true },
   connect: { title: 'Connect to a node', short: 'Node', view: connect, account: true },
@@ -99,7 +99,7 @@ export class Shell {
   tellSent() {
     const { unsettled, session } = this.app;
     const sent = unsettled.untold(session?.account ?? null);
-    if (sent.length > 0) say(sent.map((one) => unknown(one)).join(' '), { lasts: true });
+    if (sent.length > 0) say(sent.map((one) => unknown({ ...one, signIn: one.account === null })).join(' '), { lasts: true });
     for (const { id } of sent) unsettled.told(id);
     return sent.length > 0;
   }
@@ -161,7 +161,7 @@ export class Shell {
           'div',
           { class: 'row' },
           h('button', { type: 'button', class: 'primary', onclick: () => signIn(app, this.leaving.signal) }, icon('passkey'), 'Sign in'),
-          h('a', { class: 'button', href: '#/create' }, 'Create an account'),
+          !waits(app.visit) && h('a', { class: 'button', href: '#/create' }, 'Create an account'),
         ),
       );
     }
@@ -203,7 +203,7 @@ export class Shell {
     // Without an event of its own: signing out opens the view.
     window.history.pushState(null, '', '#/');
     this.app.signOut();
-    say(`You are signed out in this browser, in all its tabs, and what you typed is gone from them. The read token ends at ${minute(ends)}: until then, whoever saw it on its way, such as the host, can read your account with it.${open > 0 ? ` An approval that you sent may still count: look at the history after ${minute(open)}.` : ''}`, { lasts: true });
+    say(`You are signed out in this browser, in all its tabs, and what you typed is gone from them. The permission to read that this sign-in gave ends at ${minute(ends)}: until then, whoever saw it on its way, such as the host, can read your account and cannot sign with it.${open > 0 ? ` An approval that you sent may still count: look at the history after ${minute(open)}.` : ''}`, { lasts: true });
   }
 
   badge() {

@@ -56,11 +56,11 @@ export function standing({ current, failure, pending, away }) {
     return { state: 'checking', tone: 'plain', label: 'Checking', words: 'This browser asks the enclave for evidence.' };
   }
   const { report, anchored } = current;
+  if (report.binding.root_source === null) {
+    return { state: 'unready', tone: 'warn', label: 'Not ready', words: WAITS };
+  }
   if (report.simulator || report.binding.root_source === 'development') {
     return { state: 'simulator', tone: 'warn', label: 'Simulator', words: 'Software answers in the place of an enclave. It protects nothing.' };
-  }
-  if (report.binding.root_source === null) {
-    return { state: 'unready', tone: 'warn', label: 'Not ready', words: 'The enclave is running and waits for its root key. It serves nobody yet.' };
   }
   if (!anchored) {
     return { state: 'own', tone: 'plain', label: 'Your policy', words: 'The enclave satisfies the policy that you pasted. This page came without an anchor, so no release is known.' };
@@ -79,6 +79,26 @@ export function standing({ current, failure, pending, away }) {
     label: `Verified release ${release.release}`,
     words: `${signed} These keys stand in this page. Whoever serves the page can serve another one: openkey-verify page compares it with the released one.`,
   };
+}
+
+/** Of an enclave without a root key. */
+const WAITS = 'The enclave runs and waits for its operators, or another enclave, to bring its root key. That can take hours, and until then it serves nobody.';
+
+/**
+ * Whether it is known that the enclave serves nobody yet: by its evidence, or by a refusal that it signed.
+ * @param {{ current: Vouched | null, failure: Failure | null, away: Failure | null }} visit
+ */
+export function waits({ current, failure, away }) {
+  return current?.report.binding.root_source === null || [failure, away].some((one) => one?.party === 'enclave' && one.code === 'awaiting_root_key');
+}
+
+/**
+ * What a check of the evidence has shown, in one line for a person who did not read the whole.
+ * @param {Standing} standing
+ */
+export function checkedWords({ tone, label, words }) {
+  // Of a simulator, or of an enclave that serves nobody, it would sound like more than it is.
+  return tone === 'good' ? `The evidence holds: ${label}.` : words;
 }
 
 /**
@@ -100,7 +120,7 @@ function noRelease() {
   return new Failure('page', 'no_release', {
     title: 'No release known',
     message: 'This page came without an anchor, so nothing says which enclave is the right one.',
-    advice: 'Do not sign up or sign in. If the operator published a policy file somewhere that you trust, paste it under “Verify”.',
+    advice: 'Do not sign up or sign in. If the operator published a policy file somewhere that you trust, paste it under “Verify the enclave”.',
   });
 }
 

@@ -14,7 +14,7 @@ let sayTimer;
 
 /**
  * Says something to everybody, screen readers included. The message goes by itself, with the next
- * failure, or when another view opens.
+ * failure, or when another view or a dialog opens.
  * @param {string} text
  * @param {{ lasts?: boolean }} [how] `lasts`: it does not go by itself, because nothing else says this
  */

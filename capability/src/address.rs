@@ -1,4 +1,4 @@
-//! Ethereum addresses as text: ERC-55, <https://eips.ethereum.org/EIPS/eip-55>.
+//! Ethereum addresses as text: EIP-55, <https://eips.ethereum.org/EIPS/eip-55>.
 
 use k256::ecdsa::VerifyingKey;
 use sha3::{Digest as _, Keccak256};
@@ -13,17 +13,17 @@ pub enum AddressError {
     /// It is not `0x` and forty hexadecimal digits.
     #[error("an address is 0x and forty hexadecimal digits")]
     Shape,
-    /// The capitals are not those of the ERC-55 checksum.
-    #[error("the capitals of the address do not match its ERC-55 checksum")]
+    /// The capitals are not those of the EIP-55 checksum.
+    #[error("the capitals of the address do not match its EIP-55 checksum")]
     Checksum,
 }
 
 /// Whether the capitals of an address must carry the checksum.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Capitals {
-    /// Exactly the ERC-55 text.
+    /// Exactly the EIP-55 text.
     Checked,
-    /// The ERC-55 text, or lower case throughout, which carries no checksum.
+    /// The EIP-55 text, or lower case throughout, which carries no checksum.
     CheckedOrLower,
 }
 
@@ -37,7 +37,7 @@ pub(crate) fn of_key(key: &VerifyingKey) -> AddressBytes {
     hash.last_chunk().copied().unwrap_or_default()
 }
 
-/// The ERC-55 text of an address.
+/// The EIP-55 text of an address.
 #[must_use]
 pub fn eip55(address: &AddressBytes) -> String {
     let lower = hex::encode(address);
@@ -82,7 +82,7 @@ pub fn parse_address(text: &str, capitals: Capitals) -> Result<AddressBytes, Add
 mod tests {
     use super::*;
 
-    /// The test cases of ERC-55 itself.
+    /// The test cases of EIP-55 itself.
     const SPECIFIED: [&str; 8] = [
         "0x52908400098527886E0F7030069857D2E4169EE7",
         "0x8617E340B3D01FA5F11F306F4090FD50E238070D",

@@ -40,7 +40,7 @@ pub enum DidError {
 /// A principal: who grants, who is granted to, who owns. Two are the same if their texts are.
 ///
 /// * An Ethereum account is `did:pkh:eip155:<chain>:<address>`, the chain without leading zeros and
-///   the address in its ERC-55 spelling. The chain is part of the name: the same key on another
+///   the address in its EIP-55 spelling. The chain is part of the name: the same key on another
 ///   chain is another account.
 /// * A key is `did:key:z…`, byte for byte.
 /// * Any other method is kept as it is. It has neither key nor account, so nothing it signs holds.

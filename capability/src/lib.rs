@@ -4,7 +4,7 @@
 //!
 //! * [`siwe`]: the ERC-4361 message, parsed and printed byte for byte, and what merely looks like
 //!   one.
-//! * [`address`]: Ethereum addresses as text (ERC-55).
+//! * [`address`]: Ethereum addresses as text (EIP-55).
 //! * [`did`]: principals: accounts, keys, and others.
 //! * [`key`]: public keys as `did:key`.
 //! * [`ability`], [`attenuation`]: what a token grants.

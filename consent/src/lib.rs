@@ -85,7 +85,7 @@ pub fn rule(refusal: &Error) -> Option<&str> {
     rule.strip_suffix(']')
 }
 
-/// The ERC-55 text of an address.
+/// The EIP-55 text of an address.
 fn address_text(address: &Address) -> String {
     openkey_capability::address::eip55(address.as_bytes())
 }

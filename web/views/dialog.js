@@ -1,17 +1,19 @@
 // Modal dialogs on the native element: the browser traps the focus and gives it back.
 
 import { h, id } from '../dom.js';
-import { field } from '../ui.js';
+import { field, hush } from '../ui.js';
 
 /** @import { Child } from '../dom.js' */
 /** @import { Drafts } from '../drafts.js' */
 
 /**
- * An open dialog with a title, a body and a foot.
+ * An open dialog with a title, a body and a foot. A message about something else ends: it would be read as the outcome
+ * of what this dialog asks.
  * @param {string} title
  * @param {{ body: Child, foot: Child, cancelled: () => void }} content
  */
 export function openDialog(title, { body, foot, cancelled }) {
+  hush();
   const heading = h('h2', { id: id('dialog'), tabindex: -1 }, title);
   const dialog = h(
     'dialog',

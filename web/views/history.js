@@ -93,9 +93,9 @@ function item(app, account, entry) {
         rest.length > 0 && facts(...rest),
         told.left_out > 0 && h('p', { class: 'quiet small' }, `The prompt had ${told.left_out} more ${told.left_out === 1 ? 'line' : 'lines'}, which the history does not keep.`),
         facts(
-          ['Digest', copyable(toHex(entry.digest), 'digest')],
+          ['Digest', copyable(`0x${toHex(entry.digest)}`, 'digest')],
           entry.signature !== null && ['Signature', copyable(`0x${toHex(entry.signature)}`, 'signature')],
-          ['Entry before', h('span', { class: 'mono' }, toHex(entry.previous))],
+          ['Entry before', h('span', { class: 'mono' }, `0x${toHex(entry.previous)}`)],
         ),
       ),
     ),

@@ -1,9 +1,11 @@
 // The first view: what this is, and the two ways in.
 
-import { h, icon } from '../dom.js';
+import { fill, h, icon } from '../dom.js';
+import { waits } from '../standing.js';
 import { failureNotice } from '../ui.js';
 import { signIn } from './signin.js';
 import { evidenceFacts } from './evidence.js';
+import { awaitsOperators } from './waiting.js';
 
 /** @import { App } from '../state.js' */
 
@@ -13,7 +15,17 @@ import { evidenceFacts } from './evidence.js';
  */
 export function landing(app, signal) {
   const enclave = h('section', { class: 'card stack', 'aria-labelledby': 'who-is-there' });
+  const ways = h(
+    'div',
+    { class: 'row' },
+    h('a', { class: 'button primary wide-on-phone', href: '#/create' }, icon('passkey'), 'Create an account with a passkey'),
+    h('button', { type: 'button', class: 'wide-on-phone', onclick: () => signIn(app, signal) }, 'Sign in'),
+  );
+  const waiting = h('div', {});
   const draw = () => {
+    const none = waits(app.visit);
+    ways.hidden = none;
+    fill(waiting, none && awaitsOperators());
     const { current, pending, away } = app.visit;
     const failure = app.visit.failure ?? away;
     enclave.replaceChildren(
@@ -37,12 +49,8 @@ export function landing(app, signal) {
       h('h1', { tabindex: -1 }, 'Your key, in an enclave. Your passkey decides.'),
       h('p', { class: 'lead' }, 'OpenKey keeps an Ethereum key for you inside an attested enclave. It signs only what you approve with a passkey, after the enclave itself has told you in plain words what that is.'),
       app.ended ? failureNotice(app.ended) : null,
-      h(
-        'div',
-        { class: 'row' },
-        h('a', { class: 'button primary wide-on-phone', href: '#/create' }, icon('passkey'), 'Create an account with a passkey'),
-        h('button', { type: 'button', class: 'wide-on-phone', onclick: () => signIn(app, signal) }, 'Sign in'),
-      ),
+      waiting,
+      ways,
       h(
         'ol',
         { class: 'steps' },

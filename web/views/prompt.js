@@ -123,7 +123,7 @@ class Approval {
   sayUnknown({ prompt, until }) {
     if (this.isOver) return;
     this.app.unsettled.told(prompt.challenge);
-    say(unknown({ title: prompt.summary.title, until }), { lasts: true });
+    say(unknown({ title: prompt.summary.title, until, signIn: prompt.kind === 'sign_in' }), { lasts: true });
   }
 
   /** Whether somebody signed in or out since the prompt was asked for: nobody who is here now is told of it. */
@@ -195,7 +195,7 @@ class Approval {
         prompt.key && !says(summary, prompt.key.address) && ['Key', h('span', { class: 'mono' }, prompt.key.address)],
         [
           digestName(prompt),
-          h('span', { class: 'mono', id: 'prompt-digest' }, prompt.digest),
+          h('span', { class: 'mono', id: 'prompt-digest' }, `0x${prompt.digest}`),
         ],
         ['Good until', h('span', {}, when(prompt.expires_at), left)],
       ),
@@ -299,7 +299,7 @@ class Approval {
   missed(prepared, error) {
     const failure = asFailure(error);
     if (prepared.live) this.sayUnknown(prepared);
-    else if (!this.isOver) say(`You left before the answer came. “${prepared.prompt.summary.title}” was refused and has no effect. ${failure.title}. ${failure.advice}`, { lasts: true });
+    else if (!this.isOver) say(`You left before the answer came. “${prepared.prompt.summary.title}” was refused${prepared.prompt.kind === 'sign_in' ? ': you are not signed in' : ' and has no effect'}. ${failure.title}. ${failure.advice}`, { lasts: true });
     this.resolve(null);
   }
 
@@ -316,7 +316,8 @@ class Approval {
     }
     fill(this.trouble, failureNotice(failure));
     const next = this.next();
-    if (failure.retry) this.button(this.prepared?.possession?.assertion === null ? next : 'Try again', false);
+    // A sign-in takes whichever passkey the person chooses next.
+    if (failure.retry || this.prepared?.prompt.kind === 'sign_in' && failure.code.startsWith('unknown_')) this.button(this.prepared?.possession?.assertion === null ? next : 'Try again', false);
     else if (failure.party === 'enclave' && STALE.has(failure.code)) {
       this.prepared = null;
       this.button('Ask again', false);
@@ -337,7 +338,7 @@ class Approval {
       location.hash = '#/history';
     };
     fill(this.turn);
-    fill(this.trouble, mayCount(until, this.came, look));
+    fill(this.trouble, mayCount({ until, signIn: prompt.kind === 'sign_in', failure: this.came, look: this.app.session ? look : null }));
     this.app.unsettled.told(prompt.challenge);
     this.anew = !again;
     this.cancel.textContent = 'Close';

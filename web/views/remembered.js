@@ -11,7 +11,7 @@ export function rememberedNotice() {
   return notice(
     'plain',
     'This browser remembers this deployment now',
-    h('p', {}, 'It keeps the root id, the release keys and the highest epoch it saw, and refuses any other enclave at this address, unless releases signed under these keys explain the change. “Verify” shows what it keeps.'),
+    h('p', {}, 'It keeps the root id, the release keys and the highest epoch it saw, and refuses any other enclave at this address, unless releases signed under these keys explain the change. “Verify the enclave” shows what it keeps.'),
   );
 }
 

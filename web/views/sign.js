@@ -64,7 +64,7 @@ export function sign(app, signal) {
 
   const { drafts } = app;
   let kind = kindOf(drafts.kept('sign-kind'));
-  /** A result belongs to what was signed: it goes when that changes. */
+  /** A result belongs to what was signed: it goes when that changes, and stays while the same is asked for again. */
   const changed = () => {
     fail(place, null);
     fill(result);
@@ -129,7 +129,6 @@ export function sign(app, signal) {
   };
   const run = async () => {
     fail(place, null);
-    fill(result);
     const who = app.session;
     if (!who) return;
     const text = input.value;
@@ -149,6 +148,7 @@ export function sign(app, signal) {
       card.querySelector('h2')?.focus();
       say('Signed.');
     } catch (error) {
+      fill(result);
       fail(place, error);
     }
   };
@@ -199,6 +199,7 @@ function outcome({ signature, digest, address }) {
       ['Digest', h('span', { 'data-value': 'digest' }, copyable(digest, 'digest'))],
       ['Address', h('span', { 'data-value': 'address' }, copyable(address, 'address'))],
     ),
+    h('p', { class: 'quiet small' }, 'This goes when you change what is to be signed. The history keeps the signature.'),
   );
 }
 

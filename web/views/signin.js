@@ -15,7 +15,7 @@ export const TOO_LATE = 'An earlier sign-in was answered only now. It changes no
  * @returns {Promise<void>}
  */
 export async function signIn(app, signal) {
-  const result = await ask(app, 'Sign in', () => proposeSignIn(app), { signal, global: true });
+  const result = await ask(app, 'Sign in', (tell) => proposeSignIn(app, tell), { signal, global: true });
   const outcome = result?.approved?.outcome;
   if (!result?.who || !outcome || typeof outcome === 'string' || !('signed_in' in outcome)) return;
   const { token, expires_at } = outcome.signed_in;

@@ -6,6 +6,7 @@ import { propose } from '../consent.js';
 import { fill, h, icon } from '../dom.js';
 import { asFailure, pageFailure } from '../errors.js';
 import { patiently } from '../patience.js';
+import { waits } from '../standing.js';
 import { busy, fail, failureNotice, field, heading, hush, notice, say } from '../ui.js';
 import { create } from '../webauthn.js';
 import { addressFacts, saveReceipt } from './address.js';
@@ -13,6 +14,7 @@ import { ask } from './prompt.js';
 import { rememberedNotice } from './remembered.js';
 import { TOO_LATE } from './signin.js';
 import { earlier } from './unsettled.js';
+import { awaitsOperators } from './waiting.js';
 
 /** @import { Bytes, CreationStarted, NewCredential } from '../messages.js' */
 /** @import { App } from '../state.js' */
@@ -87,6 +89,15 @@ export function signUp(app, signal) {
     status,
     place,
   );
+  const waiting = h('div', {});
+  const draw = () => {
+    const none = waits(app.visit);
+    // A sign-up under way goes on, and its own words say what comes of it.
+    submit.hidden = none && submit.getAttribute('aria-busy') !== 'true';
+    fill(waiting, submit.hidden && awaitsOperators());
+  };
+  app.visit.addEventListener('change', draw, { signal });
+  draw();
 
   /** @param {Made} made */
   const made_ = (made) => {
@@ -129,7 +140,7 @@ export function signUp(app, signal) {
   };
 
   step(app.visit.current ? 1 : 0);
-  fill(card, form);
+  fill(card, waiting, form);
   return h('div', {}, heading('Create an account', 'No password, no e-mail. A passkey on this device or a security key is all it takes.'), h('div', { class: 'hero' }, card, steps));
 }
 

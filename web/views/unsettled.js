@@ -7,7 +7,7 @@ import { minute, notice, partyName } from '../ui.js';
 /** @import { App } from '../state.js' */
 /** @import { Sent } from '../unsettled.js' */
 
-/** @typedef {Pick<Sent, 'title' | 'until'>} Known */
+/** @typedef {Pick<Sent, 'title' | 'until'> & { signIn?: boolean }} Known */
 
 /** What a look at the history is worth when its time has come. */
 const AFTERWARDS = 'What the history does not show then is refused if the host brings it later. A hostile host can have a signature that no history shows.';
@@ -17,8 +17,9 @@ const AFTERWARDS = 'What the history does not show then is refused if the host b
  * @param {Known} sent
  * @param {number} [now]
  */
-export function unknown({ title, until }, now = Date.now()) {
+export function unknown({ title, until, signIn }, now = Date.now()) {
   const after = until > now ? ` after ${minute(until)}` : '';
+  if (signIn) return `Your sign-in was sent, and no answer settled it: “${title}” may have been accepted. This browser is not signed in. Once you are, the history lists it${after} if it was.`;
   return `Your approval was sent, and no answer settled it: “${title}” may have been approved. Look at the history${after} before you repeat it.`;
 }
 
@@ -38,20 +39,35 @@ export function mayCountWords(until, now = Date.now()) {
 }
 
 /**
- * In the dialog of the approval.
+ * The same of a sign-in: whoever is not signed in sees no history, and a second one doubles nothing that counts.
  * @param {number} until
- * @param {Failure | null} failure what came in place of an answer
- * @param {() => void} look goes to the history
+ * @param {number} [now]
+ * @returns {[string, string]} title and words
  */
-export function mayCount(until, failure, look) {
-  const [title, words] = mayCountWords(until);
+export function maySignInWords(until, now = Date.now()) {
+  const after = until > now ? ` after ${minute(until)}` : '';
+  return [
+    'It is not known whether this sign-in was accepted',
+    `Your passkey’s answer has left this page, and no answer came back that settles it. This browser is not signed in: send it again, or sign in anew. Once you are signed in, the history lists${after} every sign-in that was accepted. Whoever carried this one, such as the host, may be able to read your account for fifteen minutes with it, and cannot sign.`,
+  ];
+}
+
+/**
+ * In the dialog of the approval. A refusal that an enclave signed of the passkey's answer comes first: it says what to
+ * do, and what is said behind it is what another enclave could still make of the answer.
+ * @param {{ until: number, signIn: boolean, failure: Failure | null, look: (() => void) | null }} known `failure` is what
+ *   came in place of an answer; `look` goes to the history, null if nobody is signed in who could see it
+ */
+export function mayCount({ until, signIn, failure, look }) {
+  const [title, words] = signIn ? maySignInWords(until) : mayCountWords(until);
+  const first = failure?.party === 'enclave' && failure.code === 'assertion_refused';
   const box = notice(
     'bad',
-    title,
-    h('p', {}, words),
-    failure && h('p', {}, `What came back: ${failure.title}.${isAlarm(failure) ? ` ${failure.advice}` : ''}`),
+    first ? failure.title : title,
+    first ? [h('p', {}, failure.message), h('p', {}, failure.advice), h('p', {}, `${title}. ${words}`)] : h('p', {}, words),
+    failure && !first && h('p', {}, `What came back: ${failure.title}.${isAlarm(failure) ? ` ${failure.advice}` : ''}`),
     failure && h('p', { class: 'quiet small' }, `Reason: ${partyName(failure.party)} · `, h('code', { class: 'mono' }, failure.code)),
-    h('p', {}, h('button', { type: 'button', class: 'small', onclick: look }, 'Look at the history')),
+    h('p', {}, look ? h('button', { type: 'button', class: 'small', onclick: look }, 'Look at the history') : !signIn && 'The history is shown once you are signed in.'),
   );
   box.setAttribute('data-may-count', '');
   return box;

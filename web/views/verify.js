@@ -4,7 +4,7 @@
 import { fromHex, random, toHex } from '../bytes.js';
 import { fill, h, icon } from '../dom.js';
 import { Failure } from '../errors.js';
-import { standing } from '../standing.js';
+import { checkedWords, standing } from '../standing.js';
 import { busy, copyable, copyButton, download, fail, failureNotice, field, heading, say } from '../ui.js';
 import { evidenceFacts } from './evidence.js';
 import { remembered } from './remembered.js';
@@ -80,7 +80,7 @@ export function verify(app, signal) {
       if (JSON.stringify(policy) !== JSON.stringify(app.store.policy())) visit.choose(policy);
       shown = await visit.examine(bytes);
       draw();
-      say('The evidence holds.');
+      say(checkedWords(standing({ current: shown, failure: null, pending: null, away: null })));
     } catch (error) {
       fail(place, error, null);
       fill(why);

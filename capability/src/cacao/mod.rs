@@ -127,7 +127,7 @@ impl Cacao {
     }
 
     /// The account that is said to have signed: `did:pkh:eip155:<chain>:<address>`, the address in
-    /// its ERC-55 spelling whatever the token's.
+    /// its EIP-55 spelling whatever the token's.
     #[must_use]
     pub fn issuer(&self) -> Did {
         Did::pkh(self.fields.chain_id, &self.fields.address)

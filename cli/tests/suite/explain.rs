@@ -39,7 +39,7 @@ fn every_case_is_explained_as_the_enclave_would() {
             );
         } else {
             let answer = ran.accepted().json();
-            assert_eq!(answer["verdict"], "signed", "{file}");
+            assert_eq!(answer["verdict"], "would_be_signed", "{file}");
             assert_eq!(answer["severity"], case["severity"], "{file}");
             assert_eq!(answer["confirm"], json!(case["severity"] == "danger"));
             if let Some(digest) = case.get("digest") {
@@ -96,6 +96,81 @@ fn the_bytes_of_stdin_are_taken_as_they_are() {
     verify_stdin(asked, b"\xff").refused("utf8");
     verify_stdin(asked, b"").refused("empty");
     verify_stdin(asked, &[b'x'; 70_000]).refused("too_long");
+}
+
+#[test]
+fn the_text_that_is_signed_is_shown_as_it_is() {
+    let asked = ["explain", "--kind", "text", "-"];
+    let ran = verify_stdin(asked, b"Hello  World\n\n  severity\tnotice").accepted();
+    assert!(
+        ran.stdout.contains("The text below"),
+        "the row promises it: {}",
+        ran.stdout
+    );
+    // Each line behind a bar: none of them is one of the program's own.
+    let shown = "\n  | Hello  World\n  | \n  |   severity\tnotice\n";
+    assert!(ran.stdout.ends_with(shown), "{}", ran.stdout);
+    // Of the other kinds, too.
+    let siwe = case_file("revocation-uri.txt");
+    let ran = verify(["explain", "--kind", "siwe", &siwe, "--at", AT]).accepted();
+    assert!(ran.stdout.contains("\n  | Nonce: "), "{}", ran.stdout);
+}
+
+#[test]
+fn a_mistake_of_the_developer_is_not_called_one_of_the_app() {
+    let text = std::fs::read_to_string(case_file("revocation-uri.txt")).unwrap();
+    let files = Files::new();
+    let edited = files.write("edited.txt", &format!("{text}\n"));
+    let siwe = |file: &str| verify(["explain", "--kind", "siwe", file, "--at", AT, "--json"]);
+    let message = |answer: Value| answer["message"].as_str().unwrap().to_owned();
+    let said = message(siwe(&edited).refused("trailing_line_feed").json());
+    assert!(said.contains("printf '%s'"), "{said}");
+    assert!(!said.contains("maker"), "{said}");
+    // Typed data under the wrong kind, with a line feed at its end and without.
+    for end in ["", "\n"] {
+        let json = files.write("permit.json", &format!("{{\"types\": {{}}}}{end}"));
+        let ran = siwe(&json);
+        let rule = ran.json()["rule"].as_str().unwrap().to_owned();
+        let said = message(ran.refused(&rule).json());
+        assert!(said.contains("--kind typed-data"), "{said}");
+    }
+    // What an app did stays the app's.
+    let broken = files.write("broken.txt", &text.replace("Version: 1", "Version: 2"));
+    let ran = siwe(&broken);
+    assert!(message(ran.json()).contains("Tell the app's maker"));
+}
+
+#[test]
+fn who_asks_is_the_origin_where_it_is_known() {
+    let readme = include_str!("../../../README.md");
+    let (_, example) = readme.split_once("cat > permit.json <<'EOF'\n").unwrap();
+    let (document, _) = example.split_once("EOF\n").unwrap();
+    let nameless = document.replace("\"name\": \"USD Coin\", ", "");
+    let nameless = nameless.replacen("{\"name\": \"name\", \"type\": \"string\"}, ", "", 1);
+    let files = Files::new();
+    let named = files.write("permit.json", document);
+    let nameless = files.write("nameless.json", &nameless);
+    let row = |file: &str, more: &[&str]| {
+        let asked = ["explain", "--kind", "typed-data", file, "--json"];
+        let answer = verify([&asked[..], more].concat()).accepted().json();
+        let row = &answer["rows"][0];
+        assert_eq!(row["label"], "Who asks");
+        row["value"].as_str().unwrap().to_owned()
+    };
+    let origin = ["--origin", "https://app.example"];
+    assert_eq!(
+        row(&named, &origin),
+        "“https://app.example”; the request calls itself “USD Coin” (anybody can use any name)"
+    );
+    assert_eq!(
+        row(&nameless, &origin),
+        "“https://app.example”; the request gives no name"
+    );
+    assert_eq!(
+        row(&named, &[]),
+        "“USD Coin” (what the request calls itself; anybody can use any name)"
+    );
+    assert_eq!(row(&nameless, &[]), "Somebody who gives no name");
 }
 
 #[test]

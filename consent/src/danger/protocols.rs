@@ -36,7 +36,7 @@ struct Home {
     versions: Vec<String>,
     /// One of these, or no chain if there are none. Absent where any chain will do.
     chains: Option<Vec<u64>>,
-    /// One of these, in the capitals of ERC-55; no contract if there are none.
+    /// One of these, in the capitals of EIP-55; no contract if there are none.
     #[serde(default)]
     contracts: Vec<String>,
     salt: Option<String>,

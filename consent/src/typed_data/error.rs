@@ -91,7 +91,7 @@ pub(crate) enum TypedDataError {
         expected: usize,
     },
     #[error(
-        "{}: the capitals of the address are no checksum (ERC-55); a digit may be wrong",
+        "{}: the capitals of the address are no checksum (EIP-55); a digit may be wrong",
         short(.0)
     )]
     AddressChecksum(String),

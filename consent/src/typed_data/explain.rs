@@ -26,7 +26,7 @@ pub(super) fn summary(
     let context = danger::Context::new(document, signer.as_bytes(), asker, now_ms);
     let judgement = danger::judge(document, context);
     let mut warnings: Vec<Warning> = Vec::new();
-    let mut lines = vec![line("Who asks", who_asks(domain))];
+    let mut lines = vec![line("Who asks", who_asks(domain, asker))];
     for finding in judgement.findings {
         lines.push(line("What", &finding.title));
         lines.extend(finding.lines);
@@ -84,16 +84,20 @@ pub(super) fn summary(
     }
 }
 
-fn who_asks(domain: &Domain<'_>) -> String {
-    domain.name().map_or_else(
-        || "Somebody who gives no name".to_owned(),
-        |name| {
-            format!(
-                "{} (what the request calls itself; anybody can use any name)",
-                quoted(name)
-            )
-        },
-    )
+/// A site whose origin is known for certain, else only what the request calls itself.
+fn who_asks(domain: &Domain<'_>, asker: Asker<'_>) -> String {
+    let called = domain.name().map(quoted);
+    match (asker, called) {
+        (Asker::Site(origin), Some(name)) => format!(
+            "{}; the request calls itself {name} (anybody can use any name)",
+            quoted(origin)
+        ),
+        (Asker::Site(origin), None) => format!("{}; the request gives no name", quoted(origin)),
+        (Asker::Unknown | Asker::Page(_), Some(name)) => {
+            format!("{name} (what the request calls itself; anybody can use any name)")
+        }
+        (Asker::Unknown | Asker::Page(_), None) => "Somebody who gives no name".to_owned(),
+    }
 }
 
 /// `no_chain` says that the protocol takes the number of the chain for no chain.

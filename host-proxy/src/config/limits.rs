@@ -16,7 +16,8 @@ pub struct Limits {
     /// Open connections of one client address, so that one address cannot take them all. Behind a
     /// trusted proxy, which is not counted, it is requests under way of each address that it names.
     pub connections_per_address: usize,
-    /// Requests being answered at once, evidence aside.
+    /// Requests that wait for their turn at an enclave, evidence aside. 256 more are at it at once, or
+    /// this many if it is less, rounded up to a connection's 64.
     pub in_flight: usize,
     /// Requests of one client address at an enclave at once, evidence aside; further ones wait.
     pub in_flight_per_address: usize,

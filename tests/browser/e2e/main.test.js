@@ -94,7 +94,7 @@ scenario('the_three_kinds_are_signed_and_viem_recovers_the_address', async () =>
   await person.ask('Text', text);
   await person.prompt();
   assert.equal(await page.locator('dialog pre').textContent(), text);
-  assert.equal(`0x${await page.locator('#prompt-digest').textContent()}`, hashMessage(text));
+  assert.equal(await page.locator('#prompt-digest').textContent(), hashMessage(text));
   await person.approved();
   let signed = await person.signature();
   assert.equal(signed.address, address);
@@ -120,10 +120,40 @@ scenario('the_three_kinds_are_signed_and_viem_recovers_the_address', async () =>
   const typed = JSON.parse(await page.locator('#payload').inputValue());
   await person.button('Show what would be signed').click();
   await person.prompt();
-  assert.equal(`0x${await page.locator('#prompt-digest').textContent()}`, hashTypedData(typed));
+  assert.equal(await page.locator('#prompt-digest').textContent(), hashTypedData(typed));
   await person.approved();
   signed = await person.signature();
   assert.equal(await recoverTypedDataAddress({ ...typed, signature: signed.signature }), address);
+  await person.leave();
+});
+
+scenario('a_message_about_a_signature_ends_when_another_prompt_opens', async () => {
+  const { person, page, address } = await system.registered();
+  await person.view('Sign');
+  await person.sign('Text', 'the first');
+  const status = page.locator('#status');
+  await status.filter({ hasText: 'Signed.' }).waitFor();
+  const panel = page.locator('[data-signed]');
+
+  // The same is asked for again, and given up: what is shown is of this text.
+  await person.button('Show what would be signed').click();
+  await person.prompt();
+  assert.equal(await status.innerText(), '');
+  await person.dialog().getByRole('button', { name: 'Cancel' }).click();
+  await person.dialog().waitFor({ state: 'detached' });
+  await panel.getByText('This goes when you change what is to be signed.').waitFor();
+  assert.equal(await status.innerText(), '');
+
+  // Something else, and dangerous: of the first signature is nothing left that could be taken for it.
+  await person.sign('Text', 'the second');
+  await status.filter({ hasText: 'Signed.' }).waitFor();
+  await person.ask('Typed data', JSON.stringify({ ...PERMIT, message: { ...PERMIT.message, owner: address } }));
+  await person.prompt();
+  assert.equal(await status.innerText(), '');
+  await person.dialog().getByRole('button', { name: 'Cancel' }).click();
+  await person.dialog().waitFor({ state: 'detached' });
+  assert.equal(await status.innerText(), '');
+  assert.equal(await panel.count(), 0);
   await person.leave();
 });
 

@@ -5,7 +5,7 @@ import { test } from 'node:test';
 import { enclaveFailure, Failure, hostFailure, networkFailure, pageFailure, unsignedRefusal } from '../../../web/errors.js';
 import { FATES, fateOf } from '../../../web/fate.js';
 import { FINAL_AFTER, Unsettled } from '../../../web/unsettled.js';
-import { mayCountWords, unknown } from '../../../web/views/unsettled.js';
+import { mayCountWords, maySignInWords, unknown } from '../../../web/views/unsettled.js';
 
 /** An answer of an authenticator with this counter and these flags. */
 const assertion = (counter = 0, flags = 0x05) => {
@@ -25,33 +25,56 @@ test('every_code_of_the_protocol_has_a_fate', async () => {
 });
 
 test('only_a_refusal_of_the_very_answer_settles_it', () => {
-  const settled = Object.keys(FATES).filter((code) => fateOf(refused(code), assertion()) !== 'open');
+  const settled = Object.keys(FATES).filter((code) => fateOf(refused(code), assertion(), 'sign_text') !== 'open');
   assert.deepEqual(settled, ['possession_refused']);
-  assert.equal(fateOf(refused('possession_refused'), assertion(7)), 'never');
+  assert.equal(fateOf(refused('possession_refused'), assertion(7), 'sign_text'), 'never');
 });
 
 test('e16_an_answer_that_one_record_refuses_may_hold_over_another', () => {
   // A counter that went back, also to none; a flag of backup that changed.
-  for (const answer of [assertion(7), assertion(256), assertion(0), assertion(0, 0x1d)]) assert.equal(fateOf(refused('assertion_refused'), answer), 'open');
+  for (const answer of [assertion(7), assertion(256), assertion(0), assertion(0, 0x1d)]) assert.equal(fateOf(refused('assertion_refused'), answer, 'sign_text'), 'open');
   // Without a touch, or without a person who was verified, no enclave takes it.
-  for (const flags of [0x00, 0x01, 0x04, 0x19]) assert.equal(fateOf(refused('assertion_refused'), assertion(0, flags)), 'never');
+  for (const flags of [0x00, 0x01, 0x04, 0x19]) assert.equal(fateOf(refused('assertion_refused'), assertion(0, flags), 'sign_text'), 'never');
   // Nor does any take one that ends before its flags.
   for (const length of [0, 32]) {
     const short = { ...assertion(), authenticator_data: new Uint8Array(length) };
-    assert.equal(fateOf(refused('assertion_refused'), short), 'never', `${length} bytes`);
+    assert.equal(fateOf(refused('assertion_refused'), short, 'sign_text'), 'never', `${length} bytes`);
   }
   // A refusal for another reason says nothing about the flags.
-  for (const code of Object.keys(FATES).filter((it) => !['assertion_refused', 'possession_refused'].includes(it))) assert.equal(fateOf(refused(code), assertion(0, 0x00)), 'open', code);
+  for (const code of Object.keys(FATES).filter((it) => !['assertion_refused', 'possession_refused'].includes(it))) assert.equal(fateOf(refused(code), assertion(0, 0x00), 'sign_text'), 'open', code);
+});
+
+test('a_refusal_of_the_passkey_ends_a_sign_in_and_nothing_else_does', () => {
+  const ended = Object.keys(FATES).filter((code) => fateOf(refused(code), assertion(7), 'sign_in') === 'never');
+  assert.deepEqual(ended.sort(), ['assertion_refused', 'possession_refused', 'unknown_account', 'unknown_passkey']);
+  // Of a signature, or of anything that changes the account, another copy of the records may judge otherwise.
+  for (const kind of /** @type {const} */ (['confirm', 'sign_text', 'sign_siwe', 'sign_typed_data', 'add_passkey', 'remove_passkey', 'create_key'])) {
+    for (const code of ['assertion_refused', 'unknown_account', 'unknown_passkey']) assert.equal(fateOf(refused(code), assertion(7), kind), 'open', `${kind} ${code}`);
+  }
+  // Nor does it end by the word of the host.
+  for (const failure of [unsignedRefusal({ code: 'assertion_refused', message: 'm' }), hostFailure(403, { code: 'assertion_refused' })]) assert.equal(fateOf(failure, assertion(), 'sign_in'), 'open');
+});
+
+test('a_sign_in_of_which_nobody_knows_says_where_it_would_show', () => {
+  const until = Date.UTC(2026, 0, 1, 12, 0, 1);
+  for (const now of [until - 1, until]) {
+    const [title, words] = maySignInWords(until, now);
+    assert.equal(title, 'It is not known whether this sign-in was accepted');
+    assert.match(words, /This browser is not signed in.*Once you are signed in, the history lists.*cannot sign/);
+    assert.equal(/ after \d\d:\d\d/.test(words), now < until);
+    assert.match(unknown({ title: 'T', until, signIn: true }, now), /“T” may have been accepted\. This browser is not signed in\. Once you are, the history/);
+  }
+  assert.doesNotMatch(unknown({ title: 'T', until, signIn: true }, until - 1), /before you repeat it/);
 });
 
 test('what_no_enclave_signed_settles_nothing_whatever_its_code_is', () => {
   for (const code of ['context_used', 'assertion_refused', 'possession_refused']) {
     const said = { code, message: 'Nothing was approved.' };
     for (const failure of [hostFailure(403, said), unsignedRefusal(said), networkFailure(null), pageFailure(code, 'm'), new Failure('evidence', code, { title: 't', message: 'm', advice: 'a' })]) {
-      assert.equal(fateOf(failure, assertion()), 'open', failure.party);
+      assert.equal(fateOf(failure, assertion(), 'sign_text'), 'open', failure.party);
     }
   }
-  for (const code of ['some_new_rule', 'constructor', '__proto__']) assert.equal(fateOf(refused(code), assertion()), 'open', code);
+  for (const code of ['some_new_rule', 'constructor', '__proto__']) assert.equal(fateOf(refused(code), assertion(), 'sign_text'), 'open', code);
 });
 
 test('a_host_s_code_is_a_name_and_no_sentence', () => {

@@ -289,6 +289,17 @@ pub fn foreign(text: &str) -> String {
     }
 }
 
+/// Text from outside as it is, line by line: each behind a bar, so that none passes for a line of the
+/// output itself. Of a line nothing is left out: neither runs of spaces nor tabs.
+#[must_use]
+pub fn exact(text: &str) -> String {
+    let kept = |c| if c == '\t' { c } else { on_one_line(c) };
+    let shown = |line: &str| -> String { line.chars().map(kept).collect() };
+    text.split('\n')
+        .map(|line| format!("  | {}\n", shown(line)))
+        .collect()
+}
+
 /// A character that stays on its line and in its place; U+FFFD instead of one that does not.
 fn on_one_line(c: char) -> char {
     let breaks = matches!(c, '\u{2028}' | '\u{2029}');

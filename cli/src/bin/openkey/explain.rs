@@ -10,6 +10,7 @@ use openkey_capability::{
 use openkey_consent::{Asker, MAX_PAYLOAD, SigningRequest, read_payload, rule};
 use openkey_protocol::message::{Address, Payload, Severity};
 use openkey_verifier::command::{output, source};
+use serde::de::IgnoredAny;
 use serde_json::{Value, json};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
@@ -67,7 +68,8 @@ pub(crate) fn run(args: &Explain) -> Result<u8, Stop> {
             let rule = rule(&error).unwrap_or("refused");
             // The rule stands before the message here, not in it.
             let said = error.message.trim_end_matches(&format!(" [{rule}]"));
-            let message = format!("{said} {}", error.advice);
+            let advice = mistake(&payload, rule).unwrap_or(&error.advice);
+            let message = format!("{said} {advice}");
             output::refused(args.print.json, rule, &message);
             Ok(REFUSED)
         }
@@ -87,6 +89,23 @@ fn name_no_key(request: &mut SigningRequest) {
 fn read(file: &Path) -> Result<Vec<u8>, Stop> {
     // One byte more than can be signed, so that a longer one is refused by the rule for that.
     Ok(source::file_or_stdin(file, MAX_PAYLOAD + 1)?)
+}
+
+/// What a developer, who writes files by hand, did wrong with this input rather than the app.
+fn mistake(payload: &Payload, rule: &str) -> Option<&'static str> {
+    let Payload::Siwe(text) = payload else {
+        return None;
+    };
+    let text = text.trim();
+    if text.starts_with('{') && serde_json::from_str::<IgnoredAny>(text).is_ok() {
+        return Some(
+            "The input is a JSON document: typed data is explained with --kind typed-data.",
+        );
+    }
+    (rule == "trailing_line_feed").then_some(
+        "The input ends with a line feed: an editor or `echo` may have added it, not the app. Write the \
+         file without one: printf '%s' \"$MESSAGE\" > FILE.",
+    )
 }
 
 fn moment(text: &str) -> Result<u64, Stop> {
@@ -150,7 +169,7 @@ fn named(payload: &Payload) -> Option<Address> {
 fn view(request: &SigningRequest) -> Value {
     let summary = &request.summary;
     json!({
-        "verdict": "signed",
+        "verdict": "would_be_signed",
         "title": summary.title,
         "severity": request.severity(),
         "confirm": summary.confirm,
@@ -197,6 +216,10 @@ fn words(request: &SigningRequest) -> String {
     for warning in &summary.warnings {
         let text = output::printable(&warning.text);
         words.push_str(&format!("  {}: {text}\n", name(warning.severity)));
+    }
+    if let Some(text) = &summary.text {
+        words.push('\n');
+        words.push_str(&output::exact(text));
     }
     words
 }

@@ -128,7 +128,7 @@ pub(crate) struct Cli {
     #[arg(long, env = "OPENKEY_MAX_IN_FLIGHT_PER_ADDRESS", value_name = "N", help_heading = "Limits", default_value_t = Limits::default().in_flight_per_address)]
     max_in_flight_per_address: usize,
 
-    /// Requests at the enclaves at once
+    /// Requests that wait for their turn at an enclave; 256 more are at it at once, fewer if N is less
     #[arg(long, env = "OPENKEY_MAX_IN_FLIGHT", value_name = "N", help_heading = "Limits", default_value_t = Limits::default().in_flight)]
     max_in_flight: usize,
 

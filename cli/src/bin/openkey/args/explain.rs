@@ -9,8 +9,9 @@ use super::Print;
 #[derive(Debug, ClapArgs)]
 #[command(after_help = "\
 The enclave's own code reads the input and prints title, severity (notice, attention, danger),
-whether a second confirmation is needed, rows and digest. The bytes are taken as they are: a line
-feed at the end of FILE is part of them (printf '%s' TEXT | openkey explain --kind text -).
+whether a second confirmation is needed, digest, rows, warnings, and the text that is signed, each
+line of it behind a bar. The bytes are taken as they are: a line feed at the end of FILE is part of
+them (printf '%s' TEXT | openkey explain --kind text -).
 
 Exit status:
   0  it would be signed, after the person's approval
@@ -29,7 +30,8 @@ pub(crate) struct Explain {
     #[arg(long, value_name = "RFC3339")]
     pub(crate) at: Option<String>,
     /// The origin of the site that asks, as if it were known for certain. Without it nobody knows who
-    /// asks, as for what a person pastes into the page.
+    /// asks, as for what a person pastes into the page. With it typed data says who asks, and
+    /// typed data and sign-ins are judged by whether they name that very site; a text is the same.
     #[arg(long, value_name = "URL")]
     pub(crate) origin: Option<String>,
     #[command(flatten)]
