@@ -70,7 +70,7 @@ async function bob() {
 /** Whose session this tab has. @param {Page} page */
 const account = (page) => page.evaluate(() => JSON.parse(sessionStorage.getItem('openkey.session') ?? 'null')?.account ?? null);
 
-scenario('e16_a_confirmation_that_is_leftback_moves_nobody_else_s_session', async () => {
+scenario('e16_a_confirmation_that_is_kept_back_moves_nobody_else_s_session', async () => {
   const other = await bob();
   const ada = await system.person();
   const { page } = ada;
@@ -99,7 +99,7 @@ scenario('e16_a_confirmation_that_is_leftback_moves_nobody_else_s_session', asyn
   await ada.leave();
 });
 
-scenario('e16_a_sign_in_that_is_leftback_ends_with_the_sign_out_that_comes_before_its_answer', async () => {
+scenario('e16_a_sign_in_that_is_kept_back_ends_with_the_sign_out_that_comes_before_its_answer', async () => {
   const { person, page } = await system.registered();
   await person.button('Sign out').click();
   await counting(person, 1000);
