@@ -120,7 +120,7 @@ fn the_text_that_is_signed_is_shown_as_it_is() {
 fn a_mistake_of_the_developer_is_not_called_one_of_the_app() {
     let text = std::fs::read_to_string(case_file("revocation-uri.txt")).unwrap();
     let files = Files::new();
-    let edited = files.write("edited.txt", &format!("{text}\n"));
+    let edited = files.write("edited.txt", format!("{text}\n"));
     let siwe = |file: &str| verify(["explain", "--kind", "siwe", file, "--at", AT, "--json"]);
     let message = |answer: Value| answer["message"].as_str().unwrap().to_owned();
     let said = message(siwe(&edited).refused("trailing_line_feed").json());
@@ -128,14 +128,14 @@ fn a_mistake_of_the_developer_is_not_called_one_of_the_app() {
     assert!(!said.contains("maker"), "{said}");
     // Typed data under the wrong kind, with a line feed at its end and without.
     for end in ["", "\n"] {
-        let json = files.write("permit.json", &format!("{{\"types\": {{}}}}{end}"));
+        let json = files.write("permit.json", format!("{{\"types\": {{}}}}{end}"));
         let ran = siwe(&json);
         let rule = ran.json()["rule"].as_str().unwrap().to_owned();
         let said = message(ran.refused(&rule).json());
         assert!(said.contains("--kind typed-data"), "{said}");
     }
     // What an app did stays the app's.
-    let broken = files.write("broken.txt", &text.replace("Version: 1", "Version: 2"));
+    let broken = files.write("broken.txt", text.replace("Version: 1", "Version: 2"));
     let ran = siwe(&broken);
     assert!(message(ran.json()).contains("Tell the app's maker"));
 }

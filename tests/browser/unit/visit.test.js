@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { test } from 'node:test';
 import { encode } from '../../../web/cbor.js';
-import { enclaveFailure, Failure, networkFailure, unsignedRefusal } from '../../../web/errors.js';
+import { enclaveFailure, Failure, hostFailure, networkFailure, unsignedRefusal } from '../../../web/errors.js';
 import { checkedWords, standing, waits } from '../../../web/standing.js';
 import { patiently } from '../../../web/patience.js';
 import { Store } from '../../../web/store.js';
@@ -299,7 +299,7 @@ test('an_enclave_without_its_root_key_is_known_by_what_it_signed', () => {
   assert.equal(known({ away: enclaveFailure(refusal) }), true);
   assert.equal(known({ failure: enclaveFailure(refusal) }), true);
   // The host's word is none, and an enclave that is away for another reason is not this.
-  assert.equal(known({ away: unsignedRefusal(refusal) }), false);
+  for (const away of [unsignedRefusal(refusal), hostFailure(503, refusal)]) assert.equal(known({ away }), false);
   assert.equal(known({ away: enclaveFailure({ ...refusal, code: 'unavailable' }) }), false);
   assert.equal(known({ away: networkFailure(null) }), false);
 });
