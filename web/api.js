@@ -3,6 +3,8 @@
 import { random } from './bytes.js';
 import { decode, encode } from './cbor.js';
 import { asFailure, Failure, hostFailure, networkFailure, pageFailure, unsignedRefusal } from './errors.js';
+import { isNode } from './origin.js';
+import { foreign } from './words.js';
 
 /** @import { Class, Config, EnclaveError, Reply, Request, Response as Answer, Signed } from './messages.js' */
 
@@ -11,6 +13,9 @@ const TIMEOUT_MS = 35_000;
 
 /** Bytes of the nonce that each request gets. */
 const NONCE = 32;
+
+/** Characters that are quoted of what is no address of a node. */
+const QUOTED = 80;
 
 /** Refusals that say: the enclave is there, and serves nobody just now. */
 const AWAY = new Set(['awaiting_root_key', 'unavailable']);
@@ -129,7 +134,7 @@ export class Api extends EventTarget {
       const config = await response.json();
       if (config.enclave === null) throw noEnclave();
       if (!/^https?:\/\//.test(config.origin) || typeof config.enclave !== 'string') throw new TypeError('members are missing');
-      return config;
+      return read(config);
     } catch (cause) {
       if (cause instanceof Failure) throw cause;
       throw new Failure('host', 'config', {
@@ -167,6 +172,18 @@ export class Api extends EventTarget {
     const words = await response.json().catch(() => ({}));
     throw hostFailure(response.status, words ?? {}, after !== null && /^\d+$/.test(after) ? Number(after) : null);
   }
+}
+
+/**
+ * What the page reads of a configuration. What stands in the place of a node's address is none of it, but for a line
+ * that the page quotes.
+ * @param {any} config
+ * @returns {Config}
+ */
+function read({ version, origin, enclave, policy, node = null }) {
+  const rest = { version, origin, enclave, policy };
+  if (node === null || isNode(node)) return { ...rest, node };
+  return { ...rest, node: null, notNode: foreign(typeof node === 'string' ? node : JSON.stringify(node), QUOTED) };
 }
 
 function noEnclave() {

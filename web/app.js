@@ -12,35 +12,58 @@ import { Shell } from './shell.js';
 import { blocker, taken } from './views/blocked.js';
 import { foundWorkers, whenTaken } from './workers.js';
 
-/** @param {HTMLElement} main */
-async function start(main) {
+/**
+ * @param {HTMLElement} main
+ * @param {{ shell: Shell | null, isTaken: boolean }} page `isTaken` from when another program was found
+ */
+async function start(main, page) {
+  /** Whether another program is there: such a program may answer everything that follows. */
+  const isOver = async () => {
+    if (!page.isTaken && (await foundWorkers(dropToken))) end(main, page);
+    return page.isTaken;
+  };
   try {
-    // First of all: such a program may answer everything that follows.
-    if (await foundWorkers(dropToken)) {
-      main.replaceChildren(taken());
-      return;
-    }
+    if (await isOver()) return;
     const config = await Api.config();
     const store = new Store();
     const blocked = await blocker(config, beside, store.deployments());
+    if (await isOver()) return;
     if (blocked) {
       main.replaceChildren(blocked);
       return;
     }
     const api = new Api(config.enclave);
     const visit = new Visit(api, config, store, Verifier.load);
-    const shell = new Shell(new App(config, api, store, visit), main);
-    shell.start();
-    whenTaken(() => {
-      shell.end(taken());
-      void foundWorkers(dropToken);
-    });
+    page.shell = new Shell(new App(config, api, store, visit), main);
+    page.shell.start();
+    // One that does not take pages that are open is told by nothing.
+    await isOver();
   } catch (error) {
+    if (page.isTaken) return;
     main.replaceChildren(
-      h('div', { class: 'stack' }, h('h1', {}, 'OpenKey could not start'), failureNotice(error, () => start(main))),
+      h('div', { class: 'stack' }, h('h1', {}, 'OpenKey could not start'), failureNotice(error, () => start(main, page))),
     );
   }
 }
 
+/**
+ * Another program stands between this page and its address: nothing of the page counts any more.
+ * @param {HTMLElement} main
+ * @param {{ shell: Shell | null, isTaken: boolean }} page
+ */
+function end(main, page) {
+  page.isTaken = true;
+  if (page.shell) page.shell.end(taken());
+  else main.replaceChildren(taken());
+}
+
 const main = document.getElementById('main');
-if (main) start(main);
+if (main) {
+  const page = { shell: null, isTaken: false };
+  // Before anything is waited for: it may come at any time.
+  whenTaken(() => {
+    end(main, page);
+    void foundWorkers(dropToken);
+  });
+  start(main, page);
+}

@@ -137,7 +137,7 @@ export async function prove(app, { prompt, prompted, possession }, { signal, tel
  * @param {Prepared} prepared
  * @param {{ signal?: AbortSignal, confirmed?: boolean, tell?: (step: string) => void, sending?: () => void }} [how]
  *   `sending` hears that the approval goes out now
- * @returns {Promise<{ approved: Approved | null, who: Who | null, first: boolean }>} `approved` is null if an earlier
+ * @returns {Promise<{ approved: Approved | null, who: Who | null }>} `approved` is null if an earlier
  *   sending took effect, as the account's history shows, and only its answer was lost; `who` is the account that answered
  */
 export async function approve(app, prepared, { signal, confirmed = false, tell = () => {}, sending = () => {} } = {}) {
@@ -183,7 +183,8 @@ export async function approve(app, prepared, { signal, confirmed = false, tell =
   tell('Your approval was sent. Waiting for the enclave’s answer.');
   try {
     const { answer, head, keys, at } = await patiently(() => app.visit.ask(request, 'approved'), { tell });
-    const first = head !== null && app.store.head(head.account) === null;
+    // Before the head is kept: a sign-in that counts no longer has shown the account as well.
+    if (head !== null && app.store.head(head.account) === null) app.store.openSight(head.account, prompt.digest);
     const { outcome } = answer;
     const token = typeof outcome !== 'string' && 'signed_in' in outcome ? outcome.signed_in.token : tokenOf(app, prompt.account);
     await app.visit.hold({ asked, head, at }, account, token);
@@ -191,13 +192,13 @@ export async function approve(app, prepared, { signal, confirmed = false, tell =
     for (const { key, address } of keys) app.proven(of, key, address);
     if (handle !== null) app.store.keepAccount(handle, of);
     prepared.live = false;
-    return { approved: answer, who: handle === null ? null : { account: of, userHandle: handle }, first };
+    return { approved: answer, who: handle === null ? null : { account: of, userHandle: handle } };
   } catch (error) {
     const failure = asFailure(error);
     const fate = fateOf(failure, prepared.assertion, prompt.kind);
     if (failure.code === 'context_used' && failure.party === 'enclave' && (await settled(app, prompt))) {
       prepared.live = false;
-      return { approved: null, who: null, first: false };
+      return { approved: null, who: null };
     }
     if (fate === 'never') {
       prepared.live = false;
@@ -217,7 +218,7 @@ export async function approve(app, prepared, { signal, confirmed = false, tell =
  */
 async function settled(app, prompt) {
   // Earlier approvals of the very same that nobody has settled: the entries may be theirs.
-  const others = app.unsettled.live().filter(({ id, title }) => id !== prompt.challenge && title === prompt.summary.title);
+  const others = app.unsettled.live(prompt.account).filter(({ id, title }) => id !== prompt.challenge && title === prompt.summary.title);
   try {
     return (await entriesOf(app, prompt)).length > others.length;
   } catch {

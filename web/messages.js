@@ -88,6 +88,6 @@
 
 /** @typedef {{ version: 1, measurements: Record<string, string>[], [member: string]: unknown }} Policy a policy file */
 
-/** @typedef {{ version: number, origin: string, enclave: string, policy: Policy | null, node: string | null }} Config what the host serves as /config.json */
+/** @typedef {{ version: number, origin: string, enclave: string, policy: Policy | null, node: string | null, notNode?: string }} Config what the host serves as /config.json; `notNode`: what it names in the place of a node’s address, on one bounded line */
 
 export {};

@@ -1,5 +1,5 @@
-// Which addresses can be this page's own. The anchor says it; what the host writes into config.json can
-// only choose among them.
+// Which addresses can be this page's own: the anchor says it; what the host writes into config.json can
+// only choose among them. And what a node's address looks like.
 
 /** A machine that talks to itself, where simulators run. */
 const LOOPBACK = /^(([a-z0-9-]+\.)*localhost|127(\.\d{1,3}){3}|\[::1\])$/;
@@ -17,6 +17,23 @@ export function belongs(origin, anchor) {
   const { hostname, protocol } = url;
   if (told.simulator && protocol === 'http:' && LOOPBACK.test(hostname)) return true;
   return protocol === 'https:' && (hostname === told.rpId || hostname.endsWith(`.${told.rpId}`));
+}
+
+/** Where a node may be asked without encryption, as `openkey-verify page` has it. */
+const OWN = ['localhost', '127.0.0.1', '[::1]'];
+
+/** Longest address of a node, in characters: a name of DNS and a port. */
+const LONGEST = 270;
+
+/**
+ * Whether a text is the address of a node: an origin by HTTPS, or by HTTP on this machine, as a browser writes it.
+ * @param {unknown} text
+ * @returns {text is string}
+ */
+export function isNode(text) {
+  if (typeof text !== 'string' || text.length > LONGEST || !URL.canParse(text)) return false;
+  const { origin, protocol, hostname } = new URL(text);
+  return origin === text && (protocol === 'https:' || (protocol === 'http:' && OWN.includes(hostname)));
 }
 
 /**

@@ -69,7 +69,7 @@ export class Shell {
       // Creating an account ends with words of its own.
       if (this.app.session && this.path() === 'create') this.frame();
       else this.route();
-      if (this.app.session) say(this.app.remembered ? 'You are signed in. From now on this browser remembers this deployment.' : 'You are signed in.');
+      if (this.app.session && !this.tellSent()) say(this.app.remembered ? 'You are signed in. From now on this browser remembers this deployment.' : 'You are signed in.');
     });
     this.app.addEventListener('account', () => {
       if (this.app.account?.confirmed === false && this.confirmed) this.route();
@@ -88,11 +88,20 @@ export class Shell {
       this.main.focus();
     });
     this.route(true);
-    const { unsettled } = this.app;
-    const sent = unsettled.untold();
-    if (sent.length > 0) say(sent.map((one) => unknown(one)).join(' '), { lasts: true });
-    for (const { id } of sent) unsettled.told(id);
+    this.tellSent();
     this.app.visit.ensure().catch(() => {});
+  }
+
+  /**
+   * Tells whoever is here of their own approvals that have left an earlier page or session.
+   * @returns {boolean} whether there were any
+   */
+  tellSent() {
+    const { unsettled, session } = this.app;
+    const sent = unsettled.untold(session?.account ?? null);
+    if (sent.length > 0) say(sent.map((one) => unknown({ ...one, signIn: one.account === null })).join(' '), { lasts: true });
+    for (const { id } of sent) unsettled.told(id);
+    return sent.length > 0;
   }
 
   /** Asks for evidence again; what comes of it shows in the frame. */
@@ -189,11 +198,13 @@ export class Shell {
   }
 
   leave() {
-    const ends = this.app.session?.expiresAt ?? 0;
+    const { session, unsettled } = this.app;
+    const ends = session?.expiresAt ?? 0;
+    const open = Math.max(0, ...unsettled.live(session?.account ?? null).map(({ until }) => until));
     // Without an event of its own: signing out opens the view.
     window.history.pushState(null, '', '#/');
     this.app.signOut();
-    say(`You are signed out in this browser, in all its tabs, and what you typed is gone from them. The permission to read that this sign-in gave ends at ${minute(ends)}: until then, whoever saw it on its way, such as the host, can read your account and cannot sign with it.`, { lasts: true });
+    say(`You are signed out in this browser, in all its tabs, and what you typed is gone from them. The permission to read that this sign-in gave ends at ${minute(ends)}: until then, whoever saw it on its way, such as the host, can read your account and cannot sign with it.${open > 0 ? ` An approval that you sent may still count: look at the history after ${minute(open)}.` : ''}`, { lasts: true });
   }
 
   badge() {

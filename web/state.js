@@ -16,6 +16,12 @@ import { Unsettled } from './unsettled.js';
 
 /** Tells `session` when someone signs in or out, `account` when the account was read again. */
 export class App extends EventTarget {
+  /** How often the session changed on this page. */
+  #changes = 0;
+
+  /** @type {string | null} the sign-out in this browser that was noticed last */
+  #out;
+
   /**
    * @param {Config} config
    * @param {Api} api
@@ -30,6 +36,7 @@ export class App extends EventTarget {
     this.visit = visit;
     /** @type {Session | null} */
     this.session = store.session();
+    this.#out = store.out;
     /** @type {AccountView | null} */
     this.account = null;
     /** @type {Map<string, string>} addresses that an enclave signed for in this visit, by account and key */
@@ -47,8 +54,18 @@ export class App extends EventTarget {
     this.timer = undefined;
     if (store.copies.restore() && this.session) this.#lost();
     // A tab may outlive what its browser knew: what it is shown then, it takes as at the first time.
-    if (this.session && store.head(this.session.account) === null) this.session.first = true;
+    if (this.session && store.head(this.session.account) === null) store.openSight(this.session.account, null);
     this.#arm();
+  }
+
+  /**
+   * A number that changes with every sign-in and every sign-out, here or in another tab of this browser. What was
+   * asked for under one number counts for nobody under another.
+   */
+  get generation() {
+    const { out } = this.store;
+    if (out !== this.#out) [this.#out, this.#changes] = [out, this.#changes + 1];
+    return this.#changes;
   }
 
   #lost() {
@@ -69,23 +86,33 @@ export class App extends EventTarget {
     if (why === null) return;
     // Not here: a view may be about to be shown.
     queueMicrotask(() => {
-      if (this.session === session) this.#end(why);
+      if (this.session !== session) return;
+      if (why.code === SIGNED_OUT) this.#forget();
+      this.#end(why);
     });
     throw why;
   }
 
-  /** Ends the session if somebody signed out in another tab of this browser. */
+  /** Notices that somebody signed out in another tab of this browser, and ends the session then. */
   checkTabs() {
-    if (this.session && this.store.signedOut(this.session)) this.#end(signedOutElsewhere());
+    // Now: whoever empties the storage afterwards does not undo it.
+    void this.generation;
+    if (!this.session || !this.store.signedOut(this.session)) return;
+    this.#forget();
+    this.#end(signedOutElsewhere());
   }
 
   /**
-   * Somebody proved with a passkey who they are.
+   * Somebody proved with a passkey who they are. This is the only way into a session, and it is closed to a proof that
+   * was asked for before somebody else signed in or out: the host decides when an answer comes.
    * @param {Session} session
+   * @param {number} began the generation in which the proof was asked for
+   * @returns {boolean} whether it counts
    */
-  signIn(session) {
-    if (this.over) throw sessionEnded();
-    session.outs = this.store.outs;
+  signIn(session, began) {
+    if (this.over || began !== this.generation) return false;
+    this.#changes += 1;
+    session.out = this.store.out;
     this.session = session;
     this.account = null;
     this.ended = null;
@@ -93,6 +120,7 @@ export class App extends EventTarget {
     this.store.keepSession(session);
     this.#arm();
     this.dispatchEvent(new Event('session'));
+    return true;
   }
 
   /**
@@ -100,8 +128,16 @@ export class App extends EventTarget {
    * @param {Failure | null} [why] null if the person asked for it
    */
   signOut(why = null) {
-    if (why === null) this.store.signOutEverywhere();
+    if (why === null) {
+      this.store.signOutEverywhere();
+      this.#forget();
+    }
     this.#end(why);
+  }
+
+  /** Whoever signs out leaves nothing in this tab for the next person to read. */
+  #forget() {
+    this.unsettled.forget(this.session?.account ?? null);
   }
 
   /** Drops the read token of this page for good: also of a sign-in that is under way. */
@@ -112,6 +148,7 @@ export class App extends EventTarget {
 
   /** @param {Failure | null} why */
   #end(why) {
+    this.#changes += 1;
     this.session = null;
     this.account = null;
     this.ended = why;
@@ -251,8 +288,10 @@ function sessionEnded() {
   });
 }
 
+const SIGNED_OUT = 'signed_out';
+
 function signedOutElsewhere() {
-  return new Failure('page', 'signed_out', {
+  return new Failure('page', SIGNED_OUT, {
     title: 'You are signed out',
     message: 'Somebody signed out in another tab of this browser.',
     advice: 'Sign in again with your passkey.',

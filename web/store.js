@@ -2,7 +2,7 @@
 // signed for (localStorage), the read token of this tab (sessionStorage), a visitor's own policy, and
 // the deployment that somebody signed up or in with here. What others must not take away is copied, see `copies.js`.
 
-import { fromBase64, fromHex, toBase64, toHex } from './bytes.js';
+import { fromBase64, fromHex, random, toBase64, toHex } from './bytes.js';
 import { Copies } from './copies.js';
 
 /** @import { Bytes, KnownHead, Policy } from './messages.js' */
@@ -15,17 +15,24 @@ const NEVER = 'never';
 
 const POLICY = 'openkey.policy';
 
+/** In the place of what was taken at a first sight. It stays: another tab would miss what goes. */
+const COMPARED = '"compared"';
+
 /** The session of this tab, with its read token. */
 const SESSION = 'openkey.session';
 
-/** How often somebody signed out in this browser. */
-export const SIGNED_OUT = 'openkey.signed-out';
+/** The last sign-out in this browser. */
+const SIGNED_OUT = 'openkey.signed-out';
 
-/** @typedef {{ account: string, userHandle: string, token: Bytes, expiresAt: number, name: string, first?: boolean, entry?: string, sight?: Sight, outs?: number }} Session
- *   `account` and `userHandle` as hex; `first` if this browser had no head of the account; `entry` is the digest of the
- *   sign-in, hex; `sight` what was shown then; `outs` how often somebody had signed out in this browser */
+/** Bytes of the name of a sign-out. */
+const OUT = 8;
+
+/** @typedef {{ account: string, userHandle: string, token: Bytes, expiresAt: number, name: string, out?: string | null }} Session
+ *   `account` and `userHandle` as hex; `out` names the last sign-out in this browser before it */
 
 /** @typedef {{ passkeys: number, newest: { title: string, at: number } | null, before: boolean }} Sight what a browser took of an account that it did not know; `before`: the newest decision is the one before the sign-in */
+
+/** @typedef {{ entry: string | null, sight: Sight | null }} Unseen an account that this browser took without an earlier state, and that nobody has compared yet: `entry` is the digest of the sign-in that showed it, hex; `sight` what was shown then, once it was read */
 
 /** @typedef {{ version: 1, receipt: { body: string, signature: string }, evidence: string, nonce: string }} ReceiptFile what `openkey-verify account` reads */
 /** @typedef {{ hash: string, file: ReceiptFile }} KeptReceipt */
@@ -79,6 +86,43 @@ export class Store {
    */
   putHead({ account, version, hash, entry }, shownAt) {
     this.copies.put(headOf(account), JSON.stringify({ version, hash, entry, shownAt }));
+  }
+
+  /**
+   * Notes that this browser takes an account of which it has no earlier state.
+   * @param {string} account hex
+   * @param {string | null} entry the digest of the sign-in that shows it, hex
+   */
+  openSight(account, entry) {
+    this.copies.put(sightOf(account), JSON.stringify({ entry, sight: null }));
+  }
+
+  /**
+   * What this browser took of an account that it did not know, until somebody has compared it: in every tab, and
+   * whoever signs in to the account.
+   * @param {string} account hex
+   * @returns {Unseen | null}
+   */
+  unseen(account) {
+    const kept = this.copies.all(sightOf(account));
+    return kept.includes(COMPARED) ? null : parsed(kept[0] ?? 'null');
+  }
+
+  /**
+   * @param {string} account hex
+   * @param {Sight} sight what was shown
+   */
+  keepSight(account, sight) {
+    const open = this.unseen(account);
+    if (open) this.copies.put(sightOf(account), JSON.stringify({ ...open, sight }));
+  }
+
+  /**
+   * The person has compared it with what they remember.
+   * @param {string} account hex
+   */
+  closeSight(account) {
+    this.copies.put(sightOf(account), COMPARED);
   }
 
   /**
@@ -143,22 +187,26 @@ export class Store {
     return kept && kept.expiresAt > Date.now() && !this.signedOut(kept) ? { ...kept, token: fromBase64(kept.token) } : null;
   }
 
-  /** How often somebody signed out in this browser. */
-  get outs() {
-    return Number(read(this.local, SIGNED_OUT) ?? 0);
+  /**
+   * The name of the last sign-out in this browser. It is random: a count could come back after the storage was emptied.
+   * @returns {string | null}
+   */
+  get out() {
+    this.copies.take(SIGNED_OUT);
+    return this.copies.all(SIGNED_OUT)[0] ?? null;
   }
 
   /** Ends the sessions of every tab of this browser. */
   signOutEverywhere() {
-    write(this.local, SIGNED_OUT, this.outs + 1);
+    this.copies.put(SIGNED_OUT, toHex(random(OUT)));
   }
 
   /**
    * Whether somebody signed out in this browser since a session began.
-   * @param {Pick<Session, 'outs'>} session
+   * @param {Pick<Session, 'out'>} session
    */
-  signedOut({ outs = 0 }) {
-    return this.outs > outs;
+  signedOut({ out = null }) {
+    return this.out !== out;
   }
 
   /** @param {Session | null} session null forgets it */
@@ -262,6 +310,11 @@ export function plain(address) {
 /** @param {string} account hex */
 function headOf(account) {
   return `openkey.head.${account}`;
+}
+
+/** @param {string} account hex */
+function sightOf(account) {
+  return `openkey.sight.${account}`;
 }
 
 /** @param {string} text */

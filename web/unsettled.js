@@ -1,5 +1,5 @@
 // Approvals that have left this page and of which nobody has proved what came. Kept in the tab, so that
-// a reload does not forget them.
+// a reload does not forget them, each for its own account: the next person in this tab is told of none.
 //
 // An enclave decides nothing after the end of a prompt, and dates each decision. It refuses a decision that
 // is dated two minutes or more before a look at the account that did not show it, whoever brings it. So a
@@ -7,7 +7,7 @@
 
 /** @import { Area } from './store.js' */
 
-/** @typedef {{ id: string, title: string, until: number, told: boolean, signIn?: boolean }} Sent `id` is the prompt's challenge; `until` from when on a look at the history is final, in milliseconds since 1970; `told` if the person was; `signIn` of a sign-in */
+/** @typedef {{ id: string, account: string | null, title: string, until: number, told: boolean }} Sent `id` is the prompt's challenge; `account` whose it is, hex, null for a sign-in; `until` from when on a look at the history is final, in milliseconds since 1970; `told` if the person was */
 
 const KEY = 'openkey.sent';
 
@@ -34,10 +34,10 @@ export class Unsettled {
 
   /**
    * An approval goes out.
-   * @param {{ id: string, title: string, until: number, signIn?: boolean }} sent
+   * @param {Omit<Sent, 'told'>} sent
    */
-  add({ id, title, until, signIn = false }) {
-    this.#keep([...this.#sent.filter((one) => one.id !== id), { id, title, until, told: false, signIn }]);
+  add({ id, account, title, until }) {
+    this.#keep([...this.#sent.filter((one) => one.id !== id), { id, account, title, until, told: false }]);
   }
 
   /** @param {string} id */
@@ -53,17 +53,29 @@ export class Unsettled {
     this.#keep(this.#sent.filter((one) => one.id !== id));
   }
 
-  /** Those of which nobody was told, however long ago. */
-  untold() {
-    return this.#sent.filter(({ told }) => !told);
+  /**
+   * Somebody signed out: what this tab knows of their approvals goes, and of sign-ins.
+   * @param {string | null} account hex
+   */
+  forget(account) {
+    this.#keep(this.#sent.filter((one) => one.account !== account && one.account !== null));
   }
 
   /**
-   * Those of which no look at the history can be final yet.
+   * Those of an account of which nobody was told, however long ago.
+   * @param {string | null} account hex; null for sign-ins
+   */
+  untold(account) {
+    return this.#sent.filter((one) => one.account === account && !one.told);
+  }
+
+  /**
+   * Those of an account of which no look at the history can be final yet.
+   * @param {string | null} account hex; null for sign-ins
    * @param {number} [now]
    */
-  live(now = Date.now()) {
-    return this.#sent.filter(({ until }) => until > now);
+  live(account, now = Date.now()) {
+    return this.#sent.filter((one) => one.account === account && one.until > now);
   }
 
   /** @param {Sent[]} sent */

@@ -8,6 +8,9 @@ const TIMEOUT_MS = 20_000;
 /** The protocol that this page speaks. */
 const PROTOCOL = 1;
 
+/** What names a permission: a CIDv1 of raw bytes by their BLAKE3 hash, in base 32. */
+const CID = /^bafkr4i[a-z2-7]{52}$/;
+
 /** @typedef {{ cid: string, activated: string[], skipped: string[] }} Delegated */
 
 /** @type {Record<number, { code: string, title: string, advice: string, retry?: boolean }>} */
@@ -57,7 +60,7 @@ export class NodeClient {
   async delegate(token) {
     const answer = /** @type {any} */ (await json(await this.#ask('POST', '/delegate', token)));
     const isList = (/** @type {unknown} */ it) => Array.isArray(it) && it.every((one) => typeof one === 'string');
-    if (typeof answer?.cid !== 'string' || !isList(answer.activated) || !isList(answer.skipped)) throw unreadable();
+    if (typeof answer?.cid !== 'string' || !CID.test(answer.cid) || !isList(answer.activated) || !isList(answer.skipped)) throw unreadable();
     return answer;
   }
 

@@ -121,7 +121,8 @@ export function connect(app, signal) {
       };
       const client = new NodeClient(origin);
       const session = await connectTo({ client, address: of, folder: folderOf(folder.value), life: Number(life.value), sign, tell });
-      if (!session) return;
+      // The node decides how long it takes: meanwhile somebody else may have come.
+      if (!session || signal.aborted) return;
       const isKept = await keepSession(of, session);
       const card = connected(session, of);
       fill(result, !isKept && notice('warn', 'The session ends with this page', h('p', {}, 'This browser refuses to keep it. Connect again after a reload.')), card);
@@ -202,7 +203,9 @@ export function connect(app, signal) {
     { class: 'stack' },
     heading('Connect to a node', 'A node keeps your data. Your key says which browser may use it, for what, and until when.'),
     none,
-    app.config.node === null &&
+    app.config.notNode !== undefined &&
+      notice('bad', 'The host names no address of a node', h('p', {}, `The page asks a node only at an https address in lower case, without a path and without the port 443. The host’s words: “${app.config.notNode}”`), h('p', {}, 'Tell the operator of this page.')),
+    app.config.node === null && app.config.notNode === undefined &&
       notice('warn', 'No node is set up here', h('p', {}, 'The host of this page does not name a node, and the browser lets the page talk to no other. Its operator starts it with --node.')),
     h(
       'div',

@@ -7,7 +7,7 @@ import { notice, when } from '../ui.js';
 
 /** @import { App } from '../state.js' */
 /** @import { HistoryEntry } from '../messages.js' */
-/** @import { Session, Sight } from '../store.js' */
+/** @import { Session, Sight, Unseen } from '../store.js' */
 
 /** Entries that are looked through for the one before the sign-in. */
 const NEWEST = 20;
@@ -20,47 +20,51 @@ const NEWEST = 20;
 export function firstSight(app) {
   const place = h('div', { class: 'sight' });
   const { session } = app;
-  if (session?.first) void show(app, session, place);
+  const unseen = session && app.store.unseen(session.account);
+  if (unseen) void show(app, session, unseen, place);
   return place;
 }
 
 /**
  * @param {App} app
  * @param {Session} session
+ * @param {Unseen} unseen
  * @param {HTMLElement} place
  */
-async function show(app, session, place) {
+async function show(app, session, { entry, sight }, place) {
+  const { account } = session;
   try {
     // Taken once: what is decided from here on this browser has seen itself.
-    session.sight ??= await look(app, session);
+    sight ??= await look(app, entry);
   } catch (error) {
     // The view says what is wrong with the host; this notice only adds to it.
     if (asFailure(error).code === 'session_ended') return;
   }
   if (app.session !== session) return;
-  app.store.keepSession(session);
-  fill(place, words(session.sight ?? null, () => {
-    session.first = false;
-    app.store.keepSession(session);
+  // Meanwhile somebody may have compared it in another tab.
+  if (app.store.unseen(account) === null) return;
+  if (sight) app.store.keepSight(account, sight);
+  fill(place, words(sight, () => {
+    app.store.closeSight(account);
     fill(place);
   }));
 }
 
 /**
  * @param {App} app
- * @param {Session} session
+ * @param {string | null} entry the digest of the sign-in that showed the account, hex
  * @returns {Promise<Sight>}
  */
-async function look(app, session) {
+async function look(app, entry) {
   const account = await app.known();
   const { entries } = await app.history(null, NEWEST);
-  return { passkeys: account.passkeys.length, ...before(entries, session.entry) };
+  return { passkeys: account.passkeys.length, ...before(entries, entry) };
 }
 
 /**
  * The newest decision before the sign-in that showed the account.
  * @param {HistoryEntry[]} entries newest first
- * @param {string | undefined} entry the digest of the sign-in, hex
+ * @param {string | null} entry the digest of the sign-in, hex
  * @returns {Pick<Sight, 'newest' | 'before'>} `before` is false if the sign-in is not among them: then of all of them
  */
 export function before(entries, entry) {

@@ -6,6 +6,7 @@ import { fill, h, icon } from '../dom.js';
 import { asFailure } from '../errors.js';
 import { failureNotice, facts, hush, notice, say, when } from '../ui.js';
 import { openDialog } from './dialog.js';
+import { digestName, says, vouchedBy } from './promptparts.js';
 import { grantsView } from './grants.js';
 import { turn } from './turn.js';
 import { earlier, mayCount, unknown } from './unsettled.js';
@@ -16,7 +17,6 @@ import { warnings } from './warnings.js';
 /** @import { Failure } from '../errors.js' */
 /** @import { App } from '../state.js' */
 /** @import { CheckedPrompt } from '../verifier.js' */
-/** @import { Vouched } from '../visit.js' */
 
 /** Refusals after which only a new prompt helps. */
 const STALE = new Set(['context_expired', 'context_used', 'context_invalid', 'account_changed', 'conflict', 'forked', 'rolled_back', 'unavailable']);
@@ -24,7 +24,7 @@ const STALE = new Set(['context_expired', 'context_used', 'context_invalid', 'ac
 /** Refusals after which the same answer may count the next time it is sent. */
 const PASSING = new Set(['rolled_back', 'conflict', 'context_used']);
 
-/** @typedef {{ approved: Approved | null, who: Who | null, first: boolean, prompt: CheckedPrompt }} Consented */
+/** @typedef {{ approved: Approved | null, who: Who | null, prompt: CheckedPrompt, began: number }} Consented `began`: the generation in which the prompt was asked for */
 
 /** @typedef {(tell: (step: string) => void, signal: AbortSignal) => Promise<Prepared>} Prepare asks for the prompt */
 
@@ -42,7 +42,10 @@ const PASSING = new Set(['rolled_back', 'conflict', 'context_used']);
 export async function ask(app, title, prepare, { signal, global = false }) {
   if (signal.aborted) return null;
   const result = await /** @type {Promise<Consented | null>} */ (new Promise((resolve) => new Approval(app, prepare, resolve, signal).start(title)));
-  if (!result || !signal.aborted || global) return result;
+  if (!result || global) return result;
+  // An answer counts for the session that asked, and nobody else is told of it.
+  if (result.began !== app.generation) return null;
+  if (!signal.aborted) return result;
   say(done(result.prompt), { lasts: true });
   return null;
 }
@@ -65,6 +68,7 @@ class Approval {
     this.resolve = resolve;
     this.view = view;
     this.abort = new AbortController();
+    this.began = app.generation;
     /** @type {Prepared | null} */
     this.prepared = null;
     /** @type {ReturnType<typeof setInterval> | undefined} */
@@ -117,8 +121,14 @@ class Approval {
 
   /** @param {Prepared} prepared */
   sayUnknown({ prompt, until }) {
+    if (this.isOver) return;
     this.app.unsettled.told(prompt.challenge);
     say(unknown({ title: prompt.summary.title, until, signIn: prompt.kind === 'sign_in' }), { lasts: true });
+  }
+
+  /** Whether somebody signed in or out since the prompt was asked for: nobody who is here now is told of it. */
+  get isOver() {
+    return this.began !== this.app.generation;
   }
 
   close() {
@@ -130,7 +140,7 @@ class Approval {
   /** Asks the enclave for a (new) prompt. */
   async load() {
     clearInterval(this.clock);
-    [this.prepared, this.came, this.anew] = [null, null, false];
+    [this.prepared, this.came, this.anew, this.began] = [null, null, false, this.app.generation];
     this.button('Approve with passkey', true);
     this.cancel.textContent = 'Cancel';
     this.hint.hidden = true;
@@ -173,7 +183,7 @@ class Approval {
     fill(
       this.content,
       vouchedBy(evidence),
-      earlier(this.app, prompt.challenge),
+      earlier(this.app, prompt.account, prompt.challenge),
       warnings(summary.warnings),
       grantsView(summary.grants),
       facts(...summary.lines.map((line) => /** @type {[string, string]} */ ([line.label, line.value]))),
@@ -241,7 +251,7 @@ class Approval {
   async act() {
     const prepared = this.prepared;
     if (this.working) return;
-    if (!prepared || this.anew) {
+    if (!prepared || this.anew || this.isOver) {
       this.load();
       return;
     }
@@ -262,13 +272,15 @@ class Approval {
         confirmed: prepared.prompt.summary.confirm,
         sending: () => {
           this.sending = true;
-          const { challenge, summary, kind } = prepared.prompt;
-          this.app.unsettled.add({ id: challenge, title: summary.title, until: prepared.until, signIn: kind === 'sign_in' });
+          const { challenge, account, summary } = prepared.prompt;
+          this.app.unsettled.add({ id: challenge, account, title: summary.title, until: prepared.until });
         },
       });
-      this.app.unsettled.settle(prepared.prompt.challenge);
+      const { prompt } = prepared;
+      // Of an approval whose session ended on the way its owner is told at the next sign-in.
+      if (!this.isOver || prompt.account === null) this.app.unsettled.settle(prompt.challenge);
       this.close();
-      this.resolve({ ...result, prompt: prepared.prompt });
+      this.resolve({ ...result, prompt, began: this.began });
     } catch (error) {
       if (!prepared.live) this.app.unsettled.settle(prepared.prompt.challenge);
       this.tell('');
@@ -287,7 +299,7 @@ class Approval {
   missed(prepared, error) {
     const failure = asFailure(error);
     if (prepared.live) this.sayUnknown(prepared);
-    else say(`You left before the answer came. “${prepared.prompt.summary.title}” was refused${prepared.prompt.kind === 'sign_in' ? ': you are not signed in' : ' and has no effect'}. ${failure.title}. ${failure.advice}`, { lasts: true });
+    else if (!this.isOver) say(`You left before the answer came. “${prepared.prompt.summary.title}” was refused${prepared.prompt.kind === 'sign_in' ? ': you are not signed in' : ' and has no effect'}. ${failure.title}. ${failure.advice}`, { lasts: true });
     this.resolve(null);
   }
 
@@ -364,28 +376,4 @@ class Approval {
     this.step.textContent = step;
     this.step.hidden = step === '';
   }
-}
-
-/** @param {Vouched} evidence of the enclave whose key signed this very prompt */
-function vouchedBy({ report }) {
-  return h(
-    'p',
-    { class: 'quiet small' },
-    icon('shield'),
-    ` The enclave ${report.module_id} says this and signed it. Checked in this browser: it answers exactly what this page asked.`,
-  );
-}
-
-/**
- * Whether the enclave's own lines name something already.
- * @param {CheckedPrompt['summary']} summary
- * @param {string} value
- */
-function says(summary, value) {
-  return summary.lines.some((line) => line.value.includes(value));
-}
-
-/** @param {CheckedPrompt} prompt */
-function digestName({ kind }) {
-  return kind.startsWith('sign_') && kind !== 'sign_in' ? 'Digest to sign (Keccak-256)' : 'Digest of the request (SHA-256)';
 }

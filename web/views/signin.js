@@ -6,21 +6,22 @@ import { ask } from './prompt.js';
 
 /** @import { App } from '../state.js' */
 
+/** For whoever is at this page now: it names nobody. */
+export const TOO_LATE = 'An earlier sign-in was answered only now. It changes nobody who is signed in here.';
+
 /**
  * @param {App} app
  * @param {AbortSignal} signal ends with the view that asks
  * @returns {Promise<void>}
  */
 export async function signIn(app, signal) {
-  const before = app.session;
   const result = await ask(app, 'Sign in', (tell) => proposeSignIn(app, tell), { signal, global: true });
   const outcome = result?.approved?.outcome;
   if (!result?.who || !outcome || typeof outcome === 'string' || !('signed_in' in outcome)) return;
-  if (app.session !== before) {
-    say('An earlier sign-in was answered only now. It changes nobody who is signed in here.', { lasts: true });
-    return;
-  }
   const { token, expires_at } = outcome.signed_in;
-  if (location.hash === '' || location.hash === '#/' || location.hash === '#/create') window.history.replaceState(null, '', '#/keys');
-  app.signIn({ ...result.who, token, expiresAt: expires_at, name: '', first: result.first, entry: result.prompt.digest });
+  const was = location.hash;
+  if (was === '' || was === '#/' || was === '#/create') window.history.replaceState(null, '', '#/keys');
+  if (app.signIn({ ...result.who, token, expiresAt: expires_at, name: '' }, result.began)) return;
+  window.history.replaceState(null, '', was);
+  say(TOO_LATE, { lasts: true });
 }

@@ -12,6 +12,7 @@ import { create } from '../webauthn.js';
 import { addressFacts, saveReceipt } from './address.js';
 import { ask } from './prompt.js';
 import { rememberedNotice } from './remembered.js';
+import { TOO_LATE } from './signin.js';
 import { earlier } from './unsettled.js';
 import { awaitsOperators } from './waiting.js';
 
@@ -103,7 +104,7 @@ export function signUp(app, signal) {
     const confirm = h('button', { type: 'button', class: 'primary wide-on-phone' }, icon('passkey'), 'Confirm with passkey');
     const open = () =>
       confirmReceipt(app, made, signal).then(
-        (done) => (done ? finished(made) : fill(place, earlier(app))),
+        (done) => (done ? finished(made) : fill(place, earlier(app, made.receipt.account))),
         (error) => fail(place, error),
       );
     confirm.addEventListener('click', open);
@@ -258,6 +259,7 @@ async function confirmReceipt(app, { receipt }, signal) {
   // Nothing else confirms it: no refusal, whoever signed it.
   if (!outcome || typeof outcome === 'string' || !('signed_in' in outcome)) return false;
   const { token, expires_at } = outcome.signed_in;
-  app.signIn({ ...who, token, expiresAt: expires_at, name: '' });
-  return true;
+  const isIn = app.signIn({ ...who, token, expiresAt: expires_at, name: '' }, result.began);
+  if (!isIn) say(TOO_LATE, { lasts: true });
+  return isIn;
 }

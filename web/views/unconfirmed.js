@@ -22,7 +22,7 @@ export function unconfirmed(app, signal) {
     if (!kept || !who) return;
     const result = await ask(app, 'Confirm your account', () => propose(app, who, { confirm: { receipt: fromHex(kept.hash) } }), { signal });
     if (!result) {
-      fill(place, earlier(app));
+      fill(place, earlier(app, account));
       return;
     }
     try {

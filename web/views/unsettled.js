@@ -7,7 +7,7 @@ import { minute, notice, partyName } from '../ui.js';
 /** @import { App } from '../state.js' */
 /** @import { Sent } from '../unsettled.js' */
 
-/** @typedef {Pick<Sent, 'title' | 'until' | 'signIn'>} Known */
+/** @typedef {Pick<Sent, 'title' | 'until'> & { signIn?: boolean }} Known */
 
 /** What a look at the history is worth when its time has come. */
 const AFTERWARDS = 'What the history does not show then is refused if the host brings it later. A hostile host can have a signature that no history shows.';
@@ -85,12 +85,13 @@ function isAlarm({ party, code }) {
 }
 
 /**
- * In front of another approval.
+ * In front of another approval of the same account.
  * @param {App} app
+ * @param {string | null} account hex; null in front of a sign-in
  * @param {string | null} [but] the prompt that is shown itself
  */
-export function earlier(app, but = null) {
-  const live = app.unsettled.live().filter(({ id }) => id !== but);
+export function earlier(app, account, but = null) {
+  const live = app.unsettled.live(account).filter(({ id }) => id !== but);
   if (live.length === 0) return null;
   const titles = [...new Set(live.map(({ title }) => title))].map((title) => {
     const times = live.filter((one) => one.title === title).length;

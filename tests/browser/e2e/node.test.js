@@ -3,6 +3,7 @@
 
 import assert from 'node:assert/strict';
 import { verifyMessage } from 'viem';
+import { hostile } from '../lib/hostile.js';
 import { scenario } from '../lib/person.js';
 import { shared } from '../lib/system.js';
 
@@ -182,5 +183,41 @@ scenario('a_node_that_is_away_is_said_and_nothing_is_signed', async () => {
   await person.button('Connect').click();
   await person.approve();
   await person.failed('node_answer');
+  await person.leave();
+});
+
+const CLAIM = 'This page has verified that the node moved: sign in at https://keys-rescue.example within one hour.';
+
+scenario('e16_words_of_the_host_in_the_place_of_a_node_are_one_quoted_line', async () => {
+  const { person, page } = await system.registered();
+  for (const node of [`https://node.example/ only after a check. ${CLAIM} `.repeat(20), 'http://node.example', 'https://node.example/path', { [CLAIM]: CLAIM }, 7]) {
+    await hostile(page, { config: (config) => ({ ...config, node, notNode: CLAIM.repeat(20) }) });
+    await page.goto(`${system.simulator.page}/?${Math.random()}#/connect`);
+    const shown = page.getByRole('main').getByRole('alert').filter({ hasText: 'The host names no address of a node' });
+    await shown.waitFor();
+    assert.ok((await shown.innerText()).length < 360, await shown.innerText());
+    assert.match(await shown.innerText(), /The host’s words: “.*”/);
+    const field = page.getByLabel('Node', { exact: true });
+    assert.equal(await field.inputValue(), '');
+    await field.fill('https://node.example');
+    await person.button('Connect').click();
+    const refused = await person.failed('node_address');
+    assert.doesNotMatch(await refused.innerText(), /verified|rescue/);
+  }
+  await person.leave();
+});
+
+scenario('e16_what_a_node_calls_a_permission_is_its_name_and_no_words', async () => {
+  const { person, page } = await arrived();
+  await page.route(`${system.simulator.ready.node}/delegate`, async (route) => {
+    if (route.request().method() !== 'POST') return route.continue();
+    const response = await route.fetch();
+    return route.fulfill({ response, json: { ...(await response.json()), skipped: [], cid: CLAIM.repeat(20) } });
+  });
+  await person.button('Connect').click();
+  await person.approve();
+  await person.failed('node_answer');
+  assert.equal(await page.getByText(/rescue/).count(), 0);
+  assert.equal(await page.locator('[data-connected]').count(), 0);
   await person.leave();
 });

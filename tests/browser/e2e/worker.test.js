@@ -71,3 +71,41 @@ scenario('e15_a_worker_that_takes_an_open_page_ends_it', async () => {
     host.close();
   }
 });
+
+for (const [how, script] of Object.entries({
+  'takes pages that are open': LEFT['/docs/worker.js'].body,
+  'waits for the next page': "addEventListener('fetch', (event) => event.respondWith(fetch(event.request)));",
+})) {
+  scenario(`e15_a_worker_that_comes_while_the_page_starts_ends_it: ${how}`, async () => {
+    const host = await front(system.simulator.page, { ...LEFT, '/docs/worker.js': { ...LEFT['/docs/worker.js'], body: script } });
+    try {
+      const person = await system.person(host.address);
+      const { page } = person;
+      // The host keeps back the first file that the page asks for, until the worker is there.
+      /** @type {() => void} */
+      let goOn = () => {};
+      const installing = new Promise((resolve) => { goOn = () => resolve(null); });
+      await page.route('**/config.json', async (route) => {
+        await installing;
+        await route.continue();
+      });
+      const asked = page.waitForRequest('**/config.json');
+      await page.goto(`${host.address}/#/verify`, { waitUntil: 'commit' });
+      await asked;
+      const other = await person.context.newPage();
+      await other.goto(`${host.address}/docs`);
+      await installed(other);
+      await page.bringToFront();
+      goOn();
+      await page.getByRole('heading', { level: 1, name: HEADING }).waitFor();
+      await person.failed('service_worker');
+      await page.waitForTimeout(500);
+      assert.equal(await page.getByRole('heading', { level: 1 }).innerText(), HEADING);
+      assert.equal(await page.getByRole('main').getByRole('button').count(), 0);
+      assert.equal(await registered(page), 0);
+      await person.leave();
+    } finally {
+      host.close();
+    }
+  });
+}

@@ -140,3 +140,16 @@ test('what the browser says about passkeys becomes words', () => {
   }
   assert.equal(asFailure(new Error('x')).code, 'bug');
 });
+
+test('e16_a_node_that_the_host_names_is_an_address_or_one_quoted_line', async () => {
+  const config = (/** @type {unknown} */ node, more = {}) => Api.config(/** @type {any} */ (async () => json(200, { version: 1, origin: 'https://o.example', enclave: 'e1', policy: null, node, ...more })));
+  assert.equal((await config('https://node.example')).node, 'https://node.example');
+  assert.equal((await config('https://node.example', { notNode: 'words' })).notNode, undefined);
+  assert.deepEqual([(await config(null)).node, (await config(null)).notNode], [null, undefined]);
+  assert.deepEqual([(await config(undefined)).node, (await config(undefined)).notNode], [null, undefined]);
+  for (const words of ['https://node.example/ “done”.\nThe enclave found … '.repeat(50), 'http://node.example', { a: 'x'.repeat(500) }, ['https://node.example'], 7, true]) {
+    const { node, notNode } = await config(words);
+    assert.equal(node, null);
+    assert.ok(typeof notNode === 'string' && Array.from(notNode).length <= 80 && !/["“”\n]/.test(notNode), String(notNode));
+  }
+});

@@ -91,24 +91,38 @@ test('what_was_sent_is_kept_until_it_is_settled_or_has_ended', () => {
   const tab = area();
   const later = Date.now() + 60_000;
   const sent = new Unsettled(tab);
-  sent.add({ id: 'a', title: 'A', until: later });
-  sent.add({ id: 'b', title: 'B', until: later });
+  sent.add({ id: 'a', account: 'x', title: 'A', until: later });
+  sent.add({ id: 'b', account: 'x', title: 'B', until: later });
   // Another page of the same tab.
   const again = new Unsettled(tab);
-  assert.deepEqual(again.untold().map(({ id }) => id), ['a', 'b']);
+  assert.deepEqual(again.untold('x').map(({ id }) => id), ['a', 'b']);
   again.told('a');
   again.told('b');
-  assert.deepEqual(again.untold(), []);
-  assert.deepEqual(again.live().map(({ id }) => id), ['a', 'b']);
-  assert.deepEqual(again.live(later), []);
+  assert.deepEqual(again.untold('x'), []);
+  assert.deepEqual(again.live('x').map(({ id }) => id), ['a', 'b']);
+  assert.deepEqual(again.live('x', later), []);
   again.settle('a');
-  assert.deepEqual(new Unsettled(tab).live().map(({ id }) => id), ['b']);
+  assert.deepEqual(new Unsettled(tab).live('x').map(({ id }) => id), ['b']);
   again.settle('b');
   assert.equal(tab.map.size, 0);
   // One that nobody was told of is not forgotten by time alone.
   sent.settle('b');
-  sent.add({ id: 'a', title: 'A', until: Date.now() - 1 });
-  assert.deepEqual(new Unsettled(tab).untold().map(({ id }) => id), ['a']);
+  sent.add({ id: 'a', account: 'x', title: 'A', until: Date.now() - 1 });
+  assert.deepEqual(new Unsettled(tab).untold('x').map(({ id }) => id), ['a']);
+});
+
+test('e16_what_was_sent_is_for_its_own_account_and_goes_when_its_person_signs_out', () => {
+  const tab = area();
+  const until = Date.now() + 60_000;
+  const sent = new Unsettled(tab);
+  for (const [id, account] of [['a', 'ada'], ['b', 'bob'], ['s', null]]) sent.add({ id: String(id), account: account ?? null, title: 'T', until });
+  const of = (/** @type {string | null} */ account) => [sent.live(account), sent.untold(account)].map((all) => all.map(({ id }) => id).join());
+  assert.deepEqual([of('ada'), of('bob'), of(null), of('eve')], [['a', 'a'], ['b', 'b'], ['s', 's'], ['', '']]);
+  sent.forget('ada');
+  assert.deepEqual([of('ada'), of('bob'), of(null)], [['', ''], ['b', 'b'], ['', '']]);
+  assert.doesNotMatch(String(tab.map.get('openkey.sent')), /ada/);
+  sent.forget('bob');
+  assert.equal(tab.map.size, 0);
 });
 
 test('words_name_the_minute_after_which_the_history_tells', () => {

@@ -12,5 +12,5 @@ test('e2_the_newest_decision_is_the_one_before_the_sign_in_that_showed_it', () =
   assert.deepEqual(before(entries, '02'), { newest: { title: 'decision 1', at: 1 }, before: true });
   assert.deepEqual(before(entries.slice(0, 1), '03'), { newest: null, before: true });
   assert.deepEqual(before(entries, 'ff'), { newest: { title: 'decision 3', at: 3 }, before: false });
-  assert.deepEqual(before([], undefined), { newest: null, before: false });
+  assert.deepEqual(before([], null), { newest: null, before: false });
 });

@@ -120,7 +120,7 @@ test('e16_an_answer_counts_for_the_session_that_asked', async () => {
   const other = '22'.repeat(32);
   const changes = (/** @type {any} */ then) => (/** @type {App} */ app) => {
     app.signOut();
-    app.signIn({ account: other, userHandle: other.slice(0, 32), token: new Uint8Array([2]), name: 'm', expiresAt: Date.now() + 60_000 });
+    app.signIn({ account: other, userHandle: other.slice(0, 32), token: new Uint8Array([2]), name: 'm', expiresAt: Date.now() + 60_000 }, app.generation);
     return then;
   };
   const { app, store, ended } = page(changes(view(head(5))), view(head(1, '66', other), 2_000, account));
@@ -138,10 +138,40 @@ test('e16_what_was_asked_with_a_token_is_dropped_once_another_one_counts', async
   const { app, ended, session } = page();
   app.visit.remember = () => false;
   const late = app.withToken(account, async () => {
-    app.signIn(session(account));
+    app.signIn(session(account), app.generation);
     return 'of the session before';
   });
   await assert.rejects(late, { code: 'session_ended' });
+  ended();
+});
+
+test('e16_a_sign_in_counts_only_in_the_generation_that_asked_for_it', () => {
+  const { app, store, ended, session } = page();
+  app.visit.remember = () => false;
+  const other = '22'.repeat(32);
+  /** Lets a sign-in begin, something else happen, and then its answer come. @param {() => void} happens */
+  const late = (happens) => {
+    const began = app.generation;
+    happens();
+    const before = app.session;
+    const counts = app.signIn(session(other), began);
+    if (!counts) assert.equal(app.session, before);
+    return counts;
+  };
+  const tab = new Store(store.local, area());
+  for (const [what, happens] of /** @type {[string, () => void][]} */ ([
+    ['somebody signed out', () => app.signOut()],
+    ['signed out again, where nobody was signed in', () => app.signOut()],
+    ['signed in', () => assert.ok(app.signIn(session(account), app.generation))],
+    ['in and out', () => { app.signOut(); assert.ok(app.signIn(session(account), app.generation)); app.signOut(); }],
+    ['signed in again', () => assert.ok(app.signIn(session(account), app.generation))],
+    ['the session ended by its time', () => app.signOut(/** @type {any} */ ({ code: 'session_ended' }))],
+    ['signed out in another tab', () => tab.signOutEverywhere()],
+    ['signed out in another tab, and the storage was emptied', () => { tab.signOutEverywhere(); app.checkTabs(); store.local.map.clear(); }],
+  ])) assert.equal(late(happens), false, what);
+  assert.equal(late(() => app.checkTabs()), true);
+  assert.equal(app.session?.account, other);
+  assert.equal(app.session?.out, store.out);
   ended();
 });
 
@@ -164,9 +194,12 @@ test('e2_a_session_that_is_found_without_a_head_sees_its_account_for_the_first_t
     clearTimeout(app.timer);
     return app;
   };
-  assert.equal(open().session?.first, true);
+  assert.ok(open().session);
+  assert.deepEqual(begun.unseen(account), { entry: null, sight: null });
+  begun.closeSight(account);
   begun.putHead(head(5), 1_000);
-  assert.equal(open().session?.first, undefined);
+  assert.ok(open().session);
+  assert.equal(begun.unseen(account), null);
   local.map.clear();
   const reloaded = open();
   assert.deepEqual([reloaded.session, reloaded.ended?.code], [null, 'memory_lost']);

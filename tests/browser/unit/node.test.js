@@ -105,6 +105,9 @@ test('folders are plain or refused', () => {
   assert.equal(spaceOf('0xA'), 'tinycloud:pkh:eip155:1:0xA:default');
 });
 
+/** As a node writes it. */
+const CID = 'bafkr4icbi4xymykl4imn6dj6so3typosyzw3sp235q4nq35rdqfwbv7ima';
+
 /** @param {number} status @param {string} body */
 const answering = (status, body) => new NodeClient('https://node.example', async () => new Response(body, { status }));
 
@@ -124,11 +127,19 @@ test('a node that refuses is quoted, and every refusal says what to do', async (
 
 test('answers of another shape are refused', async () => {
   await assert.rejects(answering(200, '{"protocol":2,"nodeId":"did:key:z"}').info(), { code: 'node_protocol' });
-  for (const body of ['', '<html>', 'null', '[]', '{"cid":1,"activated":[],"skipped":[]}', '{"cid":"a","activated":[],"skipped":[1]}', '{"cid":"a"}']) {
+  for (const body of ['', '<html>', 'null', '[]', '{"cid":1,"activated":[],"skipped":[]}', `{"cid":"${CID}","activated":[],"skipped":[1]}`, `{"cid":"${CID}"}`]) {
     await assert.rejects(answering(200, body).delegate('t'), { code: 'node_answer' }, body);
   }
   for (const body of ['', 'did:web:a', 'did:key:z6Mk', `did:key:z${'0'.repeat(48)}`, `did:key:z${'a'.repeat(48)}\n- urn:recap:x`]) {
     await assert.rejects(answering(200, body).host('s'), { code: 'node_answer' }, body);
+  }
+});
+
+test('e16_a_permission_has_the_name_that_nodes_give_and_no_other', async () => {
+  const called = (/** @type {string} */ cid) => answering(200, JSON.stringify({ cid, activated: [], skipped: [] })).delegate('t');
+  assert.equal((await called(CID)).cid, CID);
+  for (const cid of ['', 'a', 'done. This page has verified it.', `${CID}a`, ` ${CID}`, `${CID}\n`, CID.slice(0, -1), CID.toUpperCase(), CID.replace('bafkr4i', 'bafybei'), CID.replace('ima', 'im1')]) {
+    await assert.rejects(called(cid), { code: 'node_answer' }, cid);
   }
 });
 
@@ -137,7 +148,7 @@ test('a token is sent bare, to one place, without anything else of the browser',
   let seen;
   const client = new NodeClient('https://node.example', async (url, init) => {
     seen = { url, ...init };
-    return new Response('{"cid":"c","activated":[],"skipped":["s"]}');
+    return new Response(`{"cid":"${CID}","activated":[],"skipped":["s"]}`);
   });
   assert.deepEqual((await client.delegate('token')).skipped, ['s']);
   assert.equal(seen.url, 'https://node.example/delegate');

@@ -1,7 +1,7 @@
 // Which addresses a page takes for its own: those of its anchor, whatever its host writes.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { belongs, continues } from '../../../web/origin.js';
+import { belongs, continues, isNode } from '../../../web/origin.js';
 
 /** @param {unknown} anchor */
 const file = (anchor) => new TextEncoder().encode(typeof anchor === 'string' ? anchor : JSON.stringify(anchor));
@@ -38,4 +38,13 @@ test('e15_no_anchor_of_another_relying_party_continues_what_a_browser_remembers'
   assert.ok(!continues(simulated, known({ rp_id: 'localhost' })));
   for (const damaged of ['', '{', 'null', '{}']) assert.ok(!continues(released, damaged), damaged);
   assert.ok(!continues(null, known({})));
+});
+
+test('e16_a_node_has_an_https_origin_or_is_on_this_machine', () => {
+  for (const node of ['https://node.example', 'https://node.example:8443', 'https://[2001:db8::1]', 'http://localhost:21002', 'http://127.0.0.1:8000', 'http://[::1]:8000', `https://${'a'.repeat(60)}.example`]) assert.ok(isNode(node), node);
+  for (const node of [
+    'https://node.example/', 'https://node.example/path', 'https://node.example?x', 'https://node.example#x', 'https://user@node.example', 'https://node.example:443', 'https://NODE.example', ' https://node.example', 'https://node.example words',
+    'http://node.example', 'http://localhost.evil.example', 'http://a.localhost', 'http://10.0.0.1', 'javascript:alert(1)', 'data:text/plain,x', 'blob:https://node.example/x', 'null', '', 'node.example', `https://${'a.'.repeat(140)}example`,
+    null, undefined, 7, {}, ['https://node.example'], true,
+  ]) assert.ok(!isNode(node), String(node));
 });

@@ -48,7 +48,7 @@ test('an ended session is not restored', () => {
 test('signing_out_in_one_tab_ends_the_sessions_of_every_tab', () => {
   const [local, tab, copy] = [area(), area(), area()];
   const store = new Store(local, tab);
-  const session = { account, userHandle, token: new Uint8Array([1, 2]), name: 'n', expiresAt: Date.now() + 60_000, outs: store.outs };
+  const session = { account, userHandle, token: new Uint8Array([1, 2]), name: 'n', expiresAt: Date.now() + 60_000, out: store.out };
   store.keepSession(session);
   // A duplicated tab has a copy.
   copy.setItem('openkey.session', tab.getItem('openkey.session'));
@@ -59,8 +59,54 @@ test('signing_out_in_one_tab_ends_the_sessions_of_every_tab', () => {
   assert.equal(other.signedOut(session), true);
   assert.equal(other.session(), null);
   // A sign-in after that is another session.
-  store.keepSession({ ...session, outs: store.outs });
+  store.keepSession({ ...session, out: store.out });
   assert.ok(store.session());
+});
+
+test('e16_a_sign_out_is_not_undone_by_a_storage_that_is_emptied', () => {
+  const [local, tab] = [area(), area()];
+  const store = new Store(local, tab);
+  const session = { account, userHandle, token: new Uint8Array([1, 2]), name: 'n', expiresAt: Date.now() + 60_000, out: store.out };
+  store.signOutEverywhere();
+  const first = store.out;
+  assert.match(String(first), /^[0-9a-f]{16}$/);
+  // As a header of the host's does it.
+  local.removeItem('openkey.signed-out');
+  assert.deepEqual([store.out, store.signedOut(session), new Store(local, tab).signedOut(session)], [first, true, true]);
+  assert.equal(store.copies.restore(), true);
+  assert.equal(new Store(local, area()).out, first);
+  // Another sign-out is another one, also where the storage was emptied before it.
+  local.removeItem('openkey.signed-out');
+  new Store(local, area()).signOutEverywhere();
+  assert.notEqual(store.out, first);
+  assert.equal(store.signedOut({ ...session, out: first }), true);
+});
+
+test('e2_a_first_sight_stays_until_somebody_has_compared_it', () => {
+  const local = area();
+  const [tab, other] = [area(), area()];
+  const store = new Store(local, tab);
+  const sight = { passkeys: 1, newest: null, before: true };
+  assert.equal(store.unseen(account), null);
+  store.keepSight(account, sight);
+  assert.equal(store.unseen(account), null, 'nothing was taken');
+  store.openSight(account, '0a');
+  const second = new Store(local, other);
+  second.keepSight(account, sight);
+  for (const one of [store, second, new Store(local, tab), new Store(local, area())]) assert.equal(one.unseen(account)?.entry, '0a');
+  assert.deepEqual(new Store(local, area()).unseen(account), { entry: '0a', sight });
+  // Whoever empties the storage closes nothing.
+  local.removeItem(`openkey.sight.${account}`);
+  assert.equal(new Store(local, tab).unseen(account)?.entry, '0a');
+  assert.equal(store.copies.restore(), true);
+  second.closeSight(account);
+  for (const one of [store, second, new Store(local, tab), new Store(local, area())]) assert.equal(one.unseen(account), null);
+  for (const one of [store, second]) assert.equal(one.copies.restore(), false);
+  // A late look does not open it again; another first sight does.
+  store.keepSight(account, sight);
+  assert.equal(second.unseen(account), null);
+  store.openSight(account, '0b');
+  assert.deepEqual(new Store(local, area()).unseen(account), { entry: '0b', sight: null });
 });
 
 test('a browser that refuses storage only forgets', () => {
