@@ -19,13 +19,10 @@ fn k3_a_secret_that_is_typed_is_asked_for_and_not_shown() {
     let ada = deployment.path("ada.key");
     let args = deployment.args(&running, "set-secret", &["name", "--key", &ada]);
     let quoted: Vec<_> = args.iter().map(|arg| format!("'{arg}'")).collect();
-    // A terminal of its own.
-    let mut child = Command::new("script")
-        .args([
-            "-qec",
-            &format!("'{PROGRAM}' {}", quoted.join(" ")),
-            "/dev/null",
-        ])
+    let quoted = format!("'{PROGRAM}' {}", quoted.join(" "));
+    // A terminal of its own, and an end for a command that asks nothing.
+    let mut child = Command::new("timeout")
+        .args(["60", "script", "-qec", &quoted, "/dev/null"])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
