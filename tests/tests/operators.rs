@@ -317,7 +317,7 @@ fn k9_p1_by_hand_from_keys_to_a_serving_deployment_and_its_successor() {
     ));
     let sign = |number: u8| {
         let key = deployment.key(&format!("maintainer-{number}"));
-        run(&["release", "sign", "--json"], |it| {
+        run(&["release", "sign", "--json", "--yes"], |it| {
             it.arg(&manifest).args(["--key", &key])
         })
     };

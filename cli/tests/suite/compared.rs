@@ -8,6 +8,7 @@ use crate::{
     enclaves::PCRS,
     harness::Ran,
     orders::{manifest_measuring, released},
+    support::done,
 };
 
 const OF: (&str, &str, u32) = ("openkey-enclave", "2999-01-01T00:00:00Z", 3);
@@ -126,9 +127,17 @@ fn e8_programs_see_the_same() {
     let file = announced(&deployment, &running, runs(), &next);
     let path = deployment.files.write("next.json", next.to_string());
     let more = ["--yes", "--json"];
-    let json = consent(&deployment, &running, &file, &more)
-        .accepted()
-        .json();
+    let ran = done(consent(&deployment, &running, &file, &more));
+    // Whoever looks on sees on stderr what decides.
+    for shown in [
+        "the configuration\n",
+        "waits here",
+        "your manifest\n",
+        "ONLY the configuration changes",
+    ] {
+        assert!(ran.stderr.contains(shown), "{shown} in {ran:?}");
+    }
+    let json = ran.json();
     assert_eq!(json["enclaves"][0]["image"], "same");
     assert_eq!(json["enclaves"][0]["configuration"], "another");
     let successor = &json["successor"];
@@ -141,9 +150,18 @@ fn e8_programs_see_the_same() {
     assert_eq!(successor["threshold"], 1);
     assert_eq!(successor["signers"].as_array().unwrap().len(), 1);
     let more = ["--yes", "--json", "--successor-configuration", &path];
-    let json = consent(&deployment, &running, &file, &more)
-        .accepted()
-        .json();
+    let ran = done(consent(&deployment, &running, &file, &more));
+    // Whoever looks on sees on stderr what decides.
+    for shown in [
+        "the configuration",
+        "waits here",
+        "your manifest",
+        "only the conf",
+    ] {
+        let shown = shown.replace("only the conf", "ONLY the configuration changes");
+        assert!(ran.stderr.contains(&shown), "{shown} in {ran:?}");
+    }
+    let json = ran.json();
     // What counts is the same, and the file is another.
     let changes = json["successor"]["configuration_changes"]
         .as_array()

@@ -6,6 +6,7 @@ use serde_json::json;
 use crate::{
     deployment::{Deployment, Play, hash, pcr},
     harness::{Ran, verify},
+    support::done,
 };
 
 /// Holds a genesis with this play; nothing may be left of one that is refused.
@@ -75,7 +76,7 @@ fn k9_a_genesis_is_checked_and_kept() {
             "--json",
         ])
     };
-    let json = check(&configuration, &ben).accepted().json();
+    let json = done(check(&configuration, &ben)).json();
     assert_eq!(json["root_id"], production["root_id"]);
     assert_eq!(json["own_share"], 1);
     assert_eq!(json["configuration"], hash(&production).to_string());
@@ -172,9 +173,12 @@ fn k9_a_genesis_whose_answer_was_changed_may_have_taken_place() {
     let running = deployment.run(play);
     let out = deployment.path("g");
     let args = ["--out", out.as_str(), "--json"];
-    let ran = deployment
-        .operator(&running, "genesis", &args)
-        .unproven("statement_signature");
+    let ran = deployment.operator(&running, "genesis", &args);
+    assert_eq!(ran.code, 3, "{ran:?}");
+    assert!(
+        ran.stderr.contains("error: statement_signature: "),
+        "{ran:?}"
+    );
     assert_eq!(ran.json()["verdict"], "unproven");
     // The files have no place any more when they are to be written.
     let running = deployment.run(Play::default());

@@ -89,6 +89,7 @@ fn a_key_of_another_kind_is_named() {
     let ran = verify(["operator", "entry", "--key", path]).not_judged("key_file");
     let words = "“openkey release key”, not “openkey operator key”";
     assert!(ran.stderr.contains(words), "{ran:?}");
+    // What is no key is named so, whoever may read it.
     let ran = verify(["operator", "entry", "--key", &files.write("x", "{}")]);
-    ran.not_judged("key_permissions");
+    ran.not_judged("key_file");
 }

@@ -14,6 +14,7 @@ mod enclaves;
 #[path = "../../../verifier/tests/suite/harness.rs"]
 mod harness;
 
+mod advice;
 mod announcements;
 mod asked;
 mod backup;
@@ -32,5 +33,7 @@ mod release;
 mod repeated;
 mod share;
 mod shown;
+mod signed;
 mod support;
+mod terminal;
 mod withdrawals;

@@ -19,6 +19,7 @@ use crate::{
     deployment::{Deployment, Play, Running, listing},
     harness::{Answer, Asked, Ran, Server, verify},
     orders::{announced, manifest, released},
+    support::done,
 };
 
 fn request(asked: &Asked) -> Option<Request> {
@@ -85,10 +86,7 @@ fn e8_evidence_proves_a_consent_whatever_was_answered() {
     deployment
         .operator(&bent, "upgrade", &upgrade)
         .unproven("statement_signature");
-    let json = deployment
-        .operator(&bent, "consent", &consent)
-        .accepted()
-        .json();
+    let json = done(deployment.operator(&bent, "consent", &consent)).json();
     assert_eq!(json["enclaves"][0]["consents"], json!([1]));
 }
 
@@ -133,7 +131,7 @@ fn e8_a_dead_enclave_hides_no_consent_of_another() {
     let consent = ["--manifest", &file, "--key", &ben, "--yes", "--json"];
     let ran = deployment.operator(&running, "consent", &consent);
     // Both are one boot here, so that its evidence proves the consent for both; and both were asked.
-    let json = ran.accepted().json();
+    let json = done(ran).json();
     assert_eq!(json["enclaves"].as_array().unwrap().len(), 2);
 }
 
@@ -173,7 +171,9 @@ fn e8_every_enclave_gets_the_consent_and_each_is_reported() {
         "--yes",
         "--json",
     ]);
-    let ran = ran.unproven("host_status");
+    // What was decided on stands before it on stderr.
+    assert_eq!(ran.code, 3, "{ran:?}");
+    assert!(ran.stderr.contains("error: host_status: "), "{ran:?}");
     let json = ran.json();
     assert_eq!(json["verdict"], "unproven");
     assert_eq!(json["enclaves"][0]["consented"], json!(null));

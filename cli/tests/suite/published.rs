@@ -1,5 +1,7 @@
 //! `openkey release publish`: a list by which a page accepts something now.
 
+use std::fs;
+
 use serde_json::{Value, json};
 
 use crate::{
@@ -136,6 +138,34 @@ fn e15_a_list_of_old_epochs_or_old_keys_is_not_published() {
     for words in ["0 of 1 needed signature", &missing] {
         assert!(ran.stderr.contains(words), "{words} in {ran:?}");
     }
-    verify(["release", "sign", &leads, "--key", &cyd]).accepted();
+    support::sign(&leads, &cyd).accepted();
     publish(&next, &leads, &earlier).accepted();
+}
+
+#[test]
+fn e15_a_list_replaces_a_list_and_no_other_file() {
+    let published = Published::new();
+    let configuration = "5".repeat(64);
+    let day = ["--configuration", configuration.as_str(), "--days", "1"];
+    let good = published.release("good.json", &day, |_| ());
+    let it = &published.it;
+    let anchor = it.path("anchor.json");
+    let publish = |out: &str| {
+        verify([
+            "release", "publish", &good, "--anchor", &anchor, "--out", out,
+        ])
+    };
+    let empty = it.files.write("empty", "");
+    for other in [&it.path("ada"), &good, &anchor, &empty, "/dev/null"] {
+        let before = fs::read(other).unwrap();
+        let ran = publish(other).not_judged("cannot_write");
+        assert!(
+            ran.stderr.contains("no published list of releases"),
+            "{ran:?}"
+        );
+        assert_eq!(fs::read(other).unwrap(), before, "{other}");
+    }
+    let list = it.path("releases.json");
+    publish(&list).accepted();
+    publish(&list).accepted();
 }

@@ -179,7 +179,7 @@ fn p1_a_release_that_could_not_be_looked_at_is_not_signed() {
     ])
     .accepted();
     let unsigned = fs::read(&manifest).unwrap();
-    let sign = ["release", "sign", &manifest, "--key", &ada];
+    let sign = ["release", "sign", &manifest, "--key", &ada, "--yes"];
     not_written(with_full_stdout(sign), 2);
     assert_eq!(fs::read(&manifest).unwrap(), unsigned);
     let json = sign.iter().chain(&["--json"]);

@@ -22,6 +22,19 @@ pub(crate) fn anchor(configuration: &str, min_epoch: u32, out: &str) -> Ran {
     verify(command.iter().chain(&files))
 }
 
+/// `openkey release sign`, without a question.
+pub(crate) fn sign(manifest: &str, key: &str) -> Ran {
+    verify(["release", "sign", manifest, "--key", key, "--yes"])
+}
+
+/// That a command ended with 0 whose stderr shows what was decided, because stdout gets JSON.
+#[track_caller]
+pub(crate) fn done(ran: Ran) -> Ran {
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert!(!ran.stderr.contains("error: "), "{ran:?}");
+    ran
+}
+
 /// `openkey operator approve` with these files.
 pub(crate) fn approve(
     genesis: &str,

@@ -1,12 +1,18 @@
 //! What enclaves say of withdrawn manifests, for whoever consents or withdraws.
 
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
+
 use serde_json::{Value, json};
 
 use crate::{
     deployment::{Deployment, Play, Running},
-    harness::{Ran, verify},
+    harness::{Answer, Ran, verify},
     orders::{announced, manifest, released},
     outcomes::withdraw,
+    support::done,
 };
 
 fn consent(deployment: &Deployment, hosts: &[&str], more: &[&str]) -> Ran {
@@ -50,7 +56,8 @@ fn e8_nobody_consents_to_what_an_asked_enclave_names_as_withdrawn() {
     let ran = consent(&deployment, &urls(&running), &args).refused("withdrawn");
     assert!(ran.stdout.contains("WITHDRAWN here"), "{ran:?}");
     let args = ["--manifest", &file, "--yes", "--json"];
-    let ran = consent(&deployment, &urls(&running), &args).refused("withdrawn");
+    let ran = consent(&deployment, &urls(&running), &args);
+    assert_eq!(ran.code, 1, "{ran:?}");
     assert_eq!(ran.json()["rule"], "withdrawn");
     for one in &running {
         assert!(one.orders.lock().unwrap().is_empty());
@@ -75,9 +82,7 @@ fn e8_every_asked_enclave_stands_in_the_look_and_in_the_report() {
     assert!(ran.stdout.contains("NOTHING GIVEN"), "{ran:?}");
     assert!(running[0].orders.lock().unwrap().is_empty());
     let args = ["--manifest", &file, "--yes", "--json"];
-    let json = consent(&deployment, &urls(&running), &args)
-        .accepted()
-        .json();
+    let json = done(consent(&deployment, &urls(&running), &args)).json();
     assert_eq!(json["enclaves"][0]["consented"], true);
     assert_eq!(json["enclaves"][1]["consented"], false);
     assert_eq!(json["enclaves"][1]["says"], "not_waiting");
@@ -172,4 +177,66 @@ fn e8_a_signed_refusal_of_a_withdrawal_is_the_enclaves_own() {
         ..Play::default()
     });
     withdraw(&deployment, &[&running.server.url], &args).unproven("unsigned_refusal");
+}
+
+const UNKNOWN: &str = "no asked enclave knew this manifest";
+
+/// Whether a withdrawal says that the manifest was known, for programs, and what it says for people.
+fn known(deployment: &Deployment, running: &Running, file: &str) -> (Value, bool) {
+    let hosts = [running.server.url.as_str()];
+    let args = ["--manifest", file, "--yes", "--timeout", "5"];
+    let ran = withdraw(deployment, &hosts, &args);
+    let says = ran.stdout.contains(UNKNOWN);
+    let ran = withdraw(deployment, &hosts, &[&args[..], &["--json"]].concat());
+    (ran.json()["known"].clone(), says)
+}
+
+#[test]
+fn e8_a_superseded_enclave_that_lists_a_manifest_knows_it() {
+    let deployment = released();
+    let gone = deployment.run(Play {
+        handed_over: true,
+        ignores_withdrawals: true,
+        ..Play::default()
+    });
+    let file = announced(&deployment, &gone);
+    assert_eq!(known(&deployment, &gone, &file), (json!(true), false));
+    // One that does not list it may have known it as withdrawn, and shows that no more.
+    let other = "5a".repeat(32);
+    assert_eq!(known(&deployment, &gone, &other), (Value::Null, false));
+}
+
+#[test]
+fn e8_a_host_that_drops_answers_makes_no_manifest_unknown() {
+    let deployment = released();
+    // The first evidence of each command is dropped, from when the manifest is announced.
+    let asked = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&asked);
+    let drops = deployment.run_behind(
+        Play {
+            ignores_withdrawals: true,
+            ..Play::default()
+        },
+        move |asked| {
+            let is_evidence = asked.path.ends_with("/evidence");
+            let number = counted.fetch_add(usize::from(is_evidence), Ordering::SeqCst);
+            let dropped = is_evidence && number >= 1000 && number % 2 == 0;
+            dropped.then(|| Answer::new(503, "application/json", "{}"))
+        },
+    );
+    let file = announced(&deployment, &drops);
+    asked.store(1000, Ordering::SeqCst);
+    assert_eq!(known(&deployment, &drops, &file), (json!(true), false));
+    // Nobody answers.
+    let silent = deployment.run_behind(Play::default(), |asked| {
+        let lists = asked.path == "/api/v1/enclaves";
+        (!lists).then(|| Answer::new(503, "application/json", "{}"))
+    });
+    assert_eq!(known(&deployment, &silent, &file), (Value::Null, false));
+    // An enclave that answers, and does not know it.
+    let running = deployment.run(Play {
+        ignores_withdrawals: true,
+        ..Play::default()
+    });
+    assert_eq!(known(&deployment, &running, &file), (json!(false), true));
 }

@@ -19,6 +19,10 @@ use crate::{
 /// Longest file of release keys that is read; the library takes less and says so.
 const MAX_KEYS_FILE: usize = 64 * 1024;
 
+/// What is said where no configuration was named for what entrusts something to an enclave.
+const CONFIGURATION_NEEDED: &str = "the policy names an image and no configuration (PCR16, not zeros): whoever runs the host could run \
+     the image with their own operators and release keys; name the configuration with --configuration";
+
 /// What is accepted: one of four, none by default; and what else must hold.
 #[derive(Debug, Args)]
 pub struct AcceptArgs {
@@ -115,7 +119,7 @@ impl AcceptArgs {
         when: When,
         entrusts: bool,
     ) -> Result<Accept, Failure> {
-        let (PolicyFile { policy, roots }, measurements) = self.choice(when)?;
+        let (PolicyFile { policy, roots }, measurements) = self.choice(when, entrusts)?;
         let terms = Terms {
             configuration,
             any_configuration: self.any_configuration,
@@ -123,8 +127,8 @@ impl AcceptArgs {
             min_epoch: self.min_epoch,
             entrusts,
         };
-        let policy = policy::judge_by(policy, &terms)
-            .map_err(|error| Failure::new(error.rule(), error.to_string()))?;
+        let policy =
+            policy::judge_by(policy, &terms).map_err(|error| self.unusable(&error, entrusts))?;
         let roots = match &self.root {
             None => roots,
             Some(path) => {
@@ -139,13 +143,39 @@ impl AcceptArgs {
         })
     }
 
+    /// Why a policy cannot be used, in the words of the flags that are there.
+    fn unusable(&self, error: &PolicyError, entrusts: bool) -> Failure {
+        let message = match (error, &self.configuration) {
+            (PolicyError::ConfigurationMismatch, Some(configuration)) => {
+                let policies: Vec<_> = self
+                    .policy
+                    .iter()
+                    .chain(&self.release)
+                    .map(|path| path.display().to_string())
+                    .collect();
+                let policy = match policies.is_empty() {
+                    true => "--pcr".to_owned(),
+                    false => policies.join(", "),
+                };
+                format!(
+                    "{policy} and {configuration} name different configurations (PCR16): one of them is of another \
+                     deployment or, where a genesis wrote {configuration}, of before the restart; boot again first, \
+                     with that configuration, and take the policy of that boot"
+                )
+            }
+            (PolicyError::ConfigurationMissing, _) if entrusts => CONFIGURATION_NEEDED.to_owned(),
+            _ => error.to_string(),
+        };
+        Failure::new(error.rule(), message)
+    }
+
     /// Whether anything was said about what is accepted.
     #[must_use]
     pub const fn is_given(&self) -> bool {
         self.policy.is_some() || self.keys.is_some() || !self.pcr.is_empty() || self.any_measurement
     }
 
-    fn choice(&self, when: When) -> Result<(PolicyFile, String), Failure> {
+    fn choice(&self, when: When, entrusts: bool) -> Result<(PolicyFile, String), Failure> {
         if let Some(path) = &self.policy {
             return from_file(path, when);
         }
@@ -160,10 +190,18 @@ impl AcceptArgs {
         let (policy, words) = if self.any_measurement {
             (Policy::any_measurement(), "any: not compared".to_owned())
         } else if self.pcr.is_empty() {
+            // Any code is no choice beside a configuration, or for what entrusts something.
+            let choices = match entrusts || self.configuration.is_some() {
+                true => "--policy FILE, --release FILE with --keys FILE, or --pcr N=HEX",
+                false => {
+                    "--policy FILE, --release FILE with --keys FILE, --pcr N=HEX or --any-measurement"
+                }
+            };
             return Err(Failure::new(
                 "no_policy",
-                "say what you accept: --policy FILE, --release FILE with --keys FILE, --pcr N=HEX \
-                 or --any-measurement; a document alone only says that somebody runs an enclave",
+                format!(
+                    "say what you accept: {choices}; a document alone only says that somebody runs an enclave"
+                ),
             ));
         } else {
             let set = Measurements::new(self.pcr.iter().copied())
@@ -204,8 +242,7 @@ impl ReadArgs<'_> {
     pub fn entrusting(&self, when: When) -> Result<Accept, Failure> {
         // Said here, because a policy may name a configuration where the flags allow any.
         if self.args.any_configuration || self.args.any_measurement {
-            let error = PolicyError::ConfigurationMissing;
-            return Err(Failure::new(error.rule(), error.to_string()));
+            return Err(self.args.unusable(&PolicyError::ConfigurationMissing, true));
         }
         self.args.judged(self.hash(), when, true)
     }
@@ -230,11 +267,11 @@ fn from_file(path: &Path, when: When) -> Result<(PolicyFile, String), Failure> {
     let mut draft = draft;
     let mut words = Vec::new();
     if !draft.measurements.is_empty() {
-        words.push(format!(
-            "one of the {} of {}",
-            draft.measurements.len(),
-            path.display()
-        ));
+        let path = path.display();
+        words.push(match draft.measurements.len() {
+            1 => format!("those of {path}"),
+            count => format!("one of the {count} sets of {path}"),
+        });
     }
     let mut releases = Vec::new();
     if let Some(keys) = &draft.release_keys {

@@ -2,7 +2,7 @@
 
 use openkey_attestation::{Nonce, Policy, Verifier};
 
-use super::{Failure, source};
+use super::{Failure, advised, source};
 use crate::{
     client::{Client, ClientError},
     evidence::{self, Fresh},
@@ -56,7 +56,7 @@ pub fn ask(client: &Client, verifier: &Verifier, policy: &Policy) -> Result<Fres
         })
         .map_err(|(rule, message)| Unaccepted {
             rule,
-            message,
+            message: advised(rule, message),
             judged: true,
         })
 }

@@ -2,6 +2,7 @@
 //! the clock, what people and programs read (feature `client`).
 
 mod accept;
+mod advice;
 mod ask;
 mod changes;
 mod configuration;
@@ -14,6 +15,7 @@ mod state;
 mod successors;
 
 pub use accept::{Accept, AcceptArgs, ReadArgs, When, read_keys};
+pub use advice::advised;
 pub use ask::{Unaccepted, ask};
 pub use changes::{Change, configuration_changes};
 pub use configuration::{configuration_json, configuration_rows};

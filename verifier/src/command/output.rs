@@ -141,6 +141,18 @@ impl Table {
         self.0.push((label, printable(value.as_ref())));
     }
 
+    /// Shows it under a title: on stdout, or line by line on stderr where stdout gets one JSON object.
+    pub fn show(&self, as_json: bool, title: &str) {
+        if as_json {
+            aside(title);
+            for (label, value) in &self.0 {
+                aside(&format!("{}: {value}", label.trim()));
+            }
+        } else {
+            text(&format!("{title}\n\n{}\n", self.render()));
+        }
+    }
+
     /// Its text.
     #[must_use]
     pub fn render(&self) -> String {

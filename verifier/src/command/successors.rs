@@ -178,7 +178,7 @@ pub fn successor_row(table: &mut Table, one: &UpgradeStatus) {
     table.row(
         "successor",
         format!(
-            "{} (epoch {}), announced {}, delay until {}, {} of {} consents",
+            "{} (epoch {}), announced {}, allowed from {}, {} of {} consents",
             foreign(&one.release),
             one.epoch,
             time(one.announced_at),

@@ -36,6 +36,16 @@ struct SignatureText {
     signature: String,
 }
 
+/// What is wrong with a draft, and what to do.
+const DRAFT: &str =
+    "it is a draft, which nobody signs: `openkey release prepare` makes a manifest of it";
+
+/// Whether a text is what `openkey-image build` writes: the members of a manifest, without signatures around.
+fn is_draft(text: &[u8]) -> bool {
+    json::read::<serde_json::Map<String, serde_json::Value>>(text)
+        .is_ok_and(|file| file.contains_key("measurements") && !file.contains_key("manifest"))
+}
+
 impl ReleaseFile {
     /// A file without signatures.
     ///
@@ -62,7 +72,12 @@ impl ReleaseFile {
         let File {
             manifest,
             signatures,
-        } = json::read(text).map_err(|error| ReleaseError::Malformed(error.to_string()))?;
+        } = json::read(text).map_err(|error| {
+            ReleaseError::Malformed(match is_draft(text) {
+                true => DRAFT.to_owned(),
+                false => error.to_string(),
+            })
+        })?;
         if signatures.len() > MAX_SIGNATURES {
             return Err(ReleaseError::TooManySignatures);
         }
@@ -96,6 +111,28 @@ impl ReleaseFile {
         }
         self.signatures.push((key, signature));
         Ok(())
+    }
+
+    /// The keys whose signatures it carries, whoever's they are.
+    pub fn keys(&self) -> impl Iterator<Item = &Key32> {
+        self.signatures.iter().map(|(key, _)| key)
+    }
+
+    /// Whether every signature holds over this manifest under the key beside it, whoever's that is: for whoever
+    /// adds another one. It says nothing about who signed.
+    ///
+    /// # Errors
+    ///
+    /// [`ReleaseError::SignatureInvalid`].
+    pub fn check_signatures(&self) -> Result<(), ReleaseError> {
+        let input = self.input()?;
+        let is_wrong = |(key, signature): &&(Key32, [u8; 64])| {
+            !verifying(key).is_some_and(|key| key.verifies(&input, signature))
+        };
+        match self.signatures.iter().find(is_wrong) {
+            Some((key, _)) => Err(ReleaseError::SignatureInvalid(*key)),
+            None => Ok(()),
+        }
     }
 
     /// The manifest, whoever signed it.

@@ -144,12 +144,14 @@ fn evidence_of_something_else_is_refused() {
     // Another root.
     let stranger = Live::new();
     let file = ReceiptFile::new(&signed, &stranger.document(NONCE), NONCE);
-    case.judge(&file).refused("unknown_root");
+    let ran = case.judge(&file).refused("unknown_root");
+    assert!(ran.stderr.contains("--policy FILE"), "{ran:?}");
     // A policy that does not ask for simulators.
     let path = case
         .files
         .write("receipt.json", serde_json::to_string(&case.file()).unwrap());
-    verify(["account", &path, "--any-measurement"]).refused("simulator_document");
+    let ran = verify(["account", &path, "--any-measurement"]).refused("simulator_document");
+    assert!(ran.stderr.contains("--policy FILE"), "{ran:?}");
 }
 
 #[test]

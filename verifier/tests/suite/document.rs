@@ -200,7 +200,8 @@ fn f1_another_root_is_refused() {
     let case = Case::new(Enclave::hardware());
     let document = case.enclave.document();
     let file = case.files.write("genuine", &document);
-    verify(["document", &file].iter().chain(ARCHIVAL)).refused("unknown_root");
+    let ran = verify(["document", &file].iter().chain(ARCHIVAL)).refused("unknown_root");
+    assert!(ran.stderr.contains("--policy FILE"), "{ran:?}");
     // The same names and serial numbers, another key.
     let twin = Enclave::hardware().document();
     case.judge(&twin, ARCHIVAL).refused("unknown_root");

@@ -363,7 +363,11 @@ fn e8_waiting_successors_are_shown_as_the_enclave_vouches_for_them() {
         "{ran:?}"
     );
     let watch = ["host", &server.url, "--policy", &policy, "--refuse-waiting"];
-    verify(watch).refused("successor_waits");
+    let ran = verify(watch).refused("successor_waits");
+    assert!(ran.stdout.contains("WAITING: 1 successor"), "{ran:?}");
+    assert!(!ran.stdout.contains("--refuse-waiting"), "{ran:?}");
+    assert!(ran.stdout.contains("allowed from"), "{ran:?}");
+    assert!(ran.stdout.contains("  those of "), "{ran:?}");
 
     let (_files, policy, server) = showing(known(&[]), Vec::new());
     let ran = verify(["host", &server.url, "--policy", &policy]).accepted();

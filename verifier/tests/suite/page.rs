@@ -108,6 +108,27 @@ fn e5_one_changed_byte_of_the_page_is_refused() {
 }
 
 #[test]
+fn e5_a_wrong_index_is_told_once() {
+    let ran = judge(|path, answer| match path {
+        "/" | "/index.html" => {
+            Answer::new(200, "text/html", "other").header("content-security-policy", POLICY)
+        }
+        _ => answer,
+    });
+    let ran = ran.refused("page_differs");
+    assert_eq!(
+        ran.stderr.matches("error: page_differs").count(),
+        1,
+        "{ran:?}"
+    );
+    let files = ran.json()["files"].clone();
+    assert_eq!(
+        (&files[0]["verdict"], &files[1]["verdict"]),
+        (&json!("refused"), &json!("accepted"))
+    );
+}
+
+#[test]
 fn e5_a_page_that_a_browser_would_see_otherwise_is_refused() {
     for header in [
         "content-encoding",

@@ -2,16 +2,19 @@
 
 use std::{
     fs::{self, File, OpenOptions},
-    io::{self, Read, Write},
+    io::{self, IsTerminal, Read, Write},
     path::Path,
 };
 
 use openkey_cli::{
-    Consents, GenesisFile, MAX_CONSENTS_FILE, MAX_GENESIS_FILE, MAX_KEY_FILE, OperatorKey,
-    ReleaseKey,
+    Consents, GenesisFile, KeyError, MAX_CONSENTS_FILE, MAX_GENESIS_FILE, MAX_KEY_FILE,
+    OperatorKey, ReleaseKey,
 };
 use openkey_protocol::message::Genesis;
-use openkey_verifier::command::source;
+use openkey_verifier::{
+    command::source,
+    release::{MAX_RELEASE_FILE, ReleaseFile},
+};
 use zeroize::Zeroizing;
 
 use crate::stop::Stop;
@@ -116,21 +119,34 @@ pub(crate) fn directory(path: &Path) -> Result<(), Stop> {
 }
 
 fn cannot_write(path: &Path, error: &io::Error) -> Stop {
-    Stop::failed("cannot_write", format!("{}: {error}", path.display()))
+    Stop::failed(
+        "cannot_write",
+        format!("{}: {}", path.display(), source::words(error)),
+    )
 }
 
-/// Reads a file with a key: refuses one that others can read.
-fn secret(path: &Path) -> Result<Zeroizing<Vec<u8>>, Stop> {
+/// Reads a file with a key: refuses one that is none of this kind, then one that others can read.
+fn key<T>(path: &Path, read: impl FnOnce(&[u8]) -> Result<T, KeyError>) -> Result<T, Stop> {
     let failed = |error: io::Error| {
         let words = source::words(&error);
         Stop::failed("cannot_open", format!("{}: {words}", path.display()))
     };
     let file = File::open(path).map_err(failed)?;
+    // Of the very file that is read.
+    #[cfg(unix)]
+    let mode = {
+        use std::os::unix::fs::PermissionsExt;
+        file.metadata().map_err(failed)?.permissions().mode()
+    };
+    // Into one buffer, so that no copy is left.
+    let mut bytes = Zeroizing::new(Vec::with_capacity(MAX_KEY_FILE + 1));
+    let bound = u64::try_from(MAX_KEY_FILE + 1).unwrap_or(u64::MAX);
+    file.take(bound).read_to_end(&mut bytes).map_err(failed)?;
+    // A configuration that everybody may read is named as what it is not, before its mode is blamed.
+    let key = read(&bytes)
+        .map_err(|error| Stop::failed(error.rule(), format!("{}: {error}", path.display())))?;
     #[cfg(unix)]
     {
-        use std::os::unix::fs::PermissionsExt;
-        // Of the very file that is read.
-        let mode = file.metadata().map_err(failed)?.permissions().mode();
         if mode & 0o077 != 0 {
             return Err(Stop::failed(
                 "key_permissions",
@@ -141,21 +157,15 @@ fn secret(path: &Path) -> Result<Zeroizing<Vec<u8>>, Stop> {
             ));
         }
     }
-    // Into one buffer, so that no copy is left.
-    let mut bytes = Zeroizing::new(Vec::with_capacity(MAX_KEY_FILE + 1));
-    let bound = u64::try_from(MAX_KEY_FILE + 1).unwrap_or(u64::MAX);
-    file.take(bound).read_to_end(&mut bytes).map_err(failed)?;
-    Ok(bytes)
+    Ok(key)
 }
 
 pub(crate) fn operator_key(path: &Path) -> Result<OperatorKey, Stop> {
-    OperatorKey::from_json(&secret(path)?)
-        .map_err(|error| Stop::failed(error.rule(), format!("{}: {error}", path.display())))
+    key(path, OperatorKey::from_json)
 }
 
 pub(crate) fn release_key(path: &Path) -> Result<ReleaseKey, Stop> {
-    ReleaseKey::from_json(&secret(path)?)
-        .map_err(|error| Stop::failed(error.rule(), format!("{}: {error}", path.display())))
+    key(path, ReleaseKey::from_json)
 }
 
 /// The consents that were noted in a file.
@@ -181,14 +191,33 @@ pub(crate) fn genesis(path: &Path) -> Result<Genesis, Stop> {
         .map_err(|error| Stop::failed(error.rule(), format!("{}: {error}", path.display())))
 }
 
-/// A secret of at most `limit` bytes from stdin. Read into one buffer, so that no copy is left.
+/// A release manifest, its signatures unchecked, and the bytes of its file.
+pub(crate) fn release_file(path: &Path) -> Result<(Vec<u8>, ReleaseFile), Stop> {
+    let file = source::file(path, MAX_RELEASE_FILE + 1)?;
+    let release = ReleaseFile::from_json(&file)
+        .map_err(|error| Stop::refused(error.rule(), format!("{}: {error}", path.display())))?;
+    Ok((file, release))
+}
+
+/// A secret of at most `limit` bytes from stdin. Read into one buffer, so that no copy is left. A person at a
+/// terminal is asked for it, and nothing shows what they type.
 pub(crate) fn secret_from_stdin(limit: usize) -> Result<Zeroizing<Vec<u8>>, Stop> {
+    if io::stdin().is_terminal() {
+        return rpassword::prompt_password("The secret (it is not shown): ")
+            .map(|line| Zeroizing::new(line.into_bytes()))
+            .map_err(|error| {
+                let words = source::words(&error);
+                Stop::failed("cannot_open", format!("the terminal: {words}"))
+            });
+    }
     let mut bytes = Zeroizing::new(Vec::with_capacity(limit + 2));
     let bound = u64::try_from(limit + 2).unwrap_or(u64::MAX);
     io::stdin()
         .lock()
         .take(bound)
         .read_to_end(&mut bytes)
-        .map_err(|error| Stop::failed("cannot_open", format!("stdin: {error}")))?;
+        .map_err(|error| {
+            Stop::failed("cannot_open", format!("stdin: {}", source::words(&error)))
+        })?;
     Ok(bytes)
 }

@@ -1,6 +1,7 @@
 //! `openkey`: what operators of a deployment, maintainers of a release and developers of apps type.
 
 mod args;
+mod confirm;
 mod everywhere;
 mod explain;
 mod files;
@@ -8,6 +9,7 @@ mod operator;
 mod page;
 mod release;
 mod session;
+mod sign;
 mod stop;
 
 use std::process::ExitCode;
@@ -19,7 +21,7 @@ use args::{Args, Command};
 use stop::Stop;
 
 fn main() -> ExitCode {
-    let args = match Args::try_parse() {
+    let args = match Args::try_parse().and_then(Args::checked) {
         Ok(args) => args,
         Err(error) => return output::usage(&error),
     };

@@ -2,14 +2,14 @@
 
 use std::{
     collections::BTreeMap,
-    fs,
+    fs, io,
     path::{Path, PathBuf},
 };
 
 use openkey_verifier::{
     anchor::{
-        ANCHOR_FILE, Anchor, AnchorError, MAX_ANCHOR, Published, PublishedError, ServedError,
-        check_published, unusable,
+        ANCHOR_FILE, Anchor, AnchorError, MAX_ANCHOR, MAX_PUBLISHED, Published, PublishedError,
+        ServedError, check_published, unusable,
     },
     command::{ConfigurationFile, output, source},
     page::{INDEX, MAX_FILE, MAX_FILES},
@@ -91,6 +91,7 @@ pub(crate) fn page(args: &MakePage) -> Result<(), Stop> {
 
 /// Collects signed releases into the list that a host serves.
 pub(crate) fn publish(args: &Publish) -> Result<(), Stop> {
+    place_for_list(&args.out)?;
     let bytes = source::file(&args.anchor, MAX_ANCHOR + 1)?;
     let anchor = released_anchor(&bytes, &args.anchor)?;
     let mut list = Published::default();
@@ -155,6 +156,27 @@ pub(crate) fn publish(args: &Publish) -> Result<(), Stop> {
         ),
     );
     Ok(())
+}
+
+/// Refuses to replace anything but a list of releases: another file may be the only copy of a key, or an input
+/// of this very command.
+fn place_for_list(out: &Path) -> Result<(), Stop> {
+    if matches!(out.metadata(), Err(error) if error.kind() == io::ErrorKind::NotFound) {
+        return Ok(());
+    }
+    // A pipe or a device is no list, and reading it may never end.
+    let is_list = out.is_file()
+        && source::file(out, MAX_PUBLISHED + 1)
+            .is_ok_and(|file| Published::from_json(&file).is_ok());
+    if is_list {
+        return Ok(());
+    }
+    let message = format!(
+        "{}: there is a file already that is no published list of releases, and it stays: name another file with \
+         --out, or move that one away",
+        out.display()
+    );
+    Err(Stop::failed("cannot_write", message))
 }
 
 /// Why a list is not published. A release that too few keys signed is named with those that are missing.
@@ -237,13 +259,15 @@ fn collect(dir: &Path, above: &str, depth: u32, found: &mut Found) -> Result<(),
     if depth > MAX_DEPTH {
         return Err(failed(&"too many directories below each other"));
     }
-    for entry in fs::read_dir(dir).map_err(|error| failed(&error))? {
-        let entry = entry.map_err(|error| failed(&error))?;
+    for entry in fs::read_dir(dir).map_err(|error| failed(&source::words(&error)))? {
+        let entry = entry.map_err(|error| failed(&source::words(&error)))?;
         let name = entry.file_name();
         let name = name.to_str().ok_or_else(|| failed(&"a name is not text"))?;
         let path = format!("{above}{name}");
         // A link could lead out of the directory, and means nothing to a browser.
-        let kind = entry.file_type().map_err(|error| failed(&error))?;
+        let kind = entry
+            .file_type()
+            .map_err(|error| failed(&source::words(&error)))?;
         if kind.is_dir() {
             collect(&entry.path(), &format!("{path}/"), depth + 1, found)?;
         } else if kind.is_file() {

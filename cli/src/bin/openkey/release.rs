@@ -1,22 +1,23 @@
 //! `openkey release`.
 
+use std::{fs, path::Path};
+
 use openkey_cli::ReleaseKey;
+use openkey_protocol::message::Hash32;
 use openkey_verifier::{
     anchor::ANCHOR_FILE,
-    command::{configuration_hash, output, source},
+    command::{ConfigurationFile, output, source},
     page::MAX_RELEASE_FILE as MAX_PAGE_FILE,
-    release::{MAX_RELEASE_FILE, ReleaseFile, Text, rfc3339},
+    release::{MAX_RELEASE_FILE, Manifest, ReleaseError, ReleaseFile, Text, rfc3339},
 };
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::{
-    args::{Prepare, Release, ReleaseKeygen, Sign},
-    files, page,
+    args::{Prepare, Release, ReleaseKeygen},
+    files, page, sign,
     stop::Stop,
 };
-
-const DAY_MS: u64 = 24 * 60 * 60 * 1000;
 
 pub(crate) fn run(command: &Release) -> Result<(), Stop> {
     match command {
@@ -24,7 +25,7 @@ pub(crate) fn run(command: &Release) -> Result<(), Stop> {
         Release::Anchor(args) => page::anchor(args),
         Release::Page(args) => page::page(args),
         Release::Prepare(args) => prepare(args),
-        Release::Sign(args) => sign(args),
+        Release::Sign(args) => sign::sign(args),
         Release::Publish(args) => page::publish(args),
     }
 }
@@ -37,7 +38,14 @@ fn keygen(args: &ReleaseKeygen) -> Result<(), Stop> {
     } else {
         output::text(&format!("{}\n", key.public()));
     }
-    Ok(())
+    output::shown().map_err(|failure| {
+        // No command prints the public key of a file, and this file was made a moment ago.
+        let end = match fs::remove_file(&args.out) {
+            Ok(()) => "is removed again: repeat the command",
+            Err(_) => "stays, and its public key was not printed: remove it and repeat the command",
+        };
+        Stop::from(failure).and(&format!("the key in {} {end}", args.out.display()))
+    })
 }
 
 fn prepare(args: &Prepare) -> Result<(), Stop> {
@@ -46,16 +54,10 @@ fn prepare(args: &Prepare) -> Result<(), Stop> {
         let draft = args.draft.display();
         Stop::failed("draft", format!("{draft}: it is no JSON object"))
     })?;
-    let configuration = args
-        .configuration
-        .as_deref()
-        .map(configuration_hash)
-        .transpose()?;
-    let now = source::now()?;
-    let mut later = now;
-    if let Some(days) = args.days {
-        later.0 += u64::from(days) * DAY_MS;
-    }
+    let (configuration, notice) = configuration(args.configuration.as_deref())?;
+    let (from, until) = args
+        .window(source::now()?)
+        .map_err(|why| Stop::failed("draft", why))?;
     let page = match &args.page {
         None => Value::Null,
         Some(path) if path.is_dir() => json!(page::of_directory(path)?),
@@ -81,14 +83,8 @@ fn prepare(args: &Prepare) -> Result<(), Stop> {
             json!(configuration.map(|hash| hash.to_string())),
         ),
         ("page", page),
-        (
-            "not_before",
-            json!(args.not_before.clone().unwrap_or_else(|| rfc3339(now))),
-        ),
-        (
-            "not_after",
-            json!(args.not_after.clone().unwrap_or_else(|| rfc3339(later))),
-        ),
+        ("not_before", json!(rfc3339(from))),
+        ("not_after", json!(rfc3339(until))),
     ] {
         // What the draft says already is the builder's, and not silently another.
         if manifest
@@ -106,62 +102,71 @@ fn prepare(args: &Prepare) -> Result<(), Stop> {
         .map_err(|error| Stop::failed("draft", error.to_string()))?;
     let file = ReleaseFile::unsigned(text)?;
     files::write_new(&args.out, file.to_json()?.as_bytes())?;
-    report(args.print.json, &file, "to be signed")
-}
-
-fn sign(args: &Sign) -> Result<(), Stop> {
-    let key = files::release_key(&args.key)?;
-    let mut file = ReleaseFile::from_json(&source::file(&args.file, MAX_RELEASE_FILE + 1)?)?;
-    // What is signed is seen first: on stderr where stdout gets one JSON object.
-    let look = words(&file)?;
     if args.print.json {
-        output::aside(&look);
+        let mut json = view(&file)?;
+        if let Some(json) = json.as_object_mut() {
+            json.insert("notice".into(), json!(notice));
+        }
+        output::json(&json);
     } else {
-        output::text(&format!("{look}\n"));
-    }
-    output::shown()?;
-    key.sign(&mut file)?;
-    source::replace(&args.file, file.to_json()?.as_bytes())?;
-    if args.print.json {
-        output::json(&view(&file)?);
-    } else {
-        output::text(&format!("signed by {}\n", key.public()));
+        let Manifest {
+            not_before,
+            not_after,
+            ..
+        } = file.unverified();
+        output::text(&format!(
+            "release {} (epoch {}), manifest {}, to be signed\nvalid from {} to {}\n",
+            file.unverified().release,
+            file.unverified().epoch,
+            manifest_hash(&file)?,
+            rfc3339(*not_before),
+            rfc3339(*not_after),
+        ));
+        if let Some(notice) = notice {
+            output::text(&format!("NOTICE: {notice}\n"));
+        }
     }
     Ok(())
+}
+
+/// The hash of the configuration of the flag, and what a release for it is not good for. A hash alone does not
+/// say whether the configuration has a root id.
+fn configuration(flag: Option<&str>) -> Result<(Option<Hash32>, Option<String>), Stop> {
+    let Some(text) = flag else {
+        let notice = "the release names no configuration: `openkey operator upgrade` and the page refuse it, and \
+                      `openkey release publish` says so; prepare it with --configuration for those";
+        return Ok((None, Some(notice.to_owned())));
+    };
+    if let Ok(hash) = text.parse() {
+        return Ok((Some(hash), None));
+    }
+    let configuration = ConfigurationFile::read(Path::new(text))?.content;
+    let notice = configuration.root_id.is_none().then(|| {
+        format!(
+            "{text} has no root_id, as before a genesis: an enclave with it gets no root key by `openkey operator \
+             upgrade`, and no page of a list of `openkey release publish` accepts it; prepare the release with the \
+             configuration.json that the genesis wrote"
+        )
+    });
+    Ok((Some(configuration.hash()), notice))
 }
 
 fn object(bytes: &[u8]) -> Option<Map<String, Value>> {
     openkey_verifier::attestation::json::read(bytes).ok()
 }
 
-fn report(as_json: bool, file: &ReleaseFile, done: &str) -> Result<(), Stop> {
-    if as_json {
-        output::json(&view(file)?);
-    } else {
-        output::text(&format!("{}, {done}\n", words(file)?));
-    }
-    Ok(())
-}
-
-fn manifest_hash(file: &ReleaseFile) -> Result<String, Stop> {
+pub(crate) fn manifest_hash(file: &ReleaseFile) -> Result<String, ReleaseError> {
     Ok(hex::encode(Sha256::digest(file.body()?)))
 }
 
-fn view(file: &ReleaseFile) -> Result<Value, Stop> {
+/// A manifest, for programs.
+pub(crate) fn view(file: &ReleaseFile) -> Result<Value, Stop> {
     let manifest = file.unverified();
     Ok(json!({
         "release": manifest.release,
         "epoch": manifest.epoch,
         "manifest_sha256": manifest_hash(file)?,
+        "not_before": rfc3339(manifest.not_before),
+        "not_after": rfc3339(manifest.not_after),
     }))
-}
-
-fn words(file: &ReleaseFile) -> Result<String, Stop> {
-    let manifest = file.unverified();
-    Ok(format!(
-        "release {} (epoch {}), manifest {}",
-        manifest.release,
-        manifest.epoch,
-        manifest_hash(file)?
-    ))
 }

@@ -10,7 +10,7 @@ use openkey_verifier::{
     anchor::AnchorError,
     attestation::UnixMillis,
     client::ClientError,
-    command::{Failure, NOT_JUDGED, REFUSED, Unaccepted},
+    command::{Failure, NOT_JUDGED, REFUSED, Unaccepted, advised},
     release::{ReleaseError, rfc3339},
 };
 
@@ -191,7 +191,7 @@ impl From<ClientError> for Stop {
 
 impl From<CeremonyError> for Stop {
     fn from(error: CeremonyError) -> Self {
-        Self::refused(error.rule(), error.to_string())
+        Self::refused(error.rule(), advised(error.rule(), error.to_string()))
     }
 }
 

@@ -7,7 +7,7 @@ use openkey_verifier::{
     attestation::{Document, UnixMillis, Verifier},
     client::{self, ClientError},
     command::{
-        Failure, Verdict, When,
+        Failure, Verdict, When, advised,
         output::{self, Table},
         source,
     },
@@ -42,7 +42,8 @@ pub(crate) fn run(args: &AccountArgs) -> Result<Verdict, Failure> {
     let checked = match checked {
         Ok(checked) => checked,
         Err(error) => {
-            output::refused(args.json, error.rule(), &error.to_string());
+            let message = advised(error.rule(), error.to_string());
+            output::refused(args.json, error.rule(), &message);
             return Ok(Verdict::Refused);
         }
     };

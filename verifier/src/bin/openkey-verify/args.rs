@@ -41,7 +41,7 @@ Exit status:
   2  nothing judged: a wrong flag, a file that cannot be opened, no answer, no policy choice
 
 With --json, one JSON object on stdout says the same for programs (docs/verify.md describes it);
-with exit status 2 stdout stays empty.";
+with exit status 2 stdout stays empty, except when `host` judged some of several enclaves.";
 
 /// Check who runs an OpenKey service, what its enclave signed, and that its page is the released
 /// one. Trusts no server: everything is checked on this machine.

@@ -3,7 +3,7 @@
 use openkey_verifier::{
     attestation::{Claims, Document, Refusal, UnixMillis, Verifier},
     command::{
-        Failure, State, Verdict, When,
+        Failure, State, Verdict, When, advised,
         output::{self, Table},
         source,
     },
@@ -155,7 +155,7 @@ fn archived(claims: &Claims) -> Judged {
 }
 
 fn refuse(args: &DocumentArgs, rule: &str, message: &str) -> Verdict {
-    output::refused(args.json, rule, message);
+    output::refused(args.json, rule, &advised(rule, message.to_owned()));
     Verdict::Refused
 }
 

@@ -137,9 +137,12 @@ pub(crate) fn run(args: &HostArgs) -> Result<Verdict, Failure> {
                 1 => ("successor", "waits"),
                 _ => ("successors", "wait"),
             };
+            let hint = match args.refuse_waiting {
+                true => "",
+                false => " (--refuse-waiting makes that exit status 1)",
+            };
             output::text(&format!(
-                "\nWAITING: {waiting} {successors} {wait} for the root key (--refuse-waiting makes that \
-                 exit status 1)\n"
+                "\nWAITING: {waiting} {successors} {wait} for the root key{hint}\n"
             ));
         }
     }

@@ -1,5 +1,7 @@
 //! `openkey-verify page`.
 
+use std::collections::BTreeSet;
+
 use openkey_verifier::{
     anchor::ANCHOR_FILE,
     client::{ClientError, Host},
@@ -76,11 +78,16 @@ pub(crate) fn run(args: &PageArgs) -> Result<Verdict, Failure> {
     } else {
         Verdict::Refused
     };
+    // The root of the origin is the index: what is wrong with both is said once.
+    let mut told = BTreeSet::new();
     for file in refused {
-        output::error(
+        let line = (
             file.rule.unwrap_or_default(),
             file.message.as_deref().unwrap_or_default(),
         );
+        if told.insert(line) {
+            output::error(line.0, line.1);
+        }
     }
     if args.json {
         output::json(&PageView {

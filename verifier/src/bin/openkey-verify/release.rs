@@ -45,7 +45,8 @@ pub(crate) fn run(args: &ReleaseArgs) -> Result<Verdict, Failure> {
     let release = match release::verify(&file, &keys, at) {
         Ok(release) => release,
         Err(error) => {
-            output::refused(args.json, error.rule(), &error.to_string());
+            let message = format!("{}: {error}", args.file.display());
+            output::refused(args.json, error.rule(), &message);
             return Ok(Verdict::Refused);
         }
     };

@@ -4,7 +4,8 @@ mod explain;
 mod operator;
 mod release;
 
-use clap::{Args as ClapArgs, ColorChoice, Parser, Subcommand};
+use clap::{Args as ClapArgs, ColorChoice, CommandFactory, Parser, Subcommand, error::ErrorKind};
+use openkey_verifier::command::source;
 
 pub(crate) use explain::{Explain, PayloadKind};
 pub(crate) use operator::{
@@ -29,6 +30,19 @@ Exit status:
 pub(crate) struct Args {
     #[command(subcommand)]
     pub(crate) command: Command,
+}
+
+impl Args {
+    /// The same, if the flags can mean something together.
+    pub(crate) fn checked(self) -> Result<Self, clap::Error> {
+        if let Command::Release(Release::Prepare(args)) = &self.command
+            && let Ok(now) = source::now()
+            && let Err(why) = args.window(now)
+        {
+            return Err(Self::command().error(ErrorKind::ValueValidation, why));
+        }
+        Ok(self)
+    }
 }
 
 #[derive(Debug, Subcommand)]

@@ -2,9 +2,11 @@
 
 use std::path::PathBuf;
 
-use clap::{Args as ClapArgs, Subcommand};
+use clap::{ArgGroup, Args as ClapArgs, Subcommand};
+use openkey_verifier::{attestation::UnixMillis, release::rfc3339};
+use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
-use super::Print;
+use super::{Asking, Print};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Release {
@@ -29,7 +31,7 @@ impl Release {
             Self::Anchor(args) => args.print.json,
             Self::Page(args) => args.print.json,
             Self::Prepare(args) => args.print.json,
-            Self::Sign(args) => args.print.json,
+            Self::Sign(args) => args.asking.json,
             Self::Publish(args) => args.print.json,
         }
     }
@@ -88,7 +90,7 @@ pub(crate) struct Publish {
     /// An anchor before this one; repeatable.
     #[arg(long, value_name = "FILE")]
     pub(crate) earlier: Vec<PathBuf>,
-    /// Where the list goes; replaced whole.
+    /// Where the list goes; replaces a published list of releases, and no other file.
     #[arg(long, value_name = "FILE")]
     pub(crate) out: PathBuf,
     #[command(flatten)]
@@ -108,6 +110,7 @@ pub(crate) struct ReleaseKeygen {
 }
 
 #[derive(Debug, ClapArgs)]
+#[command(group = ArgGroup::new("end").required(true).args(["not_after", "days"]))]
 pub(crate) struct Prepare {
     /// The draft: release.json of `openkey-image build`.
     pub(crate) draft: PathBuf,
@@ -120,13 +123,13 @@ pub(crate) struct Prepare {
     #[arg(long, value_name = "DIR|FILE")]
     pub(crate) page: Option<PathBuf>,
     /// The first moment, RFC 3339 in UTC; now unless said otherwise.
-    #[arg(long, value_name = "RFC3339")]
-    pub(crate) not_before: Option<String>,
+    #[arg(long, value_name = "RFC3339", value_parser = parse_time)]
+    pub(crate) not_before: Option<UnixMillis>,
     /// The last moment, RFC 3339 in UTC.
-    #[arg(long, value_name = "RFC3339", required_unless_present = "days")]
-    pub(crate) not_after: Option<String>,
-    /// How many days it is valid, instead of --not-after.
-    #[arg(long, value_name = "N", conflicts_with = "not_after", value_parser = clap::value_parser!(u32).range(1..=3660))]
+    #[arg(long, value_name = "RFC3339", value_parser = parse_time)]
+    pub(crate) not_after: Option<UnixMillis>,
+    /// How many days it is valid from --not-before on, instead of --not-after.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=3660))]
     pub(crate) days: Option<u32>,
     /// Where the manifest goes, without signatures; never replaces a file.
     #[arg(long, value_name = "FILE")]
@@ -138,13 +141,62 @@ pub(crate) struct Prepare {
 #[derive(Debug, ClapArgs)]
 #[command(after_help = "\
 Before signing: build the image yourself from the manifest's source_commit and compare the
-measurements. The signature says that you did. What is signed is shown first: with --json on stderr.")]
+measurements. The signature says that you did. What is signed is shown first (with --json on stderr), and
+you are asked. Signatures that are there already must hold over the same manifest.")]
 pub(crate) struct Sign {
     /// The manifest; the signature is added to it.
     pub(crate) file: PathBuf,
     /// Your release key.
     #[arg(long, value_name = "FILE")]
     pub(crate) key: PathBuf,
+    /// The configuration that the manifest names by its hash: shows its root id.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) configuration: Option<PathBuf>,
     #[command(flatten)]
-    pub(crate) print: Print,
+    pub(crate) asking: Asking,
+}
+
+impl Prepare {
+    /// From when to when the release is valid, for somebody who prepares it now. The error names the flags.
+    pub(crate) fn window(&self, now: UnixMillis) -> Result<(UnixMillis, UnixMillis), String> {
+        const DAY_MS: u64 = 24 * 60 * 60 * 1000;
+        /// 9999-12-31T23:59:59Z: RFC 3339 has no later year.
+        const LAST: UnixMillis = UnixMillis(253_402_300_799_000);
+        let from = self.not_before.unwrap_or(now);
+        let until = match (self.not_after, self.days) {
+            (Some(until), _) => until,
+            (None, days) => {
+                let days = u64::from(days.unwrap_or_default());
+                UnixMillis(from.0.saturating_add(days.saturating_mul(DAY_MS)))
+            }
+        };
+        if until > LAST {
+            return Err(format!(
+                "--days after --not-before {} end after the year 9999",
+                rfc3339(from)
+            ));
+        }
+        // A manifest has whole seconds.
+        if until.seconds() <= from.seconds() {
+            let which = match self.not_before {
+                Some(from) => format!("--not-before {}", rfc3339(from)),
+                None => format!("now, {}, which counts without --not-before", rfc3339(from)),
+            };
+            return Err(format!(
+                "--not-after {} is not later than {which}",
+                rfc3339(until)
+            ));
+        }
+        Ok((from, until))
+    }
+}
+
+/// A time as manifests have it.
+fn parse_time(text: &str) -> Result<UnixMillis, String> {
+    OffsetDateTime::parse(text, &Rfc3339)
+        .ok()
+        .and_then(|time| u64::try_from(time.unix_timestamp()).ok())
+        .map(UnixMillis::from_seconds)
+        .filter(|time| rfc3339(*time) == text)
+        .ok_or_else(|| "not a time in UTC to the second, such as 2026-02-06T12:00:00Z".to_owned())
 }

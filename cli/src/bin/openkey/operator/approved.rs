@@ -1,8 +1,8 @@
 //! The configuration that an operator decided on, as their signed word says.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use openkey_cli::{Approval, Ceremony, MAX_APPROVAL_FILE, OperatorKey};
+use openkey_cli::{Approval, ApprovalError, Ceremony, MAX_APPROVAL_FILE, OperatorKey};
 use openkey_verifier::{
     command::{
         ConfigurationFile, ReadArgs, configuration_json, configuration_rows, output, source,
@@ -14,8 +14,8 @@ use serde_json::json;
 
 use crate::{
     args::{ApprovalArgs, Approve},
+    confirm::confirm,
     files,
-    operator::confirm::confirm,
     stop::Stop,
 };
 
@@ -64,16 +64,25 @@ pub(super) fn covering(
         ));
     }
     let file = source::file(&path, MAX_APPROVAL_FILE + 1)?;
-    let approval = Approval::from_json(&file, &key.public().signing)?;
+    let in_file = |error: ApprovalError| {
+        let more = match error {
+            ApprovalError::Signature => " (--out FILE), and name its file with --approval FILE",
+            _ => "",
+        };
+        Stop::refused(error.rule(), format!("{}: {error}{more}", path.display()))
+    };
+    let approval = Approval::from_json(&file, &key.public().signing).map_err(in_file)?;
     let manifest = match &args.named_by {
         Some(path) => Some(source::file(path, MAX_RELEASE_FILE + 1)?),
         None => None,
     };
     let now = source::now()?;
-    approval.check(
-        &configuration.content,
-        manifest.as_deref().map(|it| (it, now)),
-    )?;
+    approval
+        .check(
+            &configuration.content,
+            manifest.as_deref().map(|it| (it, now)),
+        )
+        .map_err(in_file)?;
     Ok(approval)
 }
 
@@ -90,15 +99,16 @@ pub(super) fn approve(args: &Approve) -> Result<(), Stop> {
     let ceremony = Ceremony::pinned(&files::genesis(&args.genesis)?, &root_id)?;
     ceremony.share(&key)?;
     ceremony.check_configuration(&configuration)?;
+    let out = match &args.out {
+        Some(path) => path.clone(),
+        None => beside(&args.configuration),
+    };
+    room(&out, &key, &configuration)?;
     show(args.asking.json, &configuration)?;
     if !args.asking.yes {
         confirm("Type yes if the root key may be used under this configuration:")?;
     }
     let approval = Approval::sign(&key, &ceremony, &configuration)?;
-    let out = match &args.out {
-        Some(path) => path.clone(),
-        None => beside(&args.configuration),
-    };
     files::write_new(&out, approval.to_json().as_bytes())?;
     if args.asking.json {
         output::json(&json!({
@@ -111,7 +121,25 @@ pub(super) fn approve(args: &Approve) -> Result<(), Stop> {
     Ok(())
 }
 
-fn beside(configuration: &std::path::Path) -> PathBuf {
+/// Refuses to go on where another file is in the place of the approval: said before anybody is asked.
+fn room(out: &Path, key: &OperatorKey, configuration: &Configuration) -> Result<(), Stop> {
+    let is_own = || {
+        let file = source::file(out, MAX_APPROVAL_FILE + 1).ok()?;
+        let known = Approval::from_json(&file, &key.public().signing).ok()?;
+        Some(known.content().configuration == configuration.hash())
+    };
+    if out.symlink_metadata().is_err() || (out.is_file() && is_own() == Some(true)) {
+        return Ok(());
+    }
+    let message = format!(
+        "{}: there is another file already, such as another operator's approval: name yours with --out FILE, and give \
+         that with --approval FILE to the other commands",
+        out.display()
+    );
+    Err(Stop::failed("cannot_write", message))
+}
+
+fn beside(configuration: &Path) -> PathBuf {
     configuration.with_file_name(Approval::FILE)
 }
 
@@ -128,16 +156,9 @@ pub(super) fn show(as_json: bool, configuration: &Configuration) -> Result<(), S
 
 /// The same where nothing depends on it.
 pub(super) fn print(as_json: bool, configuration: &Configuration) {
-    let rows = configuration_rows(configuration);
-    if as_json {
-        for (label, value) in rows {
-            output::aside(&format!("{}: {value}", label.trim()));
-        }
-        return;
-    }
     let mut table = output::Table::default();
-    for (label, value) in rows {
+    for (label, value) in configuration_rows(configuration) {
         table.row(label, value);
     }
-    output::text(&format!("the configuration\n\n{}\n", table.render()));
+    table.show(as_json, "the configuration");
 }

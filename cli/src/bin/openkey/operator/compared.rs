@@ -166,8 +166,8 @@ impl<'a> Known<'a> {
         keys.map_or((0, 0), |keys| (keys.threshold, keys.keys.len()))
     }
 
-    /// For people.
-    pub(super) fn show(&self) {
+    /// For people: on stdout, or on stderr where stdout gets one JSON object.
+    pub(super) fn show(&self, as_json: bool) {
         let manifest = self.successor.manifest();
         let mut table = output::Table::default();
         table.row(
@@ -196,12 +196,17 @@ impl<'a> Known<'a> {
         for key in signers {
             table.row("  release key", key.to_string());
         }
-        output::text(&format!("your manifest\n\n{}\n", table.render()));
+        table.show(as_json, "your manifest");
         match &self.changes {
-            None => output::text(
-                "The manifest names the successor's configuration by its hash alone: give its file with\n\
-                 --successor-configuration to see what changes in it.\n\n",
-            ),
+            None => {
+                const HASH_ALONE: &str = "The manifest names the successor's configuration by its hash alone: give its file with\n\
+                     --successor-configuration to see what changes in it.\n";
+                if as_json {
+                    HASH_ALONE.lines().for_each(output::aside);
+                } else {
+                    output::text(&format!("{HASH_ALONE}\n"));
+                }
+            }
             Some(changes) if changes.is_empty() => {}
             Some(changes) => {
                 let mut table = output::Table::default();
@@ -213,10 +218,7 @@ impl<'a> Known<'a> {
                     } = change;
                     table.row(member, format!("{running} → {successor}"));
                 }
-                output::text(&format!(
-                    "what changes in the configuration\n\n{}\n",
-                    table.render()
-                ));
+                table.show(as_json, "what changes in the configuration");
             }
         }
     }

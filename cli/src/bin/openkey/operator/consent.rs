@@ -12,11 +12,11 @@ use openkey_verifier::{
 
 use crate::{
     args::Consent,
+    confirm::confirm,
     everywhere, files,
     operator::{
         approved,
         compared::Known,
-        confirm::confirm,
         consented::{Asked, Says, report, show, waits},
         successor::{self, expiry},
     },
@@ -63,11 +63,9 @@ pub(super) fn give(args: &Consent) -> Result<(), Stop> {
     for at in everywhere::each(&args.targets, |session| ask(session, &verifier, &policy)) {
         asked.push(at.outcome.map_err(|stop| stop.at(&at.name))?);
     }
-    if !args.asking.json {
-        approved::show(false, configuration)?;
-        show(&asked, &successor);
-        output::shown()?;
-    }
+    approved::show(args.asking.json, configuration)?;
+    show(args.asking.json, &asked, &successor);
+    output::shown()?;
     // One operator's withdrawal is enough, wherever it arrived.
     if let Some(one) = asked
         .iter()

@@ -85,8 +85,9 @@ pub(super) fn waits(known: &Successors, manifest: Hash32) -> Option<&UpgradeStat
     }
 }
 
-/// Shows what waits at each enclave, and the successor beside what runs there.
-pub(super) fn show(asked: &[Asked], known: &Known<'_>) {
+/// Shows what waits at each enclave, and the successor beside what runs there: on stdout, or on stderr where stdout
+/// gets one JSON object.
+pub(super) fn show(as_json: bool, asked: &[Asked], known: &Known<'_>) {
     let successor = known.successor();
     for one in asked {
         let mut table = output::Table::default();
@@ -94,13 +95,10 @@ pub(super) fn show(asked: &[Asked], known: &Known<'_>) {
         withdrawn_rows(&mut table, &one.withdrawn);
         table.row("your manifest", one.says(successor.hash()).words());
         Compared::of(successor, &one.fresh).rows(&mut table);
-        output::text(&format!(
-            "enclave {}: evidence accepted\n\n{}\n",
-            one.session.name(),
-            table.render()
-        ));
+        let title = format!("enclave {}: evidence accepted", one.session.name());
+        table.show(as_json, &title);
     }
-    known.show();
+    known.show(as_json);
 }
 
 /// Says what came of a consent: given where the manifest waits, and nothing to the others.

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use openkey_attestation::{Policy, Verifier};
-use openkey_cli::{Approval, Backup, Ceremony, OperatorKey};
+use openkey_cli::{Approval, Backup, Ceremony, CeremonyError, OperatorKey};
 use openkey_protocol::message::{OperatorRequest, Request, Response, RootState};
 use openkey_verifier::{
     attestation::Document,
@@ -29,6 +29,12 @@ pub(super) fn hold(args: &Genesis) -> Result<(), Stop> {
     let read = args.accept.read()?;
     let configuration = before(&read)?;
     let key = args.key.as_deref().map(files::operator_key).transpose()?;
+    // A stranger's key opens no share: said while the one genesis of that boot is not spent.
+    if let Some(key) = &key
+        && !is_operator(&configuration.content, key)
+    {
+        return Err(CeremonyError::NotAnOperator.into());
+    }
     let accept = read.entrusting(When::At(source::now()?))?;
     let verifier = Verifier::new(accept.roots);
     // A place for the files first: a genesis happens once.
@@ -37,9 +43,7 @@ pub(super) fn hold(args: &Genesis) -> Result<(), Stop> {
     let first = session.evidence(&verifier, &accept.policy)?;
     not_yet(&session, &first)?;
 
-    if !args.print.json {
-        approved::show(false, &configuration.content)?;
-    }
+    approved::show(args.print.json, &configuration.content)?;
     let name = session.name().to_owned();
     let mut nonce = [0; NONCE];
     getrandom::fill(&mut nonce).map_err(|error| Stop::failed("randomness", error.to_string()))?;
@@ -59,7 +63,7 @@ pub(super) fn hold(args: &Genesis) -> Result<(), Stop> {
         &format!("a genesis of enclave {name}"),
     );
     if !args.print.json {
-        output::text(&next(args, &done.ceremony));
+        output::text(&next(args, &asked.configuration.path, &done.ceremony));
     }
     Ok(())
 }
@@ -215,11 +219,14 @@ pub(super) fn check(args: &CheckGenesis) -> Result<(), Stop> {
         ceremony,
         own,
     };
-    if !args.print.json {
-        approved::print(false, &done.configuration);
-    }
+    approved::print(args.print.json, &done.configuration);
     report(args.print.json, &done, "a genesis");
     Ok(())
+}
+
+fn is_operator(configuration: &Configuration, key: &OperatorKey) -> bool {
+    let mut operators = configuration.operators.iter().flat_map(|it| &it.keys);
+    operators.any(|operator| operator == key.public())
 }
 
 /// The configuration that a genesis takes place with.
@@ -309,19 +316,21 @@ fn report(as_json: bool, done: &Done, which: &str) {
     output::text(&format!("accepted: {which}\n\n{}", table.render()));
 }
 
-fn next(args: &Genesis, ceremony: &Ceremony) -> String {
+fn next(args: &Genesis, before: &Path, ceremony: &Ceremony) -> String {
     format!(
         "\nNext:
-  1. Give {dir}/genesis.json and {dir}/configuration.json to every operator; each runs `openkey
-     operator check-genesis`, then `openkey operator approve`. ({dir}/approval.json is the word of
-     whoever held this genesis with --key: no other operator can use it.)
+  1. Give {dir}/genesis.json, {before} and {dir}/configuration.json to every operator. Each runs
+     `openkey operator check-genesis` with --configuration {before} (without a root_id), then
+     `openkey operator approve` with --configuration {dir}/configuration.json.
+     ({dir}/approval.json is the word of whoever held this genesis with --key: no other operator can use it.)
   2. Stop this enclave: it serves nothing else. Boot again with {dir}/configuration.json, and give
      host-proxy {dir}/descriptor.bin (and wrapped.bin) as boot files.
   3. {operators} `openkey operator post-share`.
   4. Publish root id {root_id}: clients pin it.
-  5. `openkey operator backup --dir {dir} --root-id {root_id} --key FILE`.
+  5. `openkey operator backup --dir {dir} --root-id {root_id} --key FILE --out FILE`.
 ",
         dir = args.out.display(),
+        before = before.display(),
         operators = match ceremony.descriptor().threshold {
             1 => "1 operator runs".to_owned(),
             threshold => format!("{threshold} operators run"),

@@ -13,7 +13,12 @@ pub(super) fn keygen(args: &Keygen) -> Result<(), Stop> {
     let key = OperatorKey::generate(&args.name)?;
     files::write_secret(&args.out, &key.to_json())?;
     print(args.print.json, &key.entry());
-    Ok(())
+    output::shown().map_err(|failure| {
+        let out = args.out.display();
+        let more =
+            format!("the key is in {out}: `openkey operator entry --key {out}` prints its entry");
+        Stop::from(failure).and(&more)
+    })
 }
 
 pub(super) fn entry(args: &Entry) -> Result<(), Stop> {

@@ -3,7 +3,6 @@
 mod approved;
 mod backup;
 mod compared;
-mod confirm;
 mod consent;
 mod consented;
 mod genesis;

@@ -68,7 +68,8 @@ pub(super) fn manifest(
     let keys = ReleaseKeys::new(keys.threshold, keys.keys.clone())
         .map_err(|error| Stop::failed(error.rule(), error.to_string()))?;
     let bytes = source::file(path, MAX_RELEASE_FILE + 1)?;
-    let successor = release::signed(&bytes, &keys)?;
+    let successor = release::signed(&bytes, &keys)
+        .map_err(|error| Stop::refused(error.rule(), format!("{}: {error}", path.display())))?;
     successor.check_program()?;
     if now > successor.manifest().not_after {
         successor.check_time(now)?;

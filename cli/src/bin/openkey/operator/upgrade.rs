@@ -159,7 +159,7 @@ fn wait(
                 }
                 if !left.is_zero() && !told_time {
                     output::note(&format!(
-                        "waiting for the end of the delay at {}",
+                        "waiting until {}: the delay and the release's validity allow no hand-over earlier",
                         rfc3339(UnixMillis(known.allowed_from))
                     ));
                     told_time = true;

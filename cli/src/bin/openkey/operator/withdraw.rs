@@ -2,7 +2,7 @@
 
 use std::{
     path::Path,
-    sync::atomic::{AtomicBool, Ordering},
+    sync::atomic::{AtomicBool, AtomicUsize, Ordering},
     time::{Duration, Instant},
 };
 
@@ -12,17 +12,17 @@ use openkey_protocol::message::{Hash32, Key32};
 use openkey_verifier::{
     command::{When, output, source, successor_rows, withdrawn_rows},
     evidence::Fresh,
-    release::{MAX_RELEASE_FILE, ReleaseFile},
     successors::{Successors, Withdrawn},
 };
 use sha2::{Digest, Sha256};
 
 use crate::{
     args::Withdraw,
+    confirm,
     everywhere::{self, At},
     files,
     operator::{
-        approved, confirm,
+        approved,
         successor::{self, expiry},
         withdrawn::{Consented, Done, Said, UNKNOWN, report},
     },
@@ -53,6 +53,30 @@ struct Plan<'a> {
     anyway: bool,
     /// Whether an enclave knows it.
     knew: AtomicBool,
+    /// How many enclaves do not know it, by their evidence.
+    lacked: AtomicUsize,
+}
+
+impl Plan<'_> {
+    /// Notes what evidence of an enclave says of the manifest, before it was withdrawn there or after.
+    fn note(&self, knows: Option<bool>) {
+        match knows {
+            Some(true) => self.knew.store(true, Ordering::SeqCst),
+            Some(false) => {
+                self.lacked.fetch_add(1, Ordering::SeqCst);
+            }
+            None => {}
+        }
+    }
+
+    /// Whether an enclave of these many knew the manifest; `None` if not all of them said so, because a host that
+    /// drops an answer must not make an operator doubt the right hash.
+    fn knew(&self, asked: usize) -> Option<bool> {
+        if self.knew.load(Ordering::SeqCst) {
+            return Some(true);
+        }
+        (self.lacked.load(Ordering::SeqCst) == asked).then_some(false)
+    }
 }
 
 /// What became of an enclave at first.
@@ -109,6 +133,7 @@ pub(super) fn withdraw(args: &Withdraw) -> Result<(), Stop> {
         look: LOOK.min(args.targets.time.begin().timeout() / 2),
         anyway: args.yes || has_consented,
         knew: AtomicBool::new(false),
+        lacked: AtomicUsize::new(0),
     };
 
     let first = everywhere::each(&args.targets, |session| first(session, &plan));
@@ -194,7 +219,7 @@ pub(super) fn withdraw(args: &Withdraw) -> Result<(), Stop> {
             reached: &reached,
             consented: consented.as_deref(),
             proven: rule.is_none(),
-            knew: plan.knew.load(Ordering::SeqCst),
+            knew: plan.knew(reached.len()),
         },
     );
     match rule {
@@ -211,12 +236,11 @@ pub(super) fn withdraw(args: &Withdraw) -> Result<(), Stop> {
 fn first(session: Session, plan: &Plan<'_>) -> Result<First, Stop> {
     let look = session.until(Instant::now() + plan.look);
     match look.withdrawn(plan.verifier, plan.policy) {
-        Ok((_, lists)) if knows(&lists, plan.manifest) == Some(false) && !plan.anyway => {
-            Ok(First::Held(session, lists))
-        }
         Ok((_, lists)) => {
-            if knows(&lists, plan.manifest) == Some(true) {
-                plan.knew.store(true, Ordering::SeqCst);
+            let knows = knows(&lists, plan.manifest);
+            plan.note(knows);
+            if knows == Some(false) && !plan.anyway {
+                return Ok(First::Held(session, lists));
             }
             order(&session, plan).map(First::Ordered)
         }
@@ -231,8 +255,10 @@ fn knows((waiting, withdrawn): &(Successors, Withdrawn), manifest: Hash32) -> Op
         return Some(true);
     }
     match waiting {
+        Successors::Listed(list) if list.iter().any(|one| one.manifest == manifest) => Some(true),
+        // Such a boot shows no withdrawals any more, and this may be one of them.
         _ if *withdrawn == Withdrawn::HandedOver => None,
-        Successors::Listed(list) => Some(list.iter().any(|one| one.manifest == manifest)),
+        Successors::Listed(_) => Some(false),
         Successors::NotStated => Some(false),
         Successors::Unknown => None,
     }
@@ -327,6 +353,11 @@ fn judge(
     plan: &Plan<'_>,
 ) -> Result<Said, Stop> {
     let identity = Key32(*fresh.identity().as_bytes());
+    // That it waits here was not the order's doing, whatever the evidence of before was.
+    if matches!(&waiting, Successors::Listed(list) if list.iter().any(|it| it.manifest == plan.manifest))
+    {
+        plan.note(Some(true));
+    }
     if withdrawn != Withdrawn::HandedOver && !withdrawn.names(&plan.manifest) {
         return Err(Stop::refused(
             "withdrawal",
@@ -360,7 +391,6 @@ fn manifest_hash(text: &str) -> Result<Hash32, Stop> {
         return Ok(hash);
     }
     // Whoever signed it: a withdrawal needs no signature of maintainers.
-    let file = source::file(Path::new(text), MAX_RELEASE_FILE + 1)?;
-    let body = ReleaseFile::from_json(&file)?.body()?;
+    let body = files::release_file(Path::new(text))?.1.body()?;
     Ok(Hash32(Sha256::digest(body).into()))
 }

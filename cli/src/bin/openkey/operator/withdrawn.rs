@@ -11,6 +11,9 @@ use crate::everywhere::At;
 pub(super) const UNKNOWN: &str =
     "no asked enclave knew this manifest: compare it with the one that you mean\n";
 
+/// What is said of a manifest that nobody named, where not everybody could.
+const UNSAID: &str = "not every asked enclave said whether it knew this manifest\n";
+
 /// What fresh evidence of one boot, and the status that the same boot signed, say of the withdrawal.
 pub(super) struct Said {
     /// The identity key of the boot.
@@ -57,8 +60,8 @@ pub(super) struct Done<'a> {
     pub(super) consented: Option<&'a [Consented]>,
     /// Whether everybody confirmed who has to.
     pub(super) proven: bool,
-    /// Whether an asked enclave knew the manifest before.
-    pub(super) knew: bool,
+    /// Whether an asked enclave knew the manifest; `None` if not all of them said.
+    pub(super) knew: Option<bool>,
 }
 
 pub(super) fn report(as_json: bool, done: &Done<'_>) {
@@ -140,7 +143,11 @@ pub(super) fn report(as_json: bool, done: &Done<'_>) {
              are the ones."
         }
     };
-    let unknown = if knew { "" } else { UNKNOWN };
+    let unknown = match knew {
+        Some(true) => "",
+        Some(false) => UNKNOWN,
+        None => UNSAID,
+    };
     output::text(&format!(
         "withdrawal of {manifest}\n\n{}\n{known}\n{unknown}",
         table.render()

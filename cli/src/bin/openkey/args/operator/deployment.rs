@@ -24,11 +24,14 @@ pub(crate) struct Status {
 
 #[derive(Debug, ClapArgs)]
 #[command(after_help = "\
-The secret is what stdin holds, without one line end at its end (--raw keeps it). It is sealed to the
+The secret is what stdin holds, without one line end at its end (--raw keeps it). At a terminal it is asked
+for and not shown. It is sealed to the
 key in the enclave's fresh, accepted evidence. --configuration FILE says which operator you are, and
 your approval must cover it.")]
+#[command(mut_arg("any_measurement", |it| it.hide(true)), mut_arg("any_configuration", |it| it.hide(true)))]
 pub(crate) struct SetSecret {
     /// Its name: 1 to 64 of a-z 0-9 . _ -
+    #[arg(value_parser = parse_name)]
     pub(crate) name: String,
     #[command(flatten)]
     pub(crate) target: Target,
@@ -87,4 +90,15 @@ pub(crate) struct Restore {
     pub(crate) dir: PathBuf,
     #[command(flatten)]
     pub(crate) print: Print,
+}
+
+/// A name that enclaves take.
+fn parse_name(text: &str) -> Result<String, String> {
+    const LONGEST: usize = 64;
+    let is_plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"._-".contains(&b);
+    if (1..=LONGEST).contains(&text.len()) && text.bytes().all(is_plain) {
+        Ok(text.to_owned())
+    } else {
+        Err("the name of a secret is 1 to 64 of a-z 0-9 . _ -".to_owned())
+    }
 }

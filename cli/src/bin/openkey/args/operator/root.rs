@@ -46,6 +46,7 @@ evidence of its own, and name exactly the configuration's operators, each with a
 DIR gets genesis.json (for every operator, and to be published), descriptor.bin, wrapped.bin (with
 KMS) and configuration.json (with the root_id, for production). With --key it also gets approval.json:
 your signed word on that configuration. Every other operator signs their own with `approve`.")]
+#[command(mut_arg("any_measurement", |it| it.hide(true)), mut_arg("any_configuration", |it| it.hide(true)))]
 pub(crate) struct Genesis {
     #[command(flatten)]
     pub(crate) target: Target,
@@ -65,6 +66,7 @@ pub(crate) struct Genesis {
 #[command(after_help = "\
 --configuration FILE is the one that the genesis took place with: without a root_id. The evidence
 is judged at its own time. Every operator should do this before the deployment holds anything.")]
+#[command(mut_arg("any_measurement", |it| it.hide(true)), mut_arg("any_configuration", |it| it.hide(true)))]
 pub(crate) struct CheckGenesis {
     /// The genesis file.
     #[arg(long, value_name = "FILE")]
@@ -108,6 +110,7 @@ Before anything is sent: your own approval must cover the configuration, which i
 hash to its root id, your share must open and be the one that the genesis commits to, and the enclave's
 evidence must be fresh, of an accepted image with this configuration over this root id. The share is sealed to the key in that evidence, so that
 the host in between reads nothing.")]
+#[command(mut_arg("any_measurement", |it| it.hide(true)), mut_arg("any_configuration", |it| it.hide(true)))]
 pub(crate) struct PostShare {
     #[command(flatten)]
     pub(crate) target: Target,

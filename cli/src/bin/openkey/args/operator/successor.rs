@@ -14,6 +14,7 @@ The manifest must be signed by the release keys of the running configuration (--
 name image and configuration together, and have no lower epoch. The running enclave's evidence is
 checked first. After the delay, and with the consent of operators (`openkey operator consent`), an
 enclave of the successor gets the root key by hand-over.")]
+#[command(mut_arg("any_measurement", |it| it.hide(true)), mut_arg("any_configuration", |it| it.hide(true)))]
 pub(crate) struct Upgrade {
     #[command(flatten)]
     pub(crate) target: Target,
@@ -42,6 +43,7 @@ A consent is for one boot of one enclave and one announcement: after a restart, 
 boots are noted in a file (--state), so that a withdrawal asks those very boots. It says that you know the successor: build its image from the manifest's source_commit and compare the
 measurements before.")]
 #[command(mut_arg("yes", |yes| yes.help("Consent without being asked on the terminal")))]
+#[command(mut_arg("any_measurement", |it| it.hide(true)), mut_arg("any_configuration", |it| it.hide(true)))]
 pub(crate) struct Consent {
     #[command(flatten)]
     pub(crate) targets: Targets,
@@ -78,6 +80,7 @@ configuration of another deployment.
 
 An enclave that restarts over an older store knows nothing of a withdrawal: withdraw again after a
 restart that you did not make. Consents end with a restart in any case.")]
+#[command(mut_arg("any_measurement", |it| it.hide(true)), mut_arg("any_configuration", |it| it.hide(true)))]
 pub(crate) struct Withdraw {
     #[command(flatten)]
     pub(crate) targets: Targets,

@@ -2,7 +2,7 @@
 
 use std::io::{self, BufRead, IsTerminal};
 
-use openkey_verifier::command::output;
+use openkey_verifier::command::{output, source};
 
 use crate::stop::Stop;
 
@@ -11,7 +11,7 @@ use crate::stop::Stop;
 /// # Errors
 ///
 /// `not_confirmed`: another answer, or nobody to ask; `cannot_write`: nobody saw what is asked about.
-pub(super) fn confirm(question: &str) -> Result<(), Stop> {
+pub(crate) fn confirm(question: &str) -> Result<(), Stop> {
     output::shown()?;
     if !io::stdin().is_terminal() {
         return Err(Stop::failed(
@@ -22,10 +22,9 @@ pub(super) fn confirm(question: &str) -> Result<(), Stop> {
     output::aside(question);
     output::shown()?;
     let mut line = String::new();
-    io::stdin()
-        .lock()
-        .read_line(&mut line)
-        .map_err(|error| Stop::failed("cannot_open", format!("stdin: {error}")))?;
+    io::stdin().lock().read_line(&mut line).map_err(|error| {
+        Stop::failed("cannot_open", format!("stdin: {}", source::words(&error)))
+    })?;
     if line.trim() == "yes" {
         Ok(())
     } else {
