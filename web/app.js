@@ -4,7 +4,7 @@ import { beside } from './anchor.js';
 import { Api } from './api.js';
 import { h } from './dom.js';
 import { App } from './state.js';
-import { Store } from './store.js';
+import { dropToken, Store } from './store.js';
 import { failureNotice } from './ui.js';
 import { Verifier } from './verifier.js';
 import { Visit } from './visit.js';
@@ -16,7 +16,7 @@ import { foundWorkers, whenTaken } from './workers.js';
 async function start(main) {
   try {
     // First of all: such a program may answer everything that follows.
-    if (await foundWorkers()) {
+    if (await foundWorkers(dropToken)) {
       main.replaceChildren(taken());
       return;
     }
@@ -33,7 +33,7 @@ async function start(main) {
     shell.start();
     whenTaken(() => {
       shell.end(taken());
-      void foundWorkers();
+      void foundWorkers(dropToken);
     });
   } catch (error) {
     main.replaceChildren(

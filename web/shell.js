@@ -115,6 +115,7 @@ export class Shell {
     clearTimeout(this.again);
     hush();
     this.leaving.abort();
+    this.app.stop();
     for (const place of [this.nav, this.who]) fill(place);
     fill(this.main, words);
   }

@@ -41,6 +41,8 @@ export class App extends EventTarget {
     this.ended = null;
     /** Whether the last sign-in made this browser remember the deployment. */
     this.remembered = false;
+    /** Whether nothing of this page counts any more. */
+    this.over = false;
     /** @type {ReturnType<typeof setTimeout> | undefined} */
     this.timer = undefined;
     if (store.copies.restore() && this.session) this.#lost();
@@ -82,6 +84,7 @@ export class App extends EventTarget {
    * @param {Session} session
    */
   signIn(session) {
+    if (this.over) throw sessionEnded();
     session.outs = this.store.outs;
     this.session = session;
     this.account = null;
@@ -99,6 +102,12 @@ export class App extends EventTarget {
   signOut(why = null) {
     if (why === null) this.store.signOutEverywhere();
     this.#end(why);
+  }
+
+  /** Drops the read token of this page for good: also of a sign-in that is under way. */
+  stop() {
+    this.over = true;
+    this.#end(null);
   }
 
   /** @param {Failure | null} why */

@@ -15,6 +15,9 @@ const NEVER = 'never';
 
 const POLICY = 'openkey.policy';
 
+/** The session of this tab, with its read token. */
+const SESSION = 'openkey.session';
+
 /** How often somebody signed out in this browser. */
 export const SIGNED_OUT = 'openkey.signed-out';
 
@@ -136,7 +139,7 @@ export class Store {
 
   /** @returns {Session | null} */
   session() {
-    const kept = read(this.tab, 'openkey.session');
+    const kept = read(this.tab, SESSION);
     return kept && kept.expiresAt > Date.now() && !this.signedOut(kept) ? { ...kept, token: fromBase64(kept.token) } : null;
   }
 
@@ -160,7 +163,7 @@ export class Store {
 
   /** @param {Session | null} session null forgets it */
   keepSession(session) {
-    write(this.tab, 'openkey.session', session && { ...session, token: toBase64(session.token) });
+    write(this.tab, SESSION, session && { ...session, token: toBase64(session.token) });
   }
 
   /**
@@ -233,6 +236,18 @@ export class Store {
   /** @param {Policy | null} policy */
   keepPolicy(policy) {
     this.copies.put(POLICY, JSON.stringify(policy));
+  }
+}
+
+/**
+ * Drops the read token that this tab keeps, for a page that does not go on.
+ * @param {() => Area} [tab] a browser that refuses storage keeps none
+ */
+export function dropToken(tab = () => sessionStorage) {
+  try {
+    write(tab(), SESSION, null);
+  } catch {
+    // There is none.
   }
 }
 

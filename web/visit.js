@@ -52,6 +52,8 @@ export class Visit extends EventTarget {
     this.load = load;
     /** @type {Map<string, Vouched>} by identity key, oldest first */
     this.identities = new Map();
+    /** @type {Accepted['anchored']} of what passed under these conditions, however long ago: the newest of the highest epoch */
+    this.highest = null;
     /** @type {Failure | null} why the last check failed */
     this.failure = null;
     /** @type {Promise<Vouched> | null} a check under way */
@@ -103,6 +105,7 @@ export class Visit extends EventTarget {
   /** What was proven under other conditions no longer counts. */
   #begin() {
     this.identities.clear();
+    this.highest = null;
     this.failure = null;
     this.conditions = this.#conditions();
   }
@@ -118,17 +121,17 @@ export class Visit extends EventTarget {
   }
 
   /**
-   * Remembers the deployment, at the first sign-up or sign-in in this browser.
+   * Remembers the deployment, at the first sign-up or sign-in in this browser: with the highest epoch that an enclave
+   * proved to this page, whichever enclave came last.
    * @returns {boolean} whether it is remembered only now
    */
   remember() {
-    const { current } = this;
-    const known = current?.anchored?.known;
-    if (known === undefined || this.store.deployments().length > 0) return false;
-    const kept = this.store.keepDeployment(known);
+    const { current, highest } = this;
+    if (!current?.anchored || !highest || this.store.deployments().length > 0) return false;
+    const kept = this.store.keepDeployment(highest.known);
     this.conditions = this.#conditions();
     // The others were not held to it.
-    for (const [identity, evidence] of this.identities) if (evidence !== current) this.identities.delete(identity);
+    for (const [identity, { anchored }] of this.identities) if (anchored !== highest) this.identities.delete(identity);
     return kept;
   }
 
@@ -193,6 +196,8 @@ export class Visit extends EventTarget {
       if (known.length > 0 && accepted.anchored) this.store.keepDeployment(accepted.anchored.known);
       if (this.conditions !== this.#conditions()) this.#begin();
       const vouched = { ...accepted, successors, document, nonce, at: now };
+      const { anchored } = accepted;
+      if (anchored && anchored.release.epoch >= (this.highest?.release.epoch ?? 0)) this.highest = anchored;
       const { identity } = accepted.report.binding;
       this.identities.delete(identity);
       this.identities.set(identity, vouched);

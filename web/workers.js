@@ -6,10 +6,11 @@
 
 /**
  * Looks for such programs and removes them. One that controls this very page goes with its tabs.
+ * @param {() => void} found what to do before anything else if there is any
  * @param {Workers | undefined} [workers]
  * @returns {Promise<boolean>} whether there was any
  */
-export async function foundWorkers(workers = globalThis.navigator?.serviceWorker) {
+export async function foundWorkers(found, workers = globalThis.navigator?.serviceWorker) {
   if (!workers) return false;
   const controlled = workers.controller !== null;
   /** @type {readonly Registration[]} */
@@ -19,8 +20,10 @@ export async function foundWorkers(workers = globalThis.navigator?.serviceWorker
   } catch {
     // A browser that refuses storage to this page keeps none.
   }
+  const any = controlled || all.length > 0;
+  if (any) found();
   await Promise.allSettled(all.map((one) => one.unregister()));
-  return controlled || all.length > 0;
+  return any;
 }
 
 /**

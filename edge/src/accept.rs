@@ -1,40 +1,59 @@
 //! What to do when no connection can be accepted.
 
-use std::{io, num::NonZeroU32, time::Duration};
+use std::{fmt, io, num::NonZeroU32, time::Duration};
 
 use rustix::io::Errno;
 
 use crate::{log::Sparing, places::Places};
 
 /// After a failed `accept`, unless a connection ends before.
-pub const PAUSE: Duration = Duration::from_millis(50);
+const PAUSE: Duration = Duration::from_millis(50);
 
 /// Lines of the log in a second about it: whoever takes the descriptors makes it fail again and again.
 const LINES: NonZeroU32 = NonZeroU32::MIN;
 
 /// Failures of one listener to accept.
-#[derive(Debug)]
-pub struct Failing(Sparing);
+pub struct Failing {
+    lines: Sparing,
+    count: Box<dyn Fn() + Send + Sync>,
+}
 
-impl Default for Failing {
-    fn default() -> Self {
-        Self(Sparing::new(LINES))
+impl fmt::Debug for Failing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Failing")
     }
 }
 
 impl Failing {
-    /// Says so at a bounded rate. If file descriptors are short, a connection gives way, as when all
-    /// places are taken. The caller tries again when a connection has ended, or after [`PAUSE`].
-    pub fn failed(&self, error: &io::Error, places: &Places) {
-        let gave_way = is_short(error) && places.give_way();
-        self.say(error, gave_way);
+    /// Of a listener whose failures are counted by `count`.
+    #[must_use]
+    pub fn new(count: impl Fn() + Send + Sync + 'static) -> Self {
+        Self {
+            lines: Sparing::new(LINES),
+            count: Box::new(count),
+        }
     }
 
-    /// Says so at a bounded rate.
-    pub fn say(&self, error: &io::Error, gave_way: bool) {
-        if self.0.admits() {
-            let left_out = self.0.left_out();
+    /// Counts a failure, says so in the log at a bounded rate, and returns when the listener may try again:
+    /// when one of its connections has `ended`, or after a pause. `None` of `ended` is no end.
+    ///
+    /// If file descriptors are short, one of the connections in `places` gives way, as when all places are
+    /// taken.
+    pub async fn wait<T>(
+        &self,
+        error: &io::Error,
+        places: Option<&Places>,
+        ended: impl Future<Output = Option<T>>,
+    ) {
+        (self.count)();
+        let gave_way = is_short(error) && places.is_some_and(Places::give_way);
+        if self.lines.admits() {
+            let left_out = self.lines.left_out();
             tracing::warn!(%error, gave_way, left_out, "a connection could not be accepted");
+        }
+        tokio::select! {
+            Some(_) = ended => {}
+            () = tokio::time::sleep(PAUSE) => {}
         }
     }
 }
@@ -49,19 +68,55 @@ fn is_short(error: &io::Error) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::{
+        future::{pending, ready},
+        sync::{
+            Arc,
+            atomic::{AtomicUsize, Ordering},
+        },
+    };
+
+    use tokio::time::Instant;
+
     use super::*;
 
-    #[test]
-    fn h1_a_connection_gives_way_when_descriptors_are_short_and_for_no_other_reason() {
+    const NEVER: fn() -> std::future::Pending<Option<()>> = pending;
+
+    #[tokio::test(start_paused = true)]
+    async fn h1_a_connection_gives_way_when_descriptors_are_short_and_for_no_other_reason() {
         let places = Places::new(8, 8, None);
         let place = Places::enter(&places, [127, 0, 0, 1].into()).unwrap();
-        let failing = Failing::default();
-        failing.failed(&io::ErrorKind::ConnectionAborted.into(), &places);
+        let failing = Failing::new(|| ());
+        let aborted = io::ErrorKind::ConnectionAborted.into();
+        failing.wait(&aborted, Some(&places), NEVER()).await;
+        let short: io::Error = Errno::MFILE.into();
+        failing.wait(&short, None, NEVER()).await;
         assert!(!place.seat().is_gone());
-        failing.failed(&Errno::MFILE.into(), &places);
+        failing.wait(&short, Some(&places), NEVER()).await;
         assert!(place.seat().is_gone());
         let next = Places::enter(&places, [127, 0, 0, 1].into()).unwrap();
-        failing.failed(&Errno::NFILE.into(), &places);
+        failing
+            .wait(&Errno::NFILE.into(), Some(&places), NEVER())
+            .await;
         assert!(next.seat().is_gone());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn h1_a_listener_that_fails_is_counted_and_pauses_until_a_connection_ends() {
+        let counted = Arc::new(AtomicUsize::new(0));
+        let counter = Arc::clone(&counted);
+        let failing = Failing::new(move || {
+            counter.fetch_add(1, Ordering::SeqCst);
+        });
+        let error: io::Error = Errno::MFILE.into();
+        let began = Instant::now();
+        failing.wait(&error, None, NEVER()).await;
+        assert_eq!(began.elapsed(), PAUSE);
+        // it has no connection that could end
+        failing.wait(&error, None, ready(None::<()>)).await;
+        assert_eq!(began.elapsed(), 2 * PAUSE);
+        failing.wait(&error, None, ready(Some(()))).await;
+        assert_eq!(began.elapsed(), 2 * PAUSE);
+        assert_eq!(counted.load(Ordering::SeqCst), 3);
     }
 }

@@ -102,6 +102,7 @@ mod tests {
         // half of what is wanted: everybody has half
         let half = room(2148, 4096).unwrap();
         assert_eq!((half.fit(2048), half.fit(1024)), (1024, 512));
+        assert_eq!(half.fit(1), 1, "a listener without a place is none");
         let huge = room(1124, usize::MAX).unwrap();
         assert!((1000..=1024).contains(&huge.fit(usize::MAX)));
         assert!(room(163, 4096).is_err());

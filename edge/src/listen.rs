@@ -27,7 +27,7 @@ use tokio::{
 };
 
 use crate::{
-    accept::{Failing, PAUSE},
+    accept::Failing,
     client::{ClientKey, client_address},
     pace::prepared,
     places::{Place, Places, Seat, Work},
@@ -96,6 +96,9 @@ pub trait Observer: Send + Sync + 'static {
 
     /// A connection was refused, or a request behind the trusted proxy: there were enough.
     fn refused(&self);
+
+    /// A connection could not be accepted.
+    fn not_accepted(&self);
 }
 
 /// Tells nobody.
@@ -103,6 +106,7 @@ impl Observer for () {
     fn opened(&self) {}
     fn closed(&self) {}
     fn refused(&self) {}
+    fn not_accepted(&self) {}
 }
 
 /// Listens there; port 0 takes a free one. A port that was left a moment ago may be taken again at
@@ -143,7 +147,8 @@ pub async fn serve<H, F, B>(
         limits.connections_per_client,
         limits.trusted_proxy,
     );
-    let failing = Failing::default();
+    let told = Arc::clone(&observer);
+    let failing = Failing::new(move || told.not_accepted());
     let mut tasks = JoinSet::new();
     loop {
         let (stream, peer) = tokio::select! {
@@ -153,11 +158,7 @@ pub async fn serve<H, F, B>(
             accepted = listener.accept() => match accepted {
                 Ok((stream, peer)) => (stream, peer.ip().to_canonical()),
                 Err(error) => {
-                    failing.failed(&error, &places);
-                    tokio::select! {
-                        Some(_) = tasks.join_next() => {}
-                        () = tokio::time::sleep(PAUSE) => {}
-                    }
+                    failing.wait(&error, Some(&places), tasks.join_next()).await;
                     continue;
                 }
             },

@@ -32,6 +32,8 @@ pub mod names {
     pub const CONNECTIONS: &str = "openkey_http_connections";
     /// Counter: connections that were refused because there were enough.
     pub const CONNECTIONS_REFUSED: &str = "openkey_http_connections_refused_total";
+    /// Counter: connections of any listener that could not be accepted, such as for want of open files.
+    pub const ACCEPT_FAILURES: &str = "openkey_accept_failures_total";
     /// Histogram: seconds of a transaction.
     pub const COMMIT_SECONDS: &str = "openkey_store_commit_seconds";
     /// Histogram: writes in one transaction.

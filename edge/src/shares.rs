@@ -117,4 +117,16 @@ mod tests {
         let taken = (0..65_536).filter(|n| shares.take(client(*n), 1)).count();
         assert_eq!(taken, 16 * 8);
     }
+    /// Seven of four shares are more than one of one.
+    #[test]
+    fn h1_a_part_of_a_share_weighs_something() {
+        let mut shares = Shares::new(8);
+        for n in 0..7 {
+            assert!(shares.take(client(n), 1));
+        }
+        let single = ClientKey::of([192, 0, 2, 1].into());
+        assert!(shares.take(single, 1));
+        assert!(shares.weight(client(0)) > shares.weight(single));
+        assert!(shares.weight_with(single, 1) > shares.weight(client(0)));
+    }
 }

@@ -10,12 +10,13 @@ use metrics_exporter_prometheus::{
     BuildError, Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder,
 };
 use openkey_edge::{
+    accept::Failing,
     listen,
     metrics::{
         cpu_seconds,
         names::{
-            BATCH, COMMIT_SECONDS, CONNECTIONS, CONNECTIONS_REFUSED, CPU_SECONDS, IN_FLIGHT,
-            REQUEST_SECONDS, REQUESTS, RESIDENT_BYTES, STORE_FAILURES,
+            ACCEPT_FAILURES, BATCH, COMMIT_SECONDS, CONNECTIONS, CONNECTIONS_REFUSED, CPU_SECONDS,
+            IN_FLIGHT, REQUEST_SECONDS, REQUESTS, RESIDENT_BYTES, STORE_FAILURES,
         },
         resident_bytes,
     },
@@ -88,6 +89,7 @@ pub(crate) struct Metrics {
     /// Connections carried to enclaves' channels.
     pub(crate) channels: Gauge,
     channels_refused: Counter,
+    not_accepted: Counter,
     store_seconds: Histogram,
     store_batch: Histogram,
     store_failures: Counter,
@@ -124,6 +126,7 @@ impl Metrics {
             connections_refused: counter(CONNECTIONS_REFUSED),
             channels: gauge("openkey_channel_connections"),
             channels_refused: counter("openkey_channel_connections_refused_total"),
+            not_accepted: counter(ACCEPT_FAILURES),
             store_seconds: histogram(COMMIT_SECONDS),
             store_batch: histogram(BATCH),
             store_failures: counter(STORE_FAILURES),
@@ -179,6 +182,12 @@ impl Metrics {
         self.channels_refused.increment(1);
     }
 
+    /// What a listener does with its failures, which are counted here.
+    pub(crate) fn failing(&self) -> Failing {
+        let counter = self.not_accepted.clone();
+        Failing::new(move || counter.increment(1))
+    }
+
     /// Counts an event of an enclave.
     pub(crate) fn event(&self, event: &EnclaveEvent) {
         with_local_recorder(&self.recorder, || {
@@ -224,6 +233,10 @@ impl listen::Observer for Metrics {
 
     fn refused(&self) {
         self.connections_refused.increment(1);
+    }
+
+    fn not_accepted(&self) {
+        self.not_accepted.increment(1);
     }
 }
 

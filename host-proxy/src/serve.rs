@@ -29,7 +29,7 @@ use crate::{
     page::Page,
     parts::Parts,
     relay,
-    services::{self, Servers, Services},
+    services::{self, Patient, Servers, Services},
     store::SqliteStore,
     upstream::Upstream,
 };
@@ -312,13 +312,18 @@ fn serve_enclaves<S: RecordStore>(
     for offered in &config.services {
         let listener = listen(&offered.listen)?;
         let services = Services::new(offered.clone(), Arc::clone(metrics));
+        let listener = Patient::new(listener, metrics.failing());
         servers.serve(listener, Arc::clone(&store), services, grace);
         if let Some(address) = &offered.relay {
-            servers.stream(relay::serve(listen(address)?, offered.clone()));
+            let (listener, metrics) = (listen(address)?, Arc::clone(metrics));
+            servers.stream(relay::serve(listener, offered.clone(), metrics));
         }
     }
     for address in &config.heartbeats {
-        servers.stream(relay::heartbeat::serve(listen(address)?));
+        servers.stream(relay::heartbeat::serve(
+            listen(address)?,
+            Arc::clone(metrics),
+        ));
     }
     for channel in &config.channels {
         let listener = bind(channel.listen)?;

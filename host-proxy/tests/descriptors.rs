@@ -5,7 +5,8 @@
 
 use std::{
     io::{BufRead as _, BufReader, Read as _, Write as _},
-    net::SocketAddr,
+    net::{SocketAddr, TcpListener},
+    os::unix::net::{UnixListener, UnixStream},
     path::Path,
     process::{Child, Command, Stdio},
     sync::mpsc,
@@ -22,6 +23,7 @@ const HEALTH: &str = "GET /healthz HTTP/1.1\r\nHost: health\r\nConnection: close
 struct Running {
     child: Child,
     address: SocketAddr,
+    metrics: SocketAddr,
     log: mpsc::Receiver<Value>,
 }
 
@@ -45,8 +47,14 @@ fn command(dir: &Path, limit: &str) -> Command {
             "--origin",
             "http://localhost:7100",
         ])
-        .args(["--host", "health", "--metrics-listen", "off"])
-        .args(["--enclave", &format!("e1=unix:{}/e1.sock", dir.display())])
+        .args(["--host", "health", "--metrics-listen", "127.0.0.1:0"])
+        .args([
+            "--enclave",
+            &format!(
+                "e1=unix:{0}/e1.sock,channel=unix:{0}/channel.sock",
+                dir.display()
+            ),
+        ])
         .args([
             "--services",
             &format!("unix:{}/services.sock", dir.display()),
@@ -58,7 +66,11 @@ fn command(dir: &Path, limit: &str) -> Command {
 }
 
 fn started(dir: &Path, limit: &str) -> Running {
-    let mut child = command(dir, limit).spawn().unwrap();
+    started_with(dir, limit, &[])
+}
+
+fn started_with(dir: &Path, limit: &str, more: &[&str]) -> Running {
+    let mut child = command(dir, limit).args(more).spawn().unwrap();
     let lines = BufReader::new(child.stderr.take().unwrap()).lines();
     let (say, log) = mpsc::channel();
     std::thread::spawn(move || {
@@ -66,11 +78,14 @@ fn started(dir: &Path, limit: &str) -> Running {
             let _ = say.send(serde_json::from_str(&line).unwrap());
         }
     });
-    let mut before = Vec::new();
+    let (mut before, mut metrics) = (Vec::new(), None);
     let address = loop {
         let line: Value = log.recv().unwrap();
         if line["message"] == "listening" {
             break line["address"].as_str().unwrap().parse().unwrap();
+        }
+        if line["message"] == "listening for metrics" {
+            metrics = Some(line["metrics"].as_str().unwrap().parse().unwrap());
         }
         before.push(line);
     };
@@ -82,20 +97,36 @@ fn started(dir: &Path, limit: &str) -> Running {
     Running {
         child,
         address,
+        metrics: metrics.unwrap(),
         log: seen,
     }
 }
 
+fn connect(to: SocketAddr, from: u8) -> Socket {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    let from: SocketAddr = ([127, 0, 0, from], 0).into();
+    socket.bind(&from.into()).unwrap();
+    socket.connect(&to.into()).unwrap();
+    socket
+        .set_read_timeout(Some(Duration::from_secs(5)))
+        .unwrap();
+    socket
+}
+
+fn ask(mut stream: Socket, request: &str) -> String {
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut answer = Vec::new();
+    let _ = stream.read_to_end(&mut answer);
+    String::from_utf8(answer).unwrap()
+}
+
+fn is_not_accepted(line: &Value) -> bool {
+    line["message"] == "a connection could not be accepted"
+}
+
 impl Running {
     fn connect(&self, from: u8) -> Socket {
-        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
-        let from: SocketAddr = ([127, 0, 0, from], 0).into();
-        socket.bind(&from.into()).unwrap();
-        socket.connect(&self.address.into()).unwrap();
-        socket
-            .set_read_timeout(Some(Duration::from_secs(5)))
-            .unwrap();
-        socket
+        connect(self.address, from)
     }
 
     /// Connections of two addresses on which nobody says anything.
@@ -108,11 +139,31 @@ impl Running {
     }
 
     fn ask(&self, from: u8) -> String {
-        let mut stream = self.connect(from);
-        stream.write_all(HEALTH.as_bytes()).unwrap();
-        let mut answer = Vec::new();
-        let _ = stream.read_to_end(&mut answer);
-        String::from_utf8(answer).unwrap()
+        ask(self.connect(from), HEALTH)
+    }
+
+    /// How many connections of all listeners could not be accepted.
+    fn not_accepted(&self) -> usize {
+        self.metric("openkey_accept_failures_total")
+    }
+
+    fn metric(&self, name: &str) -> usize {
+        let asked = "GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+        let answer = ask(connect(self.metrics, 1), asked);
+        let value = |line: &str| line.strip_prefix(name)?.strip_prefix(' ')?.parse().ok();
+        let value = answer.lines().find_map(value);
+        value.unwrap_or_else(|| panic!("{answer}"))
+    }
+
+    /// From now on it may have no more open files than so many beside those that it has.
+    fn may_open(&self, more: usize) {
+        let most = u64::try_from(self.files() + more).unwrap();
+        let limit = Rlimit {
+            current: Some(most),
+            maximum: Some(most),
+        };
+        let child = Pid::from_child(&self.child);
+        prlimit(Some(child), Resource::Nofile, limit).unwrap();
     }
 
     fn serves_others(&self) {
@@ -148,24 +199,67 @@ fn h1_silent_connections_leave_files_for_others_under_a_small_limit() {
 fn h1_silent_connections_give_way_when_no_file_is_left() {
     let dir = tempfile::tempdir().unwrap();
     let running = started(dir.path(), "ulimit -n 1000");
-    let most = u64::try_from(running.files()).unwrap() + 30;
-    let limit = Rlimit {
-        current: Some(most),
-        maximum: Some(most),
-    };
-    prlimit(
-        Some(Pid::from_child(&running.child)),
-        Resource::Nofile,
-        limit,
-    )
-    .unwrap();
+    running.may_open(30);
     let began = Instant::now();
     let _held = running.idle(60);
     running.serves_others();
     let seconds = usize::try_from(began.elapsed().as_secs()).unwrap();
-    let failed = |line: &Value| line["message"] == "a connection could not be accepted";
-    let lines = running.log.try_iter().filter(failed).count();
+    let lines = running.log.try_iter().filter(is_not_accepted).count();
     assert!((1..=seconds + 2).contains(&lines), "{lines} in {seconds} s");
+    assert!(running.not_accepted() >= 20, "each is counted");
+}
+
+/// Addresses within their shares of the channel, and an enclave that takes every connection.
+#[test]
+fn h1_silent_channels_leave_files_for_others_under_a_small_limit() {
+    openkey_edge::descriptors::raise();
+    let dir = tempfile::tempdir().unwrap();
+    let enclave = UnixListener::bind(dir.path().join("channel.sock")).unwrap();
+    std::thread::spawn(move || enclave.incoming().collect::<Vec<_>>());
+    // a port that is free a moment later, too
+    let free = TcpListener::bind("127.0.0.1:0").unwrap();
+    let channel = free.local_addr().unwrap();
+    drop(free);
+    let listen = ["--channel-listen", &channel.to_string()];
+    let running = started_with(dir.path(), "ulimit -n 600", &listen);
+    let mut held = Vec::new();
+    for from in 2..22 {
+        held.extend((0..12).map(|_| connect(channel, from)));
+    }
+    running.serves_others();
+    // 328 files are left of 600, and all places would want 4 096 and twice 1 024
+    assert_eq!(
+        running.metric("openkey_channel_connections"),
+        1024 * 328 / 6144
+    );
+    let files = running.files();
+    assert!((120..200).contains(&files), "{files} are open");
+    drop(held);
+}
+
+/// Nobody's connection gives way there: who asks are enclaves.
+#[test]
+fn h1_a_listener_for_enclaves_says_that_no_file_is_left_and_goes_on_later() {
+    let dir = tempfile::tempdir().unwrap();
+    let running = started(dir.path(), "ulimit -n 1000");
+    let connect = || UnixStream::connect(dir.path().join("services.sock")).unwrap();
+    running.may_open(4);
+    let held: Vec<_> = (0..10).map(|_| connect()).collect();
+    let until = Instant::now() + Duration::from_secs(10);
+    loop {
+        let left = until.saturating_duration_since(Instant::now());
+        if is_not_accepted(&running.log.recv_timeout(left).unwrap()) {
+            break;
+        }
+    }
+    drop(held);
+    // its hello
+    let mut served = connect();
+    served
+        .set_read_timeout(Some(Duration::from_secs(10)))
+        .unwrap();
+    served.read_exact(&mut [0]).unwrap();
+    assert!(running.not_accepted() > 0);
 }
 
 #[test]

@@ -12,8 +12,8 @@ use openkey_edge::{
     metrics::{
         cpu_seconds,
         names::{
-            BATCH, COMMIT_SECONDS, CONNECTIONS, CONNECTIONS_REFUSED, CPU_SECONDS, IN_FLIGHT,
-            REQUEST_SECONDS, REQUESTS, RESIDENT_BYTES, STORE_FAILURES,
+            ACCEPT_FAILURES, BATCH, COMMIT_SECONDS, CONNECTIONS, CONNECTIONS_REFUSED, CPU_SECONDS,
+            IN_FLIGHT, REQUEST_SECONDS, REQUESTS, RESIDENT_BYTES, STORE_FAILURES,
         },
         resident_bytes,
     },
@@ -118,5 +118,9 @@ impl listen::Observer for Metrics {
 
     fn refused(&self) {
         self.count(CONNECTIONS_REFUSED);
+    }
+
+    fn not_accepted(&self) {
+        self.count(ACCEPT_FAILURES);
     }
 }

@@ -28,6 +28,8 @@ impl Observer for Seen {
     fn refused(&self) {
         self.refused.fetch_add(1, Ordering::SeqCst);
     }
+
+    fn not_accepted(&self) {}
 }
 
 struct Server {

@@ -1,17 +1,22 @@
-//! How much reading an account may have the enclave do.
+//! How much reading those who ask may have the enclave do.
 //!
-//! Whoever holds a read token of an account may propose something to be signed, as often as they like,
-//! and the host sees those tokens. Reading a payload can take many times as long as answering any other
-//! request. So every payload is paid for with a budget of CPU time that each account has, and that
-//! comes back with time. What people usually sign takes less than a hundredth of it.
+//! Whoever holds a read token of an account may propose something to be signed and read the history, as
+//! often as they like, and the host sees those tokens. Reading a payload or a page of history can take many
+//! times as long as answering any other request. So every payload and every entry is paid for with a budget
+//! of CPU time that each account has, and that comes back with time. What people usually sign takes less than
+//! a hundredth of it.
 //!
 //! Accounts cost little to make. So all accounts together have a budget, too: while it is used up, each
 //! account has a tenth of its own. Whoever signs now and then has that tenth; whoever spends more
 //! waits, with however many accounts.
+//!
+//! Whoever has shown nothing yet can have entries read, too: by heads that nobody knows whether they made
+//! up. All of them have one budget, which takes nothing from accounts. Nobody needs it whose passkey stands
+//! in the account.
 
 use std::{
     collections::HashMap,
-    sync::{Mutex, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -20,19 +25,30 @@ use rustix::time::{ClockId, clock_gettime};
 
 use crate::errors::refuse_because;
 
-/// CPU time that an account may use for payloads in a minute, in microseconds. It may be exceeded by
-/// one payload on each thread.
+/// CPU time that an account may use for payloads and history in a minute, in microseconds. It may be
+/// exceeded by one request on each thread.
 const BUDGET: u64 = 500_000;
 /// What an account may use while all accounts together have used [`SHARED`].
 const MODEST: u64 = BUDGET / 10;
 /// CPU time of all accounts in a minute before each has [`MODEST`] only: a quarter of one processor.
 const SHARED: u64 = 15_000_000;
+/// CPU time of all who have shown nothing in a minute: a thirtieth of one processor.
+const STRANGERS: u64 = 2_000_000;
 /// How long it takes until a used-up budget is whole again, in milliseconds.
 const WINDOW: u64 = 60_000;
 /// Accounts whose use is remembered: those that have used the most of their budget.
 const ACCOUNTS: usize = 4096;
 
-/// The use of all accounts.
+/// Whose budget pays.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Payer {
+    /// An account, for whoever has shown that they may ask about it.
+    Account(AccountId),
+    /// Everybody together who has shown nothing.
+    Strangers,
+}
+
+/// The use of all budgets.
 #[derive(Default)]
 pub(crate) struct Effort(Mutex<Uses>);
 
@@ -40,6 +56,7 @@ pub(crate) struct Effort(Mutex<Uses>);
 struct Uses {
     accounts: HashMap<AccountId, Used>,
     all: Used,
+    strangers: Used,
 }
 
 /// What is not yet paid back.
@@ -77,23 +94,50 @@ impl Effort {
         now: u64,
         read: impl FnOnce() -> Result<T, Error>,
     ) -> Result<T, Error> {
-        if self.used(&account, now) >= self.budget(now) {
-            return Err(refuse_because(
-                ErrorCode::TooMany,
-                "Reading what this account has proposed took too much time. Try again in a minute.",
-            ));
+        let payer = Payer::Account(account);
+        self.check(payer, now)?;
+        self.work(payer, now, read)
+    }
+
+    /// Refuses a payer whose budget is used up.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorCode::TooMany`].
+    pub(super) fn check(&self, payer: Payer, now: u64) -> Result<(), Error> {
+        let (left, message) = match payer {
+            Payer::Account(account) => (
+                self.used(&account, now) < self.budget(now),
+                "Reading what this account has proposed, or its history, took too much time. Try again in a \
+                 minute.",
+            ),
+            Payer::Strangers => (
+                self.uses().strangers.now(STRANGERS, now) < STRANGERS,
+                "Checking what is said to be known of accounts took too much time. Try again in a minute.",
+            ),
+        };
+        if !left {
+            return Err(refuse_because(ErrorCode::TooMany, message));
         }
-        // No `await` in between: the thread's clock counts this payload and nothing else.
+        Ok(())
+    }
+
+    /// Does some of what a payer was not refused, and charges the CPU time that it takes. There is no `await`
+    /// in it: the thread's clock counts this work and nothing else.
+    pub(super) fn work<T>(&self, payer: Payer, now: u64, work: impl FnOnce() -> T) -> T {
         let began = thread_time();
-        let result = read();
-        self.charge(account, now, thread_time().saturating_sub(began));
+        let result = work();
+        let took = thread_time().saturating_sub(began);
+        match payer {
+            Payer::Account(account) => self.charge(account, now, took),
+            Payer::Strangers => self.uses().strangers.add(STRANGERS, now, micros(took)),
+        }
         result
     }
 
     /// What an account may use at present.
     fn budget(&self, now: u64) -> u64 {
-        let uses = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if uses.all.now(SHARED, now) < SHARED {
+        if self.uses().all.now(SHARED, now) < SHARED {
             BUDGET
         } else {
             MODEST
@@ -101,14 +145,14 @@ impl Effort {
     }
 
     fn used(&self, account: &AccountId, now: u64) -> u64 {
-        let uses = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let uses = self.uses();
         let used = uses.accounts.get(account);
         used.map_or(0, |used| used.now(BUDGET, now))
     }
 
     fn charge(&self, account: AccountId, now: u64, took: Duration) {
-        let mut uses = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let took = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+        let took = micros(took);
+        let mut uses = self.uses();
         uses.all.add(SHARED, now, took);
         let accounts = &mut uses.accounts;
         accounts.entry(account).or_default().add(BUDGET, now, took);
@@ -124,6 +168,14 @@ impl Effort {
             }
         }
     }
+
+    fn uses(&self) -> MutexGuard<'_, Uses> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn micros(time: Duration) -> u64 {
+    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
 }
 
 /// CPU time of this thread.
@@ -210,5 +262,30 @@ mod tests {
         assert_eq!(refused.code, ErrorCode::TypedDataRefused);
         let used = effort.used(&account(1), START);
         assert!((20_000..200_000).contains(&used), "{used}");
+    }
+    #[test]
+    fn h4_strangers_have_one_budget_and_take_nothing_from_accounts() {
+        let effort = Effort::default();
+        let strangers = |now| effort.check(Payer::Strangers, now).map_err(|it| it.code);
+        assert_eq!(strangers(START), Ok(()));
+        effort.work(Payer::Strangers, START, || {
+            let began = thread_time();
+            while thread_time() - began < Duration::from_millis(20) {}
+        });
+        let used = effort.uses().strangers.micros;
+        assert!((20_000..200_000).contains(&used), "{used}");
+        assert_eq!(effort.uses().all.micros, 0);
+        effort.uses().strangers.add(STRANGERS, START, STRANGERS);
+        assert_eq!(strangers(START), Err(ErrorCode::TooMany));
+        assert_eq!(read(&effort, 1, START), Ok(()));
+        assert_eq!(effort.budget(START), BUDGET);
+        assert_eq!(strangers(START + WINDOW), Ok(()));
+        // nor does what accounts use take anything from strangers
+        effort.charge(
+            account(1),
+            START + WINDOW,
+            Duration::from_micros(2 * SHARED),
+        );
+        assert_eq!(strangers(START + WINDOW), Ok(()));
     }
 }

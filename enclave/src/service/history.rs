@@ -5,12 +5,12 @@ use std::cmp::Ordering;
 
 use openkey_protocol::{
     cbor,
-    message::{AccountId, Error, ErrorCode, Hash32, KnownHead, MAX_GET, RecordId, Write},
+    message::{AccountId, Error, ErrorCode, Hash32, KnownHead, MAX_GET, Record, RecordId, Write},
     store::RecordStore,
 };
 use serde::{Serialize, de::DeserializeOwned};
 
-use super::{Enclave, internal};
+use super::{Enclave, effort::Payer, internal};
 use crate::{
     chain::{Chain, Entry, Link},
     errors::refuse,
@@ -33,18 +33,38 @@ const SCHEMA: u32 = 3;
 /// each other out at two enclaves, and little enough to wait for.
 pub const TOLERANCE: u64 = 120_000;
 
+/// Who has a history read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reader {
+    /// Whoever has shown that they may ask about the account. The account pays.
+    Owner,
+    /// Whoever has shown nothing. Strangers pay.
+    Stranger,
+    /// The same, as a part of what was not refused.
+    Admitted,
+}
+
 /// Whose history.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct History<'a> {
     kind: Kind,
     owner: &'a [u8],
+    /// `None`: nobody. What the deployment keeps is read at a bounded rate, whoever asks.
+    payer: Option<Payer>,
+    /// Whether the budget was looked at before.
+    admitted: bool,
 }
 
 impl<'a> History<'a> {
-    pub(super) const fn of_account(account: &'a AccountId) -> Self {
+    pub(super) const fn of_account(account: &'a AccountId, reader: Reader) -> Self {
         Self {
             kind: Kind::History,
             owner: &account.0,
+            payer: Some(match reader {
+                Reader::Owner => Payer::Account(*account),
+                Reader::Stranger | Reader::Admitted => Payer::Strangers,
+            }),
+            admitted: matches!(reader, Reader::Admitted),
         }
     }
 
@@ -53,6 +73,8 @@ impl<'a> History<'a> {
         History {
             kind: Kind::KeptHistory,
             owner: kind.label(),
+            payer: None,
+            admitted: true,
         }
     }
 
@@ -194,7 +216,12 @@ impl<S: RecordStore> Enclave<S> {
     }
 
     /// Reads entries of a record's history: the first must be one of the chain's landmarks, each other
-    /// one that the entry before it names. What is returned belongs to this chain and no other.
+    /// one that the entry before it names. What is returned belongs to this chain and no other. Whoever has it
+    /// read pays for it.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorCode::TooMany`] if whoever pays has nothing left, before anything is read.
     pub(super) async fn follow<E>(
         &self,
         history: History<'_>,
@@ -204,20 +231,38 @@ impl<S: RecordStore> Enclave<S> {
     where
         E: Entry + DeserializeOwned,
     {
+        if let Some(payer) = history.payer
+            && !history.admitted
+        {
+            self.effort.check(payer, self.platform.clock.now())?;
+        }
         let mut links: Vec<Link<E>> = Vec::with_capacity(sequences.len());
         for stretch in sequences.chunks(MAX_GET) {
-            for link in self.links::<E>(history, stretch).await? {
-                // An entry of another history of this record, or a sequence that nothing names.
-                if !chain.leads_to(links.last(), &link)? {
-                    return Err(self.rolled_back());
+            let stretch = self.links::<E>(history, stretch).await?;
+            self.paid(history, || {
+                for link in stretch {
+                    // An entry of another history of this record, or a sequence that nothing names.
+                    if !chain.leads_to(links.last(), &link)? {
+                        return Err(self.rolled_back());
+                    }
+                    links.push(link);
                 }
-                links.push(link);
-            }
+                Ok(())
+            })?;
         }
         Ok(links)
     }
 
-    /// Reads links by their sequence numbers, at most [`MAX_GET`] and all of which must exist.
+    /// Does what whoever has a history read pays for.
+    fn paid<T>(&self, history: History<'_>, work: impl FnOnce() -> T) -> T {
+        match history.payer {
+            Some(payer) => self.effort.work(payer, self.platform.clock.now(), work),
+            None => work(),
+        }
+    }
+
+    /// Reads links by their sequence numbers, at most [`MAX_GET`] and all of which must exist. Whoever has them
+    /// read pays, and is not refused here.
     pub(super) async fn links<E>(
         &self,
         history: History<'_>,
@@ -239,25 +284,39 @@ impl<S: RecordStore> Enclave<S> {
         if records.len() != ids.len() {
             return Err(self.store_failed());
         }
-        let mut links = Vec::with_capacity(ids.len());
-        for ((record, id), sequence) in records.into_iter().zip(&ids).zip(sequences) {
-            // The record says that this entry exists: the store hides it.
-            let record = record.ok_or_else(|| self.rolled_back())?;
-            let opened = self
-                .sealer
-                .open(&history.name(id), record.blob.as_slice())
-                .map_err(|error| self.unopened(error))?;
-            if opened.schema != SCHEMA {
-                return Err(self.unopened(SealError::OtherSchema(opened.schema)));
-            }
-            let link: Link<E> =
-                cbor::decode(&opened.plaintext).map_err(|_| self.unopened(SealError::Corrupt))?;
-            if opened.version != *sequence || link.entry.sequence() != *sequence {
-                return Err(self.unopened(SealError::Corrupt));
-            }
-            links.push(link);
+        let records = records.into_iter().zip(&ids).zip(sequences);
+        self.paid(history, || {
+            let opened = records.map(|((record, id), sequence)| {
+                self.open_link(&history.name(id), record, *sequence)
+            });
+            opened.collect()
+        })
+    }
+
+    fn open_link<E>(
+        &self,
+        name: &Name<'_>,
+        record: Option<Record>,
+        sequence: u64,
+    ) -> Result<Link<E>, Error>
+    where
+        E: Entry + DeserializeOwned,
+    {
+        // The record says that this entry exists: the store hides it.
+        let record = record.ok_or_else(|| self.rolled_back())?;
+        let opened = self
+            .sealer
+            .open(name, record.blob.as_slice())
+            .map_err(|error| self.unopened(error))?;
+        if opened.schema != SCHEMA {
+            return Err(self.unopened(SealError::OtherSchema(opened.schema)));
         }
-        Ok(links)
+        let link: Link<E> =
+            cbor::decode(&opened.plaintext).map_err(|_| self.unopened(SealError::Corrupt))?;
+        if opened.version != sequence || link.entry.sequence() != sequence {
+            return Err(self.unopened(SealError::Corrupt));
+        }
+        Ok(link)
     }
 
     /// The write that adds an entry: it must not exist.

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Enclave, REGISTRATION_LIFE,
-    history::Word,
+    history::{Reader, Word},
     internal,
     prompt::{Draft, Whose},
     records::{Loaded, check_head},
@@ -97,7 +97,8 @@ impl<S: RecordStore> Enclave<S> {
         if peeked.account.confirmed {
             // From now on others may know the receipt, which takes no turn any more.
             if let Some(head) = head {
-                self.continues_known(&peeked, head).await?;
+                self.continues_known(&peeked, head, Reader::Stranger)
+                    .await?;
             }
             return Err(refuse(ErrorCode::AlreadyConfirmed));
         }
@@ -105,7 +106,7 @@ impl<S: RecordStore> Enclave<S> {
         let found = self.find(&place, None).await?;
         let loaded = found.filter(|it| theirs(&it.account)).ok_or_else(unknown)?;
         if let Some(head) = head {
-            self.continues_known(&loaded, head).await?;
+            self.continues_known(&loaded, head, Reader::Owner).await?;
         }
         self.check_life(&loaded.account)?;
         self.shown(&place, &loaded).await?;

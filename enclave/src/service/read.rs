@@ -9,7 +9,12 @@ use openkey_protocol::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{Enclave, PROMPT_LIFE, TOKEN_LIFE, history::History, internal, records::Loaded};
+use super::{
+    Enclave, PROMPT_LIFE, TOKEN_LIFE,
+    history::{History, Reader},
+    internal,
+    records::Loaded,
+};
 use crate::{
     account::Account,
     errors::{refuse, refuse_because},
@@ -163,8 +168,9 @@ impl<S: RecordStore> Enclave<S> {
         let path = account.history.path(*top);
         let on_the_way = path.len().saturating_sub(1);
         let all: Vec<u64> = path.into_iter().take(on_the_way).chain(sequences).collect();
+        let history = History::of_account(&account.id, Reader::Owner);
         let links = self
-            .follow::<HistoryEntry>(History::of_account(&account.id), &account.history, &all)
+            .follow::<HistoryEntry>(history, &account.history, &all)
             .await?;
         let page = links.into_iter().skip(on_the_way);
         Ok(HistoryPage {

@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 
 use super::{
     Enclave, UNCONFIRMED_LIFE,
-    history::{History, State, Word},
+    history::{History, Reader, State, Word},
     internal,
     turns::Turn,
 };
@@ -133,7 +133,7 @@ impl<S: RecordStore> Enclave<S> {
     ) -> Result<Option<Loaded>, Error> {
         let seen = self.seen(&place.id).await?;
         let Some(loaded) = self
-            .read_account(&place.id, place.user_handle, seen)
+            .read_account(&place.id, place.user_handle, seen, Reader::Owner)
             .await?
         else {
             return match known {
@@ -142,7 +142,7 @@ impl<S: RecordStore> Enclave<S> {
             };
         };
         if let Some(known) = known {
-            self.continues_known(&loaded, known).await?;
+            self.continues_known(&loaded, known, Reader::Owner).await?;
         }
         // Loading takes no lasting place: `remember` and `commit` are for what an owner is shown.
         let same = seen.filter(|seen| (seen.version, seen.hash) == (loaded.version, loaded.hash));
@@ -157,6 +157,7 @@ impl<S: RecordStore> Enclave<S> {
         id: &RecordId,
         user_handle: UserHandle,
         seen: Option<Seen>,
+        reader: Reader,
     ) -> Result<Option<Loaded>, Error> {
         let Some(record) = self.get(*id).await? else {
             return match seen {
@@ -167,7 +168,7 @@ impl<S: RecordStore> Enclave<S> {
         let loaded = self.open_account(id, user_handle, record)?;
         if let Some(seen) = seen {
             let account = &loaded.account;
-            let (history, chain) = (History::of_account(&account.id), &account.history);
+            let (history, chain) = (History::of_account(&account.id, reader), &account.history);
             self.continues_seen::<HistoryEntry>(history, chain, &loaded.state(), seen)
                 .await?;
         }
@@ -179,6 +180,7 @@ impl<S: RecordStore> Enclave<S> {
         &self,
         loaded: &Loaded,
         known: &KnownHead,
+        reader: Reader,
     ) -> Result<(), Error> {
         let account = &loaded.account;
         if known.head.account != account.id {
@@ -190,7 +192,7 @@ impl<S: RecordStore> Enclave<S> {
                 "The account head has version 0: versions count from 1.",
             ));
         }
-        let (history, chain) = (History::of_account(&account.id), &account.history);
+        let (history, chain) = (History::of_account(&account.id, reader), &account.history);
         self.continues_head::<HistoryEntry>(history, chain, &loaded.state(), known)
             .await
     }
@@ -261,7 +263,7 @@ impl<S: RecordStore> Enclave<S> {
             blob: blob.into(),
         }];
         if let Some((_, link)) = before {
-            writes.push(self.seal_link(History::of_account(&account.id), link)?);
+            writes.push(self.seal_link(History::of_account(&account.id, Reader::Owner), link)?);
         }
         // An account that nobody has confirmed takes no lasting place.
         let room = if account.confirmed {

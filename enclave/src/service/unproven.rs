@@ -13,7 +13,8 @@ use openkey_protocol::{
 
 use super::{
     Enclave,
-    history::{History, Word},
+    effort::Payer,
+    history::{History, Reader, Word},
     records::{Loaded, check_head},
 };
 use crate::{account::Account, errors::refuse, seal::Kind};
@@ -26,6 +27,8 @@ impl<S: RecordStore> Enclave<S> {
     /// [`ErrorCode::RolledBack`] if the passkey is missing and the record does not continue `known`. It is
     /// the same refusal whatever is wrong with the head, also if there is no record, so that nobody finds out
     /// a version by guessing: a head counts as known only with the right hashes, which nobody guesses.
+    /// [`ErrorCode::TooMany`] in its place, whether or not there is a record, if strangers have used up what
+    /// they may have read.
     pub(super) async fn peek_passkey(
         &self,
         user_handle: UserHandle,
@@ -41,7 +44,10 @@ impl<S: RecordStore> Enclave<S> {
         let Some(loaded) = peeked else {
             return Err(match known {
                 // Missing never becomes new for whoever knows that there was an account.
-                Some(_) => self.rolled_back_by(Word::Client),
+                Some(_) => {
+                    self.check_strangers()?;
+                    self.rolled_back_by(Word::Client)
+                }
                 None => refuse(ErrorCode::UnknownAccount),
             });
         };
@@ -81,7 +87,8 @@ impl<S: RecordStore> Enclave<S> {
     ) -> Result<Option<Loaded>, Error> {
         // The memory first: nobody else's turn keeps what is read after it from being newer.
         let seen = self.seen_at_once(&id).await?;
-        self.read_account(&id, user_handle, seen).await
+        self.read_account(&id, user_handle, seen, Reader::Stranger)
+            .await
     }
 
     /// Refuses an account that does not continue a head that anybody may have made up: in the same words
@@ -89,7 +96,10 @@ impl<S: RecordStore> Enclave<S> {
     /// it the account's version is.
     async fn continues_claimed(&self, loaded: &Loaded, known: &KnownHead) -> Result<(), Error> {
         let account = &loaded.account;
-        let (history, chain) = (History::of_account(&account.id), &account.history);
+        // Once for all that follows: a refusal in the middle of it would tell how far it came.
+        self.check_strangers()?;
+        let history = History::of_account(&account.id, Reader::Admitted);
+        let chain = &account.history;
         let (length, version) = (chain.length(), known.head.version);
         let followed = known.head.account == account.id && (1..=length).contains(&version);
         // As many entries in two reads, of which the second is the way to the version if there is one.
@@ -111,10 +121,15 @@ impl<S: RecordStore> Enclave<S> {
         if version == 0 {
             return Err(self.rolled_back_by(Word::Client));
         }
-        let continued = self.continues_known(loaded, known).await;
+        let continued = self.continues_known(loaded, known, Reader::Admitted).await;
         continued.map_err(|error| match error.code {
             ErrorCode::Forked => refuse(ErrorCode::RolledBack),
             _ => error,
         })
+    }
+    /// Refuses all who have shown nothing while they have used up what they may have read.
+    fn check_strangers(&self) -> Result<(), Error> {
+        let now = self.platform.clock.now();
+        self.effort.check(Payer::Strangers, now)
     }
 }

@@ -11,6 +11,7 @@ mod answers;
 mod boot;
 mod consent;
 mod crash;
+mod effort;
 mod expiry;
 mod forks;
 mod genesis;

@@ -8,7 +8,6 @@
 use std::{net::IpAddr, num::NonZeroU32, sync::Arc, time::Duration};
 
 use openkey_edge::{
-    accept::{self, Failing},
     client::ClientKey,
     log::Sparing,
     pace,
@@ -22,7 +21,7 @@ use openkey_protocol::{
 use tokio::{
     net::{TcpListener, TcpStream},
     task::JoinSet,
-    time::{MissedTickBehavior, interval, sleep, timeout},
+    time::{MissedTickBehavior, interval, timeout},
 };
 
 use super::{
@@ -80,7 +79,7 @@ pub(crate) async fn serve(
 impl Relay {
     async fn serve(&self, listener: TcpListener) {
         let mut connections = JoinSet::new();
-        let failing = Failing::default();
+        let failing = self.metrics.failing();
         let mut tidy = interval(TIDY_EVERY);
         tidy.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -107,11 +106,8 @@ impl Relay {
                     None => self.metrics.channel_refused(),
                 },
                 Err(error) => {
-                    failing.failed(&error, &self.places);
-                    tokio::select! {
-                        Some(_) = connections.join_next() => {}
-                        () = sleep(accept::PAUSE) => {}
-                    }
+                    let ended = connections.join_next();
+                    failing.wait(&error, Some(&self.places), ended).await;
                 }
             }
         }

@@ -19,14 +19,12 @@ use openkey_protocol::{
     relay,
     transport::{Connect as _, Listen, Listener, Stream},
 };
-use tokio::{
-    net::TcpStream,
-    sync::Semaphore,
-    task::JoinSet,
-    time::{sleep, timeout},
-};
+use tokio::{net::TcpStream, sync::Semaphore, task::JoinSet, time::timeout};
 
-use crate::config::{Peer, ServicesConfig};
+use crate::{
+    config::{Peer, ServicesConfig},
+    metrics::Metrics,
+};
 
 /// Connections of one listener at once: an enclave opens a few at boot and seldom later.
 const CONNECTIONS: usize = 64;
@@ -34,21 +32,22 @@ const CONNECTIONS: usize = 64;
 const WORD: Duration = Duration::from_secs(5);
 /// For the other side to take the connection.
 const CONNECT: Duration = Duration::from_secs(5);
-/// After a listener failed (too many open files).
-const PAUSE: Duration = Duration::from_millis(50);
 /// Of a reason, so that the word stays a word.
 const REASON: usize = MAX_RELAY_WORD / 4;
 
 /// Takes connections until it is dropped, `limit` at once. Whoever comes when there is no room is
 /// closed without a word.
-async fn bounded<L, F>(limit: usize, mut listener: L, mut each: impl FnMut(Stream) -> F + Send)
-where
+async fn bounded<L, F>(
+    limit: usize,
+    mut listener: L,
+    failing: Failing,
+    mut each: impl FnMut(Stream) -> F + Send,
+) where
     L: Listen,
     F: Future<Output = ()> + Send + 'static,
 {
     let places = Arc::new(Semaphore::new(limit));
     let mut connections = JoinSet::new();
-    let failing = Failing::default();
     loop {
         let accepted = tokio::select! {
             biased;
@@ -64,18 +63,15 @@ where
                 });
             }
             (Ok(_), Err(_)) => tracing::warn!("no room for another relayed connection"),
-            (Err(error), _) => {
-                failing.say(&error, false);
-                sleep(PAUSE).await;
-            }
+            (Err(error), _) => failing.wait(&error, None, connections.join_next()).await,
         }
     }
 }
 
 /// Opens connections for the enclaves of one listener.
-pub(crate) async fn serve(listener: Listener, config: ServicesConfig) {
+pub(crate) async fn serve(listener: Listener, config: ServicesConfig, metrics: Arc<Metrics>) {
     let config = Arc::new(config);
-    bounded(CONNECTIONS, listener, |stream| {
+    bounded(CONNECTIONS, listener, metrics.failing(), |stream| {
         let config = Arc::clone(&config);
         async move { one(stream, &config).await }
     })

@@ -10,6 +10,7 @@ use tempfile::TempDir;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpListener, TcpSocket},
+    time::sleep,
 };
 
 use super::*;
@@ -35,7 +36,8 @@ fn relay(dir: &TempDir, change: impl FnOnce(&mut ServicesConfig)) -> RelayClient
     config.files.configuration = Some(path);
     change(&mut config);
     let address = socket(dir.path(), "relay.sock");
-    tokio::spawn(serve(listen(&address).unwrap(), config));
+    let metrics = Arc::new(Metrics::new().unwrap());
+    tokio::spawn(serve(listen(&address).unwrap(), config, metrics));
     RelayClient::new(address)
 }
 
@@ -261,7 +263,8 @@ async fn h2_a_stalled_and_a_cut_connection_hurt_nobody_else() {
 async fn a_heartbeat_is_answered_and_nothing_else() {
     let dir = tempfile::tempdir().unwrap();
     let address = socket(dir.path(), "heartbeat.sock");
-    tokio::spawn(heartbeat::serve(listen(&address).unwrap()));
+    let metrics = Arc::new(Metrics::new().unwrap());
+    tokio::spawn(heartbeat::serve(listen(&address).unwrap(), metrics));
     let mut enclave = address.connect().await.unwrap();
     enclave.write_u8(0xb7).await.unwrap();
     assert_eq!(enclave.read_u8().await.unwrap(), 0xb7);

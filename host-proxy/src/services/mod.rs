@@ -20,7 +20,7 @@ use crate::{
 use credentials::Credentials;
 pub(crate) use files::read;
 use lines::Lines;
-pub(crate) use serve::{Servers, listen};
+pub(crate) use serve::{Patient, Servers, listen};
 
 /// One listener's services.
 pub(crate) struct Services {

@@ -2,12 +2,13 @@
 
 use std::{fs::DirBuilder, io, os::unix::fs::DirBuilderExt as _, sync::Arc, time::Duration};
 
+use openkey_edge::accept::Failing;
 use openkey_protocol::{
     host::{HostHandler, HostServices},
     message::{Record, RecordId, Write},
     server::{self, ServerOptions},
     store::{RecordStore, StoreError},
-    transport::{Address, Listener},
+    transport::{Address, Listen, Listener, Stream},
 };
 use tokio::{
     sync::watch,
@@ -44,7 +45,7 @@ impl Servers {
     /// Serves store and services.
     pub(crate) fn serve<S: RecordStore, H: HostServices>(
         &mut self,
-        listener: Listener,
+        listener: Patient<Listener>,
         store: Arc<S>,
         services: H,
         grace: Duration,
@@ -77,6 +78,33 @@ impl Servers {
         for task in self.serving {
             if let Err(error) = task.await {
                 tracing::error!(%error, "serving an enclave ended badly");
+            }
+        }
+    }
+}
+
+/// A listener that says when it fails, counts it, and tries again.
+pub(crate) struct Patient<L> {
+    listener: L,
+    failing: Failing,
+}
+
+impl<L> Patient<L> {
+    pub(crate) const fn new(listener: L, failing: Failing) -> Self {
+        Self { listener, failing }
+    }
+}
+
+impl<L: Listen> Listen for Patient<L> {
+    async fn accept(&mut self) -> io::Result<Stream> {
+        loop {
+            match self.listener.accept().await {
+                Ok(stream) => return Ok(stream),
+                // Whoever serves asks anew when a connection ends, which ends this.
+                Err(error) => {
+                    let never = std::future::pending::<Option<()>>();
+                    self.failing.wait(&error, None, never).await;
+                }
             }
         }
     }

@@ -154,6 +154,57 @@ async fn whoever_leaves_gives_its_place_to_the_next() {
     assert!(is_empty(&turns));
 }
 
+/// Whoever comes and goes, or is displaced, stays in no list.
+#[tokio::test]
+async fn h1_whoever_does_not_wait_any_more_takes_no_room() {
+    let turns = Turns::new(Bounds {
+        places: 1,
+        waiting: 20,
+        ..BOUNDS
+    });
+    let held = turns.enter(client(1)).await.unwrap();
+    let lists = || {
+        let state = turns.state();
+        (state.order.len(), state.queues.len(), state.waiting)
+    };
+    for n in 0..100 {
+        drop(ask(&turns, n).await);
+        assert_eq!(lists(), (0, 0, 0));
+    }
+    // a site whose networks wait, each once: the newest gives way to a newcomer, and another one comes
+    let mut site = Vec::new();
+    for n in 0..120 {
+        site.push(ask_as(&turns, network(n * 256)).await);
+        if n >= 19 {
+            assert_eq!(lists(), (20, 20, 20));
+            let mut newcomer = ask(&turns, 1).await;
+            assert!(now(&mut newcomer).await.is_none(), "it waits");
+            assert_eq!(lists(), (20, 20, 20));
+        }
+    }
+    drop(site);
+    assert_eq!(lists(), (0, 0, 0));
+    drop(held);
+    assert!(is_empty(&turns));
+}
+
+/// A place that another client gives back is none of its own.
+#[tokio::test]
+async fn h1_a_client_has_no_more_than_its_places_however_long_it_waits() {
+    let turns = Turns::new(BOUNDS);
+    let mut waiting = Vec::new();
+    for n in [1, 1, 1, 1, 2, 3] {
+        waiting.push((n, ask(&turns, n).await));
+    }
+    let (held, _) = came(&mut waiting).await;
+    let (mine, others): (Vec<_>, Vec<_>) = held.into_iter().partition(|row| row.0 == 1);
+    assert_eq!((mine.len(), others.len()), (2, 2));
+    drop(others);
+    assert!(came(&mut waiting).await.0.is_empty());
+    drop(mine);
+    assert_eq!(came(&mut waiting).await.0.len(), 2);
+}
+
 /// A /64 of one /48.
 fn network(n: u16) -> ClientKey {
     let address = (0x2001_0db8_0001_u128 << 80) | (u128::from(n) << 64);

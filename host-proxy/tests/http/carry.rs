@@ -201,6 +201,20 @@ async fn an_enclave_that_is_away_is_said_to_be_and_found_again() {
     assert_eq!((answer.status, answer.body), (200, b"back".to_vec()));
 }
 
+/// Whoever has seen those of one start knows none of another: the key is random.
+#[tokio::test]
+async fn request_ids_of_two_starts_have_nothing_in_common() {
+    let mut ids = std::collections::HashSet::new();
+    for _ in 0..2 {
+        let site = Site::new().await;
+        for _ in 0..3 {
+            let answer = site.get("/healthz").await;
+            let id = answer.header("x-request-id").unwrap().to_owned();
+            assert!(ids.insert(id.clone()), "{id} was given before");
+        }
+    }
+}
+
 #[tokio::test]
 async fn request_ids_are_the_servers_own() {
     let site = Site::new().await;

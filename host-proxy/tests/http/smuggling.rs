@@ -367,6 +367,11 @@ async fn h6_what_is_fetched_before_a_link_is_followed_is_refused() {
         "Sec-Purpose: prefetch;anonymous-client-ip\r\n",
         "Purpose: prefetch\r\n",
         "Purpose: Prefetch\r\n",
+        "Sec-Purpose: prefetch; prerender\r\n",
+        "Sec-Purpose: other, prefetch\r\n",
+        "Sec-Purpose: other,prefetch\r\n",
+        "Sec-Purpose: other\r\nSec-Purpose: prefetch\r\n",
+        "Sec-Purpose: other\r\nPurpose: prefetch\r\n",
     ] {
         for from in [link, ""] {
             let answer = site.ask(get("/", &format!("{from}{purpose}"))).await;

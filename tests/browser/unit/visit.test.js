@@ -17,7 +17,7 @@ const rule = (/** @type {string} */ code) => new Failure('evidence', code, { tit
 
 /** An enclave whose boots have the given identities, one after the other. */
 const setting = (/** @type {string[]} */ boots) => {
-  const state = { boots, asked: 0, history: 'first', anchor: /** @type {Uint8Array<ArrayBuffer> | null} */ (new Uint8Array([1])), /** @type {string | null} */ rule: null, known: 'what to remember', until: Infinity };
+  const state = { boots, asked: 0, history: 'first', anchor: /** @type {Uint8Array<ArrayBuffer> | null} */ (new Uint8Array([1])), /** @type {string | null} */ rule: null, known: 'what to remember', epoch: 1, until: Infinity };
   /** @type {any} what the host gives for the next request */
   let next = null;
   const api = {
@@ -29,7 +29,7 @@ const setting = (/** @type {string[]} */ boots) => {
     evidence: () => ({ binding: { identity: state.boots[0] } }),
     anchored: (/** @type {any} */ { known }) => {
       if (state.rule) throw rule(state.rule);
-      return { evidence: { binding: { identity: state.boots[0] } }, release: { not_after_ms: state.until }, history: known === null ? 'first' : 'same', known: state.known };
+      return { evidence: { binding: { identity: state.boots[0] } }, release: { epoch: state.epoch, not_after_ms: state.until }, history: known === null ? 'first' : 'same', known: state.known };
     },
     answer: (/** @type {string} */ identity, /** @type {any} */ signed) => {
       if (signed.rule) throw rule(signed.rule);
@@ -115,6 +115,36 @@ test('e15_what_the_first_sign_in_remembers_drops_every_other_enclave', async () 
   await visit.verify();
   assert.equal(visit.remember(), true);
   assert.deepEqual([...visit.identities.keys()], ['b']);
+});
+
+test('e15_the_first_sign_in_remembers_the_highest_epoch_that_was_seen_and_not_the_last', async (t) => {
+  const later = clock(t);
+  const { state, visit, store } = setting(['new']);
+  [state.epoch, state.known] = [2, 'epoch 2'];
+  await visit.ensure();
+  // Of equal epochs the newest counts.
+  [state.boots, state.known] = [['newer'], 'epoch 2, newer'];
+  await visit.verify();
+  [state.boots, state.epoch, state.known] = [['old'], 1, 'epoch 1'];
+  await visit.verify();
+  // What was seen counts, though it vouches for nothing any more.
+  later(11);
+  await visit.ensure();
+  assert.deepEqual([...visit.identities.keys()], ['old']);
+  assert.equal(visit.remember(), true);
+  assert.equal(store.deployment(), 'epoch 2, newer');
+  assert.equal(visit.current, null, 'the lower epoch was not held to what is remembered');
+});
+
+test('e15_an_epoch_that_was_seen_under_other_conditions_is_not_remembered', async () => {
+  const { state, visit, store } = setting(['new']);
+  [state.epoch, state.known] = [2, 'epoch 2'];
+  await visit.ensure();
+  visit.choose({ version: 1, measurements: [] });
+  [state.boots, state.epoch, state.known] = [['old'], 1, 'epoch 1'];
+  await visit.ensure();
+  assert.equal(visit.remember(), true);
+  assert.equal(store.deployment(), 'epoch 1');
 });
 
 test('an answer says whose key signed it', async () => {
@@ -296,7 +326,7 @@ test('e15_what_this_page_and_another_tab_remember_are_conditions_both', async ()
     anchored: (/** @type {any} */ { known }) => {
       judged.push(known);
       if (known === 'first') throw rule('deployment_changed');
-      return { evidence: { binding: { identity: 'a' } }, release: { not_after_ms: Infinity }, history: 'same', known };
+      return { evidence: { binding: { identity: 'a' } }, release: { epoch: 1, not_after_ms: Infinity }, history: 'same', known };
     },
   });
   await assert.rejects(visit.ensure(), { code: 'deployment_changed' });
@@ -366,7 +396,7 @@ const showing = (/** @type {string} */ pending, /** @type {any[]} */ ...replies)
   visit.load = async () =>
     /** @type {any} */ ({
       evidence: () => ({ binding: { identity: 'a', pending } }),
-      anchored: () => ({ evidence: { binding: { identity: 'a', pending } }, release: { not_after_ms: Infinity }, history: 'first', known: 'k' }),
+      anchored: () => ({ evidence: { binding: { identity: 'a', pending } }, release: { epoch: 1, not_after_ms: Infinity }, history: 'first', known: 'k' }),
       answer: (/** @type {string} */ identity, /** @type {any} */ signed, /** @type {any} */ given) => {
         opened(identity, signed, given);
         return { refused: signed.refused ?? null };

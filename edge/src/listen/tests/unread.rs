@@ -63,3 +63,46 @@ async fn h1_a_client_that_reads_nothing_holds_few_bytes_and_leaves_none() {
     assert_eq!(ended.kind(), io::ErrorKind::ConnectionReset);
     assert!(all.len() < 128 * 1024, "{} were kept", all.len());
 }
+
+/// An answer that was written whole, and that nobody takes from the system, is gone with its time.
+#[tokio::test]
+async fn h1_an_answer_that_was_written_is_not_kept_for_a_client_that_does_not_take_it() {
+    const LENGTH: usize = 96 * 1024;
+    let listener = bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let address = listener.local_addr().unwrap();
+    let limits = Limits {
+        write_timeout: Duration::from_millis(300),
+        ..Limits::default()
+    };
+    let seen = Arc::new(Seen::default());
+    let observer = Arc::clone(&seen) as Arc<dyn Observer>;
+    let handler = |_, _| std::future::ready(Response::new("a".repeat(LENGTH)));
+    let _served = tokio::spawn(serve(
+        listener,
+        limits,
+        observer,
+        handler,
+        std::future::pending(),
+    ));
+    for (waits, whole) in [(0, true), (4, false)] {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.set_recv_buffer_size(4096).unwrap();
+        let mut stream = socket.connect(address).await.unwrap();
+        stream.write_all(GET.as_bytes()).await.unwrap();
+        // the server is done with it, and the system is not
+        let done = async {
+            stream.readable().await.unwrap();
+            while seen.open.load(Ordering::SeqCst) != 0 {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(10), done)
+            .await
+            .expect("it is not written at once");
+        tokio::time::sleep(Duration::from_secs(waits)).await;
+        let mut all = Vec::new();
+        let ended = stream.read_to_end(&mut all).await;
+        assert_eq!(ended.is_ok(), whole, "{} after {waits} s", all.len());
+        assert_eq!(all.len() > LENGTH, whole, "{} after {waits} s", all.len());
+    }
+}

@@ -67,6 +67,21 @@ fn e8_only_expired_manifests_are_dropped() {
     assert_eq!(list.withdrawn, before.withdrawn[1..]);
 }
 
+/// A consent takes room for as long as its manifest is in the record.
+#[test]
+fn e8_consents_to_what_the_record_no_longer_has_are_forgotten() {
+    let mut known = Known::default();
+    known.see(&record([20, 21]), NOW).unwrap();
+    for number in [20, 21] {
+        known.consent(&upgrade(number), 3);
+    }
+    known.see(&record([20, 21]), NOW).unwrap();
+    assert_eq!(known.consents(&Hash32([20; 32])), [3]);
+    known.see(&record([21]), NOW + 1_001).unwrap();
+    assert!(known.consents(&Hash32([20; 32])).is_empty());
+    assert_eq!(known.consents(&Hash32([21; 32])), [3]);
+}
+
 #[test]
 fn e8_a_record_without_what_was_seen_is_hidden() {
     let mut known = Known::default();
