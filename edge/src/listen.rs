@@ -66,9 +66,9 @@ pub struct Limits {
     pub headers: usize,
     /// For a request's head, and for an idle connection to ask again.
     pub header_timeout: Duration,
-    /// For a client to take some of a response: it has that much patience in all, and earns more with
-    /// what it takes. Then its connection is reset. The system keeps no more than
-    /// [`UNREAD`](crate::pace::UNREAD) for it, and twice as long, once there is no more to write.
+    /// For a client to take some of a response: it has that much patience, and earns more with what its
+    /// system acknowledges, up to eight thirds. Then its connection is reset. The system keeps no more than
+    /// [`UNREAD`](crate::pace::UNREAD) for it, and four times as long after the connection has ended.
     pub write_timeout: Duration,
     /// For requests in flight when told to stop.
     pub drain: Duration,
