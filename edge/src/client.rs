@@ -52,38 +52,61 @@ impl ClientKey {
     }
 }
 
+/// The trusted proxy has named its client in no way that can be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the last entry of X-Forwarded-For must be one IP address, without a port")]
+pub struct Unnamed;
+
 /// The client's address: the peer's, unless the peer is the one trusted proxy. That proxy appends
 /// the address it saw to `X-Forwarded-For`; everything before the last entry was written by
-/// someone else. A trusted proxy that says nothing sensible counts as the client.
-#[must_use]
-pub fn client_address(peer: IpAddr, trusted_proxy: Option<&IpNet>, headers: &HeaderMap) -> IpAddr {
+/// someone else, in whatever bytes. A trusted proxy that sends no such header asks for itself.
+///
+/// # Errors
+///
+/// [`Unnamed`] if what the proxy appended is no address: whoever asks is not counted as the proxy.
+pub fn client_address(
+    peer: IpAddr,
+    trusted_proxy: Option<&IpNet>,
+    headers: &HeaderMap,
+) -> Result<IpAddr, Unnamed> {
     let peer = peer.to_canonical();
     if !trusted_proxy.is_some_and(|net| net.contains(&peer)) {
-        return peer;
+        return Ok(peer);
     }
-    headers
-        .get_all(X_FORWARDED_FOR)
-        .iter()
-        .next_back()
-        .and_then(|line| line.to_str().ok())
-        .and_then(|line| line.rsplit(',').next())
-        .and_then(|entry| entry.trim().parse().ok())
-        .map_or(peer, |address: IpAddr| address.to_canonical())
+    let Some(line) = headers.get_all(X_FORWARDED_FOR).iter().next_back() else {
+        return Ok(peer);
+    };
+    let mut entries = line.as_bytes().rsplit(|byte| *byte == b',');
+    let appended = entries.next().unwrap_or_default().trim_ascii();
+    let address = str::from_utf8(appended)
+        .ok()
+        .and_then(|text| text.parse().ok());
+    address
+        .map(|address: IpAddr| address.to_canonical())
+        .ok_or(Unnamed)
 }
 
 #[cfg(test)]
 mod tests {
+    use hyper::header::HeaderValue;
+
     use super::*;
 
     const PROXY: &str = "10.0.0.1/32";
 
-    fn address(peer: &str, trusted: Option<&str>, forwarded: &[&str]) -> String {
+    fn asked(peer: &str, trusted: Option<&str>, forwarded: &[&[u8]]) -> Result<String, Unnamed> {
         let mut headers = HeaderMap::new();
         for line in forwarded {
-            headers.append(X_FORWARDED_FOR, line.parse().unwrap());
+            headers.append(X_FORWARDED_FOR, HeaderValue::from_bytes(line).unwrap());
         }
         let trusted = trusted.map(|net| net.parse().unwrap());
-        client_address(peer.parse().unwrap(), trusted.as_ref(), &headers).to_string()
+        let address = client_address(peer.parse().unwrap(), trusted.as_ref(), &headers);
+        address.map(|address| address.to_string())
+    }
+
+    fn address(peer: &str, trusted: Option<&str>, forwarded: &[&str]) -> String {
+        let lines: Vec<_> = forwarded.iter().map(|line| line.as_bytes()).collect();
+        asked(peer, trusted, &lines).unwrap()
     }
 
     #[test]
@@ -108,14 +131,36 @@ mod tests {
         ] {
             assert_eq!(address(peer, Some(PROXY), forwarded), "192.0.2.7");
         }
+        // what the client wrote before may be anything
         for forwarded in [
-            &[][..],
-            &[""],
-            &["192.0.2.7,"],
-            &["unknown"],
-            &["192.0.2.7:80"],
+            &[&b"\xff, 192.0.2.7"[..]][..],
+            &[b"\xc3\x28,\t192.0.2.7\t"],
+            &[b"\"a, 192.0.2.8\x80\", 192.0.2.7"],
+            &[b"\xff", b"192.0.2.7"],
         ] {
-            assert_eq!(address(peer, Some(PROXY), forwarded), peer);
+            let named = asked(peer, Some(PROXY), forwarded);
+            assert_eq!(named.unwrap(), "192.0.2.7", "{forwarded:?}");
+        }
+        assert_eq!(address(peer, Some(PROXY), &[]), peer, "it asks for itself");
+    }
+
+    #[test]
+    fn d18_whom_the_trusted_hop_names_unreadably_is_not_the_hop() {
+        for forwarded in [
+            &[&b""[..]][..],
+            &[b"192.0.2.7,"],
+            &[b"unknown"],
+            &[b"192.0.2.7:80"],
+            &[b"[2001:db8::1]"],
+            &[b"192.0.2.7\xff"],
+            &[b"192.0.2.7", b"\xff"],
+        ] {
+            assert_eq!(asked("10.0.0.1", Some(PROXY), forwarded), Err(Unnamed));
+            // from anybody else it means nothing
+            assert_eq!(
+                asked("192.0.2.9", Some(PROXY), forwarded).unwrap(),
+                "192.0.2.9"
+            );
         }
     }
 

@@ -22,7 +22,7 @@ use hyper_util::{
 };
 use ipnet::IpNet;
 use tokio::{
-    net::{TcpListener, TcpSocket},
+    net::{TcpListener, TcpSocket, TcpStream},
     task::JoinSet,
 };
 
@@ -35,6 +35,11 @@ use crate::{
 
 /// Connections the system keeps until they are accepted.
 const BACKLOG: u32 = 1024;
+
+/// Bytes that the system keeps of what a client has sent and the server has not read, such as requests behind
+/// one whose answer the client does not take; Linux takes twice as much memory. By itself it would keep
+/// megabytes. Enough for 600 kB in a second at a distance of 100 ms.
+pub const RECEIVED: usize = 64 * 1024;
 
 /// What a connection too many is told, before it has asked anything.
 const FULL: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\n\
@@ -61,9 +66,9 @@ pub struct Limits {
     pub headers: usize,
     /// For a request's head, and for an idle connection to ask again.
     pub header_timeout: Duration,
-    /// For a client to take some of a response: it has that much patience in all, and earns more with
-    /// what it takes. Then its connection is reset. The system keeps no more than
-    /// [`UNREAD`](crate::pace::UNREAD) for it, and twice as long, once there is no more to write.
+    /// For a client to take some of a response: it has that much patience, and earns more with what its
+    /// system acknowledges, up to eight thirds. Then its connection is reset. The system keeps no more than
+    /// [`UNREAD`](crate::pace::UNREAD) for it, and four times as long after the connection has ended.
     pub write_timeout: Duration,
     /// For requests in flight when told to stop.
     pub drain: Duration,
@@ -110,24 +115,42 @@ impl Observer for () {
 }
 
 /// Listens there; port 0 takes a free one. A port that was left a moment ago may be taken again at
-/// once. Must be called inside a tokio runtime.
+/// once. Of each connection the system keeps at most `received` bytes that the server has not read
+/// ([`RECEIVED`], or more where large bodies come fast; Linux: never more than `net.core.rmem_max`). Must be
+/// called inside a tokio runtime.
 ///
 /// # Errors
 ///
 /// [`io::Error`], of the kind [`io::ErrorKind::AddrInUse`] if something else listens there.
-pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+pub fn bind(address: SocketAddr, received: usize) -> io::Result<TcpListener> {
     let socket = match address {
         SocketAddr::V4(_) => TcpSocket::new_v4(),
         SocketAddr::V6(_) => TcpSocket::new_v6(),
     }?;
     socket.set_reuseaddr(true)?;
+    // connections inherit it, and what it means for their window is agreed on when they begin
+    socket.set_recv_buffer_size(u32::try_from(received).unwrap_or(u32::MAX))?;
     socket.bind(address)?;
     socket.listen(BACKLOG)
 }
 
+/// The next connection, once those that gave way have ended: until then they have open files. Cancel-safe.
+///
+/// # Errors
+///
+/// [`io::Error`], for want of open files among others.
+pub async fn accept(
+    listener: &TcpListener,
+    places: &Places,
+) -> io::Result<(TcpStream, SocketAddr)> {
+    places.settled().await;
+    listener.accept().await
+}
+
 /// Serves HTTP/1.1 connections until told to stop; then lets requests in flight end. `handler` is
 /// given each request with the address of whoever holds the other end of its connection. A request
-/// behind the trusted proxy whose client has enough under way is answered with status 503 here.
+/// behind the trusted proxy whose client has enough under way is answered with status 503 here; one
+/// whose client the proxy names unreadably ([`Unnamed`](crate::client::Unnamed)) is the handler's to refuse.
 pub async fn serve<H, F, B>(
     listener: TcpListener,
     limits: Limits,
@@ -155,7 +178,7 @@ pub async fn serve<H, F, B>(
             biased;
             () = &mut stop => break,
             Some(_) = tasks.join_next() => continue,
-            accepted = listener.accept() => match accepted {
+            accepted = accept(&listener, &places) => match accepted {
                 Ok((stream, peer)) => (stream, peer.ip().to_canonical()),
                 Err(error) => {
                     failing.wait(&error, Some(&places), tasks.join_next()).await;
@@ -176,16 +199,18 @@ pub async fn serve<H, F, B>(
         let (place, proxy) = (Arc::clone(&open.place), limits.trusted_proxy);
         let told = Arc::clone(&observer);
         let service = service_fn(move |mut request: Request<Incoming>| {
+            // a client that cannot be known has no share: the handler refuses it
             let client = client_address(peer, proxy.as_ref(), request.headers());
-            let served = place.serve(ClientKey::of(client));
-            if served.is_none() {
+            let served = client.map(|client| place.serve(ClientKey::of(client)));
+            let is_refused = matches!(served, Ok(None));
+            if is_refused {
                 told.refused();
             }
             let whole = request.body().is_end_stream().then(|| seat.work());
             if whole.is_none() {
                 request.extensions_mut().insert(Arriving(Arc::clone(&seat)));
             }
-            let answered = served.is_some().then(|| handler(peer, request));
+            let answered = (!is_refused).then(|| handler(peer, request));
             async move {
                 let answer = match answered {
                     Some(answered) => answered.await,

@@ -13,7 +13,10 @@ use std::{
 use hyper::{
     Method, Request, Response, StatusCode,
     body::Incoming,
-    header::{ALLOW, CONTENT_TYPE, HOST, HeaderMap, HeaderValue, ORIGIN},
+    header::{
+        ALLOW, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue,
+        ORIGIN, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
+    },
 };
 use rustix::time::{ClockId, clock_gettime};
 use tokio::net::TcpListener;
@@ -50,6 +53,21 @@ pub mod names {
 pub const PATH: &str = "/metrics";
 /// The content type of the Prometheus text format.
 const PROMETHEUS: HeaderValue = HeaderValue::from_static("text/plain; version=0.0.4");
+/// Fetch Metadata: how the asking page relates to this one. Nobody asks from this one: it is no page.
+const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+/// What each answer says, so that no page can show, read or guess it.
+const FOR_NO_PAGE: [(HeaderName, HeaderValue); 4] = [
+    (X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+    (
+        HeaderName::from_static("cross-origin-resource-policy"),
+        HeaderValue::from_static("same-origin"),
+    ),
+    (X_FRAME_OPTIONS, HeaderValue::from_static("DENY")),
+    (
+        CONTENT_SECURITY_POLICY,
+        HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'"),
+    ),
+];
 /// Connections at once: a monitoring system or two, and somebody who looks.
 const CONNECTIONS: usize = 16;
 
@@ -102,7 +120,7 @@ impl MetricsListen {
             Self::At(address) => (address, true),
             Self::IfFree(address) => (address, false),
         };
-        match listen::bind(address) {
+        match listen::bind(address, listen::RECEIVED) {
             Ok(listener) => {
                 if let Ok(address) = listener.local_addr() {
                     tracing::info!(metrics = %address, "listening for metrics");
@@ -136,7 +154,11 @@ where
     };
     let handler = move |_, request: Request<Incoming>| {
         let render = render.clone();
-        async move { answer(&request, render).await }
+        async move {
+            let mut response = answer(&request, render).await;
+            response.headers_mut().extend(FOR_NO_PAGE);
+            response
+        }
     };
     listen::serve(listener, limits, std::sync::Arc::new(()), handler, stop).await;
 }
@@ -174,7 +196,8 @@ async fn answer<F: Future<Output = String>>(
 }
 
 /// Whether a request names this machine by an address, or as `localhost`, and comes from no page. A
-/// page of a name that its owner lets point here (DNS rebinding) asks under that name.
+/// page of a name that its owner lets point here (DNS rebinding) asks under that name; what a page only
+/// loads, such as an image or a script, has no `Origin`, but browsers say that a page asks for it.
 fn is_asked_plainly(headers: &HeaderMap) -> bool {
     let mut hosts = headers.get_all(HOST).iter();
     let host = hosts.next().and_then(|host| host.to_str().ok());
@@ -190,7 +213,12 @@ fn is_asked_plainly(headers: &HeaderMap) -> bool {
             || name.parse::<Ipv4Addr>().is_ok()
             || bare.is_some_and(|name| name.parse::<Ipv6Addr>().is_ok())
     };
-    host.is_some_and(is_here) && hosts.next().is_none() && !headers.contains_key(ORIGIN)
+    let by_a_page = headers.contains_key(ORIGIN)
+        || headers
+            .get_all(SEC_FETCH_SITE)
+            .iter()
+            .any(|site| site != "none");
+    host.is_some_and(is_here) && hosts.next().is_none() && !by_a_page
 }
 
 /// CPU seconds of this process so far.
@@ -244,9 +272,24 @@ mod tests {
         assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
         assert!(answer.contains("content-type: text/plain; version=0.0.4\r\n"));
         assert!(answer.ends_with("\r\n\r\na 1\n"), "{answer}");
-        for (line, code) in [("GET /", "404"), ("POST /metrics", "405")] {
+        let opened = "host: localhost\r\nsec-fetch-site: none\r\nsec-fetch-mode: navigate";
+        let opened = ask_as(address, "GET /metrics", opened).await;
+        assert!(opened.starts_with("HTTP/1.1 200 "), "somebody looks");
+        for (line, code) in [
+            ("GET /metrics", "200"),
+            ("GET /", "404"),
+            ("POST /metrics", "405"),
+        ] {
             let answer = ask(address, line).await;
             assert!(answer.starts_with(&format!("HTTP/1.1 {code} ")), "{answer}");
+            for header in [
+                "x-content-type-options: nosniff",
+                "cross-origin-resource-policy: same-origin",
+                "x-frame-options: DENY",
+                "content-security-policy: default-src 'none'; frame-ancestors 'none'",
+            ] {
+                assert!(answer.contains(&format!("\r\n{header}\r\n")), "{answer}");
+            }
         }
         for host in ["127.0.0.1:9100", "localhost", "LocalHost:1", "[::1]:9100"] {
             let answer = ask_as(address, "GET /metrics", &format!("host: {host}")).await;
@@ -261,6 +304,11 @@ mod tests {
             "x: y",
             "host: localhost\r\nhost: localhost",
             "host: localhost\r\norigin: http://evil.example",
+            "host: localhost\r\nsec-fetch-site: cross-site",
+            "host: localhost\r\nsec-fetch-site: same-site\r\nsec-fetch-mode: navigate",
+            "host: localhost\r\nsec-fetch-site: same-origin",
+            "host: localhost\r\nsec-fetch-site: none\r\nsec-fetch-site: cross-site",
+            "host: localhost\r\nsec-fetch-site: ",
         ] {
             let answer = ask_as(address, "GET /metrics", host).await;
             assert!(answer.starts_with("HTTP/1.1 403 "), "{host}: {answer}");

@@ -1,10 +1,12 @@
 //! Patience with peers, and a stream that gives up on a peer who takes too little, and keeps nothing for it.
 
+mod acknowledged;
+
 use std::{
     io,
     num::NonZeroU32,
     pin::Pin,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
     time::Duration,
 };
 
@@ -23,9 +25,27 @@ const PACE: NonZeroU32 = NonZeroU32::new(4 * 1024).unwrap();
 /// itself it would keep megabytes. Enough for 1 MB in a second at a distance of 128 ms.
 pub const UNREAD: usize = 128 * 1024;
 
-/// How much longer than its connection's patience the system waits for a peer to take what it keeps: also
-/// after the connection was closed.
-const AFTERWARDS: u32 = 2;
+/// Of these, bytes that are not even under way. A peer of the least pace takes what is left of a whole
+/// answer (Linux fills what it has begun, up to 64 KiB) before an idle connection ends.
+const UNSENT: u32 = 16 * 1024;
+
+/// How long a peer is waited for that has earned it: the system of one may have taken 128 KiB, and has room again
+/// when that was read at the least pace, as Linux does.
+const fn earned(patience: Duration) -> Duration {
+    match patience.saturating_mul(8).checked_div(3) {
+        Some(earned) => earned,
+        None => patience,
+    }
+}
+
+/// How much longer than its patience at the beginning the system waits for a peer after the connection was closed.
+const AFTERWARDS: u32 = 4;
+
+/// How often it is looked at what a slow peer has taken: the system tells by itself only when a third of
+/// what it keeps is gone.
+const LOOK: Duration = Duration::from_secs(1);
+/// The first time after the end was written.
+const FIRST_LOOK: Duration = Duration::from_millis(10);
 
 /// How long a peer is waited for: so long in a row, and no longer than what comes of it is worth. It
 /// shrinks while one waits, and grows again with each byte.
@@ -48,6 +68,12 @@ impl Patience {
         }
     }
 
+    /// That much can be earned.
+    #[must_use]
+    pub const fn up_to(self, most: Duration) -> Self {
+        Self { most, ..self }
+    }
+
     /// How long the peer may be waited for from now on.
     #[must_use]
     pub const fn left(&self) -> Duration {
@@ -67,16 +93,35 @@ impl Patience {
     }
 }
 
-/// A stream whose connection can end without the system keeping what the peer has not taken.
-pub trait Reset {
+/// A stream that can tell what its peer has taken, and whose connection can end without the system
+/// keeping what the peer has not taken.
+pub trait Peer {
+    /// Bytes that the peer's system has acknowledged so far, and all there are once the connection is
+    /// closed; `None` if this cannot be known.
+    fn acknowledged(&self) -> Option<u64>;
+
     /// When the stream is dropped, the connection is reset.
     fn reset(&self);
+
+    /// When the stream is dropped, the system waits so long for the peer.
+    fn leave(&self, within: Duration);
 }
 
-impl Reset for TcpStream {
+impl Peer for TcpStream {
+    fn acknowledged(&self) -> Option<u64> {
+        acknowledged::by_peer_of(self)
+    }
+
     fn reset(&self) {
         if let Err(error) = self.set_zero_linger() {
             tracing::debug!(%error, "no SO_LINGER");
+        }
+    }
+
+    /// Not before: Linux ends with it also the connections of peers who take a little at a time.
+    fn leave(&self, within: Duration) {
+        if let Err(error) = SockRef::from(self).set_tcp_user_timeout(Some(within)) {
+            tracing::debug!(%error, "no TCP_USER_TIMEOUT");
         }
     }
 }
@@ -85,45 +130,62 @@ impl Reset for TcpStream {
 /// system, and leaves none behind when it is given up.
 #[must_use]
 pub fn prepared(stream: TcpStream, patience: Duration) -> Paced<TcpStream> {
-    let socket = SockRef::from(&stream);
+    keep_little(&stream);
+    Paced::new(stream, patience)
+}
+
+fn keep_little(stream: &TcpStream) {
+    let socket = SockRef::from(stream);
     for (option, set) in [
         // answers are written whole; without this they would wait for acknowledgements
         ("TCP_NODELAY", socket.set_tcp_nodelay(true)),
         ("SO_SNDBUF", socket.set_send_buffer_size(UNREAD)),
-        (
-            "TCP_USER_TIMEOUT",
-            socket.set_tcp_user_timeout(Some(patience.saturating_mul(AFTERWARDS))),
-        ),
+        ("TCP_NOTSENT_LOWAT", socket.set_tcp_notsent_lowat(UNSENT)),
     ] {
         if let Err(error) = set {
             tracing::debug!(%error, option, "a connection is without it");
         }
     }
-    Paced::new(stream, patience)
 }
 
 /// Waits for its peer, for so long in a row and no longer than what the peer takes is worth.
 ///
 /// A peer has some patience. It shrinks while bytes wait for the peer, and grows again with each
-/// byte that the peer takes: whoever takes a little now and then runs out of it, too. A connection that is
-/// dropped while bytes wait for the peer is reset.
-pub struct Paced<S: Reset> {
+/// byte that the peer's system acknowledges: whoever takes a little now and then runs out of it, too. The
+/// end of the stream is written when all of it was acknowledged; a stream that is dropped while it waits is
+/// reset.
+pub struct Paced<S: Peer> {
     stream: S,
     patience: Patience,
-    /// When bytes began to wait.
+    afterwards: Duration,
+    /// Bytes that the system was given.
+    written: u64,
+    /// Bytes of these that were known as taken when it was last looked.
+    taken: u64,
+    /// When bytes began to wait, or when it was last looked.
     since: Option<Instant>,
     until: Pin<Box<Sleep>>,
+    /// Until the next look, once the end was written.
+    ending: Option<Duration>,
 }
 
-impl<S: Reset> Paced<S> {
-    /// With that much patience.
+impl<S: Peer> Paced<S> {
+    /// With that much patience, before the peer has earned more.
     #[must_use]
     pub fn new(stream: S, patience: Duration) -> Self {
+        Self::with(stream, patience, PACE)
+    }
+
+    fn with(stream: S, patience: Duration, pace: NonZeroU32) -> Self {
         Self {
             stream,
-            patience: Patience::new(patience, PACE),
-            since: None,
             until: Box::pin(sleep_until(Instant::now() + patience)),
+            patience: Patience::new(patience, pace).up_to(earned(patience)),
+            afterwards: patience.saturating_mul(AFTERWARDS),
+            written: 0,
+            taken: 0,
+            since: None,
+            ending: None,
         }
     }
 
@@ -135,42 +197,74 @@ impl<S: Reset> Paced<S> {
     ) -> Poll<io::Result<usize>> {
         match written {
             Poll::Ready(Ok(written)) => {
+                self.written = self.written.saturating_add(written as u64);
                 if let Some(since) = self.since.take() {
                     self.patience.spend(since.elapsed());
+                    self.look();
                 }
-                self.patience.earn(written);
                 Poll::Ready(Ok(written))
             }
-            Poll::Pending => {
-                if self.since.is_none() {
-                    let now = Instant::now();
-                    let until = now + self.patience.left();
-                    self.since = Some(now);
-                    self.until.as_mut().reset(until);
-                }
-                let until = self.until.as_mut();
-                until.poll(cx).map(|()| Err(io::ErrorKind::TimedOut.into()))
-            }
+            Poll::Pending => loop {
+                ready!(self.wait(cx, LOOK))?;
+            },
             failed @ Poll::Ready(Err(_)) => failed,
         }
     }
+
+    /// Accounts for what the peer has taken since the last look. Where the system does not tell, what it
+    /// was given counts.
+    fn look(&mut self) {
+        let taken = self.stream.acknowledged().unwrap_or(self.written);
+        let taken = taken.min(self.written);
+        let more = taken.saturating_sub(self.taken);
+        self.taken = self.taken.max(taken);
+        self.patience
+            .earn(usize::try_from(more).unwrap_or(usize::MAX));
+    }
+
+    /// Ready after the next look, or when the peer's patience has run out.
+    fn wait(&mut self, cx: &mut Context<'_>, pause: Duration) -> Poll<io::Result<()>> {
+        if let Some(since) = self.since {
+            ready!(self.until.as_mut().poll(cx));
+            self.patience.spend(since.elapsed());
+        }
+        self.look();
+        if self.patience.left().is_zero() {
+            return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+        }
+        let now = Instant::now();
+        self.since = Some(now);
+        let until = now + self.patience.left().min(pause);
+        self.until.as_mut().reset(until);
+        Poll::Ready(Ok(()))
+    }
+
+    fn is_taken(&self) -> bool {
+        self.taken >= self.written
+    }
 }
 
-impl<S: Reset> Drop for Paced<S> {
+impl<S: Peer> Drop for Paced<S> {
     fn drop(&mut self) {
+        self.look();
+        if self.is_taken() {
+            return;
+        }
         if self.since.is_some() {
             self.stream.reset();
+        } else {
+            self.stream.leave(self.afterwards);
         }
     }
 }
 
-impl<S: Reset> std::fmt::Debug for Paced<S> {
+impl<S: Peer> std::fmt::Debug for Paced<S> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Paced({:?})", self.patience)
     }
 }
 
-impl<S: AsyncRead + Reset + Unpin> AsyncRead for Paced<S> {
+impl<S: AsyncRead + Peer + Unpin> AsyncRead for Paced<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -180,7 +274,7 @@ impl<S: AsyncRead + Reset + Unpin> AsyncRead for Paced<S> {
     }
 }
 
-impl<S: AsyncWrite + Reset + Unpin> AsyncWrite for Paced<S> {
+impl<S: AsyncWrite + Peer + Unpin> AsyncWrite for Paced<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -207,92 +301,24 @@ impl<S: AsyncWrite + Reset + Unpin> AsyncWrite for Paced<S> {
         Pin::new(&mut self.stream).poll_flush(cx)
     }
 
+    /// The peer learns of the end with its last byte. Ready when it has taken that.
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
+        if self.ending.is_none() {
+            ready!(Pin::new(&mut self.stream).poll_shutdown(cx))?;
+            self.since = None;
+        }
+        loop {
+            self.look();
+            if self.is_taken() {
+                self.since = None;
+                return Poll::Ready(Ok(()));
+            }
+            let pause = *self.ending.get_or_insert(FIRST_LOOK);
+            ready!(self.wait(cx, pause))?;
+            self.ending = Some((2 * pause).min(LOOK));
+        }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use tokio::{
-        io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex},
-        time::{sleep, timeout},
-    };
-
-    use super::*;
-
-    impl Reset for DuplexStream {
-        fn reset(&self) {}
-    }
-
-    /// How much a peer gets of 256 KiB that takes so much every four seconds, and how it ends.
-    async fn taken(piece: usize) -> (usize, io::Result<()>) {
-        let (here, mut there) = duplex(1024);
-        let mut stream = Paced::new(here, Duration::from_secs(15));
-        let writing = tokio::spawn(async move { stream.write_all(&[0; 256 * 1024]).await });
-        let (mut all, mut buffer) = (0, vec![0; piece]);
-        while !writing.is_finished() {
-            sleep(Duration::from_secs(4)).await;
-            let mut piece = buffer.as_mut_slice();
-            while !piece.is_empty() {
-                match there.read(piece).await {
-                    Ok(read @ 1..) => {
-                        all += read;
-                        piece = piece.get_mut(read..).unwrap_or_default();
-                    }
-                    _ => break,
-                }
-            }
-        }
-        (all, writing.await.unwrap())
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn h1_a_reader_that_takes_a_little_now_and_then_is_given_up() {
-        let (taken_, ended) = taken(3000).await;
-        assert_eq!(ended.unwrap_err().kind(), io::ErrorKind::TimedOut);
-        assert!(taken_ < 32 * 1024, "{taken_}");
-        let (_, ended) = taken(0).await;
-        assert_eq!(ended.unwrap_err().kind(), io::ErrorKind::TimedOut);
-    }
-
-    /// Patience does not add up: whoever took much is waited for no longer than others.
-    #[tokio::test(start_paused = true)]
-    async fn h1_a_reader_that_took_much_is_given_up_as_soon() {
-        let (here, mut there) = duplex(1024);
-        let patience = Duration::from_secs(15);
-        let mut stream = Paced::new(here, patience);
-        let reading = tokio::spawn(async move {
-            let mut taken = vec![0; 1024 * 1024];
-            there.read_exact(&mut taken).await.unwrap();
-            there
-        });
-        stream.write_all(&[0; 1024 * 1024]).await.unwrap();
-        let _there = reading.await.unwrap();
-        for vectored in [false, true] {
-            let began = Instant::now();
-            let ended = loop {
-                let pieces = [io::IoSlice::new(&[0; 512])];
-                let writing = async {
-                    if vectored {
-                        stream.write_vectored(&pieces).await
-                    } else {
-                        stream.write(&[0; 512]).await
-                    }
-                };
-                if let Err(error) = timeout(2 * patience, writing).await.unwrap() {
-                    break error;
-                }
-            };
-            assert_eq!(ended.kind(), io::ErrorKind::TimedOut);
-            assert!(began.elapsed() <= patience + Duration::from_secs(1));
-        }
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_slow_line_is_waited_for() {
-        let (taken, ended) = taken(20 * 1024).await;
-        ended.unwrap();
-        assert!(taken > 200 * 1024, "{taken}");
-    }
-}
+mod tests;

@@ -12,7 +12,7 @@ use std::{
 };
 
 use ipnet::IpNet;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 
 use crate::{client::ClientKey, shares::Shares};
 
@@ -29,6 +29,8 @@ pub struct Places {
     most: usize,
     trusted_proxy: Option<IpNet>,
     taken: Mutex<Taken>,
+    /// Connections that gave way and have not ended.
+    leaving: watch::Sender<usize>,
 }
 
 #[derive(Debug)]
@@ -125,6 +127,7 @@ impl Places {
                 seats: HashMap::new(),
                 named: HashMap::new(),
             }),
+            leaving: watch::Sender::new(0),
         })
     }
 
@@ -140,7 +143,7 @@ impl Places {
         {
             return None;
         }
-        if taken.all >= this.most && !taken.displace() {
+        if taken.all >= this.most && !this.displace(&mut taken) {
             if let Some(key) = key {
                 taken.shares.give(key, 1);
             }
@@ -165,7 +168,22 @@ impl Places {
     /// Displaces a connection, as for a newcomer when all places are taken: something else is short.
     /// `false` if nobody can give way.
     pub fn give_way(&self) -> bool {
-        self.taken().displace()
+        self.displace(&mut self.taken())
+    }
+
+    /// Ends when every connection that gave way has ended: until then it has open files, and another must
+    /// not be accepted in its place. Cancel-safe.
+    pub async fn settled(&self) {
+        // it fails only without a sender, which is here
+        let _ = self.leaving.subscribe().wait_for(|count| *count == 0).await;
+    }
+
+    fn displace(&self, taken: &mut Taken) -> bool {
+        let displaced = taken.displace();
+        if displaced {
+            self.leaving.send_modify(|count| *count += 1);
+        }
+        displaced
     }
 
     fn taken(&self) -> MutexGuard<'_, Taken> {
@@ -267,8 +285,9 @@ impl Place {
 impl Drop for Place {
     fn drop(&mut self) {
         let mut taken = self.of.taken();
-        // a newcomer has it already
+        // a newcomer has it already, and waits for its open files
         if self.seat.is_gone() {
+            self.of.leaving.send_modify(|count| *count -= 1);
             return;
         }
         taken.all -= 1;
@@ -290,84 +309,4 @@ impl Drop for Served {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn peer(n: u8) -> IpAddr {
-        [127, 0, 0, n].into()
-    }
-
-    fn is_gone(place: &Place) -> bool {
-        place.seat.state.load(Ordering::SeqCst) == GONE
-    }
-
-    #[test]
-    fn h1_silence_gives_way_from_whoever_holds_most_the_oldest_first() {
-        let places = Places::new(6, 4, None);
-        let quiet = Places::enter(&places, peer(1)).unwrap();
-        let greedy: Vec<_> = (0..4)
-            .map(|_| Places::enter(&places, peer(2)).unwrap())
-            .collect();
-        assert!(
-            Places::enter(&places, peer(2)).is_none(),
-            "its own are taken"
-        );
-        let other = Places::enter(&places, peer(3)).unwrap();
-        // its first has asked, and is owed an answer
-        let work = greedy[0].seat().work();
-        let newcomer = Places::enter(&places, peer(4)).unwrap();
-        let gone: Vec<_> = greedy.iter().map(is_gone).collect();
-        assert_eq!(gone, [false, true, false, false]);
-        drop(work);
-        let next = Places::enter(&places, peer(5)).unwrap();
-        assert!(is_gone(&greedy[0]));
-        for place in [&quiet, &other, &newcomer, &next] {
-            assert!(!is_gone(place));
-        }
-        // whoever was displaced gives nothing back a second time
-        drop(greedy);
-        drop((quiet, other, newcomer, next));
-        let taken = places.taken();
-        assert_eq!((taken.all, taken.seats.len()), (0, 0));
-        assert!(taken.shares.is_empty() && taken.owned.is_empty());
-    }
-
-    #[test]
-    fn h1_the_trusted_proxys_clients_have_shares_and_give_way_like_others() {
-        let client = |n| ClientKey::of(peer(n));
-        let places = Places::new(6, 3, Some("127.0.0.1/32".parse().unwrap()));
-        let enter = || Places::enter(&places, peer(1)).unwrap();
-        let proxied: Vec<_> = (0..5).map(|_| enter()).collect();
-        let direct = Places::enter(&places, peer(9)).unwrap();
-        let busy = direct.seat().work();
-        assert!(Places::enter(&places, peer(1)).is_none(), "nobody is named");
-        let mut served: Vec<_> = proxied[..3].iter().map(|p| p.serve(client(2))).collect();
-        assert!(served.iter().all(Option::is_some));
-        assert!(proxied[3].serve(client(2)).is_none());
-        drop(served.pop());
-        // one that it named before: the connection is the other's now
-        let other = proxied[2].serve(client(3)).unwrap();
-        let work = proxied[0].seat().work();
-        let newcomer = enter();
-        let gone: Vec<_> = proxied.iter().map(is_gone).collect();
-        assert_eq!(gone, [false, true, false, false, false]);
-        assert!(proxied[1].serve(client(4)).is_none(), "it must end");
-        drop((busy, work, served, other, newcomer, direct, proxied));
-        let taken = places.taken();
-        assert_eq!((taken.all, taken.seats.len(), taken.named.len()), (0, 0, 0));
-        assert!(taken.shares.is_empty() && taken.owned.is_empty());
-    }
-
-    #[test]
-    fn h1_who_is_being_answered_is_never_displaced() {
-        let places = Places::new(2, 2, None);
-        let (one, two) = (
-            Places::enter(&places, peer(1)).unwrap(),
-            Places::enter(&places, peer(1)).unwrap(),
-        );
-        let working = (one.seat().work(), two.seat().work());
-        assert!(Places::enter(&places, peer(2)).is_none());
-        drop(working);
-        assert!(Places::enter(&places, peer(2)).is_some());
-    }
-}
+mod tests;

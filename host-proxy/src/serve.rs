@@ -376,7 +376,7 @@ fn connection_limits(config: &Config) -> listen::Limits {
 }
 
 fn bind(address: SocketAddr) -> Result<TcpListener, StartError> {
-    listen::bind(address).map_err(|error| match error.kind() {
+    listen::bind(address, listen::RECEIVED).map_err(|error| match error.kind() {
         io::ErrorKind::AddrInUse => StartError::Taken(address),
         _ => StartError::Listen { address, error },
     })

@@ -127,6 +127,10 @@ async fn d18_the_trusted_proxy_speaks_for_others() {
         ("192.0.2.1", "200"),
         ("192.0.2.1", "429"),
         ("192.0.2.2", "200"),
+        // whatever the client wrote before, and not as the proxy where the proxy cannot be read
+        ("\u{ff}, 192.0.2.2", "429"),
+        ("192.0.2.2\u{ff}", "400"),
+        ("192.0.2.3:80", "400"),
     ] {
         let header = format!("x-forwarded-for: {client}\r\n");
         assert_eq!(code(&get(&node, "/info", &header).await), expected);

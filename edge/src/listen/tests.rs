@@ -3,7 +3,6 @@ use std::sync::atomic::{AtomicIsize, AtomicUsize, Ordering};
 use http_body_util::BodyExt as _;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
-    net::TcpStream,
     sync::oneshot,
     task::JoinHandle,
 };
@@ -65,7 +64,7 @@ async fn answer(peer: IpAddr, request: Request<Incoming>) -> Response<String> {
 }
 
 fn start(limits: Limits) -> Server {
-    let listener = bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let listener = bind("127.0.0.1:0".parse().unwrap(), RECEIVED).unwrap();
     let address = listener.local_addr().unwrap();
     let seen = Arc::new(Seen::default());
     let observer = Arc::clone(&seen) as Arc<dyn Observer>;
@@ -95,6 +94,7 @@ async fn ask(address: SocketAddr, request: &str) -> String {
     all(&mut stream).await
 }
 
+mod unasked;
 mod unread;
 
 const GET: &str = "GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n";

@@ -62,6 +62,9 @@ failures! {
     bad_header: BAD_REQUEST, "bad_header",
         "A header that must be there once is missing or repeated, or a length is not written plainly.",
         "Send exactly one Host, one Content-Type and one Content-Length without leading zeros.";
+    unnamed_client: BAD_REQUEST, "unnamed_client",
+        "The proxy in front of this server names its client in no way that can be read.",
+        "Tell the operator: the last entry of X-Forwarded-For must be one IP address, without a port.";
     length_required: BAD_REQUEST, "length_required",
         "The request's body has no Content-Length.",
         "Send the body whole, with Content-Length and without Transfer-Encoding.";

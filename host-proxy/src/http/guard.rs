@@ -27,11 +27,16 @@ const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 const SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
 const SEC_FETCH_DEST: HeaderName = HeaderName::from_static("sec-fetch-dest");
 
-/// Fetch Metadata: what for. The older name is what some browsers still say.
-const PURPOSE: [HeaderName; 2] = [
+/// Fetch Metadata: what for. The others are what browsers said, or still say, instead.
+const PURPOSE: [HeaderName; 4] = [
     HeaderName::from_static("sec-purpose"),
     HeaderName::from_static("purpose"),
+    HeaderName::from_static("x-purpose"),
+    HeaderName::from_static("x-moz"),
 ];
+
+/// What is said there of a request that nobody made yet.
+const EARLY: [&[u8]; 3] = [b"prefetch", b"prerender", b"preview"];
 
 /// The names this server answers to.
 pub(crate) struct Guard {
@@ -109,14 +114,13 @@ fn is_navigation(headers: &HeaderMap) -> bool {
 }
 
 /// Whether nobody has followed the link yet: a page of another site has its visitors' browsers fetch from
-/// here whatever links it names. Whoever follows one of them asks again.
+/// here whatever links it names. Whoever follows one of them asks again. How the words stand there, as
+/// members of a list, in quotes or as parameters, does not matter.
 fn is_prefetch(headers: &HeaderMap) -> bool {
     let mut named = PURPOSE.into_iter().flat_map(|name| headers.get_all(name));
     named.any(|purpose| {
-        let mut parts = purpose
-            .as_bytes()
-            .split(|b| matches!(b, b';' | b',' | b' '));
-        parts.any(|part| part.eq_ignore_ascii_case(b"prefetch"))
+        let mut words = purpose.as_bytes().split(|b| !b.is_ascii_alphanumeric());
+        words.any(|word| EARLY.iter().any(|early| word.eq_ignore_ascii_case(early)))
     })
 }
 

@@ -33,7 +33,7 @@ use hyper::{
 };
 use openkey_edge::{
     body::BodyBudget,
-    client::{ClientKey, client_address},
+    client::{ClientKey, Unnamed, client_address},
     log::Sparing,
     request_id::{RequestIds, X_REQUEST_ID},
 };
@@ -177,7 +177,8 @@ fn check(
 ) -> Result<ClientKey, Failure> {
     app.guard.check(request)?;
     let trusted = app.config.trusted_proxy.as_ref();
-    let client = ClientKey::of(client_address(peer, trusted, request.headers()));
+    let client = client_address(peer, trusted, request.headers());
+    let client = ClientKey::of(client.map_err(|Unnamed| Failure::unnamed_client().closing())?);
     if route.is_read() {
         let read = app.rates.check_read(client);
         read.map_err(|wait| Failure::too_many().retry_after(wait))?;

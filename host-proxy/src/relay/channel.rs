@@ -9,6 +9,7 @@ use std::{net::IpAddr, num::NonZeroU32, sync::Arc, time::Duration};
 
 use openkey_edge::{
     client::ClientKey,
+    listen,
     log::Sparing,
     pace,
     places::{Place, Places},
@@ -91,7 +92,7 @@ impl Relay {
                     self.bytes.tidy();
                     continue;
                 }
-                accepted = listener.accept() => accepted,
+                accepted = listen::accept(&listener, &self.places) => accepted,
             };
             match accepted {
                 // Closed without a word: TLS has none before its handshake.
@@ -147,17 +148,22 @@ async fn one(
     bytes: Arc<ClientRate>,
     lines: Arc<Sparing>,
 ) {
+    let client = open.place.client();
+    let meter = client.map(|client| Meter { bytes, client });
+    tokio::select! {
+        biased;
+        () = open.place.displaced() => {}
+        () = carried(outside, &channel, meter, &lines) => {}
+    }
+    // only now are its sockets closed
+    drop(open);
+}
+
+/// One connection until it ends.
+async fn carried(outside: TcpStream, channel: &Address, meter: Option<Meter>, lines: &Sparing) {
     let outside = pace::prepared(outside, pump::WRITE);
     match timeout(CONNECT, channel.connect()).await {
-        Ok(Ok(enclave)) => {
-            let client = open.place.client();
-            let meter = client.map(|client| Meter { bytes, client });
-            tokio::select! {
-                biased;
-                () = open.place.displaced() => {}
-                () = pump::metered(Box::new(outside), enclave, meter) => {}
-            }
-        }
+        Ok(Ok(enclave)) => pump::metered(outside, enclave, meter).await,
         Ok(Err(error)) if lines.admits() => {
             tracing::warn!(%channel, %error, left_out = lines.left_out(), "the channel is closed");
         }
@@ -166,5 +172,7 @@ async fn one(
         }
         Ok(Err(_)) | Err(_) => {}
     }
-    drop(open);
 }
+
+#[cfg(test)]
+mod tests;

@@ -9,10 +9,11 @@ use std::{
     time::Duration,
 };
 
-use openkey_edge::{client::ClientKey, rate::ClientRate};
+use openkey_edge::{client::ClientKey, pace::Paced, rate::ClientRate};
 use openkey_protocol::{frame::MAX_WRITE, transport::Stream};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf, split},
+    net::TcpStream,
     time::{sleep, timeout},
 };
 
@@ -36,7 +37,7 @@ const LINGER: Duration = Duration::from_secs(60);
 /// it has answered. A server's end is the end: where vsock has no half-closed connections, so is
 /// the client's, by the server's.
 pub(super) async fn both(client: Stream, server: Stream) {
-    metered(client, server, None).await;
+    carry(client, server, None, WRITE).await;
 }
 
 /// How much a client may say.
@@ -56,19 +57,25 @@ impl Meter {
     }
 }
 
-/// The same for a client that may say only so much: what is more waits, and is not read meanwhile.
-pub(super) async fn metered(client: Stream, server: Stream, meter: Option<Meter>) {
+/// The same for a client that may say only so much: what is more waits, and is not read meanwhile. Whether
+/// it takes enough is judged by its own stream ([`Paced`]).
+pub(super) async fn metered(client: Paced<TcpStream>, server: Stream, meter: Option<Meter>) {
+    carry(Box::new(client), server, meter, Duration::MAX).await;
+}
+
+/// Each piece for the client is waited for so long.
+async fn carry(client: Stream, server: Stream, meter: Option<Meter>, patience: Duration) {
     let moved = Arc::new(AtomicBool::new(false));
     let (client_in, client_out) = split(client);
     let (server_in, server_out) = split(server);
     let asked = async {
-        if direction(client_in, server_out, &moved, meter.as_ref()).await {
+        if direction(client_in, server_out, &moved, meter.as_ref(), WRITE).await {
             sleep(LINGER).await;
         }
     };
     tokio::select! {
         () = asked => {}
-        _ = direction(server_in, client_out, &moved, None) => {}
+        _ = direction(server_in, client_out, &moved, None, patience) => {}
         () = silence(&moved) => {}
     }
 }
@@ -79,6 +86,7 @@ async fn direction(
     mut to: WriteHalf<Stream>,
     moved: &AtomicBool,
     meter: Option<&Meter>,
+    patience: Duration,
 ) -> bool {
     let mut buffer = vec![0; BUFFER];
     loop {
@@ -96,7 +104,7 @@ async fn direction(
             to.write_all(piece).await?;
             to.flush().await
         };
-        if !matches!(timeout(WRITE, write).await, Ok(Ok(()))) {
+        if !matches!(timeout(patience, write).await, Ok(Ok(()))) {
             return false;
         }
     }

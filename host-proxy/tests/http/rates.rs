@@ -105,6 +105,44 @@ async fn d18_only_the_trusted_hop_names_the_client() {
     assert_eq!(statuses, [200, 200, 429]);
 }
 
+/// Behind a proxy that keeps what its clients wrote, whatever bytes that is.
+#[tokio::test]
+async fn d18_a_client_that_writes_no_text_is_still_the_one_that_the_proxy_saw() {
+    let site = Site::with(|config| {
+        config.limits.request = quota("2/h");
+        config.trusted_proxy = Some("127.0.0.2/32".parse().unwrap());
+    })
+    .await;
+    let ask = async |forwarded: &[u8]| {
+        let mut request = post("request", b"x", "X-Forwarded-For: @\r\n");
+        let at = request.iter().position(|byte| *byte == b'@').unwrap();
+        request.splice(at..=at, forwarded.iter().copied());
+        let mut wire = site.connect_from("127.0.0.2").await;
+        wire.send(request).await;
+        wire.answer().await.unwrap()
+    };
+    let mut statuses = Vec::new();
+    for forwarded in [
+        b"203.0.113.7".as_slice(),
+        b"\xff, 203.0.113.7",
+        b"\xfe, 203.0.113.7",
+        b"\xff, 203.0.113.8",
+    ] {
+        statuses.push(ask(forwarded).await.status);
+    }
+    assert_eq!(statuses, [200, 200, 429, 200]);
+    // whom the proxy names unreadably is not counted as the proxy
+    for forwarded in [b"\xff".as_slice(), b"203.0.113.7:80", b"203.0.113.7,"] {
+        let refused = ask(forwarded).await;
+        assert_eq!(
+            (refused.status, refused.code().as_str()),
+            (400, "unnamed_client")
+        );
+        assert_eq!(refused.header("connection"), Some("close"));
+    }
+    assert_eq!(site.enclave.bodies().len(), 3);
+}
+
 #[tokio::test]
 async fn classes_have_quotas_of_their_own_and_say_when_to_come_back() {
     let site = Site::with(|config| {

@@ -362,6 +362,14 @@ async fn h6_what_is_fetched_before_a_link_is_followed_is_refused() {
     let link =
         "Sec-Fetch-Site: cross-site\r\nSec-Fetch-Mode: navigate\r\nSec-Fetch-Dest: document\r\n";
     for purpose in [
+        "X-Moz: prefetch\r\n",
+        "X-Purpose: preview\r\n",
+        "Purpose: prerender\r\n",
+        "Sec-Purpose: prerender\r\n",
+        "Sec-Purpose: \"prefetch\"\r\n",
+        "Sec-Purpose: other;a=\"b\",\tprefetch\r\n",
+        "Sec-Purpose: other,\tprerender;\tx\r\n",
+        "Sec-Purpose: (prefetch)\r\n",
         "Sec-Purpose: prefetch\r\n",
         "Sec-Purpose: prefetch;prerender\r\n",
         "Sec-Purpose: prefetch;anonymous-client-ip\r\n",
@@ -379,8 +387,8 @@ async fn h6_what_is_fetched_before_a_link_is_followed_is_refused() {
             assert_eq!(answer.code(), "wrong_origin");
         }
     }
-    let followed = site
-        .ask(get("/", &format!("{link}Sec-Purpose: other\r\n")))
-        .await;
-    assert_eq!(followed.status, 200);
+    for purpose in ["Sec-Purpose: other\r\n", "X-Moz: prefetched\r\n"] {
+        let followed = site.ask(get("/", &format!("{link}{purpose}"))).await;
+        assert_eq!(followed.status, 200, "{purpose}");
+    }
 }

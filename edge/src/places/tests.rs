@@ -1,0 +1,100 @@
+//! Who finds a place, and who gives way.
+
+use std::time::Duration;
+
+use tokio::time::timeout;
+
+use super::*;
+
+fn peer(n: u8) -> IpAddr {
+    [127, 0, 0, n].into()
+}
+
+fn is_gone(place: &Place) -> bool {
+    place.seat.state.load(Ordering::SeqCst) == GONE
+}
+
+#[test]
+fn h1_silence_gives_way_from_whoever_holds_most_the_oldest_first() {
+    let places = Places::new(6, 4, None);
+    let quiet = Places::enter(&places, peer(1)).unwrap();
+    let greedy: Vec<_> = (0..4)
+        .map(|_| Places::enter(&places, peer(2)).unwrap())
+        .collect();
+    assert!(
+        Places::enter(&places, peer(2)).is_none(),
+        "its own are taken"
+    );
+    let other = Places::enter(&places, peer(3)).unwrap();
+    // its first has asked, and is owed an answer
+    let work = greedy[0].seat().work();
+    let newcomer = Places::enter(&places, peer(4)).unwrap();
+    let gone: Vec<_> = greedy.iter().map(is_gone).collect();
+    assert_eq!(gone, [false, true, false, false]);
+    drop(work);
+    let next = Places::enter(&places, peer(5)).unwrap();
+    assert!(is_gone(&greedy[0]));
+    for place in [&quiet, &other, &newcomer, &next] {
+        assert!(!is_gone(place));
+    }
+    // whoever was displaced gives nothing back a second time
+    drop(greedy);
+    drop((quiet, other, newcomer, next));
+    let taken = places.taken();
+    assert_eq!((taken.all, taken.seats.len()), (0, 0));
+    assert!(taken.shares.is_empty() && taken.owned.is_empty());
+}
+
+#[test]
+fn h1_the_trusted_proxys_clients_have_shares_and_give_way_like_others() {
+    let client = |n| ClientKey::of(peer(n));
+    let places = Places::new(6, 3, Some("127.0.0.1/32".parse().unwrap()));
+    let enter = || Places::enter(&places, peer(1)).unwrap();
+    let proxied: Vec<_> = (0..5).map(|_| enter()).collect();
+    let direct = Places::enter(&places, peer(9)).unwrap();
+    let busy = direct.seat().work();
+    assert!(Places::enter(&places, peer(1)).is_none(), "nobody is named");
+    let mut served: Vec<_> = proxied[..3].iter().map(|p| p.serve(client(2))).collect();
+    assert!(served.iter().all(Option::is_some));
+    assert!(proxied[3].serve(client(2)).is_none());
+    drop(served.pop());
+    // one that it named before: the connection is the other's now
+    let other = proxied[2].serve(client(3)).unwrap();
+    let work = proxied[0].seat().work();
+    let newcomer = enter();
+    let gone: Vec<_> = proxied.iter().map(is_gone).collect();
+    assert_eq!(gone, [false, true, false, false, false]);
+    assert!(proxied[1].serve(client(4)).is_none(), "it must end");
+    drop((busy, work, served, other, newcomer, direct, proxied));
+    let taken = places.taken();
+    assert_eq!((taken.all, taken.seats.len(), taken.named.len()), (0, 0, 0));
+    assert!(taken.shares.is_empty() && taken.owned.is_empty());
+}
+
+#[tokio::test]
+async fn h1_whoever_gave_way_is_waited_for_until_it_has_ended() {
+    let places = Places::new(2, 2, None);
+    let mut held: Vec<_> = (1..4).map(|n| Places::enter(&places, peer(n))).collect();
+    assert!(held.iter().all(Option::is_some) && places.give_way());
+    for left in [2, 1, 0] {
+        let settled = timeout(Duration::from_millis(20), places.settled()).await;
+        assert_eq!(settled.is_ok(), left == 0, "{left} are leaving");
+        let gone = held
+            .iter()
+            .position(|place| place.as_ref().is_some_and(is_gone));
+        drop(gone.map(|gone| held.remove(gone)));
+    }
+}
+
+#[test]
+fn h1_who_is_being_answered_is_never_displaced() {
+    let places = Places::new(2, 2, None);
+    let (one, two) = (
+        Places::enter(&places, peer(1)).unwrap(),
+        Places::enter(&places, peer(1)).unwrap(),
+    );
+    let working = (one.seat().work(), two.seat().work());
+    assert!(Places::enter(&places, peer(2)).is_none());
+    drop(working);
+    assert!(Places::enter(&places, peer(2)).is_some());
+}
