@@ -52,9 +52,7 @@ fn answer(request: &Request, kind: PromptKind) -> Prompt {
             action: Action::Sign { payload, .. },
             ..
         }) => match payload {
-            Payload::Text(text) | Payload::Siwe(text) | Payload::Session(text) => {
-                eip191(text)
-            },
+            Payload::Text(text) | Payload::Siwe(text) | Payload::Session(text) => eip191(text),
             Payload::TypedData(_) => Hash32([0x77; 32]),
         },
         _ => hash,

@@ -78,16 +78,16 @@ const fn governor(written: &'static str, actor: Option<&'static str>) -> Known {
     }
 }
 
-const fn lens(written: &'static str, title: &'static str) -> Known {
+const PUBLISHES: &str = "Whoever holds this signature can publish this in your name.";
+const FOLLOWS: &str = "Whoever holds this signature can follow these profiles in your name.";
+
+const fn lens(written: &'static str, title: &'static str, why: &'static str) -> Known {
     Known {
         // What is published is named by its digest.
         digests: &["contentURI", "metadataURI"],
         protocol: Some("lens"),
-        ..attention(
-            written,
-            title,
-            "Whoever holds this signature can publish this in your name.",
-        )
+        check: Some(modules),
+        ..attention(written, title, why)
     }
 }
 
@@ -284,27 +284,33 @@ pub(super) const ROWS: [Known; 36] = [
     lens(
         "PostWithSig(uint256 profileId,string contentURI,address collectModule,bytes collectModuleInitData,address referenceModule,bytes referenceModuleInitData,uint256 nonce,uint256 deadline)",
         "Publish a post",
+        PUBLISHES,
     ),
     lens(
         "MirrorWithSig(uint256 profileId,uint256 profileIdPointed,uint256 pubIdPointed,bytes referenceModuleData,address referenceModule,bytes referenceModuleInitData,uint256 nonce,uint256 deadline)",
         "Share somebody's post",
+        PUBLISHES,
     ),
     lens(
         "FollowWithSig(uint256[] profileIds,bytes[] datas,uint256 nonce,uint256 deadline)",
         "Follow profiles",
+        FOLLOWS,
     ),
     // https://github.com/lens-protocol/core, contracts/libraries/constants/Typehash.sol, version 2
     lens(
         "Post(uint256 profileId,string contentURI,address[] actionModules,bytes[] actionModulesInitDatas,address referenceModule,bytes referenceModuleInitData,uint256 nonce,uint256 deadline)",
         "Publish a post",
+        PUBLISHES,
     ),
     lens(
         "Mirror(uint256 profileId,string metadataURI,uint256 pointedProfileId,uint256 pointedPubId,uint256[] referrerProfileIds,uint256[] referrerPubIds,bytes referenceModuleData,uint256 nonce,uint256 deadline)",
         "Share somebody's post",
+        PUBLISHES,
     ),
     lens(
         "Follow(uint256 followerProfileId,uint256[] idsOfProfilesToFollow,uint256[] followTokenIds,bytes[] datas,uint256 nonce,uint256 deadline)",
         "Follow profiles",
+        FOLLOWS,
     ),
 ];
 
@@ -323,6 +329,25 @@ fn one_word(shape: &Shape<'_, '_>, _: Context<'_>) -> (Vec<Line>, Vec<Warning>) 
     );
     let is_text = !shape.texts(&["proposal"]).into_iter().all(is_word);
     (Vec::new(), Vec::from_iter(is_text.then_some(words)))
+}
+
+/// Data for the modules of Lens, which other programs are: one that collects or is followed takes a payment
+/// by them (<https://github.com/lens-protocol/modules>, `FeeFollowModule` and its family).
+fn modules(shape: &Shape<'_, '_>, _: Context<'_>) -> (Vec<Line>, Vec<Warning>) {
+    const DATA: [&str; 5] = [
+        "datas",
+        "collectmoduleinitdata",
+        "referencemoduleinitdata",
+        "referencemoduledata",
+        "actionmodulesinitdatas",
+    ];
+    let has_data = shape.bytes(&DATA).iter().any(|it| !it.is_empty());
+    let paid = warning(
+        Severity::Danger,
+        "It has data for a module, which is a program of somebody else: such a module can take a payment, and \
+         nobody can see here how much.",
+    );
+    (Vec::new(), Vec::from_iter(has_data.then_some(paid)))
 }
 
 /// Numbers of orders to cancel: digest of the order, its owner, its end (CoW's `packOrderUidParams`,

@@ -70,7 +70,11 @@ pub(super) fn read(
     let recap = recap::read(&message)?;
     let foreign = foreign(asker, fields.scheme.as_deref(), &fields.domain);
     // Who asks is said only of who is known to.
-    let site = if foreign.is_some() { "Sign in to" } else { "Who asks" };
+    let site = if foreign.is_some() {
+        "Sign in to"
+    } else {
+        "Who asks"
+    };
     let mut lines = lines(site, &message, recap.as_ref(), &span);
     let mut warnings: Vec<Warning> = foreign.into_iter().collect();
     warnings.extend(site::warnings(fields));

@@ -15,6 +15,27 @@ use crate::unreadable::words;
 pub(super) static LEXICON: LazyLock<Option<Lexicon>> =
     LazyLock::new(|| serde_json::from_str(include_str!("speech.json")).ok());
 
+/// Phrases of one sense, by language and all together: most words are of none.
+#[derive(Deserialize)]
+#[serde(from = "BTreeMap<String, Vec<String>>")]
+pub(super) struct ByLanguage {
+    pub(super) all: Phrases,
+    pub(super) each: BTreeMap<String, Phrases>,
+}
+
+impl From<BTreeMap<String, Vec<String>>> for ByLanguage {
+    fn from(lists: BTreeMap<String, Vec<String>>) -> Self {
+        let all: Vec<String> = lists.values().flatten().cloned().collect();
+        let each = lists
+            .into_iter()
+            .map(|(language, it)| (language, Phrases::of(&it)));
+        Self {
+            all: Phrases::of(&all),
+            each: each.collect(),
+        }
+    }
+}
+
 /// Lists of phrases, each with one sense.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -90,8 +111,41 @@ pub(super) struct Lexicon {
     pub(super) authority_alone: Phrases,
     /// Roles that need no verb if an address stands right behind them.
     pub(super) named_roles: Phrases,
+    /// Verbs of giving and of moving value that mean other things, too: only in prose, never a name in data.
+    pub(super) ventures: Phrases,
+    /// The same, whose receiver nobody names: with an amount of a currency they need a look.
+    pub(super) stakes: Phrases,
+    /// What is counted and is no value: “3 photos”.
+    pub(super) things: Phrases,
+    /// The verbs of `approvals` in other languages, what they approve, and what denies them.
+    pub(super) approvals_abroad: ByLanguage,
+    pub(super) approved_abroad: ByLanguage,
+    pub(super) negations_abroad: ByLanguage,
+    /// What is approved only if it stands right behind the verb.
+    pub(super) traded: Phrases,
+    /// What denies as a negation does.
+    pub(super) denying: Phrases,
+    /// What makes of a verb and a transaction behind it a sentence about transactions.
+    pub(super) clauses: Phrases,
+    /// What may stand between a negation and the verb besides `denied_through`, if it is not so sure that it
+    /// denies.
+    pub(super) denied_loosely: Phrases,
+    pub(super) you: Phrases,
+    pub(super) of: Phrases,
+    /// What lets an address act: beside it; as what it acts or receives; right behind it.
+    pub(super) powers: Phrases,
+    pub(super) posts: Phrases,
+    pub(super) modals: Phrases,
+    /// What is done to an account, and what belongs to one.
+    pub(super) account_acts: Phrases,
+    pub(super) account_things: Phrases,
     /// Names of this stack, whose keys open what OpenKey's owners keep.
     pub(super) own: Phrases,
+}
+
+/// True for a letter of a script with capitals, beyond ASCII.
+pub(super) fn is_cased_letter(c: char) -> bool {
+    !c.is_ascii() && (c.is_lowercase() || c.is_uppercase())
 }
 
 /// A word of a text.

@@ -70,8 +70,14 @@ fn c5_what_the_page_does_not_write_is_refused_as_its_own() {
         asked(&Payload::Session(text), PAGE).unwrap();
     }
     for (what, text) in [
-        ("another site", of(|it| it.domain = "bank.example".into(), &FOLDER)),
-        ("no key", of(|it| it.uri = "https://app.example/".into(), &FOLDER)),
+        (
+            "another site",
+            of(|it| it.domain = "bank.example".into(), &FOLDER),
+        ),
+        (
+            "no key",
+            of(|it| it.uri = "https://app.example/".into(), &FOLDER),
+        ),
         ("no end", of(|it| it.expiration_time = None, &FOLDER)),
         (
             "too long",
@@ -81,18 +87,36 @@ fn c5_what_the_page_does_not_write_is_refused_as_its_own() {
             ),
         ),
         ("words", of(|it| it.statement = Some("Hi.".into()), &FOLDER)),
-        ("a request", of(|it| it.request_id = Some("1".into()), &FOLDER)),
+        (
+            "a request",
+            of(|it| it.request_id = Some("1".into()), &FOLDER),
+        ),
         (
             "a beginning",
-            of(|it| it.not_before = Some("2026-03-04T05:06:07Z".into()), &FOLDER),
+            of(
+                |it| it.not_before = Some("2026-03-04T05:06:07Z".into()),
+                &FOLDER,
+            ),
         ),
         (
             "a resource",
-            of(|it| it.resources = Some(vec!["https://a.example".into()]), &FOLDER),
+            of(
+                |it| it.resources = Some(vec!["https://a.example".into()]),
+                &FOLDER,
+            ),
         ),
-        ("another space", of(keep, &[("photos/kv/a/", "tinycloud.kv/get")])),
-        ("another service", of(keep, &[("default/sql/a", "tinycloud.sql/read")])),
-        ("another ability", of(keep, &[("default/kv/a/", "tinycloud.kv/*")])),
+        (
+            "another space",
+            of(keep, &[("photos/kv/a/", "tinycloud.kv/get")]),
+        ),
+        (
+            "another service",
+            of(keep, &[("default/sql/a", "tinycloud.sql/read")]),
+        ),
+        (
+            "another ability",
+            of(keep, &[("default/kv/a/", "tinycloud.kv/*")]),
+        ),
         (
             "two places",
             of(
@@ -105,14 +129,27 @@ fn c5_what_the_page_does_not_write_is_refused_as_its_own() {
         ),
     ] {
         let refused = asked(&Payload::Session(text), PAGE).unwrap_err();
-        assert!(refused.message.ends_with("[not_of_the_page]"), "{what}: {refused:?}");
+        assert!(
+            refused.message.ends_with("[not_of_the_page]"),
+            "{what}: {refused:?}"
+        );
     }
     let text = message(fields(), &FOLDER, Vec::new());
-    for asker in [ORIGIN, Asker::Unknown, Asker::Page("https://openkey.example")] {
+    for asker in [
+        ORIGIN,
+        Asker::Unknown,
+        Asker::Page("https://openkey.example"),
+    ] {
         let refused = asked(&Payload::Session(text.clone()), asker).unwrap_err();
-        assert!(refused.message.ends_with("[not_of_the_page]"), "{refused:?}");
+        assert!(
+            refused.message.ends_with("[not_of_the_page]"),
+            "{refused:?}"
+        );
     }
     let plain = Unsigned::new(fields()).unwrap().text();
     let refused = asked(&Payload::Session(plain), PAGE).unwrap_err();
-    assert!(refused.message.ends_with("[not_of_the_page]"), "{refused:?}");
+    assert!(
+        refused.message.ends_with("[not_of_the_page]"),
+        "{refused:?}"
+    );
 }
