@@ -21,8 +21,6 @@ const PART: usize = 20;
 /// Fewest changes between small letters, capitals and digits inside a word with hyphens or slashes
 /// that is a value: titles and paths have few.
 const CHANGES: usize = 5;
-/// Fewest numbers in a row that are the bytes of a digest.
-const BYTES: usize = 24;
 /// Fewest escapes that hide what is written.
 const ESCAPES: usize = 16;
 
@@ -97,50 +95,35 @@ fn spans(text: &str) -> Vec<Span> {
     }
     spans.extend(escapes(text));
     let pieces = words(text, |c| c.is_ascii_alphanumeric());
-    spans.extend(row(&pieces, text, is_hex, has_digits));
-    spans.extend(row(&pieces, text, is_byte, has_bytes));
-    spans.extend(row(&pieces, text, is_hex_byte, has_bytes));
+    spans.extend(rows(&pieces, text));
     spans
 }
 
-/// Values in pieces: words in a row that belong to one value, if there are enough of them.
-fn row(
-    pieces: &[Piece<'_>],
-    text: &str,
-    belongs: fn(&str) -> bool,
-    is_enough: fn(&[Piece<'_>]) -> bool,
-) -> Vec<Span> {
+/// Values in pieces: groups of digits in a row, or the numbers of a list of bytes, if they are enough
+/// digits together.
+fn rows(pieces: &[Piece<'_>], text: &str) -> Vec<Span> {
     let mut spans = Vec::new();
-    for row in pieces.chunk_by(|(_, a), (_, b)| belongs(a) && belongs(b)) {
+    let is_group = |word: &str| group(word).is_some();
+    for row in pieces.chunk_by(|(_, a), (_, b)| is_group(a) && is_group(b)) {
         let (Some((start, first)), Some((end, last))) = (row.first(), row.last()) else {
             continue;
         };
         // Words of other alphabets are no pieces, but stand between them.
         let between = text.get(start + first.len()..*end).unwrap_or_default();
-        let is_broken = !between.is_ascii() && between.contains(char::is_alphabetic);
-        if belongs(last) && is_enough(row) && !is_broken {
+        let is_broken = between.contains(|c: char| !c.is_ascii() && c.is_alphabetic());
+        let digits = row.iter().filter_map(|(_, it)| group(it)).map(str::len);
+        if digits.sum::<usize>() >= DIGITS && !is_broken {
             spans.push((*start, end + last.len(), Form::Other));
         }
     }
     spans
 }
 
-/// Enough digits, in groups of any size. Words with a prefix are values by themselves.
-fn has_digits(row: &[Piece<'_>]) -> bool {
-    row.iter().map(|(_, it)| it.len()).sum::<usize>() >= DIGITS
-}
-
-/// Enough bytes.
-const fn has_bytes(row: &[Piece<'_>]) -> bool {
-    row.len() >= BYTES
-}
-
-fn is_byte(word: &str) -> bool {
-    word.parse::<u8>().is_ok()
-}
-
-fn is_hex_byte(word: &str) -> bool {
-    without_prefix(word).is_some_and(|it| it.len() <= 2 && is_hex(it))
+/// The digits of a word that may be one group of a value. An address or more behind `0x` stands for
+/// itself.
+fn group(word: &str) -> Option<&str> {
+    let behind = without_prefix(word).filter(|it| it.len() < ADDRESS);
+    Some(behind.unwrap_or(word)).filter(|it| is_hex(it))
 }
 
 /// The maximal runs of characters that belong to words, with where they begin.
@@ -187,9 +170,8 @@ fn form_of(word: &str, is_glued: bool) -> Option<Form> {
         return (!is_of_words(word)).then_some(Form::Other);
     }
     let has = |is: fn(&u8) -> bool| word.as_bytes().iter().any(is);
-    let has_letters = has(u8::is_ascii_alphabetic);
     let has_both_cases = has(u8::is_ascii_lowercase) && has(u8::is_ascii_uppercase);
-    let is_value = has_letters && (has(u8::is_ascii_digit) || has_both_cases);
+    let is_value = has(u8::is_ascii_digit) || has_both_cases;
     // Base32 without a digit is one in 2^16.
     let is_letters = word.len() >= BASE64 && !is_glued;
     (is_value || is_letters).then_some(Form::Other)

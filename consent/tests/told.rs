@@ -94,6 +94,11 @@ impl Row {
         if self.title.as_ref().is_some_and(|it| *it != summary.title) {
             faults.push(format!("title {}", summary.title));
         }
+        // One row has one meaning: what else is done has rows of another name.
+        let what = summary.lines.iter().filter(|line| line.label == "What");
+        if what.count() != 1 {
+            faults.push("no row What, or several".to_owned());
+        }
         for row in self.rows.iter().filter(|row| !has(row)) {
             faults.push(format!("no row {row:?}"));
         }

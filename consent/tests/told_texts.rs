@@ -140,6 +140,54 @@ fn c2_an_empty_statement_is_told_as_what_it_is() {
     assert_eq!(said.value, "Nothing: the statement is empty");
 }
 
+/// Every member of a sign-in has a row.
+#[test]
+fn c2_every_member_of_a_sign_in_is_shown() {
+    let sign_in = SignIn {
+        scheme: None,
+        domain: None,
+        statement: None,
+        uri: None,
+        nonce: None,
+        request_id: Some("7f3a".to_owned()),
+        resources: Vec::new(),
+    };
+    let begins = "\nNot Before: 2026-03-04T12:00:00Z\nRequest ID";
+    let text = sign_in.text().replace("\nRequest ID", begins);
+    let site = Asker::Site("https://app.example");
+    let lines = read(Payload::Siwe(text), site).summary.lines;
+    for (label, value) in [
+        ("From", "4 March 2026, 12:00:00 UTC"),
+        ("Until", "5 March 2026, 00:00:00 UTC"),
+        ("Made", "4 March 2026, 05:59:00 UTC"),
+        ("Chain", "Ethereum"),
+        ("Key", ADDRESS),
+        ("Request", "7f3a"),
+        ("Nonce", "k3jv82lq0a"),
+    ] {
+        let mut found = lines.iter().filter(|it| it.label == label);
+        assert!(
+            found.any(|it| it.value.starts_with(value)),
+            "{label}: {lines:#?}"
+        );
+    }
+}
+
+/// A message with permissions in a wrong form is not called a plain sign-in.
+#[test]
+fn c2_a_refused_sign_in_says_whether_it_hands_out_permissions() {
+    let recap = "urn:recap:eyJhdHQiOnt9LCJwcmYiOltdfQ";
+    for (text, says) in [
+        ("Hello".to_owned(), "This is not a sign-in message"),
+        (format!("Hello {recap}"), "hands out permissions"),
+    ] {
+        let signer = Address([0x11; 20]);
+        let refusal = read_payload(&Payload::Siwe(text), &signer, Asker::Unknown, NOW);
+        let message = refusal.unwrap_err().message;
+        assert!(message.contains(says), "{message}");
+    }
+}
+
 /// The time for which this thread had a processor, however busy the machine is.
 fn busy() -> Duration {
     let stat = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap();

@@ -58,6 +58,22 @@ impl Field {
         }
     }
 
+    /// A line with such a field, as an error shows it.
+    #[must_use]
+    pub const fn example(self) -> &'static str {
+        match self {
+            Self::Uri => "URI: https://app.example/login",
+            Self::Version => "Version: 1",
+            Self::ChainId => "Chain ID: 1",
+            Self::Nonce => "Nonce: k3jv82lq0a",
+            Self::IssuedAt => "Issued At: 2026-01-31T12:00:00Z",
+            Self::ExpirationTime => "Expiration Time: 2026-02-28T12:00:00Z",
+            Self::NotBefore => "Not Before: 2026-01-31T12:00:00Z",
+            Self::RequestId => "Request ID: 7f3a",
+            Self::Resources => "Resources:",
+        }
+    }
+
     /// True if a message cannot do without it.
     #[must_use]
     pub const fn is_required(self) -> bool {
@@ -141,9 +157,10 @@ pub enum SiweError {
     ChainId,
     /// `Nonce` is not [`super::MIN_NONCE`] to [`super::MAX_NONCE`] letters and digits.
     #[error(
-        "the nonce is not {} to {} letters and digits",
+        "the nonce is not {} to {} letters and digits; write a line like {}",
         super::MIN_NONCE,
-        super::MAX_NONCE
+        super::MAX_NONCE,
+        Field::Nonce.example()
     )]
     Nonce,
     /// A time is not one of [`super::Timestamp`].
@@ -153,7 +170,9 @@ pub enum SiweError {
     )]
     Time(Field),
     /// A time is one of RFC 3339, but its `t` or `z` is small.
-    #[error("{0} is written with a small t or z: capital T and Z are required")]
+    #[error(
+        "{0} is written with a small t or z: capital T and Z are required, like 2026-01-31T12:00:00Z"
+    )]
     TimeCase(Field),
     /// `Request ID` holds a character that it cannot hold.
     #[error("the request id holds a character that it cannot hold")]
@@ -170,7 +189,7 @@ pub enum SiweError {
     #[error("there are more than {} resources", super::MAX_RESOURCES)]
     TooManyResources,
     /// A required line is not there.
-    #[error("the line {0} is missing")]
+    #[error("the line {0} is missing; write a line like {example}", example = .0.example())]
     Missing(Field),
     /// A line is there twice.
     #[error("the line {0} is there twice")]
@@ -222,5 +241,76 @@ impl SiweError {
             Self::UnknownLine { .. } => "unknown_line",
             Self::NotCanonical => "not_canonical",
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::siwe::Message;
+
+    fn message(lines: &[&str]) -> String {
+        let head = "app.example wants you to sign in with your Ethereum account:\n\
+                    0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266\n\n";
+        format!("{head}\n{}", lines.join("\n"))
+    }
+
+    /// Whoever has a field wrong, or none, reads what is expected, with a line to copy.
+    #[test]
+    fn c2_errors_of_fields_show_a_line_to_copy() {
+        let required = Field::ALL.into_iter().filter(|it| it.is_required());
+        let whole: Vec<&str> = required.clone().map(Field::example).collect();
+        assert!(Message::parse(&message(&whole)).is_ok());
+        for (field, at) in required.zip(0..) {
+            let mut lines = whole.clone();
+            lines.remove(at);
+            let said = Message::parse(&message(&lines)).unwrap_err().to_string();
+            assert!(said.ends_with(field.example()), "{said}");
+        }
+        for (at, line, says) in [
+            (
+                3,
+                "Nonce: ",
+                "8 to 256 letters and digits; write a line like Nonce: k3jv82lq0a",
+            ),
+            (
+                3,
+                "Nonce: a-b-c-d-e",
+                "8 to 256 letters and digits; write a line like Nonce: k3jv82lq0a",
+            ),
+            (
+                3,
+                "Nonce: k3jv82",
+                "8 to 256 letters and digits; write a line like Nonce: k3jv82lq0a",
+            ),
+            (
+                4,
+                "Issued At: ",
+                "Issued At is not a date and time like 2026-01-31T12:00:00Z",
+            ),
+            (
+                4,
+                "Issued At: yesterday",
+                "Issued At is not a date and time like 2026-01-31T12:00:00Z",
+            ),
+            (
+                4,
+                "Issued At: 2026-01-31t12:00:00z",
+                "T and Z are required, like 2026-01-31T12:00:00Z",
+            ),
+        ] {
+            let mut lines = whole.clone();
+            lines[at] = line;
+            let said = Message::parse(&message(&lines)).unwrap_err().to_string();
+            assert!(said.contains(says), "{line}: {said}");
+        }
+        // The examples of the other fields are lines of a message, too.
+        let optional = Field::ALL.into_iter().filter(|it| !it.is_required());
+        let all: Vec<&str> = whole
+            .iter()
+            .copied()
+            .chain(optional.map(Field::example))
+            .collect();
+        assert!(Message::parse(&message(&all)).is_ok());
     }
 }

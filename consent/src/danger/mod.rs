@@ -11,6 +11,7 @@ mod digests;
 mod items;
 mod keys;
 mod known;
+mod lens;
 mod named;
 mod orders;
 mod protocols;
@@ -115,6 +116,11 @@ impl Finding {
             )
         });
         self.with(shape.not_shown()).warn_if(shared.as_deref())
+    }
+
+    /// True if it says what a struct does, and not only why the message is severe.
+    pub(super) fn says_what(&self) -> bool {
+        self.weight != Weight::Reason
     }
 
     /// Severity first; among equals, what it does.
@@ -350,7 +356,10 @@ fn unknown(message: &Struct<'_>) -> Finding {
     Finding {
         weight: Weight::Unknown,
         ..Finding::danger(
-            format!("Sign typed data of the type “{}”", message.definition.name),
+            format!(
+                "Sign a message that OpenKey does not know, of the type “{}”",
+                message.definition.name
+            ),
             "This kind of message is not known here, so it counts as dangerous: it could move what \
              you own, or let others act for you. Every field is shown; sign only if you know what \
              each of them does.",

@@ -6,6 +6,7 @@ use openkey_protocol::message::{Line, Severity, Warning};
 use super::{
     Context,
     known::{DomainRule, Known},
+    lens::modules,
     shape::Shape,
 };
 use crate::words::{line, warning};
@@ -232,17 +233,20 @@ pub(super) const ROWS: [Known; 36] = [
         ),
     ),
     // https://github.com/Polymarket/clob-client, src/signing/eip712.ts
-    of(
-        "address",
-        from(
-            "polymarket-keys",
-            attention(
-                "ClobAuth(address address,string timestamp,uint256 nonce,string message)",
-                "Make API keys",
-                "Whoever holds this signature can get API keys that trade for this account.",
+    Known {
+        makes_key: true,
+        ..of(
+            "address",
+            from(
+                "polymarket-keys",
+                attention(
+                    "ClobAuth(address address,string timestamp,uint256 nonce,string message)",
+                    "Make API keys",
+                    "Whoever holds this signature can get API keys that trade for this account.",
+                ),
             ),
-        ),
-    ),
+        )
+    },
     // https://github.com/compound-finance/compound-protocol, GovernorBravoDelegateStorageV1
     governor("Ballot(uint256 proposalId,uint8 support)", None),
     // https://github.com/OpenZeppelin/openzeppelin-contracts, version 5, Governor.sol
@@ -329,25 +333,6 @@ fn one_word(shape: &Shape<'_, '_>, _: Context<'_>) -> (Vec<Line>, Vec<Warning>) 
     );
     let is_text = !shape.texts(&["proposal"]).into_iter().all(is_word);
     (Vec::new(), Vec::from_iter(is_text.then_some(words)))
-}
-
-/// Data for the modules of Lens, which other programs are: one that collects or is followed takes a payment
-/// by them (<https://github.com/lens-protocol/modules>, `FeeFollowModule` and its family).
-fn modules(shape: &Shape<'_, '_>, _: Context<'_>) -> (Vec<Line>, Vec<Warning>) {
-    const DATA: [&str; 5] = [
-        "datas",
-        "collectmoduleinitdata",
-        "referencemoduleinitdata",
-        "referencemoduledata",
-        "actionmodulesinitdatas",
-    ];
-    let has_data = shape.bytes(&DATA).iter().any(|it| !it.is_empty());
-    let paid = warning(
-        Severity::Danger,
-        "It has data for a module, which is a program of somebody else: such a module can take a payment, and \
-         nobody can see here how much.",
-    );
-    (Vec::new(), Vec::from_iter(has_data.then_some(paid)))
 }
 
 /// Numbers of orders to cancel: digest of the order, its owner, its end (CoW's `packOrderUidParams`,

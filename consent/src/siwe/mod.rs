@@ -10,7 +10,7 @@ use openkey_capability::{
     cacao::eip191,
     cid::Cid,
     recap::ReCap,
-    siwe::{Fields, Message, SiweError, mentions_recap},
+    siwe::{Message, SiweError, mentions_recap},
 };
 use openkey_protocol::message::{
     Address, Error, ErrorCode, Line, PromptKind, Severity, Summary, Warning,
@@ -122,7 +122,7 @@ pub(super) fn read(
     }
     // After who asks.
     lines.splice(1..1, what);
-    let (shown, runs) = folded(text, fields);
+    let (shown, runs) = folded(text);
     warnings.extend(runs.warning());
     let warnings = most_severe_first(warnings);
     let confirm = warnings.iter().any(|it| it.severity == Severity::Danger);
@@ -158,14 +158,14 @@ fn unreadable(text: &str) -> impl FnOnce(SiweError) -> Error {
 }
 
 /// A sign-in as it is shown. The blank lines around a statement that is empty are the sign-in's own.
-fn folded(text: &str, fields: &Fields) -> (String, Runs) {
+fn folded(text: &str) -> (String, Runs) {
     const BLANK: &str = "\n\n\n\n";
     match text.split_once(BLANK) {
-        Some((head, rest)) if fields.statement.as_deref() == Some("") => {
+        Some((head, rest)) => {
             let ((head, runs), (rest, more)) = (fold::folded(head), fold::folded(rest));
             (format!("{head}{BLANK}{rest}"), runs.longer(more))
         }
-        _ => fold::folded(text),
+        None => fold::folded(text),
     }
 }
 

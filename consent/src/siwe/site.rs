@@ -178,6 +178,7 @@ mod tests {
             "[::1]",
             "[2001:db8::1]",
             "3.example",
+            "app.0xyz",
             &long,
         ] {
             assert_eq!(check_host(host), Ok(()), "{host}");

@@ -2,12 +2,14 @@
 
 mod abroad;
 mod accounts;
+mod actors;
 mod data;
 mod digests;
 mod encoded;
 mod forms;
 mod lexicon;
 mod moves;
+mod names;
 mod opaque;
 mod orders;
 mod others;
@@ -16,6 +18,7 @@ mod shapes;
 mod speech;
 mod tokens;
 
+pub(super) use self::names::{makes_key, speaks_of_keys};
 use openkey_capability::{cacao::eip191, siwe::looks_like_siwe, visible::first_hidden};
 use openkey_protocol::message::{
     Address, Error, ErrorCode, PromptKind, Severity, Summary, Warning,

@@ -1,7 +1,10 @@
 //! Data that order a program to move value: by a name in them, by an amount beside somebody who
 //! receives it, or by their being the arguments of a function.
 
-use super::lexicon::{Lexicon, Speech, is_identifier};
+use super::{
+    actors::is_identifier,
+    lexicon::{Lexicon, Speech},
+};
 
 /// Most words of a value that is a name of something to be done.
 const NAME: usize = 3;
@@ -30,7 +33,7 @@ pub(super) fn is_list(text: &str) -> bool {
 fn is_arguments(text: &str) -> bool {
     let text = text.trim();
     let parts = || text.split(',');
-    let is_number = |it: &str| !it.is_empty() && it.bytes().all(|it| it.is_ascii_digit());
+    let is_number = |it: &str| it.bytes().all(|it| it.is_ascii_digit());
     let is_value = |it: &str| {
         let hex = it.strip_prefix("0x").or_else(|| it.strip_prefix("0X"));
         let is_hex = |it: &str| it.bytes().all(|it| it.is_ascii_hexdigit());
@@ -135,6 +138,11 @@ mod tests {
             "1,pay,bob,5",
             "pay,bob,0x70997970c51812dc3a010c7d01b50e0d17dc79c8",
             r#"{"toAddress":"bob","amt":5}"#,
+            r#"{"op":"SEND"}"#,
+            r#"{"op":"send  it  now"}"#,
+            r#"{"order":"all"}"#,
+            r#"{"action":"sell"}"#,
+            "red,green,1000000000",
         ] {
             assert_eq!(worst(text), Some(Severity::Danger), "{text}");
         }
@@ -142,8 +150,16 @@ mod tests {
             r#"{"order":"pizza"}"#,
             r#"{"note":"to the moon","value":"x"}"#,
             "red,green,blue",
+            "red,green,5",
+            "red,green,internationalisation",
+            "red,green,0x12",
+            "red,green,0xzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzz",
+            "1,2,red",
+            r#"{"note":"We send our best regards home"}"#,
+            r#"{"recipient":"bob","title":"tree"}"#,
         ] {
             assert_eq!(worst(text), Some(Severity::Attention), "{text}");
         }
+        assert_eq!(worst("hm,,well"), None);
     }
 }

@@ -74,6 +74,9 @@ mod tests {
         let list: Vec<String> = bytes.iter().map(u8::to_string).collect();
         let hex_list: Vec<String> = bytes.iter().map(|it| format!("0x{it:02x}")).collect();
         let pairs: Vec<&str> = (0..32).map(|at| &DIGEST[2 * at..2 * at + 2]).collect();
+        // Groups with a prefix each.
+        let fours = (0..16).map(|at| format!("0x{}", &DIGEST[4 * at..4 * at + 4]));
+        let fours: Vec<String> = fours.collect();
         vec![
             DIGEST.to_owned(),
             format!("0x{DIGEST}"),
@@ -94,6 +97,8 @@ mod tests {
             hex_list.join(" "),
             pairs.join(":"),
             pairs.join(" "),
+            pairs.join(" – "),
+            fours.join(" "),
             format!("{}\n{}", &DIGEST[..32], &DIGEST[32..]),
             format!("{DIGEST} {DIGEST}"),
         ]
@@ -109,6 +114,9 @@ mod tests {
                 format!("[\"{value}\"]"),
                 format!("({value})."),
                 format!("1: {value}"),
+                // Numbers and single letters are no words.
+                format!("2026: {value}"),
+                format!("x: {value}"),
             ] {
                 assert_eq!(severity(&whole), Some(Severity::Danger), "{whole}");
             }
@@ -165,11 +173,19 @@ mod tests {
             format!("id_{least}"),
             "jybwkk4xkiwuuwrbupcbg-zzwzydimnyhtijsaqnxs".to_owned(),
             "from-b2b-to-p2p-to-b2-a-title-of-an-article".to_owned(),
+            "12345 ".repeat(9),
+            "4".repeat(45),
+            "%4e".repeat(16),
         ] {
             assert_eq!(severity(&value), Some(Severity::Danger), "{value}");
         }
         for word in [
             most.to_owned(),
+            most.to_uppercase(),
+            // Part of a word of a language.
+            format!("{least}\u{e4}"),
+            format!("\u{e4}{least}"),
+            "%4e".repeat(15),
             mixed(39),
             digit(39),
             format!("id-{most}"),
@@ -196,14 +212,22 @@ mod tests {
             "a bad cafe faced a dead bee",
             "commit da39a3ee5e6b4b0d3255bfef95601890afd80709",
             "1, 2, 3, 4, 5, 6, 7, 8, 9, 10",
+            "part-1-of-2-and-3-of-4-of-the-list-5-of-6-trees",
+            "В 2011, 2012, 2013, 2014, 2015 и 2016 было тепло, в 2017, 2018, 2019, 2020, 2021, 2022 и 2023 нет.",
+            "From 0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266 to 0x70997970C51812dc3A010C7d01b50e0d17dc79C8",
             "Some-Long-Title-With-Many-Words-In-It-And-2024-Edition",
             "https://app.example/blog/the-long-title-of-an-article-about-nothing-at-all",
         ] {
             assert_eq!(severity(text), None, "{text}");
         }
-        assert_eq!(
-            severity("0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266"),
-            Some(Severity::Attention)
-        );
+        for address in [
+            "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266",
+            "(0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266)",
+            // One digit less than a value.
+            "44444444444444444444444444444444444444444444",
+            "12345 12345 12345 12345 12345 12345 12345 12345 1234",
+        ] {
+            assert_eq!(severity(address), Some(Severity::Attention), "{address}");
+        }
     }
 }

@@ -4,7 +4,8 @@ use openkey_protocol::message::Severity;
 
 use super::{
     Finding,
-    lexicon::{Lexicon, Phrases, Speech, is_address, is_identifier, is_number},
+    actors::{is_address, is_identifier, is_number},
+    lexicon::{Lexicon, Phrases, Speech},
 };
 
 /// How many words behind a verb an amount with a currency, an address, or a mere number may be.

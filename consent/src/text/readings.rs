@@ -139,6 +139,7 @@ mod tests {
             (r"\u{73}\x65nd", vec!["send"]),
             ("op=%73end", vec!["op=send"]),
             ("&#x73;&#101;nd", vec!["send"]),
+            ("&#X73;end", vec!["send"]),
             (r#"{\"a\":1}"#, vec![r#"{"a":1}"#]),
             ("a\\nb", vec!["a\nb"]),
             ("S e n d 5 E-T-H now", vec!["Send 5 ETH now"]),
@@ -146,17 +147,21 @@ mod tests {
             assert_eq!(readings(text), undone, "{text}");
         }
         for text in [
-            "",
-            "plain",
             "I - a gardener",
             "A b 1 2 3",
+            "",
+            "plain",
             r"\ud83d",
             r"\u12",
             "100%",
             "R&D",
             "%e9",
+            "%80",
+            "%+5",
+            r"\u+073",
             r"\",
             "&#x;",
+            "&u0073",
             "\\é",
         ] {
             assert!(readings(text).is_empty(), "{text}");

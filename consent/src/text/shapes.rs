@@ -123,6 +123,28 @@ impl Test {
             }
         }
     }
+
+    /// The same for a text inside typed data, which is no object by itself, and whose bytes are not
+    /// all that is signed.
+    fn stands_in(&self, text: &str) -> bool {
+        match self {
+            Self::StartsWith(start) => text.trim_start().starts_with(start),
+            Self::Contains(words) | Self::JsonText(words) => text.contains(words),
+            Self::Parts(_) => self.fits(text, &[], None),
+            _ => false,
+        }
+    }
+}
+
+/// How severe it is that a text or a name inside typed data is one that a program is known to make a key
+/// with, if it is.
+pub(super) fn makes_key(text: &str) -> Option<Severity> {
+    let Some(shapes) = SHAPES.as_deref() else {
+        return Some(Severity::Danger);
+    };
+    let keys = shapes.iter().filter(|it| it.is == Sort::Key);
+    let found = keys.filter(|it| it.test.stands_in(text));
+    found.map(|it| it.severity).max()
 }
 
 /// What a text is taken for. `readings` are those of the text without its escapes; `is_whole` says that

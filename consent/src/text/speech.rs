@@ -27,7 +27,7 @@ const PURPOSE: usize = 8;
 
 /// A key or a vault.
 pub(super) fn keys(speech: &Speech<'_>, lexicon: &Lexicon) -> Option<Finding> {
-    if !speaks_of_keys(speech, lexicon) {
+    if !is_labelled(speech, lexicon) && !speaks_of_keys(speech, lexicon) {
         return None;
     }
     // What OpenKey's own people keep is encrypted with such keys.
@@ -50,15 +50,18 @@ pub(super) fn keys(speech: &Speech<'_>, lexicon: &Lexicon) -> Option<Finding> {
     })
 }
 
-fn speaks_of_keys(speech: &Speech<'_>, lexicon: &Lexicon) -> bool {
-    // A line of few words is the label of what is made from the signature.
+/// True if a key, a seed or a vault is spoken of, or stands beside a word of making or opening.
+pub(super) fn speaks_of_keys(speech: &Speech<'_>, lexicon: &Lexicon) -> bool {
+    lexicon.keys.is_found(speech) || is_made(speech, lexicon, &lexicon.made)
+}
+
+/// True if a line of few words is the label of what is made from the signature.
+fn is_labelled(speech: &Speech<'_>, lexicon: &Lexicon) -> bool {
     let is_label = |line: &str| {
         let words = || words(line, char::is_alphanumeric).into_iter();
         words().nth(LABEL).is_none() && words().any(|(_, it)| lexicon.made.is_word(it))
     };
     speech.text.lines().any(is_label)
-        || lexicon.keys.is_found(speech)
-        || is_made(speech, lexicon, &lexicon.made)
 }
 
 /// True if a word of making or opening stands beside one of these.
@@ -75,7 +78,8 @@ fn is_made(speech: &Speech<'_>, lexicon: &Lexicon, what: &Phrases) -> bool {
 /// A text that says where alone it may be signed, or that opens an account, an identity or a backup.
 pub(super) fn warns_of_itself(speech: &Speech<'_>, lexicon: &Lexicon) -> Option<Finding> {
     let is_one = lexicon.only_there.is_found(speech) || is_made(speech, lexicon, &lexicon.opened);
-    (is_one && !speaks_of_keys(speech, lexicon)).then(|| {
+    let is_key = || is_labelled(speech, lexicon) || speaks_of_keys(speech, lexicon);
+    (is_one && !is_key()).then(|| {
         Finding::new(
             Severity::Attention,
             "that may make a key",

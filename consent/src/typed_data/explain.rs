@@ -27,14 +27,20 @@ pub(super) fn summary(
     let judgement = danger::judge(document, context);
     let mut warnings: Vec<Warning> = Vec::new();
     let mut lines = vec![line("Who asks", who_asks(domain))];
-    for finding in judgement.findings {
-        lines.push(line("What", &finding.title));
+    for (finding, at) in judgement.findings.into_iter().zip(0..) {
+        // What the message itself does has one row. What else is done in it has rows of another name, and
+        // what is only suspicious is said by its warning.
+        match at {
+            0 => lines.push(line("What", &finding.title)),
+            _ if finding.says_what() => lines.push(line("Also", &finding.title)),
+            _ => {}
+        }
         lines.extend(finding.lines);
         warnings.extend(finding.warnings);
     }
     if judgement.more > 0 {
         let more = format!("{} things more, none of them worse", judgement.more);
-        lines.push(line("What", more));
+        lines.push(line("Also", more));
     }
     // The list of known messages says where neither contract nor chain is needed.
     let unbound = if judgement.is_known {

@@ -251,7 +251,9 @@ fn nothing_is_passed_over(document: &Value, summary: &Summary) -> Result<(), Tes
     let key = summary.lines.iter().position(|line| line.label == "Key");
     let above = &summary.lines[..key.unwrap()];
     let primary = document["primaryType"].as_str().unwrap();
-    let is_told = !summary.title.starts_with("Sign typed data of the type");
+    let is_told = !summary
+        .title
+        .starts_with("Sign a message that OpenKey does not know, of the type");
     if !is_told || summary.severity_of_worst() != Severity::Danger {
         return Ok(());
     }
@@ -333,7 +335,7 @@ fn the_longest_prompt_of_typed_data_fits_a_frame() {
     let request = read(&document.to_string()).unwrap();
     let size = serde_json::to_vec(&request.summary).unwrap().len();
     assert!(size < openkey_protocol::frame::MAX_BODY / 2, "{size}");
-    let what = |line: &&openkey_protocol::message::Line| line.label == "What";
+    let what = |line: &&openkey_protocol::message::Line| line.label == "Also";
     let told: Vec<_> = request.summary.lines.iter().filter(what).collect();
     assert!(
         told.last()
