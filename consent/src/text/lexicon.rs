@@ -147,6 +147,9 @@ pub(super) struct Lexicon {
     pub(super) own: Phrases,
 }
 
+/// How many characters ASCII has.
+const ASCII: usize = 128;
+
 /// True for a letter of a script with capitals, beyond ASCII.
 pub(super) fn is_cased_letter(c: char) -> bool {
     !c.is_ascii() && (c.is_lowercase() || c.is_uppercase())
@@ -280,7 +283,8 @@ impl Part {
 /// anywhere, for languages without spaces.
 #[derive(Default)]
 pub(super) struct Phrases {
-    /// By the first letter.
+    /// By the first letter, those of ASCII by its number: they are looked up for every word.
+    by_ascii: Vec<Vec<Vec<Part>>>,
     by_letter: HashMap<char, Vec<Vec<Part>>>,
     /// Those that begin with the end of a word.
     endings: Vec<Vec<Part>>,
@@ -299,7 +303,7 @@ impl Phrases {
             match parts.first() {
                 Some(Part::Whole(word) | Part::Start(word)) => {
                     let letter = word.chars().next().unwrap_or_default();
-                    phrases.by_letter.entry(letter).or_default().push(parts);
+                    phrases.beginning(letter).push(parts);
                 }
                 Some(Part::End(_)) => phrases.endings.push(parts),
                 None => {}
@@ -308,13 +312,25 @@ impl Phrases {
         phrases
     }
 
+    /// The phrases that begin with a letter.
+    fn beginning(&mut self, letter: char) -> &mut Vec<Vec<Part>> {
+        if letter.is_ascii() {
+            self.by_ascii.resize_with(ASCII, Vec::new);
+        }
+        let ascii = self.by_ascii.get_mut(letter as usize);
+        ascii.unwrap_or_else(|| self.by_letter.entry(letter).or_default())
+    }
+
     /// How many words a phrase has that begins at a word; 0 if none does.
     pub(super) fn at(&self, tokens: &[Token<'_>], at: usize) -> usize {
         let Some(first) = tokens.get(at) else {
             return 0;
         };
         let letter = first.word.chars().next();
-        let begins = letter.and_then(|it| self.by_letter.get(&it));
+        let begins = letter.and_then(|it| match it {
+            '\0'..='\x7f' => self.by_ascii.get(it as usize),
+            _ => self.by_letter.get(&it),
+        });
         let fits = |phrase: &&Vec<Part>| {
             let mut parts = phrase.iter().zip(at..);
             parts.all(|(part, at)| tokens.get(at).is_some_and(|it| part.fits(&it.word)))

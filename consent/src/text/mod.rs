@@ -228,18 +228,15 @@ fn of_words(text: &str, signer: &Address, known: shapes::Known) -> Vec<Finding> 
         .chain(rest.filter(|it| untold(it, told)))
         .collect();
     // What is said of every address and of every account says less than any of the above.
-    let is_said = |it: &Finding, found: &[Finding]| {
-        it.warning.severity == Severity::Attention && (told.is_some() || !found.is_empty())
-    };
+    let is_said = |it: &Finding| it.warning.severity == Severity::Attention && !findings.is_empty();
     let has_order = findings
         .iter()
         .any(|it| it.warning.severity == Severity::Danger);
-    findings.extend(others.filter(|it| {
-        let is_told = known.order == Some(Severity::Danger) || has_order;
-        !is_told && !is_said(it, &findings) && untold(it, told)
-    }));
-    let account = accounts::judge(&speech, lexicon);
-    findings.extend(account.filter(|it| !is_said(it, &findings)));
+    let others = others.filter(|it| !has_order && !is_said(it) && untold(it, told));
+    findings.extend(others);
+    if told.is_none() && findings.is_empty() {
+        findings.extend(accounts::judge(&speech, lexicon));
+    }
     findings
 }
 

@@ -31,6 +31,14 @@ fn fields(person: &Person) -> Fields {
     fields
 }
 
+/// As the page writes it: for seven days.
+fn short(person: &Person) -> Fields {
+    let mut fields = fields(person);
+    fields.issued_at = "2026-09-21T00:00:00.000Z".to_owned();
+    fields.expiration_time = Some("2026-09-28T00:00:00.000Z".to_owned());
+    fields
+}
+
 fn unsigned(fields: Fields, grants: &[(&str, &str)]) -> Unsigned {
     let owner = openkey_capability::address::eip55(&fields.address);
     let attenuation = grants
@@ -214,8 +222,7 @@ async fn d17_a_hosting_grant_is_a_prompt_of_its_own() {
     let world = World::new();
     let enclave = world.boot().await;
     let mut person = Person::register(&enclave, 1).await;
-    let mut short = fields(&person);
-    short.expiration_time = Some("2026-01-08T00:00:00.000Z".to_owned());
+    let short = short(&person);
     let host = unsigned(short, &[("default/space", "tinycloud.space/host")]);
     let prompted = person.propose(&enclave, own(host.text())).await.unwrap();
     let shown = prompted.prompt.clone();
@@ -239,8 +246,7 @@ async fn c5_only_what_the_page_writes_is_the_pages_own() {
     let world = World::new();
     let enclave = world.boot().await;
     let person = Person::register(&enclave, 1).await;
-    let mut short = fields(&person);
-    short.expiration_time = Some("2026-01-08T00:00:00.000Z".to_owned());
+    let short = short(&person);
     let text = unsigned(short.clone(), &MODEST).text();
     let written = person.propose(&enclave, own(text.clone())).await.unwrap();
     assert!(!written.prompt.summary.confirm);
