@@ -38,7 +38,7 @@ export function kindOf(action) {
   if ('sign' in action) {
     const { payload } = action.sign;
     if ('text' in payload) return 'sign_text';
-    return 'siwe' in payload ? 'sign_siwe' : 'sign_typed_data';
+    return 'typed_data' in payload ? 'sign_typed_data' : 'sign_siwe';
   }
   return /** @type {PromptKind} */ (Object.keys(action)[0]);
 }

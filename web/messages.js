@@ -16,7 +16,7 @@
 /** @typedef {{ id: Bytes, attestation_object: Bytes, client_data_json: Bytes, transports: string[] }} NewCredential */
 /** @typedef {{ credential_id: Bytes, authenticator_data: Bytes, client_data_json: Bytes, signature: Bytes, user_handle: Bytes | null }} Assertion */
 
-/** @typedef {{ text: string } | { siwe: string } | { typed_data: string }} Payload */
+/** @typedef {{ text: string } | { siwe: string } | { session: string } | { typed_data: string }} Payload */
 
 /**
  * @typedef {{ confirm: { receipt: Bytes } }

@@ -12,8 +12,11 @@ use crate::words::{quoted, warning};
 pub enum Asker<'a> {
     /// Nobody that is known.
     Unknown,
-    /// A person, in OpenKey's own page at this origin: the page's own flows, and whatever some site
-    /// gave the person to paste there. Which site that was, nobody knows.
+    /// OpenKey's own page at this origin. It asks for itself by [`Payload::Session`] alone; what it asks for
+    /// otherwise a person pasted there, and which site gave it to them, nobody knows: not even a sign-in to
+    /// the page itself is its own then.
+    ///
+    /// [`Payload::Session`]: openkey_protocol::message::Payload::Session
     Page(&'a str),
     /// A site at this origin. Only for a caller who has it from the browser, not from the site.
     Site(&'a str),

@@ -71,10 +71,16 @@ pub fn read_payload(
     now_ms: u64,
 ) -> Result<SigningRequest, Error> {
     let now_ms = i64::try_from(now_ms).unwrap_or(i64::MAX);
+    // What comes by way of the page is whose nobody knows, but for what the page itself wrote.
+    let given = match asker {
+        Asker::Page(_) => Asker::Unknown,
+        known => known,
+    };
     match payload {
         Payload::Text(text) => text::read(text, signer),
-        Payload::Siwe(text) => siwe::read(text, signer, asker, now_ms),
-        Payload::TypedData(json) => typed_data::read(json, signer, asker, now_ms),
+        Payload::Siwe(text) => siwe::read(text, signer, given, now_ms),
+        Payload::Session(text) => siwe::read_session(text, signer, asker, now_ms),
+        Payload::TypedData(json) => typed_data::read(json, signer, given, now_ms),
     }
 }
 

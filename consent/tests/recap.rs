@@ -5,6 +5,8 @@
 mod beyond;
 #[path = "recap/names.rs"]
 mod names;
+#[path = "recap/own.rs"]
+mod own;
 #[path = "recap/random.rs"]
 mod random;
 

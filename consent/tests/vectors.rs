@@ -378,13 +378,17 @@ fn c5_s27_a_sign_in_to_another_site_than_the_one_that_asks_is_dangerous() {
     let read = |text: &str, asker| {
         read_payload(&Payload::Siwe(text.to_owned()), &signer(), asker, NOW).unwrap()
     };
-    for own in [ORIGIN, Asker::Page("https://app.example")] {
-        let request = read(&text, own);
-        assert!(!request.summary.confirm && request.summary.warnings.is_empty());
-    }
-    // A person pasted it into OpenKey's own page, or it is not known where.
-    for asker in [Asker::Page("https://openkey.example"), Asker::Unknown] {
+    let request = read(&text, ORIGIN);
+    assert!(!request.summary.confirm && request.summary.warnings.is_empty());
+    assert_eq!(request.summary.lines[0].label, "Who asks");
+    // A person pasted it into OpenKey's own page, even if it is one to that page, or it is not known where.
+    for asker in [
+        Asker::Page("https://app.example"),
+        Asker::Page("https://openkey.example"),
+        Asker::Unknown,
+    ] {
         let request = read(&text, asker);
+        assert_eq!(request.summary.lines[0].label, "Sign in to");
         assert_eq!(request.severity(), Severity::Danger);
         assert!(request.summary.confirm);
         assert_eq!(
@@ -458,7 +462,7 @@ fn c5_the_end_of_a_long_site_name_is_always_shown() {
     let request = siwe(&text).unwrap();
     assert!(request.summary.title.starts_with("Sign in to …aa.aaa"));
     assert!(request.summary.title.ends_with(".evil.example:444"));
-    assert_eq!(line(&request, "Who asks"), long);
+    assert_eq!(line(&request, "Sign in to"), long);
     assert!(request.summary.warnings[0].text.contains(&long));
 }
 

@@ -75,7 +75,7 @@ fn same_action(prompt: &Prompt, propose: &Propose) -> Result<(), PromptError> {
         Action::Confirm { .. } => PromptKind::Confirm,
         Action::Sign { payload, .. } => match payload {
             Payload::Text(_) => PromptKind::SignText,
-            Payload::Siwe(_) => PromptKind::SignSiwe,
+            Payload::Siwe(_) | Payload::Session(_) => PromptKind::SignSiwe,
             Payload::TypedData(_) => PromptKind::SignTypedData,
         },
         // Answered by options for a new passkey; the prompt answers `PasskeyCreated`.
@@ -120,7 +120,7 @@ fn expected_digest(request: &Request, hash: Hash32) -> Option<Hash32> {
         return Some(hash);
     };
     match payload {
-        Payload::Text(text) | Payload::Siwe(text) => Some(eip191(text)),
+        Payload::Text(text) | Payload::Siwe(text) | Payload::Session(text) => Some(eip191(text)),
         Payload::TypedData(_) => None,
     }
 }

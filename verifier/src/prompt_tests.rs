@@ -52,7 +52,7 @@ fn answer(request: &Request, kind: PromptKind) -> Prompt {
             action: Action::Sign { payload, .. },
             ..
         }) => match payload {
-            Payload::Text(text) | Payload::Siwe(text) => eip191(text),
+            Payload::Text(text) | Payload::Siwe(text) | Payload::Session(text) => eip191(text),
             Payload::TypedData(_) => Hash32([0x77; 32]),
         },
         _ => hash,
@@ -107,6 +107,7 @@ fn honest_prompts_are_accepted() {
         ),
         (sign(Payload::Text("hi".into())), PromptKind::SignText),
         (sign(Payload::Siwe("hi".into())), PromptKind::SignSiwe),
+        (sign(Payload::Session("hi".into())), PromptKind::SignSiwe),
         (
             sign(Payload::TypedData("{}".into())),
             PromptKind::SignTypedData,

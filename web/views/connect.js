@@ -115,8 +115,9 @@ export function connect(app, signal) {
       const origin = allowed(node.value, app.config.node);
       const chosen = Number(key.value);
       /** @type {(title: string, text: string) => Promise<string | null>} */
-      const sign = async (title, siwe) => {
-        const consented = await ask(app, title, (tell, ends) => propose(app, who, { sign: { key: chosen, payload: { siwe } } }, tell, ends), { signal });
+      // Only what this page wrote goes to the enclave as its own: whatever a person pastes is a `siwe`.
+      const sign = async (title, session) => {
+        const consented = await ask(app, title, (tell, ends) => propose(app, who, { sign: { key: chosen, payload: { session } } }, tell, ends), { signal });
         return consented && (await released(app, consented)).signature;
       };
       const client = new NodeClient(origin);

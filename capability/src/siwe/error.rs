@@ -152,8 +152,8 @@ pub enum SiweError {
     /// `Version` is not 1.
     #[error("the version is not 1")]
     Version,
-    /// `Chain ID` is not a number from 1 to 2⁶⁴ − 1 without leading zeros.
-    #[error("the chain id is not a number from 1 to 2^64-1 without leading zeros")]
+    /// `Chain ID` is not a number from 1 to 2⁵³ − 1 without leading zeros.
+    #[error("the chain id is not a number from 1 to 2^53-1 without leading zeros")]
     ChainId,
     /// `Nonce` is not [`super::MIN_NONCE`] to [`super::MAX_NONCE`] letters and digits.
     #[error(

@@ -94,6 +94,13 @@ fn plain(c: char) -> char {
         '\u{ff41}'..='\u{ff5a}' => letter(code - 0xff41),
         '\u{24d0}'..='\u{24e9}' => letter(code - 0x24d0),
         '\u{1d400}'..='\u{1d6a3}' => letter((code - 0x1d400) % 26),
+        // In brackets, in squares, in dark circles and squares, and as parts of flags.
+        '\u{249c}'..='\u{24b5}' => letter(code - 0x249c),
+        '\u{1f110}'..='\u{1f129}' => letter(code - 0x1f110),
+        '\u{1f130}'..='\u{1f149}' => letter(code - 0x1f130),
+        '\u{1f150}'..='\u{1f169}' => letter(code - 0x1f150),
+        '\u{1f170}'..='\u{1f189}' => letter(code - 0x1f170),
+        '\u{1f1e6}'..='\u{1f1ff}' => letter(code - 0x1f1e6),
         '\u{ff1a}' | '\u{a789}' | '\u{2236}' | '\u{fe55}' => ':',
         // Cyrillic, Greek, Armenian and Latin letters that look alike in lower case (the ones that
         // the phrases need, after Unicode's table of confusables).
@@ -123,6 +130,40 @@ fn plain(c: char) -> char {
         'ú' | 'ù' | 'û' | 'ü' => 'u',
         'ñ' => 'n',
         'ç' => 'c',
+        // Small capitals, raised and lowered letters, letters with strokes, hooks and accents, and those of
+        // Cherokee that are drawn like Latin ones.
+        'ᴀ' | 'ᵃ' | 'ᴬ' | 'ₐ' | 'ā' | 'ă' | 'ą' | 'ǎ' | 'ȁ' | 'ⱥ' | 'ɐ' | 'ꭺ' => {
+            'a'
+        }
+        'ʙ' | 'ᵇ' | 'ᴮ' | 'ƀ' | 'ɓ' | 'ь' | 'ᏼ' => 'b',
+        'ᴄ' | 'ᶜ' | 'ć' | 'č' | 'ĉ' | 'ċ' | 'ƈ' | 'ɕ' | 'ȼ' | 'ꮯ' => 'c',
+        'ᴅ' | 'ᵈ' | 'ᴰ' | 'đ' | 'ď' | 'ɗ' | 'ɖ' | 'ꭰ' => 'd',
+        'ᴇ' | 'ᵉ' | 'ᴱ' | 'ₑ' | 'ē' | 'ĕ' | 'ė' | 'ę' | 'ě' | 'ə' | 'ɛ' | 'ꭼ' => {
+            'e'
+        }
+        'ꜰ' | 'ғ' | 'ᶠ' | 'ƒ' => 'f',
+        'ɢ' | 'ᵍ' | 'ᴳ' | 'ğ' | 'ĝ' | 'ġ' | 'ģ' | 'ɠ' | 'ꮐ' => 'g',
+        'ʜ' | 'ʰ' | 'ᴴ' | 'ₕ' | 'ħ' | 'ĥ' | 'ɦ' | 'ꮋ' | 'ꮒ' => 'h',
+        'ɪ' | 'ⁱ' | 'ᴵ' | 'ᵢ' | 'ī' | 'ĭ' | 'į' | 'ĩ' | 'ɨ' | 'ꭵ' => 'i',
+        'ᴊ' | 'ʲ' | 'ᴶ' | 'ⱼ' | 'ĵ' | 'ј' | 'ʝ' | 'ꭻ' => 'j',
+        'ᴋ' | 'ᵏ' | 'ᴷ' | 'ₖ' | 'ķ' | 'ƙ' | 'к' | 'κ' | 'ꮶ' => 'k',
+        'ʟ' | 'ˡ' | 'ᴸ' | 'ₗ' | 'ł' | 'ĺ' | 'ļ' | 'ľ' | 'ɫ' | 'ӏ' | 'ꮮ' => 'l',
+        'ᴍ' | 'ᵐ' | 'ᴹ' | 'ₘ' | 'ɱ' | 'ꮇ' => 'm',
+        'ɴ' | 'ⁿ' | 'ᴺ' | 'ₙ' | 'ń' | 'ņ' | 'ň' | 'ɲ' | 'ƞ' => 'n',
+        'ᴏ' | 'ᵒ' | 'ᴼ' | 'ₒ' | 'ø' | 'ō' | 'ŏ' | 'ő' | 'ơ' => 'o',
+        'ᴘ' | 'ᵖ' | 'ᴾ' | 'ₚ' | 'ƥ' | 'ꮲ' => 'p',
+        'ǫ' | 'ɋ' | 'ԛ' => 'q',
+        'ʀ' | 'ʳ' | 'ᴿ' | 'ᵣ' | 'ŕ' | 'ŗ' | 'ř' | 'ɾ' | 'ɽ' | 'ɍ' | 'ꭱ' | 'ꮢ' => {
+            'r'
+        }
+        'ꜱ' | 'ˢ' | 'ₛ' | 'ś' | 'ŝ' | 'ş' | 'š' | 'ș' | 'ʂ' | 'ꮪ' | 'ſ' => 's',
+        'ᴛ' | 'ᵗ' | 'ᵀ' | 'ₜ' | 'ţ' | 'ť' | 'ț' | 'ŧ' | 'ƭ' | 'ʈ' | 'ꭲ' => 't',
+        'ᴜ' | 'ᵘ' | 'ᵁ' | 'ᵤ' | 'ū' | 'ŭ' | 'ů' | 'ű' | 'ų' | 'ư' | 'ũ' => 'u',
+        'ᴠ' | 'ᵛ' | 'ⱽ' | 'ᵥ' | 'ʋ' | 'ꮩ' => 'v',
+        'ᴡ' | 'ʷ' | 'ᵂ' | 'ŵ' | 'ⱳ' | 'ꮃ' => 'w',
+        'ˣ' | 'ₓ' => 'x',
+        'ʏ' | 'ʸ' | 'ŷ' | 'ÿ' | 'ý' | 'ƴ' | 'ɏ' | 'ꮍ' => 'y',
+        'ᴢ' | 'ᶻ' | 'ź' | 'ż' | 'ž' | 'ȥ' | 'ʐ' | 'ʑ' | 'ƶ' | 'ꮓ' => 'z',
         other => other,
     }
 }
@@ -143,6 +184,9 @@ mod tests {
             "app.example 𝐰𝐚𝐧𝐭𝐬 you to sign in with your account",
             "app.example wa\u{301}nts you to sign in with your account",
             "app.example w\u{20dd}an\u{1dc4}ts you to sign in with your account",
+            "ᴀᴘᴘ.ᴇxᴀᴍᴘʟᴇ ᴡᴀɴᴛꜱ ʏᴏᴜ ᴛᴏ ꜱɪɢɴ ɪɴ ᴡɪᴛʜ ʏᴏᴜʀ account",
+            "app.example ʷᵃⁿᵗˢ ʸᵒᵘ ᵗᵒ ˢⁱᵍⁿ ⁱⁿ ʷⁱᵗʰ ʸᵒᵘʳ account",
+            "app.example wantſ you to ſign in with your account",
             "app.example wan\u{2800}ts you to sign in with your account",
             "Sign-In with Ethereum",
             "please sign in with ethereum to continue",

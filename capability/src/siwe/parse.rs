@@ -142,19 +142,26 @@ fn statement(line: &str) -> Result<&str, SiweError> {
     Ok(line)
 }
 
+/// The largest number that a double holds exactly with all below it: JavaScript reads others as another one.
+const MAX_CHAIN_ID: u64 = (1 << 53) - 1;
+
 /// [`MIN_NONCE`] to [`MAX_NONCE`] letters and digits.
 fn is_nonce(text: &str) -> bool {
     (MIN_NONCE..=MAX_NONCE).contains(&text.len())
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric())
 }
 
-/// A number from 1 to 2⁶⁴ − 1 in its one spelling.
+/// A number from 1 to [`MAX_CHAIN_ID`] in its one spelling.
 fn chain_id(text: &str) -> Result<NonZeroU64, SiweError> {
     // A sign or a leading zero is another text for the same number.
     if !text.starts_with(|first: char| matches!(first, '1'..='9')) {
         return Err(SiweError::ChainId);
     }
-    text.parse().map_err(|_| SiweError::ChainId)
+    let number: NonZeroU64 = text.parse().map_err(|_| SiweError::ChainId)?;
+    if number.get() > MAX_CHAIN_ID {
+        return Err(SiweError::ChainId);
+    }
+    Ok(number)
 }
 
 fn time(field: Field, text: &str) -> Result<Timestamp, SiweError> {

@@ -11,6 +11,7 @@ mod digests;
 mod items;
 mod keys;
 mod known;
+mod lens;
 mod named;
 mod orders;
 mod protocols;

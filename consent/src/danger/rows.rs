@@ -6,6 +6,7 @@ use openkey_protocol::message::{Line, Severity, Warning};
 use super::{
     Context,
     known::{DomainRule, Known},
+    lens::modules,
     shape::Shape,
 };
 use crate::words::{line, warning};
@@ -78,16 +79,16 @@ const fn governor(written: &'static str, actor: Option<&'static str>) -> Known {
     }
 }
 
-const fn lens(written: &'static str, title: &'static str) -> Known {
+const PUBLISHES: &str = "Whoever holds this signature can publish this in your name.";
+const FOLLOWS: &str = "Whoever holds this signature can follow these profiles in your name.";
+
+const fn lens(written: &'static str, title: &'static str, why: &'static str) -> Known {
     Known {
         // What is published is named by its digest.
         digests: &["contentURI", "metadataURI"],
         protocol: Some("lens"),
-        ..attention(
-            written,
-            title,
-            "Whoever holds this signature can publish this in your name.",
-        )
+        check: Some(modules),
+        ..attention(written, title, why)
     }
 }
 
@@ -287,27 +288,33 @@ pub(super) const ROWS: [Known; 36] = [
     lens(
         "PostWithSig(uint256 profileId,string contentURI,address collectModule,bytes collectModuleInitData,address referenceModule,bytes referenceModuleInitData,uint256 nonce,uint256 deadline)",
         "Publish a post",
+        PUBLISHES,
     ),
     lens(
         "MirrorWithSig(uint256 profileId,uint256 profileIdPointed,uint256 pubIdPointed,bytes referenceModuleData,address referenceModule,bytes referenceModuleInitData,uint256 nonce,uint256 deadline)",
         "Share somebody's post",
+        PUBLISHES,
     ),
     lens(
         "FollowWithSig(uint256[] profileIds,bytes[] datas,uint256 nonce,uint256 deadline)",
         "Follow profiles",
+        FOLLOWS,
     ),
     // https://github.com/lens-protocol/core, contracts/libraries/constants/Typehash.sol, version 2
     lens(
         "Post(uint256 profileId,string contentURI,address[] actionModules,bytes[] actionModulesInitDatas,address referenceModule,bytes referenceModuleInitData,uint256 nonce,uint256 deadline)",
         "Publish a post",
+        PUBLISHES,
     ),
     lens(
         "Mirror(uint256 profileId,string metadataURI,uint256 pointedProfileId,uint256 pointedPubId,uint256[] referrerProfileIds,uint256[] referrerPubIds,bytes referenceModuleData,uint256 nonce,uint256 deadline)",
         "Share somebody's post",
+        PUBLISHES,
     ),
     lens(
         "Follow(uint256 followerProfileId,uint256[] idsOfProfilesToFollow,uint256[] followTokenIds,bytes[] datas,uint256 nonce,uint256 deadline)",
         "Follow profiles",
+        FOLLOWS,
     ),
 ];
 

@@ -105,6 +105,9 @@ pub(super) fn beyond(resource: &Resource, ability: &Ability, site: &str) -> Vec<
     match it.space().name() {
         ACCOUNT if is_reading => found.push(Beyond::Records),
         ACCOUNT => found.push(Beyond::Registry),
+        "public" if matches!(it.service(), "sql" | "duckdb") && !is_reading => {
+            found.push(Beyond::Public);
+        }
         "public" if it.service() == "kv" && !is_reading => {
             // By text and not by parts, as nodes compare keys of lists.
             let is_known = path.is_none_or(|it| {
@@ -145,15 +148,26 @@ fn is_of_other_app(path: &str, is_always_app: bool, site: &str) -> bool {
     (is_always_app || is_app(first, has_more)) && !is_own(first, site)
 }
 
+/// Endings of files that people name with two parts.
+const FILES: [&str; 30] = [
+    "avi", "bin", "bmp", "css", "csv", "db", "doc", "docx", "gif", "gz", "html", "jpeg", "jpg",
+    "js", "json", "log", "md", "mp3", "mp4", "pdf", "png", "sqlite", "svg", "toml", "txt", "webp",
+    "xlsx", "xml", "yaml", "zip",
+];
+
 /// True for names such as `xyz.tinycloud.listen`. One of two parts may be the name of a file, unless
-/// something stands below it.
+/// something stands below it; a grant on it reaches what stands below, too.
 fn is_app(name: &str, has_more: bool) -> bool {
     let parts: Vec<&str> = name.split('.').collect();
     let is_part = |it: &&str| {
         let is_one = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
         !it.is_empty() && it.chars().all(is_one)
     };
-    let least = if has_more { 2 } else { 3 };
+    let is_file = parts.last().is_some_and(|it| {
+        let it = it.to_ascii_lowercase();
+        FILES.contains(&it.as_str()) || it.bytes().all(|it| it.is_ascii_digit())
+    });
+    let least = if has_more || !is_file { 2 } else { 3 };
     let is_domain = |it: &&str| it.len() > 1 && it.bytes().all(|it| it.is_ascii_alphabetic());
     parts.len() >= least && parts.iter().all(is_part) && parts.first().is_some_and(is_domain)
 }
@@ -211,7 +225,11 @@ mod tests {
                 Beyond::Hook,
             ),
             ("default/kv/com.bank/", "kv/get", Beyond::OtherApp),
+            ("default/kv/com.bank", "kv/get", Beyond::OtherApp),
             ("default/kv/com.bank.app", "kv/put", Beyond::OtherApp),
+            ("public/sql/main", "sql/write", Beyond::Public),
+            ("public/sql", "sql/admin", Beyond::Public),
+            ("public/duckdb/main", "duckdb/write", Beyond::Public),
             ("default/kv//com.bank.app", "kv/put", Beyond::OtherApp),
             (
                 "default/sql/com.bank.app/main",
@@ -236,6 +254,9 @@ mod tests {
         for (resource, ability) in [
             ("default/kv/docs/", "kv/put"),
             ("default/kv/a.txt", "kv/get"),
+            ("default/kv/holiday.jpg", "kv/get"),
+            ("default/kv/notes.2026", "kv/get"),
+            ("public/sql/main", "sql/read"),
             ("default/kv/docs/com.bank.app/", "kv/get"),
             ("default/kv/xyz.tinycloud.listen/", "kv/put"),
             ("default/kv/xyz.tinycloud.listen.beta/", "kv/put"),

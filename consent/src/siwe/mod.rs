@@ -2,6 +2,7 @@
 
 mod members;
 mod rights;
+mod session;
 mod site;
 mod times;
 
@@ -9,7 +10,7 @@ use openkey_capability::{
     cacao::eip191,
     cid::Cid,
     recap::ReCap,
-    siwe::{Message, mentions_recap},
+    siwe::{Message, SiweError, mentions_recap},
 };
 use openkey_protocol::message::{
     Address, Error, ErrorCode, Line, PromptKind, Severity, Summary, Warning,
@@ -26,6 +27,22 @@ use super::{
     words::{line, most_severe_first, quoted, warning},
 };
 
+/// Reads a sign-in that the page itself wrote, or refuses it: as such it is judged more mildly than what
+/// somebody was given.
+pub(super) fn read_session(
+    text: &str,
+    signer: &Address,
+    asker: Asker<'_>,
+    now_ms: i64,
+) -> Result<SigningRequest, Error> {
+    let request = read(text, signer, asker, now_ms)?;
+    // What was read is a message.
+    let message = Message::parse(text).map_err(unreadable(text))?;
+    let recap = recap::read(&message)?;
+    session::check(&message, recap.as_ref(), asker)?;
+    Ok(request)
+}
+
 /// Reads a sign-in message.
 pub(super) fn read(
     text: &str,
@@ -34,20 +51,7 @@ pub(super) fn read(
     now_ms: i64,
 ) -> Result<SigningRequest, Error> {
     check_size(text)?;
-    let message = Message::parse(text).map_err(|error| {
-        // A ReCap that does not parse must not be called something else.
-        let what = if mentions_recap(text) {
-            "This sign-in hands out permissions, but it is not in its exact form"
-        } else {
-            "This is not a sign-in message in its exact form"
-        };
-        refuse(
-            ErrorCode::SiweRefused,
-            error.rule(),
-            &format!("{what}: {error}."),
-            "Tell the app's maker; nothing was signed.",
-        )
-    })?;
+    let message = Message::parse(text).map_err(unreadable(text))?;
     let fields = message.fields();
     if fields.address != *signer.as_bytes() {
         return Err(refuse(
@@ -64,10 +68,15 @@ pub(super) fn read(
     site::check(fields)?;
     let span = Span::of(&message, now_ms)?;
     let recap = recap::read(&message)?;
-    let mut lines = lines(&message, recap.as_ref(), &span);
-    let mut warnings: Vec<Warning> = foreign(asker, fields.scheme.as_deref(), &fields.domain)
-        .into_iter()
-        .collect();
+    let foreign = foreign(asker, fields.scheme.as_deref(), &fields.domain);
+    // Who asks is said only of who is known to.
+    let site = if foreign.is_some() {
+        "Sign in to"
+    } else {
+        "Who asks"
+    };
+    let mut lines = lines(site, &message, recap.as_ref(), &span);
+    let mut warnings: Vec<Warning> = foreign.into_iter().collect();
     warnings.extend(site::warnings(fields));
     warnings.extend(span.warnings(recap.is_some()));
     let others = others(&message, recap.as_ref());
@@ -131,6 +140,23 @@ pub(super) fn read(
     })
 }
 
+fn unreadable(text: &str) -> impl FnOnce(SiweError) -> Error {
+    move |error| {
+        // A ReCap that does not parse must not be called something else.
+        let what = if mentions_recap(text) {
+            "This sign-in hands out permissions, but it is not in its exact form"
+        } else {
+            "This is not a sign-in message in its exact form"
+        };
+        refuse(
+            ErrorCode::SiweRefused,
+            error.rule(),
+            &format!("{what}: {error}."),
+            "Tell the app's maker; nothing was signed.",
+        )
+    }
+}
+
 /// A sign-in as it is shown. The blank lines around a statement that is empty are the sign-in's own.
 fn folded(text: &str) -> (String, Runs) {
     const BLANK: &str = "\n\n\n\n";
@@ -164,9 +190,9 @@ fn revoked(uri: &str) -> Option<Cid> {
     Cid::parse(uri.strip_prefix("ucan:")?).ok()
 }
 
-fn lines(message: &Message, recap: Option<&ReCap>, span: &Span) -> Vec<Line> {
+fn lines(site: &str, message: &Message, recap: Option<&ReCap>, span: &Span) -> Vec<Line> {
     let fields = message.fields();
-    let mut lines = vec![line("Who asks", site::whole(fields))];
+    let mut lines = vec![line(site, site::whole(fields))];
     if let Some(statement) = own_words(message, recap) {
         let said = match statement {
             "" => "Nothing: the statement is empty".to_owned(),

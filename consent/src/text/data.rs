@@ -8,7 +8,7 @@ use openkey_capability::uri::parse_uri;
 use openkey_protocol::message::Severity;
 
 use super::{
-    Finding,
+    Finding, forms,
     lexicon::{Lexicon, Speech},
     moves::{is_list, moves_value},
 };
@@ -58,10 +58,13 @@ const SELECTED: usize = 24;
 /// What a text is as data, or holds of them.
 pub(super) fn judge(speech: &Speech<'_>, lexicon: &Lexicon) -> Option<Finding> {
     let text = speech.text.trim();
-    let form = whole(text).or_else(|| inside(speech))?;
+    let other = || forms::whole(text, lexicon);
+    let form = whole(text).or_else(other).or_else(|| inside(speech))?;
+    let is_other = other().is_some();
     // The parts of a web address are no orders.
     let is_web = parse_uri(text).is_ok_and(|it| is_web(it.scheme));
-    Some(if !is_web && moves_value(speech, lexicon) {
+    let moves = moves_value(speech, lexicon) || (is_other && forms::moves(text, lexicon));
+    Some(if !is_web && moves {
         Finding::new(
             Severity::Danger,
             "that orders a program to move value",

@@ -15,6 +15,27 @@ use crate::unreadable::words;
 pub(super) static LEXICON: LazyLock<Option<Lexicon>> =
     LazyLock::new(|| serde_json::from_str(include_str!("speech.json")).ok());
 
+/// Phrases of one sense, by language and all together: most words are of none.
+#[derive(Deserialize)]
+#[serde(from = "BTreeMap<String, Vec<String>>")]
+pub(super) struct ByLanguage {
+    pub(super) all: Phrases,
+    pub(super) each: BTreeMap<String, Phrases>,
+}
+
+impl From<BTreeMap<String, Vec<String>>> for ByLanguage {
+    fn from(lists: BTreeMap<String, Vec<String>>) -> Self {
+        let all: Vec<String> = lists.values().flatten().cloned().collect();
+        let each = lists
+            .into_iter()
+            .map(|(language, it)| (language, Phrases::of(&it)));
+        Self {
+            all: Phrases::of(&all),
+            each: each.collect(),
+        }
+    }
+}
+
 /// Lists of phrases, each with one sense.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -94,8 +115,44 @@ pub(super) struct Lexicon {
     pub(super) authority_alone: Phrases,
     /// Roles that need no verb if an address stands right behind them.
     pub(super) named_roles: Phrases,
+    /// Verbs of giving and of moving value that mean other things, too: only in prose, never a name in data.
+    pub(super) ventures: Phrases,
+    /// The same, whose receiver nobody names: with an amount of a currency they need a look.
+    pub(super) stakes: Phrases,
+    /// What is counted and is no value: “3 photos”.
+    pub(super) things: Phrases,
+    /// The verbs of `approvals` in other languages, what they approve, and what denies them.
+    pub(super) approvals_abroad: ByLanguage,
+    pub(super) approved_abroad: ByLanguage,
+    pub(super) negations_abroad: ByLanguage,
+    /// What is approved only if it stands right behind the verb.
+    pub(super) traded: Phrases,
+    /// What denies as a negation does.
+    pub(super) denying: Phrases,
+    /// What makes of a verb and a transaction behind it a sentence about transactions.
+    pub(super) clauses: Phrases,
+    /// What may stand between a negation and the verb besides `denied_through`, if it is not so sure that it
+    /// denies.
+    pub(super) denied_loosely: Phrases,
+    pub(super) you: Phrases,
+    pub(super) of: Phrases,
+    /// What lets an address act: beside it; as what it acts or receives; right behind it.
+    pub(super) powers: Phrases,
+    pub(super) posts: Phrases,
+    pub(super) modals: Phrases,
+    /// What is done to an account, and what belongs to one.
+    pub(super) account_acts: Phrases,
+    pub(super) account_things: Phrases,
     /// Names of this stack, whose keys open what OpenKey's owners keep.
     pub(super) own: Phrases,
+}
+
+/// How many characters ASCII has.
+const ASCII: usize = 128;
+
+/// True for a letter of a script with capitals, beyond ASCII.
+pub(super) fn is_cased_letter(c: char) -> bool {
+    !c.is_ascii() && (c.is_lowercase() || c.is_uppercase())
 }
 
 /// A word of a text.
@@ -105,6 +162,13 @@ pub(super) struct Token<'t> {
     pub(super) text: &'t str,
     /// As it is compared: lower case, plain letters.
     word: String,
+}
+
+impl Token<'_> {
+    /// As it is compared: lower case, plain letters.
+    pub(super) fn word(&self) -> &str {
+        &self.word
+    }
 }
 
 /// A text in words.
@@ -219,7 +283,8 @@ impl Part {
 /// anywhere, for languages without spaces.
 #[derive(Default)]
 pub(super) struct Phrases {
-    /// By the first letter.
+    /// By the first letter, those of ASCII by its number: they are looked up for every word.
+    by_ascii: Vec<Vec<Vec<Part>>>,
     by_letter: HashMap<char, Vec<Vec<Part>>>,
     /// Those that begin with the end of a word.
     endings: Vec<Vec<Part>>,
@@ -238,7 +303,7 @@ impl Phrases {
             match parts.first() {
                 Some(Part::Whole(word) | Part::Start(word)) => {
                     let letter = word.chars().next().unwrap_or_default();
-                    phrases.by_letter.entry(letter).or_default().push(parts);
+                    phrases.beginning(letter).push(parts);
                 }
                 Some(Part::End(_)) => phrases.endings.push(parts),
                 None => {}
@@ -247,13 +312,25 @@ impl Phrases {
         phrases
     }
 
+    /// The phrases that begin with a letter.
+    fn beginning(&mut self, letter: char) -> &mut Vec<Vec<Part>> {
+        if letter.is_ascii() {
+            self.by_ascii.resize_with(ASCII, Vec::new);
+        }
+        let ascii = self.by_ascii.get_mut(letter as usize);
+        ascii.unwrap_or_else(|| self.by_letter.entry(letter).or_default())
+    }
+
     /// How many words a phrase has that begins at a word; 0 if none does.
     pub(super) fn at(&self, tokens: &[Token<'_>], at: usize) -> usize {
         let Some(first) = tokens.get(at) else {
             return 0;
         };
         let letter = first.word.chars().next();
-        let begins = letter.and_then(|it| self.by_letter.get(&it));
+        let begins = letter.and_then(|it| match it {
+            '\0'..='\x7f' => self.by_ascii.get(it as usize),
+            _ => self.by_letter.get(&it),
+        });
         let fits = |phrase: &&Vec<Part>| {
             let mut parts = phrase.iter().zip(at..);
             parts.all(|(part, at)| tokens.get(at).is_some_and(|it| part.fits(&it.word)))
@@ -308,46 +385,4 @@ impl<'de> Deserialize<'de> for Phrases {
         };
         Ok(Self::of(&written))
     }
-}
-
-/// True if a word names somebody or something that acts or receives: an address, a key, a name. Such
-/// names are long and of letters and digits, or have a mark of their own.
-pub(super) fn is_identifier(speech: &Speech<'_>, at: usize) -> bool {
-    /// Fewest hexadecimal digits of the beginning of an address that somebody shortened.
-    const SHORT: usize = 3;
-    let Some(token) = speech.tokens.get(at) else {
-        return false;
-    };
-    let (before, after) = speech.around(at);
-    let text = token.text;
-    if let Some(digits) = text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) {
-        let is_cut = digits.is_empty() && matches!(after, Some('.' | '…'));
-        let is_hex = digits.bytes().all(|it| it.is_ascii_hexdigit());
-        return is_cut || (is_hex && digits.len() >= SHORT);
-    }
-    let is_name = before == Some('.') && matches!(token.word.as_str(), "eth" | "sol" | "near");
-    let is_did = token.word == "did" && after == Some(':');
-    is_long(text) || is_name || is_did || before == Some('@') || after == Some('@')
-}
-
-/// True for a word with the form of a whole address of any of the common systems.
-pub(super) fn is_address(speech: &Speech<'_>, at: usize) -> bool {
-    speech.tokens.get(at).is_some_and(|it| is_long(it.text))
-}
-
-/// True for letters and digits in one long word.
-fn is_long(text: &str) -> bool {
-    /// Fewest characters of an address of the common systems (Bitcoin's are 26 and more).
-    const ADDRESS: usize = 26;
-    let has = |is: fn(&u8) -> bool| text.as_bytes().iter().any(is);
-    text.len() >= ADDRESS
-        && text.is_ascii()
-        && has(u8::is_ascii_digit)
-        && has(u8::is_ascii_alphabetic)
-}
-
-/// True for words of digits.
-pub(super) fn is_number(speech: &Speech<'_>, at: usize) -> bool {
-    let token = speech.tokens.get(at);
-    token.is_some_and(|it| it.text.starts_with(char::is_numeric) && !it.text.starts_with("0x"))
 }

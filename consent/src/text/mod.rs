@@ -1,15 +1,22 @@
 //! Texts: `personal_sign`, EIP-191 version 0x45.
 
+mod abroad;
+mod accounts;
+mod actors;
 mod data;
 mod digests;
+mod encoded;
+mod forms;
 mod lexicon;
 mod moves;
 mod names;
 mod opaque;
 mod orders;
+mod others;
 mod readings;
 mod shapes;
 mod speech;
+mod tokens;
 
 pub(super) use self::names::{makes_key, speaks_of_keys};
 use openkey_capability::{cacao::eip191, siwe::looks_like_siwe, visible::first_hidden};
@@ -112,7 +119,8 @@ const fn plural(count: usize) -> &'static str {
 /// What a text is taken for, by its bytes first. One thing is told once: a shape that is known says more
 /// than what any shape of its sort would.
 fn findings(text: &str, signer: &Address) -> Vec<Finding> {
-    let readings = readings::readings(text);
+    let mut readings = readings::readings(text);
+    readings.extend(encoded::decoded(text));
     let (mut findings, known) = shapes::judge(text, &readings, true);
     if !known.is_encoded {
         findings.extend(opaque::judge(text));
@@ -120,7 +128,16 @@ fn findings(text: &str, signer: &Address) -> Vec<Finding> {
     findings.extend(of_readings(text, &readings, signer, known));
     // What the words say is worth more in the title.
     findings.extend(opaque::address_bytes(text));
+    if !known.is_encoded && findings.iter().all(|it| !tells_of_tokens(it)) {
+        findings.extend(tokens::judge(text));
+    }
     findings
+}
+
+/// True for what says already that a value may sign somebody in, or be the approval of anything.
+fn tells_of_tokens(finding: &Finding) -> bool {
+    let titles = [speech::SIGN_IN, speech::ONCE, opaque::WHOLE, opaque::PART];
+    titles.contains(&finding.title)
 }
 
 /// What the statement of a sign-in is taken for: the same, but that it is a sign-in, and that its bytes
@@ -130,7 +147,8 @@ pub(super) fn of_statement(statement: &str, signer: &Address) -> Vec<(&'static s
     let (mut findings, known) = shapes::judge(statement, &readings, false);
     findings.extend(opaque::judge(statement));
     let words = of_readings(statement, &readings, signer, known);
-    findings.extend(words.into_iter().filter(|it| it.title != speech::SIGN_IN));
+    let is_sign_in = |it: &Finding| [speech::SIGN_IN, accounts::ACCOUNT].contains(&it.title);
+    findings.extend(words.into_iter().filter(|it| !is_sign_in(it)));
     said_of("statement", findings)
 }
 
@@ -177,11 +195,18 @@ fn of_words(text: &str, signer: &Address, known: shapes::Known) -> Vec<Finding> 
     };
     let speech = lexicon::Speech::of(text);
     let untold = |finding: &Finding, told: Option<Severity>| Some(finding.warning.severity) > told;
+    let others = others::judge(&speech, lexicon, signer.as_bytes());
+    // What somebody else may do is told once, by the worst that is said of it.
+    let is_worst = others
+        .as_ref()
+        .is_some_and(|it| it.warning.severity == Severity::Danger);
+    let authority = orders::authority(&speech, lexicon, signer.as_bytes());
+    let authority = authority.filter(|it| !is_worst || it.warning.severity == Severity::Danger);
     let orders = [
         orders::payment(&speech, lexicon),
         speech::approval(&speech, lexicon),
         digests::approval(&speech, lexicon),
-        orders::authority(&speech, lexicon, signer.as_bytes()),
+        authority,
         orders::claim(&speech, lexicon, signer.as_bytes()),
     ];
     let keys = [
@@ -197,11 +222,22 @@ fn of_words(text: &str, signer: &Address, known: shapes::Known) -> Vec<Finding> 
     let orders = orders.into_iter().flatten();
     let keys = keys.into_iter().flatten();
     let rest = rest.into_iter().flatten();
-    orders
+    let mut findings: Vec<Finding> = orders
         .filter(|it| untold(it, known.order))
         .chain(keys.filter(|it| untold(it, known.key)))
         .chain(rest.filter(|it| untold(it, told)))
-        .collect()
+        .collect();
+    // What is said of every address and of every account says less than any of the above.
+    let is_said = |it: &Finding| it.warning.severity == Severity::Attention && !findings.is_empty();
+    let has_order = findings
+        .iter()
+        .any(|it| it.warning.severity == Severity::Danger);
+    let others = others.filter(|it| !has_order && !is_said(it) && untold(it, told));
+    findings.extend(others);
+    if told.is_none() && findings.is_empty() {
+        findings.extend(accounts::judge(&speech, lexicon));
+    }
+    findings
 }
 
 /// The title names the worst finding.

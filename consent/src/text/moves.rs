@@ -1,7 +1,10 @@
 //! Data that order a program to move value: by a name in them, by an amount beside somebody who
 //! receives it, or by their being the arguments of a function.
 
-use super::lexicon::{Lexicon, Speech, is_identifier};
+use super::{
+    actors::is_identifier,
+    lexicon::{Lexicon, Speech},
+};
 
 /// Most words of a value that is a name of something to be done.
 const NAME: usize = 3;

@@ -6,6 +6,10 @@ use openkey_protocol::message::Severity;
 use super::Finding;
 use crate::unreadable::{find, is_address};
 
+/// How the title tells of such values.
+pub(super) const WHOLE: &str = "that OpenKey cannot read";
+pub(super) const PART: &str = "with a value in it that OpenKey cannot read";
+
 /// What a text says of values that nobody can read.
 pub(super) fn judge(text: &str) -> Option<Finding> {
     let Some(found) = find(text) else {
@@ -22,14 +26,14 @@ pub(super) fn judge(text: &str) -> Option<Finding> {
     Some(if found.is_whole {
         Finding::new(
             Severity::Danger,
-            "that OpenKey cannot read",
+            WHOLE,
             "This text is a value that OpenKey cannot read, in the form of a digest or of data: its \
              signature may approve something that you cannot see here.",
         )
     } else {
         Finding::new(
             Severity::Attention,
-            "with a value in it that OpenKey cannot read",
+            PART,
             "A value in this text has the form of a digest or of data. OpenKey cannot read it: it may \
              stand for something that you cannot see here.",
         )

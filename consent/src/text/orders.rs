@@ -4,7 +4,8 @@ use openkey_protocol::message::Severity;
 
 use super::{
     Finding,
-    lexicon::{Lexicon, Phrases, Speech, is_address, is_identifier, is_number},
+    actors::{is_address, is_identifier, is_number},
+    lexicon::{Lexicon, Phrases, Speech},
 };
 
 /// How many words behind a verb an amount with a currency, an address, or a mere number may be.
@@ -26,7 +27,10 @@ pub(super) fn payment(speech: &Speech<'_>, lexicon: &Lexicon) -> Option<Finding>
     let at_all = |is: &dyn Fn(usize) -> bool| all.clone().map(is).collect::<Vec<bool>>();
     let amounts = at_all(&|at| is_amount(speech, lexicon, at));
     let towards = at_all(&|at| names_receiver(speech, lexicon, at));
-    let numbers = at_all(&|at| is_number(speech, at) || lexicon.everything.is_at(speech, at));
+    let numbers = at_all(&|at| {
+        (is_number(speech, at) && !lexicon.things.is_at(speech, at + 1))
+            || lexicon.everything.is_at(speech, at)
+    });
     let addresses = at_all(&|at| is_identifier(speech, at));
     let any = |places: &[bool], from: usize, to: usize| {
         let to = to.min(places.len());
@@ -35,8 +39,15 @@ pub(super) fn payment(speech: &Speech<'_>, lexicon: &Lexicon) -> Option<Finding>
     let mut has_one = false;
     for at in all.clone() {
         let strong = lexicon.transfers.at(&speech.tokens, at);
-        let length = strong.max(lexicon.trades.at(&speech.tokens, at));
+        let venture = lexicon.ventures.at(&speech.tokens, at);
+        let length = strong
+            .max(venture)
+            .max(lexicon.trades.at(&speech.tokens, at));
         if length == 0 {
+            // What is at stake is an amount.
+            has_one |= lexicon.stakes.is_at(speech, at)
+                && (any(&amounts, at + 1, at + 1 + AMOUNT)
+                    || any(&amounts, at.saturating_sub(BEFORE), at));
             continue;
         }
         let behind = at + length;
@@ -45,16 +56,22 @@ pub(super) fn payment(speech: &Speech<'_>, lexicon: &Lexicon) -> Option<Finding>
             || any(&amounts, at.saturating_sub(BEFORE), at)
             || (strong > 0 && any(&numbers, behind, behind + NUMBER));
         let has_address = any(&addresses, behind, behind + ADDRESS);
-        let is_towards = strong > 0 && any(&towards, behind, behind + ADDRESS);
+        let is_towards = strong.max(venture) > 0 && any(&towards, behind, behind + ADDRESS);
         if has_amount && (has_address || is_towards) && !is_told {
             return Some(order());
         }
-        has_one |= has_amount || has_address;
+        has_one |= has_amount || has_address || is_towards;
     }
     // Without spaces nothing says what stands beside what.
     if lexicon.transfers.is_anywhere(speech) {
         let has_amount = amounts.contains(&true) || all.clone().any(|at| is_number(speech, at));
         let has_address = addresses.contains(&true);
+        if has_amount && has_address {
+            return Some(order());
+        }
+        has_one |= has_amount || has_address;
+    } else if lexicon.ventures.is_anywhere(speech) {
+        let (has_amount, has_address) = (amounts.contains(&true), addresses.contains(&true));
         if has_amount && has_address {
             return Some(order());
         }
@@ -234,9 +251,13 @@ impl Places {
     }
 }
 
-fn is_own(speech: &Speech<'_>, at: usize, own: &[u8; 20]) -> bool {
+/// True for the address of the signing key, with its prefix or without.
+pub(super) fn is_own(speech: &Speech<'_>, at: usize, own: &[u8; 20]) -> bool {
     let token = speech.tokens.get(at).map(|it| it.text).unwrap_or_default();
-    let digits = token.strip_prefix("0x").unwrap_or_default();
+    let digits = token
+        .strip_prefix("0x")
+        .or_else(|| token.strip_prefix("0X"));
+    let digits = digits.unwrap_or(token);
     hex::decode(digits).is_ok_and(|it| it == own)
 }
 
@@ -303,8 +324,10 @@ mod tests {
             format!("Добавить устройство {TO}"),
             format!("授权{TO}"),
         ] {
-            let severity = found(&text, "that lets an address act");
-            assert_eq!(severity, Some(Severity::Attention), "{text}");
+            // A whole address of somebody else beside a word of power is dangerous.
+            let mild = found(&text, "that lets an address act");
+            let severity = mild.max(found(&text, "that lets somebody else act or receive"));
+            assert!(severity >= Some(Severity::Attention), "{text}");
         }
     }
 
@@ -314,7 +337,6 @@ mod tests {
         for text in [
             format!("My address is {own}."),
             format!("Owner: {own}"),
-            format!("I am the owner of {TO}."),
             "I hereby confirm that I own this address and support the proposal of the garden club."
                 .to_owned(),
             "The gate costs 5 EUR.".to_owned(),

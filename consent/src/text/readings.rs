@@ -16,7 +16,44 @@ pub(super) fn readings(text: &str) -> Vec<String> {
         }
         readings.push(undone);
     }
+    readings.extend(joined(readings.last().map_or(text, String::as_str)));
     readings
+}
+
+/// A text whose single letters in a row, with a space or a sign between each, are one word.
+fn joined(text: &str) -> Option<String> {
+    /// Fewest letters that are a word.
+    const LETTERS: usize = 3;
+    let is_gap = |c: char| matches!(c, ' ' | '-' | '.' | '_' | '*' | '\u{b7}');
+    let all: Vec<char> = text.chars().collect();
+    let is_letter = |at: usize| all.get(at).is_some_and(|it| it.is_alphabetic());
+    // A letter with no other letter or digit right beside it.
+    let is_single = |at: usize| {
+        let is_word = |at: Option<usize>| {
+            let c = at.and_then(|it| all.get(it));
+            c.is_some_and(|it| it.is_alphanumeric())
+        };
+        is_letter(at) && !is_word(at.checked_sub(1)) && !is_word(Some(at + 1))
+    };
+    let mut found = String::with_capacity(text.len());
+    let (mut at, mut has_one) = (0, false);
+    while let Some(c) = all.get(at) {
+        let mut length = 0;
+        while is_single(at + 2 * length)
+            && (length == 0 || all.get(at + 2 * length - 1).copied().is_some_and(is_gap))
+        {
+            length += 1;
+        }
+        if length >= LETTERS {
+            found.extend((0..length).filter_map(|it| all.get(at + 2 * it)));
+            has_one = true;
+            at += 2 * length - 1;
+        } else {
+            found.push(*c);
+            at += 1;
+        }
+    }
+    has_one.then_some(found)
 }
 
 /// A text with one layer of escapes undone.
@@ -105,12 +142,27 @@ mod tests {
             ("&#X73;end", vec!["send"]),
             (r#"{\"a\":1}"#, vec![r#"{"a":1}"#]),
             ("a\\nb", vec!["a\nb"]),
+            ("S e n d 5 E-T-H now", vec!["Send 5 ETH now"]),
         ] {
             assert_eq!(readings(text), undone, "{text}");
         }
         for text in [
-            "", "plain", r"\ud83d", r"\u12", "100%", "R&D", "%e9", "%80", "%+5", r"\u+073", r"\",
-            "&#x;", "&u0073", "\\é",
+            "I - a gardener",
+            "A b 1 2 3",
+            "",
+            "plain",
+            r"\ud83d",
+            r"\u12",
+            "100%",
+            "R&D",
+            "%e9",
+            "%80",
+            "%+5",
+            r"\u+073",
+            r"\",
+            "&#x;",
+            "&u0073",
+            "\\é",
         ] {
             assert!(readings(text).is_empty(), "{text}");
         }

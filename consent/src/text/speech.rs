@@ -4,24 +4,30 @@
 use openkey_protocol::message::Severity;
 
 use super::{
-    Finding,
+    Finding, abroad,
     lexicon::{Lexicon, Phrases, Speech},
 };
+use crate::unreadable::words;
 
 /// How the title tells of a sign-in.
 pub(super) const SIGN_IN: &str = "that may sign you in";
+
+/// How it tells of a number that counts once.
+pub(super) const ONCE: &str = "that some system counts once";
 
 /// How many words apart making and what is made may be.
 const APART: usize = 8;
 /// The same for what is approved behind its verb, and for what denies it in front.
 const APPROVED: usize = 4;
 const DENIED: usize = 12;
+/// Most words of a line that is a label.
+const LABEL: usize = 3;
 /// How many words behind what asks for a signature its purpose may be.
 const PURPOSE: usize = 8;
 
 /// A key or a vault.
 pub(super) fn keys(speech: &Speech<'_>, lexicon: &Lexicon) -> Option<Finding> {
-    if !speaks_of_keys(speech, lexicon) {
+    if !is_labelled(speech, lexicon) && !speaks_of_keys(speech, lexicon) {
         return None;
     }
     // What OpenKey's own people keep is encrypted with such keys.
@@ -49,6 +55,15 @@ pub(super) fn speaks_of_keys(speech: &Speech<'_>, lexicon: &Lexicon) -> bool {
     lexicon.keys.is_found(speech) || is_made(speech, lexicon, &lexicon.made)
 }
 
+/// True if a line of few words is the label of what is made from the signature.
+fn is_labelled(speech: &Speech<'_>, lexicon: &Lexicon) -> bool {
+    let is_label = |line: &str| {
+        let words = || words(line, char::is_alphanumeric).into_iter();
+        words().nth(LABEL).is_none() && words().any(|(_, it)| lexicon.made.is_word(it))
+    };
+    speech.text.lines().any(is_label)
+}
+
 /// True if a word of making or opening stands beside one of these.
 fn is_made(speech: &Speech<'_>, lexicon: &Lexicon, what: &Phrases) -> bool {
     let is_made = |at: usize| {
@@ -63,7 +78,8 @@ fn is_made(speech: &Speech<'_>, lexicon: &Lexicon, what: &Phrases) -> bool {
 /// A text that says where alone it may be signed, or that opens an account, an identity or a backup.
 pub(super) fn warns_of_itself(speech: &Speech<'_>, lexicon: &Lexicon) -> Option<Finding> {
     let is_one = lexicon.only_there.is_found(speech) || is_made(speech, lexicon, &lexicon.opened);
-    (is_one && !speaks_of_keys(speech, lexicon)).then(|| {
+    let is_key = || is_labelled(speech, lexicon) || speaks_of_keys(speech, lexicon);
+    (is_one && !is_key()).then(|| {
         Finding::new(
             Severity::Attention,
             "that may make a key",
@@ -76,41 +92,62 @@ pub(super) fn warns_of_itself(speech: &Speech<'_>, lexicon: &Lexicon) -> Option<
 
 /// A transaction that the text says it approves.
 pub(super) fn approval(speech: &Speech<'_>, lexicon: &Lexicon) -> Option<Finding> {
-    let approves = |at: usize| {
-        (lexicon.approvals.is_at(speech, at)
-            && lexicon.approved.is_in(speech, at + 1..at + 1 + APPROVED))
-            || accepts(speech, lexicon, at)
+    let here = |at: usize| {
+        let severity = approves(speech, lexicon, at)?.min(denial(speech, lexicon, at));
+        (severity > Severity::Notice).then_some(severity)
     };
-    let is_one = |at: usize| approves(at) && !is_denied(speech, lexicon, at);
-    (0..speech.tokens.len()).any(is_one).then(|| {
-        Finding::new(
-            Severity::Danger,
-            "that approves a transaction",
-            "This text says that it approves a transaction. What the transaction does is not in the \
-             text: OpenKey cannot see it.",
-        )
+    let here = (0..speech.tokens.len()).filter_map(here).max();
+    here.max(abroad::approval(speech, lexicon))
+        .map(abroad::finding)
+}
+
+/// How severe it is that a verb at a word approves a transaction, if it does. Where the sentence may be one
+/// about transactions, it needs a look.
+fn approves(speech: &Speech<'_>, lexicon: &Lexicon, at: usize) -> Option<Severity> {
+    let is_between = |at: &usize| lexicon.determiners.is_at(speech, *at);
+    let behind = at + 1 + (at + 1..at + 1 + APPROVED).take_while(is_between).count();
+    let is_unsure = if lexicon.approvals.is_at(speech, at) {
+        let mut near = at + 1..at + 1 + APPROVED;
+        let is_traded = lexicon.traded.is_at(speech, behind).then_some(behind);
+        let what = near
+            .find(|at| lexicon.approved.is_at(speech, *at))
+            .or(is_traded)?;
+        // “Approved: a budget without payments.”
+        lexicon.not_approved.is_at(speech, what + 1)
+            || lexicon.negations.is_in(speech, at + 1..what)
+    } else if lexicon.accepting.is_at(speech, at) && lexicon.transactions.is_at(speech, behind) {
+        // A verb of more than one meaning (“accept”, “sign”) has a transaction right behind it.
+        if lexicon.not_approved.is_at(speech, behind + 1) {
+            return None;
+        }
+        let is_of_you = at > 0 && lexicon.you.is_at(speech, at - 1);
+        is_of_you || lexicon.clauses.is_at(speech, behind + 1)
+    } else {
+        return None;
+    };
+    Some(if is_unsure {
+        Severity::Attention
+    } else {
+        Severity::Danger
     })
 }
 
-/// True if a verb of more than one meaning (“accept”, “sign”) has a transaction right behind it.
-fn accepts(speech: &Speech<'_>, lexicon: &Lexicon, at: usize) -> bool {
-    let is_between = |at: &usize| lexicon.determiners.is_at(speech, *at);
-    let behind = at + 1 + (at + 1..at + 1 + APPROVED).take_while(is_between).count();
-    lexicon.accepting.is_at(speech, at)
-        && lexicon.transactions.is_at(speech, behind)
-        && !lexicon.not_approved.is_at(speech, behind + 1)
-}
-
-/// True if the verb itself is denied: a negation stands in front of it in the same sentence, and nothing
-/// between them that would be what is denied instead (“I do not mind to approve”).
-fn is_denied(speech: &Speech<'_>, lexicon: &Lexicon, verb: usize) -> bool {
+/// How severe it is at most what a verb says: nothing, if the verb itself is denied. A negation stands in
+/// front of it in the same sentence, and nothing between them that would be what is denied instead (“I do
+/// not mind to approve”). With words between that leave a doubt, it needs a look.
+fn denial(speech: &Speech<'_>, lexicon: &Lexicon, verb: usize) -> Severity {
     let belongs = |at: usize| {
         lexicon.denied_through.is_at(speech, at)
             || lexicon.approvals.is_at(speech, at)
             || lexicon.accepting.is_at(speech, at)
     };
-    let is_negation = |at: usize| lexicon.negations.is_at(speech, at);
-    let mut count = 0;
+    // Whoever is given leave may have any name.
+    let belongs_loosely = |at: usize| {
+        lexicon.denied_loosely.is_at(speech, at) || (at > 0 && lexicon.powers.is_at(speech, at - 1))
+    };
+    let is_negation =
+        |at: usize| lexicon.negations.is_at(speech, at) || lexicon.denying.is_at(speech, at);
+    let (mut count, mut denied) = (0, Severity::Notice);
     for at in (verb.saturating_sub(DENIED)..verb).rev() {
         let gap = speech.between(at, at + 1);
         let goes_on =
@@ -120,20 +157,30 @@ fn is_denied(speech: &Speech<'_>, lexicon: &Lexicon, verb: usize) -> bool {
         }
         if is_negation(at) {
             if lexicon.not_negated.is_at(speech, at + 1) {
-                return false;
+                return Severity::Danger;
             }
             // “don’t” are two words and one negation.
             let is_end = gap.starts_with(['\'', '’']) && is_negation(at + 1);
             count += usize::from(!is_end);
             if lexicon.nor.is_at(speech, at) {
-                return true;
+                return denied;
             }
         } else if !belongs(at) {
-            break;
+            if !belongs_loosely(at) {
+                break;
+            }
+            // What stands in front of the negation says nothing of it.
+            if count == 0 {
+                denied = Severity::Attention;
+            }
         }
     }
     // Twice denied is said.
-    count % 2 == 1
+    if count % 2 == 1 {
+        denied
+    } else {
+        Severity::Danger
+    }
 }
 
 /// A sign-in.
@@ -164,7 +211,7 @@ pub(super) fn once(speech: &Speech<'_>, lexicon: &Lexicon) -> Option<Finding> {
     lexicon.once.is_found(speech).then(|| {
         Finding::new(
             Severity::Attention,
-            "that some system counts once",
+            ONCE,
             "This text holds a nonce, a number that lets it count once: some system takes the signature \
              as a login or as an order. OpenKey does not know which system.",
         )
@@ -224,7 +271,7 @@ mod tests {
     /// Neither the order of the words nor a few between them hide what is made.
     #[test]
     fn e12_what_is_made_stands_near_what_makes_it() {
-        let far = "a ".repeat(APART - 1);
+        let far = "so ".repeat(APART - 1);
         for text in [
             "Derive wallets",
             "Wallets to derive",
@@ -233,7 +280,7 @@ mod tests {
         ] {
             assert_eq!(titles(text), ["that speaks of a key"], "{text}");
         }
-        let farther = "a ".repeat(APART);
+        let farther = "so ".repeat(APART);
         for text in [
             format!("Derive {farther}wallet"),
             format!("Wallet {farther}derived"),
@@ -291,7 +338,6 @@ mod tests {
             "I vote for proposal 12 of the garden club.",
             "Order 66 at 12:30",
             "In terms of trees we agree.",
-            "Please sign this message to verify that you own this wallet.",
             "We sign in good faith.",
             "Sign in order to support the garden club.",
             "This request will not trigger a blockchain transaction or cost any gas fees.",

@@ -24,7 +24,10 @@ pub(crate) fn read(payload: &Payload, signer: &Address) -> Option<SigningRequest
             return None;
         }
     };
-    let (Payload::Text(bytes) | Payload::Siwe(bytes) | Payload::TypedData(bytes)) = payload;
+    let (Payload::Text(bytes)
+    | Payload::Siwe(bytes)
+    | Payload::Session(bytes)
+    | Payload::TypedData(bytes)) = payload;
     assert!(bytes.len() <= MAX_PAYLOAD);
     if !matches!(payload, Payload::TypedData(_)) {
         // ERC-191, version 0x45.

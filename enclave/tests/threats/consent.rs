@@ -81,9 +81,10 @@ async fn a1_a_dangerous_prompt_needs_its_digest_repeated() {
     assert_eq!(code(refused), Some(ErrorCode::ConfirmationNeeded));
 }
 
-/// What a person pastes into the page was given to them by some site, and nobody knows which.
+/// What a person pastes into the page was given to them by some site, and nobody knows which: not even one
+/// that names the page itself is the page's own.
 #[tokio::test]
-async fn c5_a_pasted_sign_in_for_another_site_needs_its_digest_repeated() {
+async fn c5_a_pasted_sign_in_needs_its_digest_repeated() {
     let world = World::new();
     let enclave = world.boot().await;
     let mut person = Person::register(&enclave, 1).await;
@@ -96,12 +97,7 @@ async fn c5_a_pasted_sign_in_for_another_site_needs_its_digest_repeated() {
             openkey_capability::address::eip55(person.address.as_bytes())
         )),
     };
-    let own = sign_in("localhost:7100");
-    let foreign = [sign_in("bank.example"), sign_in("localhost:7101")];
-    let prompted = person.propose(&enclave, own).await.unwrap();
-    assert!(!prompted.prompt.summary.confirm);
-    person.approve(&enclave, &prompted).await.unwrap();
-    for action in foreign {
+    for action in ["localhost:7100", "bank.example", "localhost:7101"].map(sign_in) {
         let prompted = person.propose(&enclave, action).await.unwrap();
         let shown = prompted.prompt.clone();
         assert!(shown.summary.confirm);

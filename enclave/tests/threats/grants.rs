@@ -31,6 +31,14 @@ fn fields(person: &Person) -> Fields {
     fields
 }
 
+/// As the page writes it: for seven days.
+fn short(person: &Person) -> Fields {
+    let mut fields = fields(person);
+    fields.issued_at = "2026-09-21T00:00:00.000Z".to_owned();
+    fields.expiration_time = Some("2026-09-28T00:00:00.000Z".to_owned());
+    fields
+}
+
 fn unsigned(fields: Fields, grants: &[(&str, &str)]) -> Unsigned {
     let owner = openkey_capability::address::eip55(&fields.address);
     let attenuation = grants
@@ -46,6 +54,14 @@ fn action(text: String) -> Action {
     Action::Sign {
         key: KeyId(0),
         payload: Payload::Siwe(text),
+    }
+}
+
+/// As the page asks for what it wrote itself.
+fn own(text: String) -> Action {
+    Action::Sign {
+        key: KeyId(0),
+        payload: Payload::Session(text),
     }
 }
 
@@ -127,7 +143,10 @@ async fn a2_a6_a7_an_approval_signs_the_bytes_that_were_shown_and_no_others() {
         let refused = person.send(&enclave, crossed).await;
         assert_eq!(code(refused), Some(ErrorCode::AssertionRefused), "{what}");
     }
-    let approval = person.approval(&prompted, answer);
+    let approval = Approve {
+        confirmed: Some(prompted.prompt.digest),
+        ..person.approval(&prompted, answer)
+    };
     let approved = person.send(&enclave, approval).await.unwrap();
     assert_eq!(signature(&approved).1.0, shown.digest());
     // The signature makes this token, and none of the others.
@@ -203,11 +222,9 @@ async fn d17_a_hosting_grant_is_a_prompt_of_its_own() {
     let world = World::new();
     let enclave = world.boot().await;
     let mut person = Person::register(&enclave, 1).await;
-    let host = unsigned(
-        fields(&person),
-        &[("default/space", "tinycloud.space/host")],
-    );
-    let prompted = person.propose(&enclave, action(host.text())).await.unwrap();
+    let short = short(&person);
+    let host = unsigned(short, &[("default/space", "tinycloud.space/host")]);
+    let prompted = person.propose(&enclave, own(host.text())).await.unwrap();
     let shown = prompted.prompt.clone();
     assert_eq!(shown.summary.grants[0].kind, GrantKind::Hosting);
     let approved = person.approve(&enclave, &prompted).await.unwrap();
@@ -221,6 +238,33 @@ async fn d17_a_hosting_grant_is_a_prompt_of_its_own() {
     let mixed = unsigned(fields(&person), &mixed);
     let refused = person.propose(&enclave, action(mixed.text())).await;
     assert_eq!(code(refused), Some(ErrorCode::SiweUnsupported));
+}
+
+/// A sign-in as somebody else wrote it is none of the page's, whatever the request calls it.
+#[tokio::test]
+async fn c5_only_what_the_page_writes_is_the_pages_own() {
+    let world = World::new();
+    let enclave = world.boot().await;
+    let person = Person::register(&enclave, 1).await;
+    let short = short(&person);
+    let text = unsigned(short.clone(), &MODEST).text();
+    let written = person.propose(&enclave, own(text.clone())).await.unwrap();
+    assert!(!written.prompt.summary.confirm);
+    let pasted = person.propose(&enclave, action(text)).await.unwrap();
+    assert!(pasted.prompt.summary.confirm);
+    assert_eq!(written.prompt.digest, pasted.prompt.digest);
+    let elsewhere = Fields {
+        domain: "bank.example".to_owned(),
+        ..short
+    };
+    for text in [
+        unsigned(elsewhere, &MODEST).text(),
+        // For too long.
+        unsigned(fields(&person), &MODEST).text(),
+    ] {
+        let refused = person.propose(&enclave, own(text)).await;
+        assert_eq!(code(refused), Some(ErrorCode::SiweUnsupported));
+    }
 }
 
 #[tokio::test]

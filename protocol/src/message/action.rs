@@ -75,6 +75,10 @@ pub enum Payload {
     Text(String),
     /// A Sign-In with Ethereum message (EIP-4361), signed under the EIP-191 prefix.
     Siwe(String),
+    /// A Sign-In with Ethereum message with permissions that the page itself wrote, for a session key that
+    /// it made or for a node that is to keep a space. Refused if it is not to the page's own site, or does
+    /// more than that. Signed as [`Payload::Siwe`] is. What a person was given by others never comes so.
+    Session(String),
     /// EIP-712 typed data: the JSON document of `eth_signTypedData_v4`.
     TypedData(String),
 }

@@ -122,6 +122,10 @@ pub(crate) fn requests() -> Vec<(&'static str, Request)> {
             sign(Payload::Siwe("app.example wants you to sign in".into())),
         ),
         (
+            "propose_sign_session",
+            sign(Payload::Session("keys.example wants you to sign in".into())),
+        ),
+        (
             "propose_sign_typed_data",
             sign(Payload::TypedData(r#"{"types":{}}"#.into())),
         ),

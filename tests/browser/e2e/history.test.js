@@ -61,11 +61,13 @@ scenario('the_history_says_which_key_passkey_text_and_spender', async () => {
   await page.getByLabel('Statement').fill('Read my letters.');
   await person.button('Put it in the field').click();
   await person.button('Show what would be signed').click();
+  await person.prompt();
+  await person.dialog().getByRole('checkbox').check();
   await person.approved();
   await person.view('History');
   await newest.getByText('Sign-in message signed').waitFor();
   assert.match(await fact('They say'), /Read my letters/);
-  assert.match(await fact('Who asks'), /localhost/);
+  assert.match(await fact('Sign in to'), /localhost/);
 
   await person.leave();
 });

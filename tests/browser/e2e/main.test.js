@@ -109,6 +109,11 @@ scenario('the_three_kinds_are_signed_and_viem_recovers_the_address', async () =>
   await person.button('Show what would be signed').click();
   await person.prompt();
   await person.dialog().getByText('Open the garden gate.').first().waitFor();
+  // Whoever gave it to the person, also in the name of this very page, nobody knows.
+  const host = new URL(system.simulator.page).host;
+  await person.dialog().getByText(`OpenKey cannot see which site asks. Sign only if you are at ${host} yourself and began this sign-in there.`).waitFor();
+  assert.ok(await person.dialog().getByRole('button', { name: 'Approve with passkey' }).isDisabled());
+  await person.dialog().getByRole('checkbox').check();
   await person.approved();
   signed = await person.signature();
   const siwe = parseSiweMessage(message);

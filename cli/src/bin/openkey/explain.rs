@@ -149,7 +149,7 @@ fn address(text: &str) -> Result<Address, Stop> {
 fn named(payload: &Payload) -> Option<Address> {
     match payload {
         Payload::Text(_) => None,
-        Payload::Siwe(text) => {
+        Payload::Siwe(text) | Payload::Session(text) => {
             let message = Message::parse(text).ok()?;
             Some(Address(message.fields().address))
         }

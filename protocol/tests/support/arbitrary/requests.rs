@@ -14,6 +14,7 @@ fn action() -> BoxedStrategy<Action> {
     let payload = prop_oneof![
         text().prop_map(Payload::Text),
         text().prop_map(Payload::Siwe),
+        text().prop_map(Payload::Session),
         text().prop_map(Payload::TypedData),
     ]
     .boxed();
