@@ -128,6 +128,8 @@ pub async fn authorise(
         allowed: allowed.collect(),
         admission: Admission {
             statement: *invocation.statement(),
+            expires_ms: signed.ucan.expires_ms(),
+            chain_expires_ms: chain.expires_ms,
             until_ms: remembered_until(signed.ucan.expires_ms()),
             chain: chain.statements,
         },

@@ -14,6 +14,8 @@ pub struct Config {
     pub dir: PathBuf,
     /// Most bytes of one value.
     pub max_value_bytes: u64,
+    /// Most bytes of all uploads under way.
+    pub max_staged_bytes: u64,
     /// Most bytes of a space's values and databases, unless somebody sets another bound for it.
     pub quota_bytes: Option<u64>,
     /// The same, for spaces that anybody may read.
@@ -55,6 +57,8 @@ impl std::fmt::Debug for AdminSecret {
 
 /// 1 GiB: what clients of present nodes may store.
 pub const MAX_VALUE_BYTES: u64 = 1024 * 1024 * 1024;
+/// 16 GiB: sixteen of the largest values at once.
+pub const MAX_STAGED_BYTES: u64 = 16 * 1024 * 1024 * 1024;
 /// 10 MiB: whoever can read a public space costs its host something.
 pub const PUBLIC_QUOTA_BYTES: u64 = 10 * 1024 * 1024;
 /// Five minutes: the shipped clients ask for one or two.
@@ -67,6 +71,7 @@ impl Config {
         Self {
             dir,
             max_value_bytes: MAX_VALUE_BYTES,
+            max_staged_bytes: MAX_STAGED_BYTES,
             quota_bytes: None,
             public_quota_bytes: Some(PUBLIC_QUOTA_BYTES),
             longest_invocation: LONGEST_INVOCATION,

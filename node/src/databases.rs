@@ -59,8 +59,8 @@ pub async fn invoke(
     let mut access = access.may_create(true);
     if let (Some(limit), Some(most)) = (usage.bound.or(default), entered.most(default)) {
         let writes = !matches!(request, Request::Query(..) | Request::Export);
-        if usage.bytes >= limit && writes {
-            let used = usage.bytes;
+        let used = usage.used();
+        if used >= limit && writes {
             return Err(StoreError::Full { used, limit }.into());
         }
         access = access.max_bytes(most);

@@ -117,7 +117,12 @@ impl Error {
             }
             Self::Store(error) => match error {
                 StoreError::Duplicate => StatusCode::CONFLICT,
-                StoreError::Revoked(_) => StatusCode::UNAUTHORIZED,
+                StoreError::Revoked(_)
+                | StoreError::Ended
+                | StoreError::ChainEnded
+                | StoreError::Forgotten => StatusCode::UNAUTHORIZED,
+                StoreError::Late => StatusCode::REQUEST_TIMEOUT,
+                StoreError::Busy => StatusCode::SERVICE_UNAVAILABLE,
                 StoreError::NoSpace | StoreError::NoKey(_) => StatusCode::NOT_FOUND,
                 StoreError::Precondition => StatusCode::PRECONDITION_FAILED,
                 StoreError::Full { .. } => StatusCode::PAYMENT_REQUIRED,

@@ -7,7 +7,7 @@ use std::time::Duration;
 use openkey_edge::sqlite::{OpenError, Options};
 
 use crate::authority::Authority;
-use crate::blobs::{Blobs, LocalBlobs};
+use crate::blobs::{Blobs, BlobsLock, LocalBlobs};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::keys::{self, KeysError, NodeKeys};
@@ -20,8 +20,11 @@ pub const BLOBS: &str = "blobs";
 /// The directory of databases in a node's.
 pub const DATABASES: &str = "sql";
 
-/// How long an upload may take: a blob that is no value's by then is tidied away.
-const UPLOAD_MS: i64 = 6 * 3_600_000;
+/// After how long a blob that was being received, and whose reservation was not renewed, is removed, in
+/// milliseconds: the process that received it has ended.
+const DEAD_MS: i64 = 10 * 60_000;
+/// How long the blob of a replaced value stays, in milliseconds: whoever has read its name opens it.
+const REPLACED_MS: i64 = 60_000;
 /// Blobs removed at once.
 const REMOVED: u32 = 200;
 /// How often the node tidies.
@@ -90,7 +93,8 @@ impl Node {
             return Err(KeysError::Missing(secret).into());
         }
         let keys = NodeKeys::open(&config.dir)?;
-        let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&config.dir, options)?);
+        let store: Arc<dyn Store> =
+            Arc::new(SqliteStore::open(&config.dir, Arc::clone(&clock), options)?);
         let databases = LocalDatabases::open(&config.dir.join(DATABASES), SqlLimits::default())
             .map_err(|error| OpenNodeError::Databases(error.to_string()))?;
         Ok(Self {
@@ -128,14 +132,29 @@ impl Node {
     /// [`StoreError`].
     pub async fn tidy(&self) -> Result<(), StoreError> {
         let now_ms = self.now_ms();
-        self.store.tidy(now_ms).await?;
+        // as much as there is: what many clients leave in a moment must not pile up
+        while self.store.tidy(now_ms).await? {}
+        while self.remove_garbage(now_ms).await? {}
+        Ok(())
+    }
+
+    /// Removes some blobs that are part of no value. True: there may be more.
+    async fn remove_garbage(&self, now_ms: i64) -> Result<bool, StoreError> {
+        let lock = BlobsLock::try_exclusive(&self.config.dir);
+        let lock = lock.map_err(|error| StoreError::Failed {
+            reason: format!("the lock of blobs: {error}"),
+        })?;
+        // A backup copies values as they were when it began; none of them was being received then.
+        let replaced_before_ms = match lock {
+            Some(_) => now_ms.saturating_sub(REPLACED_MS),
+            None => i64::MIN,
+        };
+        let dead_before_ms = now_ms.saturating_sub(DEAD_MS);
         let claimed = self
             .store
-            .claim_garbage(now_ms.saturating_sub(UPLOAD_MS), REMOVED)
+            .claim_garbage(dead_before_ms, replaced_before_ms, REMOVED)
             .await?;
-        if claimed.is_empty() {
-            return Ok(());
-        }
+        let is_full = claimed.len() >= REMOVED as usize;
         let mut removed = Vec::with_capacity(claimed.len());
         for name in claimed {
             match self.blobs.remove(&name).await {
@@ -145,7 +164,12 @@ impl Node {
                 }
             }
         }
-        self.store.removed(removed).await
+        // where nothing can be removed another round is of no use
+        let goes_on = is_full && !removed.is_empty();
+        if !removed.is_empty() {
+            self.store.removed(removed).await?;
+        }
+        Ok(goes_on)
     }
 }
 

@@ -17,6 +17,9 @@ use tokio::time::{Instant, Sleep, sleep_until};
 const PATIENCE: Duration = Duration::from_secs(15);
 /// Bytes per second that earn more: slower than any line that can carry a page.
 const PACE: u64 = 8 * 1024;
+/// What no body has between two pieces, however much it has earned: what is kept for it meanwhile, others
+/// cannot have.
+const SILENCE: Duration = Duration::from_secs(60);
 
 /// Bytes of a refused body that are read and thrown away. A client that is still writing when its
 /// connection ends never sees the answer; one that has more than this to say is cut off.
@@ -85,6 +88,7 @@ impl<B: Arrives> Arriving<B> {
                     self.received = self.received.saturating_add(length as u64);
                     let earned = Duration::from_secs(self.received / PACE);
                     let deadline = self.began + PATIENCE + earned;
+                    let deadline = deadline.min(Instant::now() + SILENCE);
                     self.deadline.as_mut().reset(deadline);
                 }
                 Some(Err(_)) | None => self.ended = true,
@@ -202,6 +206,20 @@ mod tests {
         let (bytes, took, ended) = read(pieces(u64::MAX, 10, Duration::from_secs(1))).await;
         assert!(!ended && bytes < 1000, "{bytes}");
         assert!(took < PATIENCE * 2, "{took:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn h7_a_body_that_came_fast_is_not_waited_for_much_longer() {
+        let fast = pieces(1000, 64 * 1024, Duration::from_millis(1));
+        let last = pieces(1, 1, Duration::from_secs(61));
+        let (bytes, took, ended) = read(fast.chain(last)).await;
+        assert_eq!((bytes, ended), (65_536_000, false));
+        assert!(took < Duration::from_secs(62), "{took:?}");
+        // one that pauses for less goes on
+        let fast = pieces(1000, 64 * 1024, Duration::from_millis(1));
+        let slow = pieces(10, 1, Duration::from_secs(59));
+        let (_, took, ended) = read(fast.chain(slow)).await;
+        assert!(ended && took > Duration::from_secs(590), "{took:?}");
     }
 
     #[tokio::test(start_paused = true)]

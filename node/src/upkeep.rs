@@ -4,11 +4,13 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use openkey_edge::sqlite::{DatabaseError, OpenError, Options};
 use serde::Serialize;
 
-use crate::blobs::LocalBlobs;
+use crate::blobs::{BlobsLock, LocalBlobs};
+use crate::clock::SystemClock;
 use crate::keys::{self, KeysError, NodeKeys};
 use crate::node::{BLOBS, DATABASES, make_private};
 use crate::sql::{LocalDatabases, SqlLimits};
@@ -131,12 +133,13 @@ pub async fn check(dir: &Path, progress: &dyn Progress) -> Result<Checked, Upkee
         }
         other => other?,
     }
-    let store = SqliteStore::open(dir, Options::default())?;
+    let store = open(dir)?;
+    // a value that is replaced meanwhile keeps its blob as long
+    let _lock = keep_blobs(dir).await?;
     checked.findings.extend(store.miscounted().await?);
     let blobs = LocalBlobs::new(&dir.join(BLOBS));
     each_blob(&store, async |row| {
         if let Some(finding) = check_blob(&blobs, &row) {
-            // a value that was replaced meanwhile takes its blob with it, after some hours
             checked.findings.push(finding);
         }
         checked.blobs += 1;
@@ -161,6 +164,21 @@ pub async fn check(dir: &Path, progress: &dyn Progress) -> Result<Checked, Upkee
         checked.findings.extend(told);
     }
     Ok(checked)
+}
+
+fn open(dir: &Path) -> Result<SqliteStore, OpenError> {
+    SqliteStore::open(dir, Arc::new(SystemClock), Options::default())
+}
+
+/// From now on, and while it is held, no blob of a replaced value is removed.
+async fn keep_blobs(dir: &Path) -> Result<BlobsLock, UpkeepError> {
+    let own = dir.to_owned();
+    // it waits for who removes some
+    let locked = tokio::task::spawn_blocking(move || BlobsLock::shared(&own)).await;
+    locked
+        .map_err(io::Error::other)
+        .flatten()
+        .map_err(file(dir))
 }
 
 fn check_blob(blobs: &LocalBlobs, row: &BlobRow) -> Option<String> {
@@ -199,9 +217,9 @@ async fn each_blob(
     }
 }
 
-/// Copies everything as of about now. The store is copied as of one moment; a blob of it is there for
-/// hours after its value was replaced, so that what the copy names can be copied; a database is copied
-/// as of the moment that its turn comes.
+/// Copies everything as of about now. The store is copied as of one moment; until its blobs are copied, no
+/// node removes the blob of a replaced value, so that what the copy names can be copied, and the spaces of
+/// replaced values have less room. A database is copied as of the moment that its turn comes.
 ///
 /// # Errors
 ///
@@ -217,10 +235,9 @@ pub async fn backup(dir: &Path, to: &Path, progress: &dyn Progress) -> Result<Co
     }
     make_dir(to)?;
     let mut copied = Copied::default();
-    SqliteStore::open(dir, Options::default())?
-        .backup(to.to_owned())
-        .await?;
-    let copy = SqliteStore::open(to, Options::default())?;
+    let lock = keep_blobs(dir).await?;
+    open(dir)?.backup(to.to_owned()).await?;
+    let copy = open(to)?;
     let (from_blobs, to_blobs) = (
         LocalBlobs::new(&dir.join(BLOBS)),
         LocalBlobs::new(&to.join(BLOBS)),
@@ -242,6 +259,7 @@ pub async fn backup(dir: &Path, to: &Path, progress: &dyn Progress) -> Result<Co
         Ok(())
     })
     .await?;
+    drop(lock);
     crate::store::Store::close(&copy).await;
     let sql = dir.join(DATABASES);
     if sql.exists() {

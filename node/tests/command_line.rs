@@ -91,6 +91,7 @@ fn help_names_every_setting_with_its_variable() {
         "admin-secret-file",
         "quota-url",
         "max-value-bytes",
+        "max-staged-bytes",
         "quota-bytes",
         "public-quota-bytes",
         "max-invocation-seconds",

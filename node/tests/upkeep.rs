@@ -79,6 +79,8 @@ async fn filled(dir: &Path) -> Node {
     let node = node(dir);
     let admission = Admission {
         statement: [7; 32],
+        expires_ms: i64::MAX,
+        chain_expires_ms: None,
         until_ms: i64::MAX,
         chain: Vec::new(),
     };
@@ -221,6 +223,42 @@ async fn a_backup_of_a_node_that_writes_is_restored() {
     execute(&restored, "main", "INSERT INTO t VALUES (1)").await;
 }
 
+/// While somebody copies or checks, blobs of replaced values stay; what was refused does not.
+#[tokio::test]
+async fn h7_replaced_blobs_wait_for_who_copies_them() {
+    let dir = tempfile::tempdir().unwrap();
+    let node = filled(dir.path()).await;
+    put(&node, 1).await;
+    let blobs = || files(&dir.path().join("blobs")).len();
+    assert_eq!(blobs(), 4);
+    let later = Fixed::at(NOW + 300);
+    let beside = tokens::node(dir.path(), &later);
+    let lock = fs::File::options()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(dir.path().join("blobs.lock"))
+        .unwrap();
+    lock.lock_shared().unwrap();
+    beside.tidy().await.unwrap();
+    assert_eq!(blobs(), 4);
+    lock.unlock().unwrap();
+    beside.tidy().await.unwrap();
+    assert_eq!(blobs(), 3);
+    // and both wait for who removes blobs
+    lock.lock().unwrap();
+    let copy = dir.path().join("backup");
+    let mut copying = Box::pin(async {
+        check(dir.path(), &()).await.unwrap();
+        backup(dir.path(), &copy, &()).await
+    });
+    let soon = std::time::Duration::from_millis(300);
+    tokio::time::timeout(soon, &mut copying).await.unwrap_err();
+    lock.unlock().unwrap();
+    copying.await.unwrap();
+    assert_eq!(checked(dir.path()).await.findings, Vec::<String>::new());
+}
+
 #[tokio::test]
 async fn a_whole_node_is_found_whole() {
     let dir = ended().await;
@@ -311,6 +349,10 @@ async fn changed_counts_are_found() {
         .unwrap();
     let found = finding(dir.path()).await;
     assert!(found.ends_with("and counts 7"), "{found}");
+    let wrong = "UPDATE space SET database_bytes = (SELECT sum(bytes) FROM sql_database), pending_bytes = 9";
+    store.execute(wrong, ()).unwrap();
+    let found = finding(dir.path()).await;
+    assert!(found.ends_with("and counts 9"), "{found}");
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@
 //! while its value is replaced reads it to the end.
 
 mod local;
+mod lock;
 
 use std::io;
 use std::ops::Range;
@@ -13,6 +14,7 @@ use bytes::Bytes;
 use futures_util::stream::BoxStream;
 
 pub use self::local::LocalBlobs;
+pub(crate) use self::lock::BlobsLock;
 
 /// Bytes of a blob's random name: two uploads never meet.
 const NAME: usize = 16;

@@ -5,16 +5,19 @@ use std::collections::{BTreeMap, BTreeSet};
 use axum::Json;
 use axum::body::Body;
 use axum::http::HeaderMap;
-use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse as _, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use bytes::{Bytes, BytesMut};
+use futures_util::stream::{self, BoxStream};
 use futures_util::{StreamExt as _, TryStreamExt as _};
 use multer::Multipart;
 use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value, json};
 
-use super::put::{check_room, receive, write};
+use super::put::{announced, check_size, write};
+use super::upload::{Uploads, inline, peek};
 use super::{Action, Call, ETag, replayed};
 use crate::admission::admit;
 use crate::error::Error;
@@ -80,15 +83,6 @@ async fn put(call: &Call<'_>, keys: Vec<String>, body: Body) -> Result<Response,
             "KV batch put takes at most {MAX_WRITTEN} keys"
         )));
     }
-    let announced = call
-        .headers
-        .get(CONTENT_LENGTH)
-        .and_then(|it| it.to_str().ok()?.parse().ok());
-    check_room(
-        call,
-        announced.unwrap_or(0).min(call.node.config.max_value_bytes),
-    )
-    .await?;
     let kind = call
         .headers
         .get(CONTENT_TYPE)
@@ -96,8 +90,38 @@ async fn put(call: &Call<'_>, keys: Vec<String>, body: Body) -> Result<Response,
     let boundary = kind.and_then(|kind| multer::parse_boundary(kind).ok());
     let boundary =
         boundary.ok_or_else(|| bad("KV batch put requires multipart/form-data".to_owned()))?;
+    let mut pieces = body.into_data_stream();
+    let peeked = peek(&mut pieces, announced(call.headers)).await?;
+    let mut uploads = None;
+    if !peeked.is_whole {
+        let any = keys.iter().map(|key| (key.clone(), Condition::Any));
+        // the form is large, which does not say that its values are
+        uploads = Some(Uploads::begin(call, any.collect(), 0).await?);
+    }
+    let form = stream::iter([Ok(peeked.first)]).chain(pieces).boxed();
+    let received = receive(call, &mut uploads, &keys, Multipart::new(form, boundary)).await?;
+    if let Some(missing) = keys.iter().find(|key| !received.contains_key(*key)) {
+        return Err(bad(format!("KV batch put: no part for {missing}")));
+    }
+    let changes = received
+        .into_iter()
+        .map(|(key, value)| (key, Condition::Any, Change::Put(value)));
+    match uploads {
+        Some(uploads) => uploads.write(changes.collect()).await?,
+        None => write(call, changes.collect(), false).await?,
+    };
+    Ok(Json(json!({ "written": keys, "count": keys.len() })).into_response())
+}
+
+/// The parts of a form, each the value of a key that was signed.
+async fn receive(
+    call: &Call<'_>,
+    uploads: &mut Option<Uploads<'_>>,
+    keys: &[String],
+    mut parts: Multipart<'_>,
+) -> Result<BTreeMap<String, StoredValue>, Error> {
+    let bad = |text: String| Error::Bad(text);
     let signed: BTreeSet<&str> = keys.iter().map(String::as_str).collect();
-    let mut parts = Multipart::new(body.into_data_stream(), boundary);
     let mut received: BTreeMap<String, StoredValue> = BTreeMap::new();
     while let Some(part) = parts
         .next_field()
@@ -125,18 +149,23 @@ async fn put(call: &Call<'_>, keys: Vec<String>, body: Body) -> Result<Response,
             return Err(bad(format!("KV batch put: a part twice: {key}")));
         }
         let headers = super::headers::kept_of_part(part.headers())?;
-        let pieces = part.map_err(|error| malformed(&error));
-        let value = receive(call.node, Box::pin(pieces), headers).await?;
+        let mut pieces: BoxStream<'_, Result<Bytes, Error>> =
+            part.map_err(|error| malformed(&error)).boxed();
+        let value = match uploads {
+            Some(uploads) => uploads.receive(pieces, 0, headers).await?,
+            // the whole form is in memory
+            None => {
+                let mut all = BytesMut::new();
+                while let Some(piece) = pieces.next().await {
+                    all.extend_from_slice(&piece?);
+                }
+                check_size(call, all.len() as u64)?;
+                inline(all.freeze(), headers)
+            }
+        };
         received.insert(key, value);
     }
-    if let Some(missing) = keys.iter().find(|key| !received.contains_key(*key)) {
-        return Err(bad(format!("KV batch put: no part for {missing}")));
-    }
-    let changes = received
-        .into_iter()
-        .map(|(key, value)| (key, Condition::Any, Change::Put(value)));
-    write(call, changes.collect()).await?;
-    Ok(Json(json!({ "written": keys, "count": keys.len() })).into_response())
+    Ok(received)
 }
 
 fn malformed(error: &multer::Error) -> Error {

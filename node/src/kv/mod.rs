@@ -7,6 +7,8 @@ mod headers;
 mod list;
 mod put;
 mod range;
+mod staged;
+mod upload;
 
 use axum::body::Body;
 use axum::http::HeaderMap;

@@ -1,56 +1,65 @@
 //! Writing and deleting one value.
 
 use axum::body::Body;
+use axum::http::HeaderMap;
 use axum::http::header::{CONTENT_LENGTH, ETAG};
 use axum::response::Response;
-use bytes::{Bytes, BytesMut};
-use futures_util::{Stream, StreamExt as _};
+use futures_util::{StreamExt as _, stream};
 
 use super::etag::condition;
 use super::headers::kept;
+use super::upload::{Uploads, inline, peek};
 use super::{Call, ETag};
-use crate::blobs::new_name;
 use crate::bound_body::failed;
 use crate::error::Error;
-use crate::node::Node;
-use crate::store::{Change, Condition, Content, Outcome, StoreError, StoredValue, ValueWrite};
-
-/// Values up to this many bytes are in the store itself; larger ones are blobs.
-const INLINE: usize = 64 * 1024;
+use crate::store::{Change, Condition, Outcome, StoreError, ValueWrite};
 
 pub(super) async fn put(call: &Call<'_>, key: &str, body: Body) -> Result<Response, Error> {
     let condition = condition(call.headers, true)?;
     let headers = kept(call.headers)?;
-    let announced = call.headers.get(CONTENT_LENGTH);
-    let announced = announced
-        .and_then(|it| it.to_str().ok())
-        .and_then(|it| it.parse().ok());
-    check_room(call, announced.unwrap_or(0)).await?;
-    let body = body.into_data_stream().map(|piece| piece.map_err(failed));
-    let value = receive(call.node, body, headers).await?;
+    let announced = announced(call.headers);
+    check_size(call, announced)?;
+    let mut pieces = body.into_data_stream();
+    let peeked = peek(&mut pieces, announced).await?;
+    check_size(call, peeked.first.len() as u64)?;
+    if peeked.is_whole {
+        let value = inline(peeked.first, headers);
+        let etag = ETag(value.hash);
+        let changes = vec![(key.to_owned(), condition, Change::Put(value))];
+        write(call, changes, false).await?;
+        return Ok(changed(etag));
+    }
+    let keys = vec![(key.to_owned(), condition)];
+    let least = announced.max(peeked.first.len() as u64);
+    let mut uploads = Uploads::begin(call, keys, least).await?;
+    let pieces = stream::iter([Ok(peeked.first)]).chain(pieces.map(|it| it.map_err(failed)));
+    let value = uploads.receive(pieces, announced, headers).await?;
     let etag = ETag(value.hash);
-    write(call, vec![(key.to_owned(), condition, Change::Put(value))]).await?;
+    let changes = vec![(key.to_owned(), condition, Change::Put(value))];
+    uploads.write(changes).await?;
     Ok(changed(etag))
 }
 
 pub(super) async fn delete(call: &Call<'_>, key: &str) -> Result<Response, Error> {
     let condition = condition(call.headers, false)?;
-    let outcomes = write(call, vec![(key.to_owned(), condition, Change::Delete)]).await?;
+    let changes = vec![(key.to_owned(), condition, Change::Delete)];
+    let outcomes = write(call, changes, false).await?;
     let outcome = outcomes.first().ok_or(StoreError::NoKey(key.to_owned()))?;
     Ok(changed(ETag(outcome.hash)))
 }
 
-/// Changes values, all or none.
+/// Changes values, all or none. `begun`: the invocation was used up when their bodies began.
 pub(super) async fn write(
     call: &Call<'_>,
     changes: Vec<(String, Condition, Change)>,
+    begun: bool,
 ) -> Result<Vec<Outcome>, Error> {
     let write = ValueWrite {
         admission: call.authorised.admission.clone(),
+        begun,
         space: call.space.clone(),
         changes,
         default_bound: call.node.config.default_bound(call.space),
-        now_ms: call.node.now_ms(),
     };
     Ok(call.node.store.write(write).await?)
 }
@@ -61,75 +70,22 @@ fn changed(etag: ETag) -> Response {
     response
 }
 
-/// Refuses early what the store would refuse once it is all there.
-pub(super) async fn check_room(call: &Call<'_>, announced: u64) -> Result<(), Error> {
+/// The length that a request says its body has; 0: it does not say.
+pub(super) fn announced(headers: &HeaderMap) -> u64 {
+    let announced = headers
+        .get(CONTENT_LENGTH)
+        .and_then(|it| it.to_str().ok()?.parse().ok());
+    announced.unwrap_or(0)
+}
+
+pub(super) fn check_size(call: &Call<'_>, size: u64) -> Result<(), Error> {
     let most = call.node.config.max_value_bytes;
-    if announced > most {
+    if size > most {
         return Err(too_large(most));
     }
-    let default = call.node.config.default_bound(call.space);
-    if announced <= INLINE as u64 {
-        return Ok(());
-    }
-    let usage = call.node.store.usage(call.space).await?;
-    if !usage.hosted {
-        return Err(StoreError::NoSpace.into());
-    }
-    match (usage.bound.or(default), usage.room(default)) {
-        (Some(limit), Some(0)) => Err(StoreError::Full {
-            used: usage.bytes,
-            limit,
-        }
-        .into()),
-        _ => Ok(()),
-    }
+    Ok(())
 }
 
-fn too_large(most: u64) -> Error {
+pub(super) fn too_large(most: u64) -> Error {
     Error::TooLarge(format!("A value has at most {most} bytes"))
-}
-
-/// Takes a value in: a small one into memory, a larger one into a blob while it arrives.
-pub(super) async fn receive(
-    node: &Node,
-    mut body: impl Stream<Item = Result<Bytes, Error>> + Unpin,
-    headers: String,
-) -> Result<StoredValue, Error> {
-    let mut small = BytesMut::new();
-    let mut blob = None;
-    let mut hasher = blake3::Hasher::new();
-    let mut size = 0_u64;
-    while let Some(piece) = body.next().await {
-        let piece = piece?;
-        size = size.saturating_add(piece.len() as u64);
-        if size > node.config.max_value_bytes {
-            return Err(too_large(node.config.max_value_bytes));
-        }
-        hasher.update(&piece);
-        if blob.is_none() && small.len() + piece.len() > INLINE {
-            let name = new_name()?;
-            // the store hears of it first: what is never finished is tidied away
-            node.store.stage(&name, node.now_ms()).await?;
-            let mut writer = node.blobs.create(&name).await?;
-            writer.write(small.split().freeze()).await?;
-            blob = Some((name, writer));
-        }
-        match &mut blob {
-            Some((_, writer)) => writer.write(piece).await?,
-            None => small.extend_from_slice(&piece),
-        }
-    }
-    let content = match blob {
-        None => Content::Inline(small.freeze()),
-        Some((name, writer)) => {
-            writer.finish().await?;
-            Content::Blob(name)
-        }
-    };
-    Ok(StoredValue {
-        hash: *hasher.finalize().as_bytes(),
-        size,
-        headers,
-        content,
-    })
 }

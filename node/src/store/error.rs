@@ -14,6 +14,24 @@ pub enum StoreError {
     /// Somebody revoked what it rests on.
     #[error("what this rests on was revoked")]
     Revoked(Vec<Statement>),
+    /// The invocation has ended.
+    #[error("Invocation expired or not yet valid")]
+    Ended,
+    /// A delegation that the invocation rests on has ended.
+    #[error("A delegation that the invocation rests on has expired")]
+    ChainEnded,
+    /// The invocation ends before others that were used and forgotten, though it has not ended: the clock
+    /// was set back. Whether it was used before is not known.
+    #[error(
+        "The node's clock was set back, and the invocation may have been used before: sign one that expires later"
+    )]
+    Forgotten,
+    /// The blob of a value was not written in its time, and is removed.
+    #[error("The value took too long to arrive")]
+    Late,
+    /// The node receives as many bytes as it may at once.
+    #[error("The node is receiving as many bytes as it may at once: try again later")]
+    Busy,
     /// The space is not hosted here.
     #[error("Space not found")]
     NoSpace,

@@ -13,9 +13,9 @@ use openkey_capability::{cid::Cid, did::Did, resource::SpaceId};
 
 pub use self::error::StoreError;
 pub use self::types::{
-    Accepted, Admission, Change, Condition, Content, DelegationRow, DelegationsOf, Direction,
-    Entered, Keys, NewDelegation, NewRevocation, Outcome, Page, Revoked, Space, Statement,
-    StoredValue, Ticket, Usage, ValueWrite,
+    Accepted, Admission, Begin, Change, Condition, Content, DelegationRow, DelegationsOf,
+    Direction, Entered, Keys, NewDelegation, NewRevocation, Outcome, Page, Reservation, Revoked,
+    Room, Space, Statement, StoredValue, Ticket, Usage, ValueWrite,
 };
 
 /// What a node remembers.
@@ -66,7 +66,9 @@ pub trait Store: Send + Sync + 'static {
     /// Uses up an invocation that only reads.
     ///
     /// [`StoreError::Duplicate`] if it was used before, [`StoreError::Revoked`] if what it rests on was
-    /// revoked. It survives the process at once, and a power cut with the next write: a reading that
+    /// revoked, [`StoreError::Ended`] or [`StoreError::ChainEnded`] if it or a delegation of its chain
+    /// has ended by the store's clock, read inside the transaction: a mark that was forgotten is never
+    /// made anew. So it is for every other use of an [`Admission`]. It survives the process at once, and a power cut with the next write: a reading that
     /// is repeated after one shows nothing that was not shown before.
     async fn admit(&self, admission: Admission) -> Result<(), StoreError>;
 
@@ -108,18 +110,36 @@ pub trait Store: Send + Sync + 'static {
         page: Page<String>,
     ) -> Result<Vec<String>, StoreError>;
 
+    /// Uses up an invocation that writes values, before their bytes are received: they then take effect
+    /// by [`Self::write`] with [`ValueWrite::begun`]. Answers how many bytes they may have; `None`: any
+    /// number. What could not be carried out now is refused, and uses the invocation up as well.
+    async fn begin(&self, begin: Begin) -> Result<Option<Room>, StoreError>;
+
     /// Writes values, all or none, and uses up the invocation in the same transaction. What is refused
     /// (a condition that does not hold, no room, no such key) uses it up as well: it must not be done
     /// later, when somebody else repeats it.
     async fn write(&self, write: ValueWrite) -> Result<Vec<Outcome>, StoreError>;
 
-    /// Says that a blob of this name is about to be written: if it is not part of a value by then,
-    /// [`Self::claim_garbage`] gives it out later.
-    async fn stage(&self, blob: &str, now_ms: i64) -> Result<(), StoreError>;
+    /// Reserves room for a blob before it is written, or more of it, and renews its time: a blob that is
+    /// not part of a value is given out by [`Self::claim_garbage`] when it was not renewed for long.
+    ///
+    /// [`StoreError::Full`] or [`StoreError::Room`] if the space holds too much with it,
+    /// [`StoreError::Busy`] if all blobs that are being received do.
+    async fn reserve(&self, reservation: Reservation) -> Result<(), StoreError>;
 
-    /// Takes blobs that were part of no value since before `before_ms`: they never will be, and whoever
+    /// Takes those of these blobs that were reserved and are part of no value: they never will be, and
+    /// whoever called removes them and says so by [`Self::removed`].
+    async fn discard(&self, blobs: Vec<String>) -> Result<Vec<String>, StoreError>;
+
+    /// Takes blobs that were reserved and not renewed since before `staged_before_ms`, and those whose
+    /// values were replaced before `replaced_before_ms`: they will be part of no value, and whoever
     /// called removes them. What nobody then says is [`Self::removed`] is given out again.
-    async fn claim_garbage(&self, before_ms: i64, limit: u32) -> Result<Vec<String>, StoreError>;
+    async fn claim_garbage(
+        &self,
+        staged_before_ms: i64,
+        replaced_before_ms: i64,
+        limit: u32,
+    ) -> Result<Vec<String>, StoreError>;
 
     /// These blobs are gone.
     async fn removed(&self, blobs: Vec<String>) -> Result<(), StoreError>;
@@ -142,8 +162,8 @@ pub trait Store: Send + Sync + 'static {
     /// Sets the bound of a space, or removes it.
     async fn bound(&self, space: &SpaceId, bytes: Option<u64>) -> Result<(), StoreError>;
 
-    /// Forgets what is of no use any more: invocations and tickets past their time.
-    async fn tidy(&self, now_ms: i64) -> Result<(), StoreError>;
+    /// Forgets what is of no use any more: invocations and tickets past their time. True: there is more.
+    async fn tidy(&self, now_ms: i64) -> Result<bool, StoreError>;
 
     /// Writes something of no meaning, to learn whether writing works.
     async fn probe(&self) -> Result<(), StoreError>;

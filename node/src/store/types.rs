@@ -1,5 +1,7 @@
 //! What crosses the boundary of a store.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use openkey_capability::{cid::Cid, did::Did, resource::SpaceId};
 
@@ -11,6 +13,10 @@ pub type Statement = [u8; 32];
 pub struct Admission {
     /// What was signed.
     pub statement: Statement,
+    /// The last moment of the invocation, in milliseconds of Unix time.
+    pub expires_ms: i64,
+    /// The last moment of the delegation in its chain that ends first, in milliseconds of Unix time.
+    pub chain_expires_ms: Option<i64>,
     /// Until when it must be remembered, in milliseconds of Unix time.
     pub until_ms: i64,
     /// Everything that it rests on.
@@ -198,14 +204,61 @@ pub struct Outcome {
 pub struct ValueWrite {
     /// What is used up by it.
     pub admission: Admission,
+    /// Whether [`Store::begin`](super::Store::begin) used the invocation up already. Its chain is checked
+    /// again; its own end no longer matters.
+    pub begun: bool,
     /// The space that holds the values.
     pub space: SpaceId,
     /// Which keys, each once, and what happens to them.
     pub changes: Vec<(String, Condition, Change)>,
     /// The bound of bytes where nobody set another.
     pub default_bound: Option<u64>,
-    /// Now, in milliseconds of Unix time.
-    pub now_ms: i64,
+}
+
+/// A write whose values are too large to be received before the store has agreed to it.
+#[derive(Clone, Debug)]
+pub struct Begin {
+    /// What is used up by it.
+    pub admission: Admission,
+    /// The space that holds the values.
+    pub space: SpaceId,
+    /// Which keys, each once, and what must be true of them.
+    pub keys: Vec<(String, Condition)>,
+    /// Bytes that the values have at least; 0: unknown.
+    pub announced: u64,
+    /// The bound of bytes where nobody set another.
+    pub default_bound: Option<u64>,
+}
+
+/// How much a write may add to a space.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Room {
+    /// Bytes of the new values, all together.
+    pub bytes: u64,
+    /// Bytes that the space holds now.
+    pub used: u64,
+    /// Bytes that the space may hold.
+    pub limit: u64,
+}
+
+/// Bytes of a blob that are reserved before they are written.
+#[derive(Clone, Debug)]
+pub struct Reservation {
+    /// The blob's name.
+    pub blob: String,
+    /// Whether it is the first one of this blob. A later one is [`StoreError::Late`](super::StoreError::Late)
+    /// if the blob was claimed meanwhile.
+    pub first: bool,
+    /// Bytes of the blob, with what was reserved before.
+    pub bytes: u64,
+    /// The space that the blob counts for.
+    pub space: SpaceId,
+    /// Keys whose present values it replaces.
+    pub keys: Arc<[String]>,
+    /// The bound of the space's bytes where nobody set another.
+    pub default_bound: Option<u64>,
+    /// The bound of all blobs that are being received.
+    pub staged_bound: u64,
 }
 
 /// The right to read one value for some time, for whoever has it.
@@ -232,6 +285,8 @@ pub struct Usage {
     pub hosted: bool,
     /// Bytes of its values and databases.
     pub bytes: u64,
+    /// Bytes of blobs that are being received for it, and of replaced ones that are not removed yet.
+    pub pending: u64,
     /// The bound that somebody set.
     pub bound: Option<u64>,
 }
@@ -265,6 +320,12 @@ impl Usage {
     pub fn room(&self, default_bound: Option<u64>) -> Option<u64> {
         self.bound
             .or(default_bound)
-            .map(|limit| limit.saturating_sub(self.bytes))
+            .map(|limit| limit.saturating_sub(self.used()))
+    }
+
+    /// Bytes that count towards the bound.
+    #[must_use]
+    pub const fn used(&self) -> u64 {
+        self.bytes.saturating_add(self.pending)
     }
 }

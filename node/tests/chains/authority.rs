@@ -28,7 +28,8 @@ struct Held {
 impl Held {
     fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let store = Arc::new(SqliteStore::open(dir.path(), Options::default()).unwrap());
+        let store =
+            Arc::new(SqliteStore::open(dir.path(), Fixed::at(NOW), Options::default()).unwrap());
         Self { dir, store }
     }
 

@@ -171,25 +171,41 @@ async fn many_at_once_fill_a_database_no_further_than_its_space_has_room() {
 }
 
 #[tokio::test]
-async fn an_upload_has_its_time_and_then_is_tidied() {
+async fn h7_an_upload_that_nobody_renews_is_removed_within_minutes() {
     let Home { node, clock, .. } = &home().await;
     put(node, "large", &"x".repeat(100_000), &[]).await;
     let name = openkey_node::blobs::new_name().unwrap();
-    node.store.stage(&name, NOW * 1000).await.unwrap();
+    let reservation = openkey_node::store::Reservation {
+        blob: name.clone(),
+        first: true,
+        bytes: 5,
+        space: space(),
+        keys: [].into(),
+        default_bound: None,
+        staged_bound: u64::MAX,
+    };
+    node.store.reserve(reservation.clone()).await.unwrap();
     let mut writer = node.blobs.create(&name).await.unwrap();
     writer.write("begun".into()).await.unwrap();
     let is_there = async || node.blobs.read(&name, 0..1).await.is_ok();
-    for hours in [0, 1, 6] {
-        clock.set(NOW + hours * 3600);
+    for minutes in [0, 9, 18] {
+        clock.set(NOW + minutes * 60);
         node.tidy().await.unwrap();
-        assert!(is_there().await, "{hours}");
+        assert!(is_there().await, "{minutes}");
+        let renewal = openkey_node::store::Reservation {
+            first: false,
+            ..reservation.clone()
+        };
+        node.store.reserve(renewal).await.unwrap();
     }
-    clock.set(NOW + 6 * 3600 + 1);
+    clock.set(NOW + 29 * 60);
     node.tidy().await.unwrap();
     assert!(!is_there().await);
     node.tidy().await.unwrap();
-    clock.set(NOW);
-    let headers = own("kv/large", GET).headers();
-    let found = invoke(node, &headers, Body::empty()).await.unwrap();
+    let says = Says {
+        until: NOW + 30 * 60,
+        ..own("kv/large", GET)
+    };
+    let found = invoke(node, &says.headers(), Body::empty()).await.unwrap();
     assert_eq!(text(found).await.len(), 100_000);
 }

@@ -16,6 +16,8 @@ use super::tokens::{Fixed, NOW, Says, did, headers, node, space, statement};
 pub(crate) async fn hosted(node: &Node) {
     let admission = Admission {
         statement: [7; 32],
+        expires_ms: i64::MAX,
+        chain_expires_ms: None,
         until_ms: 0,
         chain: Vec::new(),
     };

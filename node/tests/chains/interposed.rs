@@ -8,9 +8,9 @@ use openkey_capability::{cid::Cid, did::Did, resource::SpaceId};
 use openkey_node::authority::Authority;
 use openkey_node::node::Node;
 use openkey_node::store::{
-    Accepted, Admission, DelegationRow, DelegationsOf, Entered, Keys, NewDelegation, NewRevocation,
-    Outcome, Page, Revoked, Space, Statement, Store, StoreError, StoredValue, Ticket, Usage,
-    ValueWrite,
+    Accepted, Admission, Begin, DelegationRow, DelegationsOf, Entered, Keys, NewDelegation,
+    NewRevocation, Outcome, Page, Reservation, Revoked, Room, Space, Statement, Store, StoreError,
+    StoredValue, Ticket, Usage, ValueWrite,
 };
 use tokio::sync::oneshot::{Receiver, Sender, channel};
 
@@ -175,12 +175,27 @@ impl Store for Interposed {
         self.behind.write(write).await
     }
 
-    async fn stage(&self, blob: &str, now_ms: i64) -> Result<(), StoreError> {
-        self.behind.stage(blob, now_ms).await
+    async fn begin(&self, begin: Begin) -> Result<Option<Room>, StoreError> {
+        self.behind.begin(begin).await
     }
 
-    async fn claim_garbage(&self, before_ms: i64, limit: u32) -> Result<Vec<String>, StoreError> {
-        self.behind.claim_garbage(before_ms, limit).await
+    async fn reserve(&self, reservation: Reservation) -> Result<(), StoreError> {
+        self.behind.reserve(reservation).await
+    }
+
+    async fn discard(&self, blobs: Vec<String>) -> Result<Vec<String>, StoreError> {
+        self.behind.discard(blobs).await
+    }
+
+    async fn claim_garbage(
+        &self,
+        staged_before_ms: i64,
+        replaced_before_ms: i64,
+        limit: u32,
+    ) -> Result<Vec<String>, StoreError> {
+        self.behind
+            .claim_garbage(staged_before_ms, replaced_before_ms, limit)
+            .await
     }
 
     async fn removed(&self, blobs: Vec<String>) -> Result<(), StoreError> {
@@ -211,7 +226,7 @@ impl Store for Interposed {
         self.behind.bound(space, bytes).await
     }
 
-    async fn tidy(&self, now_ms: i64) -> Result<(), StoreError> {
+    async fn tidy(&self, now_ms: i64) -> Result<bool, StoreError> {
         self.behind.tidy(now_ms).await
     }
 

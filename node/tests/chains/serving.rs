@@ -29,6 +29,8 @@ async fn only_public_spaces_are_read_without_a_token() {
     assert_eq!(status(public::list(node, &name, "").await), 404);
     let admission = openkey_node::store::Admission {
         statement: [8; 32],
+        expires_ms: i64::MAX,
+        chain_expires_ms: None,
         until_ms: 0,
         chain: Vec::new(),
     };
@@ -48,9 +50,12 @@ async fn only_public_spaces_are_read_without_a_token() {
     let write = openkey_node::store::ValueWrite {
         admission: openkey_node::store::Admission {
             statement: [9; 32],
+            expires_ms: i64::MAX,
+            chain_expires_ms: None,
             until_ms: 0,
             chain: Vec::new(),
         },
+        begun: false,
         space: id,
         changes: vec![(
             "a/b".to_owned(),
@@ -58,7 +63,6 @@ async fn only_public_spaces_are_read_without_a_token() {
             openkey_node::store::Change::Put(stored),
         )],
         default_bound: None,
-        now_ms: 0,
     };
     node.store.write(write).await.unwrap();
     let response = public::get(node, &name, "a/b", &none).await.unwrap();
@@ -185,6 +189,8 @@ async fn spaces_of_another_owner_are_neither_told_nor_made() {
     let other = SpaceId::new(&did(2), "t").unwrap();
     let admission = openkey_node::store::Admission {
         statement: [8; 32],
+        expires_ms: i64::MAX,
+        chain_expires_ms: None,
         until_ms: 0,
         chain: Vec::new(),
     };

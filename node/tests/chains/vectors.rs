@@ -77,9 +77,12 @@ async fn fill(node: &Node) {
     let write = ValueWrite {
         admission: Admission {
             statement: [9; 32],
+            expires_ms: i64::MAX,
+            chain_expires_ms: None,
             until_ms: 0,
             chain: Vec::new(),
         },
+        begun: false,
         space: SpaceId::parse(SPACE).unwrap(),
         changes: vec![(
             "docs/shared/a.txt".to_owned(),
@@ -87,7 +90,6 @@ async fn fill(node: &Node) {
             Change::Put(value),
         )],
         default_bound: None,
-        now_ms: NOW * 1000,
     };
     node.store.write(write).await.unwrap();
 }

@@ -79,7 +79,8 @@ impl Asked {
             self.fixture.restore(self.statement(), &after);
         }
         if self.times.get().is_multiple_of(TIDY_EVERY) {
-            let tidied = self.fixture.node.store.tidy(NOW_MS + 1);
+            let until_ms = fuzz_node::admission([0; 32]).until_ms;
+            let tidied = self.fixture.node.store.tidy(until_ms);
             self.fixture.runtime.block_on(tidied).unwrap();
         }
         Some(status)

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use axum::response::Response;
@@ -10,7 +11,7 @@ use openkey_node::clock::Clock;
 use openkey_node::config::Config;
 use openkey_node::node::Node;
 use openkey_node::store::{
-    Admission, Change, Condition, Content, Keys, Page, StoredValue, ValueWrite,
+    Admission, Change, Condition, Content, Keys, Page, Reservation, StoredValue, ValueWrite,
 };
 use tempfile::TempDir;
 use tokio::runtime::{Builder, Runtime};
@@ -58,7 +59,16 @@ impl Fixture {
             .host(admission([0xff; 32]), &fixture.space, NOW_MS);
         assert!(fixture.runtime.block_on(hosted).unwrap());
         let large = async {
-            fixture.node.store.stage(BLOB, NOW_MS).await.unwrap();
+            let reservation = Reservation {
+                blob: BLOB.to_owned(),
+                first: true,
+                bytes: BLOB_BYTES as u64,
+                space: fixture.space.clone(),
+                keys: [].into(),
+                default_bound: None,
+                staged_bound: u64::MAX,
+            };
+            fixture.node.store.reserve(reservation).await.unwrap();
             let mut writer = fixture.node.blobs.create(BLOB).await.unwrap();
             writer.write(content("blob").into()).await.unwrap();
             writer.finish().await.unwrap();
@@ -110,10 +120,10 @@ impl Fixture {
         let deleted = other.map(|key| (key.clone(), Condition::Any, Change::Delete));
         let write = ValueWrite {
             admission: admission(statement),
+            begun: false,
             space: self.space.clone(),
             changes: put.chain(deleted).collect(),
             default_bound: None,
-            now_ms: NOW_MS,
         };
         let written = self.node.store.write(write);
         self.runtime.block_on(written).unwrap();
@@ -135,11 +145,15 @@ pub(crate) fn content(key: &str) -> Vec<u8> {
     }
 }
 
-/// An invocation that rests on nothing.
+/// An invocation that rests on nothing. Each is remembered for longer than those before, so that these can
+/// be forgotten.
 pub(crate) fn admission(statement: [u8; 32]) -> Admission {
+    static LAST_MS: AtomicI64 = AtomicI64::new(NOW_MS);
     Admission {
         statement,
-        until_ms: NOW_MS,
+        expires_ms: NOW_MS,
+        chain_expires_ms: None,
+        until_ms: LAST_MS.fetch_add(1, Ordering::Relaxed),
         chain: Vec::new(),
     }
 }

@@ -1,10 +1,11 @@
 //! Invocations are used once, and never on what was revoked.
 
-use openkey_node::store::{Entered, Store, StoreError};
+use openkey_capability::resource::SpaceId;
+use openkey_node::store::{Admission, Begin, Condition, Entered, Room, Store, StoreError};
 
 use super::common::{
-    NOW, delegation, fresh, get, hosted, put, resting, revocation, space, statement, value, write,
-    writing,
+    Fixed, NOW, delegation, fresh, get, hosted, put, resting, revocation, space, statement, value,
+    write, writing,
 };
 
 pub(crate) async fn h3_an_invocation_is_used_once(store: &dyn Store) {
@@ -81,8 +82,107 @@ pub(crate) async fn h3_an_invocation_is_forgotten_only_past_its_time(store: &dyn
         let again = store.admit(admission.clone()).await;
         assert_eq!(again, Err(StoreError::Duplicate), "{now_ms}");
     }
+    // nor is a mark that was forgotten made anew, whatever the clock says then
     store.tidy(admission.until_ms + 1).await.unwrap();
-    store.admit(admission).await.unwrap();
+    assert!(!store.is_used(&admission.statement).await.unwrap());
+    let again = store.admit(admission.clone()).await;
+    assert_eq!(again, Err(StoreError::Forgotten));
+    let mut later = fresh();
+    later.until_ms += 1;
+    store.admit(later).await.unwrap();
+}
+
+pub(crate) async fn h9_what_has_ended_is_used_no_more(store: &dyn Store, clock: &Fixed) {
+    let id = hosted(store, "ended").await;
+    let (expires, chain_expires) = (fresh().expires_ms, NOW + 10);
+    let within = || {
+        let mut admission = fresh();
+        admission.chain_expires_ms = Some(chain_expires);
+        admission
+    };
+    for (now_ms, admission, expected) in [
+        (chain_expires, within(), Ok(())),
+        (chain_expires + 1, within(), Err(StoreError::ChainEnded)),
+        (expires, fresh(), Ok(())),
+        (expires + 1, fresh(), Err(StoreError::Ended)),
+    ] {
+        clock.set(now_ms);
+        let mut tried = Vec::new();
+        for kind in 0..5 {
+            let mut own = admission.clone();
+            own.statement = statement();
+            tried.push(match kind {
+                0 => store.admit(own).await,
+                1 => store.enter(own, &id, "main").await.map(drop),
+                2 => store.take(own, &id, "a").await.map(drop),
+                3 => store.host(own, &space("other"), NOW).await.map(drop),
+                _ => {
+                    let mut write = writing(&id, vec![put("a", value(b"1"))]);
+                    write.admission = own;
+                    store.write(write).await.map(drop)
+                }
+            });
+        }
+        assert_eq!(tried, vec![expected; 5], "{now_ms}");
+    }
+}
+
+fn beginning(id: &SpaceId, admission: Admission, announced: u64) -> Begin {
+    Begin {
+        admission,
+        space: id.clone(),
+        keys: vec![("a".to_owned(), Condition::Any)],
+        announced,
+        default_bound: Some(100),
+    }
+}
+
+pub(crate) async fn h9_a_write_that_was_begun_is_held_to_its_chain(
+    store: &dyn Store,
+    clock: &Fixed,
+) {
+    let id = hosted(store, "begun").await;
+    let mut admission = resting(&[statement()]);
+    admission.chain_expires_ms = Some(NOW + 100_000);
+    let begun = store.begin(beginning(&id, admission.clone(), 100)).await;
+    let (bytes, used, limit) = (100, 0, 100);
+    assert_eq!(begun, Ok(Some(Room { bytes, used, limit })));
+    let again = store.begin(beginning(&id, admission.clone(), 1)).await;
+    assert_eq!(again, Err(StoreError::Duplicate));
+    let mut write = writing(&id, vec![put("a", value(b"1"))]);
+    (write.admission, write.begun) = (admission.clone(), true);
+    // its own end no longer matters
+    clock.set(admission.until_ms + 10);
+    store.tidy(admission.until_ms + 10).await.unwrap();
+    store.write(write.clone()).await.unwrap();
+    clock.set(NOW + 100_001);
+    let refused = store.write(write.clone()).await;
+    assert_eq!(refused, Err(StoreError::ChainEnded));
+    clock.set(NOW);
+    store.revoke(revocation(admission.chain[0])).await.unwrap();
+    let refused = store.write(write).await;
+    assert_eq!(refused, Err(StoreError::Revoked(admission.chain)));
+}
+
+pub(crate) async fn h7_what_could_not_be_written_is_not_begun(store: &dyn Store) {
+    let id = hosted(store, "refused").await;
+    let nowhere = space("nowhere");
+    let mut absent = beginning(&id, fresh(), 1);
+    absent.keys[0].1 = Condition::Match([0; 32]);
+    let (used, limit) = (0, 100);
+    for (begin, expected) in [
+        (beginning(&nowhere, fresh(), 1), StoreError::NoSpace),
+        (absent, StoreError::Precondition),
+        (
+            beginning(&id, fresh(), 101),
+            StoreError::Room { used, limit },
+        ),
+    ] {
+        let admission = begin.admission.clone();
+        assert_eq!(store.begin(begin).await, Err(expected));
+        // it is used up: nobody repeats it when it could be
+        assert_eq!(store.admit(admission).await, Err(StoreError::Duplicate));
+    }
 }
 
 pub(crate) async fn h3_a_reading_uses_its_invocation_once(store: &dyn Store) {

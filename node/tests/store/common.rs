@@ -1,16 +1,18 @@
 //! Short names for what the parts of the suite have in common.
 
 use std::path::Path;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use bytes::Bytes;
 use ed25519_dalek::SigningKey;
 use openkey_capability::{cid::Cid, did::Did, key::PublicKey, resource::SpaceId};
 use openkey_edge::sqlite::Options;
+use openkey_node::clock::Clock;
 use openkey_node::store::sqlite::SqliteStore;
 use openkey_node::store::{
-    Admission, Change, Condition, Content, NewDelegation, NewRevocation, Outcome, Page, Statement,
-    Store, StoreError, StoredValue, ValueWrite,
+    Admission, Change, Condition, Content, NewDelegation, NewRevocation, Outcome, Page,
+    Reservation, Statement, Store, StoreError, StoredValue, ValueWrite,
 };
 
 /// When everything happens, unless a test says otherwise.
@@ -18,8 +20,32 @@ pub(crate) const NOW: i64 = 1_800_000_000_000;
 /// Behind everything that happens.
 pub(crate) const LATER: i64 = NOW + 1_000_000;
 
+/// A clock that a test sets, in milliseconds.
+pub(crate) struct Fixed(AtomicI64);
+
+impl Fixed {
+    pub(crate) fn new() -> Arc<Self> {
+        Arc::new(Self(AtomicI64::new(NOW)))
+    }
+
+    pub(crate) fn set(&self, now_ms: i64) {
+        self.0.store(now_ms, Ordering::Relaxed);
+    }
+}
+
+impl Clock for Fixed {
+    fn now_ms(&self) -> i64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
 pub(crate) fn open(dir: &Path) -> SqliteStore {
-    SqliteStore::open(dir, Options::default()).unwrap()
+    open_at(dir, &Fixed::new())
+}
+
+pub(crate) fn open_at(dir: &Path, clock: &Arc<Fixed>) -> SqliteStore {
+    let clock = Arc::<Fixed>::clone(clock);
+    SqliteStore::open(dir, clock, Options::default()).unwrap()
 }
 
 /// A statement that no other is.
@@ -45,6 +71,8 @@ pub(crate) fn space(name: &str) -> SpaceId {
 pub(crate) fn resting(chain: &[Statement]) -> Admission {
     Admission {
         statement: statement(),
+        expires_ms: NOW + 50_000,
+        chain_expires_ms: None,
         until_ms: NOW + 60_000,
         chain: chain.to_vec(),
     }
@@ -79,6 +107,35 @@ pub(crate) fn in_blob(name: &str, size: u64) -> StoredValue {
     }
 }
 
+/// The first reservation of a blob, without a bound.
+pub(crate) fn reservation(space: &SpaceId, blob: &str, bytes: u64) -> Reservation {
+    Reservation {
+        blob: blob.to_owned(),
+        first: true,
+        bytes,
+        space: space.clone(),
+        keys: [].into(),
+        default_bound: None,
+        staged_bound: u64::MAX,
+    }
+}
+
+/// Reserves a blob without a bound.
+pub(crate) async fn stage(store: &dyn Store, space: &SpaceId, blob: &str, bytes: u64) {
+    store
+        .reserve(reservation(space, blob, bytes))
+        .await
+        .unwrap();
+}
+
+/// Claims what was not renewed, or replaced, before this time.
+pub(crate) async fn claim(store: &dyn Store, before_ms: i64, limit: u32) -> Vec<String> {
+    store
+        .claim_garbage(before_ms, before_ms, limit)
+        .await
+        .unwrap()
+}
+
 pub(crate) type Changes = Vec<(String, Condition, Change)>;
 
 pub(crate) fn put(key: &str, value: StoredValue) -> (String, Condition, Change) {
@@ -92,10 +149,10 @@ pub(crate) fn delete(key: &str) -> (String, Condition, Change) {
 pub(crate) fn writing(space: &SpaceId, changes: Changes) -> ValueWrite {
     ValueWrite {
         admission: fresh(),
+        begun: false,
         space: space.clone(),
         changes,
         default_bound: None,
-        now_ms: NOW,
     }
 }
 

@@ -8,6 +8,7 @@ mod delegations;
 mod hosting;
 mod keys;
 mod lists;
+mod migrated;
 mod quotas;
 mod races;
 mod tickets;
@@ -33,11 +34,12 @@ holds! {
     admissions::g5_nothing_is_admitted_on_what_was_revoked,
     admissions::h3_an_invocation_is_forgotten_only_past_its_time,
     admissions::h3_a_delegation_is_used_up_as_an_invocation,
+    admissions::h7_what_could_not_be_written_is_not_begun,
     blobs::a_blob_that_became_a_value_is_never_claimed,
     blobs::a_claimed_blob_never_becomes_a_value,
     blobs::a_blob_that_nobody_removed_is_given_out_again,
-    blobs::the_blob_of_an_overwritten_value_is_claimed_after_its_time,
     blobs::blobs_that_cannot_be_removed_do_not_stop_the_others,
+    blobs::what_became_a_value_is_not_discarded,
     delegations::a_delegation_is_kept_once,
     delegations::a_delegation_is_activated_once_its_space_is_hosted,
     delegations::g5_nothing_is_accepted_on_what_was_revoked,
@@ -60,6 +62,8 @@ holds! {
     quotas::a_batch_is_counted_together,
     quotas::a_bound_that_was_set_comes_before_the_default,
     quotas::usages_are_listed_page_by_page,
+    quotas::h10_what_is_being_received_counts,
+    quotas::h7_what_all_receive_is_bounded,
     tickets::a_ticket_is_found_by_its_hash,
     tickets::a_ticket_is_forgotten_only_past_its_time,
     values::h3_conditions_hold_or_nothing_changes,
@@ -67,6 +71,26 @@ holds! {
     values::values_are_kept_as_they_were_given,
     values::a_space_holds_its_own_values_only,
     values::what_is_not_hosted_holds_nothing,
+}
+
+/// Runs parts of the suite that set the clock, each on a store of its own.
+macro_rules! holds_at {
+    ($($part:ident::$name:ident),* $(,)?) => {
+        $(
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $name() {
+                let (dir, clock) = (tempfile::tempdir().unwrap(), common::Fixed::new());
+                $part::$name(&common::open_at(dir.path(), &clock), &clock).await;
+            }
+        )*
+    };
+}
+
+holds_at! {
+    admissions::h9_what_has_ended_is_used_no_more,
+    admissions::h9_a_write_that_was_begun_is_held_to_its_chain,
+    blobs::the_blob_of_an_overwritten_value_is_claimed_after_its_time,
+    blobs::h7_a_blob_that_is_renewed_is_not_claimed,
 }
 
 /// Runs parts of the suite for two stores that share what they keep.

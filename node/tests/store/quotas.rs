@@ -1,10 +1,11 @@
 //! What a space holds, and may hold.
 
 use openkey_capability::resource::SpaceId;
-use openkey_node::store::{Change, Page, Store, StoreError, Usage};
+use openkey_node::store::{Change, Page, Reservation, Store, StoreError, Usage};
 
 use super::common::{
-    Changes, delete, first, fresh, hosted, in_blob, put, space, value, write, writing,
+    Changes, claim, delete, first, fresh, hosted, in_blob, put, reservation, space, stage, value,
+    write, writing,
 };
 
 async fn bytes(store: &dyn Store, id: &SpaceId) -> u64 {
@@ -24,7 +25,7 @@ async fn bounded(
 
 pub(crate) async fn usage_is_what_is_held(store: &dyn Store) {
     let id = hosted(store, "used").await;
-    store.stage("0a", 0).await.unwrap();
+    stage(store, &id, "0a", 70_000).await;
     let steps: [(Changes, u64); 8] = [
         (vec![put("a", value(&[0; 10]))], 10),
         (vec![put("a", value(&[0; 4]))], 4),
@@ -42,6 +43,11 @@ pub(crate) async fn usage_is_what_is_held(store: &dyn Store) {
         write(store, &id, changes).await.unwrap();
         assert_eq!(bytes(store, &id).await, expected, "step {place}");
     }
+    // until its file is gone, a blob whose value was deleted counts towards bounds
+    assert_eq!(store.usage(&id).await.unwrap().pending, 70_000);
+    let gone = claim(store, super::common::LATER, 10).await;
+    store.removed(gone).await.unwrap();
+    assert_eq!(store.usage(&id).await.unwrap().pending, 0);
     // databases count as well, each as large as it is now
     for (database, size, expected) in [
         ("main", 4096, 4096),
@@ -171,6 +177,7 @@ pub(crate) async fn usages_are_listed_page_by_page(store: &dyn Store) {
         let usage = Usage {
             hosted: is_hosted,
             bytes: if is_hosted { 7 } else { 0 },
+            pending: 0,
             bound,
         };
         assert_eq!(store.usage(&id).await.unwrap(), usage);
@@ -188,4 +195,63 @@ pub(crate) async fn usages_are_listed_page_by_page(store: &dyn Store) {
         }
         assert_eq!(all, expected, "{limit}");
     }
+}
+
+pub(crate) async fn h10_what_is_being_received_counts(store: &dyn Store) {
+    let id = hosted(store, "received").await;
+    let bounded = |blob: &str, first, bytes, keys: &[&str]| Reservation {
+        first,
+        keys: keys.iter().map(|key| (*key).to_owned()).collect(),
+        default_bound: Some(100),
+        ..reservation(&id, blob, bytes)
+    };
+    let limit = 100;
+    store.reserve(bounded("0a", true, 60, &[])).await.unwrap();
+    let refused = store.reserve(bounded("0b", true, 41, &[])).await;
+    assert_eq!(refused, Err(StoreError::Room { used: 60, limit }));
+    store.reserve(bounded("0b", true, 40, &[])).await.unwrap();
+    let refused = store.reserve(bounded("0a", false, 61, &[])).await;
+    assert_eq!(refused, Err(StoreError::Full { used: 100, limit }));
+    // nor is there room for what is small, or for a database
+    let mut small = writing(&id, vec![put("k", value(b"1"))]);
+    small.default_bound = Some(100);
+    let refused = store.write(small.clone()).await;
+    assert_eq!(refused, Err(StoreError::Full { used: 100, limit }));
+    let entered = store.enter(fresh(), &id, "main").await.unwrap();
+    assert_eq!(entered.most(Some(100)), Some(0));
+    // what becomes a value counts once
+    let mut large = writing(&id, vec![put("k", in_blob("0a", 60))]);
+    large.default_bound = Some(100);
+    store.write(large).await.unwrap();
+    let usage = store.usage(&id).await.unwrap();
+    assert_eq!((usage.bytes, usage.pending), (60, 40));
+    // what it replaces makes room, once
+    store
+        .reserve(bounded("0c", true, 60, &["k"]))
+        .await
+        .unwrap();
+    let refused = store.reserve(bounded("0d", true, 1, &["k"])).await;
+    assert_eq!(refused, Err(StoreError::Full { used: 160, limit }));
+    let gone = store.discard(vec!["0b".to_owned(), "0c".to_owned()]).await;
+    store.removed(gone.unwrap()).await.unwrap();
+    assert_eq!(store.usage(&id).await.unwrap().pending, 0);
+    small.admission = fresh();
+    store.write(small).await.unwrap();
+}
+
+pub(crate) async fn h7_what_all_receive_is_bounded(store: &dyn Store) {
+    let ids = [hosted(store, "one").await, hosted(store, "two").await];
+    let bounded = |id: &SpaceId, blob: &str, bytes| Reservation {
+        staged_bound: 100,
+        ..reservation(id, blob, bytes)
+    };
+    store.reserve(bounded(&ids[0], "0a", 60)).await.unwrap();
+    let refused = store.reserve(bounded(&ids[1], "0b", 41)).await;
+    assert_eq!(refused, Err(StoreError::Busy));
+    store.reserve(bounded(&ids[1], "0b", 40)).await.unwrap();
+    // what has arrived makes room
+    write(store, &ids[0], vec![put("k", in_blob("0a", 60))])
+        .await
+        .unwrap();
+    store.reserve(bounded(&ids[1], "0c", 60)).await.unwrap();
 }

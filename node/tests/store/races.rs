@@ -4,8 +4,8 @@ use futures_util::future::join_all;
 use openkey_node::store::{Change, Condition, Content, Keys, Store, StoreError};
 
 use super::common::{
-    LATER, NOW, fresh, get, hosted, in_blob, put, resting, revocation, space, statement, value,
-    write, writing,
+    LATER, NOW, claim, fresh, get, hosted, in_blob, put, resting, revocation, space, stage,
+    statement, value, write, writing,
 };
 
 /// Attempts at once.
@@ -133,16 +133,15 @@ pub(crate) async fn a_blob_becomes_a_value_or_is_claimed(stores: &[&dyn Store; 2
     for round in 0..10 {
         let names: Vec<String> = (0..10).map(|place| format!("{round}{place}")).collect();
         for name in &names {
-            stores[0].stage(name, NOW).await.unwrap();
+            stage(stores[0], &id, name, 5).await;
         }
         let writing = join_all(names.iter().map(|name| {
             let changes = vec![put(name, in_blob(name, 5))];
             async { write(stores[0], &id, changes).await.is_ok() }
         }));
-        let claiming = stores[1].claim_garbage(LATER, 5);
-        let (written, claimed) = tokio::join!(writing, claiming);
-        let mut claimed = claimed.unwrap();
-        claimed.extend(stores[1].claim_garbage(LATER, 100).await.unwrap());
+        let claiming = claim(stores[1], LATER, 5);
+        let (written, mut claimed) = tokio::join!(writing, claiming);
+        claimed.extend(claim(stores[1], LATER, 100).await);
         for (name, written) in names.iter().zip(written) {
             assert_ne!(claimed.contains(name), written, "{name}");
             let value = stores[1].value(&id, name).await.unwrap();

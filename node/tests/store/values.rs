@@ -3,7 +3,7 @@
 use openkey_node::store::{Change, Condition, Content, Keys, Store, StoreError};
 
 use super::common::{
-    Changes, delete, fresh, get, hosted, in_blob, put, space, value, write, writing,
+    Changes, delete, fresh, get, hosted, in_blob, put, space, stage, value, write, writing,
 };
 use super::common::{NOW, did, space_of};
 
@@ -48,7 +48,7 @@ pub(crate) async fn a_write_happens_whole_or_not_at_all(store: &dyn Store) {
     write(store, &id, vec![put("old", value(b"old"))])
         .await
         .unwrap();
-    store.stage("staged", NOW).await.unwrap();
+    stage(store, &id, "staged", 3).await;
     let usage = store.usage(&id).await.unwrap();
     let failing: [(Changes, Option<u64>); 5] = [
         (vec![delete("missing")], None),
@@ -80,7 +80,7 @@ pub(crate) async fn a_write_happens_whole_or_not_at_all(store: &dyn Store) {
         assert_eq!(store.usage(&id).await.unwrap(), usage);
         // a refusal uses it up; a failure of the store leaves it
         let again = store.admit(admission).await;
-        let failed = matches!(error, StoreError::Failed { .. });
+        let failed = error == StoreError::Late;
         let expected = if failed {
             Ok(())
         } else {
@@ -99,7 +99,7 @@ pub(crate) async fn values_are_kept_as_they_were_given(store: &dyn Store) {
     let all: Vec<u8> = (0..=255).collect();
     let mut inline = value(&all);
     inline.headers = r#"[["content-type","text/plain"]]"#.to_owned();
-    store.stage("0b", NOW).await.unwrap();
+    stage(store, &id, "0b", 70_000).await;
     let changes = vec![
         put("inline", inline.clone()),
         put("empty", value(b"")),

@@ -13,7 +13,7 @@ use openkey_edge::log::LogFormat;
 use openkey_edge::metrics::MetricsListen;
 use openkey_edge::rate::Quota;
 use openkey_node::config::{
-    AdminSecret, Config, LONGEST_INVOCATION, MAX_VALUE_BYTES, PUBLIC_QUOTA_BYTES,
+    AdminSecret, Config, LONGEST_INVOCATION, MAX_STAGED_BYTES, MAX_VALUE_BYTES, PUBLIC_QUOTA_BYTES,
 };
 use openkey_node::server::Serving;
 
@@ -81,6 +81,10 @@ pub(crate) struct Cli {
     /// Most bytes of one value
     #[arg(long, env = "OPENKEY_NODE_MAX_VALUE_BYTES", value_name = "N", help_heading = "Limits", default_value_t = MAX_VALUE_BYTES)]
     max_value_bytes: u64,
+
+    /// Most bytes of all uploads under way
+    #[arg(long, env = "OPENKEY_NODE_MAX_STAGED_BYTES", value_name = "N", help_heading = "Limits", default_value_t = MAX_STAGED_BYTES)]
+    max_staged_bytes: u64,
 
     /// Most bytes of a space's values and databases; without it any number
     #[arg(
@@ -208,6 +212,7 @@ impl Cli {
         };
         Ok(Config {
             max_value_bytes: self.max_value_bytes,
+            max_staged_bytes: self.max_staged_bytes,
             quota_bytes: self.quota_bytes,
             public_quota_bytes: Some(self.public_quota_bytes),
             longest_invocation: Duration::from_secs(self.max_invocation_seconds),

@@ -1,6 +1,7 @@
 //! The store on one SQLite file.
 
 mod delegations;
+mod garbage;
 mod schema;
 mod spaces;
 mod tickets;
@@ -8,6 +9,7 @@ mod uses;
 mod values;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use openkey_capability::{cid::Cid, did::Did, resource::SpaceId};
@@ -15,25 +17,29 @@ use openkey_edge::sqlite::{Database, DatabaseError, Durability, OpenError, Optio
 use rusqlite::Connection;
 
 use super::types::{
-    Accepted, Admission, DelegationRow, DelegationsOf, Entered, Keys, NewDelegation, NewRevocation,
-    Outcome, Page, Revoked, Space, Statement, StoredValue, Ticket, Usage, ValueWrite,
+    Accepted, Admission, Begin, DelegationRow, DelegationsOf, Entered, Keys, NewDelegation,
+    NewRevocation, Outcome, Page, Reservation, Revoked, Room, Space, Statement, StoredValue,
+    Ticket, Usage, ValueWrite,
 };
 use super::{Store, StoreError};
+use crate::clock::Clock;
 
 /// The store on one SQLite file. Clones share it.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct SqliteStore {
     database: Database,
+    clock: Arc<dyn Clock>,
 }
 
 impl SqliteStore {
-    /// Opens the store in `dir`, making both if they are missing.
+    /// Opens the store in `dir`, making both if they are missing. The clock says what has ended.
     ///
     /// # Errors
     ///
     /// [`OpenError`], saying what to do.
-    pub fn open(dir: &Path, options: Options) -> Result<Self, OpenError> {
+    pub fn open(dir: &Path, clock: Arc<dyn Clock>, options: Options) -> Result<Self, OpenError> {
         Ok(Self {
+            clock,
             database: Database::open(dir, &schema::LAYOUT, options)?,
         })
     }
@@ -106,6 +112,12 @@ impl SqliteStore {
 
 pub use self::values::BlobRow;
 
+impl std::fmt::Debug for SqliteStore {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.database.fmt(f)
+    }
+}
+
 #[async_trait]
 impl Store for SqliteStore {
     async fn space(&self, id: &SpaceId) -> Result<Option<Space>, StoreError> {
@@ -124,9 +136,9 @@ impl Store for SqliteStore {
         id: &SpaceId,
         now_ms: i64,
     ) -> Result<bool, StoreError> {
-        let id = id.clone();
+        let (id, clock) = (id.clone(), Arc::clone(&self.clock));
         self.write_synced(move |c| {
-            uses::admit(c, &admission)?;
+            uses::admit(c, &admission, clock.now_ms())?;
             spaces::host(c, &id, now_ms)
         })
         .await
@@ -177,7 +189,9 @@ impl Store for SqliteStore {
     }
 
     async fn admit(&self, admission: Admission) -> Result<(), StoreError> {
-        self.write_soon(move |c| uses::admit(c, &admission)).await
+        let clock = Arc::clone(&self.clock);
+        self.write_soon(move |c| uses::admit(c, &admission, clock.now_ms()))
+            .await
     }
 
     async fn enter(
@@ -187,8 +201,9 @@ impl Store for SqliteStore {
         database: &str,
     ) -> Result<Entered, StoreError> {
         let (space, database) = (space.to_string(), database.to_owned());
+        let clock = Arc::clone(&self.clock);
         self.write_soon(move |c| {
-            uses::admit(c, &admission)?;
+            uses::admit(c, &admission, clock.now_ms())?;
             spaces::entered(c, &space, &database)
         })
         .await
@@ -201,8 +216,9 @@ impl Store for SqliteStore {
         key: &str,
     ) -> Result<Option<StoredValue>, StoreError> {
         let (space, key) = (space.to_string(), key.to_owned());
+        let clock = Arc::clone(&self.clock);
         let taken = self.write_soon(move |c| {
-            uses::admit(c, &admission)?;
+            uses::admit(c, &admission, clock.now_ms())?;
             match spaces::id(c, &space) {
                 Err(StoreError::NoSpace) => Ok(Err(StoreError::NoSpace)),
                 space => values::get(c, space?, &key).map(Ok),
@@ -249,27 +265,51 @@ impl Store for SqliteStore {
         .await
     }
 
+    async fn begin(&self, begin: Begin) -> Result<Option<Room>, StoreError> {
+        let clock = Arc::clone(&self.clock);
+        let begun = self.write_synced(move |c| {
+            uses::admit(c, &begin.admission, clock.now_ms())?;
+            values::begin_or_refuse(c, &begin)
+        });
+        begun.await?
+    }
+
     async fn write(&self, write: ValueWrite) -> Result<Vec<Outcome>, StoreError> {
+        let clock = Arc::clone(&self.clock);
         let written = self.write_synced(move |c| {
-            uses::admit(c, &write.admission)?;
-            values::write_or_refuse(c, &write)
+            let now_ms = clock.now_ms();
+            if write.begun {
+                uses::check_chain(c, &write.admission, now_ms)?;
+            } else {
+                uses::admit(c, &write.admission, now_ms)?;
+            }
+            values::write_or_refuse(c, &write, now_ms)
         });
         written.await?
     }
 
-    async fn stage(&self, blob: &str, now_ms: i64) -> Result<(), StoreError> {
-        let blob = blob.to_owned();
-        self.write_soon(move |c| values::stage(c, &blob, now_ms))
+    async fn reserve(&self, reservation: Reservation) -> Result<(), StoreError> {
+        let clock = Arc::clone(&self.clock);
+        self.write_soon(move |c| garbage::reserve(c, &reservation, clock.now_ms()))
             .await
     }
 
-    async fn claim_garbage(&self, before_ms: i64, limit: u32) -> Result<Vec<String>, StoreError> {
-        self.write_synced(move |c| values::claim(c, before_ms, limit))
+    async fn discard(&self, blobs: Vec<String>) -> Result<Vec<String>, StoreError> {
+        self.write_soon(move |c| garbage::discard(c, &blobs)).await
+    }
+
+    async fn claim_garbage(
+        &self,
+        staged_before_ms: i64,
+        replaced_before_ms: i64,
+        limit: u32,
+    ) -> Result<Vec<String>, StoreError> {
+        self.write_synced(move |c| garbage::claim(c, staged_before_ms, replaced_before_ms, limit))
             .await
     }
 
     async fn removed(&self, blobs: Vec<String>) -> Result<(), StoreError> {
-        self.write_soon(move |c| values::removed(c, &blobs)).await
+        self.write_soon(move |c| garbage::removed(c, &blobs)).await
     }
 
     async fn issue(&self, ticket: Ticket) -> Result<(), StoreError> {
@@ -302,10 +342,10 @@ impl Store for SqliteStore {
             .await
     }
 
-    async fn tidy(&self, now_ms: i64) -> Result<(), StoreError> {
+    async fn tidy(&self, now_ms: i64) -> Result<bool, StoreError> {
         self.write_soon(move |c| {
-            uses::tidy(c, now_ms)?;
-            tickets::tidy(c, now_ms)
+            tickets::tidy(c, now_ms)?;
+            uses::tidy(c, now_ms)
         })
         .await
     }

@@ -93,5 +93,21 @@ pub(super) const LAYOUT: Layout = Layout {
             bytes INTEGER NOT NULL,
             PRIMARY KEY (space, name)
          ) STRICT, WITHOUT ROWID;",
+        // Blobs that are part of no value count for their space. Those of before have no size, and are
+        // removed within minutes.
+        "ALTER TABLE garbage ADD COLUMN staged INTEGER NOT NULL DEFAULT 1 CHECK (staged IN (0, 1));
+         ALTER TABLE garbage ADD COLUMN space INTEGER REFERENCES space (id);
+         ALTER TABLE garbage ADD COLUMN bytes INTEGER NOT NULL DEFAULT 0 CHECK (bytes >= 0);
+         DROP INDEX garbage_since;
+         CREATE INDEX garbage_since ON garbage (staged, since_ms);
+
+         ALTER TABLE space ADD COLUMN pending_bytes INTEGER NOT NULL DEFAULT 0 CHECK (pending_bytes >= 0);
+
+         CREATE TABLE tally (
+            one          INTEGER PRIMARY KEY CHECK (one = 1),
+            staged_bytes INTEGER NOT NULL CHECK (staged_bytes >= 0),
+            forgotten_ms INTEGER NOT NULL
+         ) STRICT;
+         INSERT INTO tally VALUES (1, 0, -9223372036854775808);",
     ],
 };

@@ -65,14 +65,18 @@ pub(super) fn sized(
 }
 
 pub(super) fn usage(c: &Connection, name: &str) -> Result<Usage, StoreError> {
-    let mut select =
-        c.prepare_cached("SELECT value_bytes + database_bytes FROM space WHERE name = ?1")?;
-    let held: Option<i64> = select.query_row([name], |row| row.get(0)).optional()?;
+    let mut select = c.prepare_cached(
+        "SELECT value_bytes + database_bytes, pending_bytes FROM space WHERE name = ?1",
+    )?;
+    let held: Option<(i64, i64)> = select
+        .query_row([name], |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?;
     let mut select = c.prepare_cached("SELECT bytes FROM bound WHERE space = ?1")?;
     let bound: Option<i64> = select.query_row([name], |row| row.get(0)).optional()?;
     Ok(Usage {
         hosted: held.is_some(),
-        bytes: held.map_or(0, bytes),
+        bytes: held.map_or(0, |(held, _)| bytes(held)),
+        pending: held.map_or(0, |(_, pending)| bytes(pending)),
         bound: bound.map(bytes),
     })
 }
@@ -94,10 +98,10 @@ pub(super) fn usages(
     page: &Page<String>,
 ) -> Result<Vec<(String, Usage)>, StoreError> {
     let mut select = c.prepare_cached(
-        "SELECT name, value_bytes + database_bytes, bytes FROM space LEFT JOIN bound ON bound.space = name
+        "SELECT name, value_bytes + database_bytes, bytes, pending_bytes FROM space LEFT JOIN bound ON bound.space = name
          WHERE name > ?1
          UNION ALL
-         SELECT bound.space, NULL, bytes FROM bound
+         SELECT bound.space, NULL, bytes, 0 FROM bound
          WHERE bound.space > ?1 AND NOT EXISTS (SELECT 1 FROM space WHERE name = bound.space)
          ORDER BY 1 LIMIT ?2",
     )?;
@@ -107,6 +111,7 @@ pub(super) fn usages(
         let usage = Usage {
             hosted: held.is_some(),
             bytes: held.map_or(0, bytes),
+            pending: bytes(row.get(3)?),
             bound: bound.map(bytes),
         };
         Ok((row.get(0)?, usage))
@@ -139,7 +144,15 @@ pub(super) fn miscounted(c: &Connection) -> Result<Vec<String>, StoreError> {
             UNION ALL
             SELECT name, database_bytes,
                 (SELECT coalesce(sum(bytes), 0) FROM sql_database WHERE sql_database.space = space.id)
-            FROM space)
+            FROM space
+            UNION ALL
+            SELECT name, pending_bytes,
+                (SELECT coalesce(sum(bytes), 0) FROM garbage WHERE garbage.space = space.id)
+            FROM space
+            UNION ALL
+            SELECT 'the node', staged_bytes,
+                (SELECT coalesce(sum(bytes), 0) FROM garbage WHERE staged = 1)
+            FROM tally)
          WHERE counted <> held",
     )?;
     let rows = select.query_map([], |row| {

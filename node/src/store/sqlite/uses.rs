@@ -8,13 +8,41 @@ use crate::store::types::{Admission, Statement};
 /// Rows that one tidying removes at most: whoever waits for the writer must not wait long.
 const TIDIED: u32 = 10_000;
 
-pub(super) fn admit(c: &Connection, admission: &Admission) -> Result<(), StoreError> {
-    check_unrevoked(c, &admission.chain)?;
+/// In its transaction, and by a clock that is read there: whoever is slow between the first check and
+/// this one must not use an invocation again whose mark was forgotten meanwhile.
+pub(super) fn admit(c: &Connection, admission: &Admission, now_ms: i64) -> Result<(), StoreError> {
+    check_chain(c, admission, now_ms)?;
+    if now_ms > admission.expires_ms {
+        return Err(StoreError::Ended);
+    }
+    // only after the clock was set back: what was forgotten had ended by the clock of then
+    if admission.until_ms <= forgotten_ms(c)? {
+        return Err(StoreError::Forgotten);
+    }
     if use_up(c, &admission.statement, admission.until_ms)? {
         Ok(())
     } else {
         Err(StoreError::Duplicate)
     }
+}
+
+/// What an invocation rests on, whether it is used up now or was when its body began.
+pub(super) fn check_chain(
+    c: &Connection,
+    admission: &Admission,
+    now_ms: i64,
+) -> Result<(), StoreError> {
+    check_unrevoked(c, &admission.chain)?;
+    match admission.chain_expires_ms {
+        Some(end) if now_ms > end => Err(StoreError::ChainEnded),
+        _ => Ok(()),
+    }
+}
+
+/// No mark that was forgotten had to be remembered for longer.
+fn forgotten_ms(c: &Connection) -> Result<i64, StoreError> {
+    let mut select = c.prepare_cached("SELECT forgotten_ms FROM tally")?;
+    Ok(select.query_row([], |row| row.get(0))?)
 }
 
 /// Whether it was not used up before.
@@ -50,11 +78,22 @@ pub(super) fn check_unrevoked(c: &Connection, chain: &[Statement]) -> Result<(),
     }
 }
 
-pub(super) fn tidy(c: &Connection, now_ms: i64) -> Result<(), StoreError> {
-    c.prepare_cached(
+/// True: there is more.
+pub(super) fn tidy(c: &Connection, now_ms: i64) -> Result<bool, StoreError> {
+    let mut delete = c.prepare_cached(
         "DELETE FROM invocation WHERE statement IN
-            (SELECT statement FROM invocation WHERE until_ms < ?1 LIMIT ?2)",
-    )?
-    .execute((now_ms, TIDIED))?;
-    Ok(())
+            (SELECT statement FROM invocation WHERE until_ms < ?1 ORDER BY until_ms LIMIT ?2)
+         RETURNING until_ms",
+    )?;
+    let rows = delete.query_map((now_ms, TIDIED), |row| row.get::<_, i64>(0))?;
+    let (mut count, mut last_ms) = (0, None);
+    for until_ms in rows {
+        last_ms = last_ms.max(Some(until_ms?));
+        count += 1;
+    }
+    if let Some(last_ms) = last_ms {
+        c.prepare_cached("UPDATE tally SET forgotten_ms = max(forgotten_ms, ?1)")?
+            .execute([last_ms])?;
+    }
+    Ok(count == TIDIED)
 }

@@ -1,19 +1,16 @@
-//! Values, and blobs that are part of none.
+//! Values.
 
 use bytes::Bytes;
 use rusqlite::{Connection, OptionalExtension as _};
 
-use super::{bytes, integer, spaces};
+use super::{bytes, garbage, integer, spaces};
 use crate::store::StoreError;
 use crate::store::types::{
-    Change, Condition, Content, Keys, Outcome, Page, StoredValue, ValueWrite,
+    Begin, Change, Condition, Content, Keys, Outcome, Page, Room, StoredValue, ValueWrite,
 };
 
 /// Sorts behind every character that a key can hold: keys are what a URI's path is made of.
 const BEHIND: &str = "\u{7f}";
-
-/// Stands for "since when" of a blob that is being removed.
-const CLAIMED: i64 = i64::MIN;
 
 /// A blob that a value is in.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -105,50 +102,80 @@ struct Before {
     blob: Option<String>,
 }
 
+/// Whether a write can be carried out as far as that is known before its values are: how many bytes they
+/// may have, or why not. It changes nothing.
+pub(super) fn begin_or_refuse(
+    c: &Connection,
+    begin: &Begin,
+) -> Result<Result<Option<Room>, StoreError>, StoreError> {
+    refusable(self::begin(c, begin))
+}
+
+fn begin(c: &Connection, begin: &Begin) -> Result<Option<Room>, StoreError> {
+    let name = begin.space.to_string();
+    let space = spaces::id(c, &name)?;
+    for (key, condition) in &begin.keys {
+        check_condition(condition, before(c, space, key)?.as_ref())?;
+    }
+    let keys = begin.keys.iter().map(|(key, _)| key.as_str());
+    let room = garbage::room(c, space, &name, keys, begin.default_bound)?;
+    // at least one byte follows: nobody begins a write of nothing
+    garbage::check_room(room, begin.announced.max(1))?;
+    Ok(room)
+}
+
 /// Writes, or refuses and changes nothing. The transaction goes on either way: an invocation that was
 /// refused is used up all the same, as otherwise whoever saw it could repeat it when it is no longer
 /// refused.
 pub(super) fn write_or_refuse(
     c: &Connection,
     changes: &ValueWrite,
+    now_ms: i64,
 ) -> Result<Result<Vec<Outcome>, StoreError>, StoreError> {
     let run = |sql| c.prepare_cached(sql)?.execute([]).map(drop);
     run("SAVEPOINT refusable")?;
-    let written = match write(c, changes) {
+    // a failure undoes more than this
+    let written = refusable(write(c, changes, now_ms))?;
+    if written.is_err() {
+        run("ROLLBACK TO refusable")?;
+    }
+    run("RELEASE refusable")?;
+    Ok(written)
+}
+
+/// Tells what is refused from what failed.
+fn refusable<T>(done: Result<T, StoreError>) -> Result<Result<T, StoreError>, StoreError> {
+    match done {
         Err(
             refused @ (StoreError::NoSpace
             | StoreError::Precondition
             | StoreError::NoKey(_)
             | StoreError::Full { .. }
             | StoreError::Room { .. }),
-        ) => {
-            run("ROLLBACK TO refusable")?;
-            Err(refused)
-        }
-        // a failure undoes more than this
-        written => Ok(written?),
-    };
-    run("RELEASE refusable")?;
-    Ok(written)
+        ) => Ok(Err(refused)),
+        done => Ok(Ok(done?)),
+    }
 }
 
-fn write(c: &Connection, write: &ValueWrite) -> Result<Vec<Outcome>, StoreError> {
+fn check_condition(condition: &Condition, before: Option<&Before>) -> Result<(), StoreError> {
+    match (condition, before) {
+        (Condition::Any, _) | (Condition::Absent, None) => Ok(()),
+        (Condition::Match(hash), Some(before)) if *hash == before.hash => Ok(()),
+        _ => Err(StoreError::Precondition),
+    }
+}
+
+fn write(c: &Connection, write: &ValueWrite, now_ms: i64) -> Result<Vec<Outcome>, StoreError> {
     let name = write.space.to_string();
     let space = spaces::id(c, &name)?;
-    let (mut grown, mut outcomes) = (0_i64, Vec::with_capacity(write.changes.len()));
+    let (mut grown, mut freed) = (0_i64, 0_i64);
+    let mut outcomes = Vec::with_capacity(write.changes.len());
     for (key, condition, change) in &write.changes {
         let before = before(c, space, key)?;
-        let holds = match (condition, &before) {
-            (Condition::Any, _) | (Condition::Absent, None) => true,
-            (Condition::Match(hash), Some(before)) => *hash == before.hash,
-            _ => false,
-        };
-        if !holds {
-            return Err(StoreError::Precondition);
-        }
+        check_condition(condition, before.as_ref())?;
         let hash = match change {
             Change::Put(value) => {
-                put(c, space, key, value, before.as_ref(), write.now_ms)?;
+                put(c, space, key, value, before.as_ref(), now_ms)?;
                 grown += integer(value.size);
                 value.hash
             }
@@ -164,13 +191,19 @@ fn write(c: &Connection, write: &ValueWrite) -> Result<Vec<Outcome>, StoreError>
         if let Some(before) = before {
             grown -= before.size;
             if let Some(blob) = before.blob {
-                stage(c, &blob, write.now_ms)?;
+                garbage::replaced(c, &blob, space, before.size, now_ms)?;
+                freed += before.size;
             }
         }
         outcomes.push(Outcome { hash });
     }
-    grow(c, space, &name, grown, write.default_bound)?;
+    grow(c, space, &name, (grown, freed), write.default_bound)?;
     Ok(outcomes)
+}
+
+/// The size of a value, if there is one.
+pub(super) fn size(c: &Connection, space: i64, key: &str) -> Result<Option<u64>, StoreError> {
+    Ok(before(c, space, key)?.map(|before| bytes(before.size)))
 }
 
 fn before(c: &Connection, space: i64, key: &str) -> Result<Option<Before>, StoreError> {
@@ -200,14 +233,7 @@ fn put(
         Content::Inline(bytes) => (None, Some(&**bytes)),
     };
     if let Some(blob) = blob {
-        let staged = c
-            .prepare_cached("DELETE FROM garbage WHERE blob = ?1 AND since_ms <> ?2")?
-            .execute((blob, CLAIMED))?;
-        if staged == 0 {
-            return Err(StoreError::Failed {
-                reason: "the upload took longer than uploads may, and was tidied away".to_owned(),
-            });
-        }
+        garbage::settle(c, blob, space)?;
     }
     let size = integer(value.size);
     match before {
@@ -227,17 +253,18 @@ fn put(
     Ok(())
 }
 
-/// Counts what a space holds, and refuses what is too much. What makes a space smaller is never too much.
+/// Counts what a space holds, and refuses what is too much, with what is pending besides what this write
+/// itself replaced. What makes a space smaller is never too much.
 fn grow(
     c: &Connection,
     space: i64,
     name: &str,
-    grown: i64,
+    (grown, freed): (i64, i64),
     default_bound: Option<u64>,
 ) -> Result<(), StoreError> {
     if grown > 0 {
         let usage = spaces::usage(c, name)?;
-        let used = usage.bytes;
+        let used = usage.used().saturating_sub(bytes(freed));
         if let Some(limit) = usage.bound.or(default_bound) {
             if used >= limit {
                 return Err(StoreError::Full { used, limit });
@@ -249,43 +276,6 @@ fn grow(
     }
     c.prepare_cached("UPDATE space SET value_bytes = value_bytes + ?2 WHERE id = ?1")?
         .execute((space, grown))?;
-    Ok(())
-}
-
-pub(super) fn stage(c: &Connection, blob: &str, now_ms: i64) -> Result<(), StoreError> {
-    c.prepare_cached("INSERT INTO garbage (blob, since_ms) VALUES (?1, ?2)")?
-        .execute((blob, now_ms))?;
-    Ok(())
-}
-
-/// Takes what nobody will use any more: from now on no value can become of it. What was taken before and
-/// is still there comes after that, in any order: what cannot be removed must not be in the way.
-pub(super) fn claim(c: &Connection, before_ms: i64, limit: u32) -> Result<Vec<String>, StoreError> {
-    let mut take = c.prepare_cached(
-        "UPDATE garbage SET since_ms = ?3 WHERE blob IN
-            (SELECT blob FROM garbage WHERE since_ms < ?1 AND since_ms > ?3 ORDER BY since_ms LIMIT ?2)
-         RETURNING blob",
-    )?;
-    let rows = take.query_map((before_ms, limit, CLAIMED), |row| row.get(0))?;
-    let mut claimed: Vec<String> = rows.collect::<rusqlite::Result<_>>()?;
-    let mut select = c.prepare_cached(
-        "SELECT blob FROM garbage WHERE since_ms = ?1 ORDER BY random() LIMIT ?2",
-    )?;
-    let rows = select.query_map((CLAIMED, limit), |row| row.get(0))?;
-    for blob in rows {
-        let blob = blob?;
-        if claimed.len() < limit as usize && !claimed.contains(&blob) {
-            claimed.push(blob);
-        }
-    }
-    Ok(claimed)
-}
-
-pub(super) fn removed(c: &Connection, blobs: &[String]) -> Result<(), StoreError> {
-    let mut delete = c.prepare_cached("DELETE FROM garbage WHERE blob = ?1")?;
-    for blob in blobs {
-        delete.execute([blob])?;
-    }
     Ok(())
 }
 
