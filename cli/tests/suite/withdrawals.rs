@@ -220,7 +220,7 @@ fn e8_a_host_that_drops_answers_makes_no_manifest_unknown() {
         move |asked| {
             let is_evidence = asked.path.ends_with("/evidence");
             let number = counted.fetch_add(usize::from(is_evidence), Ordering::SeqCst);
-            let dropped = is_evidence && number >= 1000 && number % 2 == 0;
+            let dropped = is_evidence && number >= 1000 && number.is_multiple_of(2);
             dropped.then(|| Answer::new(503, "application/json", "{}"))
         },
     );
