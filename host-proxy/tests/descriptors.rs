@@ -215,7 +215,13 @@ fn h1_silent_channels_leave_files_for_others_under_a_small_limit() {
     openkey_edge::descriptors::raise();
     let dir = tempfile::tempdir().unwrap();
     let enclave = UnixListener::bind(dir.path().join("channel.sock")).unwrap();
-    std::thread::spawn(move || enclave.incoming().collect::<Vec<_>>());
+    std::thread::spawn(move || {
+        // No `collect`: an endless iterator says so, and a list would want room for all of it.
+        let mut held = Vec::new();
+        for stream in enclave.incoming() {
+            held.push(stream);
+        }
+    });
     // a port that is free a moment later, too
     let free = TcpListener::bind("127.0.0.1:0").unwrap();
     let channel = free.local_addr().unwrap();
