@@ -36,6 +36,11 @@ impl Item<'_, '_> {
             .iter()
             .any(|name| self.folded == *name || single == Some(*name))
     }
+
+    /// True if it tells one signature from another and says nothing else, which an address always does.
+    fn only_counts(&self) -> bool {
+        COUNTERS.contains(&self.folded.as_str()) && !matches!(self.kind, Type::Address)
+    }
 }
 
 /// A struct, looked at as a whole. Members of one meaning are shown together: a program may take any
@@ -324,7 +329,7 @@ impl<'v, 's> Shape<'v, 's> {
             .members
             .iter()
             .enumerate()
-            .filter(|(at, item)| !shown.contains(at) && !COUNTERS.contains(&item.folded.as_str()))
+            .filter(|(at, item)| !shown.contains(at) && !item.only_counts())
             .map(|(_, item)| item.name)
             .collect();
         (!rest.is_empty()).then(|| {

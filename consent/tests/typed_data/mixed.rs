@@ -314,6 +314,24 @@ proptest! {
     }
 }
 
+#[test]
+fn e11_an_address_under_the_name_of_a_counter_is_named() {
+    for document in PROTOCOLS.iter() {
+        for name in ["nonce", "salt", "Counter", "user_nonce"] {
+            let mut document = document.clone();
+            if document["message"].get(name).is_some() {
+                continue;
+            }
+            let primary = document["primaryType"].as_str().unwrap().to_owned();
+            let members = document["types"][&primary].as_array_mut().unwrap();
+            members.push(json!({"name": name, "type": "address"}));
+            document["message"][name] = json!(OTHER);
+            let request = read(&document.to_string()).unwrap();
+            nothing_is_passed_over(&document, &request.summary).unwrap();
+        }
+    }
+}
+
 /// The most rows and warnings that a payload can have fit a frame several times over: about 500 fields.
 #[test]
 fn the_longest_prompt_of_typed_data_fits_a_frame() {
