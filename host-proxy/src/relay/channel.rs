@@ -9,7 +9,6 @@ use std::{net::IpAddr, num::NonZeroU32, sync::Arc, time::Duration};
 
 use openkey_edge::{
     client::ClientKey,
-    listen,
     log::Sparing,
     pace,
     places::{Place, Places},
@@ -92,7 +91,7 @@ impl Relay {
                     self.bytes.tidy();
                     continue;
                 }
-                accepted = listen::accept(&listener, &self.places) => accepted,
+                accepted = listener.accept() => accepted,
             };
             match accepted {
                 // Closed without a word: TLS has none before its handshake.
@@ -148,22 +147,19 @@ async fn one(
     bytes: Arc<ClientRate>,
     lines: Arc<Sparing>,
 ) {
-    let client = open.place.client();
-    let meter = client.map(|client| Meter { bytes, client });
-    tokio::select! {
-        biased;
-        () = open.place.displaced() => {}
-        () = carried(outside, &channel, meter, &lines) => {}
-    }
-    // only now are its sockets closed
-    drop(open);
-}
-
-/// One connection until it ends.
-async fn carried(outside: TcpStream, channel: &Address, meter: Option<Meter>, lines: &Sparing) {
     let outside = pace::prepared(outside, pump::WRITE);
+    // Not cut short: enclaves that ask for the root key would have to compete with the openings of all who
+    // gave way while they were being opened.
     match timeout(CONNECT, channel.connect()).await {
-        Ok(Ok(enclave)) => pump::metered(outside, enclave, meter).await,
+        Ok(Ok(enclave)) => {
+            let client = open.place.client();
+            let meter = client.map(|client| Meter { bytes, client });
+            tokio::select! {
+                biased;
+                () = open.place.displaced() => {}
+                () = pump::metered(outside, enclave, meter) => {}
+            }
+        }
         Ok(Err(error)) if lines.admits() => {
             tracing::warn!(%channel, %error, left_out = lines.left_out(), "the channel is closed");
         }
@@ -172,7 +168,5 @@ async fn carried(outside: TcpStream, channel: &Address, meter: Option<Meter>, li
         }
         Ok(Err(_)) | Err(_) => {}
     }
+    drop(open);
 }
-
-#[cfg(test)]
-mod tests;
