@@ -135,14 +135,7 @@ pub fn bind(address: SocketAddr, received: usize) -> io::Result<TcpListener> {
 }
 
 /// The next connection, once those that gave way have ended: until then they have open files. Cancel-safe.
-///
-/// # Errors
-///
-/// [`io::Error`], for want of open files among others.
-pub async fn accept(
-    listener: &TcpListener,
-    places: &Places,
-) -> io::Result<(TcpStream, SocketAddr)> {
+async fn accept(listener: &TcpListener, places: &Places) -> io::Result<(TcpStream, SocketAddr)> {
     places.settled().await;
     listener.accept().await
 }

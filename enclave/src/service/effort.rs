@@ -263,6 +263,7 @@ mod tests {
         let used = effort.used(&account(1), START);
         assert!((20_000..200_000).contains(&used), "{used}");
     }
+
     #[test]
     fn h4_strangers_have_one_budget_and_take_nothing_from_accounts() {
         let effort = Effort::default();

@@ -9,8 +9,7 @@ use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse as _, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use bytes::{Bytes, BytesMut};
-use futures_util::stream::{self, BoxStream};
+use futures_util::stream;
 use futures_util::{StreamExt as _, TryStreamExt as _};
 use multer::Multipart;
 use percent_encoding::percent_decode_str;
@@ -149,18 +148,16 @@ async fn receive(
             return Err(bad(format!("KV batch put: a part twice: {key}")));
         }
         let headers = super::headers::kept_of_part(part.headers())?;
-        let mut pieces: BoxStream<'_, Result<Bytes, Error>> =
-            part.map_err(|error| malformed(&error)).boxed();
         let value = match uploads {
-            Some(uploads) => uploads.receive(pieces, 0, headers).await?,
+            Some(uploads) => {
+                let pieces = part.map_err(|error| malformed(&error)).boxed();
+                uploads.receive(pieces, 0, headers).await?
+            }
             // the whole form is in memory
             None => {
-                let mut all = BytesMut::new();
-                while let Some(piece) = pieces.next().await {
-                    all.extend_from_slice(&piece?);
-                }
+                let all = part.bytes().await.map_err(|error| malformed(&error))?;
                 check_size(call, all.len() as u64)?;
-                inline(all.freeze(), headers)
+                inline(all, headers)
             }
         };
         received.insert(key, value);
