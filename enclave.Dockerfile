@@ -2,8 +2,8 @@
 #
 #   docker build -f enclave.Dockerfile --build-arg COMMIT=$(git rev-parse HEAD) --output OUT .
 #
-# leaves enclave.eif, measurements.json and release.json in OUT, the same that `openkey-image build`
-# makes on Debian 12 with the toolchain that release.json names. Check out the release's tag first.
+# leaves enclave.eif, measurements.json and draft.json in OUT, the same that `openkey-image build`
+# makes on Debian 12 with the toolchain that draft.json names. Check out the release's tag first.
 #
 # The base is fixed by its digest: it decides compilers and linker. The packages added to it are the
 # kernel's build tools and musl, whose version does not change within a Debian release.
@@ -32,4 +32,4 @@ ARG EPOCH=1
 RUN --network=none /cache/builder/debug/openkey-image build --offline --out /out --commit "$COMMIT" --epoch "$EPOCH"
 
 FROM scratch
-COPY --from=build /out/enclave.eif /out/measurements.json /out/release.json /
+COPY --from=build /out/enclave.eif /out/measurements.json /out/draft.json /

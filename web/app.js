@@ -3,6 +3,7 @@
 import { beside } from './anchor.js';
 import { Api } from './api.js';
 import { h } from './dom.js';
+import { dropSessions } from './node/session.js';
 import { App } from './state.js';
 import { dropToken, Store } from './store.js';
 import { failureNotice } from './ui.js';
@@ -19,7 +20,7 @@ import { foundWorkers, whenTaken } from './workers.js';
 async function start(main, page) {
   /** Whether another program is there: such a program may answer everything that follows. */
   const isOver = async () => {
-    if (!page.isTaken && (await foundWorkers(dropToken))) end(main, page);
+    if (!page.isTaken && (await foundWorkers(leave))) end(main, page);
     return page.isTaken;
   };
   try {
@@ -46,6 +47,12 @@ async function start(main, page) {
   }
 }
 
+/** What such a program could use is not left to it. */
+function leave() {
+  dropToken();
+  dropSessions();
+}
+
 /**
  * Another program stands between this page and its address: nothing of the page counts any more.
  * @param {HTMLElement} main
@@ -63,7 +70,7 @@ if (main) {
   // Before anything is waited for: it may come at any time.
   whenTaken(() => {
     end(main, page);
-    void foundWorkers(dropToken);
+    void foundWorkers(leave);
   });
   start(main, page);
 }

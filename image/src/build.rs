@@ -33,7 +33,7 @@ pub const IMAGE_FILE: &str = "enclave.eif";
 /// Its measurements there.
 pub const MEASUREMENTS_FILE: &str = "measurements.json";
 /// The draft of its release manifest there.
-pub const RELEASE_FILE: &str = "release.json";
+pub const DRAFT_FILE: &str = "draft.json";
 
 /// What to build, and where.
 #[derive(Debug, Clone)]
@@ -63,7 +63,7 @@ pub struct Built {
     pub image: PathBuf,
     /// Contents of `measurements.json`.
     pub measurements: MeasurementsFile,
-    /// Contents of `release.json`.
+    /// Contents of `draft.json`.
     pub release: Draft,
 }
 
@@ -89,7 +89,7 @@ pub fn build(cache: &Cache, options: &Options, progress: Progress<'_>) -> Result
     fs::create_dir_all(out).map_err(Error::file(out))?;
     let image = write(out, IMAGE_FILE, &bytes)?;
     write(out, MEASUREMENTS_FILE, &json(&measurements)?)?;
-    write(out, RELEASE_FILE, &json(&release)?)?;
+    write(out, DRAFT_FILE, &json(&release)?)?;
     Ok(Built {
         image,
         measurements,

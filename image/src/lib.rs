@@ -12,10 +12,10 @@
 //! * [`cpio`]: ramdisks whose bytes depend on their contents alone;
 //! * [`kernel`]: the kernel from its pinned source;
 //! * [`build`]: the whole image, from a source tree to `enclave.eif`, `measurements.json`,
-//!   `release.json`.
+//!   `draft.json`.
 //!
 //! Same source, same toolchain, same bytes: directories, users, clocks and the environment do not
-//! matter. The toolchain is named in `release.json`; `enclave.Dockerfile` fixes it.
+//! matter. The toolchain is named in `draft.json`; `enclave.Dockerfile` fixes it.
 //!
 //! The writer of images is this crate's own, because AWS's (`aws-nitro-enclaves-image-format`) links
 //! OpenSSL and the AWS SDK whatever one asks of it; `cross-check/` holds the two against each other.

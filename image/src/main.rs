@@ -31,7 +31,7 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Build enclave.eif, measurements.json and release.json (a manifest to be signed)
+    /// Build enclave.eif, measurements.json and draft.json (a manifest to be signed)
     ///
     /// Needs Debian 12 and Rust. Installs missing Debian packages when root, names them otherwise;
     /// fetches sources by hash and keeps them, the kernel and the program in a cache. From an empty
@@ -81,7 +81,7 @@ struct What {
     /// The commit of a source tree that has no git history
     #[arg(long, value_name = "HEX")]
     commit: Option<String>,
-    /// Build a source tree that differs from its commit; release.json then says so
+    /// Build a source tree that differs from its commit; draft.json then says so
     #[arg(long)]
     allow_dirty: bool,
     /// Where cargo works; in the cache if not given

@@ -49,7 +49,7 @@ impl MeasurementsFile {
     }
 }
 
-/// `release.json`: a release manifest that maintainers have yet to complete (validity, configuration)
+/// `draft.json`: a release manifest that maintainers have yet to complete (validity, configuration)
 /// and to sign.
 #[derive(Debug, Clone, Serialize)]
 pub struct Draft {

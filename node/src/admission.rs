@@ -92,8 +92,6 @@ pub struct Authorised {
     pub allowed: Vec<Allowed>,
     /// What uses it up.
     pub admission: Admission,
-    /// When it and everything that it rests on has ended at the latest, in milliseconds of Unix time.
-    pub expires_ms: i64,
 }
 
 /// Holds an invocation to what it rests on. Whether that was revoked, and whether it was used up before,
@@ -133,10 +131,6 @@ pub async fn authorise(
             until_ms: remembered_until(signed.ucan.expires_ms()),
             chain: chain.statements,
         },
-        expires_ms: chain
-            .expires_ms
-            .unwrap_or(i64::MAX)
-            .min(signed.ucan.expires_ms()),
     })
 }
 

@@ -88,7 +88,9 @@ pub async fn issue(node: &Node, headers: &HeaderMap, body: &[u8]) -> Result<Sign
     }
     let ttl = body.ttl_seconds.unwrap_or(MAX_TTL).min(MAX_TTL);
     let ttl_ms = i64::try_from(ttl.saturating_mul(1000)).unwrap_or(i64::MAX);
-    let until_ms = now_ms.saturating_add(ttl_ms).min(authorised.expires_ms);
+    let until_ms = now_ms
+        .saturating_add(ttl_ms)
+        .min(authorised.admission.last_ms());
     if until_ms <= now_ms {
         return Err(Error::Unauthorized(
             "signed URL expired immediately".to_owned(),

@@ -60,7 +60,7 @@ fn everything_answers_and_the_same_accounts_are_there_after_a_restart() {
     assert_eq!(host.enclaves().unwrap()[0].id, "e1");
     let page = host.get("", 1 << 20).unwrap();
     assert_eq!(page.status, 200);
-    let release = std::fs::read(first.dir().release()).unwrap();
+    let release = std::fs::read(first.dir().page_release()).unwrap();
     let release = openkey_verifier::page::Release::from_json(&release).unwrap();
     assert_eq!(release.check("index.html", &page.body), Ok(()));
 

@@ -94,6 +94,18 @@ export async function keepSession(address, session) {
   );
 }
 
+/**
+ * Forgets all sessions of this browser, whoever's they are.
+ * @param {IDBFactory} [kept]
+ */
+export function dropSessions(kept = globalThis.indexedDB) {
+  try {
+    kept?.deleteDatabase(DATABASE);
+  } catch {
+    // A browser that refuses storage keeps none.
+  }
+}
+
 /** @param {string} address */
 export async function forgetSession(address) {
   await transact('readwrite', (store) => store.delete(address)).catch(() => {});

@@ -14,7 +14,7 @@ fn e8_what_runs_is_announced_to_nobody() {
     let deployment = released();
     let running = deployment.run(Play::default());
     let measured = [0, 1, 2].map(|index| hex::encode(PCRS[index]));
-    let configuration = json!(deployment.live.configuration.to_string());
+    let configuration = deployment.named();
     for epoch in [2, 3] {
         let of = ("openkey-enclave", "2999-01-01T00:00:00Z", epoch);
         let text = manifest_measuring(measured.clone(), of, configuration.clone(), 3);
@@ -97,7 +97,7 @@ fn e8_an_announcement_that_was_refused_was_sent_all_the_same() {
         full_store: true,
         ..Play::default()
     });
-    let text = manifest(3, json!("5".repeat(64)), 3);
+    let text = manifest(3, deployment.named(), 3);
     let file = deployment.files.write("manifest.json", text);
     let args = ["--manifest", file.as_str()];
     let ran = deployment.operator(&running, "upgrade", &args);
@@ -108,7 +108,7 @@ fn e8_an_announcement_that_was_refused_was_sent_all_the_same() {
 #[test]
 fn e8_a_withdrawal_that_no_store_took_is_not_done() {
     let deployment = released();
-    let text = manifest(3, json!("5".repeat(64)), 3);
+    let text = manifest(3, deployment.named(), 3);
     let file = deployment.files.write("manifest.json", text);
     let running = deployment.run(Play {
         full_store: true,

@@ -15,7 +15,7 @@ use crate::{
 
 /// Every command that asks an enclave, with flags under which it gets as far as that.
 fn commands(deployment: &Deployment) -> Vec<(&'static str, Vec<String>)> {
-    let text = manifest(3, json!("5".repeat(64)), 3);
+    let text = manifest(3, deployment.named(), 3);
     let file = deployment.files.write("asked-manifest.json", text);
     let [genesis, ada] = ["g/genesis.json", "ada.key"].map(|name| deployment.path(name));
     let owned = |args: &[&str]| args.iter().map(|it| (*it).to_owned()).collect::<Vec<_>>();

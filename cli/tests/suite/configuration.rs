@@ -117,7 +117,7 @@ fn e9_k9_an_enclave_under_a_hosts_configuration_gets_nothing() {
     let running = deployment.run(Play::default());
     post(&deployment, &running, &own, &[]).refused("approval");
     let ada = deployment.path("ada.key");
-    let text = manifest(3, json!("5".repeat(64)), 66);
+    let text = manifest(3, deployment.named(), 66);
     let file = deployment.files.write("manifest.json", text);
     let args = ["--key", &ada, "--approval", &own];
     let secret = [&["oidc"][..], &args].concat();

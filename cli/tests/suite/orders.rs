@@ -162,7 +162,7 @@ fn e8_only_a_signed_successor_is_announced() {
         let args = [&["--manifest", &file], more].concat();
         deployment.operator(&running, "upgrade", &args)
     };
-    let configuration = json!("5".repeat(64));
+    let configuration = deployment.named();
     // Maintainers of another deployment, an older epoch, an image with any configuration.
     upgrade(manifest(3, configuration.clone(), 4), &[]).refused("release_signatures");
     upgrade(manifest(1, configuration.clone(), 3), &[]).refused("epoch_too_old");
@@ -212,7 +212,7 @@ fn e8_an_enclave_that_lists_another_successor_did_not_take_this_one() {
         lists_another: true,
         ..Play::default()
     });
-    let text = manifest(3, json!("5".repeat(64)), 3);
+    let text = manifest(3, deployment.named(), 3);
     let file = deployment.files.write("manifest.json", text);
     let ran = deployment.operator(&running, "upgrade", &["--manifest", &file]);
     let ran = ran.unproven("upgrade");
@@ -221,7 +221,7 @@ fn e8_an_enclave_that_lists_another_successor_did_not_take_this_one() {
 
 /// Announces a successor, and gives the file of its manifest.
 pub(crate) fn announced(deployment: &Deployment, running: &Running) -> String {
-    let text = manifest(3, json!("5".repeat(64)), 3);
+    let text = manifest(3, deployment.named(), 3);
     let file = deployment.files.write("manifest.json", text);
     let args = ["--manifest", &file];
     deployment.operator(running, "upgrade", &args).accepted();
@@ -242,7 +242,7 @@ fn e8_a_consent_is_given_after_a_look_and_for_what_was_shown() {
     };
     // A stranger's key, a manifest that nobody announced, and nobody who said yes.
     consent(&eve, &file, &["--yes"]).not_judged("not_an_operator");
-    let other = manifest(4, json!("5".repeat(64)), 3);
+    let other = manifest(4, deployment.named(), 3);
     let other = deployment.files.write("other.json", other);
     consent(&ben, &other, &["--yes"]).refused("upgrade");
     let ran = consent(&ben, &file, &[]);
@@ -302,7 +302,7 @@ fn e8_a_list_that_a_host_hides_keeps_operators_from_consenting() {
         ),
     ] {
         let running = deployment.run(play);
-        let text = manifest(3, json!("5".repeat(64)), 3);
+        let text = manifest(3, deployment.named(), 3);
         let file = deployment.files.write("manifest.json", text);
         // With a host that hides the list the announcement cannot be seen either.
         let upgrade = ["--manifest", &file];
@@ -370,7 +370,7 @@ fn e8_a_withdrawal_is_confirmed_by_evidence() {
 fn e8_a_manifest_that_is_only_absent_was_not_withdrawn() {
     let deployment = released();
     let ada = deployment.path("ada.key");
-    let text = manifest(3, json!("5".repeat(64)), 3);
+    let text = manifest(3, deployment.named(), 3);
     let file = deployment.files.write("manifest.json", text);
     let withdraw = |play: Play| {
         let running = deployment.run(play);

@@ -121,7 +121,7 @@ fn e8_a_dead_enclave_hides_no_consent_of_another() {
             Answer::new(503, "application/json", body.to_string())
         })
     });
-    let text = manifest(3, json!("5".repeat(64)), 3);
+    let text = manifest(3, deployment.named(), 3);
     let file = deployment.files.write("manifest.json", text);
     let upgrade = ["--manifest", file.as_str(), "--enclave", "e1"];
     deployment

@@ -101,7 +101,7 @@ fn e8_a_withdrawal_says_what_still_waits() {
     let running = two(&deployment);
     let file = announced(&deployment, &running[0]);
     // The same release again, as a host announces it under another manifest.
-    let other = manifest(4, json!("5".repeat(64)), 3);
+    let other = manifest(4, deployment.named(), 3);
     let other = deployment.files.write("other.json", other);
     let args = ["--manifest", other.as_str()];
     deployment
@@ -158,7 +158,7 @@ fn e8_a_signed_refusal_of_a_withdrawal_is_the_enclaves_own() {
     let deployment = released();
     let file = deployment
         .files
-        .write("manifest.json", manifest(3, json!("5".repeat(64)), 3));
+        .write("manifest.json", manifest(3, deployment.named(), 3));
     let running = deployment.run(Play {
         full_store: true,
         ..Play::default()

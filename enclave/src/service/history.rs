@@ -44,15 +44,23 @@ pub(super) enum Reader {
     Admitted,
 }
 
+/// How the entries that are read are paid for.
+#[derive(Clone, Copy, Debug)]
+enum Payment {
+    /// Not at all: what the deployment keeps is read at a bounded rate, whoever asks.
+    Free,
+    /// By a budget that is looked at before entries are read.
+    Checked(Payer),
+    /// By a budget that was looked at before the request began.
+    Admitted(Payer),
+}
+
 /// Whose history.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct History<'a> {
     kind: Kind,
     owner: &'a [u8],
-    /// `None`: nobody. What the deployment keeps is read at a bounded rate, whoever asks.
-    payer: Option<Payer>,
-    /// Whether the budget was looked at before.
-    admitted: bool,
+    payment: Payment,
 }
 
 impl<'a> History<'a> {
@@ -60,11 +68,11 @@ impl<'a> History<'a> {
         Self {
             kind: Kind::History,
             owner: &account.0,
-            payer: Some(match reader {
-                Reader::Owner => Payer::Account(*account),
-                Reader::Stranger | Reader::Admitted => Payer::Strangers,
-            }),
-            admitted: matches!(reader, Reader::Admitted),
+            payment: match reader {
+                Reader::Owner => Payment::Checked(Payer::Account(*account)),
+                Reader::Stranger => Payment::Checked(Payer::Strangers),
+                Reader::Admitted => Payment::Admitted(Payer::Strangers),
+            },
         }
     }
 
@@ -73,8 +81,7 @@ impl<'a> History<'a> {
         History {
             kind: Kind::KeptHistory,
             owner: kind.label(),
-            payer: None,
-            admitted: true,
+            payment: Payment::Free,
         }
     }
 
@@ -231,9 +238,7 @@ impl<S: RecordStore> Enclave<S> {
     where
         E: Entry + DeserializeOwned,
     {
-        if let Some(payer) = history.payer
-            && !history.admitted
-        {
+        if let Payment::Checked(payer) = history.payment {
             self.effort.check(payer, self.platform.clock.now())?;
         }
         let mut links: Vec<Link<E>> = Vec::with_capacity(sequences.len());
@@ -255,9 +260,11 @@ impl<S: RecordStore> Enclave<S> {
 
     /// Does what whoever has a history read pays for.
     fn paid<T>(&self, history: History<'_>, work: impl FnOnce() -> T) -> T {
-        match history.payer {
-            Some(payer) => self.effort.work(payer, self.platform.clock.now(), work),
-            None => work(),
+        match history.payment {
+            Payment::Checked(payer) | Payment::Admitted(payer) => {
+                self.effort.work(payer, self.platform.clock.now(), work)
+            }
+            Payment::Free => work(),
         }
     }
 

@@ -23,6 +23,16 @@ pub struct Admission {
     pub chain: Vec<Statement>,
 }
 
+impl Admission {
+    /// The last moment at which the invocation and everything that it rests on holds, in milliseconds of
+    /// Unix time.
+    #[must_use]
+    pub fn last_ms(&self) -> i64 {
+        self.chain_expires_ms
+            .map_or(self.expires_ms, |end| end.min(self.expires_ms))
+    }
+}
+
 /// A hosted space.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Space {

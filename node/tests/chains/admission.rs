@@ -206,7 +206,7 @@ async fn g5_a_revocation_between_the_check_and_the_use_is_explained() {
     let authorised = authorised.unwrap();
     assert_eq!(authorised.admission.chain, [statement(&link)]);
     assert_eq!(authorised.invoker, did(2));
-    assert_eq!(authorised.expires_ms, (NOW + 60) * 1000);
+    assert_eq!(authorised.admission.last_ms(), (NOW + 60) * 1000);
     // replicas whose clocks are behind must know it, too
     assert!(authorised.admission.until_ms >= (NOW + 60 + 30) * 1000);
     let revocation = NewRevocation {
@@ -249,7 +249,7 @@ async fn what_a_chain_allows_ends_with_its_first_end() {
     };
     let signed = signed(&invocation.headers(), NOW * 1000, LONGEST * 1000).unwrap();
     let authorised = authorise(&node.authority, &signed, Revocations::Asked, NOW * 1000).await;
-    assert_eq!(authorised.unwrap().expires_ms, (NOW + 10) * 1000);
+    assert_eq!(authorised.unwrap().admission.last_ms(), (NOW + 10) * 1000);
 }
 
 #[tokio::test]

@@ -16,7 +16,7 @@ use openkey_node::admission::{Allowed, Authorised};
 use openkey_node::error::Error;
 use openkey_node::kv;
 
-use crate::fuzz_node::{self, Fixture, NOW_MS};
+use crate::fuzz_node::{self, Fixture};
 
 const INVOKER: &str = "did:key:z6Mkon3Necd6NkkyfoGoHxid2znGc59LU3K7mubaRcFbLfLX";
 const CURSOR: &str = "x-tinycloud-cursor";
@@ -133,7 +133,6 @@ impl Asked {
             invoker: Did::parse(INVOKER).unwrap(),
             allowed: allowed.collect(),
             admission: fuzz_node::admission(self.statement()),
-            expires_ms: NOW_MS,
         };
         let body = Body::from(request.body.clone());
         let answer = kv::invoke(&self.fixture.node, &authorised, &request.headers, body);

@@ -67,8 +67,8 @@ impl Dir {
 
     /// The release file of the page.
     #[must_use]
-    pub fn release(&self) -> PathBuf {
-        self.0.join("release.json")
+    pub fn page_release(&self) -> PathBuf {
+        self.0.join("page.json")
     }
 
     /// The faults.

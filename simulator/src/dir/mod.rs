@@ -19,7 +19,7 @@
 //!                      simulator plays; release-keys.json: who they are; release-policy.json: accepts
 //!                      what they release
 //!   draft.json         the draft of a release of what runs, for `openkey release prepare`
-//!   release.json       SHA-256 of every file of the page, for `openkey-verify page`
+//!   page.json          SHA-256 of every file of the page, for `openkey-verify page`
 //!   operators/         0700; keys of the operators and maintainers whom the simulator plays
 //!   kms/               0700; the key of the stand-in for AWS KMS
 //!   genesis/           what the genesis published: transcript, evidence, descriptor, wrapped key

@@ -54,7 +54,7 @@ impl Staff {
     ///
     /// # Errors
     ///
-    /// [`StaffError::Release`] if the image's `release.json` is none.
+    /// [`StaffError::Release`] if the image's `draft.json` is none.
     pub fn sign_release(
         &self,
         image: &Image,

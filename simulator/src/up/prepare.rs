@@ -213,7 +213,7 @@ pub(super) fn files(dir: &Dir, plan: &Plan) -> anyhow::Result<()> {
     let configuration = String::from_utf8(plan.kept.configuration_json())?;
     dir.write_text(&dir.configuration(), &configuration)?;
     dir.write_text(&dir.root_certificate(), &authority.root_pem()?)?;
-    dir.write_json(&dir.release(), &openkey_host_proxy::release_file())?;
+    dir.write_json(&dir.page_release(), &openkey_host_proxy::release_file())?;
     if let (Some(machines), Some(_)) = (&plan.machines, plan.kept.root_id()) {
         published::release(dir, &plan.kept, &machines.image)?;
     }

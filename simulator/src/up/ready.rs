@@ -118,7 +118,7 @@ impl fmt::Display for Ready {
             row("release policy", &policy.display())?;
         }
         row("root certificate", &self.root_certificate.display())?;
-        row("page release", &self.dir.join("release.json").display())?;
+        row("page release", &self.dir.join("page.json").display())?;
         row("logs", &self.dir.join("logs").display())
     }
 }

@@ -13,7 +13,7 @@ const EIF: &str = "enclave.eif";
 /// What it measures.
 const MEASUREMENTS: &str = "measurements.json";
 /// What it was built from, unsigned.
-const RELEASE: &str = "release.json";
+const DRAFT: &str = "draft.json";
 
 /// Why a directory holds no image.
 #[derive(Debug, thiserror::Error)]
@@ -45,7 +45,7 @@ pub struct Image {
     pub measurement: Measurement,
     /// The release epoch.
     pub epoch: u32,
-    /// `release.json`, as it is.
+    /// `draft.json`, as it is.
     pub release: Value,
 }
 
@@ -72,7 +72,7 @@ impl Image {
             pcr1: pcr(1)?,
             pcr2: pcr(2)?,
         };
-        let release_path = dir.join(RELEASE);
+        let release_path = dir.join(DRAFT);
         let release = json(&release_path)?;
         let manifest = draft(&release);
         let epoch = manifest.get("epoch").and_then(Value::as_u64);
@@ -103,7 +103,7 @@ impl Image {
         let to = under.join(self.name());
         if to != self.dir {
             files::private_dir(&to).map_err(|error| file(&to, error))?;
-            for name in [EIF, MEASUREMENTS, RELEASE] {
+            for name in [EIF, MEASUREMENTS, DRAFT] {
                 let from = self.dir.join(name);
                 let bytes = std::fs::read(&from).map_err(|error| file(&from, error))?;
                 let path = to.join(name);
@@ -187,7 +187,7 @@ mod tests {
         let other = "22".repeat(48);
         let text = format!(r#"{{"PCR0":"{pcr0}","PCR1":"{other}","PCR2":"{other}"}}"#);
         std::fs::write(dir.join(MEASUREMENTS), text).unwrap();
-        std::fs::write(dir.join(RELEASE), r#"{"epoch":7}"#).unwrap();
+        std::fs::write(dir.join(DRAFT), r#"{"epoch":7}"#).unwrap();
     }
 
     #[test]

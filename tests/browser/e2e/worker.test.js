@@ -18,6 +18,16 @@ const HEADING = 'Another program stood between this page and its address';
 
 /** @param {import('playwright-core').Page} page */
 const installed = (page) => page.waitForFunction(() => document.title === 'installed');
+/**
+ * The databases of this address, among them that of the sessions at nodes.
+ * @param {import('playwright-core').Page} page
+ */
+const databases = (page) => page.evaluate(async () => (await indexedDB.databases()).map((one) => one.name));
+/**
+ * Whether the page's own code keeps a session at a node.
+ * @param {import('playwright-core').Page} page
+ */
+const keepsSession = (page) => page.evaluate("import('/node/session.js').then(({ keepSession }) => keepSession('0x', {}))");
 /** @param {import('playwright-core').Page} page */
 const registered = (page) => page.evaluate(async () => (await navigator.serviceWorker.getRegistrations()).length);
 
@@ -31,6 +41,8 @@ scenario('e15_a_worker_that_an_unreleased_document_left_blocks_the_page_and_goes
     await person.open();
     await page.getByRole('heading', { level: 1, name: /Your key/ }).waitFor();
     assert.equal(await page.locator('a[href^="/"]').count(), 0, 'the page links nothing of its address but itself');
+    assert.equal(await keepsSession(page), true);
+    assert.deepEqual(await databases(page), ['openkey-node']);
     await page.goto(`${host.address}/docs`);
     await installed(page);
     // From here on every byte that is served is the released one.
@@ -43,6 +55,7 @@ scenario('e15_a_worker_that_an_unreleased_document_left_blocks_the_page_and_goes
     assert.equal(await page.getByRole('main').getByRole('link').count(), 0);
     await audit(page, 'service-worker');
     assert.equal(await registered(page), 0);
+    assert.deepEqual(await databases(page), [], 'the keys of sessions at nodes go');
     await page.reload();
     await page.getByRole('heading', { level: 1, name: /Your key/ }).waitFor();
     await person.leave();

@@ -21,7 +21,7 @@ fn behind(simulation: &Simulation, requests: Meddle, answers: Meddle) -> (Relay,
 #[test]
 fn e5_one_changed_byte_of_the_page_is_found() {
     let simulation = simulation(|it| it);
-    let release = simulation.dir().path().join("release.json");
+    let release = simulation.dir().path().join("page.json");
     let release = release.to_str().unwrap();
     // The code is the released one. A simulator's anchor is a file that no release names.
     let served = verify(&["page", simulation.page(), "--release", release]);

@@ -201,6 +201,11 @@ impl Deployment {
         Running { server, orders }
     }
 
+    /// The configuration, as a release manifest names it.
+    pub(crate) fn named(&self) -> Value {
+        json!(hash(&self.configuration).to_string())
+    }
+
     /// Runs `openkey operator COMMAND` with host, policy and this configuration file.
     pub(crate) fn operator(&self, running: &Running, command: &str, more: &[&str]) -> Ran {
         self.operator_stdin(running, command, more, b"")

@@ -112,7 +112,7 @@ pub(crate) struct ReleaseKeygen {
 #[derive(Debug, ClapArgs)]
 #[command(group = ArgGroup::new("end").required(true).args(["not_after", "days"]))]
 pub(crate) struct Prepare {
-    /// The draft: release.json of `openkey-image build`.
+    /// The draft: draft.json of `openkey-image build`.
     pub(crate) draft: PathBuf,
     /// The run-time configuration that the release is for: its file, or its hash. Needed for a
     /// successor; without it a policy must name the configuration.

@@ -88,7 +88,7 @@ pub(super) fn covering(
 
 /// `openkey operator approve`.
 pub(super) fn approve(args: &Approve) -> Result<(), Stop> {
-    let key = files::operator_key(&args.key)?;
+    let key = files::operator_key(&args.key.file)?;
     let configuration = ConfigurationFile::read(&args.configuration)?.content;
     let root_id = configuration.root_id.ok_or_else(|| {
         Stop::failed(
@@ -96,7 +96,7 @@ pub(super) fn approve(args: &Approve) -> Result<(), Stop> {
             "the configuration names no root_id: approve the one that the genesis wrote",
         )
     })?;
-    let ceremony = Ceremony::pinned(&files::genesis(&args.genesis)?, &root_id)?;
+    let ceremony = Ceremony::pinned(&files::genesis(&args.genesis.file)?, &root_id)?;
     ceremony.share(&key)?;
     ceremony.check_configuration(&configuration)?;
     let out = match &args.out {

@@ -160,6 +160,11 @@ impl<'a> Known<'a> {
         self.successor
     }
 
+    /// Whether the successor runs with another configuration, of which only the hash is known.
+    pub(super) const fn is_hidden(&self) -> bool {
+        self.changes.is_none()
+    }
+
     /// How many of the running configuration's release keys must sign, and of how many.
     fn keys(&self) -> (u32, usize) {
         let keys = self.running.release_keys.as_ref();
@@ -199,8 +204,7 @@ impl<'a> Known<'a> {
         table.show(as_json, "your manifest");
         match &self.changes {
             None => {
-                const HASH_ALONE: &str = "The manifest names the successor's configuration by its hash alone: give its file with\n\
-                     --successor-configuration to see what changes in it.\n";
+                const HASH_ALONE: &str = "The manifest names another configuration, by its hash alone: nobody sees here what changes in it.\n";
                 if as_json {
                     HASH_ALONE.lines().for_each(output::aside);
                 } else {

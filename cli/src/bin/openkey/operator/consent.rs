@@ -35,9 +35,9 @@ struct Word<'a> {
 }
 
 pub(super) fn give(args: &Consent) -> Result<(), Stop> {
-    let key = files::operator_key(&args.key)?;
+    let key = files::operator_key(&args.key.file)?;
     // A file that cannot take a note is said before anybody is asked for anything.
-    let state = successor::state(args.state.as_deref(), &args.key);
+    let state = successor::state(args.state.as_deref(), &args.key.file);
     files::consents_if_any(&state)?;
     let read = args.accept.read()?;
     let (configuration, approval) = approved::configuration(&read, &args.approval, &key)?;
@@ -98,6 +98,14 @@ pub(super) fn give(args: &Consent) -> Result<(), Stop> {
             "upgrade",
             "the successor waits at none of these enclaves: announce it first (openkey operator \
              upgrade)",
+        ));
+    }
+    // The configuration says to whom the root key may go next.
+    if successor.is_hidden() {
+        return Err(Stop::refused(
+            "successor_configuration",
+            "the successor has another configuration, and nothing here says what changes in it: get its \
+             file from the maintainers and give it with --successor-configuration; nothing was signed",
         ));
     }
     if !args.asking.yes {

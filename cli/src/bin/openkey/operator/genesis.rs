@@ -201,7 +201,7 @@ pub(super) fn check(args: &CheckGenesis) -> Result<(), Stop> {
     let read = args.accept.read()?;
     let configuration = &before(&read)?.content;
     let key = args.key.as_deref().map(files::operator_key).transpose()?;
-    let genesis = files::genesis(&args.genesis)?;
+    let genesis = files::genesis(&args.genesis.file)?;
     // Releases must have been valid at the time that the evidence claims, and is about to prove.
     let when = Document::parse(genesis.document.as_slice()).map_or(When::Whenever, |document| {
         When::At(document.payload().timestamp)

@@ -17,7 +17,7 @@ use crate::{
 pub(super) fn set(args: &SetSecret) -> Result<(), Stop> {
     let read = args.accept.read()?;
     let mut accept = read.entrusting(When::At(source::now()?))?;
-    let key = files::operator_key(&args.key)?;
+    let key = files::operator_key(&args.key.file)?;
     let (configuration, approval) = approved::configuration(&read, &args.approval, &key)?;
     let place = successor::place(configuration, &key)?;
     let mut secret = files::secret_from_stdin(MAX_SECRET)?;

@@ -14,7 +14,7 @@ use crate::{
 pub(super) fn post(args: &PostShare) -> Result<(), Stop> {
     let read = args.accept.read()?;
     let mut accept = read.entrusting(When::At(source::now()?))?;
-    let key = files::operator_key(&args.key)?;
+    let key = files::operator_key(&args.key.file)?;
     let (configuration, approval) = approved::configuration(&read, &args.approval, &key)?;
     let root_id = approval.content().root_id;
     // The policy or the flag may say which root key, too.
@@ -26,7 +26,7 @@ pub(super) fn post(args: &PostShare) -> Result<(), Stop> {
             "the approved configuration names another root id than the policy",
         ));
     }
-    let ceremony = Ceremony::pinned(&files::genesis(&args.genesis)?, &root_id)?;
+    let ceremony = Ceremony::pinned(&files::genesis(&args.genesis.file)?, &root_id)?;
     approval.check_genesis(&ceremony)?;
     ceremony.check_configuration(configuration)?;
     let opened = ceremony.share(&key)?;

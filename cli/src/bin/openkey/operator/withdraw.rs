@@ -94,7 +94,7 @@ pub(super) fn withdraw(args: &Withdraw) -> Result<(), Stop> {
         .content
         .root_id
         .ok_or_else(|| Stop::failed("root_id", "the configuration names no root_id"))?;
-    let key = files::operator_key(&args.key)?;
+    let key = files::operator_key(&args.key.file)?;
     let place = successor::place(&configuration.content, &key)?;
     // A withdrawal gives nothing away, and goes to whoever is there. That it is the one which the operator
     // wanted to give, only a configuration of their own decision says.
@@ -114,7 +114,7 @@ pub(super) fn withdraw(args: &Withdraw) -> Result<(), Stop> {
     // Before anything is sent: whoever names a file of consents wants those boots to confirm.
     let state = match &args.state {
         Some(path) => Some(files::consents(path)?),
-        None => files::consents_if_any(&successor::state(None, &args.key))?,
+        None => files::consents_if_any(&successor::state(None, &args.key.file))?,
     };
     let accept = read.resolve(When::At(source::now()?))?;
     let policy = accept.policy.pin_root_id(root_id.0);

@@ -6,7 +6,7 @@ use clap::Args as ClapArgs;
 use openkey_protocol::message::Hash32;
 use openkey_verifier::command::AcceptArgs;
 
-use super::{ApprovalArgs, Print, Target};
+use super::{ApprovalArgs, KeyArgs, Print, Target};
 
 #[derive(Debug, ClapArgs)]
 #[command(after_help = "\
@@ -37,9 +37,8 @@ pub(crate) struct SetSecret {
     pub(crate) target: Target,
     #[command(flatten)]
     pub(crate) accept: AcceptArgs,
-    /// Your key.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) key: PathBuf,
+    #[command(flatten)]
+    pub(crate) key: KeyArgs,
     #[command(flatten)]
     pub(crate) approval: ApprovalArgs,
     /// Keep a line end at the end of the secret.

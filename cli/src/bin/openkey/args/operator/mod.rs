@@ -97,6 +97,22 @@ pub(crate) struct Targets {
     pub(crate) time: TimeArgs,
 }
 
+/// Who acts.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct KeyArgs {
+    /// Your operator's key: the file that `openkey operator keygen` made.
+    #[arg(id = "key", long, value_name = "FILE")]
+    pub(crate) file: PathBuf,
+}
+
+/// Which root key.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct GenesisArgs {
+    /// What `openkey operator genesis` published: genesis.json, with the operators' sealed shares.
+    #[arg(id = "genesis", long, value_name = "FILE")]
+    pub(crate) file: PathBuf,
+}
+
 /// The word that an operator gave on a configuration.
 #[derive(Debug, ClapArgs)]
 pub(crate) struct ApprovalArgs {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args as ClapArgs;
 use openkey_verifier::command::AcceptArgs;
 
-use super::{ApprovalArgs, Asking, Print, Target};
+use super::{ApprovalArgs, Asking, GenesisArgs, KeyArgs, Print, Target};
 
 /// The help of `--json` where the output is not an object of many members.
 const ONE_LINE: &str = "Print one line of JSON";
@@ -68,9 +68,8 @@ pub(crate) struct Genesis {
 is judged at its own time. Every operator should do this before the deployment holds anything.")]
 #[command(mut_arg("any_measurement", |it| it.hide(true)), mut_arg("any_configuration", |it| it.hide(true)))]
 pub(crate) struct CheckGenesis {
-    /// The genesis file.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) genesis: PathBuf,
+    #[command(flatten)]
+    pub(crate) genesis: GenesisArgs,
     #[command(flatten)]
     pub(crate) accept: AcceptArgs,
     /// Your key: your own share is opened and checked.
@@ -87,15 +86,13 @@ configuration does. Your signature over root id, genesis and configuration says 
 post-share, set-secret, consent and restore take no other. Run `check-genesis` before, and compare the
 configuration with the one that all operators agreed on.")]
 pub(crate) struct Approve {
-    /// The genesis file.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) genesis: PathBuf,
+    #[command(flatten)]
+    pub(crate) genesis: GenesisArgs,
     /// The configuration, with the root id.
     #[arg(long, value_name = "FILE")]
     pub(crate) configuration: PathBuf,
-    /// Your key.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) key: PathBuf,
+    #[command(flatten)]
+    pub(crate) key: KeyArgs,
     /// Where the approval goes; approval.json beside the configuration unless given. Never replaces a
     /// file.
     #[arg(long, value_name = "FILE")]
@@ -116,12 +113,10 @@ pub(crate) struct PostShare {
     pub(crate) target: Target,
     #[command(flatten)]
     pub(crate) accept: AcceptArgs,
-    /// Your key.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) key: PathBuf,
-    /// The genesis file.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) genesis: PathBuf,
+    #[command(flatten)]
+    pub(crate) key: KeyArgs,
+    #[command(flatten)]
+    pub(crate) genesis: GenesisArgs,
     #[command(flatten)]
     pub(crate) approval: ApprovalArgs,
     #[command(flatten)]

@@ -6,7 +6,7 @@ use clap::Args as ClapArgs;
 use openkey_protocol::message::Key32;
 use openkey_verifier::command::AcceptArgs;
 
-use super::{ApprovalArgs, Asking, Print, Target, Targets};
+use super::{ApprovalArgs, Asking, KeyArgs, Print, Target, Targets};
 
 #[derive(Debug, ClapArgs)]
 #[command(after_help = "\
@@ -49,13 +49,13 @@ pub(crate) struct Consent {
     pub(crate) targets: Targets,
     #[command(flatten)]
     pub(crate) accept: AcceptArgs,
-    /// Your key.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) key: PathBuf,
+    #[command(flatten)]
+    pub(crate) key: KeyArgs,
     /// The successor's signed release manifest.
     #[arg(long, value_name = "FILE")]
     pub(crate) manifest: PathBuf,
-    /// The successor's configuration, of which the manifest has the hash alone: shows each member that changes.
+    /// The successor's configuration, of which the manifest has the hash alone: each member that changes is
+    /// shown. Needed where it is another one than the running.
     #[arg(long, value_name = "FILE")]
     pub(crate) successor_configuration: Option<PathBuf>,
     #[command(flatten)]
@@ -86,9 +86,8 @@ pub(crate) struct Withdraw {
     pub(crate) targets: Targets,
     #[command(flatten)]
     pub(crate) accept: AcceptArgs,
-    /// Your key.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) key: PathBuf,
+    #[command(flatten)]
+    pub(crate) key: KeyArgs,
     #[command(flatten)]
     pub(crate) approval: ApprovalArgs,
     /// Where `consent` noted the boots; KEY.consents.json beside your key unless given.
