@@ -38,6 +38,9 @@ function meanwhile(error) {
   if (error instanceof Failure && error.party === 'enclave' && error.code === 'awaiting_root_key') {
     return 'The enclave waits for its operators, who bring its root key. That can take hours. The same request is sent again.';
   }
+  if (error instanceof Failure && error.party === 'enclave' && error.code === 'unavailable') {
+    return 'The enclave cannot do it right now: what it needs does not answer. The same request is sent again.';
+  }
   return 'No answer of the enclave came. The same request is sent again.';
 }
 

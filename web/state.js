@@ -185,8 +185,9 @@ export class App extends EventTarget {
     } catch (error) {
       const failure = asFailure(error);
       if (failure.party !== 'enclave' || failure.code !== 'sign_in_needed') throw failure;
-      if (this.session === session) this.signOut(sessionEnded());
-      throw sessionEnded();
+      const ended = notAccepted(failure);
+      if (this.session === session) this.signOut(ended);
+      throw ended;
     }
   }
 
@@ -285,6 +286,20 @@ function sessionEnded() {
     title: 'You are signed out',
     message: 'Reading the account and asking for prompts end fifteen minutes after a sign-in.',
     advice: 'Sign in again with your passkey.',
+  });
+}
+
+/**
+ * The enclave no longer takes what this browser believes to hold still: their clocks differ, or the enclave
+ * started again.
+ * @param {Failure} failure
+ */
+function notAccepted(failure) {
+  return new Failure('enclave', 'session_ended', {
+    title: 'You are signed out',
+    message: 'The enclave no longer accepts this sign-in: it is older than fifteen minutes by the enclave’s clock, its passkey was removed, or the enclave started again.',
+    advice: 'Sign in again with your passkey.',
+    cause: failure,
   });
 }
 

@@ -52,7 +52,7 @@ const MIN_HEAD: usize = 8 * 1024;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Open connections: each costs a few tens of KiB, and up to `head_bytes`. When there are so
-    /// many, one without a complete request gives way to the newcomer ([`Places`]).
+    /// many, but for a 64th that is kept for those that leave, one without a complete request gives way to the newcomer ([`Places`]).
     pub connections: usize,
     /// Open connections of one [`ClientKey`], so that one client cannot take them all. Behind a trusted
     /// proxy, which is not counted, it is requests under way of each client that the proxy names.
@@ -134,7 +134,7 @@ pub fn bind(address: SocketAddr, received: usize) -> io::Result<TcpListener> {
     socket.listen(BACKLOG)
 }
 
-/// The next connection, once those that gave way have ended: until then they have open files. Cancel-safe.
+/// The next connection, once there is room for its open file beside those that gave way. Cancel-safe.
 async fn accept(listener: &TcpListener, places: &Places) -> io::Result<(TcpStream, SocketAddr)> {
     places.settled().await;
     listener.accept().await

@@ -22,11 +22,17 @@ use crate::{client::ClientKey, shares::Shares};
 /// way: of the client that holds most, the oldest. So whoever takes places by silence takes them
 /// from itself.
 ///
+/// A connection that gave way has open files until it has ended. A 64th of all places is kept for such ones,
+/// so that newcomers need not come one at a time.
+///
 /// A trusted proxy speaks for others. Its connections belong to the client that it last named on
 /// each (`Place::serve`); one on which it has named nobody yet is never displaced.
 #[derive(Debug)]
 pub struct Places {
+    /// So many hold a place.
     most: usize,
+    /// So many have given way and not ended, until then no other is accepted.
+    departing: usize,
     trusted_proxy: Option<IpNet>,
     taken: Mutex<Taken>,
     /// Connections that gave way and have not ended.
@@ -53,6 +59,9 @@ pub(crate) struct Seat {
     state: AtomicU8,
     leave: Notify,
 }
+
+/// Of so many places one is kept for a connection that gave way and has not ended.
+const DEPARTING: usize = 64;
 
 /// No complete request is under way.
 const WAITS: u8 = 0;
@@ -112,12 +121,14 @@ pub(crate) struct Served {
 }
 
 impl Places {
-    /// So many in all, and so many of one [`ClientKey`]. Of the trusted proxy, which speaks for
+    /// So many in all, those that gave way and have not ended among them, and so many of one [`ClientKey`]. Of the trusted proxy, which speaks for
     /// others, so many requests of one client are under way at once.
     #[must_use]
     pub fn new(all: usize, per_client: usize, trusted_proxy: Option<IpNet>) -> Arc<Self> {
+        let departing = (all / DEPARTING).max(1);
         Arc::new(Self {
-            most: all,
+            most: all.saturating_sub(departing - 1),
+            departing,
             trusted_proxy,
             taken: Mutex::new(Taken {
                 all: 0,
@@ -171,11 +182,12 @@ impl Places {
         self.displace(&mut self.taken())
     }
 
-    /// Ends when every connection that gave way has ended: until then it has open files, and another must
-    /// not be accepted in its place. Cancel-safe.
+    /// Ends when another connection may be accepted: when not too many of those that gave way have open files
+    /// still. Cancel-safe.
     pub async fn settled(&self) {
+        let mut leaving = self.leaving.subscribe();
         // it fails only without a sender, which is here
-        let _ = self.leaving.subscribe().wait_for(|count| *count == 0).await;
+        let _ = leaving.wait_for(|count| *count < self.departing).await;
     }
 
     fn displace(&self, taken: &mut Taken) -> bool {

@@ -319,7 +319,7 @@ impl<S: RecordStore> Shared<S> {
     async fn root_status(&self) -> RootStatus {
         let enclave = self.enclave.get();
         let lists = match enclave {
-            Some(enclave) => enclave.kept().await,
+            Some(enclave) => enclave.kept_in_time().await,
             None => Default::default(),
         };
         RootStatus {

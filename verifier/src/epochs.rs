@@ -115,9 +115,15 @@ impl Epochs {
     /// [`EpochsError::Full`].
     pub fn note(&mut self, binding: &EvidenceBinding) -> Result<(), EpochsError> {
         match binding.root_id {
-            Some(id) if counted(binding) > 0 => self.raise(id, binding.epoch),
+            Some(id) if Self::counts(binding) => self.raise(id, binding.epoch),
             _ => Ok(()),
         }
+    }
+
+    /// Whether an enclave with this evidence has an epoch to be kept: it has its root key.
+    #[must_use]
+    pub const fn counts(binding: &EvidenceBinding) -> bool {
+        counted(binding) > 0
     }
 
     /// Adds what another run saw: of each deployment the higher epoch stays.

@@ -91,6 +91,22 @@ fn e8_evidence_proves_a_consent_whatever_was_answered() {
 }
 
 #[test]
+fn e8_a_consent_that_the_enclave_refuses_is_not_proven_by_an_earlier_one() {
+    let deployment = released();
+    let running = deployment.run(Play {
+        refuses_consents: true,
+        ..Play::default()
+    });
+    let file = announced(&deployment, &running);
+    let ben = deployment.path("ben.key");
+    let consent = ["--manifest", &file, "--key", &ben, "--yes"];
+    // The evidence names the operator's consent, and the enclave signed that it takes none.
+    let ran = deployment.operator(&running, "consent", &consent);
+    let ran = ran.unproven("enclave_refused");
+    assert!(ran.stderr.contains("withdrew the successor"), "{ran:?}");
+}
+
+#[test]
 fn e8_a_dead_enclave_hides_no_consent_of_another() {
     let deployment = released();
     // The host lists a second enclave, which answers like the first until it is asked for something, and that
@@ -303,6 +319,7 @@ fn e8_an_enclave_that_handed_its_root_key_over_confirms_no_withdrawal() {
         ran.stdout.contains("NOT CONFIRMED: the root key of boot"),
         "{ran:?}"
     );
+    assert!(!ran.stdout.contains("STILL WAITS"), "{ran:?}");
     // It is said first, whatever else is wrong, and the other enclaves get the withdrawal.
     let refuses = Server::new(|_| Answer::new(503, "application/json", "{}"));
     let hosts = [&refuses.url, &gone.server.url, &first.server.url].map(String::as_str);

@@ -86,6 +86,31 @@ async fn h1_whoever_gave_way_is_waited_for_until_it_has_ended() {
     }
 }
 
+#[tokio::test]
+async fn h1_newcomers_do_not_wait_for_each_that_gave_way_and_all_have_room() {
+    const ALL: usize = 4 * DEPARTING;
+    let places = Places::new(ALL, ALL, None);
+    let enter = |n| Places::enter(&places, peer(n)).unwrap();
+    let settled = || timeout(Duration::from_millis(20), places.settled());
+    // A few places are kept for those that leave.
+    let mut open: Vec<_> = (0..ALL - 3).map(|_| enter(1)).collect();
+    assert!(!open.iter().any(is_gone));
+    for _ in 0..3 {
+        assert!(settled().await.is_ok());
+        open.push(enter(2));
+    }
+    assert_eq!(
+        (open.len(), open.iter().filter(|it| is_gone(it)).count()),
+        (ALL, 3)
+    );
+    // Here would be more open files than places.
+    open.push(enter(2));
+    assert!(settled().await.is_err());
+    let gone = open.iter().position(is_gone).unwrap();
+    drop(open.remove(gone));
+    assert!(settled().await.is_ok());
+}
+
 #[test]
 fn h1_who_is_being_answered_is_never_displaced() {
     let places = Places::new(2, 2, None);

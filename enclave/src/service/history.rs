@@ -38,6 +38,8 @@ pub const TOLERANCE: u64 = 120_000;
 pub(super) enum Reader {
     /// Whoever has shown that they may ask about the account. The account pays.
     Owner,
+    /// Whoever knows the account's receipt, or whose passkey was removed from it. They pay beside the account.
+    Beside,
     /// Whoever has shown nothing. Strangers pay.
     Stranger,
     /// The same, as a part of what was not refused.
@@ -70,6 +72,7 @@ impl<'a> History<'a> {
             owner: &account.0,
             payment: match reader {
                 Reader::Owner => Payment::Checked(Payer::Account(*account)),
+                Reader::Beside => Payment::Checked(Payer::Beside(*account)),
                 Reader::Stranger => Payment::Checked(Payer::Strangers),
                 Reader::Admitted => Payment::Admitted(Payer::Strangers),
             },

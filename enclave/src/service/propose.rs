@@ -45,7 +45,9 @@ impl<S: RecordStore> Enclave<S> {
                 Ok(Response::NewPasskey(started))
             }
             Action::Sign { key, payload } => {
-                let prompted = self.propose_signature(&request, *key, payload, &loaded)?;
+                let prompted = self
+                    .propose_signature(&request, *key, payload, &loaded)
+                    .await?;
                 Ok(Response::Prompted(prompted))
             }
             action => {
@@ -68,9 +70,7 @@ impl<S: RecordStore> Enclave<S> {
         }
         let token = self.proposer(request)?;
         let place = self.place(request.user_handle).await?;
-        let (account, head) = (Some(&request.account), request.head.as_ref());
-        let loaded = self.load(&place, account, head).await?;
-        token.check_passkey(&loaded.account)?;
+        let loaded = self.load_for(&place, &token, request.head.as_ref()).await?;
         // As for a read: what a read token showed is never forgotten.
         self.remember(&place, &loaded).await?;
         Ok(loaded)
@@ -97,8 +97,7 @@ impl<S: RecordStore> Enclave<S> {
         if peeked.account.confirmed {
             // From now on others may know the receipt, which takes no turn any more.
             if let Some(head) = head {
-                self.continues_known(&peeked, head, Reader::Stranger)
-                    .await?;
+                self.continues_known(&peeked, head, Reader::Beside).await?;
             }
             return Err(refuse(ErrorCode::AlreadyConfirmed));
         }
@@ -113,7 +112,7 @@ impl<S: RecordStore> Enclave<S> {
         Ok(loaded)
     }
 
-    fn propose_signature(
+    async fn propose_signature(
         &self,
         request: &Propose,
         key: KeyId,
@@ -127,7 +126,8 @@ impl<S: RecordStore> Enclave<S> {
         // The page vouches for itself alone: which site gave the person the payload is not known.
         let asker = Asker::Page(&request.origin);
         let read = || read_payload(payload, &address, asker, now);
-        let read = self.effort.read(loaded.account.id, now, read)?;
+        let (id, bytes) = (loaded.account.id, payload.as_str().len());
+        let read = self.effort.read(id, bytes, now, read).await?;
         let digest = Hash32(read.digest);
         let origin = request.origin.clone();
         let draft = Draft::new(read.kind, read.summary, change, digest, origin)

@@ -28,7 +28,7 @@ pub(crate) const MAX_PAGE: u32 = 50;
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Token {
-    account: AccountId,
+    pub(super) account: AccountId,
     user_handle: UserHandle,
     passkey: Bytes,
 }
@@ -109,10 +109,8 @@ impl<S: RecordStore> Enclave<S> {
     pub(super) async fn read(&self, request: Read) -> Result<Response, Error> {
         let token = self.redeem_token(&request.token)?;
         let place = self.place(token.user_handle).await?;
-        let loaded = self
-            .load(&place, Some(&token.account), request.head.as_ref())
-            .await?;
-        token.check_passkey(&loaded.account)?;
+        let head = request.head.as_ref();
+        let loaded = self.load_for(&place, &token, head).await?;
         // Before it is shown: what its owner saw is never forgotten.
         self.remember(&place, &loaded).await?;
         drop(place);

@@ -14,6 +14,7 @@ use super::{
     Enclave, UNCONFIRMED_LIFE,
     history::{History, Reader, State, Word},
     internal,
+    read::Token,
     turns::Turn,
 };
 use crate::{
@@ -94,10 +95,38 @@ impl<S: RecordStore> Enclave<S> {
         account: Option<&AccountId>,
         known: Option<&KnownHead>,
     ) -> Result<Loaded, Error> {
+        self.load_as(place, account, known, |_| Reader::Owner).await
+    }
+
+    /// Reads the account of a read token, in which the token's passkey must stand. Where it stands no more,
+    /// checking the head takes nothing from those whose passkeys do.
+    pub(super) async fn load_for(
+        &self,
+        place: &Place<'_>,
+        token: &Token,
+        known: Option<&KnownHead>,
+    ) -> Result<Loaded, Error> {
+        let reader = |account: &Account| match token.check_passkey(account) {
+            Ok(()) => Reader::Owner,
+            Err(_) => Reader::Beside,
+        };
+        let account = Some(&token.account);
+        let loaded = self.load_as(place, account, known, reader).await?;
+        token.check_passkey(&loaded.account)?;
+        Ok(loaded)
+    }
+
+    async fn load_as(
+        &self,
+        place: &Place<'_>,
+        account: Option<&AccountId>,
+        known: Option<&KnownHead>,
+        reader: impl Fn(&Account) -> Reader,
+    ) -> Result<Loaded, Error> {
         if let Some(account) = account {
             check_head(account, known)?;
         }
-        let Some(loaded) = self.find(place, known).await? else {
+        let Some(loaded) = self.find_as(place, known, reader).await? else {
             return Err(refuse(ErrorCode::UnknownAccount));
         };
         // The same sign-up, finished with another passkey, makes another account in the same place.
@@ -131,6 +160,16 @@ impl<S: RecordStore> Enclave<S> {
         place: &Place<'_>,
         known: Option<&KnownHead>,
     ) -> Result<Option<Loaded>, Error> {
+        self.find_as(place, known, |_| Reader::Owner).await
+    }
+
+    /// As [`Self::find`], for a reader that follows from the account.
+    async fn find_as(
+        &self,
+        place: &Place<'_>,
+        known: Option<&KnownHead>,
+        reader: impl Fn(&Account) -> Reader,
+    ) -> Result<Option<Loaded>, Error> {
         let seen = self.seen(&place.id).await?;
         let Some(loaded) = self
             .read_account(&place.id, place.user_handle, seen, Reader::Owner)
@@ -142,7 +181,8 @@ impl<S: RecordStore> Enclave<S> {
             };
         };
         if let Some(known) = known {
-            self.continues_known(&loaded, known, Reader::Owner).await?;
+            let reader = reader(&loaded.account);
+            self.continues_known(&loaded, known, reader).await?;
         }
         // Loading takes no lasting place: `remember` and `commit` are for what an owner is shown.
         let same = seen.filter(|seen| (seen.version, seen.hash) == (loaded.version, loaded.hash));

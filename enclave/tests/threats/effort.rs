@@ -1,11 +1,12 @@
 //! What those who ask may have the enclave read: entries of history cost whoever has them read.
 
 use openkey_protocol::message::{
-    AccountId, Error, ErrorCode, Hash32, KnownHead, Query, Read, Request, Response, UserHandle,
+    AccountId, Action, Error, ErrorCode, Hash32, KnownHead, Propose, Query, Read, Request,
+    Response, UserHandle,
 };
 
 use crate::{
-    common::{Person, World, ask, code, person::text},
+    common::{Authenticator, Person, World, ask, code, person::text},
     proof::forged,
 };
 
@@ -122,4 +123,97 @@ async fn h4_heads_that_are_made_up_without_end_use_up_the_budget_of_strangers_al
     world.pass(WINDOW);
     let refused = claim(owner, made_up(3, account)).await;
     assert_eq!(code(refused), Some(ErrorCode::RolledBack));
+}
+
+/// Whoever has a receipt waits for no stranger, and whoever has somebody else's takes nothing from its owner.
+#[tokio::test]
+async fn e17_a_receipt_is_answered_whatever_strangers_spend_and_spends_nothing_of_its_owner() {
+    let world = World::new();
+    let enclave = world.boot().await;
+    let mut ada = Person::unconfirmed(&enclave, 1).await;
+    let confirm = Action::Confirm {
+        receipt: ada.receipt,
+    };
+    let asked = ada.proposal(confirm.clone());
+    let done = ada.act(&enclave, confirm).await.unwrap();
+    ada.keep_token(done);
+    for at in 0..10 {
+        ada.act(&enclave, text(&at.to_string())).await.unwrap();
+    }
+    let Request::Propose(propose) = asked.clone() else {
+        panic!("{asked:?}");
+    };
+    let mut made_up = propose.head.unwrap();
+    made_up.head.hash = Hash32([7; 32]);
+    let strangers = async || {
+        let claim = forged(&enclave, ada.user_handle, &[9; 20], Some(made_up)).await;
+        ask(&enclave, &claim).await
+    };
+    until_refused(async || match strangers().await {
+        Err(refused) if refused.code == ErrorCode::RolledBack => {
+            ask(&enclave, &Request::Status).await
+        }
+        answered => answered,
+    })
+    .await;
+    // The answer to a confirmation was lost: it is asked for again, with what was known then.
+    let again = ask(&enclave, &asked).await;
+    assert_eq!(code(again), Some(ErrorCode::AlreadyConfirmed));
+
+    // Somebody else who has the receipt makes up heads for it without end.
+    let made_up = Request::Propose(Propose {
+        head: Some(made_up),
+        ..propose
+    });
+    let answered = until_refused(async || match ask(&enclave, &made_up).await {
+        Err(refused) if refused.code == ErrorCode::Forked => ask(&enclave, &Request::Status).await,
+        answered => answered,
+    })
+    .await;
+    assert!(answered > 4, "{answered}");
+    ada.history(&enclave, None, 50).await.unwrap();
+    ada.act(&enclave, text("as if nothing had been"))
+        .await
+        .unwrap();
+}
+
+/// A read token ends with its passkey, and from then on takes nothing from whoever removed it.
+#[tokio::test]
+async fn e17_the_token_of_a_removed_passkey_spends_nothing_of_its_account() {
+    let world = World::new();
+    let enclave = world.boot().await;
+    let mut ada = Person::register(&enclave, 1).await;
+    let mut second = Authenticator::new(2);
+    ada.add_passkey(&enclave, &mut second).await.unwrap();
+    let mut thief = Person {
+        authenticator: second.clone(),
+        ..ada.clone()
+    };
+    thief.sign_in(&enclave).await.unwrap();
+    let passkey = second.id.clone().into();
+    let remove = Action::RemovePasskey { passkey };
+    ada.act(&enclave, remove).await.unwrap();
+    for at in 0..20 {
+        world.pass(1_000);
+        ada.act(&enclave, text(&at.to_string())).await.unwrap();
+    }
+    let read = Request::Read(Read {
+        token: thief.token.clone(),
+        head: Some(thief.known()),
+        query: Query::Account,
+    });
+    for asked in [read, thief.proposal(text("x"))] {
+        until_refused(async || match ask(&enclave, &asked).await {
+            Err(refused) if refused.code == ErrorCode::UnknownPasskey => {
+                ask(&enclave, &Request::Status).await
+            }
+            answered => answered,
+        })
+        .await;
+        ada.history(&enclave, None, 50).await.unwrap();
+        ada.act(&enclave, text("as if nothing had been"))
+            .await
+            .unwrap();
+        world.pass(WINDOW);
+    }
 }

@@ -82,3 +82,15 @@ pub enum Payload {
     /// EIP-712 typed data: the JSON document of `eth_signTypedData_v4`.
     TypedData(String),
 }
+
+impl Payload {
+    /// What is to be signed, of whichever kind.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Text(text) | Self::Siwe(text) | Self::Session(text) | Self::TypedData(text) => {
+                text
+            }
+        }
+    }
+}

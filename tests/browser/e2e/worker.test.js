@@ -8,10 +8,18 @@ import { shared } from '../lib/system.js';
 
 const system = shared();
 
+/** The page may remove the worker before the document that registered it sees that it is ready: then it is redundant. */
+const REGISTER = `navigator.serviceWorker.register('/docs/worker.js', { scope: '/' }).then(({ installing, waiting, active }) => {
+  const worker = installing ?? waiting ?? active;
+  const look = () => { if (['activated', 'redundant'].includes(worker.state)) document.title = 'installed'; };
+  worker.addEventListener('statechange', look);
+  look();
+});`;
+
 /** A document that registers a worker for the whole address, and a worker that takes pages that are open. */
 const LEFT = {
   '/docs': { type: 'text/html', body: '<!doctype html><title>docs</title><script src="/docs/register.js"></script>' },
-  '/docs/register.js': { type: 'text/javascript', body: "navigator.serviceWorker.register('/docs/worker.js', { scope: '/' }).then(() => navigator.serviceWorker.ready).then(() => { document.title = 'installed'; });" },
+  '/docs/register.js': { type: 'text/javascript', body: REGISTER },
   '/docs/worker.js': { type: 'text/javascript', body: "addEventListener('activate', (event) => event.waitUntil(clients.claim())); addEventListener('fetch', (event) => event.respondWith(fetch(event.request)));", headers: { 'service-worker-allowed': '/' } },
 };
 const HEADING = 'Another program stood between this page and its address';

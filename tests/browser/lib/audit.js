@@ -9,6 +9,8 @@ import { fileURLToPath } from 'node:url';
 const AXE = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 const PICTURES = fileURLToPath(new URL('../screenshots/', import.meta.url));
 const SIZES = { desktop: { width: 1280, height: 850 }, phone: { width: 360, height: 780 } };
+/** What a page enlarged four times has on a desk: WCAG 2.2, 1.4.10. */
+const NARROWEST = { width: 320, height: 640 };
 
 /**
  * @param {import('playwright-core').Page} page
@@ -39,6 +41,9 @@ export async function audit(page, name) {
       await page.screenshot({ path: `${PICTURES}${name}-${size}-${colorScheme}.png`, fullPage: open === 0 });
     }
   }
+  await page.setViewportSize(NARROWEST);
+  const sideways = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+  assert.equal(sideways, 0, `${name}, 320 pixels: scrolls sideways`);
   await page.setViewportSize(SIZES.desktop);
   await page.emulateMedia({ colorScheme: 'light', reducedMotion: null });
 }

@@ -24,5 +24,5 @@ pub use progress::{DEFAULT_TIMEOUT_SECONDS, MAX_TIMEOUT_SECONDS, Progress, TimeA
 pub use report::{Failure, NOT_JUDGED, REFUSED, Verdict};
 pub use state::State;
 pub use successors::{
-    ask_lists, ask_successors, ask_withdrawn, successor_row, successor_rows, withdrawn_rows,
+    ask_lists, ask_successors, ask_withdrawn, list_rows, successor_row, successor_rows,
 };

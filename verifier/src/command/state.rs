@@ -42,13 +42,16 @@ impl State {
         self.epochs.check(binding)
     }
 
-    /// Whether accepted evidence has a root id, by which its epoch is kept; if not, stderr says that nothing is
+    /// Whether the epoch of accepted evidence is kept: by its root id, of an enclave that has the root key; if not, stderr says that nothing is
     /// remembered of `whose` evidence, and why. `None` is a document of another program.
     #[must_use]
     pub fn keeps(&self, whose: &str, binding: Option<&EvidenceBinding>) -> bool {
         let why = match binding {
-            Some(binding) if binding.root_id.is_some() => return true,
-            Some(_) => "its evidence names no root id, because there was no genesis yet",
+            Some(binding) if binding.root_id.is_none() => {
+                "its evidence names no root id, because there was no genesis yet"
+            }
+            Some(binding) if Epochs::counts(binding) => return true,
+            Some(_) => "the enclave has no root key yet, so it has served nobody",
             None => "it is no evidence of this protocol, so it names no root id and no epoch",
         };
         output::note(&format!(

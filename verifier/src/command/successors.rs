@@ -136,6 +136,19 @@ fn listed<T>(
 }
 
 /// The rows of what is known.
+pub fn list_rows(table: &mut Table, successors: &Successors, withdrawn: &Withdrawn) {
+    if *withdrawn == Withdrawn::HandedOver {
+        table.row(
+            "root key",
+            "HANDED OVER to a successor: this enclave serves nobody any more, and nothing waits here",
+        );
+        return;
+    }
+    successor_rows(table, successors);
+    withdrawn_rows(table, withdrawn);
+}
+
+/// The rows of the successors that wait at an enclave.
 pub fn successor_rows(table: &mut Table, known: &Successors) {
     match known {
         Successors::NotStated => {
@@ -157,17 +170,10 @@ pub fn successor_rows(table: &mut Table, known: &Successors) {
 }
 
 /// The rows of what is known as withdrawn; none where nothing is.
-pub fn withdrawn_rows(table: &mut Table, known: &Withdrawn) {
-    match known {
-        Withdrawn::NotStated => {}
-        Withdrawn::HandedOver => table.row(
-            "withdrawn",
-            "not confirmed here any more: the root key went to a successor",
-        ),
-        Withdrawn::Listed(list) => {
-            for manifest in list {
-                table.row("withdrawn", manifest.to_string());
-            }
+fn withdrawn_rows(table: &mut Table, known: &Withdrawn) {
+    if let Withdrawn::Listed(list) = known {
+        for manifest in list {
+            table.row("withdrawn", manifest.to_string());
         }
     }
 }

@@ -290,11 +290,22 @@ pub(crate) fn status_of(
     upgrades: Vec<UpgradeStatus>,
     withdrawn: Vec<Hash32>,
 ) -> Answer {
+    status_in(RootState::Ready, live, body, upgrades, withdrawn)
+}
+
+/// The same of an enclave whose root key stands there.
+fn status_in(
+    state: RootState,
+    live: &Live,
+    body: &[u8],
+    upgrades: Vec<UpgradeStatus>,
+    withdrawn: Vec<Hash32>,
+) -> Answer {
     let status = Status {
         release: "1.2.3".into(),
         root_source: None,
         root: RootStatus {
-            state: RootState::Ready,
+            state,
             root_id: None,
             epoch: 1,
             sources: Vec::new(),
@@ -330,16 +341,44 @@ fn showing(
     pending: impl Into<Option<PendingSuccessors>>,
     shown: Vec<UpgradeStatus>,
 ) -> (Files, String, Server) {
+    showing_in(RootState::Ready, pending, shown)
+}
+
+fn showing_in(
+    state: RootState,
+    pending: impl Into<Option<PendingSuccessors>>,
+    shown: Vec<UpgradeStatus>,
+) -> (Files, String, Server) {
     let mut live = Live::new();
     live.pending = pending.into();
     let (files, policy) = policy(&live);
     let server = Server::new(move |asked| match asked.path.as_str() {
         "/api/v1/enclaves" => list(&["e1"]),
         path if path.ends_with("/evidence") => reply(live.document(&nonce_of(asked))),
-        path if path.ends_with("/request") => status(&live, &asked.body, shown.clone()),
+        path if path.ends_with("/request") => {
+            status_in(state, &live, &asked.body, shown.clone(), Vec::new())
+        }
         _ => Answer::new(404, "text/plain", "no"),
     });
     (files, policy, server)
+}
+
+#[test]
+fn e8_nothing_waits_where_the_root_key_has_left() {
+    let named = PendingSuccessors::Known(successors::hash(&[waiting()]).unwrap());
+    let (_files, policy, server) = showing_in(RootState::HandedOver, named, vec![waiting()]);
+    let watch = ["host", &server.url, "--policy", &policy, "--refuse-waiting"];
+    let ran = verify(watch).accepted();
+    assert!(ran.stdout.contains("HANDED OVER to a successor"), "{ran:?}");
+    assert!(!ran.stdout.contains("WAITING"), "{ran:?}");
+    assert!(!ran.stdout.contains("9.9.9"), "{ran:?}");
+    let json = verify([&watch[..], &["--json"]].concat()).accepted().json();
+    assert_eq!(json["successors_waiting"], 0);
+    let one = &json["enclaves"][0];
+    assert_eq!(
+        (&one["handed_over"], &one["successors"]),
+        (&json!(true), &json!(null))
+    );
 }
 
 #[test]

@@ -207,15 +207,23 @@ fn p2_an_enclave_without_a_root_id_is_not_remembered_and_that_is_said() {
     let json = [&state[..], &["--json"]].concat();
     let known = case.with(&json).accepted().json();
     assert_eq!(known["enclaves"][0]["remembered"], true);
-    let case = crate::policy::Case::new(Live::new());
-    let ran = case.with(&state);
-    assert_eq!(ran.code, 0, "{ran:?}");
-    let said = ran.said();
-    assert!(said.starts_with("note: "), "{ran:?}");
-    for words in ["enclave e1", state[1], "no root id"] {
-        assert!(said.contains(words), "{words} in {ran:?}");
+    // Nor is one of a deployment that has not its root key yet.
+    let mut awaits = live(1, 9);
+    awaits.root_source = None;
+    let before = std::fs::read(state[1]).unwrap();
+    for (of, why) in [(Live::new(), "no root id"), (awaits, "no root key yet")] {
+        let case = crate::policy::Case::new(of);
+        let ran = case.with(&state);
+        assert_eq!(ran.code, 0, "{ran:?}");
+        let said = ran.said();
+        assert!(said.starts_with("note: "), "{ran:?}");
+        for words in ["enclave e1", state[1], why] {
+            assert!(said.contains(words), "{words} in {ran:?}");
+        }
+        assert_eq!(case.with(&json).json()["enclaves"][0]["remembered"], false);
+        assert_eq!(std::fs::read(state[1]).unwrap(), before);
     }
-    assert_eq!(case.with(&json).json()["enclaves"][0]["remembered"], false);
+    let case = crate::policy::Case::new(Live::new());
     let alone = case.with(&["--json"]).accepted().json();
     assert!(alone["enclaves"][0].get("remembered").is_none(), "{alone}");
 }

@@ -68,6 +68,8 @@ pub(crate) struct Play {
     pub(crate) bends_statuses: bool,
     /// Whether it is another boot of the same image and configuration.
     pub(crate) another_boot: bool,
+    /// Whether it refuses a consent whose operator has consented before, because of a withdrawal in its memory.
+    pub(crate) refuses_consents: bool,
     /// Whether its root key went to a successor before a withdrawal arrives, which it notes all the same.
     pub(crate) handed_over: bool,
     /// Whether its store reads, and takes nothing: announcements and withdrawals are in memory alone.
@@ -94,6 +96,7 @@ impl Default for Play {
             bends_answers: false,
             bends_statuses: false,
             another_boot: false,
+            refuses_consents: false,
             handed_over: false,
             full_store: false,
             hides_secrets: false,

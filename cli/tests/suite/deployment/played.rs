@@ -141,6 +141,13 @@ impl Enclave {
                         let waits = upgrades.iter_mut().find(|it| it.manifest == manifest);
                         waits.unwrap().consents.push(operator);
                         drop(upgrades);
+                        if self.play.refuses_consents {
+                            return Verdict::Refused(Error {
+                                code: ErrorCode::ManifestRefused,
+                                message: "An operator withdrew the successor.".into(),
+                                advice: String::new(),
+                            });
+                        }
                         Response::Root(self.root_status())
                     }
                     OperatorRequest::Withdraw { withdrawal, .. } => {

@@ -22,7 +22,7 @@ use openkey_protocol::{
 
 use super::{
     Enclave, internal,
-    kept::{Again, Kept, Written, unconfirmed},
+    kept::{Again, Kept, Lists, Written, unconfirmed},
     orders,
     records::sha256,
 };
@@ -35,8 +35,8 @@ use refusals::{
     full, gone, in_memory, itself, left, no_room, not_announced, refused, unknown, withdrawn,
 };
 
-/// How long evidence waits for the store before it says that the list is unknown.
-const EVIDENCE_PATIENCE: Duration = Duration::from_secs(2);
+/// How long evidence and status wait for the store before they say that the lists are unknown.
+const LISTS_PATIENCE: Duration = Duration::from_secs(2);
 /// How often a withdrawal is written again after another replica was first.
 const WRITES: usize = 4;
 
@@ -221,19 +221,31 @@ impl<S: RecordStore> Enclave<S> {
     /// answers; evidence names it once it was seen in the record, because after a restart only the record
     /// knows it.
     pub(crate) async fn known_successors(&self) -> Result<KnownSuccessors, Error> {
-        let lists = tokio::time::timeout(EVIDENCE_PATIENCE, self.kept()).await;
-        let pending = match &lists {
-            Ok(lists) if lists.upgrades_known => pending_input(&lists.upgrades)
-                .map_or(PendingSuccessors::Unknown, |input| {
-                    PendingSuccessors::Known(sha256(&input))
-                }),
-            _ => PendingSuccessors::Unknown,
+        let lists = self.kept_in_time().await;
+        let pending = if lists.upgrades_known {
+            pending_input(&lists.upgrades).map_or(PendingSuccessors::Unknown, |input| {
+                PendingSuccessors::Known(sha256(&input))
+            })
+        } else {
+            PendingSuccessors::Unknown
         };
-        let withdrawn = lists.map_or_else(|_| self.remembered().1, |lists| lists.withdrawn);
-        let withdrawn = withdrawn_input(&withdrawn).map_err(internal)?;
+        let withdrawn = withdrawn_input(&lists.withdrawn).map_err(internal)?;
         Ok(KnownSuccessors {
             pending,
             withdrawn: sha256(&withdrawn),
+        })
+    }
+
+    /// What the deployment keeps, or, if the store does not answer in time, what this boot remembers of it.
+    pub(crate) async fn kept_in_time(&self) -> Lists {
+        let lists = tokio::time::timeout(LISTS_PATIENCE, self.kept()).await;
+        lists.unwrap_or_else(|_| {
+            let (upgrades, withdrawn) = self.remembered();
+            Lists {
+                upgrades,
+                withdrawn,
+                ..Lists::default()
+            }
         })
     }
 

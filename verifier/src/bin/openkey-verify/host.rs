@@ -11,9 +11,9 @@ use openkey_verifier::{
     attestation::Verifier,
     client::{Client, ClientError, Host, Listed},
     command::{
-        Failure, Progress, State, Unaccepted, Verdict, When, ask, ask_lists,
+        Failure, Progress, State, Unaccepted, Verdict, When, ask, ask_lists, list_rows,
         output::{self, Table},
-        source, successor_rows, withdrawn_rows,
+        source,
     },
     evidence::Fresh,
     successors::{Successors, Withdrawn},
@@ -49,6 +49,9 @@ struct EnclaveView {
     message: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     evidence: Option<EvidenceView>,
+    /// Present if the signed status says that the root key went to a successor: nothing waits there any more.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    handed_over: Option<bool>,
     /// Present if the evidence says which successors wait.
     #[serde(skip_serializing_if = "Option::is_none")]
     successors: Option<Vec<SuccessorView>>,
@@ -97,7 +100,7 @@ pub(crate) fn run(args: &HostArgs) -> Result<Verdict, Failure> {
         let watched = judged
             .as_ref()
             .ok()
-            .and_then(|(_, (waiting, _))| watch(args, waiting));
+            .and_then(|(_, lists)| watch(args, lists));
         let of = match &judged {
             Ok(_) if watched.is_some() => Verdict::Refused,
             Ok(_) => Verdict::Accepted,
@@ -115,7 +118,7 @@ pub(crate) fn run(args: &HostArgs) -> Result<Verdict, Failure> {
         enclaves.push(EnclaveView { remembered, ..view });
     }
     let waiting = enclaves.iter().flat_map(|enclave| &enclave.successors);
-    let waiting = waiting.map(Vec::len).sum();
+    let waiting: usize = waiting.map(Vec::len).sum();
     for enclave in &enclaves {
         if let (Some(rule), Some(message)) = (enclave.rule, &enclave.message) {
             output::error(rule, &format!("enclave {}: {message}", enclave.id));
@@ -150,8 +153,10 @@ pub(crate) fn run(args: &HostArgs) -> Result<Verdict, Failure> {
 }
 
 /// What a watch must not miss at an accepted enclave.
-fn watch(args: &HostArgs, known: &Successors) -> Option<Failure> {
+fn watch(args: &HostArgs, (known, withdrawn): &Lists) -> Option<Failure> {
     match known {
+        // What was listed has the root key, or never gets it from here.
+        _ if *withdrawn == Withdrawn::HandedOver => None,
         Successors::Unknown if !args.allow_unknown => Some(Failure::new(
             "successors_unknown",
             "the store hides the list of successors from the enclave, or does not answer: what waits is \
@@ -237,8 +242,11 @@ fn view(listed: Listed, verdict: Verdict, judged: Judged, watched: Option<Failur
         }
         Err(refusal) => (Some((refusal.rule, refusal.message)), None, None),
     };
+    let handed_over = matches!(known, Some((_, Withdrawn::HandedOver)));
     let successors = match &known {
-        Some((Successors::Listed(list), _)) => Some(list.iter().map(SuccessorView::from).collect()),
+        Some((Successors::Listed(list), _)) if !handed_over => {
+            Some(list.iter().map(SuccessorView::from).collect())
+        }
         _ => None,
     };
     let withdrawn = match &known {
@@ -253,6 +261,7 @@ fn view(listed: Listed, verdict: Verdict, judged: Judged, watched: Option<Failur
         rule,
         message,
         evidence,
+        handed_over: handed_over.then_some(true),
         successors,
         withdrawn,
         remembered: None,
@@ -276,8 +285,7 @@ fn print(enclave: &EnclaveView, measurements: &str) {
     table.row("member", &enclave.member);
     output::evidence_rows(&mut table, evidence, measurements);
     if let Some((waiting, withdrawn)) = &enclave.known {
-        successor_rows(&mut table, waiting);
-        withdrawn_rows(&mut table, withdrawn);
+        list_rows(&mut table, waiting, withdrawn);
     }
     table.row(
         "checked",

@@ -177,6 +177,9 @@ fn consent(one: &Asked, word: &Word<'_>, deadline: Instant) -> Result<UpgradeSta
             })
         });
     match (proven, sent) {
+        // A consent that was given before stands in the evidence, too: what the enclave itself says of this one
+        // counts, such as that somebody withdrew the successor meanwhile.
+        (Ok(_), Err(stop)) if stop.rule() == "enclave_refused" => Err(stop),
         (Ok(noted), _) => Ok(noted),
         // What the host or the enclave said first says more.
         (Err(_), Err(stop)) | (Err(stop), Ok(_)) => Err(stop),

@@ -3,7 +3,7 @@
 use openkey_cli::Recipient;
 use openkey_protocol::message::{Hash32, UpgradeStatus};
 use openkey_verifier::{
-    command::{output, successor_rows, withdrawn_rows},
+    command::{list_rows, output},
     evidence::Fresh,
     successors::{Successors, Withdrawn},
 };
@@ -91,8 +91,7 @@ pub(super) fn show(as_json: bool, asked: &[Asked], known: &Known<'_>) {
     let successor = known.successor();
     for one in asked {
         let mut table = output::Table::default();
-        successor_rows(&mut table, &one.known);
-        withdrawn_rows(&mut table, &one.withdrawn);
+        list_rows(&mut table, &one.known, &one.withdrawn);
         table.row("your manifest", one.says(successor.hash()).words());
         Compared::of(successor, &one.fresh).rows(&mut table);
         let title = format!("enclave {}: evidence accepted", one.session.name());

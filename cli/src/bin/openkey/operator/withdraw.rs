@@ -10,7 +10,7 @@ use openkey_attestation::{Policy, Verifier};
 use openkey_cli::{OperatorKey, withdrawal};
 use openkey_protocol::message::{Hash32, Key32};
 use openkey_verifier::{
-    command::{When, output, source, successor_rows, withdrawn_rows},
+    command::{When, list_rows, output, source},
     evidence::Fresh,
     successors::{Successors, Withdrawn},
 };
@@ -307,8 +307,7 @@ fn look(as_json: bool, asked: &[At<First>]) {
     for at in asked {
         if let Ok(First::Held(_, (waiting, withdrawn))) = &at.outcome {
             let mut table = output::Table::default();
-            successor_rows(&mut table, waiting);
-            withdrawn_rows(&mut table, withdrawn);
+            list_rows(&mut table, waiting, withdrawn);
             output::text(&format!("enclave {}\n\n{}\n", at.name, table.render()));
         }
     }

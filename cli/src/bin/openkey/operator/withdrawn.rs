@@ -119,7 +119,9 @@ pub(super) fn report(as_json: bool, done: &Done<'_>) {
             Err(stop) => format!("NOT CONFIRMED: {}", stop.rule()),
         };
         table.row(&at.name, words);
-        for one in at.outcome.iter().flat_map(|said| &said.waiting) {
+        // What is listed where the root key has left waits for nothing there.
+        let here = at.outcome.iter().filter(|said| !said.superseded);
+        for one in here.flat_map(|said| &said.waiting) {
             let release = output::foreign(&one.release);
             let words = format!("{release} (epoch {}), manifest {}", one.epoch, one.manifest);
             table.row("  STILL WAITS", words);
