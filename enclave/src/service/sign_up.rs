@@ -29,6 +29,17 @@ use crate::{
     sign::{self, Reason},
 };
 
+/// A sign-up that was finished, and not by the passkey that finishes it now: this one stands in no account.
+fn finished_by_another() -> Error {
+    Error {
+        message: "This sign-up was finished with another passkey.".to_owned(),
+        advice: "The passkey that was just made stands in no account. Create an account anew, and use no address \
+                 of this sign-up: somebody else may hold its key."
+            .to_owned(),
+        ..refuse(ErrorCode::ContextUsed)
+    }
+}
+
 /// Milliseconds in which sign-ups are counted.
 const WINDOW: u64 = 60_000;
 /// What the first passkey and the first key are called until their owner says otherwise.
@@ -83,7 +94,7 @@ impl SignUps {
         finished.retain(|_, finished| finished.expires_at > now);
         if let Some(spent) = finished.get(&ticket.id) {
             if spent.account != account {
-                return Err(refuse(ErrorCode::ContextUsed));
+                return Err(finished_by_another());
             }
             return Ok(());
         }
@@ -239,11 +250,11 @@ impl<S: RecordStore> Enclave<S> {
         let stored = &loaded.account;
         let first = stored.keys.first().map(|key| key.address);
         let (true, Some(address)) = (stored.id == *account, first) else {
-            return Err(refuse(ErrorCode::ContextUsed));
+            return Err(finished_by_another());
         };
         let receipt = self.receipt(context, passkey, *account, address, stored.created_at)?;
         if hash(&receipt) != stored.receipt {
-            return Err(refuse(ErrorCode::ContextUsed));
+            return Err(finished_by_another());
         }
         Ok(SignedUp {
             receipt,
