@@ -23,7 +23,11 @@ pub enum ClientError {
     #[error("no complete answer in time: try again, or allow more time")]
     Timeout,
     /// The host answered for itself.
-    #[error("the host answered with status {status}{}{message}", if .message.is_empty() { "" } else { ": " })]
+    #[error(
+        "the host answered with status {status}{}{message}{}",
+        if .message.is_empty() { "" } else { ": " },
+        advice(*.status, .code)
+    )]
     Host {
         /// The HTTP status.
         status: u16,
@@ -52,6 +56,21 @@ pub enum ClientError {
     /// The system's random generator failed.
     #[error("no randomness for a nonce")]
     Random,
+}
+
+/// What to do about an answer of the host itself, where the address may be the reason.
+fn advice(status: u16, code: &str) -> &'static str {
+    match (status, code) {
+        (_, "wrong_host") => {
+            "; use the address of the page itself, such as http://localhost:PORT and no IP address"
+        }
+        // host-proxy names a code with every refusal.
+        (403 | 404 | 405, "") => {
+            "; another program than an OpenKey host, such as a TinyCloud node, may listen at this address: use the \
+             address of the page"
+        }
+        _ => "",
+    }
 }
 
 /// What the host says when it fails itself.
