@@ -90,7 +90,12 @@ fn not_yet(session: &Session, first: &Fresh) -> Result<(), Stop> {
         RootState::AwaitingGenesis => Ok(()),
         RootState::GenesisDone => {
             let place = format!("this boot of enclave {name} has held its genesis");
-            Err(Stop::refused("genesis_done", exists(&place)))
+            // Whoever asked may have been killed before its files were written.
+            let unless = format!(
+                "if no run has these files, such as after one that was killed, nothing depends on the root key \
+                 that was made: boot enclave {name} again and repeat"
+            );
+            Err(Stop::refused("genesis_done", exists(&place)).and(&unless))
         }
         RootState::Waiting { .. } | RootState::Ready | RootState::HandedOver => {
             let place = format!("by its signed status enclave {name} awaits no genesis");
