@@ -332,7 +332,8 @@ fn next(args: &Genesis, before: &Path, ceremony: &Ceremony) -> String {
      host-proxy {dir}/descriptor.bin (and wrapped.bin) as boot files.
   3. {operators} `openkey operator post-share`.
   4. Publish root id {root_id}: clients pin it.
-  5. `openkey operator backup --dir {dir} --root-id {root_id} --key FILE --out FILE`.
+  5. `openkey operator backup --dir {dir} --root-id {root_id} --key FILE --out FILE`; every other
+     operator makes one, too, with `--approval FILE`: their own approval.
 ",
         dir = args.out.display(),
         before = before.display(),
