@@ -66,6 +66,17 @@ pub enum BackupError {
     /// A file is another deployment's.
     #[error("{0} is not the one of this root key")]
     Foreign(&'static str),
+    /// The backup is another deployment's.
+    #[error(
+        "the backup says that it is of root id {named}, and --root-id is {expected}: take the backup of that \
+         deployment"
+    )]
+    RootId {
+        /// As the file names it.
+        named: String,
+        /// The one that is meant.
+        expected: Hash32,
+    },
     /// No operator says that the configuration is the one they decided on.
     #[error(
         "the backup is not signed: its configuration is anybody's; make one with `openkey operator \
@@ -90,6 +101,7 @@ impl BackupError {
             Self::Missing(_) => "backup_missing",
             Self::Damaged(_) => "backup_damaged",
             Self::Foreign(_) => "backup_foreign",
+            Self::RootId { .. } => "root_id",
             Self::Unsigned => "backup_unsigned",
             Self::Approval(error) => error.rule(),
             Self::Ceremony(error) => error.rule(),
@@ -118,7 +130,7 @@ impl Backup {
     ///
     /// # Errors
     ///
-    /// [`BackupError`]; [`CeremonyError::RootId`] if they are another deployment's.
+    /// [`BackupError`]; [`CeremonyError::OtherRootId`] if they are another deployment's.
     pub fn new(files: BTreeMap<String, Vec<u8>>, root_id: &Hash32) -> Result<Self, BackupError> {
         if let Some(name) = files
             .keys()
@@ -223,7 +235,11 @@ impl Backup {
             files.insert(name, bytes);
         }
         if file.root_id != root_id.to_string() {
-            return Err(CeremonyError::RootId.into());
+            return Err(BackupError::RootId {
+                // As long as a root id is at most.
+                named: file.root_id.chars().take(64).collect(),
+                expected: *root_id,
+            });
         }
         let backup = Self::new(files, root_id)?;
         let approval = file.approval.ok_or(BackupError::Unsigned)?;

@@ -1,5 +1,7 @@
 //! A genesis, and what it promises.
 
+mod error;
+
 use base64ct::{Base64, Encoding};
 use openkey_attestation::{Nonce, Policy, Refusal, UnixMillis, Verifier, json};
 use openkey_protocol::{
@@ -14,12 +16,13 @@ use openkey_verifier::{
     configuration::Configuration,
     encoding,
     evidence::{self, Archival, EvidenceError, Fresh},
-    statement::{IdentityKey, StatementError},
+    statement::IdentityKey,
 };
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
+pub use self::error::CeremonyError;
 use crate::{OperatorKey, info};
 
 /// Longest genesis file, in bytes: descriptor, shares and evidence in text.
@@ -53,78 +56,6 @@ pub struct OpenedShare {
     pub place: u32,
     /// The share. Secret.
     pub share: Zeroizing<Vec<u8>>,
-}
-
-/// Why a genesis is not one to build on.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum CeremonyError {
-    /// Not a genesis file.
-    #[error("the genesis file is not as it should be: {0}")]
-    File(String),
-    /// Its evidence is refused.
-    #[error(transparent)]
-    Evidence(#[from] EvidenceError),
-    /// Its transcript is not the attested enclave's.
-    #[error("the transcript is not signed by the attested enclave: {0}")]
-    Transcript(#[from] StatementError),
-    /// It answers somebody else's ceremony.
-    #[error("the transcript carries another nonce than was asked with")]
-    Nonce,
-    /// The root id is not the descriptor's hash.
-    #[error("the root id is not the hash of the descriptor")]
-    RootId,
-    /// The descriptor or what belongs to it does not fit together.
-    #[error("the descriptor is not one: {0}")]
-    Descriptor(&'static str),
-    /// Other operators, or another threshold, than the configuration names.
-    #[error("the descriptor's operators or threshold are not those of the configuration")]
-    Operators,
-    /// A configuration that cannot have had this genesis.
-    #[error("the configuration {0}")]
-    Configuration(&'static str),
-    /// A KMS key without a wrapped root key, or the reverse.
-    #[error("the configuration {0} a KMS key, and the transcript {1} a wrapped root key")]
-    Wrapped(&'static str, &'static str),
-    /// Another release epoch than the evidence's.
-    #[error("the descriptor names epoch {descriptor}, the evidence {evidence}")]
-    Epoch {
-        /// The descriptor's.
-        descriptor: u32,
-        /// The evidence's.
-        evidence: u32,
-    },
-    /// This key is none of the operators'.
-    #[error("this key is not one of the operators'")]
-    NotAnOperator,
-    /// The own share does not open.
-    #[error("the share for this key does not open")]
-    ShareSealed,
-    /// The own share is not the one that the descriptor commits to.
-    #[error("the share for this key is not the one that the descriptor commits to")]
-    ShareCommitment,
-}
-
-impl CeremonyError {
-    /// The rule's stable name.
-    #[must_use]
-    pub const fn rule(&self) -> &'static str {
-        match self {
-            Self::File(_) => "genesis_file",
-            Self::Evidence(error) => error.rule(),
-            Self::Transcript(_) => "transcript_signature",
-            Self::Nonce => "transcript_nonce",
-            Self::RootId => "root_id",
-            Self::Descriptor(_) => "descriptor",
-            Self::Operators => "operators",
-            Self::Configuration(_) => "configuration",
-            Self::Wrapped(..) => "wrapped_root",
-            Self::Epoch { .. } => "epoch",
-            Self::NotAnOperator => "not_an_operator",
-            Self::ShareSealed => "share_sealed",
-            Self::ShareCommitment => "share_commitment",
-        }
-    }
 }
 
 /// The root id of a descriptor's bytes.
@@ -186,17 +117,22 @@ impl Ceremony {
     ///
     /// # Errors
     ///
-    /// [`CeremonyError::RootId`] if it is another one's, or one that does not fit together.
+    /// [`CeremonyError::OtherRootId`] if it is another one's, [`CeremonyError::RootId`] if it does not fit
+    /// together.
     pub fn pinned(genesis: &Genesis, expected: &Hash32) -> Result<Self, CeremonyError> {
         let transcript = genesis
             .transcript
             .unverified()
             .map_err(|_| CeremonyError::Descriptor("the transcript is none"))?;
         let ceremony = Self::read(transcript, genesis)?;
-        if ceremony.root_id() == *expected {
+        let genesis = ceremony.root_id();
+        if genesis == *expected {
             Ok(ceremony)
         } else {
-            Err(CeremonyError::RootId)
+            Err(CeremonyError::OtherRootId {
+                genesis,
+                expected: *expected,
+            })
         }
     }
 

@@ -172,6 +172,7 @@ impl HostProxy {
                 ..Options::default()
             },
         )?;
+        services::note_missing(&config.services);
         let served = (parts.store)(store.clone());
         let servers = serve_enclaves(&config, served, &metrics, channel_places)?;
         let options = client_options(&config.limits);

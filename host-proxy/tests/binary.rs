@@ -60,6 +60,29 @@ fn ask(address: &str, request: &str) -> String {
     answer
 }
 
+/// A mistyped name is noticed at the start, not when the first enclave boots.
+#[test]
+fn a_boot_file_that_is_not_there_is_named_at_the_start() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut command = started(dir.path(), "127.0.0.1:0");
+    let nope = dir.path().join("nope.json");
+    command.arg("--configuration").arg(&nope);
+    let mut running = Running(command.spawn().unwrap());
+    let log = BufReader::new(running.0.stderr.take().unwrap()).lines();
+    let mut named = 0;
+    for line in log {
+        let line: serde_json::Value = serde_json::from_str(&line.unwrap()).unwrap();
+        if line["message"] == "listening" {
+            break;
+        }
+        if line["path"] == nope.display().to_string() {
+            assert_eq!(line["level"], "WARN");
+            named += 1;
+        }
+    }
+    assert_eq!(named, 1);
+}
+
 /// Strangers do not write the log.
 #[test]
 fn h1_refusals_are_logged_at_a_bounded_rate_and_counted() {

@@ -26,6 +26,9 @@ pub enum Error {
         /// The system's answer.
         error: io::Error,
     },
+    /// Standard output takes nothing: a full disk, or a reader that has gone.
+    #[error("cannot_write: stdout: {0}")]
+    Output(io::Error),
     /// The directory named on the command line is not the source tree.
     #[error("{} is not the source tree of OpenKey: name it with --source", .0.display())]
     Source(PathBuf),
@@ -100,7 +103,7 @@ impl Error {
     pub const fn is_usage(&self) -> bool {
         matches!(
             self,
-            Self::Argument { .. } | Self::Source(_) | Self::Commit(_)
+            Self::Argument { .. } | Self::Output(_) | Self::Source(_) | Self::Commit(_)
         )
     }
 

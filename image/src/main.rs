@@ -1,6 +1,11 @@
 //! `openkey-image`: builds the enclave image, and says what any image measures.
 
-use std::{fs, path::PathBuf, process::ExitCode};
+use std::{
+    fs,
+    io::{self, Write},
+    path::PathBuf,
+    process::ExitCode,
+};
 
 use clap::{Args, Parser, Subcommand};
 use openkey_image::{
@@ -17,7 +22,7 @@ const EXIT: &str = "\
 Exit status:
   0  done
   1  not built, or an image that is refused
-  2  a wrong flag, or a file named on the command line that cannot be read";
+  2  a wrong flag, a file named on the command line that cannot be read, or stdout that cannot be written";
 /// Exit status for a wrong flag or file, as clap's own.
 const USAGE: u8 = 2;
 
@@ -159,8 +164,7 @@ fn run(command: Command) -> Result<(), Error> {
             what.check()?;
             let toolchain = Toolchain::installed(&what.source)?;
             let file = kernel::build(&what.cache()?, &toolchain, what.offline, progress)?;
-            println!("{}", file.display());
-            Ok(())
+            show(&format!("{}\n", file.display()))
         }
         Command::Measure { file, json } => {
             let file_error = |error| Error::Argument {
@@ -180,15 +184,24 @@ fn run(command: Command) -> Result<(), Error> {
 
 fn print(measurements: &MeasurementsFile, json: bool) -> Result<(), Error> {
     if json {
-        println!("{}", serde_json::to_string_pretty(measurements)?);
+        show(&format!(
+            "{}\n",
+            serde_json::to_string_pretty(measurements)?
+        ))
     } else {
-        println!("PCR0 {}", measurements.pcr0);
-        println!("PCR1 {}", measurements.pcr1);
-        println!("PCR2 {}", measurements.pcr2);
-        println!(
-            "SHA-256 {}, {} bytes",
-            measurements.image_sha256, measurements.image_bytes
-        );
+        show(&format!(
+            "PCR0 {}\nPCR1 {}\nPCR2 {}\nSHA-256 {}, {} bytes\n",
+            measurements.pcr0,
+            measurements.pcr1,
+            measurements.pcr2,
+            measurements.image_sha256,
+            measurements.image_bytes
+        ))
     }
-    Ok(())
+}
+
+fn show(text: &str) -> Result<(), Error> {
+    let mut out = io::stdout().lock();
+    let written = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    written.map_err(Error::Output)
 }

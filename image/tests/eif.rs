@@ -60,6 +60,26 @@ fn an_image_is_read_back() {
 }
 
 #[test]
+fn measurements_that_nobody_can_read_are_an_error() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("enclave.eif");
+    std::fs::write(&file, sample().encode().unwrap()).unwrap();
+    for more in [&[][..], &["--json"]] {
+        let full = std::fs::File::options().write(true).open("/dev/full");
+        let output = std::process::Command::new(env!("CARGO_BIN_EXE_openkey-image"))
+            .arg("measure")
+            .arg(&file)
+            .args(more)
+            .stdout(full.unwrap())
+            .output()
+            .unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{said}");
+        assert!(said.starts_with("error: cannot_write: stdout: "), "{said}");
+    }
+}
+
+#[test]
 fn p3_every_prefix_is_refused() {
     let bytes = signed().encode().unwrap();
     for length in 0..bytes.len() {

@@ -3,12 +3,29 @@
 // Tests say what they expect by failing.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
 
-use std::time::Duration;
+use std::process::Command;
+use std::time::{Duration, Instant};
 
 use openkey_simulator::load::{LoadOptions, Stop, read_back, run};
 use openkey_simulator::simulation::{Options, Simulation};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_openkey-sim");
+
+/// What would be measured is the limit; the default of `up` has one.
+#[test]
+fn a_limit_of_host_proxy_ends_a_run_at_once_and_names_the_flag() {
+    let limited = Simulation::start(Options::new(BINARY).rate_limits()).unwrap();
+    let began = Instant::now();
+    let output = Command::new(BINARY)
+        .args(["load", "--accounts=200", "--seconds=1", "--dir"])
+        .arg(limited.dir().path())
+        .output()
+        .unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("up --rate-limit off"), "{said}");
+    assert!(began.elapsed() < Duration::from_secs(30), "{said}");
+}
 
 #[test]
 fn what_was_never_acknowledged_by_this_deployment_is_missing() {

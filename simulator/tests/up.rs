@@ -327,6 +327,28 @@ fn status_and_down_work_from_another_terminal() {
             .unwrap()
             .contains(simulation.page())
     );
+    // Nobody reads it: no panic, and no success.
+    let acks = simulation.dir().path().join("acks");
+    std::fs::write(&acks, "").unwrap();
+    let acks = format!("--verify={}", acks.display());
+    for command in [
+        &["status"][..],
+        &["status", "--json"],
+        &["fault", "show"],
+        &["load", &acks],
+    ] {
+        let full = std::fs::File::options().write(true).open("/dev/full");
+        let output = Command::new(BINARY)
+            .args(command)
+            .arg("--dir")
+            .arg(simulation.dir().path())
+            .stdout(full.unwrap())
+            .output()
+            .unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{command:?} {said}");
+        assert!(said.contains("error: cannot_write: stdout: "), "{said}");
+    }
     assert!(run("down").status.success());
     let again = run("down");
     assert_eq!(again.status.code(), Some(1));

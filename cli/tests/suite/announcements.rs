@@ -54,6 +54,30 @@ fn e8_waiting_ends_when_the_successor_is_withdrawn() {
 }
 
 #[test]
+fn e8_what_evidence_names_as_withdrawn_is_announced_to_nobody() {
+    let deployment = released();
+    let running = deployment.run(Play::default());
+    let file = announced(&deployment, &running);
+    let args = ["--manifest", file.as_str()];
+    withdraw(&deployment, &[&running.server.url], &args).accepted();
+    running.orders.lock().unwrap().clear();
+    for more in [&[][..], &["--wait"]] {
+        let args = [&args[..], more].concat();
+        let ran = deployment
+            .operator(&running, "upgrade", &args)
+            .refused("withdrawn");
+        for words in [
+            "nothing was sent",
+            "sign another manifest",
+            running.server.url.as_str(),
+        ] {
+            assert!(ran.stderr.contains(words), "{words} in {ran:?}");
+        }
+    }
+    assert!(running.orders.lock().unwrap().is_empty());
+}
+
+#[test]
 fn e8_a_wait_ends_with_what_may_happen_or_has_happened() {
     let deployment = released();
     let ada = deployment.path("ada.key");

@@ -11,6 +11,7 @@ use crate::{
     deployment::{Deployment, Play, Running, listing},
     harness::{Answer, Ran, verify, verify_stdin},
     orders::{announced, manifest, released},
+    outcomes::withdraw,
 };
 
 /// Every command that asks an enclave, with flags under which it gets as far as that.
@@ -56,6 +57,25 @@ fn genesis(deployment: &Deployment, running: &Running, more: &[&str]) -> Ran {
         &out,
     ];
     verify(args.iter().chain(more))
+}
+
+#[test]
+fn a_mistyped_id_or_hash_is_answered_with_what_there_is() {
+    let deployment = released();
+    let running = deployment.run(Play::default());
+    let ran = deployment.operator(&running, "status", &["--enclave", "e7"]);
+    let ran = ran.not_judged("no_enclave");
+    assert!(ran.stderr.contains("no enclave e7; it lists e1"), "{ran:?}");
+    let args = ["--enclave", "e7", "--manifest", &"7".repeat(64), "--yes"];
+    let ran = withdraw(&deployment, &[&running.server.url], &args);
+    let ran = ran.unproven("no_enclave");
+    assert!(ran.stderr.contains("enclave e7; listed are e1"), "{ran:?}");
+    let args = ["--manifest", "abcd", "--yes"];
+    let ran = withdraw(&deployment, &[&running.server.url], &args);
+    let ran = ran.not_judged("cannot_open");
+    let says = "abcd: no such file, and not a hash of 64 hex digits";
+    assert!(ran.stderr.contains(says), "{ran:?}");
+    assert!(running.orders.lock().unwrap().is_empty());
 }
 
 #[test]

@@ -43,7 +43,10 @@ fn k9_a_backup_of_another_root_key_is_refused() {
         &ada,
         "--root-id",
     ];
-    verify(make.iter().chain(&[root_id.as_str()])).refused("root_id");
+    let ran = verify(make.iter().chain(&[root_id.as_str()])).refused("root_id");
+    for words in [root_id.as_str(), &other, &dir, "of two deployments"] {
+        assert!(ran.stderr.contains(words), "{words} in {ran:?}");
+    }
     verify(make.iter().chain(&[other.as_str()])).accepted();
     let again = ours.path("again");
     let restore = [
@@ -56,7 +59,10 @@ fn k9_a_backup_of_another_root_key_is_refused() {
         &ada,
         "--root-id",
     ];
-    verify(restore.iter().chain(&[root_id.as_str()])).refused("root_id");
+    let ran = verify(restore.iter().chain(&[root_id.as_str()])).refused("root_id");
+    for words in [&root_id, &other, &backup] {
+        assert!(ran.stderr.contains(words.as_str()), "{words} in {ran:?}");
+    }
     assert!(!ours.files.path("again").exists());
 }
 
@@ -226,4 +232,49 @@ fn a_restore_that_fails_leaves_nothing_behind() {
     assert_eq!(std::fs::read_dir(&again).unwrap().count(), 1);
     std::fs::remove_file(&kept).unwrap();
     verify(restore.iter().chain(&args)).accepted();
+}
+
+#[test]
+fn every_operator_makes_a_backup_with_an_approval_of_their_own() {
+    let deployment = Deployment::provisioned();
+    let [dir, backup, again, ben] =
+        ["g", "ben.json", "again", "ben.key"].map(|name| deployment.path(name));
+    let root_id = deployment.root_id();
+    let make = |more: &[&str]| {
+        let args = ["operator", "backup", "--dir", &dir, "--out", &backup];
+        let own = ["--root-id", &root_id, "--key", &ben];
+        verify(args.iter().chain(&own).chain(more))
+    };
+    // approval.json is the word of whoever held the genesis.
+    let ran = make(&[]).refused("approval_signature");
+    for words in [
+        &format!("{dir}/approval.json"),
+        "--approval FILE",
+        "--out FILE",
+    ] {
+        assert!(ran.stderr.contains(words), "{words} in {ran:?}");
+    }
+    let missing = deployment.path("missing.json");
+    let ran = make(&["--approval", &missing]).not_judged("approval_missing");
+    assert!(ran.stderr.contains(&missing), "{ran:?}");
+    let configuration: Value =
+        serde_json::from_slice(&deployment.genesis_files()["configuration.json"]).unwrap();
+    let approval = deployment.approve(&deployment.keys[1], &configuration);
+    make(&["--approval", &approval]).accepted();
+    let restore = |key: &str| {
+        let args = ["operator", "restore", &backup, "--dir", &again];
+        verify(args.iter().chain(&["--root-id", &root_id, "--key", key]))
+    };
+    // Each restores the own one.
+    let ran = restore(&deployment.path("ada.key")).refused("approval_signature");
+    for words in [backup.as_str(), "another operator"] {
+        assert!(ran.stderr.contains(words), "{words} in {ran:?}");
+    }
+    assert!(!ran.stderr.contains("sign your own"), "{ran:?}");
+    restore(&ben).accepted();
+    let json = |path: &std::path::Path| -> Value {
+        serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
+    };
+    let restored = json(&deployment.files.path("again/approval.json"));
+    assert_eq!(restored, json(approval.as_ref()));
 }

@@ -259,6 +259,30 @@ fn c5_a_plain_sign_in_to_another_site_is_dangerous() {
 }
 
 #[test]
+fn without_a_key_it_is_said_that_the_key_is_unknown() {
+    let asked = ["explain", "--kind", "text", "-"];
+    let note = "No key given: what depends on whose key signs (--key ADDRESS) is judged as for an unknown key";
+    let unknown = verify_stdin(asked, b"hello").accepted();
+    assert!(unknown.stdout.starts_with(note), "{unknown:?}");
+    let with = [&asked[..], &["--key", KEY]].concat();
+    let known = verify_stdin(with, b"hello").accepted();
+    assert!(!known.stdout.contains("No key given"), "{known:?}");
+    let json = |asked: &[&str]| {
+        let asked = [asked, &["--json"]].concat();
+        verify_stdin(asked, b"hello").accepted().json()
+    };
+    assert_eq!(json(&asked)["key_known"], false);
+    assert_eq!(
+        json(&[&asked[..], &["--key", KEY]].concat())["key_known"],
+        true
+    );
+    // The input names one.
+    let siwe = case_file("revocation-uri.txt");
+    let ran = verify(["explain", "--kind", "siwe", &siwe, "--at", AT]).accepted();
+    assert!(!ran.stdout.contains("No key given"), "{ran:?}");
+}
+
+#[test]
 fn wrong_usage_is_not_a_refusal() {
     let file = case_file("persian.txt");
     verify(["explain", &file]).not_judged_usage();

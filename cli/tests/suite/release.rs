@@ -46,7 +46,14 @@ fn p1_a_draft_becomes_a_release_by_its_maintainers() {
     sign(&manifest, &ada).accepted();
     assert_eq!(judge(now()).err(), Some("release_signatures"));
     let ran = sign(&manifest, &ada).refused("release_signature_twice");
-    assert!(ran.stderr.contains("you signed this already"), "{ran:?}");
+    assert!(
+        ran.stderr.contains("signed this manifest already"),
+        "{ran:?}"
+    );
+    assert!(
+        !ran.stderr.contains("two signatures"),
+        "it has one: {ran:?}"
+    );
     sign(&manifest, &ben).accepted();
     let release = judge(now()).unwrap();
     assert_eq!(

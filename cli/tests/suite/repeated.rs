@@ -37,6 +37,14 @@ fn k9_a_repeated_genesis_asks_for_nothing_and_says_what_is_there() {
             assert!(!ran.stderr.contains(words), "{words} in {ran:?}");
         }
     }
+    // A run that was ended after it asked has left no files.
+    for words in [
+        "if no run has these files",
+        "boot enclave",
+        "nothing depends on",
+    ] {
+        assert!(again.stderr.contains(words), "{words} in {again:?}");
+    }
     assert_eq!(running.orders.lock().unwrap().len(), 1);
     assert_eq!(deployment.genesis_files(), files);
     assert!(!deployment.files.path("h/genesis.json").exists());

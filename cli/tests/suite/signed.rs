@@ -3,6 +3,7 @@
 use std::{fs, process::Stdio};
 
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 
 use crate::{
     harness::{Files, Ran, program, verify},
@@ -160,13 +161,21 @@ fn p1_a_maintainer_sees_what_they_sign_and_is_asked() {
         &named["measurements"]["2"],
         &named["source_commit"],
         &named["configuration"],
-        &named["page"]["index.html"],
         &named["not_before"],
         &named["not_after"],
     ];
     let shown = shown.map(|it| it.as_str().unwrap());
     for words in shown.iter().chain(&["epoch", &"7".repeat(64)]) {
         assert!(ran.stdout.contains(words), "{words} in {ran:?}");
+    }
+    // Of the page one hash, and each file's on request.
+    let file = named["page"]["index.html"].as_str().unwrap();
+    let list = hex::encode(Sha256::digest(format!("{file}  index.html\n")));
+    assert!(ran.stdout.contains(&list), "{ran:?}");
+    assert!(!ran.stdout.contains(file), "{ran:?}");
+    let whole = verify(command.iter().chain(&["--verbose"]));
+    for words in [file, &list] {
+        assert!(whole.stdout.contains(words), "{words} in {whole:?}");
     }
     assert_eq!(fs::read_to_string(&manifest).unwrap(), unsigned);
     // A configuration that the manifest does not name shows nobody's root id.
@@ -208,6 +217,26 @@ fn a_draft_is_named_as_one() {
     let ran = sign(&draft, &ada).refused("release_file_malformed");
     for words in ["draft.json: ", "it is a draft", "openkey release prepare"] {
         assert!(ran.stderr.contains(words), "{words} in {ran:?}");
+    }
+}
+
+#[test]
+fn a_draft_that_is_none_is_named_with_what_to_do() {
+    let case = Case::new();
+    let draft = case.path("draft.json");
+    for (change, says) in [
+        (("more", json!(1)), "\"more\""),
+        (("page", json!({})), "it names another page already"),
+    ] {
+        let mut text = support::draft();
+        text[change.0] = change.1;
+        case.files.write("draft.json", text.to_string());
+        let ran = case
+            .prepare("out.json", &["--days", "1"])
+            .not_judged("draft");
+        for words in [draft.as_str(), says, "`openkey-image build`"] {
+            assert!(ran.stderr.contains(words), "{words} in {ran:?}");
+        }
     }
 }
 

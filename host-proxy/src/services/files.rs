@@ -1,6 +1,6 @@
 //! Boot files, read when they are asked for.
 
-use std::{io, path::Path};
+use std::{collections::BTreeMap, io, path::Path};
 
 use openkey_protocol::message::{BootFiles, Bytes, MAX_BOOT_FILE, MAX_PEERS};
 use tokio::{fs::File, io::AsyncReadExt as _};
@@ -25,6 +25,38 @@ pub(super) async fn boot_files(config: &ServicesConfig) -> Result<BootFiles, Str
             .unwrap_or(MAX_PEERS)
             .min(MAX_PEERS),
     })
+}
+
+/// Says once of each boot file that it is not there when host-proxy starts. A file may come later; a mistyped name
+/// never does.
+pub(crate) fn note_missing(services: &[ServicesConfig]) {
+    for (path, flag) in missing(services) {
+        let path = path.display();
+        if flag == CONFIGURATION {
+            tracing::warn!(%path, "{flag}: there is no such file, and no enclave boots without it");
+        } else {
+            tracing::warn!(%path, "{flag}: there is no such file yet; enclaves boot without it");
+        }
+    }
+}
+
+const CONFIGURATION: &str = "--configuration";
+
+/// The boot files that are not there, and the flag of each.
+fn missing(services: &[ServicesConfig]) -> BTreeMap<&Path, &'static str> {
+    let named = services.iter().flat_map(|it| {
+        let files = &it.files;
+        [
+            (&files.configuration, CONFIGURATION),
+            (&files.descriptor, "--descriptor"),
+            (&files.wrapped, "--wrapped"),
+            (&files.manifest, "--manifest"),
+        ]
+    });
+    named
+        .filter_map(|(path, flag)| Some((path.as_deref()?, flag)))
+        .filter(|(path, _)| matches!(path.metadata(), Err(error) if error.kind() == io::ErrorKind::NotFound))
+        .collect()
 }
 
 async fn file(path: Option<&Path>) -> Result<Option<Bytes>, String> {
@@ -71,6 +103,21 @@ mod tests {
         std::fs::write(dir.path().join("descriptor.cbor"), [1]).unwrap();
         let files = boot_files(&config).await.unwrap();
         assert_eq!(files.descriptor.unwrap().as_slice(), [1]);
+    }
+
+    #[test]
+    fn each_missing_file_is_named_once_with_its_flag() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = |name: &str| Some(dir.path().join(name));
+        let mut config = ServicesConfig::new("unix:/run/x.sock".parse().unwrap());
+        config.files.configuration = path("configuration.json");
+        config.files.descriptor = path("descriptor.bin");
+        config.files.manifest = path("release.json");
+        std::fs::write(dir.path().join("release.json"), "{}").unwrap();
+        let services = [config.clone(), config];
+        let missing = missing(&services);
+        let flags: Vec<_> = missing.into_values().collect();
+        assert_eq!(flags, ["--configuration", "--descriptor"]);
     }
 
     #[tokio::test]

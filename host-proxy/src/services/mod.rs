@@ -18,7 +18,7 @@ use crate::{
     metrics::{Metrics, event_name},
 };
 use credentials::Credentials;
-pub(crate) use files::read;
+pub(crate) use files::{note_missing, read};
 use lines::Lines;
 pub(crate) use serve::{Patient, Servers, listen};
 

@@ -1,7 +1,7 @@
 //! What a start makes in the place of its directory, so that one that fails leaves nothing behind.
 
 use std::collections::BTreeSet;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -11,7 +11,7 @@ use crate::files;
 
 /// What may lie in a directory before the first start that ends well: what a start makes before it
 /// keeps anything, and the keys of operators that somebody made by hand.
-const BEFORE_THE_FIRST: [&str; 8] = [
+const BEFORE_THE_FIRST: [&str; 9] = [
     "lock",
     "run",
     "logs",
@@ -20,7 +20,19 @@ const BEFORE_THE_FIRST: [&str; 8] = [
     "ca",
     "operators",
     "kms",
+    "images",
 ];
+
+/// Whether a name may be there before `config.json` is: one of [`BEFORE_THE_FIRST`], or what a start leaves that
+/// is killed while it writes `config.json` itself.
+fn is_of_a_start(name: &OsStr) -> bool {
+    let begun = |name: &str| {
+        let process = name.strip_prefix("config.json.")?.strip_suffix(".new")?;
+        Some(!process.is_empty() && process.bytes().all(|it| it.is_ascii_digit()))
+    };
+    BEFORE_THE_FIRST.iter().any(|it| *name == **it)
+        || name.to_str().and_then(begun).unwrap_or_default()
+}
 
 /// How a directory was before a start.
 #[derive(Debug)]
@@ -56,7 +68,7 @@ impl Fresh {
             let dir = Dir::open(path)?;
             fresh.had_simulation = dir.config().exists();
             let names = names(dir.path()).map_err(|error| at(path, error))?;
-            let foreign = |name: &&OsString| !BEFORE_THE_FIRST.iter().any(|it| **name == **it);
+            let foreign = |name: &&OsString| !is_of_a_start(name);
             if let Some(name) = names.iter().find(foreign).filter(|_| !fresh.had_simulation) {
                 return Err(DirError::Foreign {
                     path: path.to_owned(),
@@ -151,6 +163,24 @@ mod tests {
         let path = temporary.path().join("keys");
         fs::create_dir_all(path.join("operators")).unwrap();
         Dir::create(&path).unwrap();
+    }
+
+    #[test]
+    fn what_a_killed_start_leaves_keeps_no_start_from_going_on() {
+        let temporary = tempfile::tempdir().unwrap();
+        let path = temporary.path().join("sim");
+        let dir = Dir::create(&path).unwrap();
+        drop(dir.lock().unwrap());
+        fs::create_dir(path.join("images")).unwrap();
+        fs::write(path.join("config.json.4711.new"), "{").unwrap();
+        Dir::create(&path).unwrap().keep(&Kept::new(7100)).unwrap();
+        for name in ["config.json.new", "config.json..new", "config.json.a.new"] {
+            let path = temporary.path().join(name);
+            fs::create_dir(&path).unwrap();
+            fs::write(path.join(name), "").unwrap();
+            let error = Dir::create(&path).unwrap_err();
+            assert!(matches!(&error, DirError::Foreign { .. }), "{error:?}");
+        }
     }
 
     #[test]

@@ -39,6 +39,12 @@ pub enum LoadError {
     /// Nothing has worked for a minute.
     #[error("nothing has worked for {GIVE_UP:?}: {0}")]
     GaveUp(PersonError),
+    /// host-proxy limits the requests of this address.
+    #[error(
+        "host-proxy limits the requests of one address (status 429), and all clients of a load run have one: start \
+         the simulation with `openkey-sim up --rate-limit off`"
+    )]
+    RateLimited,
     /// A client broke, which is a bug.
     #[error("a client broke")]
     Broken,
@@ -78,7 +84,7 @@ pub fn run(
     let crowds = each(options.connections, |_| {
         let mut crowd = Vec::new();
         while !options.stop.is_asked() && next.fetch_add(1, Ordering::Relaxed) < options.accounts {
-            crowd.push(sign_up(site, &acks)?);
+            crowd.push(options.stop.at_error(sign_up(site, &acks))?);
         }
         Ok(crowd)
     })?;
@@ -94,7 +100,9 @@ pub fn run(
         };
         let mut crowd = crowd.lock().unwrap_or_else(PoisonError::into_inner);
         let goes_on = || options.stop.goes_on(began + options.duration);
-        sign(client, &mut crowd, goes_on, &acks)
+        options
+            .stop
+            .at_error(sign(client, &mut crowd, goes_on, &acks))
     })?;
     let seconds = began.elapsed().as_secs_f64();
     let after = cpu::used_us(processes().into_iter());
@@ -172,11 +180,12 @@ fn each<T: Send>(
 
 fn sign_up(site: &Arc<Site>, acks: &AckFile) -> Result<Person, LoadError> {
     // A sign-up that was not acknowledged begins anew: a half-made account signs nothing.
-    let person = persist(|| {
+    let attempt = || {
         let mut person = Person::new(Arc::clone(site));
         person.sign_up("Load")?;
         Ok(person)
-    })?;
+    };
+    let person = until::persist(|error| !is_limited(error), attempt).map_err(ended)?;
     let passkey = person.device.passkeys().first().ok_or(LoadError::Broken)?;
     let key = person.keys().first().ok_or(LoadError::Broken)?;
     let account = person.account_id().map_err(LoadError::GaveUp)?;
@@ -194,6 +203,23 @@ fn sign_up(site: &Arc<Site>, acks: &AckFile) -> Result<Person, LoadError> {
 /// Tries until it works, or nothing has worked for a minute.
 fn persist<T>(attempt: impl FnMut() -> Result<T, PersonError>) -> Result<T, LoadError> {
     until::persist(|_| true, attempt).map_err(LoadError::GaveUp)
+}
+
+/// Whether host-proxy limits the requests of this address. What is measured then is the limit.
+const fn is_limited(error: &PersonError) -> bool {
+    matches!(
+        error,
+        PersonError::Client(ClientError::Host { status: 429, .. })
+    )
+}
+
+/// Why a client stops.
+fn ended(error: PersonError) -> LoadError {
+    if is_limited(&error) {
+        LoadError::RateLimited
+    } else {
+        LoadError::GaveUp(error)
+    }
 }
 
 /// What one client has seen.
@@ -247,8 +273,8 @@ fn sign(
             Err(error) => {
                 *tally.errors.entry(kind(&error)).or_default() += 1;
                 tally.requests += 1;
-                if worked.elapsed() > GIVE_UP {
-                    return Err(LoadError::GaveUp(error));
+                if is_limited(&error) || worked.elapsed() > GIVE_UP {
+                    return Err(ended(error));
                 }
                 thread::sleep(PAUSE);
             }

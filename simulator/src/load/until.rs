@@ -20,6 +20,14 @@ impl Stop {
         self.0.store(true, Ordering::Relaxed);
     }
 
+    /// Ends a run if one of its clients has failed: the others would go on for nothing.
+    pub(crate) fn at_error<T, E>(&self, done: Result<T, E>) -> Result<T, E> {
+        if done.is_err() {
+            self.stop();
+        }
+        done
+    }
+
     /// Whether somebody has said so.
     #[must_use]
     pub fn is_asked(&self) -> bool {

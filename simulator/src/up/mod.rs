@@ -1,5 +1,6 @@
 //! `openkey-sim up`: starts a simulation, says when it answers, keeps it alive, stops it.
 
+mod awaited;
 mod fleet;
 mod fork;
 mod genesis;

@@ -85,8 +85,7 @@ impl fmt::Display for Ready {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut row = |name: &str, value: &dyn fmt::Display| writeln!(f, "  {name:<18} {value}");
         row("page", &self.page)?;
-        row("API", &self.api)?;
-        row("API description", &format_args!("{}/docs", self.page))?;
+        row("API", &format_args!("{}/docs", self.page))?;
         if let Some(node) = &self.node {
             row("node", node)?;
         }
@@ -101,7 +100,13 @@ impl fmt::Display for Ready {
             row("  store", &host.store.display())?;
         }
         for enclave in &self.enclaves {
-            row(&format!("enclave {}", enclave.id), &enclave.api)?;
+            // The base of its API answers nothing itself: the list of enclaves does.
+            let listed = enclave.api.strip_suffix(&format!("/{}", enclave.id));
+            let listed = listed.unwrap_or(&enclave.api);
+            row(
+                &format!("enclave {}", enclave.id),
+                &format_args!("listed at {listed}"),
+            )?;
             if let Some(source) = enclave.root_source {
                 row("  root key from", &source_name(source))?;
             }
@@ -186,5 +191,9 @@ mod tests {
         assert!(text.lines().all(|line| column(line) == Some(21)));
         assert!(text.contains("  page               http://localhost:7100\n"));
         assert!(text.contains("    PCR16            cd\n"));
+        // What is shown answers in a browser; a base of an API does not.
+        assert!(text.contains("  API                http://localhost:7100/docs\n"));
+        assert!(text.contains("listed at http://localhost:7100/api/v1/enclaves\n"));
+        assert!(!text.contains("/api/v1\n") && !text.contains("/e1\n"));
     }
 }

@@ -1,9 +1,11 @@
 //! What a simulation says: progress on standard error, itself on standard output.
 
 use anyhow::bail;
+use openkey_verifier::command::{Failure, output};
 
 use super::keeper::Told;
 use super::{Ready, logfile};
+use crate::Usage;
 use crate::dir::Dir;
 
 /// Lines of a log that are shown when a process does not start.
@@ -40,38 +42,25 @@ pub(super) fn say(told: &Told, dir: &Dir, restart: bool, answered: bool) -> anyh
 
 /// Says that everything answers; without `serves` that it waits for its operators.
 pub(super) fn print(ready: &Ready, json: bool, serves: bool) -> anyhow::Result<()> {
-    use std::io::Write;
-    let mut out = std::io::stdout().lock();
     if json {
-        writeln!(out, "{}", serde_json::to_string(ready)?)?;
+        output::json(ready);
     } else {
         let dir = ready.dir.display();
-        writeln!(
-            out,
-            "\nOpenKey is running: a simulation, which protects nothing.\n"
-        )?;
-        writeln!(out, "{ready}")?;
         let open = if serves {
             "Open the page in a browser."
         } else {
             "The enclaves wait for their root key; until they have it the page can do nothing but verify."
         };
-        writeln!(out, "{open} Check the enclave yourself:")?;
-        writeln!(
-            out,
-            "  openkey-verify host {} --policy {}",
+        output::text(&format!(
+            "\nOpenKey is running: a simulation, which protects nothing.\n\n{ready}\n\
+             {open} Check the enclave yourself:\n  \
+             openkey-verify host {} --policy {}\n\
+             (from the sources: cargo run --release -p openkey-verifier --bin openkey-verify -- host …)\n\
+             Ctrl-C stops everything; `up --dir {dir}` goes on where it was.\n",
             ready.page,
             ready.policy.display()
-        )?;
-        writeln!(
-            out,
-            "(from the sources: cargo run --release -p openkey-verifier --bin openkey-verify -- host …)"
-        )?;
-        writeln!(
-            out,
-            "Ctrl-C stops everything; `up --dir {dir}` goes on where it was."
-        )?;
+        ));
     }
-    out.flush()?;
-    Ok(())
+    let unwritten = |Failure { rule, message }| Usage(format!("{rule}: {message}"));
+    Ok(output::shown().map_err(unwritten)?)
 }

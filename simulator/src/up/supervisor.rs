@@ -8,6 +8,7 @@ use std::time::Duration;
 use anyhow::Context;
 use openkey_cli::Backup;
 
+use super::awaited::Awaited;
 use super::fleet::Fleet;
 use super::keeper::Told;
 use super::provide::Providing;
@@ -134,6 +135,8 @@ impl Supervisor {
         self.running.answers = true;
         self.running.save(&self.dir)?;
         print(&self.running.ready, self.options.json, serves)?;
+        let _awaited =
+            (!serves).then(|| Awaited::start(&self.dir, &self.plan.kept, self.plan.replicas));
         let dir = self.dir.clone();
         let machines = self.plan.machines.is_some().then_some(self.plan.replicas);
         self.drive(async move {

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use openkey_protocol::message::RootState;
 use openkey_simulator::dir::RootKind;
+use openkey_simulator::operators::Staff;
 use openkey_simulator::simulation::{Options, Simulation};
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -62,6 +63,28 @@ fn the_next_start_goes_on_with_as_many_enclaves_stores_and_operators() {
     let fourth = Simulation::start(options()).unwrap();
     assert_eq!(fourth.ready.enclaves.len(), 1);
     assert_eq!(fourth.status(1).unwrap().root.state, RootState::Ready);
+    drop(fourth);
+
+    // Shares by hand: it is said when the key is there.
+    let fifth = Simulation::start(options().no_operators()).unwrap();
+    assert!(!fifth.said().unwrap().contains("has its root key"));
+    let staff = Staff::open(&fifth.dir().operators()).unwrap();
+    for operator in 0..staff.threshold() {
+        let site = fifth.site().unwrap();
+        staff
+            .post_share(&site, &fifth.dir().genesis(), operator)
+            .unwrap();
+    }
+    let began = Instant::now();
+    let says = "enclave e1 has its root key (from operators)";
+    while !fifth.said().unwrap().contains(says) {
+        assert!(
+            began.elapsed() < Duration::from_secs(20),
+            "{:?}",
+            fifth.said()
+        );
+        std::thread::sleep(Duration::from_millis(50));
+    }
 }
 
 #[test]

@@ -23,7 +23,7 @@ pub enum ClientError {
     #[error("no complete answer in time: try again, or allow more time")]
     Timeout,
     /// The host answered for itself.
-    #[error("the host answered with status {status}{}{message}", if .message.is_empty() { "" } else { ": " })]
+    #[error("the host answered with status {status}{}", told(*.status, .code, .message))]
     Host {
         /// The HTTP status.
         status: u16,
@@ -52,6 +52,33 @@ pub enum ClientError {
     /// The system's random generator failed.
     #[error("no randomness for a nonce")]
     Random,
+}
+
+/// What the host said, and what to do.
+fn told(status: u16, code: &str, message: &str) -> String {
+    let said = match message {
+        "" => String::new(),
+        message => format!(": {message}"),
+    };
+    match advice(status, code) {
+        "" => said,
+        advice => format!("{}{advice}", said.trim_end_matches('.')),
+    }
+}
+
+/// What to do about an answer of the host itself, where the address may be the reason.
+fn advice(status: u16, code: &str) -> &'static str {
+    match (status, code) {
+        (_, "wrong_host") => {
+            "; use the address of the page itself, such as http://localhost:PORT and no IP address"
+        }
+        // host-proxy names a code with every refusal.
+        (403..=405, "") => {
+            "; another program than an OpenKey host, such as a TinyCloud node, may listen at this address: use the \
+             address of the page"
+        }
+        _ => "",
+    }
 }
 
 /// What the host says when it fails itself.

@@ -57,6 +57,16 @@ pub fn file_or_stdin(path: &Path, limit: usize) -> Result<Vec<u8>, Failure> {
     }
 }
 
+/// A file as messages name it: stdin for `-`.
+#[must_use]
+pub fn named(path: &Path) -> String {
+    if path == Path::new("-") {
+        "stdin".to_owned()
+    } else {
+        path.display().to_string()
+    }
+}
+
 fn read(from: impl Read, limit: usize) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     from.take(limit as u64).read_to_end(&mut bytes)?;

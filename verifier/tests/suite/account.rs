@@ -158,7 +158,10 @@ fn evidence_of_something_else_is_refused() {
 fn files_that_are_no_receipts_are_refused() {
     let case = Case::new();
     for json in ["", "{}", "[]", "null", r#"{"version":1}"#] {
-        case.judge_bytes(json).refused("receipt_file_malformed");
+        let ran = case.judge_bytes(json).refused("receipt_file_malformed");
+        for words in ["receipt.json: ", "openkey-receipt-"] {
+            assert!(ran.stderr.contains(words), "{words} in {ran:?}");
+        }
     }
     case.judge_bytes(" ".repeat(256 * 1024 + 1))
         .refused("receipt_file_too_long");

@@ -163,7 +163,7 @@ fn the_json_is_stable() {
         serde_json::json!({
             "verdict": "refused",
             "rule": "document_empty",
-            "message": "the document is empty",
+            "message": format!("{}: the document is empty", case.files.path("document").display()),
         })
     );
 }

@@ -251,7 +251,19 @@ fn hosts_without_an_answer_are_not_judged() {
         let server = Server::new(move |_| answer());
         verify(["host", &server.url, any])
     };
-    judge(|| Answer::new(404, "text/plain", "no")).not_judged("host_status");
+    let ran = judge(|| Answer::new(404, "text/plain", "no")).not_judged("host_status");
+    assert!(ran.stderr.contains("another program"), "{ran:?}");
+    let named = r#"{"code":"not_found","message":"There is nothing at this path."}"#;
+    let server = Server::new(move |_| Answer::new(404, "application/json", named));
+    let ran = verify(["host", &server.url, any]).not_judged("host_status");
+    assert!(!ran.stderr.contains("another program"), "{ran:?}");
+    let wrong = r#"{"code":"wrong_host","message":"This server is not known under this name."}"#;
+    let server = Server::new(move |_| Answer::new(403, "application/json", wrong));
+    let ran = verify(["host", &server.url, any]).not_judged("host_status");
+    assert!(
+        ran.stderr.contains("the address of the page itself"),
+        "{ran:?}"
+    );
     // Somebody answered, who is no host of this protocol.
     judge(|| Answer::new(200, "text/html", "<html>")).refused("answer");
     judge(|| list(&["../../x"])).refused("answer");

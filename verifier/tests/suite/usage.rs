@@ -11,6 +11,15 @@ fn usage(args: &[&str]) {
 }
 
 #[test]
+fn a_second_receipt_is_refused_with_what_to_do() {
+    let ran = verify(["account", "a.json", "b.json", "--policy", "policy.json"]);
+    for words in ["one receipt in each run", "for FILE in"] {
+        assert!(ran.stderr.contains(words), "{words} in {ran:?}");
+    }
+    ran.not_judged_usage();
+}
+
+#[test]
 fn wrong_flags_are_usage_errors() {
     let pcr = format!("0={}", "ab".repeat(48));
     usage(&[]);

@@ -45,7 +45,14 @@ pub(crate) fn each<T: Send>(
         ids.extend(listed);
     }
     for id in targets.enclaves.iter().filter(|id| !ids.contains(id)) {
-        let stop = Stop::failed("no_enclave", format!("no host lists an enclave {id}"));
+        let known = match ids.join(", ") {
+            known if known.is_empty() => String::new(),
+            known => format!("; listed are {known}"),
+        };
+        let stop = Stop::failed(
+            "no_enclave",
+            format!("no host lists an enclave {id}{known}"),
+        );
         all.push(At {
             name: id.clone(),
             outcome: Err(stop),

@@ -27,6 +27,9 @@ const SIGNERS: [&str; 9] = [
 const KEY_ROW: &str = "Key";
 /// What stands there if neither `--key` nor the input names one.
 const NOT_GIVEN: &str = "not given";
+/// What is said first where nobody names a key.
+const NO_KEY: &str =
+    "No key given: what depends on whose key signs (--key ADDRESS) is judged as for an unknown key";
 /// Exit status of what would be refused.
 const REFUSED: u8 = 1;
 
@@ -58,8 +61,11 @@ pub(crate) fn run(args: &Explain) -> Result<u8, Stop> {
                 name_no_key(&mut request);
             }
             if args.print.json {
-                output::json(&view(&request));
+                output::json(&view(&request, known.is_some()));
             } else {
+                if known.is_none() {
+                    output::text(&format!("{NO_KEY}.\n\n"));
+                }
                 output::text(&words(&request));
             }
             Ok(0)
@@ -166,10 +172,11 @@ fn named(payload: &Payload) -> Option<Address> {
     }
 }
 
-fn view(request: &SigningRequest) -> Value {
+fn view(request: &SigningRequest, key_known: bool) -> Value {
     let summary = &request.summary;
     json!({
         "verdict": "would_be_signed",
+        "key_known": key_known,
         "title": summary.title,
         "severity": request.severity(),
         "confirm": summary.confirm,

@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    fmt::Display,
     fs, io,
     path::{Path, PathBuf},
 };
@@ -79,11 +80,12 @@ pub(crate) fn page(args: &MakePage) -> Result<(), Stop> {
             "page": page,
         }),
         &format!(
-            "page of {}: {} files in {}, anchor {}\n",
+            "page of {}: {} files in {}, anchor {}\npage hash {}: `openkey release sign` shows the same\n",
             anchor.rp_id(),
             page.len(),
             out.display(),
             anchor.hash(),
+            hash_of_list(&page),
         ),
     );
     Ok(())
@@ -246,6 +248,13 @@ struct Found {
     page: BTreeMap<String, String>,
     /// The bytes of the anchor.
     anchor: Vec<u8>,
+}
+
+/// One hash for all files of a page: SHA-256 of the lines that `sha256sum` prints for them, in the order of their
+/// names.
+pub(crate) fn hash_of_list<H: Display>(page: &BTreeMap<String, H>) -> String {
+    let lines = page.iter().map(|(name, hash)| format!("{hash}  {name}\n"));
+    hash(lines.collect::<String>().as_bytes())
 }
 
 fn hash(bytes: &[u8]) -> String {

@@ -52,7 +52,10 @@ fn prepare(args: &Prepare) -> Result<(), Stop> {
     let draft = source::whole("draft", &args.draft, MAX_RELEASE_FILE)?;
     let mut manifest = object(&draft).ok_or_else(|| {
         let draft = args.draft.display();
-        Stop::failed("draft", format!("{draft}: it is no JSON object"))
+        let message = format!(
+            "{draft}: it is no JSON object; take the draft.json that `openkey-image build` wrote"
+        );
+        Stop::failed("draft", message)
     })?;
     let (configuration, notice) = configuration(args.configuration.as_deref())?;
     let (from, until) = args
@@ -93,13 +96,23 @@ fn prepare(args: &Prepare) -> Result<(), Stop> {
         {
             return Err(Stop::failed(
                 "draft",
-                format!("the draft names another {member} already"),
+                format!(
+                    "{}: it names another {member} already; take the draft.json that `openkey-image build` wrote",
+                    args.draft.display()
+                ),
             ));
         }
         manifest.insert(member.to_owned(), value);
     }
-    let text: Text = serde_json::from_value(Value::Object(manifest))
-        .map_err(|error| Stop::failed("draft", error.to_string()))?;
+    // Through text, so that the error names the member.
+    let text: Text =
+        openkey_verifier::attestation::json::read(Value::Object(manifest).to_string().as_bytes())
+            .map_err(|error| {
+            let draft = args.draft.display();
+            let message =
+                format!("{draft}: {error}; take the draft.json that `openkey-image build` wrote");
+            Stop::failed("draft", message)
+        })?;
     let file = ReleaseFile::unsigned(text)?;
     files::write_new(&args.out, file.to_json()?.as_bytes())?;
     if args.print.json {

@@ -7,7 +7,7 @@ use openkey_cli::Recipient;
 use openkey_protocol::message::{OperatorRequest, Request, Response, RootStatus, Status};
 use openkey_verifier::{
     client::{Client, ClientError, Host, Listed, Replied},
-    command::{Accept, Progress, ask, ask_successors, ask_withdrawn, source},
+    command::{Accept, Progress, ask, ask_lists, ask_successors, ask_withdrawn, source},
     evidence::Fresh,
     statement::IdentityKey,
     successors::{Successors, Withdrawn},
@@ -57,6 +57,8 @@ impl Session {
         let mut listed = progress
             .during(listing, || host.enclaves())
             .map_err(|error| at_host(error.into()))?;
+        let ids = listed.iter().map(|listed| listed.id.as_str());
+        let ids = ids.collect::<Vec<_>>().join(", ");
         if let Some(id) = &target.enclave {
             listed.retain(|listed| listed.id == *id);
         }
@@ -66,17 +68,19 @@ impl Session {
                 name: name(&host, one),
                 alone: Some(progress),
             }),
-            [] => Err(at_host(Stop::failed(
-                "no_enclave",
-                "the host lists no such enclave",
-            ))),
-            many => {
-                let ids: Vec<_> = many.iter().map(|listed| listed.id.as_str()).collect();
-                Err(at_host(Stop::failed(
-                    "which_enclave",
-                    format!("the host lists {}: choose with --enclave", ids.join(", ")),
-                )))
+            [] => {
+                let message = match &target.enclave {
+                    Some(id) if !ids.is_empty() => {
+                        format!("the host lists no enclave {id}; it lists {ids}")
+                    }
+                    _ => "the host lists no enclave".to_owned(),
+                };
+                Err(at_host(Stop::failed("no_enclave", message)))
             }
+            _ => Err(at_host(Stop::failed(
+                "which_enclave",
+                format!("the host lists {ids}: choose with --enclave"),
+            ))),
         }
     }
 
@@ -218,6 +222,18 @@ impl Session {
         let fresh = self.evidence(verifier, policy)?;
         self.asking("the list of successors", |client| {
             ask_withdrawn(client, verifier, policy, fresh)
+        })
+    }
+
+    /// As [`Self::withdrawn`], where the status is asked only if the evidence names a list that is not empty.
+    pub(crate) fn lists(
+        &self,
+        verifier: &Verifier,
+        policy: &Policy,
+    ) -> Result<(Fresh, (Successors, Withdrawn)), Stop> {
+        let fresh = self.evidence(verifier, policy)?;
+        self.asking("the list of successors", |client| {
+            ask_lists(client, verifier, policy, fresh)
         })
     }
 

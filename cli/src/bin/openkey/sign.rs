@@ -10,6 +10,7 @@ use crate::{
     args::Sign,
     confirm::confirm,
     files,
+    page::hash_of_list,
     release::{manifest_hash, view},
     stop::Stop,
 };
@@ -29,10 +30,16 @@ pub(crate) fn sign(args: &Sign) -> Result<(), Stop> {
         in_file(&error, more)
     })?;
     if file.keys().any(|known| *known == key.public()) {
-        let more = ": you signed this already";
-        return Err(in_file(&ReleaseError::SignatureTwice(key.public()), more));
+        let message = format!(
+            "{}: your key {} signed this manifest already, and counts once; the other maintainers sign now",
+            args.file.display(),
+            key.public()
+        );
+        let rule = ReleaseError::SignatureTwice(key.public()).rule();
+        return Err(Stop::refused(rule, message));
     }
-    table(&file, &root_id(args, file.unverified())?)?.show(args.asking.json, "the manifest");
+    table(&file, &root_id(args, file.unverified())?, args.verbose)?
+        .show(args.asking.json, "the manifest");
     output::shown()?;
     if !args.asking.yes {
         confirm(
@@ -77,7 +84,7 @@ fn or_none(hash: Option<Hash32>) -> String {
 }
 
 /// What is signed.
-fn table(file: &ReleaseFile, root_id: &str) -> Result<output::Table, ReleaseError> {
+fn table(file: &ReleaseFile, root_id: &str, verbose: bool) -> Result<output::Table, ReleaseError> {
     let manifest = file.unverified();
     let mut table = output::Table::default();
     table.row("program", &manifest.name);
@@ -101,7 +108,14 @@ fn table(file: &ReleaseFile, root_id: &str) -> Result<output::Table, ReleaseErro
         None => table.row("page", "none"),
         Some(page) => {
             table.row("page", output::count(page.len(), "file"));
-            for (path, hash) in page {
+            table.row(
+                "page hash",
+                format!(
+                    "{} (`openkey release page` prints it for the page that you write yourself)",
+                    hash_of_list(page)
+                ),
+            );
+            for (path, hash) in page.iter().filter(|_| verbose) {
                 table.row("  file", format!("{path} {hash}"));
             }
         }

@@ -52,7 +52,8 @@ pub(crate) enum Command {
     Fault(Fault),
     /// Show one enclave the records of another from now on: needs `up --fork-store`
     CopyStore(CopyStore),
-    /// Sign up accounts and sign with them through host-proxy, or read acknowledgements back
+    /// Sign up accounts and sign with them through host-proxy, or read acknowledgements back: needs
+    /// `up --rate-limit off`
     Load(Load),
     /// Let many clients work with a TinyCloud node and say how fast it is
     LoadNode(LoadNode),
@@ -102,7 +103,8 @@ pub(crate) struct Up {
     pub(crate) fork_store: Option<Switch>,
     /// Where the first enclave gets its root key: `development`, a file (the default, not for
     /// images); `operators`, a quorum of them, played here (the default with --image); `kms`, a
-    /// stand-in for AWS KMS. Further enclaves get it by hand-over. Kept in DIR
+    /// stand-in for AWS KMS. Further enclaves get it by hand-over. With `kms` any enclave may be the first, and
+    /// several may get it there; `status` says where each has it from. Kept in DIR
     #[arg(long, value_name = "SOURCE")]
     pub(crate) root: Option<RootKind>,
     /// Do not play the operators: enclaves wait until somebody holds the genesis, posts shares and
@@ -240,6 +242,10 @@ pub(crate) struct CopyStore {
 
 /// Load.
 #[derive(Debug, Args)]
+#[command(after_help = "\
+All clients of a run have one address, and host-proxy limits the requests of an address: start the simulation
+with `openkey-sim up --rate-limit off`. Without it the run ends at the first request that host-proxy refuses
+(status 429).")]
 pub(crate) struct Load {
     #[command(flatten)]
     pub(crate) at: InDir,

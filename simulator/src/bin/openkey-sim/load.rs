@@ -9,8 +9,9 @@ use openkey_simulator::load_node::{self, LoadNodeOptions};
 use openkey_simulator::person::Site;
 use openkey_simulator::up::running::Running;
 use openkey_verifier::client::Host;
+use openkey_verifier::command::output;
 
-use crate::cli;
+use crate::{cli, unwritten};
 
 /// The relying party of a simulation's passkeys.
 const RP_ID: &str = "localhost";
@@ -46,11 +47,7 @@ pub(crate) fn load(load: cli::Load) -> anyhow::Result<()> {
         processes.map(|it| (it.name, it.pid)).collect()
     };
     let report = run(&site, &options, &processes)?;
-    print(&report, load.json)?;
-    if report.errors.contains_key("status_429") {
-        eprintln!("host-proxy limited the rate: start it with `openkey-sim up --rate-limit off`");
-    }
-    Ok(())
+    print(&report, load.json)
 }
 
 pub(crate) fn load_node(load: cli::LoadNode) -> anyhow::Result<()> {
@@ -122,9 +119,9 @@ fn site(load: &cli::Load) -> anyhow::Result<(Arc<Site>, bool)> {
 
 fn print(found: &(impl serde::Serialize + std::fmt::Display), json: bool) -> anyhow::Result<()> {
     if json {
-        println!("{}", serde_json::to_string(found)?);
+        output::json(found);
     } else {
-        print!("{found}");
+        output::text(&found.to_string());
     }
-    Ok(())
+    Ok(output::shown().map_err(unwritten)?)
 }

@@ -1,6 +1,6 @@
 //! `openkey-sim`: the whole system on a laptop, in one command, with faults on demand.
 //!
-//! Exit status: 0 done, 1 failed, 2 a wrong flag or argument.
+//! Exit status: 0 done, 1 failed, 2 a wrong flag or argument, or stdout that cannot be written.
 
 mod cli;
 mod load;
@@ -10,9 +10,15 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use openkey_simulator::Usage;
+use openkey_verifier::command::Failure;
 
 /// Exit status for what cannot be asked, as clap's own.
 const USAGE: u8 = 2;
+
+/// That stdout took nothing: whoever started this program has not read what it found.
+fn unwritten(Failure { rule, message }: Failure) -> Usage {
+    Usage(format!("{rule}: {message}"))
+}
 
 fn main() -> ExitCode {
     let cli = cli::Cli::parse();

@@ -6,16 +6,17 @@ use openkey_simulator::dir::Dir;
 use openkey_simulator::fault::{Fault, Faults};
 use openkey_simulator::process::{self, ProcessOptions};
 use openkey_simulator::up::{self, UpOptions, running};
+use openkey_verifier::command::output;
 
 use crate::cli::{self, Command, FaultChange};
+use crate::unwritten;
 
 pub(crate) fn run(command: Command) -> anyhow::Result<()> {
     match command {
         Command::Up(up) => start(up),
         Command::Down(at) => {
             running::down(&at.dir)?;
-            println!("stopped");
-            Ok(())
+            said("stopped\n")
         }
         Command::Status(status) => show(&status),
         Command::Fault(fault) => change(fault),
@@ -24,6 +25,12 @@ pub(crate) fn run(command: Command) -> anyhow::Result<()> {
         Command::LoadNode(load) => crate::load::load_node(load),
         Command::Process(process) => be(process),
     }
+}
+
+/// Writes what a command found.
+fn said(text: &str) -> anyhow::Result<()> {
+    output::text(text);
+    Ok(output::shown().map_err(unwritten)?)
 }
 
 fn usage(text: &str) -> Usage {
@@ -78,21 +85,24 @@ fn show(status: &cli::Status) -> anyhow::Result<()> {
     let (dir, mut running) = running::Running::find(&status.at.dir)?;
     let asked = running::ask(&dir, &mut running.ready);
     if status.json {
-        println!("{}", serde_json::to_string(&running.ready)?);
+        said(&format!("{}\n", serde_json::to_string(&running.ready)?))?;
     } else {
-        println!("{}", running.ready);
+        said(&format!("{}\n", running.ready))?;
     }
     asked.context("it is running but does not answer")
 }
 
 fn copy_store(copy: &cli::CopyStore) -> anyhow::Result<()> {
     let records = up::copy_store(&copy.dir, &copy.from, &copy.to)?;
-    println!("{} has the records of {}: {records}", copy.to, copy.from);
-    Ok(())
+    said(&format!(
+        "{} has the records of {}: {records}\n",
+        copy.to, copy.from
+    ))
 }
 
 fn change(fault: cli::Fault) -> anyhow::Result<()> {
     let dir = Dir::open(&fault.dir)?;
+    let mut shown = String::new();
     running::change_faults(&dir, |faults| {
         match fault.change {
             FaultChange::Set { faults: set, seed } => {
@@ -114,12 +124,13 @@ fn change(fault: cli::Fault) -> anyhow::Result<()> {
             }
             FaultChange::Show => {}
         }
-        println!("seed={}", faults.seed);
+        shown = format!("seed={}\n", faults.seed);
         for (fault, setting) in faults.iter() {
-            println!("{fault}={setting}");
+            shown.push_str(&format!("{fault}={setting}\n"));
         }
         Ok(())
-    })
+    })?;
+    said(&shown)
 }
 
 fn be(process: cli::Process) -> anyhow::Result<()> {

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use openkey_verifier::{
-    account::{CheckedAccount, MAX_RECEIPT_FILE, ReceiptFile},
+    account::{AccountError, CheckedAccount, MAX_RECEIPT_FILE, ReceiptFile},
     attestation::{Document, UnixMillis, Verifier},
     client::{self, ClientError},
     command::{
@@ -42,7 +42,13 @@ pub(crate) fn run(args: &AccountArgs) -> Result<Verdict, Failure> {
     let checked = match checked {
         Ok(checked) => checked,
         Err(error) => {
-            let message = advised(error.rule(), error.to_string());
+            let more = match error {
+                AccountError::Malformed(_) => {
+                    "; give the file that the page saved, whole and unchanged (openkey-receipt-….json)"
+                }
+                _ => "",
+            };
+            let message = advised(error.rule(), format!("{}: {error}{more}", args.from));
             output::refused(args.json, error.rule(), &message);
             return Ok(Verdict::Refused);
         }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args as ClapArgs, ColorChoice, Parser, Subcommand};
+use clap::{Args as ClapArgs, ColorChoice, CommandFactory, Parser, Subcommand, error::ErrorKind};
 use openkey_verifier::{
     attestation::Nonce,
     command::{AcceptArgs, TimeArgs},
@@ -56,6 +56,23 @@ with exit status 2 stdout stays empty, except when `host` judged some of several
 pub(crate) struct Args {
     #[command(subcommand)]
     pub(crate) command: Command,
+}
+
+impl Args {
+    /// The same, if the arguments can mean something together.
+    pub(crate) fn checked(self) -> Result<Self, clap::Error> {
+        if let Command::Account(args) = &self.command
+            && !args.more.is_empty()
+        {
+            let why = format!(
+                "one receipt in each run, and these are {}: for FILE in openkey-receipt-*.json; do openkey-verify \
+                 account \"$FILE\" …; done",
+                args.more.len() + 1
+            );
+            return Err(Self::command().error(ErrorKind::TooManyValues, why));
+        }
+        Ok(self)
+    }
 }
 
 #[derive(Debug, Subcommand)]
@@ -159,9 +176,12 @@ pub(crate) struct PageArgs {
 The evidence in the receipt is judged at its own time: the receipt shows what the enclave held when
 it signed, not what it holds today. It prints `freshness: not proven`.")]
 pub(crate) struct AccountArgs {
-    /// The receipt file that the page saved, or an https URL of it.
+    /// The receipt file that the page saved, or an https URL of it: one in each run.
     #[arg(value_name = "FILE|URL")]
     pub(crate) from: String,
+    /// What a pattern of the shell adds to it, to be refused by name.
+    #[arg(hide = true)]
+    pub(crate) more: Vec<String>,
     #[command(flatten)]
     pub(crate) accept: AcceptArgs,
     #[command(flatten)]

@@ -63,7 +63,10 @@ pub(crate) fn run(args: &DocumentArgs) -> Result<Verdict, Failure> {
     let verifier = Verifier::new(accept.roots);
     let bytes = match bytes {
         Ok(bytes) => bytes,
-        Err(error) => return Ok(refuse(args, error.rule(), &error.to_string())),
+        Err(error) => {
+            let file = source::named(&args.file);
+            return Ok(refuse(args, error.rule(), &format!("{file}: {error}")));
+        }
     };
     let judged = match (&args.nonce, args.at) {
         (nonce, Some(At::Document)) => verifier

@@ -16,7 +16,7 @@ use openkey_verifier::command::{Failure, NOT_JUDGED, REFUSED, Verdict, output};
 use args::{Args, Command};
 
 fn main() -> ExitCode {
-    let args = match Args::try_parse() {
+    let args = match Args::try_parse().and_then(Args::checked) {
         Ok(args) => args,
         Err(error) => return output::usage(&error),
     };

@@ -23,7 +23,8 @@ pub(crate) struct Explain {
     pub(crate) kind: PayloadKind,
     /// The file to be signed, or - for stdin.
     pub(crate) file: PathBuf,
-    /// The address whose key would sign. Without it: the one that the input names; a text names none.
+    /// The address whose key would sign. Without it: the one that the input names; a text names none,
+    /// and what depends on whose key signs is judged as for an unknown key (`key_known` in JSON).
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) key: Option<String>,
     /// When it would be signed (RFC 3339). Without it: now.

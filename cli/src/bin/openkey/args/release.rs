@@ -141,7 +141,7 @@ pub(crate) struct Prepare {
 #[derive(Debug, ClapArgs)]
 #[command(after_help = "\
 Before signing: build the image yourself from the manifest's source_commit and compare the
-measurements. The signature says that you did. What is signed is shown first (with --json on stderr), and
+measurements, and write the page yourself (`release page`): its hash is shown here, too. The signature says that you did. What is signed is shown first (with --json on stderr), and
 you are asked. Signatures that are there already must hold over the same manifest.")]
 pub(crate) struct Sign {
     /// The manifest; the signature is added to it.
@@ -152,6 +152,9 @@ pub(crate) struct Sign {
     /// The configuration that the manifest names by its hash: shows its root id.
     #[arg(long, value_name = "FILE")]
     pub(crate) configuration: Option<PathBuf>,
+    /// Show the hash of every file of the page, too.
+    #[arg(long)]
+    pub(crate) verbose: bool,
     #[command(flatten)]
     pub(crate) asking: Asking,
 }

@@ -53,25 +53,7 @@ pub(super) fn covering(
         Some(path) => path.clone(),
         None => beside(&configuration.path),
     };
-    if !path.exists() {
-        return Err(Stop::failed(
-            "approval_missing",
-            format!(
-                "{}: there is no such file; sign what you decided with `openkey operator approve`, or \
-                 name the file with --approval",
-                path.display()
-            ),
-        ));
-    }
-    let file = source::file(&path, MAX_APPROVAL_FILE + 1)?;
-    let in_file = |error: ApprovalError| {
-        let more = match error {
-            ApprovalError::Signature => " (--out FILE), and name its file with --approval FILE",
-            _ => "",
-        };
-        Stop::refused(error.rule(), format!("{}: {error}{more}", path.display()))
-    };
-    let approval = Approval::from_json(&file, &key.public().signing).map_err(in_file)?;
+    let approval = read(&path, key)?;
     let manifest = match &args.named_by {
         Some(path) => Some(source::file(path, MAX_RELEASE_FILE + 1)?),
         None => None,
@@ -82,8 +64,40 @@ pub(super) fn covering(
             &configuration.content,
             manifest.as_deref().map(|it| (it, now)),
         )
-        .map_err(in_file)?;
+        .map_err(|error| in_file(&path, &error))?;
     Ok(approval)
+}
+
+/// An approval of the operator's own.
+///
+/// # Errors
+///
+/// `approval_missing`, and what is wrong with the approval.
+pub(super) fn read(path: &Path, key: &OperatorKey) -> Result<Approval, Stop> {
+    if !path.exists() {
+        return Err(Stop::failed(
+            "approval_missing",
+            format!(
+                "{}: there is no such file; sign what you decided with `openkey operator approve`, or \
+                 name the file with --approval",
+                path.display()
+            ),
+        ));
+    }
+    let file = source::file(path, MAX_APPROVAL_FILE + 1)?;
+    Approval::from_json(&file, &key.public().signing).map_err(|error| in_file(path, &error))
+}
+
+/// What is wrong with the approval of a file, and what to do.
+pub(super) fn in_file(path: &Path, error: &ApprovalError) -> Stop {
+    let more = match error {
+        ApprovalError::Signature => " (--out FILE), and name its file with --approval FILE",
+        ApprovalError::File(_) => {
+            "; name the file that `openkey operator approve` wrote with --approval FILE"
+        }
+        _ => "",
+    };
+    Stop::refused(error.rule(), format!("{}: {error}{more}", path.display()))
 }
 
 /// `openkey operator approve`.

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, io::ErrorKind, path::Path};
 
 use openkey_cli::{
-    Approval, Backup as Bundle, MAX_APPROVAL_FILE, MAX_BACKUP_FILE, MAX_GENESIS_FILE,
+    Approval, ApprovalError, Backup as Bundle, BackupError, MAX_BACKUP_FILE, MAX_GENESIS_FILE,
 };
 use openkey_verifier::command::{configuration_json, output, source};
 use serde_json::json;
@@ -25,21 +25,15 @@ pub(super) fn backup(args: &Backup) -> Result<(), Stop> {
         }
     }
     let key = files::operator_key(&args.key)?;
-    let bundle = Bundle::new(found, &args.root_id)?;
+    let bundle = Bundle::new(found, &args.root_id)
+        .map_err(|error| Stop::from(error).at(&args.dir.display().to_string()))?;
     bundle.ceremony().share(&key)?;
-    let path = args.dir.join(Approval::FILE);
-    if !path.exists() {
-        return Err(Stop::failed(
-            "approval_missing",
-            format!(
-                "{}: there is no such file; sign what you decided with `openkey operator approve`",
-                path.display()
-            ),
-        ));
-    }
-    let approval = source::file(&path, MAX_APPROVAL_FILE + 1)?;
-    let approval = Approval::from_json(&approval, &key.public().signing)?;
-    let text = bundle.to_json(&approval)?;
+    let beside = || args.dir.join(Approval::FILE);
+    let path = args.approval.clone().unwrap_or_else(beside);
+    let approval = approved::read(&path, &key)?;
+    let text = bundle
+        .to_json(&approval)
+        .map_err(|error| approved::in_file(&path, &error))?;
     files::write_new(&args.out, text.as_bytes())?;
     report(args.print.json, &bundle, &args.out);
     Ok(())
@@ -48,7 +42,8 @@ pub(super) fn backup(args: &Backup) -> Result<(), Stop> {
 pub(super) fn restore(args: &Restore) -> Result<(), Stop> {
     let file = source::file(&args.file, MAX_BACKUP_FILE + 1)?;
     let key = files::operator_key(&args.key)?;
-    let (bundle, approval) = Bundle::from_json(&file, &args.root_id, &key.public().signing)?;
+    let (bundle, approval) = Bundle::from_json(&file, &args.root_id, &key.public().signing)
+        .map_err(|error| in_file(&args.file, error))?;
     bundle.ceremony().share(&key)?;
     let approval = approval.to_json();
     let all = bundle
@@ -57,6 +52,20 @@ pub(super) fn restore(args: &Restore) -> Result<(), Stop> {
     files::write_all_new(&args.dir, all)?;
     report(args.print.json, &bundle, &args.dir);
     Ok(())
+}
+
+/// What is wrong with a backup, and what to do.
+fn in_file(path: &Path, error: BackupError) -> Stop {
+    let stop = match error {
+        // To sign now would be to approve whatever is in the file.
+        BackupError::Approval(error @ ApprovalError::Signature) => Stop::refused(
+            error.rule(),
+            "the approval in the backup is not signed by this key: it is the backup of another operator, or was \
+             changed; restore the one that you made with this key (`openkey operator backup`)",
+        ),
+        error => Stop::from(error),
+    };
+    stop.at(&path.display().to_string())
 }
 
 fn report(as_json: bool, bundle: &Bundle, to: &Path) {

@@ -90,7 +90,12 @@ fn not_yet(session: &Session, first: &Fresh) -> Result<(), Stop> {
         RootState::AwaitingGenesis => Ok(()),
         RootState::GenesisDone => {
             let place = format!("this boot of enclave {name} has held its genesis");
-            Err(Stop::refused("genesis_done", exists(&place)))
+            // Whoever asked may have been killed before its files were written.
+            let unless = format!(
+                "if no run has these files, such as after one that was killed, nothing depends on the root key \
+                 that was made: boot enclave {name} again and repeat"
+            );
+            Err(Stop::refused("genesis_done", exists(&place)).and(&unless))
         }
         RootState::Waiting { .. } | RootState::Ready | RootState::HandedOver => {
             let place = format!("by its signed status enclave {name} awaits no genesis");
@@ -327,7 +332,8 @@ fn next(args: &Genesis, before: &Path, ceremony: &Ceremony) -> String {
      host-proxy {dir}/descriptor.bin (and wrapped.bin) as boot files.
   3. {operators} `openkey operator post-share`.
   4. Publish root id {root_id}: clients pin it.
-  5. `openkey operator backup --dir {dir} --root-id {root_id} --key FILE --out FILE`.
+  5. `openkey operator backup --dir {dir} --root-id {root_id} --key FILE --out FILE`; every other
+     operator makes one, too, with `--approval FILE`: their own approval.
 ",
         dir = args.out.display(),
         before = before.display(),

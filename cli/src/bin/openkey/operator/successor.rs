@@ -1,16 +1,22 @@
 //! What `upgrade`, `consent` and `withdraw` need to know of a successor and of who orders it.
 
-use std::path::{Path, PathBuf};
+use std::{
+    io::ErrorKind,
+    path::{Path, PathBuf},
+};
 
 use openkey_attestation::UnixMillis;
 use openkey_cli::{ORDER_LIFETIME, OperatorKey};
+use openkey_protocol::message::Hash32;
 use openkey_verifier::{
     command::{ConfigurationFile, ReadArgs, source},
     configuration::Configuration,
     release::{self, MAX_RELEASE_FILE, Release, ReleaseKeys},
 };
 
-use crate::stop::Stop;
+use sha2::{Digest, Sha256};
+
+use crate::{files, stop::Stop};
 
 /// The running enclaves' configuration.
 pub(super) fn configuration<'a>(accept: &'a ReadArgs<'_>) -> Result<&'a ConfigurationFile, Stop> {
@@ -82,4 +88,19 @@ pub(super) fn manifest(
         ));
     }
     Ok((bytes, successor))
+}
+
+/// The hash of a manifest: as it is, or of a file.
+pub(super) fn manifest_hash(text: &str) -> Result<Hash32, Stop> {
+    if let Ok(hash) = text.parse() {
+        return Ok(hash);
+    }
+    let path = Path::new(text);
+    if matches!(path.metadata(), Err(error) if error.kind() == ErrorKind::NotFound) {
+        let message = format!("--manifest {text}: no such file, and not a hash of 64 hex digits");
+        return Err(Stop::failed("cannot_open", message));
+    }
+    // Whoever signed it: a withdrawal needs no signature of maintainers.
+    let body = files::release_file(path)?.1.body()?;
+    Ok(Hash32(Sha256::digest(body).into()))
 }

@@ -32,7 +32,17 @@ pub(super) fn announce(args: &Upgrade) -> Result<(), Stop> {
     let accept = read.resolve(When::At(now))?;
     let session = Session::open(&args.target)?;
     let verifier = Verifier::new(accept.roots);
-    let fresh = session.evidence(&verifier, &accept.policy)?;
+    let (fresh, (_, withdrawn)) = session.lists(&verifier, &accept.policy)?;
+    if withdrawn.names(&successor.hash()) {
+        return Err(Stop::refused(
+            "withdrawn",
+            format!(
+                "by its evidence enclave {} knows this manifest as withdrawn, and takes no announcement of it: nothing \
+                 was sent; the release keys can sign another manifest",
+                session.name()
+            ),
+        ));
+    }
     let running = fresh.binding().epoch;
     if successor.manifest().epoch < running {
         return Err(Stop::refused(

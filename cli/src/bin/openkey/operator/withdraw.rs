@@ -1,7 +1,6 @@
 //! `openkey operator withdraw`.
 
 use std::{
-    path::Path,
     sync::atomic::{AtomicBool, AtomicUsize, Ordering},
     time::{Duration, Instant},
 };
@@ -14,7 +13,6 @@ use openkey_verifier::{
     evidence::Fresh,
     successors::{Successors, Withdrawn},
 };
-use sha2::{Digest, Sha256};
 
 use crate::{
     args::Withdraw,
@@ -110,7 +108,7 @@ pub(super) fn withdraw(args: &Withdraw) -> Result<(), Stop> {
             ),
         );
     }
-    let manifest = manifest_hash(&args.manifest)?;
+    let manifest = successor::manifest_hash(&args.manifest)?;
     // Before anything is sent: whoever names a file of consents wants those boots to confirm.
     let state = match &args.state {
         Some(path) => Some(files::consents(path)?),
@@ -382,14 +380,4 @@ fn judge(
             waiting: Vec::new(),
         }),
     }
-}
-
-/// The hash of a manifest: as it is, or of a file.
-fn manifest_hash(text: &str) -> Result<Hash32, Stop> {
-    if let Ok(hash) = text.parse() {
-        return Ok(hash);
-    }
-    // Whoever signed it: a withdrawal needs no signature of maintainers.
-    let body = files::release_file(Path::new(text))?.1.body()?;
-    Ok(Hash32(Sha256::digest(body).into()))
 }

@@ -50,8 +50,8 @@ pub(crate) struct SetSecret {
 
 #[derive(Debug, ClapArgs)]
 #[command(after_help = "\
-DIR holds genesis.json, descriptor.bin, configuration.json, your approval.json and, with KMS,
-wrapped.bin. The backup carries your approval, so that nobody can give you another configuration with it.
+DIR holds genesis.json, descriptor.bin, configuration.json and, with KMS, wrapped.bin. The approval.json
+in it is of whoever held the genesis: every other operator names their own with --approval. The backup carries your approval, so that nobody can give you another configuration with it.
 Nothing in it is secret: shares are sealed to their operators. It does not hold operators' keys, nor the
 records of host-proxy's store (docs/operations.md says how those are kept).")]
 pub(crate) struct Backup {
@@ -64,6 +64,9 @@ pub(crate) struct Backup {
     /// Your key: your own share is opened and checked, and your approval.
     #[arg(long, value_name = "FILE")]
     pub(crate) key: PathBuf,
+    /// Your approval of the configuration; approval.json in DIR unless given.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) approval: Option<PathBuf>,
     /// Where the backup goes; never replaces a file.
     #[arg(long, value_name = "FILE")]
     pub(crate) out: PathBuf,
