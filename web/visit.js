@@ -27,7 +27,7 @@ export const FRESH = 5 * 60_000;
 /** How long an enclave vouches for answers that were on their way meanwhile. */
 const LATE = 5 * 60_000;
 
-/** @typedef {Accepted & { successors: Successor[] | null, document: Bytes, nonce: Bytes, at: number }} Vouched evidence that passed; `successors` is null where the evidence does not say which images wait */
+/** @typedef {Accepted & { successors: Successor[] | null, handedOver: boolean, document: Bytes, nonce: Bytes, at: number }} Vouched evidence that passed; `successors` is null where the evidence does not say which images wait; `handedOver`: the same boot signed that its root key went to one of them */
 
 /** Evidence of one visit. Tells `change` whenever its state does. */
 export class Visit extends EventTarget {
@@ -180,10 +180,10 @@ export class Visit extends EventTarget {
         const judged = [first, ...more].map((one) => accept(verifier, { ...given, known: one }));
         return { known, now, accepted: /** @type {Accepted} */ (judged.at(-1)) };
       };
-      /** @type {Successor[] | null} */
-      let successors;
+      /** @type {Pick<Vouched, 'successors' | 'handedOver'>} */
+      let waiting;
       try {
-        successors = await this.#successors(verifier, judge().accepted.report);
+        waiting = await this.#successors(verifier, judge().accepted.report);
       } catch (error) {
         // Between the two answers the list may have changed, or the enclave started again: once more,
         // with new evidence.
@@ -195,7 +195,7 @@ export class Visit extends EventTarget {
       // other conditions counts no longer: it is asked for evidence again.
       if (known.length > 0 && accepted.anchored) this.store.keepDeployment(accepted.anchored.known);
       if (this.conditions !== this.#conditions()) this.#begin();
-      const vouched = { ...accepted, successors, document, nonce, at: now };
+      const vouched = { ...accepted, ...waiting, document, nonce, at: now };
       const { anchored } = accepted;
       if (anchored && anchored.release.epoch >= (this.highest?.release.epoch ?? 0)) this.highest = anchored;
       const { identity } = accepted.report.binding;
@@ -214,22 +214,23 @@ export class Visit extends EventTarget {
   }
 
   /**
-   * The images that wait for the root key. The evidence names the list by its hash; a status that the
-   * same boot signs says which they are.
+   * The images that wait for the root key, or of which one has it. The evidence names the list by its hash; a status
+   * that the same boot signs says which they are, and whether the root key went to one.
    * @param {Verifier} verifier
    * @param {EvidenceReport} report
-   * @returns {Promise<Successor[] | null>}
+   * @returns {Promise<Pick<Vouched, 'successors' | 'handedOver'>>}
    */
   async #successors(verifier, { binding: { identity, pending } }) {
-    if (pending === 'none') return [];
-    if (!pending || pending === 'unknown') return null;
+    if (pending === 'none') return { successors: [], handedOver: false };
+    if (!pending || pending === 'unknown') return { successors: null, handedOver: false };
     return patiently(async () => {
       const { call, reply } = await this.api.send('status');
       if (!('answer' in reply)) throw unsigned(reply);
       const [signed, now] = [reply.answer, Date.now()];
       const { refused } = verifier.answer(identity, signed, { call, origin: this.origin, now });
       if (refused) throw this.#refused(refused);
-      return verifier.successors(identity, signed, { call, now, pending });
+      const successors = verifier.successors(identity, signed, { call, now, pending });
+      return { successors, handedOver: answerIn(signed, 'status').root?.state === 'handed_over' };
     }, { most: BRIEFLY });
   }
 
