@@ -121,31 +121,35 @@ test('e15_what_the_first_sign_in_remembers_drops_every_other_enclave', async () 
 test('e15_the_first_sign_in_remembers_the_highest_epoch_that_was_seen_and_not_the_last', async (t) => {
   const later = clock(t);
   const { state, visit, store } = setting(['new']);
-  [state.epoch, state.known] = [2, 'epoch 2'];
+  const known = (/** @type {number} */ epoch, note = '') => JSON.stringify({ epoch, note });
+  state.known = known(2);
   await visit.ensure();
   // Of equal epochs the newest counts.
-  [state.boots, state.known] = [['newer'], 'epoch 2, newer'];
+  [state.boots, state.known] = [['newer'], known(2, 'newer')];
   await visit.verify();
-  [state.boots, state.epoch, state.known] = [['old'], 1, 'epoch 1'];
+  // An image of a higher epoch without the root key counts for nothing.
+  [state.boots, state.epoch, state.known] = [['bare'], 3, known(1)];
+  await visit.verify();
+  [state.boots, state.epoch] = [['old'], 1];
   await visit.verify();
   // What was seen counts, though it vouches for nothing any more.
   later(11);
   await visit.ensure();
   assert.deepEqual([...visit.identities.keys()], ['old']);
   assert.equal(visit.remember(), true);
-  assert.equal(store.deployment(), 'epoch 2, newer');
+  assert.equal(store.deployment(), known(2, 'newer'));
   assert.equal(visit.current, null, 'the lower epoch was not held to what is remembered');
 });
 
-test('e15_an_epoch_that_was_seen_under_other_conditions_is_not_remembered', async () => {
+test('e15_an_epoch_that_was_seen_under_other_conditions_counts', async () => {
   const { state, visit, store } = setting(['new']);
-  [state.epoch, state.known] = [2, 'epoch 2'];
+  state.known = '{"epoch":2}';
   await visit.ensure();
   visit.choose({ version: 1, measurements: [] });
-  [state.boots, state.epoch, state.known] = [['old'], 1, 'epoch 1'];
+  [state.boots, state.known] = [['old'], '{"epoch":1}'];
   await visit.ensure();
   assert.equal(visit.remember(), true);
-  assert.equal(store.deployment(), 'epoch 1');
+  assert.equal(store.deployment(), '{"epoch":2}');
 });
 
 test('an answer says whose key signed it', async () => {
