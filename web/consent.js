@@ -157,9 +157,9 @@ export async function approve(app, prepared, { signal, confirmed = false, tell =
   if (handle !== null && app.store.isUnfinished(handle)) {
     prepared.assertion = null;
     throw new Failure('passkey', 'unfinished_sign_up', {
-      title: 'This passkey was made for a sign-up that never finished',
-      message: 'This browser got no receipt for it, so it cannot know whose account it opens.',
-      advice: 'Choose another passkey, and delete this one where your passkeys are kept.',
+      title: 'This passkey was made for a sign-up that has not finished here',
+      message: 'This browser has no receipt for it yet, so it cannot know whose account it opens.',
+      advice: 'If another tab still waits for the receipt, keep this passkey and finish the sign-up there. Otherwise choose another passkey.',
       retry: true,
     });
   }

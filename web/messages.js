@@ -67,7 +67,7 @@
 
 /** @typedef {{ head: AccountHead, outcome: Outcome }} Approved */
 
-/** @typedef {Record<string, unknown>} Status the page reads nothing of it but what the verifier holds to evidence */
+/** @typedef {{ root?: { state: unknown } }} Status the page reads nothing else of it but what the verifier holds to evidence; `state` is `handed_over` once the root key went to a successor */
 
 /**
  * @typedef {{ status: Status }

@@ -76,7 +76,8 @@ export class Shell {
     });
     this.app.visit.addEventListener('change', () => this.frame());
     // Of another tab, which may have remembered a deployment, chosen a policy or signed out.
-    addEventListener('storage', () => {
+    addEventListener('storage', ({ key, newValue, oldValue }) => {
+      if (key !== null) this.app.store.hear(key, newValue, oldValue);
       this.app.checkTabs();
       this.app.visit.changed();
     });

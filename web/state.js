@@ -52,7 +52,7 @@ export class App extends EventTarget {
     this.over = false;
     /** @type {ReturnType<typeof setTimeout> | undefined} */
     this.timer = undefined;
-    if (store.copies.restore() && this.session) this.#lost();
+    if (store.restore() && this.session) this.#lost();
     // A tab may outlive what its browser knew: what it is shown then, it takes as at the first time.
     if (this.session && store.head(this.session.account) === null) store.openSight(this.session.account, null);
     this.#arm();
@@ -80,7 +80,7 @@ export class App extends EventTarget {
    */
   checkMemory() {
     const { session } = this;
-    const lost = this.store.copies.restore();
+    const lost = this.store.restore();
     if (!session) return;
     const why = this.store.signedOut(session) ? signedOutElsewhere() : lost ? memoryLost() : null;
     if (why === null) return;
@@ -212,8 +212,8 @@ export class App extends EventTarget {
       const open = await this.visit.keepHead(shown, account);
       if (this.session !== session) throw sessionEnded();
       if (open === null) return { ...checked, session };
-      // Something newer was learned meanwhile: once more, from there.
-      if (shown.length > 1) throw moved();
+      // Something newer was learned meanwhile, here or in other tabs: once more, from there.
+      if (shown.length > this.store.heads(account).length) throw moved();
       asked = open;
     }
   }

@@ -4,6 +4,7 @@
 
 import { fromBase64, fromHex, random, toBase64, toHex } from './bytes.js';
 import { Copies } from './copies.js';
+import { FINISHED, higher, parsed, sameDeployment, UNFINISHED } from './merging.js';
 
 /** @import { Bytes, KnownHead, Policy } from './messages.js' */
 
@@ -26,6 +27,8 @@ const SIGNED_OUT = 'openkey.signed-out';
 
 /** Bytes of the name of a sign-out. */
 const OUT = 8;
+
+/** @typedef {{ version: number, hash: string, entry: string, shownAt: number }} Kept a head as it is kept, bytes as hex */
 
 /** @typedef {{ account: string, userHandle: string, token: Bytes, expiresAt: number, name: string, out?: string | null }} Session
  *   `account` and `userHandle` as hex; `out` names the last sign-out in this browser before it */
@@ -52,6 +55,29 @@ export class Store {
   }
 
   /**
+   * Whether the browser has lost what it was known to keep. Then it gets it back, and what somebody forgot stays forgotten.
+   * @returns {boolean}
+   */
+  restore() {
+    this.deployments();
+    return this.copies.restore();
+  }
+
+  /**
+   * Another tab has written something. It counts here even if the browser loses it before anybody reads it.
+   * @param {string} key
+   * @param {string | null} text null if it was removed
+   * @param {string | null} before
+   */
+  hear(key, text, before) {
+    if (text === null) return;
+    // What was written before somebody forgot it counts no longer.
+    if (key === FORGOTTEN && text !== NEVER) for (const one of [DEPLOYMENT, FORGOTTEN]) this.copies.drop(one);
+    else this.deployments();
+    this.copies.hear(key, text, before);
+  }
+
+  /**
    * The newest head that this page knows of an account, and when it was shown last by the enclave's clock. What the
    * browser has from another tab comes second.
    * @param {string} account hex
@@ -62,7 +88,7 @@ export class Store {
   }
 
   /**
-   * The heads that an answer has to continue: this page's, and another one that the browser has from another tab.
+   * The heads that an answer has to continue: this page's, and others that the browser had from another tab.
    * @param {string} account hex
    * @returns {KnownHead[]}
    */
@@ -140,7 +166,8 @@ export class Store {
    */
   keepAccount(userHandle, account) {
     this.copies.put(`openkey.account.${userHandle}`, JSON.stringify(account));
-    this.copies.put(`openkey.unfinished.${userHandle}`, null);
+    // It stays: another tab that waited for it would miss what goes, and bring it back.
+    this.copies.put(`openkey.unfinished.${userHandle}`, FINISHED);
   }
 
   /**
@@ -148,17 +175,25 @@ export class Store {
    * @param {string} userHandle hex
    */
   beginAccount(userHandle) {
-    this.copies.put(`openkey.unfinished.${userHandle}`, 'true');
+    if (!this.isFinished(userHandle)) this.copies.put(`openkey.unfinished.${userHandle}`, UNFINISHED);
   }
 
   /**
-   * Whether a passkey with this user handle was made here for a sign-up that never gave a receipt. The
+   * Whether this browser has seen, in any of its tabs, whose account this user handle leads to.
+   * @param {string} userHandle hex
+   */
+  isFinished(userHandle) {
+    return this.account(userHandle) !== null || this.copies.all(`openkey.unfinished.${userHandle}`).includes(FINISHED);
+  }
+
+  /**
+   * Whether a passkey with this user handle was made here for a sign-up that has given no receipt. The
    * account behind it is nobody's this browser knows.
    * @param {string} userHandle hex
    * @returns {boolean}
    */
   isUnfinished(userHandle) {
-    return this.copies.all(`openkey.unfinished.${userHandle}`)[0] === 'true';
+    return !this.isFinished(userHandle) && this.copies.all(`openkey.unfinished.${userHandle}`).includes(UNFINISHED);
   }
 
   /**
@@ -192,7 +227,6 @@ export class Store {
    * @returns {string | null}
    */
   get out() {
-    this.copies.take(SIGNED_OUT);
     return this.copies.all(SIGNED_OUT)[0] ?? null;
   }
 
@@ -241,7 +275,7 @@ export class Store {
   }
 
   /**
-   * What an enclave has to satisfy: what this page remembers, and what the browser has from another tab.
+   * What an enclave has to satisfy: what this page remembers, and what the browser has or had from another tab.
    * @returns {string[]}
    */
   deployments() {
@@ -254,24 +288,42 @@ export class Store {
     return this.copies.all(DEPLOYMENT);
   }
 
+  /** @returns {string | null} names the last time that somebody forgot the deployment here */
+  get forgotten() {
+    this.deployments();
+    const [own = null] = this.copies.all(FORGOTTEN);
+    return own === NEVER ? null : own;
+  }
+
+  /**
+   * An enclave of this epoch was seen here. It counts if it is of a deployment that is remembered.
+   * @param {string} known as the verifier wrote it
+   */
+  raiseDeployment(known) {
+    if (this.deployments().some((one) => sameDeployment(one, known) && higher(one, known) !== one)) this.copies.hear(DEPLOYMENT, known, null);
+    return this.deployments();
+  }
+
   /** @returns {number | null} since when, in milliseconds since 1970 */
   deploymentSince() {
     return read(this.local, 'openkey.deployment.since');
   }
 
   /**
-   * @param {string | null} known null forgets it
+   * @param {string | null} known null forgets it; otherwise it takes the place of all that is remembered, at the highest
+   *   epoch that any tab has seen of it
    * @returns {boolean} whether the browser keeps it
    */
   keepDeployment(known) {
     if (known === null) {
-      this.copies.put(DEPLOYMENT, null);
+      // In this order: no tab misses what goes before it learns why.
       this.copies.put(FORGOTTEN, String(Date.now()));
+      this.copies.put(DEPLOYMENT, null);
       write(this.local, 'openkey.deployment.since', null);
       return true;
     }
     if (this.copies.all(FORGOTTEN).length === 0) this.copies.put(FORGOTTEN, NEVER);
-    const kept = this.copies.put(DEPLOYMENT, known);
+    const kept = this.copies.put(DEPLOYMENT, this.deployments().reduce(higher, known));
     if (this.deploymentSince() === null) write(this.local, 'openkey.deployment.since', Date.now());
     return kept;
   }
@@ -315,15 +367,6 @@ function headOf(account) {
 /** @param {string} account hex */
 function sightOf(account) {
   return `openkey.sight.${account}`;
-}
-
-/** @param {string} text */
-function parsed(text) {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return null;
-  }
 }
 
 /**

@@ -3,9 +3,10 @@
 
 import { beside } from './anchor.js';
 import { answerIn, unsigned } from './api.js';
-import { random } from './bytes.js';
+import { random, toHex } from './bytes.js';
 import { asFailure, enclaveFailure, networkFailure, pageFailure } from './errors.js';
 import { keepHead, moved } from './heads.js';
+import { epochOf } from './merging.js';
 import { BRIEFLY, patiently } from './patience.js';
 import { accept, isRefusal } from './standing.js';
 
@@ -27,7 +28,7 @@ export const FRESH = 5 * 60_000;
 /** How long an enclave vouches for answers that were on their way meanwhile. */
 const LATE = 5 * 60_000;
 
-/** @typedef {Accepted & { successors: Successor[] | null, document: Bytes, nonce: Bytes, at: number }} Vouched evidence that passed; `successors` is null where the evidence does not say which images wait */
+/** @typedef {Accepted & { successors: Successor[] | null, handedOver: boolean, document: Bytes, nonce: Bytes, at: number }} Vouched evidence that passed; `successors` is null where the evidence does not say which images wait; `handedOver`: the same boot signed that its root key went to one of them */
 
 /** Evidence of one visit. Tells `change` whenever its state does. */
 export class Visit extends EventTarget {
@@ -52,8 +53,9 @@ export class Visit extends EventTarget {
     this.load = load;
     /** @type {Map<string, Vouched>} by identity key, oldest first */
     this.identities = new Map();
-    /** @type {Accepted['anchored']} of what passed under these conditions, however long ago: the newest of the highest epoch */
+    /** @type {Accepted['anchored']} of all that passed since somebody last forgot the deployment: the newest of the highest epoch that counts */
     this.highest = null;
+    this.forgotten = store.forgotten;
     /** @type {Failure | null} why the last check failed */
     this.failure = null;
     /** @type {Promise<Vouched> | null} a check under way */
@@ -99,13 +101,19 @@ export class Visit extends EventTarget {
   }
 
   #conditions() {
-    return JSON.stringify([this.store.policy(), this.store.deployments()]);
+    return JSON.stringify([this.store.policy(), this.#known()]);
   }
 
-  /** What was proven under other conditions no longer counts. */
+  /** What an enclave has to satisfy: what this browser remembers, at no lower epoch than this tab has seen. */
+  #known() {
+    const { forgotten } = this.store;
+    if (forgotten !== this.forgotten) [this.forgotten, this.highest] = [forgotten, null];
+    return this.highest ? this.store.raiseDeployment(this.highest.known) : this.store.deployments();
+  }
+
+  /** What was proven under other conditions no longer counts, but for the highest epoch: that was seen. */
   #begin() {
     this.identities.clear();
-    this.highest = null;
     this.failure = null;
     this.conditions = this.#conditions();
   }
@@ -126,8 +134,9 @@ export class Visit extends EventTarget {
    * @returns {boolean} whether it is remembered only now
    */
   remember() {
+    const known = this.#known();
     const { current, highest } = this;
-    if (!current?.anchored || !highest || this.store.deployments().length > 0) return false;
+    if (!current?.anchored || !highest || known.length > 0) return false;
     const kept = this.store.keepDeployment(highest.known);
     this.conditions = this.#conditions();
     // The others were not held to it.
@@ -173,31 +182,33 @@ export class Visit extends EventTarget {
       const document = await patiently(() => this.api.evidence(nonce), { most: BRIEFLY });
       const judge = () => {
         // Read now: meanwhile somebody may have chosen another policy.
-        const [own, known, now] = [this.store.policy(), this.store.deployments(), Date.now()];
+        const [own, known, now] = [this.store.policy(), this.#known(), Date.now()];
         const given = { document, nonce, now, policy: this.config.policy, own, host: this.host, anchor, releases: served.releases };
         // What this page remembers, and what another tab does: each can only refuse.
         const [first = null, ...more] = known;
         const judged = [first, ...more].map((one) => accept(verifier, { ...given, known: one }));
-        return { known, now, accepted: /** @type {Accepted} */ (judged.at(-1)) };
+        // Each of them knows of an epoch, and one of these is the highest.
+        const [highest = null] = judged.flatMap(({ anchored }) => anchored ?? []).sort((one, other) => epochOf(other.known) - epochOf(one.known));
+        return { known, now, highest, accepted: /** @type {Accepted} */ (judged.at(-1)) };
       };
-      /** @type {Successor[] | null} */
-      let successors;
+      /** @type {Pick<Vouched, 'successors' | 'handedOver'>} */
+      let waiting;
       try {
-        successors = await this.#successors(verifier, judge().accepted.report);
+        waiting = await this.#successors(verifier, judge().accepted.report);
       } catch (error) {
         // Between the two answers the list may have changed, or the enclave started again: once more,
         // with new evidence.
         if (again || !['successors_differ', 'statement_signature'].includes(asFailure(error).code)) throw error;
         return await this.examine(nonce, true);
       }
-      const { known, now, accepted } = judge();
+      const { known, now, highest, accepted } = judge();
       // A higher epoch, or keys that a chain of releases explains, are remembered at once. Whatever passed under
       // other conditions counts no longer: it is asked for evidence again.
-      if (known.length > 0 && accepted.anchored) this.store.keepDeployment(accepted.anchored.known);
+      if (known.length > 0 && highest) this.store.keepDeployment(highest.known);
       if (this.conditions !== this.#conditions()) this.#begin();
-      const vouched = { ...accepted, successors, document, nonce, at: now };
-      const { anchored } = accepted;
-      if (anchored && anchored.release.epoch >= (this.highest?.release.epoch ?? 0)) this.highest = anchored;
+      const vouched = { ...accepted, ...waiting, document, nonce, at: now };
+      // By what counts: an image without the root key has served nobody.
+      if (highest && epochOf(highest.known) >= epochOf(this.highest?.known ?? '')) this.highest = highest;
       const { identity } = accepted.report.binding;
       this.identities.delete(identity);
       this.identities.set(identity, vouched);
@@ -214,22 +225,23 @@ export class Visit extends EventTarget {
   }
 
   /**
-   * The images that wait for the root key. The evidence names the list by its hash; a status that the
-   * same boot signs says which they are.
+   * The images that wait for the root key, or of which one has it. The evidence names the list by its hash; a status
+   * that the same boot signs says which they are, and whether the root key went to one.
    * @param {Verifier} verifier
    * @param {EvidenceReport} report
-   * @returns {Promise<Successor[] | null>}
+   * @returns {Promise<Pick<Vouched, 'successors' | 'handedOver'>>}
    */
   async #successors(verifier, { binding: { identity, pending } }) {
-    if (pending === 'none') return [];
-    if (!pending || pending === 'unknown') return null;
+    if (pending === 'none') return { successors: [], handedOver: false };
+    if (!pending || pending === 'unknown') return { successors: null, handedOver: false };
     return patiently(async () => {
       const { call, reply } = await this.api.send('status');
       if (!('answer' in reply)) throw unsigned(reply);
       const [signed, now] = [reply.answer, Date.now()];
       const { refused } = verifier.answer(identity, signed, { call, origin: this.origin, now });
       if (refused) throw this.#refused(refused);
-      return verifier.successors(identity, signed, { call, now, pending });
+      const successors = verifier.successors(identity, signed, { call, now, pending });
+      return { successors, handedOver: answerIn(signed, 'status').root?.state === 'handed_over' };
     }, { most: BRIEFLY });
   }
 
@@ -290,17 +302,21 @@ export class Visit extends EventTarget {
 
   /**
    * Holds an answer to all that this browser knows of its account, also to what it learned meanwhile: then the account
-   * is read once, and must stand exactly where the answer says.
+   * is read from each such head, and must stand exactly where the answer says.
    * @param {Shown} shown
    * @param {string | null} account hex; null if this browser knows none yet
    * @param {Bytes | null} token to read with
    */
   async hold(shown, account, token) {
-    const open = await this.keepHead([shown], account);
-    if (open === null) return;
-    if (token === null) throw moved();
-    const { head, at } = await patiently(() => this.ask({ read: { token, head: open, query: 'account' } }, 'account'), { most: BRIEFLY });
-    if (await this.keepHead([{ asked: open, head, at }, shown], account)) throw moved();
+    /** @type {Shown[]} */
+    const reads = [];
+    for (;;) {
+      const open = await this.keepHead([...reads, shown], account);
+      if (open === null) return;
+      if (token === null || reads.length >= this.store.heads(toHex(open.head.account)).length) throw moved();
+      const { head, at } = await patiently(() => this.ask({ read: { token, head: open, query: 'account' } }, 'account'), { most: BRIEFLY });
+      reads.push({ asked: open, head, at });
+    }
   }
 
   /**

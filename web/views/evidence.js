@@ -38,7 +38,7 @@ export function evidenceFacts(vouched, brief = false, known = standing({ current
     binding.pending === 'unknown'
       ? notice('warn', 'Waiting successors: unknown', h('p', {}, 'The host’s storage hides from the enclave which new images wait for the root key. The enclave hands it to none of them meanwhile. Tell the operator if it stays.'))
       : null,
-    ...(vouched.successors ?? []).map(waiting),
+    ...successors(vouched),
     report.debug ? notice('bad', 'Debug mode', h('p', {}, 'The host can read this enclave’s console and memory.')) : null,
     facts(
       ['Module', h('span', { class: 'mono' }, report.module_id)],
@@ -71,18 +71,51 @@ function signedRelease({ release, anchor }) {
   return `release ${release.release}, signed by ${release.signers} of ${anchor.release_keys.length} release keys (${anchor.threshold} needed)`;
 }
 
+/** @typedef {'waits' | 'has' | 'may_have' | 'gets_none'} Fate */
+
 /**
- * An image that waits for the root key: people can object while its delay runs.
- * @param {Successor} successor
+ * What is known of each image that was announced. Only one that enough operators consented to can have the root key.
+ * @param {Pick<Vouched, 'successors' | 'handedOver'>} vouched
+ * @returns {[Successor, Fate][]}
  */
-function waiting(successor) {
-  const consented = `${successor.consents.length} of ${successor.consents_needed}`;
-  return notice(
-    'plain',
-    'Another image may get the root key',
-    h('p', {}, `Release ${successor.release} (epoch ${successor.epoch}) was announced `, when(successor.announced_at_ms), '. It can get the root key after ', when(successor.allowed_from_ms), ` if the operators consent (${consented} have). If you do not know this release, ask the operators.`),
-    h('p', {}, copyable(successor.manifest_sha256, 'manifest hash')),
-  );
+export function fates({ successors, handedOver }) {
+  const all = successors ?? [];
+  const able = all.filter(({ consents, consents_needed }) => consents.length >= consents_needed);
+  const taker = able.length > 1 ? 'may_have' : 'has';
+  return all.map((one) => [one, !handedOver ? 'waits' : able.includes(one) ? taker : 'gets_none']);
+}
+
+/**
+ * The images that wait for the root key, or of which one has it.
+ * @param {Pick<Vouched, 'successors' | 'handedOver'>} vouched
+ */
+function successors(vouched) {
+  return fates(vouched).map(([successor, fate]) => {
+    const { title, words } = FATES[fate](successor);
+    return notice('plain', title, h('p', {}, words), h('p', {}, copyable(successor.manifest_sha256, 'manifest hash')));
+  });
+}
+
+/** @type {Record<Fate, (successor: Successor) => { title: string, words: Child[] }>} */
+const FATES = {
+  // People can object while its delay runs.
+  waits: (successor) => ({
+    title: 'Another image may get the root key',
+    words: [...announced(successor), '. It can get the root key after ', when(successor.allowed_from_ms), ` if the operators consent (${successor.consents.length} of ${successor.consents_needed} have). ${UNKNOWN}`],
+  }),
+  has: (successor) => ({ title: 'Another image has the root key', words: [...announced(successor), `. This enclave has handed the root key over to it. ${UNKNOWN}`] }),
+  may_have: (successor) => ({
+    title: 'Another image may have the root key',
+    words: [...announced(successor), `. This enclave has handed the root key over to one of several images, and this is one of them. ${UNKNOWN}`],
+  }),
+  gets_none: (successor) => ({ title: 'Another image was announced', words: [...announced(successor), `. This enclave has handed the root key over to another image, and hands it to this one no more. ${UNKNOWN}`] }),
+};
+
+const UNKNOWN = 'If you do not know this release, ask the operators.';
+
+/** @param {Successor} successor */
+function announced({ release, epoch, announced_at_ms }) {
+  return [`Release ${release} (epoch ${epoch}) was announced `, when(announced_at_ms)];
 }
 
 /**

@@ -203,11 +203,14 @@ async function register(app, name, step, tell, signal) {
   // finished it for themselves.
   app.store.beginAccount(toHex(started.options.user_id));
   step(2);
+  /** @type {Awaited<ReturnType<typeof receiptOf>>} */
+  let given;
   try {
-    return await finish(app, { started, nonce, credential, spki }, tell);
+    given = await receiptOf(app, { started, nonce, credential, spki }, tell);
   } catch (cause) {
     throw new Unfinished('the passkey was sent', { cause });
   }
+  return keep(app, given);
 }
 
 /**
@@ -215,9 +218,8 @@ async function register(app, name, step, tell, signal) {
  * @param {App} app
  * @param {{ started: CreationStarted, nonce: Bytes, credential: NewCredential, spki: Bytes }} begun
  * @param {(text: string) => void} tell
- * @returns {Promise<Made>}
  */
-async function finish(app, { started, nonce, credential, spki }, tell) {
+async function receiptOf(app, { started, nonce, credential, spki }, tell) {
   tell('Your passkey was sent. Waiting for the enclave’s receipt …');
   // Account and key follow from the new passkey: sending it twice makes one.
   const { answer, head, at } = await patiently(() => app.visit.ask({ sign_up_finish: { context: started.context, credential } }, 'signed_up'), { tell });
@@ -228,20 +230,31 @@ async function finish(app, { started, nonce, credential, spki }, tell) {
   if (evidence.anchored && receipt.rp_id !== evidence.anchored.anchor.rp_id) {
     throw pageFailure('receipt_rp_id', 'The receipt is for another relying party than this page’s anchor names.');
   }
-  await app.visit.hold({ asked: null, head, at }, receipt.account, null);
+  return { receipt, signed: answer.receipt, evidence, head, at };
+}
+
+/**
+ * Keeps what a receipt that holds says. From here on the passkey opens an account that this browser knows, whatever
+ * else fails: nothing says to delete it.
+ * @param {App} app
+ * @param {Awaited<ReturnType<typeof receiptOf>>} given
+ * @returns {Promise<Made>}
+ */
+async function keep(app, { receipt, signed, evidence, head, at }) {
   app.store.keepAccount(receipt.user_handle, receipt.account);
-  for (const key of receipt.keys) app.proven(receipt.account, key.key, key.address);
   /** @type {KeptReceipt} */
   const kept = {
     hash: receipt.hash,
     file: {
       version: 1,
-      receipt: { body: toHex(answer.receipt.body), signature: toHex(answer.receipt.signature) },
+      receipt: { body: toHex(signed.body), signature: toHex(signed.signature) },
       evidence: toBase64(evidence.document),
       nonce: toHex(evidence.nonce),
     },
   };
   app.store.keepReceipt(receipt.account, kept);
+  await app.visit.hold({ asked: null, head, at }, receipt.account, null);
+  for (const key of receipt.keys) app.proven(receipt.account, key.key, key.address);
   return { receipt, kept, remembered: app.visit.remember() };
 }
 

@@ -5,17 +5,19 @@ import { encode } from 'cborg';
 import { encode as canonical } from '../../../web/cbor.js';
 import { certificate, extension } from './der.js';
 
-const MODULE = 'i-0123456789abcdef0-enc0199c8a1b2c3d4e5';
-const REGION = 'eu-central-1';
+const REAL = { module: 'i-0123456789abcdef0-enc0199c8a1b2c3d4e5', place: 'eu-central-1.aws' };
+/** As a simulator calls itself. */
+const SIMULATED = { module: 'sim-0123456789abcdef0-enc0199c8a1b2c3d4e5', place: 'sim-local-1.sim' };
 const NAMES = { country: '2.5.4.6', organization: '2.5.4.10', unit: '2.5.4.11', common: '2.5.4.3', state: '2.5.4.8', locality: '2.5.4.7' };
 /** @type {[string, string][]} as the root of AWS is called */
 const ROOT = [[NAMES.country, 'US'], [NAMES.organization, 'Amazon'], [NAMES.unit, 'AWS'], [NAMES.common, 'aws.nitro-enclaves']];
 const HOUR = 3_600_000;
 
 export class Hardware {
-  /** @param {{ measurements: Record<number, string>, binding: Record<string, unknown> }} given */
-  constructor({ measurements, binding }) {
+  /** @param {{ measurements: Record<number, string>, binding: Record<string, unknown>, simulator?: boolean }} given */
+  constructor({ measurements, binding, simulator = false }) {
     this.measurements = measurements;
+    this.called = simulator ? SIMULATED : REAL;
     const root = generateKeyPairSync('ec', { namedCurve: 'P-384' });
     this.leafKey = generateKeyPairSync('ec', { namedCurve: 'P-384' });
     this.identity = generateKeyPairSync('ed25519');
@@ -26,7 +28,7 @@ export class Hardware {
     const authority = [extension('2.5.29.19', true, Buffer.from([0x30, 3, 1, 1, 0xff])), extension('2.5.29.15', true, Buffer.from([3, 2, 1, 0x86]))];
     this.root = certificate({ subject: ROOT, issuer: ROOT, from: new Date(now - 24 * HOUR), until: new Date(now + 9000 * HOUR), publicKey: root.publicKey, extensions: authority, sign: byRoot });
     this.leaf = certificate({
-      subject: [[NAMES.country, 'US'], [NAMES.state, 'Washington'], [NAMES.locality, 'Seattle'], [NAMES.organization, 'Amazon'], [NAMES.unit, 'AWS'], [NAMES.common, `${MODULE}.${REGION}.aws`]],
+      subject: [[NAMES.country, 'US'], [NAMES.state, 'Washington'], [NAMES.locality, 'Seattle'], [NAMES.organization, 'Amazon'], [NAMES.unit, 'AWS'], [NAMES.common, `${this.called.module}.${this.called.place}`]],
       issuer: ROOT,
       from: new Date(now - 60_000),
       until: new Date(now + 3 * HOUR),
@@ -51,7 +53,7 @@ export class Hardware {
     const payload = encode(
       new Map(
         /** @type {[string, unknown][]} */ ([
-          ['module_id', MODULE],
+          ['module_id', this.called.module],
           ['digest', 'SHA384'],
           ['timestamp', Date.now()],
           ['pcrs', this.#withSixteen(pcrs)],

@@ -31,7 +31,7 @@ test('a browser knows whose account a user handle led to', () => {
   assert.equal(store.account(userHandle), null);
   store.keepAccount(userHandle, account);
   assert.equal(store.account(userHandle), account);
-  assert.equal(store.copies.restore(), false);
+  assert.equal(store.restore(), false);
 });
 
 test('an ended session is not restored', () => {
@@ -73,7 +73,7 @@ test('e16_a_sign_out_is_not_undone_by_a_storage_that_is_emptied', () => {
   // As a header of the host's does it.
   local.removeItem('openkey.signed-out');
   assert.deepEqual([store.out, store.signedOut(session), new Store(local, tab).signedOut(session)], [first, true, true]);
-  assert.equal(store.copies.restore(), true);
+  assert.equal(store.restore(), true);
   assert.equal(new Store(local, area()).out, first);
   // Another sign-out is another one, also where the storage was emptied before it.
   local.removeItem('openkey.signed-out');
@@ -98,10 +98,10 @@ test('e2_a_first_sight_stays_until_somebody_has_compared_it', () => {
   // Whoever empties the storage closes nothing.
   local.removeItem(`openkey.sight.${account}`);
   assert.equal(new Store(local, tab).unseen(account)?.entry, '0a');
-  assert.equal(store.copies.restore(), true);
+  assert.equal(store.restore(), true);
   second.closeSight(account);
   for (const one of [store, second, new Store(local, tab), new Store(local, area())]) assert.equal(one.unseen(account), null);
-  for (const one of [store, second]) assert.equal(one.copies.restore(), false);
+  for (const one of [store, second]) assert.equal(one.restore(), false);
   // A late look does not open it again; another first sight does.
   store.keepSight(account, sight);
   assert.equal(second.unseen(account), null);
@@ -116,7 +116,7 @@ test('a browser that refuses storage only forgets', () => {
   store.keepAddress(account, 0, '0xAb');
   // The page knows it as long as it is open, and does not miss what was never kept.
   assert.equal(store.head(account)?.head.version, 1);
-  assert.equal(store.copies.restore(), false);
+  assert.equal(store.restore(), false);
   assert.equal(new Store(broken, broken).head(account), null);
   assert.deepEqual(store.addresses(account), {});
   assert.equal(store.session(), null);
@@ -128,7 +128,7 @@ test('e2_a_storage_that_is_emptied_is_missed_and_filled_again', () => {
   store.putHead(head(5), 1_000);
   store.keepDeployment('{"epoch":3}');
   store.keepPolicy(/** @type {any} */ ({ version: 1 }));
-  assert.equal(store.copies.restore(), false);
+  assert.equal(store.restore(), false);
   const emptied = () => {
     for (const key of [`openkey.head.${account}`, 'openkey.deployment', 'openkey.deployment.forgotten', 'openkey.policy']) local.removeItem(key);
   };
@@ -138,8 +138,8 @@ test('e2_a_storage_that_is_emptied_is_missed_and_filled_again', () => {
     assert.equal(page.head(account)?.head.version, 5);
     assert.equal(page.deployment(), '{"epoch":3}');
     assert.deepEqual(page.policy(), { version: 1 });
-    assert.equal(page.copies.restore(), true);
-    assert.equal(page.copies.restore(), false);
+    assert.equal(page.restore(), true);
+    assert.equal(page.restore(), false);
     const other = new Store(local, area());
     assert.equal(other.head(account)?.head.version, 5);
     assert.equal(other.deployment(), '{"epoch":3}');

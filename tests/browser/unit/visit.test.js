@@ -7,6 +7,7 @@ import { Failure, networkFailure } from '../../../web/errors.js';
 import { standing } from '../../../web/standing.js';
 import { Store } from '../../../web/store.js';
 import { Verifier } from '../../../web/verifier.js';
+import { fates } from '../../../web/views/evidence.js';
 import { Visit } from '../../../web/visit.js';
 
 const area = () => {
@@ -120,31 +121,35 @@ test('e15_what_the_first_sign_in_remembers_drops_every_other_enclave', async () 
 test('e15_the_first_sign_in_remembers_the_highest_epoch_that_was_seen_and_not_the_last', async (t) => {
   const later = clock(t);
   const { state, visit, store } = setting(['new']);
-  [state.epoch, state.known] = [2, 'epoch 2'];
+  const known = (/** @type {number} */ epoch, note = '') => JSON.stringify({ epoch, note });
+  state.known = known(2);
   await visit.ensure();
   // Of equal epochs the newest counts.
-  [state.boots, state.known] = [['newer'], 'epoch 2, newer'];
+  [state.boots, state.known] = [['newer'], known(2, 'newer')];
   await visit.verify();
-  [state.boots, state.epoch, state.known] = [['old'], 1, 'epoch 1'];
+  // An image of a higher epoch without the root key counts for nothing.
+  [state.boots, state.epoch, state.known] = [['bare'], 3, known(1)];
+  await visit.verify();
+  [state.boots, state.epoch] = [['old'], 1];
   await visit.verify();
   // What was seen counts, though it vouches for nothing any more.
   later(11);
   await visit.ensure();
   assert.deepEqual([...visit.identities.keys()], ['old']);
   assert.equal(visit.remember(), true);
-  assert.equal(store.deployment(), 'epoch 2, newer');
+  assert.equal(store.deployment(), known(2, 'newer'));
   assert.equal(visit.current, null, 'the lower epoch was not held to what is remembered');
 });
 
-test('e15_an_epoch_that_was_seen_under_other_conditions_is_not_remembered', async () => {
+test('e15_an_epoch_that_was_seen_under_other_conditions_counts', async () => {
   const { state, visit, store } = setting(['new']);
-  [state.epoch, state.known] = [2, 'epoch 2'];
+  state.known = '{"epoch":2}';
   await visit.ensure();
   visit.choose({ version: 1, measurements: [] });
-  [state.boots, state.epoch, state.known] = [['old'], 1, 'epoch 1'];
+  [state.boots, state.known] = [['old'], '{"epoch":1}'];
   await visit.ensure();
   assert.equal(visit.remember(), true);
-  assert.equal(store.deployment(), 'epoch 1');
+  assert.equal(store.deployment(), '{"epoch":2}');
 });
 
 test('an answer says whose key signed it', async () => {
@@ -412,19 +417,37 @@ const showing = (/** @type {string} */ pending, /** @type {any[]} */ ...replies)
   return { visit, asked, successor };
 };
 const named = '00'.repeat(32);
-const good = { answer: { by: 'a' } };
-const differs = { answer: { by: 'a', differs: true } };
+/** @param {unknown} [state] @param {any} [more] */
+const status = (state = 'ready', more = {}) => ({ answer: { by: 'a', body: encode({ result: { ok: { status: { root: { state } } } } }), ...more } });
+const good = status();
+const differs = status('handed_over', { differs: true });
 const stranger = { answer: { by: 'stranger' } };
 
 test('e8_waiting_successors_are_those_that_the_evidence_names', async () => {
   const { visit, asked, successor } = showing(named, good);
-  assert.deepEqual((await visit.ensure()).successors, [successor]);
+  const { successors, handedOver } = await visit.ensure();
+  assert.deepEqual([successors, handedOver], [[successor], false]);
   assert.deepEqual(asked, ['evidence', 'status']);
   for (const [pending, successors] of /** @type {[string, [] | null][]} */ ([['none', []], ['unknown', null]])) {
     const told = showing(pending, good);
-    assert.deepEqual((await told.visit.ensure()).successors, successors);
+    const { handedOver, ...more } = await told.visit.ensure();
+    assert.deepEqual([more.successors, handedOver], [successors, false]);
     assert.deepEqual(told.asked, ['evidence']);
   }
+});
+
+test('e8_a_root_key_that_was_handed_over_is_said_to_be_elsewhere', async () => {
+  const { visit, successor } = showing(named, status('handed_over'));
+  const { successors, handedOver } = await visit.ensure();
+  assert.deepEqual([successors, handedOver], [[successor], true]);
+  // A state that carries something is none of these.
+  assert.equal((await showing(named, status({ waiting: { have: 1, need: 2 } })).visit.ensure()).handedOver, false);
+  const one = (/** @type {number[]} */ consents) => ({ ...successor, consents });
+  const said = (/** @type {any[]} */ all, handed = true) => fates({ successors: all, handedOver: handed }).map(([, fate]) => fate);
+  assert.deepEqual(said([one([0]), one([])], false), ['waits', 'waits']);
+  assert.deepEqual(said([one([0]), one([])]), ['has', 'gets_none']);
+  assert.deepEqual(said([one([0]), one([]), one([1])]), ['may_have', 'gets_none', 'may_have']);
+  assert.deepEqual(fates({ successors: null, handedOver: false }), []);
 });
 
 test('e8_a_host_that_hides_a_waiting_successor_is_refused_after_a_second_look', async () => {
