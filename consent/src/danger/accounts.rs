@@ -6,7 +6,7 @@ use openkey_protocol::message::Line;
 use super::{
     Context, Finding,
     shape::Shape,
-    spoken::{OF_COIN, address_line, is_zero, said, token_text},
+    spoken::{OF_COIN, OF_TOKEN, address_line, is_zero, said, token_text},
 };
 use crate::{
     chains,
@@ -268,6 +268,8 @@ pub(super) fn delegation(shape: &Shape<'_, '_>, context: Context<'_>) -> Option<
             .with(shape.until("Until", &ENDS, context)),
         );
     }
+    /// What the delegate may borrow or spend, as in Aave's delegation of credit.
+    const LENT: [&str; 2] = ["value", "amount"];
     const DELEGATES: [&str; 5] = [
         "delegate",
         "delegatee",
@@ -289,9 +291,15 @@ pub(super) fn delegation(shape: &Shape<'_, '_>, context: Context<'_>) -> Option<
         )
         .with(shape.address_rows("Who may act", &DELEGATES))
         .with(shape.actor_rows(&DELEGATORS, context))
+        .with(shape.amount_rows("How much", &LENT, OF_TOKEN))
         .with(shape.rows("Limits", &CAVEATS, said))
         .with(shape.until("Until", &ENDS, context))
-        .warn_if(unbounded),
+        .warn_if(unbounded)
+        .warn_if(
+            shape
+                .is_unlimited(&LENT)
+                .then_some("The amount is unlimited."),
+        ),
     )
 }
 

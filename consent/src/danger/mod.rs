@@ -8,6 +8,7 @@
 mod accounts;
 mod allowances;
 mod digests;
+mod ethauth;
 mod items;
 mod keys;
 mod known;

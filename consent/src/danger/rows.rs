@@ -4,7 +4,7 @@ use openkey_capability::address::eip55;
 use openkey_protocol::message::{Line, Severity, Warning};
 
 use super::{
-    Context,
+    Context, ethauth,
     known::{DomainRule, Known},
     lens::modules,
     shape::Shape,
@@ -124,17 +124,18 @@ const fn makes_key(written: &'static str) -> Known {
 const fn ethauth(written: &'static str) -> Known {
     Known {
         domain: DomainRule::Named("ETHAuth"),
+        check: Some(ethauth::check),
         ..attention(
             written,
             "Make a token that signs you in (ETHAuth)",
             "Whoever holds this signature can act as you at the app that it names, until the end that it \
-             names. OpenKey cannot see which site asks.",
+             names.",
         )
     }
 }
 
 /// Every row, with the source of its type above it.
-pub(super) const ROWS: [Known; 36] = [
+pub(super) const ROWS: [Known; 35] = [
     // https://eips.ethereum.org/EIPS/eip-712, the specification's example
     Known {
         is_letter: true,
@@ -282,8 +283,6 @@ pub(super) const ROWS: [Known; 36] = [
     },
     // https://github.com/dydxprotocol/v3-client, src/eth-signing/onboarding-action.ts
     makes_key("dYdX(string action,string onlySignOn)"),
-    // https://github.com/dydxprotocol/v4-web, src/constants/wallets.ts
-    makes_key("dYdX(string action)"),
     // https://github.com/lens-protocol/core, contracts/libraries/Constants.sol, version 1
     lens(
         "PostWithSig(uint256 profileId,string contentURI,address collectModule,bytes collectModuleInitData,address referenceModule,bytes referenceModuleInitData,uint256 nonce,uint256 deadline)",
