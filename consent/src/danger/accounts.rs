@@ -212,7 +212,7 @@ impl Refund {
 
 /// The members of an EIP-7702 authorisation (<https://eips.ethereum.org/EIPS/eip-7702>). A real
 /// one is not typed data; programs that imitate it are no better.
-pub(super) fn code_authorization(shape: &Shape<'_, '_>, _: Context<'_>) -> Option<Finding> {
+pub(super) fn code_authorization(shape: &Shape<'_, '_>, context: Context<'_>) -> Option<Finding> {
     const CODE: [&str; 8] = [
         "address",
         "contract",
@@ -226,8 +226,10 @@ pub(super) fn code_authorization(shape: &Shape<'_, '_>, _: Context<'_>) -> Optio
     const CHAIN: [&str; 2] = ["chainid", "chain"];
     /// Chain, program, nonce, and the parts of a signature.
     const MOST: usize = 6;
+    // The address of the key itself is no program: forms of sign-ins have it.
+    let mut programs = shape.addresses(&CODE).into_iter();
     let is_authorization = !shape.uints(&CHAIN).is_empty()
-        && !shape.addresses(&CODE).is_empty()
+        && programs.any(|it| it != context.signer)
         && shape.has(&["nonce"])
         && shape.len() <= MOST;
     is_authorization.then(|| {

@@ -22,6 +22,7 @@ mod sign_in;
 mod spoken;
 mod suspicion;
 mod swaps;
+mod votes;
 mod web;
 
 use std::collections::BTreeSet;

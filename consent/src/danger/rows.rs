@@ -8,6 +8,7 @@ use super::{
     known::{DomainRule, Known},
     lens::modules,
     shape::Shape,
+    votes,
 };
 use crate::words::{line, warning};
 
@@ -37,6 +38,14 @@ const fn attention(written: &'static str, title: &'static str, why: &'static str
     }
 }
 
+/// The specification's example, and what wallets made of it.
+const fn letter(written: &'static str) -> Known {
+    Known {
+        is_letter: true,
+        ..notice(written, "Sign a letter (the example of EIP-712)")
+    }
+}
+
 /// Everything of Snapshot is signed without a contract, in the name of `from`.
 const fn snapshot(row: Known) -> Known {
     Known {
@@ -52,7 +61,7 @@ const fn snapshot(row: Known) -> Known {
 const fn snapshot_vote(written: &'static str) -> Known {
     Known {
         digests: &["proposal", "choice"],
-        check: Some(one_word),
+        check: Some(votes::check),
         ..snapshot(notice(written, "Vote on a proposal"))
     }
 }
@@ -135,15 +144,12 @@ const fn ethauth(written: &'static str) -> Known {
 }
 
 /// Every row, with the source of its type above it.
-pub(super) const ROWS: [Known; 35] = [
+pub(super) const ROWS: [Known; 37] = [
     // https://eips.ethereum.org/EIPS/eip-712, the specification's example
-    Known {
-        is_letter: true,
-        ..notice(
-            "Mail(Person from,Person to,string contents)Person(string name,address wallet)",
-            "Sign a letter (the example of EIP-712)",
-        )
-    },
+    letter("Mail(Person from,Person to,string contents)Person(string name,address wallet)"),
+    // https://docs.metamask.io/wallet/how-to/sign-data, and https://github.com/MetaMask/test-dapp, signTypedData_v4
+    letter("Mail(Person from,Person[] to,string contents)Person(string name,address wallet)"),
+    letter("Mail(Person from,Person[] to,string contents)Person(string name,address[] wallets)"),
     // https://github.com/snapshot-labs/snapshot.js, src/sign/types.ts, up to version 0.12
     snapshot_vote(
         "Vote(address from,string space,uint64 timestamp,bytes32 proposal,uint32 choice,string reason,string app,string metadata)",
@@ -316,23 +322,6 @@ pub(super) const ROWS: [Known; 35] = [
         FOLLOWS,
     ),
 ];
-
-/// A proposal is named by one word: a digest or an IPFS CID. Other words would be signed as if they were
-/// agreed to.
-fn one_word(shape: &Shape<'_, '_>, _: Context<'_>) -> (Vec<Line>, Vec<Warning>) {
-    /// Longer than any name of a proposal, in bytes.
-    const MOST: usize = 128;
-    let is_word = |text: &str| {
-        let is_part = |it: u8| it.is_ascii_alphanumeric() || b"-_.:/".contains(&it);
-        text.len() <= MOST && text.bytes().all(is_part)
-    };
-    let words = warning(
-        Severity::Danger,
-        "What it calls a proposal is a text, and no name of a proposal.",
-    );
-    let is_text = !shape.texts(&["proposal"]).into_iter().all(is_word);
-    (Vec::new(), Vec::from_iter(is_text.then_some(words)))
-}
 
 /// Numbers of orders to cancel: digest of the order, its owner, its end (CoW's `packOrderUidParams`,
 /// <https://github.com/cowprotocol/contracts/blob/main/src/contracts/libraries/GPv2Order.sol>).
