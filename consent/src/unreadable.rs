@@ -59,6 +59,17 @@ pub(crate) fn find(text: &str) -> Option<Found> {
             part.fill(true);
         }
     }
+    // What is joined to a value by full stops is part of it, such as the head of a token.
+    let joined = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+    for (start, run) in words(text, joined)
+        .into_iter()
+        .filter(|(_, it)| it.contains('.'))
+    {
+        if let Some(part) = covered.get_mut(start..start + run.len()) {
+            let is_part = part.contains(&true);
+            part.fill(is_part);
+        }
+    }
     let readable = |word: &Piece<'_>| {
         let (start, word) = *word;
         let is_open = covered.get(start) == Some(&false);
@@ -96,6 +107,32 @@ fn spans(text: &str) -> Vec<Span> {
     spans.extend(escapes(text));
     let pieces = words(text, |c| c.is_ascii_alphanumeric());
     spans.extend(rows(&pieces, text));
+    spans.extend(groups(&pieces));
+    spans
+}
+
+/// Base64 and its like in groups: words in a row that no person writes, if they are long enough together
+/// and change between small letters, capitals and digits as often as such values do.
+fn groups(pieces: &[Piece<'_>]) -> Vec<Span> {
+    /// Fewest characters of a group, and how many there are for each change at most.
+    const GROUP: usize = 4;
+    const PER_CHANGE: usize = 5;
+    let is_odd = |word: &str| {
+        let rest = word.get(1..).unwrap_or_default();
+        word.len() >= GROUP && rest.bytes().any(|it| !it.is_ascii_lowercase())
+    };
+    let mut spans = Vec::new();
+    for row in pieces.chunk_by(|(_, a), (_, b)| is_odd(a) && is_odd(b)) {
+        let length: usize = row.iter().map(|(_, it)| it.len()).sum();
+        let count: usize = row.iter().map(|(_, it)| changes(it)).sum();
+        if let (Some((start, _)), Some((end, last))) = (row.first(), row.last())
+            && row.len() > 1
+            && length >= BASE64
+            && PER_CHANGE * count >= length
+        {
+            spans.push((*start, end + last.len(), Form::Other));
+        }
+    }
     spans
 }
 

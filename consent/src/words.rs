@@ -12,6 +12,9 @@ pub(super) const MAX_VALUE: usize = 300;
 pub(super) const MAX_CLAIM: usize = 160;
 /// Longest label of one line, in characters.
 const MAX_LABEL: usize = 240;
+/// Bits of the greatest amounts of narrower types, which contracts take for everything in a wider one, too
+/// (`uint96` of UNI, `uint112` of pairs of Uniswap, `uint128`, `uint160` of Permit2).
+const WHOLE: [u32; 4] = [96, 112, 128, 160];
 /// Amounts of more bits are more than all units of any token there is.
 const BEYOND_ANY_SUPPLY: u32 = 128;
 
@@ -154,11 +157,17 @@ pub(super) fn amount(value: &Word, bits: u32, unit: &str) -> (String, Size) {
             format!("UNLIMITED ({value}, the largest there is)"),
             Size::Unlimited,
         )
-    } else if value.bits() > BEYOND_ANY_SUPPLY {
+    } else if is_greatest(value, bits) || value.bits() > BEYOND_ANY_SUPPLY {
         (format!("UNLIMITED in effect ({counted})"), Size::Unlimited)
     } else {
         (counted.to_owned(), Size::Limited)
     }
+}
+
+/// True for the greatest number of a type with `bits` bits, or of a narrower type of amounts.
+pub(super) fn is_greatest(value: &Word, bits: u32) -> bool {
+    let mut narrower = WHOLE.iter().filter(|it| **it < bits);
+    value.is_all_ones(bits) || narrower.any(|it| value.is_all_ones(*it))
 }
 
 #[cfg(test)]
@@ -213,6 +222,16 @@ mod tests {
         assert_eq!(amount(max160, 160).1, Size::Unlimited);
         assert_eq!(amount(max160, 256).1, Size::Unlimited);
         assert_eq!(amount(Word::from(u64::MAX), 256).1, Size::Limited);
+        for bits in [96, 112, 128, 160] {
+            let mut all = Word([0xff; 32]);
+            all.0[..32 - bits / 8].fill(0);
+            assert_eq!(amount(all, 256).1, Size::Unlimited, "{bits}");
+            assert_eq!(amount(all, bits as u32).1, Size::Unlimited, "{bits}");
+            // One less is a number like others.
+            all.0[31] = 0xfe;
+            let is_small = bits <= 128;
+            assert_eq!(amount(all, 256).1 == Size::Limited, is_small, "{bits}");
+        }
     }
 
     #[test]

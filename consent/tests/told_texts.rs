@@ -248,6 +248,12 @@ fn h4_texts_are_read_in_time_in_proportion_to_their_size() {
         "1,",
         "I paid 5 ETH to Bob ",
         "transaction: ",
+        "accept a b ",
+        "the hash is ",
+        "Bob with 5 ETH ",
+        "5 for ",
+        "aB3x.",
+        "BwgJCgsM ",
     ];
     for (piece, number) in pieces.into_iter().zip(0..) {
         // Every other one as a member of JSON, which is read as such, too.

@@ -7,6 +7,9 @@ use crate::visible::is_unreadable;
 const LABELS: [&str; 5] = ["uri:", "version:", "chainid:", "nonce:", "issuedat:"];
 /// How many of [`LABELS`] make a sign-in; texts with one or two are ordinary.
 const ENOUGH_LABELS: usize = 3;
+/// Of these, what no other message with a version, a chain and a nonce has: without a sentence of a sign-in
+/// and without both of them, no reader takes a text for one.
+const REQUIRED: [&str; 2] = ["uri:", "issuedat:"];
 /// Phrases of sign-ins (ERC-4361 and its ancestors; CAIP-122 for other chains), folded to letters.
 const PHRASES: [&str; 3] = [
     "wantsyoutosigninwithyour",
@@ -19,8 +22,8 @@ const RECAP_SENTENCE: &str = "ifurtherauthorizethestateduritoperform";
 const RECAP_SCHEME: &str = "urn:recap:";
 
 /// True if a text could be taken for a Sign-In with Ethereum message: a phrase of one in any
-/// case, spacing or look-alike letters, three of its labels at the beginning of lines, or a
-/// ReCap.
+/// case, spacing or look-alike letters, three of its labels at the beginning of lines (`URI` or
+/// `Issued At` among them), or a ReCap.
 ///
 /// True for every valid message as well; ask [`super::Message::parse`] which it is.
 #[must_use]
@@ -41,7 +44,7 @@ pub fn looks_like_siwe(text: &str) -> bool {
         })
         .collect();
     let has = |label: &&&str| starts.iter().any(|start| start.starts_with(**label));
-    LABELS.iter().filter(has).count() >= ENOUGH_LABELS
+    LABELS.iter().filter(has).count() >= ENOUGH_LABELS && REQUIRED.iter().any(|it| has(&it))
 }
 
 /// True if a text holds the scheme of a ReCap resource or the sentence that goes with one, in any
@@ -193,6 +196,8 @@ mod tests {
             "S I G N - I N  W I T H  E T H E R E U M",
             "URI: x\nVersion: 1\nChain ID: 1",
             "> URI : x\r> chain-id: 1\r> Nonce: abc",
+            "Version: 1\nNonce: abc\nIssued At: 2026-03-04T06:00:00Z",
+            "Version: 1\nNonce: abc\nChain ID: 1\nURI: x",
             "I further authorize the stated URI to perform the following actions on my behalf:",
             "see urn:recap:eyJhdHQ",
             "see URN:ReCap:eyJhdHQ",
@@ -210,6 +215,8 @@ mod tests {
             "Hello, world!",
             "I want you to sign the lease with your own pen.",
             "Version: 1\nNonce: 12345678",
+            // An order of everPay.
+            "action:transfer\nnonce:1\nchainID:1\nversion:v1",
             "Please return. Recap: we agreed on Monday.",
             "Войти в аккаунт",
             "My address is 0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266.",

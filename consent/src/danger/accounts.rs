@@ -6,7 +6,7 @@ use openkey_protocol::message::Line;
 use super::{
     Context, Finding,
     shape::Shape,
-    spoken::{OF_COIN, address_line, is_zero, said, token_text},
+    spoken::{OF_COIN, OF_TOKEN, address_line, is_zero, said, token_text},
 };
 use crate::{
     chains,
@@ -212,7 +212,7 @@ impl Refund {
 
 /// The members of an EIP-7702 authorisation (<https://eips.ethereum.org/EIPS/eip-7702>). A real
 /// one is not typed data; programs that imitate it are no better.
-pub(super) fn code_authorization(shape: &Shape<'_, '_>, _: Context<'_>) -> Option<Finding> {
+pub(super) fn code_authorization(shape: &Shape<'_, '_>, context: Context<'_>) -> Option<Finding> {
     const CODE: [&str; 8] = [
         "address",
         "contract",
@@ -226,8 +226,10 @@ pub(super) fn code_authorization(shape: &Shape<'_, '_>, _: Context<'_>) -> Optio
     const CHAIN: [&str; 2] = ["chainid", "chain"];
     /// Chain, program, nonce, and the parts of a signature.
     const MOST: usize = 6;
+    // The address of the key itself is no program: forms of sign-ins have it.
+    let mut programs = shape.addresses(&CODE).into_iter();
     let is_authorization = !shape.uints(&CHAIN).is_empty()
-        && !shape.addresses(&CODE).is_empty()
+        && programs.any(|it| it != context.signer)
         && shape.has(&["nonce"])
         && shape.len() <= MOST;
     is_authorization.then(|| {
@@ -268,6 +270,8 @@ pub(super) fn delegation(shape: &Shape<'_, '_>, context: Context<'_>) -> Option<
             .with(shape.until("Until", &ENDS, context)),
         );
     }
+    /// What the delegate may borrow or spend, as in Aave's delegation of credit.
+    const LENT: [&str; 2] = ["value", "amount"];
     const DELEGATES: [&str; 5] = [
         "delegate",
         "delegatee",
@@ -289,9 +293,15 @@ pub(super) fn delegation(shape: &Shape<'_, '_>, context: Context<'_>) -> Option<
         )
         .with(shape.address_rows("Who may act", &DELEGATES))
         .with(shape.actor_rows(&DELEGATORS, context))
+        .with(shape.amount_rows("How much", &LENT, OF_TOKEN))
         .with(shape.rows("Limits", &CAVEATS, said))
         .with(shape.until("Until", &ENDS, context))
-        .warn_if(unbounded),
+        .warn_if(unbounded)
+        .warn_if(
+            shape
+                .is_unlimited(&LENT)
+                .then_some("The amount is unlimited."),
+        ),
     )
 }
 

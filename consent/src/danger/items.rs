@@ -5,7 +5,7 @@ use openkey_capability::address::eip55;
 
 use super::{
     Context, Finding,
-    orders::{ANY_TIME, ENDS, NOTHING, OF_ANOTHER, Party, RECEIVERS, parties},
+    orders::{ANY_TIME, ENDS, NOTHING, Party, RECEIVERS, parties},
     shape::Shape,
     spoken::{is_zero, said, token_text},
 };
@@ -21,7 +21,7 @@ pub(super) fn item_order(shape: &Shape<'_, '_>, context: Context<'_>) -> Option<
     let party = Party::of(shape, context);
     let gives = match party {
         Party::Maker => "You give",
-        Party::Taker | Party::Neither => "The offerer gives",
+        _ => "The offerer gives",
     };
     let given = offer.iter().map(|item| line(gives, self::item(item)));
     let mut received = Vec::new();
@@ -66,7 +66,7 @@ pub(super) fn item_order(shape: &Shape<'_, '_>, context: Context<'_>) -> Option<
             .with(shape.begins(&["starttime"], context))
             .with(shape.until("Until", &ENDS, context))
             .warn_if(is_nothing.then_some(NOTHING))
-            .warn_if((party != Party::Maker).then_some(OF_ANOTHER)),
+            .warn_if(party.warning()),
     )
 }
 

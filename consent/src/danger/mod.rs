@@ -8,6 +8,7 @@
 mod accounts;
 mod allowances;
 mod digests;
+mod ethauth;
 mod items;
 mod keys;
 mod known;
@@ -21,6 +22,7 @@ mod sign_in;
 mod spoken;
 mod suspicion;
 mod swaps;
+mod votes;
 mod web;
 
 use std::collections::BTreeSet;

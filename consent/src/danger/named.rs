@@ -1,5 +1,5 @@
-//! Dangerous messages of protocols that say everything in texts or by a hash, so that no shape tells
-//! what they do: each by `encodeType` to the letter, with its source.
+//! Dangerous messages of protocols that say everything in texts or by a hash, or whose signature is a key,
+//! so that no shape tells what they do: each by `encodeType` to the letter, with its source.
 
 use super::{Finding, protocols, shape::Shape, spoken::said};
 use crate::typed_data::Document;
@@ -31,9 +31,9 @@ const fn hyperliquid(
     }
 }
 
-/// Source: <https://github.com/hyperliquid-dex/hyperliquid-python-sdk>,
+/// Source of all but the last: <https://github.com/hyperliquid-dex/hyperliquid-python-sdk>,
 /// `hyperliquid/utils/signing.py`.
-const ALL: [Named; 9] = [
+const ALL: [Named; 10] = [
     hyperliquid(
         "HyperliquidTransaction:UsdSend(string hyperliquidChain,string destination,string amount,uint64 time)",
         "Send USDC to somebody",
@@ -126,6 +126,16 @@ const ALL: [Named; 9] = [
         why: "The action is given by its fingerprint alone: an order, a transfer of money, or anything \
               else that the exchange lets you do.",
         rows: &[("Source", "source"), ("Fingerprint", "connectionid")],
+    },
+    // https://github.com/dydxprotocol/v4-web, src/constants/wallets.ts and src/hooks/useGenerateKeys.ts
+    Named {
+        written: "dYdX(string action)",
+        protocol: "dydx",
+        title: "Make a secret key",
+        why: "The signature is a key: the exchange makes the seed of a whole wallet from it. Whoever gets \
+              the signature has everything in that wallet, for ever. Sign this only at the site of the \
+              exchange itself.",
+        rows: &[("Action", "action")],
     },
 ];
 

@@ -39,11 +39,16 @@ const MAKERS: [&str; 10] = [
     "from",
     "signer",
 ];
+/// Of these, who may sign for another one.
+const SIGNERS: [&str; 1] = ["signer"];
 /// Who alone may take an order; the zero address stands for anybody.
 const TAKERS: [&str; 3] = ["taker", "takeraddress", "buyer"];
 pub(super) const RECEIVERS: [&str; 4] = ["receiver", "recipient", "to", "beneficiary"];
 pub(super) const ANY_TIME: &str = "Whoever holds this signature can make this exchange happen until it ends, \
                         without asking again. Check what you receive.";
+/// Nothing is claimed of the sides where the members leave them open.
+pub(super) const UNCLEAR: &str = "The order does not say clearly on which side your key stands: whether you \
+                       give the one side or the other. A program may take either of them as yours.";
 /// Whose side is whose is the program's to say, if another account is the maker.
 pub(super) const OF_ANOTHER: &str = "The order names another account as the one who makes it. A program may \
                           still take it for an order of your key; then both sides are the other way \
@@ -57,18 +62,57 @@ pub(super) enum Party {
     Taker,
     /// The order is another account's.
     Neither,
+    /// The members contradict each other.
+    Unclear,
 }
 
 impl Party {
-    /// Without a maker by name, the maker is whoever signs.
+    /// Where nobody is named, the maker is whoever signs.
     pub(super) fn of(shape: &Shape<'_, '_>, context: Context<'_>) -> Self {
-        let makers = shape.addresses(&MAKERS);
-        if makers.is_empty() || makers.contains(&context.signer) {
-            Self::Maker
-        } else if shape.addresses(&TAKERS).contains(&context.signer) {
-            Self::Taker
-        } else {
-            Self::Neither
+        let named = |names: &[&str]| -> Vec<&[u8; 20]> {
+            let all = shape.addresses(names).into_iter();
+            all.filter(|it| !is_zero(it)).collect()
+        };
+        let (makers, takers) = (named(&MAKERS), named(&TAKERS));
+        let is_key = |it: &&[u8; 20]| **it == *context.signer;
+        let is_other = |it: &&[u8; 20]| !is_key(it);
+        // Who signs for a maker by name stands on the maker's side.
+        let signs = named(&SIGNERS);
+        let is_agent = signs.iter().any(is_key)
+            && makers.iter().filter(|it| is_key(it)).count()
+                == signs.iter().filter(|it| is_key(it)).count();
+        match (makers.iter().any(is_key), takers.iter().any(is_key)) {
+            (true, true) => Self::Unclear,
+            (true, false) if makers.iter().any(is_other) && !is_agent => Self::Unclear,
+            (true, false) => Self::Maker,
+            (false, true) if takers.iter().any(is_other) => Self::Unclear,
+            (false, true) => Self::Taker,
+            (false, false) if makers.is_empty() => Self::Maker,
+            (false, false) => Self::Neither,
+        }
+    }
+
+    /// The same where the sides are named by maker and taker, or by neither: the key has to be named then.
+    fn in_token_order(self, shape: &Shape<'_, '_>, context: Context<'_>, sides: &Sides) -> Self {
+        let is_of_maker = sides.give_token.starts_with("maker");
+        let is_named = || {
+            let parties = [shape.addresses(&MAKERS), shape.addresses(&TAKERS)].concat();
+            parties.contains(&context.signer)
+        };
+        match self {
+            Self::Maker if is_of_maker && !is_named() => Self::Unclear,
+            // Whoever takes an order that sells may be who sells.
+            Self::Taker if !is_of_maker => Self::Unclear,
+            other => other,
+        }
+    }
+
+    /// What there is to know of this side.
+    pub(super) const fn warning(self) -> Option<&'static str> {
+        match self {
+            Self::Maker => None,
+            Self::Taker | Self::Neither => Some(OF_ANOTHER),
+            Self::Unclear => Some(UNCLEAR),
         }
     }
 }
@@ -175,9 +219,8 @@ pub(super) fn token_order(shape: &Shape<'_, '_>, context: Context<'_>) -> Option
     if sides.is_empty() {
         return None;
     }
-    let party = Party::of(shape, context);
-    let mut finding = Finding::danger("Exchange tokens (an order)", ANY_TIME)
-        .warn_if((party != Party::Maker).then_some(OF_ANOTHER));
+    let stands = Party::of(shape, context);
+    let mut finding = Finding::danger("Exchange tokens (an order)", ANY_TIME);
     if sides.len() > 1 {
         finding = finding.warn_if(Some(
             "It has several pairs of what is given and received. Any of them may be the one that \
@@ -187,18 +230,28 @@ pub(super) fn token_order(shape: &Shape<'_, '_>, context: Context<'_>) -> Option
     for sides in sides {
         let makers = Leg::of(shape, sides.give_token, sides.give_amount);
         let takers = Leg::of(shape, sides.get_token, sides.get_amount);
+        let party = stands.in_token_order(shape, context, sides);
+        let elsewhere = elsewhere(shape, context);
         finding = match party {
-            Party::Maker => exchange(finding, &makers, &takers, &elsewhere(shape, context)),
-            // The receiver is who receives for the maker.
-            Party::Taker => exchange(finding, &takers, &makers, &[]),
+            Party::Maker => exchange(finding, &makers, &takers, &elsewhere),
+            // For whom a receiver receives, the maker or the taker, is the program's to say.
+            Party::Taker => exchange(finding, &takers, &makers, &elsewhere),
             Party::Neither => finding.with([
                 line("The maker gives", &makers.says),
                 line("The maker receives", &takers.says),
             ]),
+            Party::Unclear => finding.with([
+                line("One side", &makers.says),
+                line("The other side", &takers.says),
+            ]),
         };
+        finding = finding.warn_if(party.warning());
     }
     let received = shape.rows("Received by", &RECEIVERS, |kind, value| match value {
-        Value::Address(to) if is_zero(to) => "the maker (zero address)".to_owned(),
+        Value::Address(to) if is_zero(to) && stands == Party::Maker => {
+            "the maker (zero address)".to_owned()
+        }
+        Value::Address(to) if is_zero(to) => "nobody that is named (zero address)".to_owned(),
         _ => said(kind, value),
     });
     let fees = shape.list("Fee", &FEES, |kind, value| match (kind, value) {

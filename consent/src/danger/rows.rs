@@ -4,10 +4,11 @@ use openkey_capability::address::eip55;
 use openkey_protocol::message::{Line, Severity, Warning};
 
 use super::{
-    Context,
+    Context, ethauth,
     known::{DomainRule, Known},
     lens::modules,
     shape::Shape,
+    votes,
 };
 use crate::words::{line, warning};
 
@@ -37,6 +38,14 @@ const fn attention(written: &'static str, title: &'static str, why: &'static str
     }
 }
 
+/// The specification's example, and what wallets made of it.
+const fn letter(written: &'static str) -> Known {
+    Known {
+        is_letter: true,
+        ..notice(written, "Sign a letter (the example of EIP-712)")
+    }
+}
+
 /// Everything of Snapshot is signed without a contract, in the name of `from`.
 const fn snapshot(row: Known) -> Known {
     Known {
@@ -52,7 +61,7 @@ const fn snapshot(row: Known) -> Known {
 const fn snapshot_vote(written: &'static str) -> Known {
     Known {
         digests: &["proposal", "choice"],
-        check: Some(one_word),
+        check: Some(votes::check),
         ..snapshot(notice(written, "Vote on a proposal"))
     }
 }
@@ -124,25 +133,23 @@ const fn makes_key(written: &'static str) -> Known {
 const fn ethauth(written: &'static str) -> Known {
     Known {
         domain: DomainRule::Named("ETHAuth"),
+        check: Some(ethauth::check),
         ..attention(
             written,
             "Make a token that signs you in (ETHAuth)",
             "Whoever holds this signature can act as you at the app that it names, until the end that it \
-             names. OpenKey cannot see which site asks.",
+             names.",
         )
     }
 }
 
 /// Every row, with the source of its type above it.
-pub(super) const ROWS: [Known; 36] = [
+pub(super) const ROWS: [Known; 37] = [
     // https://eips.ethereum.org/EIPS/eip-712, the specification's example
-    Known {
-        is_letter: true,
-        ..notice(
-            "Mail(Person from,Person to,string contents)Person(string name,address wallet)",
-            "Sign a letter (the example of EIP-712)",
-        )
-    },
+    letter("Mail(Person from,Person to,string contents)Person(string name,address wallet)"),
+    // https://docs.metamask.io/wallet/how-to/sign-data, and https://github.com/MetaMask/test-dapp, signTypedData_v4
+    letter("Mail(Person from,Person[] to,string contents)Person(string name,address wallet)"),
+    letter("Mail(Person from,Person[] to,string contents)Person(string name,address[] wallets)"),
     // https://github.com/snapshot-labs/snapshot.js, src/sign/types.ts, up to version 0.12
     snapshot_vote(
         "Vote(address from,string space,uint64 timestamp,bytes32 proposal,uint32 choice,string reason,string app,string metadata)",
@@ -282,8 +289,6 @@ pub(super) const ROWS: [Known; 36] = [
     },
     // https://github.com/dydxprotocol/v3-client, src/eth-signing/onboarding-action.ts
     makes_key("dYdX(string action,string onlySignOn)"),
-    // https://github.com/dydxprotocol/v4-web, src/constants/wallets.ts
-    makes_key("dYdX(string action)"),
     // https://github.com/lens-protocol/core, contracts/libraries/Constants.sol, version 1
     lens(
         "PostWithSig(uint256 profileId,string contentURI,address collectModule,bytes collectModuleInitData,address referenceModule,bytes referenceModuleInitData,uint256 nonce,uint256 deadline)",
@@ -317,23 +322,6 @@ pub(super) const ROWS: [Known; 36] = [
         FOLLOWS,
     ),
 ];
-
-/// A proposal is named by one word: a digest or an IPFS CID. Other words would be signed as if they were
-/// agreed to.
-fn one_word(shape: &Shape<'_, '_>, _: Context<'_>) -> (Vec<Line>, Vec<Warning>) {
-    /// Longer than any name of a proposal, in bytes.
-    const MOST: usize = 128;
-    let is_word = |text: &str| {
-        let is_part = |it: u8| it.is_ascii_alphanumeric() || b"-_.:/".contains(&it);
-        text.len() <= MOST && text.bytes().all(is_part)
-    };
-    let words = warning(
-        Severity::Danger,
-        "What it calls a proposal is a text, and no name of a proposal.",
-    );
-    let is_text = !shape.texts(&["proposal"]).into_iter().all(is_word);
-    (Vec::new(), Vec::from_iter(is_text.then_some(words)))
-}
 
 /// Numbers of orders to cancel: digest of the order, its owner, its end (CoW's `packOrderUidParams`,
 /// <https://github.com/cowprotocol/contracts/blob/main/src/contracts/libraries/GPv2Order.sol>).

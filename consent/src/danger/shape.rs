@@ -29,12 +29,13 @@ struct Item<'v, 's> {
 }
 
 impl Item<'_, '_> {
-    /// True if it has one of these names, or the plural of one.
+    /// True if it has one of these names, or the plural of one (`owners`, `addresses`, `expiries`).
     fn is_called(&self, names: &[&str]) -> bool {
-        let single = self.folded.strip_suffix('s');
-        names
-            .iter()
-            .any(|name| self.folded == *name || single == Some(*name))
+        let ends = |name: &str, end: &str| self.folded.strip_suffix(end) == Some(name);
+        names.iter().any(|name| {
+            let is_of_y = name.strip_suffix('y').is_some_and(|it| ends(it, "ies"));
+            is_of_y || ["", "s", "es"].iter().any(|end| ends(name, end))
+        })
     }
 
     /// True if it tells one signature from another and says nothing else, which an address always does.
@@ -110,7 +111,7 @@ impl<'v, 's> Shape<'v, 's> {
     }
 
     /// Every value under these names that `pick` takes, single or in a list.
-    fn all<T>(
+    pub(super) fn all<T>(
         &self,
         names: &[&str],
         pick: impl Fn(&'v Type, &'v Value<'s>) -> Option<T>,

@@ -11,6 +11,7 @@ use openkey_protocol::message::{Severity, Warning};
 use super::{Context, Finding, digests::held_by_text, web::Site};
 use crate::{
     asker,
+    text::no_random_word,
     typed_data::{Document, Type, Value},
     word::Word,
     words::{line, moment, quoted, shown, warning},
@@ -87,13 +88,13 @@ pub(super) fn finding(document: &Document<'_>, context: Context<'_>) -> Finding 
     check_site(&sign_in, context, &mut finding);
     check_times(&sign_in, context.now_ms, &mut finding);
     check_chain(&sign_in, &mut finding);
-    check_nonce(&sign_in, &mut finding);
+    check_nonce(&sign_in, context.signer, &mut finding);
     finding
 }
 
 /// The nonce is one word: it is the only member that may be anything, and words in it would be
 /// signed as if they were agreed to. What it looks like beside a random number is told.
-fn check_nonce(sign_in: &SignIn<'_>, finding: &mut Finding) {
+fn check_nonce(sign_in: &SignIn<'_>, signer: &[u8; 20], finding: &mut Finding) {
     /// Longer than any random number that programs use, in bytes.
     const MOST: usize = 128;
     let is_word = |nonce: &str| {
@@ -107,6 +108,20 @@ fn check_nonce(sign_in: &SignIn<'_>, finding: &mut Finding) {
             format!(
                 "Its nonce is {}, which is more than one random word.",
                 quoted(nonce)
+            ),
+        ));
+    }
+    let words = text.filter(|it| is_word(it));
+    let words = words.and_then(|it| no_random_word(it, signer));
+    if let Some(form) = words.filter(|it| *it != "an address") {
+        finding
+            .lines
+            .push(line("Nonce", format!("has the form of {form}")));
+        finding.warnings.push(warning(
+            Severity::Attention,
+            format!(
+                "What it calls a random number (nonce) has the form of {form}. A program may take it for \
+                 what it says."
             ),
         ));
     }

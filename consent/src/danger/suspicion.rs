@@ -18,7 +18,7 @@ use super::{
 use crate::{
     typed_data::{Document, Domain, Struct, Type, Value},
     word::Word,
-    words::{Size, amount, line},
+    words::{Size, amount, is_greatest, line},
 };
 
 /// Most names in one row.
@@ -362,7 +362,7 @@ pub(super) fn unlimited<'s>(
                     return;
                 };
                 let (text, size) = amount(magnitude, *bits, "");
-                let greatest = magnitude.is_all_ones(*bits);
+                let greatest = is_greatest(magnitude, *bits);
                 let is_amount = named(&AMOUNTS) || (greatest && !named(&NO_AMOUNTS));
                 if is_amount && size == Size::Unlimited && *bits >= 96 && lines.len() < MAX_ROWS {
                     lines.push(line(&member.name, text));

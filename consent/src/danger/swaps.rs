@@ -61,12 +61,16 @@ pub(super) fn outcome_order(shape: &Shape<'_, '_>, context: Context<'_>) -> Opti
     };
     let is_nothing = shape.uints(&TAKES).iter().any(|(it, _)| it.bits() == 0);
     let party = Party::of(shape, context);
+    let (given, received) = match party {
+        Party::Maker => ("You give at most", "You receive at least"),
+        _ => ("The maker gives at most", "The maker receives at least"),
+    };
     // The signer is named beside the maker, whose money it is.
     let signs = shape.rows("Signed by", &["signer"], said);
     Some(
         Finding::danger(title, ANY_TIME)
-            .with(shape.amount_rows("You give at most", &MAKES, gives))
-            .with(shape.amount_rows("You receive at least", &TAKES, gets))
+            .with(shape.amount_rows(given, &MAKES, gives))
+            .with(shape.amount_rows(received, &TAKES, gets))
             .with(shape.rows("Shares", &TOKENS, said))
             .with(shape.rows("Side", &SIDES, |kind, value| match value {
                 Value::Integer { magnitude, .. } if magnitude.to_u64() == Some(0) => {
@@ -90,7 +94,7 @@ pub(super) fn outcome_order(shape: &Shape<'_, '_>, context: Context<'_>) -> Opti
                     .then_some("What you give is unlimited."),
             )
             .warn_if(is_nothing.then_some(NOTHING))
-            .warn_if((party != Party::Maker).then_some(OF_ANOTHER)),
+            .warn_if(party.warning()),
     )
 }
 
@@ -175,14 +179,28 @@ pub(super) fn output_order(shape: &Shape<'_, '_>, context: Context<'_>) -> Optio
     if !is_order {
         return None;
     }
+    let info = shape.structs(&INFO).unwrap_or_default();
+    // Who makes it and until when is said inside, or beside the outputs.
+    let mut said_inside = info.iter().chain(core::iter::once(shape));
+    let is_of_another = |it: &Shape<'_, '_>| {
+        it.addresses(&["swapper"])
+            .iter()
+            .any(|it| *it != context.signer)
+    };
+    let is_own = !said_inside.any(is_of_another);
+    let label = if is_own {
+        "You give"
+    } else {
+        "The swapper gives"
+    };
     let mut gives = Vec::new();
     let mut is_unlimited = shape.is_unlimited(&GIVEN);
     if is_flat {
-        gives.push(line("You give", part(shape, &TOKENS, &GIVEN)));
+        gives.push(line(label, part(shape, &TOKENS, &GIVEN)));
     }
     for input in &inputs {
         is_unlimited |= input.is_unlimited(&AMOUNTS);
-        gives.push(line("You give", part(input, &["token"], &AMOUNTS)));
+        gives.push(line(label, part(input, &["token"], &AMOUNTS)));
         shape.absorb(input, &PARTS);
     }
     let (received, is_nothing) = receipts(&outputs, context);
@@ -191,16 +209,9 @@ pub(super) fn output_order(shape: &Shape<'_, '_>, context: Context<'_>) -> Optio
     }
     shape.tell(&OUTPUTS);
     shape.tell(&INPUTS);
-    let info = shape.structs(&INFO).unwrap_or_default();
     let mut finding = Finding::danger("Exchange tokens (an order)", ANY_TIME)
         .with(gives)
         .with(received);
-    // Who makes it and until when is said inside, or beside the outputs.
-    let said_inside = info.iter().chain(core::iter::once(shape));
-    let makers: Vec<&[u8; 20]> = said_inside
-        .flat_map(|it| it.addresses(&["swapper"]))
-        .collect();
-    let is_own = makers.iter().all(|it| *it == context.signer);
     for it in &info {
         finding = finding
             .with(parties(it, context))

@@ -6,7 +6,11 @@
 use openkey_capability::siwe::Fields;
 use openkey_protocol::message::{Address, Severity, Warning};
 
-use crate::{text::of_statement, unreadable::find, words::warning};
+use crate::{
+    text::{no_random_word, of_statement},
+    unreadable::find,
+    words::warning,
+};
 
 /// What is told of the members of a sign-in.
 pub(super) struct Told {
@@ -27,6 +31,7 @@ pub(super) fn judge(
         warnings: values(fields, others).into_iter().collect(),
         statement: None,
     };
+    told.warnings.extend(not_random(fields, signer));
     for (title, warning) in of_statement(statement.unwrap_or_default(), signer) {
         if warning.severity == Severity::Danger {
             told.statement.get_or_insert(title);
@@ -34,6 +39,23 @@ pub(super) fn judge(
         told.warnings.push(warning);
     }
     told
+}
+
+/// Nonce and request ID that say something, and are no random words.
+fn not_random(fields: &Fields, signer: &Address) -> impl Iterator<Item = Warning> {
+    let request = fields.request_id.as_deref().unwrap_or_default();
+    let members = [("nonce", fields.nonce.as_str()), ("request ID", request)];
+    let signer = *signer.as_bytes();
+    members.into_iter().filter_map(move |(name, value)| {
+        let form = no_random_word(value, &signer)?;
+        Some(warning(
+            Severity::Attention,
+            format!(
+                "The {name} of this sign-in should be random, and has the form of {form}. A system may take \
+                 it for what it says."
+            ),
+        ))
+    })
 }
 
 /// The members with values in the form of a digest. What a URI is that is a key or a token is told

@@ -17,9 +17,47 @@ pub(super) fn is_identifier(speech: &Speech<'_>, at: usize) -> bool {
         let is_hex = digits.bytes().all(|it| it.is_ascii_hexdigit());
         return is_cut || (is_hex && digits.len() >= SHORT);
     }
-    let is_name = before == Some('.') && matches!(token.word(), "eth" | "sol" | "near");
     let is_did = token.word() == "did" && after == Some(':');
-    is_long(text) || is_name || is_did || before == Some('@') || after == Some('@')
+    is_long(text) || is_name(speech, at) || is_did || before == Some('@') || after == Some('@')
+}
+
+/// Last parts of names that stand for an address: ENS, SNS, Lens, Unstoppable Domains, BNS and their like.
+const ROOTS: [&str; 26] = [
+    "eth",
+    "sol",
+    "near",
+    "lens",
+    "btc",
+    "crypto",
+    "nft",
+    "x",
+    "wallet",
+    "dao",
+    "bitcoin",
+    "blockchain",
+    "zil",
+    "polygon",
+    "unstoppable",
+    "bnb",
+    "arb",
+    "tez",
+    "apt",
+    "sui",
+    "stark",
+    "hbar",
+    "osmo",
+    "algo",
+    "tron",
+    "fc",
+];
+
+/// True for the last part of a name that stands for an address (`bob.eth`, `bob.base.eth`).
+pub(super) fn is_name(speech: &Speech<'_>, at: usize) -> bool {
+    let Some(token) = speech.tokens.get(at) else {
+        return false;
+    };
+    let is_dot = |at: usize| speech.between(at, at + 1) == ".";
+    ROOTS.contains(&token.word()) && at > 0 && is_dot(at - 1) && !is_dot(at)
 }
 
 /// True for a word with the form of a whole address of any of the common systems.

@@ -13,12 +13,15 @@ use super::{
 const CUT: usize = 40;
 /// Fewest characters of 32 bytes in base58 or base64.
 const ENCODED: usize = 43;
-/// Most words of the label in front of a digest.
+/// Most words of the label in front of a digest, and of a sentence up to it.
 const LABEL: usize = 3;
+const SENTENCE: usize = 14;
 
 /// A label that names what is approved, and a digest behind it.
 pub(super) fn approval(speech: &Speech<'_>, lexicon: &Lexicon) -> Option<Finding> {
-    let is_named = |at: usize| is_digest(speech, at) && has_label(speech, lexicon, at);
+    let is_named = |at: usize| {
+        is_digest(speech, at) && (has_label(speech, lexicon, at) || is_told(speech, lexicon, at))
+    };
     (0..speech.tokens.len()).any(is_named).then(|| {
         Finding::new(
             Severity::Danger,
@@ -57,6 +60,21 @@ fn has_label(speech: &Speech<'_>, lexicon: &Lexicon, at: usize) -> bool {
             .by_ref()
             .take_while(|it| it + 1 == at || !between(*it).contains(['\n', '.', ',', ';']))
             .any(names)
+}
+
+/// True if the sentence says that a value is the digest of what may be approved: “the hash of this
+/// transaction is …”.
+fn is_told(speech: &Speech<'_>, lexicon: &Lexicon, at: usize) -> bool {
+    let is_hash = |at: usize| lexicon.hashes.is_at(speech, at);
+    let is_said = at
+        .checked_sub(1)
+        .is_some_and(|it| is_hash(it) || speech.tokens.get(it).is_some_and(|it| it.word() == "is"));
+    let sentence = || {
+        let before = (at.saturating_sub(SENTENCE)..at).rev();
+        before.take_while(|it| !speech.ends_sentence(*it))
+    };
+    let names = |at: usize| lexicon.approved_by_digest.is_at(speech, at);
+    is_said && sentence().any(is_hash) && sentence().any(names)
 }
 
 #[cfg(test)]

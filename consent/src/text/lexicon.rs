@@ -1,14 +1,12 @@
 //! The words by which texts are judged: `speech.json`, by language. A text is cut into words once, and
 //! every list is looked up word by word.
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    sync::LazyLock,
-};
+use std::{collections::BTreeMap, sync::LazyLock};
 
 use openkey_capability::{marks::is_mark, siwe::plain_letters};
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 
+pub(super) use super::phrases::Phrases;
 use crate::unreadable::words;
 
 /// The lists; `None` if the file that was built in cannot be read, so that nothing passes unjudged.
@@ -143,12 +141,27 @@ pub(super) struct Lexicon {
     /// What is done to an account, and what belongs to one.
     pub(super) account_acts: Phrases,
     pub(super) account_things: Phrases,
+    /// What ends the name of what is approved (“the Foo transaction”): words that are no part of a name.
+    pub(super) no_names: Phrases,
+    /// What a digest is called.
+    pub(super) hashes: Phrases,
+    /// What is done to a trade, and what is traded, beside `traded`.
+    pub(super) dealing: Phrases,
+    pub(super) deals: Phrases,
+    /// Verbs of trade that mean nothing else beside “everything”.
+    pub(super) markets: Phrases,
+    /// What is for sale in front of a price.
+    pub(super) listing: Phrases,
+    /// Commands by themselves, words that may stand beside a verb that is one, and what their names speak of.
+    pub(super) commands: Phrases,
+    pub(super) fillers: Phrases,
+    pub(super) command_names: Phrases,
+    /// What makes a sign-in of a text of few words, and of one that is hardly more.
+    pub(super) entries: Phrases,
+    pub(super) entry_words: Phrases,
     /// Names of this stack, whose keys open what OpenKey's owners keep.
     pub(super) own: Phrases,
 }
-
-/// How many characters ASCII has.
-const ASCII: usize = 128;
 
 /// True for a letter of a script with capitals, beyond ASCII.
 pub(super) fn is_cased_letter(c: char) -> bool {
@@ -161,7 +174,7 @@ pub(super) struct Token<'t> {
     pub(super) start: usize,
     pub(super) text: &'t str,
     /// As it is compared: lower case, plain letters.
-    word: String,
+    pub(super) word: String,
 }
 
 impl Token<'_> {
@@ -176,7 +189,7 @@ pub(super) struct Speech<'t> {
     pub(super) text: &'t str,
     pub(super) tokens: Vec<Token<'t>>,
     /// As a whole, for languages without spaces; nothing in an ASCII text.
-    plain: String,
+    pub(super) plain: String,
 }
 
 impl<'t> Speech<'t> {
@@ -252,137 +265,4 @@ fn by_script((start, word): (usize, &str)) -> Vec<(usize, &str)> {
     }
     found.push((start + from, word.get(from..).unwrap_or_default()));
     found
-}
-
-/// A word of a phrase.
-enum Part {
-    Whole(String),
-    Start(String),
-    End(String),
-}
-
-impl Part {
-    fn of(written: &str) -> Self {
-        match (written.strip_prefix('*'), written.strip_suffix('*')) {
-            (Some(end), _) => Self::End(plain_letters(end)),
-            (None, Some(start)) => Self::Start(plain_letters(start)),
-            (None, None) => Self::Whole(plain_letters(written)),
-        }
-    }
-
-    fn fits(&self, word: &str) -> bool {
-        match self {
-            Self::Whole(whole) => word == whole,
-            Self::Start(start) => word.starts_with(start),
-            Self::End(end) => word.ends_with(end),
-        }
-    }
-}
-
-/// Phrases of one sense. `word*` is the beginning of a word, `*word` the end of one, and `~word` stands
-/// anywhere, for languages without spaces.
-#[derive(Default)]
-pub(super) struct Phrases {
-    /// By the first letter, those of ASCII by its number: they are looked up for every word.
-    by_ascii: Vec<Vec<Vec<Part>>>,
-    by_letter: HashMap<char, Vec<Vec<Part>>>,
-    /// Those that begin with the end of a word.
-    endings: Vec<Vec<Part>>,
-    anywhere: Vec<String>,
-}
-
-impl Phrases {
-    fn of(written: &[String]) -> Self {
-        let mut phrases = Self::default();
-        for phrase in written {
-            if let Some(run) = phrase.strip_prefix('~') {
-                phrases.anywhere.push(plain_letters(run));
-                continue;
-            }
-            let parts: Vec<Part> = phrase.split(' ').map(Part::of).collect();
-            match parts.first() {
-                Some(Part::Whole(word) | Part::Start(word)) => {
-                    let letter = word.chars().next().unwrap_or_default();
-                    phrases.beginning(letter).push(parts);
-                }
-                Some(Part::End(_)) => phrases.endings.push(parts),
-                None => {}
-            }
-        }
-        phrases
-    }
-
-    /// The phrases that begin with a letter.
-    fn beginning(&mut self, letter: char) -> &mut Vec<Vec<Part>> {
-        if letter.is_ascii() {
-            self.by_ascii.resize_with(ASCII, Vec::new);
-        }
-        let ascii = self.by_ascii.get_mut(letter as usize);
-        ascii.unwrap_or_else(|| self.by_letter.entry(letter).or_default())
-    }
-
-    /// How many words a phrase has that begins at a word; 0 if none does.
-    pub(super) fn at(&self, tokens: &[Token<'_>], at: usize) -> usize {
-        let Some(first) = tokens.get(at) else {
-            return 0;
-        };
-        let letter = first.word.chars().next();
-        let begins = letter.and_then(|it| match it {
-            '\0'..='\x7f' => self.by_ascii.get(it as usize),
-            _ => self.by_letter.get(&it),
-        });
-        let fits = |phrase: &&Vec<Part>| {
-            let mut parts = phrase.iter().zip(at..);
-            parts.all(|(part, at)| tokens.get(at).is_some_and(|it| part.fits(&it.word)))
-        };
-        let candidates = begins.into_iter().flatten().chain(&self.endings);
-        candidates.filter(fits).map(Vec::len).max().unwrap_or(0)
-    }
-
-    pub(super) fn is_at(&self, speech: &Speech<'_>, at: usize) -> bool {
-        self.at(&speech.tokens, at) > 0
-    }
-
-    /// True if a phrase begins at one of these words.
-    pub(super) fn is_in(&self, speech: &Speech<'_>, mut places: core::ops::Range<usize>) -> bool {
-        places.end = places.end.min(speech.tokens.len());
-        places.into_iter().any(|at| self.is_at(speech, at))
-    }
-
-    /// True for the phrases of languages without spaces.
-    pub(super) fn is_anywhere(&self, speech: &Speech<'_>) -> bool {
-        let plain = &speech.plain;
-        !plain.is_empty() && self.anywhere.iter().any(|run| plain.contains(run))
-    }
-
-    /// True if any phrase stands in the text.
-    pub(super) fn is_found(&self, speech: &Speech<'_>) -> bool {
-        self.is_in(speech, 0..speech.tokens.len()) || self.is_anywhere(speech)
-    }
-
-    /// True if a word by itself, such as a part of a name of a program, is a phrase.
-    pub(super) fn is_word(&self, word: &str) -> bool {
-        let tokens = [Token {
-            start: 0,
-            text: word,
-            word: plain_letters(word),
-        }];
-        self.at(&tokens, 0) > 0
-    }
-}
-
-impl<'de> Deserialize<'de> for Phrases {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        #[derive(Deserialize)]
-        #[serde(untagged)]
-        enum Written {
-            List(Vec<String>),
-            ByLanguage(BTreeMap<String, Vec<String>>),
-        }
-        let written: Vec<String> = match Written::deserialize(deserializer)? {
-            Written::List(list) => list,
-            Written::ByLanguage(lists) => lists.into_values().flatten().collect(),
-        };
-        Ok(Self::of(&written))
-    }
 }

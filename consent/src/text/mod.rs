@@ -3,22 +3,31 @@
 mod abroad;
 mod accounts;
 mod actors;
+mod approvals;
+mod commands;
 mod data;
+mod deals;
 mod digests;
 mod encoded;
+mod entries;
 mod forms;
 mod lexicon;
 mod moves;
 mod names;
+mod nonces;
 mod opaque;
 mod orders;
 mod others;
+mod phrases;
 mod readings;
 mod shapes;
 mod speech;
 mod tokens;
 
-pub(super) use self::names::{makes_key, speaks_of_keys};
+pub(super) use self::{
+    names::{makes_key, speaks_of_keys},
+    nonces::no_random_word,
+};
 use openkey_capability::{cacao::eip191, siwe::looks_like_siwe, visible::first_hidden};
 use openkey_protocol::message::{
     Address, Error, ErrorCode, PromptKind, Severity, Summary, Warning,
@@ -155,10 +164,15 @@ pub(super) fn of_statement(statement: &str, signer: &Address) -> Vec<(&'static s
 /// What a text inside typed data is taken for, which people wrote; values that nobody can read are told
 /// of all members together.
 pub(super) fn of_letter(letter: &str, signer: &Address) -> Vec<(&'static str, Warning)> {
-    let readings = readings::readings(letter);
-    let (mut findings, known) = shapes::judge(letter, &readings, false);
-    findings.extend(of_readings(letter, &readings, signer, known));
-    said_of("letter", findings)
+    of_part("letter", letter, signer)
+}
+
+/// The same for a text of another name.
+pub(super) fn of_part(what: &str, text: &str, signer: &Address) -> Vec<(&'static str, Warning)> {
+    let readings = readings::readings(text);
+    let (mut findings, known) = shapes::judge(text, &readings, false);
+    findings.extend(of_readings(text, &readings, signer, known));
+    said_of(what, findings)
 }
 
 fn said_of(what: &str, findings: Vec<Finding>) -> Vec<(&'static str, Warning)> {
@@ -204,10 +218,11 @@ fn of_words(text: &str, signer: &Address, known: shapes::Known) -> Vec<Finding> 
     let authority = authority.filter(|it| !is_worst || it.warning.severity == Severity::Danger);
     let orders = [
         orders::payment(&speech, lexicon),
-        speech::approval(&speech, lexicon),
+        approvals::approval(&speech, lexicon),
         digests::approval(&speech, lexicon),
         authority,
         orders::claim(&speech, lexicon, signer.as_bytes()),
+        deals::judge(&speech, lexicon),
     ];
     let keys = [
         speech::keys(&speech, lexicon),
@@ -217,6 +232,7 @@ fn of_words(text: &str, signer: &Address, known: shapes::Known) -> Vec<Finding> 
         data::judge(&speech, lexicon),
         speech::once(&speech, lexicon),
         speech::warns_of_itself(&speech, lexicon),
+        commands::judge(&speech, lexicon),
     ];
     let told = known.key.max(known.order);
     let orders = orders.into_iter().flatten();

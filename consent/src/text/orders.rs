@@ -8,12 +8,15 @@ use super::{
     lexicon::{Lexicon, Phrases, Speech},
 };
 
-/// How many words behind a verb an amount with a currency, an address, or a mere number may be.
+/// How many words behind a verb an amount with a currency, an address, or a mere number may be at least:
+/// amounts and addresses may be in the whole sentence.
 const AMOUNT: usize = 8;
 const ADDRESS: usize = 14;
 const NUMBER: usize = 2;
-/// How many words in front of a verb an amount may be (“5 ETH will be sent”).
+/// The same for an amount in front of a verb (“5 ETH will be sent”).
 const BEFORE: usize = 6;
+/// Most words of a text that is an amount and whose it is (“bob 5 ETH”).
+const SHORT: usize = 4;
 /// Most words of one number (“1,000,000.50”).
 const GROUPS: usize = 4;
 /// How many words in front of an address what it may do stands, and behind it that it may take.
@@ -24,7 +27,7 @@ const SPENDS: usize = 4;
 pub(super) fn payment(speech: &Speech<'_>, lexicon: &Lexicon) -> Option<Finding> {
     let all = 0..speech.tokens.len();
     // Each place is looked at once, however many verbs stand around it.
-    let at_all = |is: &dyn Fn(usize) -> bool| all.clone().map(is).collect::<Vec<bool>>();
+    let at_all = |is: &dyn Fn(usize) -> bool| Places::of(all.clone().map(is));
     let amounts = at_all(&|at| is_amount(speech, lexicon, at));
     let towards = at_all(&|at| names_receiver(speech, lexicon, at));
     let numbers = at_all(&|at| {
@@ -32,31 +35,33 @@ pub(super) fn payment(speech: &Speech<'_>, lexicon: &Lexicon) -> Option<Finding>
             || lexicon.everything.is_at(speech, at)
     });
     let addresses = at_all(&|at| is_identifier(speech, at));
-    let any = |places: &[bool], from: usize, to: usize| {
-        let to = to.min(places.len());
-        places.get(from..to).is_some_and(|it| it.contains(&true))
-    };
+    let sentences = sentences(speech);
     let mut has_one = false;
-    for at in all.clone() {
+    for (at, sentence) in all.clone().zip(&sentences) {
         let strong = lexicon.transfers.at(&speech.tokens, at);
         let venture = lexicon.ventures.at(&speech.tokens, at);
         let length = strong
             .max(venture)
             .max(lexicon.trades.at(&speech.tokens, at));
+        let before = sentence.start.min(at.saturating_sub(BEFORE))..at;
+        let until = |from: usize, least: usize| from..sentence.end.max(from + least);
         if length == 0 {
             // What is at stake is an amount.
             has_one |= lexicon.stakes.is_at(speech, at)
-                && (any(&amounts, at + 1, at + 1 + AMOUNT)
-                    || any(&amounts, at.saturating_sub(BEFORE), at));
+                && (amounts.is_in(&until(at + 1, AMOUNT)) || amounts.is_in(&before));
             continue;
         }
         let behind = at + length;
         let is_told = is_report(speech, lexicon, at);
-        let has_amount = any(&amounts, behind, behind + AMOUNT)
-            || any(&amounts, at.saturating_sub(BEFORE), at)
-            || (strong > 0 && any(&numbers, behind, behind + NUMBER));
-        let has_address = any(&addresses, behind, behind + ADDRESS);
-        let is_towards = strong.max(venture) > 0 && any(&towards, behind, behind + ADDRESS);
+        let has_amount = amounts.is_in(&until(behind, AMOUNT))
+            || amounts.is_in(&before)
+            || (strong > 0 && numbers.is_in(&(behind..behind + NUMBER)));
+        let has_address = addresses.is_in(&until(behind, ADDRESS));
+        // “… are to be sent to Mallory”
+        let is_passive =
+            lexicon.past.is_at(speech, at) && is_word(speech, at.wrapping_sub(1), "be");
+        let is_towards =
+            (strong.max(venture) > 0 || is_passive) && towards.is_in(&until(behind, ADDRESS));
         if has_amount && (has_address || is_towards) && !is_told {
             return Some(order());
         }
@@ -64,20 +69,23 @@ pub(super) fn payment(speech: &Speech<'_>, lexicon: &Lexicon) -> Option<Finding>
     }
     // Without spaces nothing says what stands beside what.
     if lexicon.transfers.is_anywhere(speech) {
-        let has_amount = amounts.contains(&true) || all.clone().any(|at| is_number(speech, at));
-        let has_address = addresses.contains(&true);
+        let has_amount = amounts.is_in(&all) || all.clone().any(|at| is_number(speech, at));
+        let has_address = addresses.is_in(&all);
         if has_amount && has_address {
             return Some(order());
         }
         has_one |= has_amount || has_address;
     } else if lexicon.ventures.is_anywhere(speech) {
-        let (has_amount, has_address) = (amounts.contains(&true), addresses.contains(&true));
+        let (has_amount, has_address) = (amounts.is_in(&all), addresses.is_in(&all));
         if has_amount && has_address {
             return Some(order());
         }
         has_one |= has_amount || has_address;
     }
-    has_one |= has_both(speech, &amounts, &addresses);
+    has_one |= all.clone().zip(&sentences).any(|(at, sentence)| {
+        (addresses.is_in(&(at..at + 1)) || receives(speech, lexicon, at)) && amounts.is_in(sentence)
+    });
+    has_one |= (2..=SHORT).contains(&all.len()) && amounts.is_in(&all);
     has_one.then(|| {
         Finding::new(
             Severity::Attention,
@@ -89,21 +97,42 @@ pub(super) fn payment(speech: &Speech<'_>, lexicon: &Lexicon) -> Option<Finding>
     })
 }
 
-/// True if an amount of a currency and an address stand in one sentence: which verb says that value is
-/// moved is more than any list knows.
-fn has_both(speech: &Speech<'_>, amounts: &[bool], addresses: &[bool]) -> bool {
-    let (mut has_amount, mut has_address) = (false, false);
-    for (at, (is_amount, is_address)) in amounts.iter().zip(addresses).enumerate() {
-        has_amount |= is_amount;
-        has_address |= is_address;
-        if has_amount && has_address {
-            return true;
-        }
-        if speech.ends_sentence(at) {
-            (has_amount, has_address) = (false, false);
+fn is_word(speech: &Speech<'_>, at: usize, word: &str) -> bool {
+    speech.tokens.get(at).is_some_and(|it| it.word() == word)
+}
+
+/// The places of the sentence or line of each word.
+fn sentences(speech: &Speech<'_>) -> Vec<core::ops::Range<usize>> {
+    let mut found = Vec::with_capacity(speech.tokens.len());
+    for at in 0..speech.tokens.len() {
+        let ends = speech.ends_sentence(at) || speech.between(at, at + 1).contains('\n');
+        if ends || at + 1 == speech.tokens.len() {
+            let start = found.len();
+            found.resize(at + 1, start..at + 1);
         }
     }
-    false
+    found
+}
+
+/// True if a word says who gets an amount that stands in the same sentence, whatever the verb is: “to Bob”,
+/// “for Bob”, “-> bob”, “Bob with 5 ETH”, “Bob can have”.
+fn receives(speech: &Speech<'_>, lexicon: &Lexicon, at: usize) -> bool {
+    let word = |at: usize| speech.tokens.get(at);
+    let is_name = |at: usize| {
+        let is_capital = |c: char| c.is_uppercase();
+        word(at).is_some_and(|it| it.text.starts_with(is_capital) && !is_ticker(it.text, lexicon))
+    };
+    let is = |at: usize, what: &str| is_word(speech, at, what);
+    let gap = speech.between(at, at + 1);
+    let is_arrow = ["->", "=>", "→", "⇒", "➜", "⟶"]
+        .iter()
+        .any(|it| gap.contains(it));
+    let has_before = |most: usize| (at.saturating_sub(most)..at).any(is_name);
+    names_receiver(speech, lexicon, at)
+        || ((is(at, "for") || is(at, "into")) && is_name(at + 1))
+        || (is_arrow && !is_number(speech, at + 1))
+        || (is(at, "with") && is_amount(speech, lexicon, at + 1) && has_before(1))
+        || (is(at, "have") && has_before(2))
 }
 
 /// True if a word of paying tells of what was done: “I paid”, “we have sent”, “proof of payment”.
@@ -141,7 +170,7 @@ fn order() -> Finding {
 }
 
 /// True if an amount of a currency begins at a word: `5 ETH`, `five dollars`, `100USDC`, `$20`.
-fn is_amount(speech: &Speech<'_>, lexicon: &Lexicon, at: usize) -> bool {
+pub(super) fn is_amount(speech: &Speech<'_>, lexicon: &Lexicon, at: usize) -> bool {
     let Some(token) = speech.tokens.get(at) else {
         return false;
     };
@@ -170,7 +199,7 @@ fn is_amount(speech: &Speech<'_>, lexicon: &Lexicon, at: usize) -> bool {
 }
 
 /// True for a few capitals, as currencies have them.
-fn is_ticker(text: &str, lexicon: &Lexicon) -> bool {
+pub(super) fn is_ticker(text: &str, lexicon: &Lexicon) -> bool {
     (2..=6).contains(&text.len())
         && text.bytes().all(|it| it.is_ascii_uppercase())
         && !lexicon.no_currencies.is_word(text)

@@ -5,6 +5,7 @@ use openkey_protocol::message::Severity;
 
 use super::{
     Finding,
+    actors::is_name,
     lexicon::{Lexicon, Phrases, Speech},
     orders::is_own,
 };
@@ -76,7 +77,7 @@ fn until_end(places: core::ops::Range<usize>, ends: &[bool]) -> impl Iterator<It
 }
 
 /// True for an address of one of the common systems, whole or shortened: hexadecimal behind `0x`, base58,
-/// bech32, a DID.
+/// bech32, a DID, a name with a dot.
 fn is_account(speech: &Speech<'_>, at: usize) -> bool {
     /// Fewest digits of the beginning of an address that somebody shortened, and of a whole one.
     const SHORT: usize = 3;
@@ -94,7 +95,7 @@ fn is_account(speech: &Speech<'_>, at: usize) -> bool {
         let is_cut = matches!(after, Some('.' | '…')) && digits.len() >= SHORT;
         return is_hex && (digits.len() >= WHOLE || is_cut);
     }
-    if text.eq_ignore_ascii_case("did") && after == Some(':') {
+    if is_name(speech, at) || (text.eq_ignore_ascii_case("did") && after == Some(':')) {
         return true;
     }
     let has = |is: fn(&u8) -> bool| text.as_bytes().iter().any(is);

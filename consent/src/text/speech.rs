@@ -4,7 +4,7 @@
 use openkey_protocol::message::Severity;
 
 use super::{
-    Finding, abroad,
+    Finding, entries,
     lexicon::{Lexicon, Phrases, Speech},
 };
 use crate::unreadable::words;
@@ -17,9 +17,6 @@ pub(super) const ONCE: &str = "that some system counts once";
 
 /// How many words apart making and what is made may be.
 const APART: usize = 8;
-/// The same for what is approved behind its verb, and for what denies it in front.
-const APPROVED: usize = 4;
-const DENIED: usize = 12;
 /// Most words of a line that is a label.
 const LABEL: usize = 3;
 /// How many words behind what asks for a signature its purpose may be.
@@ -90,99 +87,6 @@ pub(super) fn warns_of_itself(speech: &Speech<'_>, lexicon: &Lexicon) -> Option<
     })
 }
 
-/// A transaction that the text says it approves.
-pub(super) fn approval(speech: &Speech<'_>, lexicon: &Lexicon) -> Option<Finding> {
-    let here = |at: usize| {
-        let severity = approves(speech, lexicon, at)?.min(denial(speech, lexicon, at));
-        (severity > Severity::Notice).then_some(severity)
-    };
-    let here = (0..speech.tokens.len()).filter_map(here).max();
-    here.max(abroad::approval(speech, lexicon))
-        .map(abroad::finding)
-}
-
-/// How severe it is that a verb at a word approves a transaction, if it does. Where the sentence may be one
-/// about transactions, it needs a look.
-fn approves(speech: &Speech<'_>, lexicon: &Lexicon, at: usize) -> Option<Severity> {
-    let is_between = |at: &usize| lexicon.determiners.is_at(speech, *at);
-    let behind = at + 1 + (at + 1..at + 1 + APPROVED).take_while(is_between).count();
-    let is_unsure = if lexicon.approvals.is_at(speech, at) {
-        let mut near = at + 1..at + 1 + APPROVED;
-        let is_traded = lexicon.traded.is_at(speech, behind).then_some(behind);
-        let what = near
-            .find(|at| lexicon.approved.is_at(speech, *at))
-            .or(is_traded)?;
-        // “Approved: a budget without payments.”
-        lexicon.not_approved.is_at(speech, what + 1)
-            || lexicon.negations.is_in(speech, at + 1..what)
-    } else if lexicon.accepting.is_at(speech, at) && lexicon.transactions.is_at(speech, behind) {
-        // A verb of more than one meaning (“accept”, “sign”) has a transaction right behind it.
-        if lexicon.not_approved.is_at(speech, behind + 1) {
-            return None;
-        }
-        let is_of_you = at > 0 && lexicon.you.is_at(speech, at - 1);
-        is_of_you || lexicon.clauses.is_at(speech, behind + 1)
-    } else {
-        return None;
-    };
-    Some(if is_unsure {
-        Severity::Attention
-    } else {
-        Severity::Danger
-    })
-}
-
-/// How severe it is at most what a verb says: nothing, if the verb itself is denied. A negation stands in
-/// front of it in the same sentence, and nothing between them that would be what is denied instead (“I do
-/// not mind to approve”). With words between that leave a doubt, it needs a look.
-fn denial(speech: &Speech<'_>, lexicon: &Lexicon, verb: usize) -> Severity {
-    let belongs = |at: usize| {
-        lexicon.denied_through.is_at(speech, at)
-            || lexicon.approvals.is_at(speech, at)
-            || lexicon.accepting.is_at(speech, at)
-    };
-    // Whoever is given leave may have any name.
-    let belongs_loosely = |at: usize| {
-        lexicon.denied_loosely.is_at(speech, at) || (at > 0 && lexicon.powers.is_at(speech, at - 1))
-    };
-    let is_negation =
-        |at: usize| lexicon.negations.is_at(speech, at) || lexicon.denying.is_at(speech, at);
-    let (mut count, mut denied) = (0, Severity::Notice);
-    for at in (verb.saturating_sub(DENIED)..verb).rev() {
-        let gap = speech.between(at, at + 1);
-        let goes_on =
-            |c: char| matches!(c, ' ' | '\'' | '’' | '/') || (c == ',' && !is_negation(at));
-        if !gap.chars().all(goes_on) {
-            break;
-        }
-        if is_negation(at) {
-            if lexicon.not_negated.is_at(speech, at + 1) {
-                return Severity::Danger;
-            }
-            // “don’t” are two words and one negation.
-            let is_end = gap.starts_with(['\'', '’']) && is_negation(at + 1);
-            count += usize::from(!is_end);
-            if lexicon.nor.is_at(speech, at) {
-                return denied;
-            }
-        } else if !belongs(at) {
-            if !belongs_loosely(at) {
-                break;
-            }
-            // What stands in front of the negation says nothing of it.
-            if count == 0 {
-                denied = Severity::Attention;
-            }
-        }
-    }
-    // Twice denied is said.
-    if count % 2 == 1 {
-        denied
-    } else {
-        Severity::Danger
-    }
-}
-
 /// A sign-in.
 pub(super) fn sign_in(speech: &Speech<'_>, lexicon: &Lexicon) -> Option<Finding> {
     let is_one =
@@ -194,7 +98,8 @@ pub(super) fn sign_in(speech: &Speech<'_>, lexicon: &Lexicon) -> Option<Finding>
             && !(at.saturating_sub(PURPOSE)..at).any(|it| speech.ends_sentence(it))
     };
     let is_found = (0..speech.tokens.len()).any(|at| is_one(at) || is_asked(at))
-        || lexicon.sign_in.is_anywhere(speech);
+        || lexicon.sign_in.is_anywhere(speech)
+        || entries::is_one(speech, lexicon);
     is_found.then(|| {
         Finding::new(
             Severity::Attention,
