@@ -103,7 +103,7 @@ pub(super) fn sign_in(speech: &Speech<'_>, lexicon: &Lexicon) -> Option<Finding>
     };
     let is_found = (0..speech.tokens.len()).any(|at| is_one(at) || is_asked(at))
         || lexicon.sign_in.is_anywhere(speech)
-        || entries::is_one(speech, lexicon);
+        || (entries::is_one(speech, lexicon) && keys(speech, lexicon).is_none());
     is_found.then(|| {
         Finding::new(
             Severity::Attention,
