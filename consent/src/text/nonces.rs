@@ -3,7 +3,14 @@
 
 use openkey_protocol::message::{Address, Severity};
 
-use super::{actors::is_name, lexicon::Speech, moves::parts, of_letter};
+use super::{
+    actors::is_name,
+    lexicon::Speech,
+    makes_key,
+    moves::parts,
+    of_letter,
+    speech::{ONCE, SIGN_IN},
+};
 
 /// Hexadecimal digits of an address.
 const ADDRESS: usize = 40;
@@ -39,7 +46,8 @@ pub(crate) fn no_random_word(value: &str, signer: &[u8; 20]) -> Option<&'static 
     if (0..speech.tokens.len()).any(|at| is_name(&speech, at)) || is_host(value) {
         return Some("a name or an account");
     }
-    says(value, signer).then_some("words that order or allow something")
+    (makes_key(value).is_some() || says(value, signer))
+        .then_some("words that order or allow something")
 }
 
 /// True for names with dots between them, the last of letters alone.
@@ -72,7 +80,10 @@ fn says(value: &str, signer: &[u8; 20]) -> bool {
         return false;
     }
     let told = of_letter(&pieces.join(" "), &Address(*signer));
-    told.iter().any(|(_, it)| it.severity > Severity::Notice)
+    // It is a sign-in, and may be called one.
+    let is_more = |title: &str| ![SIGN_IN, ONCE].contains(&title);
+    told.iter()
+        .any(|(title, it)| it.severity > Severity::Notice && is_more(title))
 }
 
 /// The words of a name in camel case; a capital by itself (`IAccept`) is one.

@@ -136,7 +136,7 @@ fn receives(speech: &Speech<'_>, lexicon: &Lexicon, at: usize) -> bool {
 }
 
 /// True if a word of paying tells of what was done: “I paid”, “we have sent”, “proof of payment”.
-fn is_report(speech: &Speech<'_>, lexicon: &Lexicon, at: usize) -> bool {
+pub(super) fn is_report(speech: &Speech<'_>, lexicon: &Lexicon, at: usize) -> bool {
     // “I paid” begins one word before, “I have paid” two.
     let begins =
         |back: &usize| at >= *back && lexicon.who_did.at(&speech.tokens, at - back) == *back;

@@ -7,7 +7,7 @@ use super::{
     Finding,
     actors::is_name,
     lexicon::{Lexicon, Phrases, Speech},
-    orders::is_own,
+    orders::{is_own, is_report},
 };
 
 /// How many words before or behind an address such a word may be, and how many behind it “may”.
@@ -43,7 +43,12 @@ pub(super) fn judge(speech: &Speech<'_>, lexicon: &Lexicon, own: &[u8; 20]) -> O
     let is_post = |post: usize, at: usize| is(&posts, post) && !is_of(post, at) && !is_mine(post);
     let acts = |at: &usize| {
         let gives = |word: usize| {
-            is(&powers, word) || is(&moves, word) || is(&ventures, word) || is_post(word, *at)
+            // “I paid 20 USDC to alice.eth” tells of what was done.
+            let is_told = || is_name(speech, *at) && is_report(speech, lexicon, word);
+            is(&powers, word)
+                || (is(&moves, word) && !is_told())
+                || is(&ventures, word)
+                || is_post(word, *at)
         };
         let before = (at.saturating_sub(NEAR)..*at).rev();
         let behind = *at + 1..(*at + 1 + NEAR).min(count);

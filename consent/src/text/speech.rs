@@ -56,7 +56,11 @@ pub(super) fn speaks_of_keys(speech: &Speech<'_>, lexicon: &Lexicon) -> bool {
 fn is_labelled(speech: &Speech<'_>, lexicon: &Lexicon) -> bool {
     let is_label = |line: &str| {
         let words = || words(line, char::is_alphanumeric).into_iter();
-        words().nth(LABEL).is_none() && words().any(|(_, it)| lexicon.made.is_word(it))
+        // “Wallet address:” is the label of an address.
+        let is_address = |(_, it): (usize, &str)| it.eq_ignore_ascii_case("address");
+        words().nth(LABEL).is_none()
+            && words().any(|(_, it)| lexicon.made.is_word(it))
+            && !words().any(is_address)
     };
     speech.text.lines().any(is_label)
 }
@@ -99,7 +103,7 @@ pub(super) fn sign_in(speech: &Speech<'_>, lexicon: &Lexicon) -> Option<Finding>
     };
     let is_found = (0..speech.tokens.len()).any(|at| is_one(at) || is_asked(at))
         || lexicon.sign_in.is_anywhere(speech)
-        || entries::is_one(speech, lexicon);
+        || (entries::is_one(speech, lexicon) && keys(speech, lexicon).is_none());
     is_found.then(|| {
         Finding::new(
             Severity::Attention,

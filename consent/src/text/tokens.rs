@@ -27,7 +27,7 @@ pub(super) fn judge(text: &str) -> Option<Finding> {
     let belongs = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
     let mut all = words(text, belongs).into_iter();
     let is_one = |(start, word): (usize, &str)| is_token(word, is_glued(text, start, word.len()));
-    all.any(is_one).then(|| {
+    (all.any(is_one) || has_signs(text)).then(|| {
         Finding::new(
             Severity::Attention,
             TOKEN,
@@ -36,6 +36,20 @@ pub(super) fn judge(text: &str) -> Option<Finding> {
              if you are at that site yourself and began this there.",
         )
     })
+}
+
+/// True for pictures that may stand for the digits of a value: people repeat a few of them, and write no row
+/// of many different ones.
+fn has_signs(text: &str) -> bool {
+    /// Fewest of them, and fewest different ones.
+    const SIGNS: usize = 20;
+    const DIFFERENT: usize = 12;
+    let is_sign = |c: &char| matches!(c, '\u{1f300}'..='\u{1faff}' | '\u{2600}'..='\u{27bf}');
+    let mut signs: Vec<char> = text.chars().filter(is_sign).collect();
+    let count = signs.len();
+    signs.sort_unstable();
+    signs.dedup();
+    count >= SIGNS && signs.len() >= DIFFERENT
 }
 
 /// True if a word of a language with letters beyond ASCII goes on before or behind.
