@@ -2,6 +2,7 @@
 
 use std::{
     fmt,
+    io::Write as _,
     num::NonZeroU32,
     str::FromStr,
     sync::atomic::{AtomicU64, Ordering},
@@ -58,6 +59,8 @@ pub fn init(format: LogFormat, filter: &str) -> Result<(), ParseError> {
         .with_env_filter(EnvFilter::try_new(filter)?)
         .with_writer(std::io::stderr)
         .with_span_events(FmtSpan::NONE)
+        // where standard error takes nothing, saying so there would end the thread that logs
+        .log_internal_errors(false)
         .with_target(true);
     let begun = match format {
         LogFormat::Text => builder.with_ansi(false).try_init(),
@@ -67,6 +70,11 @@ pub fn init(format: LogFormat, filter: &str) -> Result<(), ParseError> {
         tracing::debug!(%error, "the log was begun before");
     }
     Ok(())
+}
+
+/// Says on standard error why a program ends. Where that takes nothing there is nobody to tell.
+pub fn complain(message: &str) {
+    let _ = writeln!(std::io::stderr(), "error: {message}");
 }
 
 /// Lines about what strangers cause: so many a second, and the others are only counted. A log that

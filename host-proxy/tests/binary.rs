@@ -331,3 +331,22 @@ async fn h2_killed_at_any_moment_it_loses_nothing_acknowledged() {
         }
     }
 }
+
+/// A log that nothing takes ends no thread, and an error that nothing takes keeps its status.
+#[test]
+fn output_that_nothing_takes_does_not_end_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let full = || {
+        std::fs::File::options()
+            .write(true)
+            .open("/dev/full")
+            .unwrap()
+    };
+    let mut command = started(dir.path(), "127.0.0.1:0");
+    let mut serving = Running(command.stdout(full()).stderr(full()).spawn().unwrap());
+    std::thread::sleep(Duration::from_millis(1500));
+    assert_eq!(serving.0.try_wait().unwrap(), None);
+    let mut wrong = started(dir.path(), "127.0.0.1:0");
+    wrong.args(["--log", "x=y=z"]).stderr(full());
+    assert_eq!(wrong.status().unwrap().code(), Some(2));
+}

@@ -7,6 +7,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use openkey_simulator::load::{LoadOptions, Stop, read_back, run};
+use openkey_simulator::load_node::{self, LoadNodeError, LoadNodeOptions, What};
 use openkey_simulator::simulation::{Options, Simulation};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_openkey-sim");
@@ -53,4 +54,40 @@ fn what_was_never_acknowledged_by_this_deployment_is_missing() {
     let other = Simulation::start(Options::new(BINARY)).unwrap();
     let found = read_back(&other.site().unwrap(), &acks, "localhost", 2).unwrap();
     assert_eq!(found.missing.len(), 2);
+}
+
+/// What went wrong is said once, and of what.
+#[test]
+fn errors_of_a_node_name_it_and_its_file_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", closed.local_addr().unwrap());
+    drop(closed);
+    let acks = dir.path().join("acks");
+    let options = LoadNodeOptions {
+        urls: vec![url.clone()],
+        what: What::Put,
+        connections: 1,
+        duration: Duration::from_millis(200),
+        stop: Stop::default(),
+        keys: 1,
+        pids: Vec::new(),
+        acks: None,
+        seed: "errors".to_owned(),
+        patient: false,
+    };
+    let said = |error: LoadNodeError| format!("{:#}", anyhow::Error::new(error));
+    let silent = said(load_node::run(&options).unwrap_err());
+    let expected = format!("{url} does not answer: ");
+    assert!(silent.starts_with(&expected), "{silent}");
+    assert_eq!(silent.matches("refused").count(), 1, "{silent}");
+    for content in [&b"\xff\n"[..], b"{}\n"] {
+        std::fs::write(&acks, content).unwrap();
+        let broken = said(load_node::read_back(&options, &acks).unwrap_err());
+        let expected = format!("acknowledgements in {}: ", acks.display());
+        assert!(broken.starts_with(&expected), "{broken}");
+        let reason = &broken[expected.len()..];
+        assert_eq!(broken.matches(reason).count(), 1, "{broken}");
+        assert!(!reason.contains(": stream") && reason.matches("UTF-8").count() <= 1);
+    }
 }

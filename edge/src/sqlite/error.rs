@@ -1,6 +1,6 @@
 //! Why a database cannot be opened, or does not do what it is asked.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use rusqlite::ErrorCode;
 
@@ -62,8 +62,11 @@ pub enum OpenError {
         /// What the system said.
         reason: String,
     },
-    /// The file is a database of some other program.
-    #[error("{path} is not a {what}: it belongs to another program; choose another directory")]
+    /// The file is not marked as this program's: it is another one's, or its beginning is damaged, which
+    /// nobody can tell apart.
+    #[error(
+        "{path} is not marked as a {what}: it is damaged, or it belongs to another program. If there was a {what} here, restore a backup; if not, choose another directory"
+    )]
     Foreign {
         /// The file's path.
         path: PathBuf,
@@ -93,8 +96,18 @@ pub enum OpenError {
     Database(String),
 }
 
-impl From<rusqlite::Error> for OpenError {
-    fn from(error: rusqlite::Error) -> Self {
-        Self::Database(error.to_string())
+impl OpenError {
+    /// What SQLite reports of this file.
+    pub(super) fn of(path: &Path) -> impl Fn(rusqlite::Error) -> Self {
+        move |error| match error.sqlite_error_code() {
+            // our own statements fail like the last one only where the file is not as it was made
+            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase | ErrorCode::Unknown) => {
+                Self::Damaged {
+                    path: path.to_owned(),
+                    detail: error.to_string(),
+                }
+            }
+            _ => Self::Database(format!("{}: {error}", path.display())),
+        }
     }
 }

@@ -49,26 +49,37 @@ pub(super) fn open(
     let mut turnstile = Turnstile::open(path).map_err(unusable(path))?;
     // one process at a time makes the database; the next one finds it made
     let turn = turnstile.enter().map_err(unusable(path))?;
-    let mut connection = connect(path)?;
+    let failed = OpenError::of(path);
+    let mut connection = connect(path).map_err(&failed)?;
     let marked = belongs(&connection, path, layout)?;
     if !marked {
-        connection.pragma_update(None, "application_id", layout.application_id)?;
+        let mark = connection.pragma_update(None, "application_id", layout.application_id);
+        mark.map_err(&failed)?;
     }
-    connection.pragma_update(None, "journal_mode", "wal")?;
-    connection.pragma_update(None, "synchronous", "full")?;
-    connection.pragma_update(None, "cache_size", WRITER_CACHE)?;
-    connection.pragma_update(None, "journal_size_limit", LOG_BYTES)?;
-    migrate(&mut connection, layout, options.now_ms)?;
+    set_up_writer(&connection).map_err(&failed)?;
+    migrate(&mut connection, path, layout, options.now_ms)?;
     drop(turn);
     check(&connection, path, layout)?;
     if let Some(pages) = options.max_pages {
-        connection.pragma_update(None, "max_page_count", pages)?;
+        let bounded = connection.pragma_update(None, "max_page_count", pages);
+        bounded.map_err(&failed)?;
     }
     Ok((connection, turnstile))
 }
 
+fn set_up_writer(connection: &Connection) -> rusqlite::Result<()> {
+    connection.pragma_update(None, "journal_mode", "wal")?;
+    connection.pragma_update(None, "synchronous", "full")?;
+    connection.pragma_update(None, "cache_size", WRITER_CACHE)?;
+    connection.pragma_update(None, "journal_size_limit", LOG_BYTES)
+}
+
 /// Opens for reading.
 pub(super) fn open_reader(path: &Path) -> Result<Connection, OpenError> {
+    reader(path).map_err(OpenError::of(path))
+}
+
+fn reader(path: &Path) -> rusqlite::Result<Connection> {
     // not read-only: the first reader after a crash must be able to recover the log's index
     let connection = connect(path)?;
     // the writer folds the log in when it closes; a reader would do it out of turn
@@ -84,11 +95,11 @@ pub(super) fn check_whole(path: &Path, layout: &Layout) -> Result<(), OpenError>
     if !belongs(&connection, path, layout)? {
         return Err(foreign(path, layout));
     }
-    version(&connection, layout)?;
+    version(&connection, path, layout)?;
     sound(&connection, path, "PRAGMA integrity_check(1)")
 }
 
-fn connect(path: &Path) -> Result<Connection, OpenError> {
+fn connect(path: &Path) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
         | OpenFlags::SQLITE_OPEN_NO_MUTEX
         | OpenFlags::SQLITE_OPEN_EXRESCODE;
@@ -146,14 +157,17 @@ fn belongs(connection: &Connection, path: &Path, layout: &Layout) -> Result<bool
     let id: i32 = connection
         .pragma_query_value(None, "application_id", |row| row.get(0))
         .map_err(|e| match e.sqlite_error_code() {
-            Some(rusqlite::ErrorCode::NotADatabase) => foreign(path, layout),
-            _ => e.into(),
+            Some(rusqlite::ErrorCode::NotADatabase | rusqlite::ErrorCode::Unknown) => {
+                foreign(path, layout)
+            }
+            _ => OpenError::of(path)(e),
         })?;
     if id == layout.application_id {
         return Ok(true);
     }
-    let tables: i64 =
-        connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+    let count = "SELECT count(*) FROM sqlite_schema";
+    let tables = connection.query_row(count, [], |row| row.get::<_, i64>(0));
+    let tables = tables.map_err(OpenError::of(path))?;
     if id == 0 && tables == 0 {
         return Ok(false);
     }
@@ -161,12 +175,10 @@ fn belongs(connection: &Connection, path: &Path, layout: &Layout) -> Result<bool
 }
 
 /// The file's layout and the newest this program knows.
-fn version(connection: &Connection, layout: &Layout) -> Result<(u32, u32), OpenError> {
-    let found: u32 = connection.query_row(
-        "SELECT coalesce(max(version), 0) FROM migration",
-        [],
-        |row| row.get(0),
-    )?;
+fn version(connection: &Connection, path: &Path, layout: &Layout) -> Result<(u32, u32), OpenError> {
+    let newest = "SELECT coalesce(max(version), 0) FROM migration";
+    let found = connection.query_row(newest, [], |row| row.get::<_, u32>(0));
+    let found = found.map_err(OpenError::of(path))?;
     let known = u32::try_from(layout.migrations.len()).unwrap_or(u32::MAX);
     if found > known {
         return Err(OpenError::Newer {
@@ -178,22 +190,27 @@ fn version(connection: &Connection, layout: &Layout) -> Result<(u32, u32), OpenE
     Ok((found, known))
 }
 
-fn migrate(connection: &mut Connection, layout: &Layout, now_ms: u64) -> Result<(), OpenError> {
-    let transaction =
-        connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
-    transaction.execute_batch(OWN_TABLES)?;
-    let (found, known) = version(&transaction, layout)?;
+fn migrate(
+    connection: &mut Connection,
+    path: &Path,
+    layout: &Layout,
+    now_ms: u64,
+) -> Result<(), OpenError> {
+    let failed = OpenError::of(path);
+    let transaction = connection
+        .transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)
+        .map_err(&failed)?;
+    transaction.execute_batch(OWN_TABLES).map_err(&failed)?;
+    let (found, known) = version(&transaction, path, layout)?;
     for (version, sql) in (1..=known).zip(layout.migrations) {
         if version > found {
-            transaction.execute_batch(sql)?;
-            transaction.execute(
-                "INSERT INTO migration VALUES (?1, ?2)",
-                (version, i64::try_from(now_ms).unwrap_or(i64::MAX)),
-            )?;
+            transaction.execute_batch(sql).map_err(&failed)?;
+            let row = (version, i64::try_from(now_ms).unwrap_or(i64::MAX));
+            let noted = transaction.execute("INSERT INTO migration VALUES (?1, ?2)", row);
+            noted.map_err(&failed)?;
         }
     }
-    transaction.commit()?;
-    Ok(())
+    transaction.commit().map_err(&failed)
 }
 
 /// A quick check, if that is quick.

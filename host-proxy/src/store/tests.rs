@@ -154,6 +154,26 @@ async fn a_backup_is_a_store_of_that_moment() {
     assert_eq!(store.get(vec![id(1)]).await.unwrap(), [record(2, b"b")]);
 }
 
+#[tokio::test]
+async fn a_damaged_store_is_no_reason_to_begin_with_an_empty_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(&dir);
+    store.commit(vec![write(1, None, b"a")]).await.unwrap();
+    store.close().await;
+    let path = dir.path().join(LAYOUT.file_name);
+    let good = std::fs::read(&path).unwrap();
+    for (at, length) in [(0, 16), (40, 60), (68, 4)] {
+        let mut bytes = good.clone();
+        bytes[at..at + length].fill(0x55);
+        std::fs::write(&path, bytes).unwrap();
+        let refused = SqliteStore::open(dir.path(), Options::default());
+        let said = refused.unwrap_err().to_string();
+        assert!(said.contains("records.sqlite3"), "{at}: {said}");
+        assert!(said.contains("damaged"), "{at}: {said}");
+        assert!(said.contains("restore a backup"), "{at}: {said}");
+    }
+}
+
 /// Stores of the first releases made these two tables themselves.
 #[tokio::test]
 async fn a_store_from_before_is_opened_as_it_is() {

@@ -40,6 +40,16 @@ impl DatabaseId {
     }
 }
 
+impl DatabaseId {
+    /// That with these 64 hexadecimal digits, in lower case.
+    pub(crate) fn from_hex(text: &str) -> Option<Self> {
+        let mut hash = [0; 32];
+        hex::decode_to_slice(text, &mut hash).ok()?;
+        // one name for each
+        Some(Self(hash)).filter(|id| id.to_string() == text)
+    }
+}
+
 /// As 64 hexadecimal digits.
 impl fmt::Display for DatabaseId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

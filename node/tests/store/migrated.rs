@@ -50,7 +50,7 @@ async fn a_store_of_the_first_layout_is_migrated() {
     assert_eq!((usage.bytes, usage.pending), (15, 70_000));
     store.removed(claim(&store, LATER, 10).await).await.unwrap();
     assert_eq!(store.usage(&id).await.unwrap().pending, 0);
-    assert_eq!(store.miscounted().await.unwrap(), Vec::<String>::new());
+    assert_eq!(store.miscounted().await.unwrap(), []);
     store.close().await;
     SqliteStore::check(dir.path()).unwrap();
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use serde::de::DeserializeOwned;
@@ -38,12 +38,32 @@ pub(super) enum Ack {
     },
 }
 
+/// The file of acknowledgements cannot be used.
+#[derive(Debug, thiserror::Error)]
+// the error's own text names its causes: as a source it would be said twice
+#[error("acknowledgements in {}: {error}", .path.display())]
+pub struct AcksError {
+    /// The file.
+    path: PathBuf,
+    /// What went wrong.
+    error: io::Error,
+}
+
+impl AcksError {
+    fn of(path: &Path) -> impl Fn(io::Error) -> Self {
+        move |error| Self {
+            path: path.to_owned(),
+            error,
+        }
+    }
+}
+
 /// Writes acknowledgements, each handed to the system before it counts.
 #[derive(Debug, Default)]
-pub(crate) struct AckFile(Option<Mutex<File>>);
+pub(crate) struct AckFile(Option<(PathBuf, Mutex<File>)>);
 
 impl AckFile {
-    pub(crate) fn create(path: Option<&Path>) -> io::Result<Self> {
+    pub(crate) fn create(path: Option<&Path>) -> Result<Self, AcksError> {
         let Some(path) = path else {
             return Ok(Self(None));
         };
@@ -52,20 +72,24 @@ impl AckFile {
             .create(true)
             .append(true)
             .mode(0o600)
-            .open(path)?;
-        Ok(Self(Some(Mutex::new(file))))
+            .open(path)
+            .map_err(AcksError::of(path))?;
+        Ok(Self(Some((path.to_owned(), Mutex::new(file)))))
     }
 
     /// One write of one line: a killed program leaves at most the last line short.
-    pub(crate) fn write(&self, ack: &impl Serialize) -> io::Result<()> {
-        let Some(file) = &self.0 else {
+    pub(crate) fn write(&self, ack: &impl Serialize) -> Result<(), AcksError> {
+        let Some((path, file)) = &self.0 else {
             return Ok(());
         };
-        let mut line = serde_json::to_vec(ack)?;
-        line.push(b'\n');
-        let mut file = file.lock().unwrap_or_else(PoisonError::into_inner);
-        file.write_all(&line)?;
-        file.flush()
+        let write = || {
+            let mut line = serde_json::to_vec(ack)?;
+            line.push(b'\n');
+            let mut file = file.lock().unwrap_or_else(PoisonError::into_inner);
+            file.write_all(&line)?;
+            file.flush()
+        };
+        write().map_err(AcksError::of(path))
     }
 }
 
@@ -86,20 +110,25 @@ fn broken(number: usize, why: &str) -> io::Error {
 }
 
 /// Every line of a file. A last one without an end was never counted.
-pub(crate) fn lines<T: DeserializeOwned>(path: &Path) -> io::Result<Vec<T>> {
-    let text = std::fs::read_to_string(path)?;
+pub(crate) fn lines<T: DeserializeOwned>(path: &Path) -> Result<Vec<T>, AcksError> {
+    let text = std::fs::read_to_string(path).map_err(AcksError::of(path))?;
     let whole = text.rfind('\n').map_or(0, |end| end + 1);
     let lines = text.get(..whole).unwrap_or_default().lines().enumerate();
     let read = |(number, line)| {
         serde_json::from_str(line).map_err(|error| broken(number, &error.to_string()))
     };
-    lines.map(read).collect()
+    let read: io::Result<Vec<T>> = lines.map(read).collect();
+    read.map_err(AcksError::of(path))
 }
 
 /// Reads a file back, by account.
-pub(super) fn read(path: &Path) -> io::Result<BTreeMap<String, Acknowledged>> {
+pub(super) fn read(path: &Path) -> Result<BTreeMap<String, Acknowledged>, AcksError> {
+    by_account(lines(path)?).map_err(AcksError::of(path))
+}
+
+fn by_account(acks: Vec<Ack>) -> io::Result<BTreeMap<String, Acknowledged>> {
     let mut accounts: BTreeMap<String, Acknowledged> = BTreeMap::new();
-    for (number, ack) in lines(path)?.into_iter().enumerate() {
+    for (number, ack) in acks.into_iter().enumerate() {
         match ack {
             Ack::Account {
                 account,
@@ -177,7 +206,9 @@ mod tests {
         let path = dir.path().join("acks");
         let file = AckFile::create(Some(&path)).unwrap();
         file.write(&signature()).unwrap();
-        assert!(read(&path).is_err(), "no account");
+        let said = read(&path).unwrap_err().to_string();
+        let expected = format!("acknowledgements in {}: line 1: ", path.display());
+        assert!(said.starts_with(&expected), "{said}");
         std::fs::write(&path, "{}\n").unwrap();
         assert!(read(&path).is_err());
         AckFile::create(None).unwrap().write(&account()).unwrap();

@@ -11,7 +11,6 @@ mod report;
 pub(crate) mod until;
 
 use std::collections::BTreeMap;
-use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -21,6 +20,7 @@ use std::time::{Duration, Instant};
 use openkey_protocol::message::{AccountId, Bytes, UserHandle};
 use openkey_verifier::client::ClientError;
 
+pub use self::acks::AcksError;
 use self::acks::{Ack, AckFile, Acknowledged};
 pub(crate) use self::report::percentile_ms;
 pub use self::report::{ReadBack, Report};
@@ -34,8 +34,8 @@ use crate::person::{Person, PersonError, Site};
 #[non_exhaustive]
 pub enum LoadError {
     /// The file of acknowledgements.
-    #[error("acknowledgements: {0}")]
-    Acks(#[from] io::Error),
+    #[error(transparent)]
+    Acks(#[from] AcksError),
     /// Nothing has worked for a minute.
     #[error("nothing has worked for {GIVE_UP:?}: {0}")]
     GaveUp(PersonError),

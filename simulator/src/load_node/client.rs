@@ -90,8 +90,9 @@ impl Client {
             self.url,
             self.space.replace(':', "%3A")
         );
-        let mut answer = self.agent.get(&peer).call()?;
-        let host = answer.body_mut().read_to_string()?;
+        let answer = self.agent.get(&peer).call();
+        let host = answer.and_then(|mut it| it.body_mut().read_to_string());
+        let host = host.map_err(|error| self.silent(error))?;
         let hosting = grant(&[(self.resource("space"), &["tinycloud.space/host"])])?;
         let hosting = Self::token(&self.owner, &host, hosting, None, now() + SESSION, 0)?;
         self.expect(self.post("/delegate", hosting.token(), "")?)?;
@@ -239,9 +240,16 @@ impl Client {
     fn send(&self, path: &str, token: &str, kind: &str, body: &str) -> Answer {
         let request = self.agent.post(format!("{}{path}", self.url));
         let request = request.header("authorization", token).content_type(kind);
-        let mut answer = request.send(body)?;
-        let status = answer.status().as_u16();
-        Ok((status, answer.body_mut().read_to_string()?))
+        let answer = request.send(body).and_then(|mut answer| {
+            let body = answer.body_mut().read_to_string()?;
+            Ok((answer.status().as_u16(), body))
+        });
+        answer.map_err(|error| self.silent(error))
+    }
+
+    fn silent(&self, error: ureq::Error) -> LoadNodeError {
+        let url = self.url.clone();
+        LoadNodeError::Http { url, error }
     }
 
     fn expect(&self, (status, body): (u16, String)) -> Result<(), LoadNodeError> {

@@ -10,7 +10,6 @@ mod report;
 mod request;
 
 use std::collections::BTreeMap;
-use std::io;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::{Duration, Instant};
@@ -21,6 +20,7 @@ use self::acks::Ack;
 use self::client::{Answer, Client};
 pub use self::report::{Kind, NodeReadBack, NodeReport};
 use self::request::{once, sql, value};
+use crate::load::AcksError;
 use crate::load::acks::{AckFile, lines};
 use crate::load::until::{PAUSE, persist};
 use crate::load::{Stop, cpu};
@@ -35,8 +35,14 @@ const ROWS: usize = 100;
 #[non_exhaustive]
 pub enum LoadNodeError {
     /// The node does not answer.
-    #[error("the node does not answer: {0}")]
-    Http(#[from] ureq::Error),
+    // the error's own text names its causes: as a source it would be said twice
+    #[error("{url} does not answer: {error}")]
+    Http {
+        /// Where it should listen.
+        url: String,
+        /// What went wrong.
+        error: ureq::Error,
+    },
     /// The node refused what must work before anything else can.
     #[error("the node refused with {status}: {body}")]
     Refused {
@@ -46,8 +52,8 @@ pub enum LoadNodeError {
         body: String,
     },
     /// The file of acknowledgements.
-    #[error("acknowledgements: {0}")]
-    Acks(#[from] io::Error),
+    #[error(transparent)]
+    Acks(#[from] AcksError),
     /// A client broke, which is a bug.
     #[error("a client broke: {0}")]
     Broken(String),
@@ -133,7 +139,7 @@ pub fn run(options: &LoadNodeOptions) -> Result<NodeReport, LoadNodeError> {
     let clients = each(options.connections, |number| {
         // doing it twice changes nothing
         persist(
-            |error| options.patient && matches!(error, LoadNodeError::Http(_)),
+            |error| options.patient && matches!(error, LoadNodeError::Http { .. }),
             || {
                 let client = ready(options, number)?;
                 prepare(options, &client)?;
@@ -280,7 +286,7 @@ fn work(
                 *tally.errors.entry(format!("status_{status}")).or_default() += 1;
                 std::thread::sleep(PAUSE);
             }
-            Err(LoadNodeError::Http(_)) if options.patient => {
+            Err(LoadNodeError::Http { .. }) if options.patient => {
                 *tally.errors.entry("unreachable".to_owned()).or_default() += 1;
                 std::thread::sleep(PAUSE);
             }

@@ -107,6 +107,29 @@ async fn files_of_others_newer_layouts_and_damage_are_refused_with_advice() {
     assert!(matches!(open().await, Err(OpenError::Damaged { .. })));
 }
 
+/// Whoever obeyed "choose another directory" would begin with an empty database.
+#[tokio::test]
+async fn a_file_with_a_damaged_beginning_is_not_called_anothers_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let database = open(&dir);
+    write(&database, 1, b"a").await.unwrap();
+    database.close().await;
+    let path = dir.path().join(LAYOUT.file_name);
+    let good = std::fs::read(&path).unwrap();
+    for (at, length) in [(0, 16), (0, 100), (16, 2), (40, 60), (68, 4), (100, 200)] {
+        let mut bytes = good.clone();
+        bytes[at..at + length].fill(0x55);
+        std::fs::write(&path, bytes).unwrap();
+        let checked = Database::check(dir.path(), &LAYOUT).unwrap_err();
+        for error in [checked, open_at(dir.path()).unwrap_err()] {
+            let said = error.to_string();
+            assert!(said.contains("damaged"), "{at}: {said}");
+            assert!(said.contains("restore a backup"), "{at}: {said}");
+            assert!(said.contains(path.to_str().unwrap()), "{at}: {said}");
+        }
+    }
+}
+
 #[test]
 fn a_directory_that_cannot_be_made_is_named() {
     let file = tempfile::NamedTempFile::new().unwrap();

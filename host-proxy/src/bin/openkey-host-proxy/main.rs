@@ -40,6 +40,6 @@ fn main() -> ExitCode {
 }
 
 fn fail(code: u8, message: &str) -> ExitCode {
-    eprintln!("error: {message}");
+    log::complain(message);
     ExitCode::from(code)
 }

@@ -36,7 +36,7 @@ pub(crate) struct Cli {
     #[arg(long, env = "OPENKEY_NODE_CONFIG", value_name = "FILE", global = true)]
     pub(crate) config: Option<PathBuf>,
 
-    /// Directory of everything that is kept; made if missing
+    /// Directory of everything that is kept; the node and `restore` make it if it is missing
     #[arg(long, env = "OPENKEY_NODE_DIR", value_name = "DIR", global = true)]
     dir: Option<PathBuf>,
 
@@ -160,15 +160,15 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Action {
-    /// Check that everything that is kept is whole, also while the node serves
+    /// Read everything that is kept and compare it with what is recorded, also while the node serves
     Check,
     /// Copy everything, as of now and while the node serves, into a new directory
     Backup {
-        /// Where to; it must not exist
+        /// Where to: it must not exist, and not be inside of the node's directory
         #[arg(value_name = "DIR")]
         to: PathBuf,
     },
-    /// Take what a backup holds into an empty directory, --dir
+    /// Take what a backup holds into an empty directory, --dir, and check it there
     Restore {
         /// What `backup` made
         #[arg(value_name = "BACKUP")]
@@ -199,17 +199,23 @@ impl Cli {
         let admin_secret = match &self.admin_secret_file {
             None => None,
             Some(path) => {
-                let secret = std::fs::read(path).with_context(|| path.display().to_string())?;
+                let shown = path.display();
+                let secret = std::fs::read(path)
+                    .with_context(|| format!("--admin-secret-file: cannot read {shown}"))?;
                 let secret = secret.trim_ascii();
                 if secret.len() < 16 {
-                    bail!(
-                        "{}: the admin secret must have at least 16 characters",
-                        path.display()
-                    );
+                    bail!("--admin-secret-file: {shown} must have at least 16 characters");
                 }
                 Some(AdminSecret::new(secret))
             }
         };
+        if let Some(url) = &self.quota_url
+            && !is_web_address(url)
+        {
+            bail!(
+                "--quota-url: expected an absolute URL such as https://example.org/quota, found {url:?}"
+            );
+        }
         Ok(Config {
             max_value_bytes: self.max_value_bytes,
             max_staged_bytes: self.max_staged_bytes,
@@ -250,6 +256,15 @@ fn quota(flag: &str, text: &str) -> anyhow::Result<Option<Quota>> {
             })?))
         }
     }
+}
+
+/// Whether clients find something under a URL without knowing where they have it from.
+fn is_web_address(text: &str) -> bool {
+    let uri = text.parse::<axum::http::Uri>();
+    uri.is_ok_and(|uri| {
+        matches!(uri.scheme_str(), Some("http" | "https"))
+            && uri.host().is_some_and(|it| !it.is_empty())
+    })
 }
 
 fn network(text: &str) -> Result<IpNet, String> {

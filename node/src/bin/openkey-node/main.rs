@@ -2,6 +2,7 @@
 
 mod cli;
 mod file;
+mod say;
 mod upkeep;
 
 use std::process::ExitCode;
@@ -79,7 +80,7 @@ async fn run(cli: &Cli) -> Result<(), Ended> {
         None => return serve(cli).await,
         Some(Action::Check) => upkeep::check(&dir()?, cli.json).await?,
         Some(Action::Backup { to }) => upkeep::backup(&dir()?, to, cli.json).await?,
-        Some(Action::Restore { from }) => upkeep::restore(&dir()?, from, cli.json)?,
+        Some(Action::Restore { from }) => upkeep::restore(&dir()?, from, cli.json).await?,
     }
     Ok(())
 }
@@ -91,19 +92,23 @@ async fn serve(cli: &Cli) -> Result<(), Ended> {
     let server = Server::start(config, serving, Arc::new(SystemClock))?;
     let (address, node_id) = (server.address(), server.node_id());
     tracing::info!(%address, node_id, "listening");
-    if cli.json {
-        println!(
-            "{}",
-            serde_json::json!({ "url": format!("http://{address}"), "nodeId": node_id })
-        );
+    let said = if cli.json {
+        let ready = serde_json::json!({ "url": format!("http://{address}"), "nodeId": node_id });
+        say::line(&ready.to_string())
     } else {
-        println!("TinyCloud node {node_id}\nlistening on http://{address}");
+        say::line(&format!(
+            "TinyCloud node {node_id}\nlistening on http://{address}"
+        ))
+    };
+    // whoever started it may read the log instead
+    if let Err(error) = said {
+        tracing::warn!("{error:#}");
     }
     server.serve(stop).await;
     Ok(())
 }
 
 fn fail(code: u8, message: &str) -> ExitCode {
-    eprintln!("error: {message}");
+    log::complain(message);
     ExitCode::from(code)
 }

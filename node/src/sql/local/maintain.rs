@@ -14,7 +14,7 @@ use super::{LocalDatabases, SUFFIX, Shared, functions};
 use crate::sql::{DatabaseId, Export, SqlError};
 
 /// Where exports are made: names that nobody needs after a crash.
-const EXPORT: &str = ".export";
+pub(super) const EXPORT: &str = ".export";
 /// Age of an export that nobody makes any more. Its process died.
 const OLD: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -57,11 +57,7 @@ impl LocalDatabases {
     pub fn check(&self, progress: &mut dyn FnMut(u64, u64)) -> Result<Vec<Finding>, MaintainError> {
         let mut findings = Vec::new();
         self.each(progress, |path| {
-            let checked = open(path).and_then(|connection| {
-                connection.query_row("PRAGMA quick_check(1)", [], |row| row.get::<_, String>(0))
-            });
-            let detail = checked.unwrap_or_else(|error| error.to_string());
-            if detail != "ok" {
+            if let Some(detail) = verify(path) {
                 let path = path.to_owned();
                 findings.push(Finding { path, detail });
             }
@@ -120,6 +116,42 @@ impl LocalDatabases {
         }
         progress(all, all);
         Ok(())
+    }
+}
+
+impl LocalDatabases {
+    /// Whether there is a file of a database.
+    #[must_use]
+    pub fn is_there(&self, id: &DatabaseId) -> bool {
+        Shared::exists(&self.0.path(*id))
+    }
+
+    /// Reads a whole database, and says what is wrong with it. Blocks.
+    #[must_use]
+    pub fn damage(&self, id: &DatabaseId) -> Option<String> {
+        self.missing(id).or_else(|| {
+            let path = self.0.path(*id);
+            let detail = verify(&path)?;
+            Some(format!("{} is damaged: {detail}", path.display()))
+        })
+    }
+
+    /// Copies a database, as of one moment, into a file of the same name in another directory, and says
+    /// why it could not. Blocks.
+    #[must_use]
+    pub fn copy_to(&self, id: &DatabaseId, to: &Path) -> Option<String> {
+        self.missing(id).or_else(|| {
+            let path = self.0.path(*id);
+            let name = path.file_name().unwrap_or_default();
+            let copied = copy(&path, &to.join(name)).and_then(|copy| Ok(copy.sync_all()?));
+            let error = copied.err()?;
+            Some(format!("{} cannot be copied: {error}", path.display()))
+        })
+    }
+
+    fn missing(&self, id: &DatabaseId) -> Option<String> {
+        let path = self.0.path(*id);
+        (!Shared::exists(&path)).then(|| format!("its file {} is missing or empty", path.display()))
     }
 }
 
@@ -185,4 +217,16 @@ fn copy(from: &Path, to: &Path) -> Result<File, Box<dyn std::error::Error>> {
     let name = to.to_str().ok_or("the name is not UTF-8")?;
     open(from)?.execute("VACUUM INTO ?1", [name])?;
     Ok(file)
+}
+/// What SQLite finds first in a database that it reads as a whole.
+fn verify(path: &Path) -> Option<String> {
+    let checked = open(path).and_then(|connection| {
+        // what owners demand of their own rows may depend on the connection: it is not for us to judge
+        connection.pragma_update(None, "ignore_check_constraints", true)?;
+        connection.query_row("PRAGMA integrity_check(1)", [], |row| {
+            row.get::<_, String>(0)
+        })
+    });
+    let detail = checked.unwrap_or_else(|error| error.to_string());
+    (detail != "ok").then_some(detail)
 }

@@ -6,6 +6,7 @@
 //! * `run`: requests, on one connection.
 //! * `pool`, `door`: open connections, and who may use them when.
 //! * `maintain`: what operators do: checking, copying.
+//! * `names`: what files there are.
 //!
 //! Writers of one database take turns, those of one process and then the processes. Readers run
 //! beside them. A response to what wrote is given when SQLite has synced its log
@@ -17,6 +18,7 @@ mod connection;
 mod door;
 mod functions;
 mod maintain;
+mod names;
 mod pool;
 mod run;
 
@@ -31,6 +33,7 @@ use self::authorizer::Policy;
 use self::connection::{Session, translate};
 use self::door::Doors;
 pub use self::maintain::{Finding, MaintainError};
+pub use self::names::FileOf;
 use self::pool::{Kind, Pool};
 use self::run::{Read, Work};
 use super::{Access, DatabaseId, Databases, Done, Export, Request, Response, Sizes, SqlError};

@@ -1,7 +1,9 @@
 //! The store on one SQLite file.
 
+mod check;
 mod delegations;
 mod garbage;
+mod reading;
 mod schema;
 mod spaces;
 mod tickets;
@@ -70,24 +72,6 @@ impl SqliteStore {
             .await
     }
 
-    /// Names of blobs that values are in, behind one, in order.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError`].
-    pub async fn blobs(&self, page: Page<String>) -> Result<Vec<values::BlobRow>, StoreError> {
-        self.read(move |c| values::blobs(c, &page)).await
-    }
-
-    /// Spaces whose count of bytes is not what they hold, each in a sentence.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError`].
-    pub async fn miscounted(&self) -> Result<Vec<String>, StoreError> {
-        self.read(spaces::miscounted).await
-    }
-
     async fn read<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
@@ -110,7 +94,9 @@ impl SqliteStore {
     }
 }
 
-pub use self::values::BlobRow;
+pub use self::check::{
+    DatabaseRow, DelegationFound, Held, Listing, Miscount, RevocationFound, ValueRow,
+};
 
 impl std::fmt::Debug for SqliteStore {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

@@ -3,6 +3,7 @@
 use openkey_capability::resource::SpaceId;
 use rusqlite::{Connection, OptionalExtension as _};
 
+use super::check::Miscount;
 use super::{bytes, damaged, integer};
 use crate::store::StoreError;
 use crate::store::types::{Entered, Page, Space, Usage};
@@ -134,8 +135,8 @@ pub(super) fn bound(c: &Connection, name: &str, limit: Option<u64>) -> Result<()
     Ok(())
 }
 
-/// Spaces whose count of bytes is not what they hold, each in a sentence.
-pub(super) fn miscounted(c: &Connection) -> Result<Vec<String>, StoreError> {
+/// Spaces whose count of bytes is not what they hold.
+pub(super) fn miscounted(c: &Connection) -> Result<Vec<Miscount>, StoreError> {
     let mut select = c.prepare(
         "SELECT name, held, counted FROM (
             SELECT name, value_bytes AS counted,
@@ -150,14 +151,17 @@ pub(super) fn miscounted(c: &Connection) -> Result<Vec<String>, StoreError> {
                 (SELECT coalesce(sum(bytes), 0) FROM garbage WHERE garbage.space = space.id)
             FROM space
             UNION ALL
-            SELECT 'the node', staged_bytes,
+            SELECT NULL, staged_bytes,
                 (SELECT coalesce(sum(bytes), 0) FROM garbage WHERE staged = 1)
             FROM tally)
-         WHERE counted <> held",
+         WHERE counted <> held LIMIT 1000",
     )?;
     let rows = select.query_map([], |row| {
-        let (name, held, counted): (String, i64, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
-        Ok(format!("{name} holds {held} bytes, and counts {counted}"))
+        Ok(Miscount {
+            space: row.get(0)?,
+            held: row.get(1)?,
+            counted: row.get(2)?,
+        })
     })?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }

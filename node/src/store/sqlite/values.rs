@@ -12,17 +12,6 @@ use crate::store::types::{
 /// Sorts behind every character that a key can hold: keys are what a URI's path is made of.
 const BEHIND: &str = "\u{7f}";
 
-/// A blob that a value is in.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct BlobRow {
-    /// Its name.
-    pub name: String,
-    /// BLAKE3 of what is in it.
-    pub hash: [u8; 32],
-    /// Its length in bytes.
-    pub size: u64,
-}
-
 pub(super) fn get(
     c: &Connection,
     space: i64,
@@ -277,18 +266,4 @@ fn grow(
     c.prepare_cached("UPDATE space SET value_bytes = value_bytes + ?2 WHERE id = ?1")?
         .execute((space, grown))?;
     Ok(())
-}
-
-pub(super) fn blobs(c: &Connection, page: &Page<String>) -> Result<Vec<BlobRow>, StoreError> {
-    let mut select = c.prepare_cached(
-        "SELECT blob, hash, size FROM value WHERE blob > ?1 ORDER BY blob LIMIT ?2",
-    )?;
-    let rows = select.query_map((page.after.as_deref().unwrap_or(""), page.limit), |row| {
-        Ok(BlobRow {
-            name: row.get(0)?,
-            hash: row.get(1)?,
-            size: bytes(row.get(2)?),
-        })
-    })?;
-    Ok(rows.collect::<rusqlite::Result<_>>()?)
 }

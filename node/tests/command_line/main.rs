@@ -1,6 +1,8 @@
 //! The program's flags, variables and file, and what it says when it does not start.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)] // a test may stop at once
 
+mod odd;
+
 use std::io::{BufRead as _, BufReader};
 use std::net::TcpListener;
 use std::path::Path;
@@ -157,7 +159,7 @@ fn flags_come_before_variables_and_variables_before_the_file() {
     assert!(output.status.success());
     assert_eq!(
         said,
-        "0 blobs (0 bytes) and 0 databases checked: all is whole\n"
+        "0 values, 0 blobs (0 bytes), 0 databases, 0 delegations and 0 revocations checked: all is whole\n"
     );
 }
 
@@ -280,7 +282,10 @@ fn a_file_names_settings_and_nothing_else() {
         ("public_rate = 5", "--public-rate: "),
         ("owner = [\"me\"]", "--owner me: "),
         ("max_invocation_seconds = 0", "--max-invocation-seconds "),
-        ("admin-secret-file = \"/nowhere\"", "/nowhere: "),
+        (
+            "admin-secret-file = \"/nowhere\"",
+            "--admin-secret-file: cannot read /nowhere: ",
+        ),
     ] {
         let (code, said) = with_file(text);
         assert_eq!(code, 2, "{text}");
