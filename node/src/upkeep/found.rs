@@ -26,11 +26,11 @@ pub enum Part {
     Space,
     /// A value.
     Value,
-    /// A database.
+    /// A file of `sql/`, or the row that lists it.
     Database,
-    /// A delegation.
+    /// A delegation, its token or a row that lists it.
     Delegation,
-    /// A revocation.
+    /// A revocation or its token.
     Revocation,
     /// A ticket of a signed URL.
     Ticket,

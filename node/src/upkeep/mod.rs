@@ -80,7 +80,7 @@ pub enum UpkeepError {
         dir: PathBuf,
         /// The directory of the copy, which bears no mark.
         to: PathBuf,
-        /// What was found.
+        /// All that is not as recorded in the copy.
         found: Box<Checked>,
     },
     /// What a backup holds is not whole.
@@ -90,7 +90,7 @@ pub enum UpkeepError {
         from: PathBuf,
         /// The directory of the copy, which has no secret.
         dir: PathBuf,
-        /// What was found.
+        /// All that is not as recorded in the copy.
         found: Box<Checked>,
     },
     /// A file.
@@ -101,19 +101,19 @@ pub enum UpkeepError {
         /// What the system said.
         error: io::Error,
     },
-    /// The store.
+    /// `node.sqlite3` cannot be opened.
     #[error(transparent)]
     Open(#[from] OpenError),
-    /// The store.
+    /// `node.sqlite3` cannot be read, or holds a row of another form.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The store.
+    /// `node.sqlite3` cannot be copied.
     #[error(transparent)]
     Database(#[from] DatabaseError),
     /// The secret.
     #[error(transparent)]
     Keys(#[from] KeysError),
-    /// Databases.
+    /// The directory of databases, or a file in it, cannot be read or copied.
     #[error("databases: {0}")]
     Databases(String),
 }

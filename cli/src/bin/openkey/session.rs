@@ -207,8 +207,7 @@ impl Session {
         verifier: &Verifier,
         policy: &Policy,
     ) -> Result<(Fresh, Successors), Stop> {
-        let fresh = self.evidence(verifier, policy)?;
-        self.asking("the list of successors", |client| {
+        self.listing(verifier, policy, |client, fresh| {
             ask_successors(client, verifier, policy, fresh)
         })
     }
@@ -219,8 +218,7 @@ impl Session {
         verifier: &Verifier,
         policy: &Policy,
     ) -> Result<(Fresh, (Successors, Withdrawn)), Stop> {
-        let fresh = self.evidence(verifier, policy)?;
-        self.asking("the list of successors", |client| {
+        self.listing(verifier, policy, |client, fresh| {
             ask_withdrawn(client, verifier, policy, fresh)
         })
     }
@@ -231,10 +229,20 @@ impl Session {
         verifier: &Verifier,
         policy: &Policy,
     ) -> Result<(Fresh, (Successors, Withdrawn)), Stop> {
-        let fresh = self.evidence(verifier, policy)?;
-        self.asking("the list of successors", |client| {
+        self.listing(verifier, policy, |client, fresh| {
             ask_lists(client, verifier, policy, fresh)
         })
+    }
+
+    /// Fresh evidence, and what `ask` makes of it and of the signed status.
+    fn listing<T, E: Into<Stop>>(
+        &self,
+        verifier: &Verifier,
+        policy: &Policy,
+        ask: impl FnOnce(&Client, Fresh) -> Result<T, E>,
+    ) -> Result<T, Stop> {
+        let fresh = self.evidence(verifier, policy)?;
+        self.asking("the list of successors", |client| ask(client, fresh))
     }
 
     /// Evidence for somebody who is about to give this enclave a secret.

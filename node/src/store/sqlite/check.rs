@@ -43,7 +43,7 @@ pub enum Held {
     },
 }
 
-/// A delegation.
+/// A stored delegation: its row as recorded, and the token that it is to agree with.
 #[derive(Clone, Debug)]
 pub struct DelegationFound {
     /// Its place in the order of acceptance.
@@ -69,7 +69,7 @@ pub struct Listing {
     pub spaces: Vec<String>,
 }
 
-/// A revocation.
+/// A stored revocation: its row as recorded, and the token that it is to agree with.
 #[derive(Clone, Debug)]
 pub struct RevocationFound {
     /// Its place in the order of acceptance.
