@@ -168,6 +168,24 @@ mod tests {
         }
     }
 
+    /// RFC 8032 lets a verifier take it; who has the key makes such a signature for any message, and
+    /// another key's owner may not know that it is one.
+    #[test]
+    fn e3_a_signature_whose_point_is_weak_is_refused() {
+        let key = ed25519_dalek::SigningKey::from_bytes(&[1; 32]).verifying_key();
+        // the point is the identity: `s` is the secret times what was hashed
+        let signature = hex::decode(concat!(
+            "0100000000000000000000000000000000000000000000000000000000000000",
+            "95c0fdcc54fccad1f2b8bc9b96aa6837c82f86349e6576ad29ca3ece7b7ea905",
+        ));
+        let signature = signature.unwrap();
+        let lax = ed25519_dalek::Signature::from_slice(&signature).unwrap();
+        use ed25519_dalek::Verifier as _;
+        key.verify(b"message", &lax).unwrap();
+        let key = PublicKey::Ed25519(key.to_bytes());
+        assert_eq!(key.verify(b"message", &signature), Err(SignatureError));
+    }
+
     #[test]
     fn whatever_names_no_usable_key_is_refused() {
         let weak = PublicKey::Ed25519([0; 32]).did();

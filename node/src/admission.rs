@@ -4,14 +4,13 @@ use std::sync::Arc;
 
 use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
-use openkey_capability::attenuation::Caveats;
-use openkey_capability::chain::{Capability, ChainError, Invocation};
+use openkey_capability::chain::{ChainError, Invocation};
 use openkey_capability::cid::Cid;
 use openkey_capability::did::Did;
-use openkey_capability::resource::Resource;
 use openkey_capability::token::Token;
 use openkey_capability::ucan::Ucan;
 
+use crate::allowed::Grants;
 use crate::authority::{Authority, Revocations};
 use crate::error::Error;
 use crate::store::{Admission, Store, StoreError};
@@ -70,17 +69,6 @@ pub fn signed(headers: &HeaderMap, now_ms: i64, longest_ms: i64) -> Result<Signe
     Ok(Signed { ucan, invocation })
 }
 
-/// One thing that may be done.
-#[derive(Clone, Debug)]
-pub struct Allowed {
-    /// The resource and the ability.
-    pub capability: Capability,
-    /// Under which caveats: whoever does it keeps to them.
-    pub caveats: Caveats,
-    /// What was granted, of which this is all or a part; nothing for an owner, who holds all.
-    pub held: Vec<Resource>,
-}
-
 /// An invocation that its chain carries, to be used up by what is done with it.
 #[derive(Debug)]
 pub struct Authorised {
@@ -88,8 +76,8 @@ pub struct Authorised {
     pub cid: Cid,
     /// Who acts.
     pub invoker: Did,
-    /// What may be done, in the order of the token.
-    pub allowed: Vec<Allowed>,
+    /// What may be done.
+    pub grants: Grants,
     /// What uses it up.
     pub admission: Admission,
 }
@@ -115,15 +103,10 @@ pub async fn authorise(
     if revocations == Revocations::Asked && authority.is_used(invocation.statement()).await? {
         return Err(StoreError::Duplicate.into());
     }
-    let allowed = granted.into_iter().map(|granted| Allowed {
-        capability: granted.capability.clone(),
-        caveats: granted.caveats.clone(),
-        held: granted.held.into_iter().cloned().collect(),
-    });
     Ok(Authorised {
         cid: invocation.cid(),
         invoker: invocation.invoker().clone(),
-        allowed: allowed.collect(),
+        grants: Grants::of(granted),
         admission: Admission {
             statement: *invocation.statement(),
             expires_ms: signed.ucan.expires_ms(),

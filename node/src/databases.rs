@@ -4,12 +4,14 @@ use axum::body::Body;
 use axum::http::HeaderValue;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::Response;
+use openkey_capability::attenuation::Caveats;
 use openkey_capability::resource::{Resource, SpaceResource};
 use serde_json::Value;
 use tokio::fs::File;
 use tokio_util::io::ReaderStream;
 
 use crate::admission::Authorised;
+use crate::allowed::{Allowed, Keeps};
 use crate::error::Error;
 use crate::facts::fact;
 use crate::node::Node;
@@ -23,6 +25,15 @@ pub const ABILITIES: &str = "tinycloud.sql/";
 /// The fact by which an invoker restricts itself.
 const CAVEATS: &str = "sqlCaveats";
 
+/// Caveats of databases: [`Access::new`] keeps to all kinds that there are, and refuses others.
+struct OfDatabase(Caveats);
+
+impl Keeps for OfDatabase {
+    fn read(caveats: &Caveats, _: &Resource) -> Result<Self, Error> {
+        Ok(Self(caveats.clone()))
+    }
+}
+
 /// Carries out an invocation of a database.
 ///
 /// # Errors
@@ -34,13 +45,13 @@ pub async fn invoke(
     facts: &[Value],
     body: &[u8],
 ) -> Result<Response, Error> {
-    let resource = target(authorised)?;
+    let allowed = authorised.grants.keeping()?;
+    let resource = target(&allowed)?;
     let request = Request::parse(body)?;
     let own = fact(facts, CAVEATS)?.filter(|fact| !fact.is_null());
-    let granted = authorised
-        .allowed
+    let granted = allowed
         .iter()
-        .map(|it| (&it.capability.ability, &it.caveats));
+        .map(|it| (&it.capability.ability, &it.kept.0));
     let access = Access::new(resource, granted, own)?;
     // before the work: whoever is answered an error does not know whether it was done
     let space = resource.space();
@@ -76,10 +87,10 @@ pub async fn invoke(
 }
 
 /// The one database that an invocation is about.
-fn target(authorised: &Authorised) -> Result<&SpaceResource, Error> {
+fn target(allowed: &[Allowed<OfDatabase>]) -> Result<&SpaceResource, Error> {
     let bad = |what: &str| Error::Bad(what.to_owned());
     let mut target: Option<&SpaceResource> = None;
-    for allowed in &authorised.allowed {
+    for allowed in allowed {
         let Resource::Space(resource) = &allowed.capability.resource else {
             return Err(bad("An invocation of a database is about nothing else"));
         };

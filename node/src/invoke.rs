@@ -4,11 +4,13 @@ use axum::Json;
 use axum::body::Body;
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse as _, Response};
+use openkey_capability::chain::Capability;
 use openkey_capability::cid::Cid;
 use openkey_capability::resource::{Resource, SpaceResource};
 use serde_json::{Value, json};
 
 use crate::admission::{Authorised, Signed, admit, authorise, explain_revoked, signed};
+use crate::allowed::Selected;
 use crate::authority::Revocations;
 use crate::bound_body::bound;
 use crate::delegation;
@@ -44,21 +46,16 @@ async fn carry_out(
     now_ms: i64,
 ) -> Result<Response, Error> {
     let authorised = authorise(&node.authority, signed, Revocations::Later, now_ms).await?;
-    check_services(&authorised)?;
+    let asked = signed.invocation.capabilities();
+    check_services(asked)?;
     let body = bound(body, headers, signed.ucan.facts())?;
     let of = |service: &str| {
-        authorised
-            .allowed
-            .iter()
-            .any(|allowed| match &allowed.capability.resource {
-                Resource::Space(resource) => resource.service() == service,
-                _ => false,
-            })
+        asked.iter().any(|capability| match &capability.resource {
+            Resource::Space(resource) => resource.service() == service,
+            _ => false,
+        })
     };
-    let mut abilities = authorised
-        .allowed
-        .iter()
-        .map(|it| it.capability.ability.as_str());
+    let mut abilities = asked.iter().map(|it| it.ability.as_str());
     if abilities.any(|ability| ability == DECRYPT) {
         return Err(Error::NotImplemented(NO_NETWORKS.to_owned()));
     }
@@ -72,7 +69,7 @@ async fn carry_out(
     if of(kv::SERVICE) {
         return kv::invoke(node, &authorised, headers, body).await;
     }
-    match authorised.allowed.as_slice() {
+    match authorised.grants.keeping::<Selected>()?.as_slice() {
         [one] => {
             let Resource::Space(resource) = &one.capability.resource else {
                 return Err(unknown(
@@ -80,7 +77,6 @@ async fn carry_out(
                     &one.capability.resource,
                 ));
             };
-            kv::caveats::check(&one.caveats, resource.path())?;
             other(
                 node,
                 &authorised,
@@ -97,11 +93,13 @@ async fn carry_out(
 }
 
 /// A resource of one service with an ability of another means nothing, so nothing is done.
-fn check_services(authorised: &Authorised) -> Result<(), Error> {
-    for allowed in &authorised.allowed {
-        let ability = &allowed.capability.ability;
+fn check_services(asked: &[Capability]) -> Result<(), Error> {
+    for Capability {
+        ability, resource, ..
+    } in asked
+    {
         let (namespace, _) = ability.parts();
-        if let Resource::Space(resource) = &allowed.capability.resource
+        if let Resource::Space(resource) = resource
             && namespace.strip_prefix("tinycloud.") != Some(resource.service())
         {
             return Err(Error::Bad(format!(

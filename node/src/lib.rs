@@ -4,6 +4,7 @@
 //! [`admission`] and [`authority`] hold its token to what it rests on, and one of the services does
 //! what it says.
 //!
+//! * [`allowed`]: what was granted, for whoever says which caveats it keeps to.
 //! * [`delegation`]: delegations accepted, revoked, asked after.
 //! * [`invoke`]: invocations, of [`kv`] (values), [`databases`] over [`sql`], and [`spaces`].
 //! * [`signed`], [`public`]: values without a token.
@@ -19,6 +20,7 @@
 
 pub mod admin;
 pub mod admission;
+pub mod allowed;
 pub mod authority;
 pub mod blobs;
 pub mod body;

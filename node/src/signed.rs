@@ -5,10 +5,11 @@ use axum::response::Response;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use openkey_capability::ability::Ability;
-use openkey_capability::resource::{Resource, SpaceId, SpaceResource};
+use openkey_capability::resource::{SpaceId, SpaceResource};
 use serde::{Deserialize, Serialize};
 
-use crate::admission::{Allowed, authorise, explain_revoked, signed};
+use crate::admission::{authorise, explain_revoked, signed};
+use crate::allowed::Selected;
 use crate::authority::Revocations;
 use crate::delegation::iso;
 use crate::error::Error;
@@ -69,11 +70,9 @@ pub async fn issue(node: &Node, headers: &HeaderMap, body: &[u8]) -> Result<Sign
     if wanted.path() != Some(path) {
         return Err(bad("Invalid path"));
     }
-    if !authorised
-        .allowed
-        .iter()
-        .any(|allowed| reads(allowed, &wanted))
-    {
+    let get = Ability::parse(GET).ok();
+    let reads = get.and_then(|get| authorised.grants.within::<Selected>(&get, &wanted));
+    if reads.is_none() {
         return Err(Error::Forbidden(
             "signed URL scope is not authorized".to_owned(),
         ));
@@ -118,16 +117,6 @@ pub async fn issue(node: &Node, headers: &HeaderMap, body: &[u8]) -> Result<Sign
         ticket_id: hex::encode(id),
         expires_at: iso(until_ms),
     })
-}
-
-fn reads(allowed: &Allowed, wanted: &SpaceResource) -> bool {
-    let Resource::Space(held) = &allowed.capability.resource else {
-        return false;
-    };
-    let covers = |get: Ability| allowed.capability.ability.covers(&get);
-    Ability::parse(GET).is_ok_and(covers)
-        && wanted.extends(held)
-        && kv::caveats::check(&allowed.caveats, wanted.path()).is_ok()
 }
 
 /// The value that the URL is for, if the request names it.

@@ -11,9 +11,9 @@ use serde::{Deserialize, Serialize};
 use super::Standing;
 use super::view::{Granted, granted, iso};
 use crate::admission::{authorise, signed};
+use crate::allowed::Selected;
 use crate::authority::Revocations;
 use crate::error::Error;
-use crate::kv::caveats;
 use crate::node::Node;
 use crate::store::{DelegationRow, DelegationsOf, Direction, StoreError};
 
@@ -101,9 +101,7 @@ pub async fn query(node: &Node, headers: &HeaderMap, body: &[u8]) -> Result<List
         Err(Error::Chain(_)) => return Err(unauthorised()),
         other => other?,
     };
-    for allowed in &authorised.allowed {
-        caveats::check(&allowed.caveats, Some(""))?;
-    }
+    authorised.grants.keeping::<Selected>()?;
     let bad = |what: &str| Error::Bad(format!("Invalid delegation query: {what}"));
     let body: Body = match body {
         [] => Body::default(),

@@ -12,8 +12,9 @@ use openkey_capability::attenuation::MAX_RESOURCE;
 use openkey_capability::caveat::ResourceSelector;
 use openkey_capability::resource::Resource;
 
-use super::{Call, caveats};
-use crate::admission::{Allowed, admit};
+use super::Call;
+use crate::admission::admit;
+use crate::allowed::{Allowed, Selected};
 use crate::error::Error;
 use crate::store::{Keys, Page};
 
@@ -29,18 +30,13 @@ const MAX_CURSOR: usize = (TAG + MAX_RESOURCE).div_ceil(3) * 4;
 /// Keys read at once when all are wanted: the answer is written as it is read.
 const PAGE: u32 = 2000;
 
-pub(super) async fn list(call: &Call<'_>, prefix: &str) -> Result<Response, Error> {
+pub(super) async fn list(call: &Call<'_>, keys: Keys, prefix: &str) -> Result<Response, Error> {
     super::etag::check_unconditional(call.headers)?;
     let limit = limit(call.headers)?;
     let after = match call.headers.get(CURSOR) {
         None => None,
         Some(cursor) => Some(read_cursor(call, prefix, limit, cursor)?),
     };
-    let allowed = call.authorised.allowed.as_slice();
-    let keys = allowed.first().map_or_else(
-        || Keys::Only(prefix.to_owned()),
-        |allowed| reach(allowed, prefix),
-    );
     admit(&call.node.store, call.authorised).await?;
     match limit {
         Some(limit) => page(call, prefix, &keys, limit, after).await,
@@ -50,26 +46,29 @@ pub(super) async fn list(call: &Call<'_>, prefix: &str) -> Result<Response, Erro
 
 /// Which keys are listed. Keys that begin with a prefix may lie beside what was granted (`ab` beside
 /// `a`): only those are shown that the grant and its selectors cover, as for every other ability.
-fn reach(allowed: &Allowed, prefix: &str) -> Keys {
+pub(super) fn reach(allowed: &[Allowed<Selected>], prefix: &str) -> Keys {
     let key = || prefix.to_owned();
+    let [Allowed { kept, held, .. }] = allowed else {
+        return Keys::Only(key());
+    };
     // below a path all that begins with the prefix lies below the path, too
     let ends_here = |path: &str| path == prefix && !path.ends_with('/');
     let is_wide = |held: &Resource| match held {
         Resource::Space(held) => !held.path().is_some_and(ends_here),
         _ => false,
     };
-    let mut selectors = caveats::selectors(&allowed.caveats, prefix).peekable();
-    let is_selected = selectors.peek().is_none();
-    let (mut wide, mut below) = (is_selected, is_selected);
+    let selectors = kept.selectors();
+    let is_unrestricted = selectors.is_empty();
+    let (mut wide, mut below) = (is_unrestricted, is_unrestricted);
     for selector in selectors {
         if let ResourceSelector::Prefix(path) = selector {
-            wide |= !ends_here(&path);
+            wide |= !ends_here(path);
             below = true;
         }
     }
     if !below {
         Keys::Only(key())
-    } else if wide && (allowed.held.is_empty() || allowed.held.iter().any(is_wide)) {
+    } else if wide && (held.is_empty() || held.iter().any(is_wide)) {
         Keys::With(key())
     } else {
         Keys::AtOrBelow(key())

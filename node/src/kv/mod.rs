@@ -22,7 +22,8 @@ pub use self::get::{Reading, content};
 pub use self::headers::replayed;
 pub(crate) use self::range::{Wanted, wanted};
 
-use crate::admission::{Allowed, Authorised};
+use crate::admission::Authorised;
+use crate::allowed::{Allowed, Selected};
 use crate::error::Error;
 use crate::node::Node;
 
@@ -66,7 +67,8 @@ pub async fn invoke(
     headers: &HeaderMap,
     body: Body,
 ) -> Result<Response, Error> {
-    let (space, targets) = targets(&authorised.allowed)?;
+    let allowed = authorised.grants.keeping()?;
+    let (space, targets) = targets(&allowed)?;
     let call = Call {
         node,
         authorised,
@@ -76,7 +78,7 @@ pub async fn invoke(
     match targets.as_slice() {
         [(Action::Get, key)] => get::get(&call, key).await,
         [(Action::Metadata, key)] => get::metadata(&call, key).await,
-        [(Action::List, prefix)] => list::list(&call, prefix).await,
+        [(Action::List, prefix)] => list::list(&call, list::reach(&allowed, prefix), prefix).await,
         [(Action::Put, key)] if !is_multipart(headers) => put::put(&call, key, body).await,
         [(Action::Delete, key)] => put::delete(&call, key).await,
         several => batch::batch(&call, several, body).await,
@@ -91,17 +93,11 @@ struct Call<'a> {
     space: &'a SpaceId,
 }
 
-/// Which keys, and what happens to each. All are in one space, and carry no caveat: what a caveat means
-/// for a value nobody has said, so one that is there denies.
-fn targets(allowed: &[Allowed]) -> Result<(&SpaceId, Vec<Target>), Error> {
+/// Which keys, and what happens to each. All are in one space.
+fn targets(allowed: &[Allowed<Selected>]) -> Result<(&SpaceId, Vec<Target>), Error> {
     let mut space = None;
     let mut targets = Vec::with_capacity(allowed.len());
-    for Allowed {
-        capability,
-        caveats,
-        ..
-    } in allowed
-    {
+    for Allowed { capability, .. } in allowed {
         let Resource::Space(resource) = &capability.resource else {
             return Err(Error::Bad(format!("{} is no value", capability.resource)));
         };
@@ -119,7 +115,6 @@ fn targets(allowed: &[Allowed]) -> Result<(&SpaceId, Vec<Target>), Error> {
                     capability.ability
                 ))
             })?;
-        caveats::check(caveats, resource.path())?;
         let path = resource
             .path()
             .filter(|path| !path.is_empty() || action == Action::List);
@@ -139,38 +134,4 @@ fn targets(allowed: &[Allowed]) -> Result<(&SpaceId, Vec<Target>), Error> {
     let space =
         space.ok_or_else(|| Error::Bad("The invocation names nothing to be done".to_owned()))?;
     Ok((space, targets))
-}
-
-/// What caveats let through.
-pub(crate) mod caveats {
-    use openkey_capability::attenuation::Caveats;
-    use openkey_capability::caveat::{ResourceSelector, Restriction};
-
-    use crate::error::Error;
-
-    /// The selectors among them that select this path.
-    pub(crate) fn selectors(
-        caveats: &Caveats,
-        path: &str,
-    ) -> impl Iterator<Item = ResourceSelector> {
-        let read = |caveat| match Restriction::read(caveat) {
-            Ok(Restriction::Selector(selector)) => Some(selector),
-            _ => None,
-        };
-        let all = caveats.as_slice().iter().filter_map(read);
-        all.filter(move |selector| selector.selects(path))
-    }
-
-    /// Resource selectors are kept to: one of those that there are must select the path. Any other caveat
-    /// on something that is no database lets nothing through: what it means nobody has said.
-    pub(crate) fn check(caveats: &Caveats, path: Option<&str>) -> Result<(), Error> {
-        let selected = |path| selectors(caveats, path).next().is_some();
-        if caveats.is_none() || path.is_some_and(selected) {
-            Ok(())
-        } else {
-            Err(Error::Forbidden(
-                "A caveat of the delegation does not allow this".to_owned(),
-            ))
-        }
-    }
 }

@@ -6,6 +6,7 @@ mod asking;
 mod authority;
 mod between;
 mod bodies;
+mod caveats;
 mod databases;
 mod delegating;
 mod home;

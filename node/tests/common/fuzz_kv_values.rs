@@ -12,7 +12,8 @@ use openkey_capability::chain::Capability;
 use openkey_capability::cid::Cid;
 use openkey_capability::did::Did;
 use openkey_capability::resource::SpaceResource;
-use openkey_node::admission::{Allowed, Authorised};
+use openkey_node::admission::Authorised;
+use openkey_node::allowed::Grants;
 use openkey_node::error::Error;
 use openkey_node::kv;
 
@@ -119,19 +120,15 @@ impl Asked {
     }
 
     fn ask(&self, request: &Request) -> Result<Response, Error> {
-        let allowed = request.targets.iter().map(|(verb, resource)| Allowed {
-            capability: Capability {
-                resource: resource.clone().into(),
-                ability: Ability::parse(&format!("tinycloud.kv/{verb}")).unwrap(),
-                caveats: Caveats::none(),
-            },
+        let own = request.targets.iter().map(|(verb, resource)| Capability {
+            resource: resource.clone().into(),
+            ability: Ability::parse(&format!("tinycloud.kv/{verb}")).unwrap(),
             caveats: Caveats::none(),
-            held: Vec::new(),
         });
         let authorised = Authorised {
             cid: Cid::of(b""),
             invoker: Did::parse(INVOKER).unwrap(),
-            allowed: allowed.collect(),
+            grants: Grants::own(own.collect()),
             admission: fuzz_node::admission(self.statement()),
         };
         let body = Body::from(request.body.clone());
