@@ -5,6 +5,9 @@
 // and restarted at random moments. OPENKEY_NODE_MODE=one|two|killed runs one of the three only.
 // NODE_URL=http://…[,http://…] runs them against nodes that run already: those that need flags of
 // their own skip.
+//
+// `node run.js --neighbours [SECONDS] [ATTACK]...` instead measures how others fare while somebody attacks a
+// node (`neighbours/main.ts`).
 
 import { spawnSync } from 'node:child_process';
 import { readdirSync, rmSync } from 'node:fs';
@@ -25,6 +28,8 @@ const run = (args, more = {}) => {
 const compiler = join(dirname(createRequire(import.meta.url).resolve('typescript/package.json')), 'bin/tsc');
 rmSync(build, { recursive: true, force: true });
 if (!run([compiler, '-p', here])) process.exit(1);
+
+if (process.argv[2] === '--neighbours') process.exit(run(['--enable-source-maps', join(build, 'neighbours/main.js'), ...process.argv.slice(3)]) ? 0 : 1);
 
 const all = readdirSync(build).filter((name) => name.endsWith('.test.js')).sort();
 const asked = process.argv.slice(2).map((name) => `${name.replace(/(\.test)?(\.[jt]s)?$/, '')}.test.js`);

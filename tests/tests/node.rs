@@ -66,6 +66,7 @@ fn options(nodes: &[Node], dir: &Path) -> LoadNodeOptions {
         pids: Vec::new(),
         acks: Some(dir.join("acks")),
         seed: "kills".to_owned(),
+        pace: None,
         patient: true,
     }
 }

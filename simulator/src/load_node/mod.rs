@@ -120,6 +120,9 @@ pub struct LoadNodeOptions {
     pub seed: String,
     /// Whether a node that does not answer is asked again.
     pub patient: bool,
+    /// How often each client asks; `None`: as soon as it has its answer. A request counts from when it was
+    /// due: one that is late since those before it were slow is slow, too.
+    pub pace: Option<Duration>,
 }
 
 #[derive(Default)]
@@ -268,9 +271,18 @@ fn work(
     let mut n = 0;
     let run = getrandom::u32().map_err(|error| LoadNodeError::Broken(error.to_string()))?;
     let mut revocable: Option<Cid> = None;
+    let mut due = Instant::now();
     while options.stop.goes_on(until) {
         n += 1;
-        let began = Instant::now();
+        let began = match options.pace {
+            Some(pace) => {
+                std::thread::sleep(due.saturating_duration_since(Instant::now()));
+                let began = due;
+                due += pace;
+                began
+            }
+            None => Instant::now(),
+        };
         let done = once(options, number, client, (run, n), &mut revocable);
         match done {
             Ok((200, kind, ack)) => {

@@ -299,6 +299,10 @@ pub(crate) struct LoadNode {
     /// How long
     #[arg(long, value_name = "N", default_value_t = 10)]
     pub(crate) seconds: u64,
+    /// Each client asks every so many milliseconds, and a request counts from when it was due; otherwise as
+    /// soon as it has its answer
+    #[arg(long, value_name = "MS", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) pace_ms: Option<u64>,
     /// Keys that each client reads and writes
     #[arg(long, value_name = "N", default_value_t = 100)]
     pub(crate) keys: usize,

@@ -60,6 +60,7 @@ pub(crate) fn load_node(load: cli::LoadNode) -> anyhow::Result<()> {
         keys: load.keys,
         pids: load.pids,
         patient: load.acks.is_some(),
+        pace: load.pace_ms.map(Duration::from_millis),
         acks: load.acks,
         seed: load.seed,
     };
