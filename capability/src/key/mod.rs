@@ -1,7 +1,8 @@
 //! Public keys as `did:key` names: <https://w3c-ccg.github.io/did-method-key/>.
 
+mod points;
+
 use cid::multibase::{self, Base};
-use ed25519_dalek::VerifyingKey;
 
 /// Multicodec prefixes (varint) of the keys that are read.
 const ED25519: [u8; 2] = [0xed, 0x01];
@@ -57,7 +58,7 @@ impl PublicKey {
             _ => return Err(KeyError),
         };
         let is_point = match &key {
-            Self::Ed25519(bytes) => VerifyingKey::from_bytes(bytes).is_ok_and(|key| !key.is_weak()),
+            Self::Ed25519(bytes) => points::of(bytes).is_some(),
             // SEC 1 readers also take a form of this length without the sign, tag 5: it would be a
             // second name of the key.
             Self::Secp256k1(bytes @ [2 | 3, ..]) => {
@@ -100,12 +101,11 @@ impl PublicKey {
     /// [`SignatureError`].
     pub fn verify(&self, message: &[u8], signature: &[u8]) -> Result<(), SignatureError> {
         let held = match self {
-            Self::Ed25519(key) => VerifyingKey::from_bytes(key)
-                .and_then(|key| {
-                    let signature = ed25519_dalek::Signature::from_slice(signature)?;
-                    key.verify_strict(message, &signature)
-                })
-                .is_ok(),
+            Self::Ed25519(key) => points::of(key).is_some_and(|key| {
+                ed25519_dalek::Signature::from_slice(signature)
+                    .and_then(|signature| key.verify_strict(message, &signature))
+                    .is_ok()
+            }),
             Self::Secp256k1(key) => {
                 use k256::ecdsa::signature::Verifier as _;
                 k256::ecdsa::VerifyingKey::from_sec1_bytes(key)
