@@ -7,6 +7,7 @@ mod reading;
 mod schema;
 mod spaces;
 mod tickets;
+mod times;
 mod uses;
 mod values;
 
@@ -25,12 +26,15 @@ use super::types::{
 };
 use super::{Store, StoreError};
 use crate::clock::Clock;
+use crate::disk::Disk;
+use crate::kept_time::KeptTime;
 
 /// The store on one SQLite file. Clones share it.
 #[derive(Clone)]
 pub struct SqliteStore {
     database: Database,
-    clock: Arc<dyn Clock>,
+    clock: Arc<KeptTime>,
+    disk: Option<Arc<Disk>>,
 }
 
 impl SqliteStore {
@@ -40,16 +44,79 @@ impl SqliteStore {
     ///
     /// [`OpenError`], saying what to do.
     pub fn open(dir: &Path, clock: Arc<dyn Clock>, options: Options) -> Result<Self, OpenError> {
+        let database = Database::open(dir, &schema::LAYOUT, options)?;
+        let kept = database.look(times::read)?;
         Ok(Self {
-            clock,
-            database: Database::open(dir, &schema::LAYOUT, options)?,
+            clock: Arc::new(KeptTime::new(clock, kept)),
+            database,
+            disk: None,
         })
     }
 
-    /// Whether there is a store in `dir`, of whatever shape.
+    /// The time that all that the store keeps goes by.
+    #[must_use]
+    pub fn time(&self) -> Arc<KeptTime> {
+        Arc::clone(&self.clock)
+    }
+
+    /// Says that the machine's clock is right: who serves the store hears it when it tidies.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    pub async fn accept_clock(&self) -> Result<(), StoreError> {
+        let time = self.time();
+        self.write_synced(move |c| times::accept(c, &time)).await
+    }
+
+    /// Grows only while this disk has room. Marks of what was used, revocations and deletions are written
+    /// as long as they can be.
+    #[must_use]
+    pub fn on(self, disk: Arc<Disk>) -> Self {
+        Self {
+            disk: Some(disk),
+            ..self
+        }
+    }
+
+    /// Whether there is room for so many bytes more, to be asked where they are written.
+    fn room(&self, bytes: u64) -> impl FnOnce() -> Result<(), StoreError> + Send + use<> {
+        let disk = self.disk.clone();
+        move || Ok(disk.map_or(Ok(()), |disk| disk.grow(bytes))?)
+    }
+
+    async fn done<T>(
+        &self,
+        writing: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
+        let done = writing.await;
+        if let (Err(StoreError::DiskFull), Some(disk)) = (&done, &self.disk) {
+            // the next one may find what was held back
+            disk.tend();
+            if let Err(error) = self.database.spare(true).await {
+                tracing::debug!(%error, "there is no room to make room");
+            }
+        }
+        done
+    }
+
+    /// Where the store in `dir` is.
+    #[must_use]
+    pub fn path(dir: &Path) -> PathBuf {
+        dir.join(schema::LAYOUT.file_name)
+    }
+
+    /// Where it is said what the store in `dir` has acknowledged: it is there from the first start on.
+    #[must_use]
+    pub fn mark(dir: &Path) -> PathBuf {
+        dir.join(schema::MARK)
+    }
+
+    /// Whether there is a store in `dir`, of whatever shape. What is smaller than the smallest page is none:
+    /// SQLite takes it for a file that is still empty, and would make a store of it.
     #[must_use]
     pub fn is_in(dir: &Path) -> bool {
-        dir.join(schema::LAYOUT.file_name).exists()
+        std::fs::metadata(Self::path(dir)).is_ok_and(|file| file.len() >= 512)
     }
 
     /// Checks the whole file, also while somebody serves it.
@@ -83,14 +150,16 @@ impl SqliteStore {
         &self,
         work: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
-        self.database.write(Durability::Synced, work).await
+        self.done(self.database.write(Durability::Synced, work))
+            .await
     }
 
     async fn write_soon<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
-        self.database.write(Durability::Process, work).await
+        self.done(self.database.write(Durability::Process, work))
+            .await
     }
 }
 
@@ -123,7 +192,9 @@ impl Store for SqliteStore {
         now_ms: i64,
     ) -> Result<bool, StoreError> {
         let (id, clock) = (id.clone(), Arc::clone(&self.clock));
+        let room = self.room(0);
         self.write_synced(move |c| {
+            room()?;
             uses::admit(c, &admission, clock.now_ms())?;
             spaces::host(c, &id, now_ms)
         })
@@ -145,8 +216,12 @@ impl Store for SqliteStore {
     }
 
     async fn accept(&self, delegation: NewDelegation) -> Result<Accepted, StoreError> {
-        self.write_synced(move |c| delegations::accept(c, &delegation))
-            .await
+        let room = self.room(delegation.token.len() as u64);
+        self.write_synced(move |c| {
+            room()?;
+            delegations::accept(c, &delegation)
+        })
+        .await
     }
 
     async fn revoke(&self, revocation: NewRevocation) -> Result<(), StoreError> {
@@ -253,8 +328,12 @@ impl Store for SqliteStore {
 
     async fn begin(&self, begin: Begin) -> Result<Option<Room>, StoreError> {
         let clock = Arc::clone(&self.clock);
+        let room = self.room(begin.announced);
         let begun = self.write_synced(move |c| {
             uses::admit(c, &begin.admission, clock.now_ms())?;
+            if let Err(full) = room() {
+                return Ok(Err(full));
+            }
             values::begin_or_refuse(c, &begin)
         });
         begun.await?
@@ -262,12 +341,19 @@ impl Store for SqliteStore {
 
     async fn write(&self, write: ValueWrite) -> Result<Vec<Outcome>, StoreError> {
         let clock = Arc::clone(&self.clock);
+        let bytes = write.inline_bytes();
+        let room = self.room(bytes.unwrap_or(0));
         let written = self.write_synced(move |c| {
             let now_ms = clock.now_ms();
             if write.begun {
                 uses::check_chain(c, &write.admission, now_ms)?;
             } else {
                 uses::admit(c, &write.admission, now_ms)?;
+            }
+            if bytes.is_some()
+                && let Err(full) = room()
+            {
+                return Ok(Err(full));
             }
             values::write_or_refuse(c, &write, now_ms)
         });
@@ -276,8 +362,16 @@ impl Store for SqliteStore {
 
     async fn reserve(&self, reservation: Reservation) -> Result<(), StoreError> {
         let clock = Arc::clone(&self.clock);
-        self.write_soon(move |c| garbage::reserve(c, &reservation, clock.now_ms()))
-            .await
+        let room = self.room(if reservation.first {
+            reservation.bytes
+        } else {
+            0
+        });
+        self.write_soon(move |c| {
+            room()?;
+            garbage::reserve(c, &reservation, clock.now_ms())
+        })
+        .await
     }
 
     async fn discard(&self, blobs: Vec<String>) -> Result<Vec<String>, StoreError> {
@@ -299,7 +393,12 @@ impl Store for SqliteStore {
     }
 
     async fn issue(&self, ticket: Ticket) -> Result<(), StoreError> {
-        self.write_synced(move |c| tickets::issue(c, &ticket)).await
+        let room = self.room(0);
+        self.write_synced(move |c| {
+            room()?;
+            tickets::issue(c, &ticket)
+        })
+        .await
     }
 
     async fn ticket(&self, id: &[u8; 32]) -> Result<Option<Ticket>, StoreError> {
@@ -329,7 +428,9 @@ impl Store for SqliteStore {
     }
 
     async fn tidy(&self, now_ms: i64) -> Result<bool, StoreError> {
+        let time = self.time();
         self.write_soon(move |c| {
+            times::keep(c, &time)?;
             tickets::tidy(c, now_ms)?;
             uses::tidy(c, now_ms)
         })
@@ -337,7 +438,14 @@ impl Store for SqliteStore {
     }
 
     async fn probe(&self) -> Result<(), StoreError> {
-        self.database.probe().await.map_err(StoreError::from)
+        self.done(async { Ok(self.database.probe().await?) })
+            .await?;
+        self.read(|c| Ok(c.query_row("SELECT one FROM tally", [], |_| Ok(()))?))
+            .await
+    }
+
+    async fn spare(&self, is_low: bool) -> Result<(), StoreError> {
+        Ok(self.database.spare(is_low).await?)
     }
 
     async fn close(&self) {
