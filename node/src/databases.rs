@@ -52,6 +52,11 @@ pub async fn invoke(
         return Err(StoreError::NoSpace.into());
     }
     let id = access.database();
+    if matches!(request, Request::Export) && node.disk.is_low() {
+        // it is copied first
+        let bytes = entered.database_bytes;
+        node.disk.fits(bytes).map_err(StoreError::from)?;
+    }
     if access.only_reads() {
         return answer(node.databases.run(&id, &access, request).await?.response);
     }

@@ -5,6 +5,7 @@ use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use rustix::fs::{FallocateFlags, fallocate, statvfs};
 
@@ -21,6 +22,8 @@ const HELD: u64 = 16 * 1024 * 1024;
 pub struct Disk {
     dir: PathBuf,
     reserve: Option<u64>,
+    /// Bytes of the file, as they were when it was looked after.
+    held: AtomicU64,
 }
 
 /// How much room there is, in bytes.
@@ -47,6 +50,7 @@ impl Disk {
         Self {
             dir: dir.to_owned(),
             reserve,
+            held: AtomicU64::new(0),
         }
     }
 
@@ -59,7 +63,7 @@ impl Disk {
         let system = statvfs(&self.dir)?;
         let bytes = |blocks: u64| blocks.saturating_mul(system.f_frsize);
         Ok(Room {
-            free: bytes(system.f_bavail).saturating_add(self.held()),
+            free: bytes(system.f_bavail).saturating_add(self.held.load(Ordering::Relaxed)),
             reserve: match self.reserve {
                 Some(reserve) => reserve,
                 None => RESERVE.min(bytes(system.f_blocks) / 16),
@@ -102,9 +106,12 @@ impl Disk {
     /// Gives the held file up where somebody else has taken the rest, so that there is room for what must
     /// go on, and makes it anew when there is enough again.
     pub fn tend(&self) {
+        // also where another process has changed it
+        self.held.store(self.held(), Ordering::Relaxed);
         if let Err(error) = self.tended() {
             tracing::debug!(%error, "{FILE_NAME} is left as it is");
         }
+        self.held.store(self.held(), Ordering::Relaxed);
     }
 
     fn tended(&self) -> io::Result<()> {

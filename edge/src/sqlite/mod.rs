@@ -7,6 +7,7 @@
 mod error;
 mod layout;
 mod mark;
+mod others;
 mod reader;
 mod writer;
 

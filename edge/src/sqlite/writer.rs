@@ -1,15 +1,16 @@
 //! The one thread that writes.
 
-use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::path::PathBuf;
+use std::time::Instant;
 
 use rusqlite::Connection;
 use rusqlite::config::DbConfig;
 use tokio::sync::mpsc;
 
 use super::mark::{self, Mark};
+use super::others::Others;
 use super::{Answer, DatabaseError, Durability, Observer, end, guarded};
-use crate::lock::{WAIT, writer_of};
+use crate::lock::WAIT;
 use crate::turnstile::Turnstile;
 
 /// Writes in one transaction: enough that the sync no longer counts, few enough that the first
@@ -203,83 +204,6 @@ pub(super) fn run(
 /// Lets SQLite wait for who takes no turns, as long as there is time.
 fn wait_until(connection: &Connection, until: Instant) -> rusqlite::Result<()> {
     connection.busy_timeout(until.saturating_duration_since(Instant::now()))
-}
-
-/// How other processes that write the same file let us write: an operator must learn which one does not.
-struct Others {
-    path: PathBuf,
-    what: &'static str,
-    /// Since when nothing could be written because of them, and when that was said.
-    held: Option<(Instant, Instant)>,
-    /// Who it is, if the turnstile has said so.
-    by: Option<String>,
-}
-
-impl Others {
-    /// How often it is said.
-    const SAID: Duration = Duration::from_secs(10);
-
-    const fn new(path: PathBuf, what: &'static str) -> Self {
-        Self {
-            path,
-            what,
-            held: None,
-            by: None,
-        }
-    }
-
-    fn enter<'a>(
-        &mut self,
-        turnstile: &'a mut Turnstile,
-        until: Instant,
-    ) -> Result<crate::turnstile::Turn<'a>, DatabaseError> {
-        let wait = until.saturating_duration_since(Instant::now());
-        let turn = turnstile.enter(wait);
-        turn.map_err(|error| {
-            if error.kind() != std::io::ErrorKind::TimedOut {
-                return DatabaseError::Failed {
-                    reason: format!("no turn to write: {error}"),
-                };
-            }
-            self.by = Some(error.to_string());
-            self.told(Err(&DatabaseError::Locked));
-            DatabaseError::Locked
-        })
-    }
-
-    /// What came of trying to write.
-    fn told(&mut self, outcome: Result<&(), &DatabaseError>) {
-        let now = Instant::now();
-        if outcome != Err(&DatabaseError::Locked) {
-            if let Some((since, _)) = self.held.take() {
-                let took = since.elapsed();
-                tracing::info!(?took, "the {} can be written again", self.what);
-            }
-            return;
-        }
-        let by = self.by.take();
-        let since = match self.held {
-            Some((_, said)) if now.duration_since(said) < Self::SAID => return,
-            Some((since, _)) => since,
-            None => now,
-        };
-        self.held = Some((since, now));
-        let by = by.unwrap_or_else(|| {
-            let index = with_suffix(&self.path, "-shm");
-            let writer = writer_of(&[&index, &self.path]);
-            format!("{writer} holds a lock of SQLite and makes no progress")
-        });
-        tracing::error!(
-            "the {} cannot be written: {by}; let it go on, or end it",
-            self.what
-        );
-    }
-}
-
-fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
-    let mut path = path.as_os_str().to_owned();
-    path.push(suffix);
-    path.into()
 }
 
 /// Why a transaction failed, and the write that ended it if one did.

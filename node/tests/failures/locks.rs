@@ -25,6 +25,8 @@ fn child() {
     let until_the_end = || {
         writeln!(std::io::stdout(), "\nheld").unwrap();
         std::io::stdin().read_to_end(&mut Vec::new()).unwrap();
+        // nobody hears any more how a test ended
+        std::process::exit(0)
     };
     match what {
         "turn" => {
