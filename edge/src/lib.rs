@@ -20,6 +20,7 @@ pub mod client;
 pub mod descriptors;
 pub mod framing;
 pub mod listen;
+pub mod lock;
 pub mod log;
 pub mod metrics;
 pub mod pace;

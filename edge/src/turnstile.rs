@@ -3,12 +3,15 @@
 //! A lock alone is not fair: who has just let go takes it again before who waits has woken. Here are
 //! two: a process that has the first waits for the second, and only gives back the first when it has
 //! the second. So whoever waits longest is next, and nobody starves. The system gives back both when
-//! a process dies.
+//! a process dies; of one that is stopped they are not to be had, so nobody waits without an end.
 
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
+use std::time::{Duration, Instant};
+
+use crate::lock::{Kind, lock};
 
 /// One process's place at a turnstile. One thread enters at a time.
 #[derive(Debug)]
@@ -41,14 +44,17 @@ impl Turnstile {
         })
     }
 
-    /// Waits until no other process is inside.
+    /// Waits until no other process is inside, but not longer than this.
     ///
     /// # Errors
     ///
-    /// [`io::Error`] if the file system knows no locks.
-    pub fn enter(&mut self) -> io::Result<Turn<'_>> {
-        self.next.lock()?;
-        let entered = self.inside.lock();
+    /// [`io::ErrorKind::TimedOut`], and the text names who is inside. Others if the file system knows no
+    /// locks.
+    pub fn enter(&mut self, wait: Duration) -> io::Result<Turn<'_>> {
+        let began = Instant::now();
+        lock(&self.next, Kind::Exclusive, wait)?;
+        let left = wait.saturating_sub(began.elapsed());
+        let entered = lock(&self.inside, Kind::Exclusive, left);
         let released = self.next.unlock();
         entered.and(released)?;
         Ok(Turn(&self.inside))
@@ -77,7 +83,7 @@ mod tests {
         let go = |count: &AtomicUsize, until: &dyn Fn() -> bool| {
             let mut turnstile = Turnstile::open(&path).unwrap();
             while !until() {
-                let turn = turnstile.enter().unwrap();
+                let turn = turnstile.enter(crate::lock::WAIT).unwrap();
                 assert!(!inside.swap(true, Ordering::SeqCst));
                 std::thread::sleep(std::time::Duration::from_micros(200));
                 inside.store(false, Ordering::SeqCst);

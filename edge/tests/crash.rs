@@ -19,6 +19,7 @@ const LAYOUT: Layout = Layout {
     file_name: "rows.sqlite3",
     application_id: 0x6b69_6c6c,
     migrations: &["CREATE TABLE row (name TEXT PRIMARY KEY) STRICT"],
+    mark: None,
     what: "list of rows",
 };
 

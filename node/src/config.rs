@@ -20,6 +20,8 @@ pub struct Config {
     pub quota_bytes: Option<u64>,
     /// The same, for spaces that anybody may read.
     pub public_quota_bytes: Option<u64>,
+    /// Free bytes of the disk below which nothing grows; `None`: as many as are right for its size.
+    pub reserve_bytes: Option<u64>,
     /// How far ahead the end of an invocation may lie.
     pub longest_invocation: Duration,
     /// Owners whose spaces are hosted; `None`: everybody's.
@@ -74,6 +76,7 @@ impl Config {
             max_staged_bytes: MAX_STAGED_BYTES,
             quota_bytes: None,
             public_quota_bytes: Some(PUBLIC_QUOTA_BYTES),
+            reserve_bytes: None,
             longest_invocation: LONGEST_INVOCATION,
             owners: None,
             quota_url: None,

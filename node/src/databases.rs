@@ -15,7 +15,7 @@ use crate::allowed::{Allowed, Keeps};
 use crate::error::Error;
 use crate::facts::fact;
 use crate::node::Node;
-use crate::sql::{self, Access, Request};
+use crate::sql::{self, Access, Request, SqlError};
 use crate::store::StoreError;
 
 /// The service of databases in resources.
@@ -63,6 +63,11 @@ pub async fn invoke(
         return Err(StoreError::NoSpace.into());
     }
     let id = access.database();
+    if matches!(request, Request::Export) && node.disk.is_low() {
+        // it is copied first
+        let bytes = entered.database_bytes;
+        node.disk.fits(bytes).map_err(StoreError::from)?;
+    }
     if access.only_reads() {
         return answer(node.databases.run(&id, &access, request).await?.response);
     }
@@ -76,7 +81,20 @@ pub async fn invoke(
         }
         access = access.max_bytes(most);
     }
-    let done = node.databases.run(&id, &access, request).await?;
+    let is_low = node.disk.is_low();
+    if is_low {
+        // What is deleted needs room in the log, at most for the whole database; and it must not grow.
+        let bytes = entered.database_bytes;
+        node.disk.fits(bytes).map_err(StoreError::from)?;
+        access = access.max_bytes(bytes);
+    }
+    let done = node.databases.run(&id, &access, request).await;
+    let done = match done {
+        Err(SqlError::Quota) if is_low || node.disk.is_low() => {
+            return Err(StoreError::DiskFull.into());
+        }
+        done => done?,
+    };
     if let Some(sizes) = done.sizes {
         // also where it is counted wrongly: whoever changed it was stopped before it was counted
         if sizes.after != sizes.before || sizes.after != entered.database_bytes {

@@ -82,6 +82,17 @@ pub enum Error {
     Io(#[from] std::io::Error),
 }
 
+/// When what cannot be done now may be tried again, in seconds.
+pub(crate) const RETRY: HeaderValue = HeaderValue::from_static("2");
+
+/// Whether it is the disk that has no room.
+fn is_full(error: &std::io::Error) -> bool {
+    matches!(
+        error.kind(),
+        std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded
+    )
+}
+
 impl From<ChainError> for Error {
     fn from(error: ChainError) -> Self {
         Self::Chain(error)
@@ -122,7 +133,8 @@ impl Error {
                 | StoreError::ChainEnded
                 | StoreError::Forgotten => StatusCode::UNAUTHORIZED,
                 StoreError::Late => StatusCode::REQUEST_TIMEOUT,
-                StoreError::Busy => StatusCode::SERVICE_UNAVAILABLE,
+                StoreError::Busy | StoreError::Locked => StatusCode::SERVICE_UNAVAILABLE,
+                StoreError::DiskFull => StatusCode::INSUFFICIENT_STORAGE,
                 StoreError::NoSpace | StoreError::NoKey(_) => StatusCode::NOT_FOUND,
                 StoreError::Precondition => StatusCode::PRECONDITION_FAILED,
                 StoreError::Full { .. } => StatusCode::PAYMENT_REQUIRED,
@@ -131,6 +143,7 @@ impl Error {
                     StatusCode::INTERNAL_SERVER_ERROR
                 }
             },
+            Self::Io(error) if is_full(error) => StatusCode::INSUFFICIENT_STORAGE,
             Self::Io(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -141,6 +154,7 @@ impl IntoResponse for Error {
     fn into_response(self) -> Response {
         let status = self.status();
         let text = match &self {
+            Self::Io(error) if is_full(error) => StoreError::DiskFull.to_string(),
             // what a disk or a database says is for the log
             Self::Io(_) | Self::Store(StoreError::Failed { .. } | StoreError::Unknown { .. }) => {
                 tracing::error!(error = %self, "a request failed");
@@ -149,6 +163,9 @@ impl IntoResponse for Error {
             _ => self.to_string(),
         };
         let mut response = (status, text).into_response();
+        if status == StatusCode::SERVICE_UNAVAILABLE {
+            response.headers_mut().insert(header::RETRY_AFTER, RETRY);
+        }
         if let Self::Range { size } = self
             && let Ok(value) = HeaderValue::from_str(&format!("bytes */{size}"))
         {

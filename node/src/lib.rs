@@ -11,7 +11,7 @@
 //! * [`mod@admin`] keeps quotas.
 //! * [`store`], [`blobs`]: what is kept, behind traits.
 //! * [`upkeep`]: check, backup, restore.
-//! * [`node`], [`config`], [`keys`], [`clock`]: what a node is made of.
+//! * [`node`], [`config`], [`keys`], [`clock`] and [`kept_time`], [`disk`]: what a node is made of.
 #![cfg_attr(
     test,
     // A test that fails by a panic says where; library code never panics.
@@ -22,6 +22,7 @@ pub mod admin;
 pub mod admission;
 pub mod allowed;
 pub mod authority;
+mod beginning;
 pub mod blobs;
 pub mod body;
 mod bound_body;
@@ -31,18 +32,22 @@ mod cors;
 pub mod databases;
 pub mod delegation;
 mod digest;
+pub mod disk;
 pub mod error;
 mod facts;
 pub mod invoke;
+pub mod kept_time;
 pub mod keys;
 pub mod kv;
 mod metrics;
 pub mod node;
 mod paced;
 pub mod public;
+mod readiness;
 mod routes;
 pub mod server;
 pub mod signed;
+pub mod signs;
 pub mod spaces;
 pub mod sql;
 pub mod store;

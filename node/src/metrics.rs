@@ -20,6 +20,15 @@ use openkey_edge::{
     sqlite,
 };
 
+use crate::node::Node;
+
+/// Readings that were cut off, because the value is not what was stored.
+const DAMAGED_READINGS: &str = "openkey_node_damaged_readings_total";
+/// By how much the machine's clock is ahead of the node's time while that does not follow it.
+const CLOCK_OFF_SECONDS: &str = "openkey_node_clock_off_seconds";
+/// Free bytes of the disk, with those that are held back.
+const DISK_FREE_BYTES: &str = "openkey_node_disk_free_bytes";
+
 /// Bounds of latencies, in seconds.
 const SECONDS: &[f64] = &[
     0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0,
@@ -74,8 +83,14 @@ impl Metrics {
     }
 
     /// As Prometheus reads it.
-    pub(crate) fn render(&self) -> String {
+    pub(crate) fn render(&self, node: &Node) -> String {
         with_local_recorder(&self.recorder, || {
+            counter!(DAMAGED_READINGS).absolute(node.signs.damaged_readings());
+            let off_ms = node.clock_off_ms().unwrap_or(0);
+            gauge!(CLOCK_OFF_SECONDS).set(off_ms as f64 / 1000.0);
+            if let Ok(room) = node.disk.room() {
+                gauge!(DISK_FREE_BYTES).set(room.free as f64);
+            }
             gauge!(CPU_SECONDS).set(cpu_seconds());
             if let Some(bytes) = resident_bytes() {
                 gauge!(RESIDENT_BYTES).set(bytes as f64);

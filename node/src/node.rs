@@ -7,10 +7,15 @@ use std::time::Duration;
 use openkey_edge::sqlite::{OpenError, Options};
 
 use crate::authority::Authority;
+use crate::beginning::Beginning;
 use crate::blobs::{Blobs, BlobsLock, LocalBlobs};
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::keys::{self, KeysError, NodeKeys};
+use crate::disk::Disk;
+use crate::kept_time::KeptTime;
+use crate::keys::{KeysError, NodeKeys};
+use crate::readiness::Readiness;
+use crate::signs::Signs;
 use crate::sql::{Databases, LocalDatabases, SqlLimits};
 use crate::store::sqlite::SqliteStore;
 use crate::store::{Store, StoreError};
@@ -29,6 +34,8 @@ const REPLACED_MS: i64 = 60_000;
 const REMOVED: u32 = 200;
 /// How often the node tidies.
 const TIDY_EVERY: Duration = Duration::from_secs(20);
+/// How often it looks how much room there is.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// A node.
 pub struct Node {
@@ -44,7 +51,12 @@ pub struct Node {
     pub databases: Arc<dyn Databases>,
     /// What tokens rest on.
     pub authority: Authority,
-    clock: Arc<dyn Clock>,
+    /// The disk that all of it is on.
+    pub disk: Arc<Disk>,
+    /// What an operator should see.
+    pub signs: Arc<Signs>,
+    clock: Arc<KeptTime>,
+    readiness: Readiness,
 }
 
 /// Why a node cannot start.
@@ -59,6 +71,11 @@ pub enum OpenNodeError {
         /// What the system said.
         error: std::io::Error,
     },
+    /// There was a node, and its store is gone.
+    #[error(
+        "{0} is missing or empty, and there was a node here: restore it from a backup; a new node begins in an empty directory"
+    )]
+    Lost(std::path::PathBuf),
     /// The store.
     #[error(transparent)]
     Store(#[from] OpenError),
@@ -85,26 +102,28 @@ impl Node {
             path: config.dir.clone(),
             error,
         })?;
-        // The secret is made before the store, so where a store is found there was one: its loss must
-        // not make another node of this one.
-        let has_store = SqliteStore::is_in(&config.dir);
-        let secret = config.dir.join(keys::FILE_NAME);
-        if has_store && !secret.exists() {
-            return Err(KeysError::Missing(secret).into());
-        }
+        let beginning = Beginning::of(&config.dir)?;
         let keys = NodeKeys::open(&config.dir)?;
-        let store: Arc<dyn Store> =
-            Arc::new(SqliteStore::open(&config.dir, Arc::clone(&clock), options)?);
+        let disk = Arc::new(Disk::new(&config.dir, config.reserve_bytes));
+        // first: where nothing is free, nothing can be opened
+        disk.tend();
+        let store = SqliteStore::open(&config.dir, clock, options)?;
+        let clock = store.time();
+        let store: Arc<dyn Store> = Arc::new(store.on(Arc::clone(&disk)));
+        beginning.end()?;
         let databases = LocalDatabases::open(&config.dir.join(DATABASES), SqlLimits::default())
             .map_err(|error| OpenNodeError::Databases(error.to_string()))?;
         Ok(Self {
             keys,
-            blobs: Arc::new(LocalBlobs::new(&config.dir.join(BLOBS))),
+            blobs: Arc::new(LocalBlobs::new(&config.dir.join(BLOBS)).on(Arc::clone(&disk))),
+            disk,
             databases: Arc::new(databases),
             authority: Authority::new(Arc::clone(&store)),
             store,
             config,
             clock,
+            signs: Arc::default(),
+            readiness: Readiness::default(),
         })
     }
 
@@ -114,8 +133,43 @@ impl Node {
         self.clock.now_ms()
     }
 
-    /// Forgets what is of no use any more, again and again.
+    /// By how much the machine's clock is ahead of the node's time, in milliseconds, if it is not followed.
+    #[must_use]
+    pub fn clock_off_ms(&self) -> Option<i64> {
+        self.clock.off_ms()
+    }
+
+    /// Whether it can do what requests ask of it, as of a second ago at most.
+    ///
+    /// # Errors
+    ///
+    /// Why not.
+    pub async fn ready(&self) -> Result<(), &'static str> {
+        self.readiness.of(self).await
+    }
+
+    /// Forgets what is of no use any more, again and again, and looks after the disk.
     pub async fn keep_tidy(&self) {
+        tokio::join!(self.keep_forgetting(), self.keep_room());
+    }
+
+    async fn keep_room(&self) {
+        let mut ticks = tokio::time::interval(LOOK_EVERY);
+        let mut was_low = None;
+        loop {
+            ticks.tick().await;
+            self.disk.tend();
+            let is_low = self.disk.is_low();
+            if was_low != Some(is_low) && self.store.spare(is_low).await.is_ok() {
+                if is_low {
+                    tracing::warn!("the disk has less than its reserve: nothing grows");
+                }
+                was_low = Some(is_low);
+            }
+        }
+    }
+
+    async fn keep_forgetting(&self) {
         let mut ticks = tokio::time::interval(TIDY_EVERY);
         loop {
             ticks.tick().await;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::State;
+use axum::http::header::RETRY_AFTER;
 use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{any, get, post, put};
@@ -12,7 +13,7 @@ use openkey_capability::resource::SpaceId;
 use percent_encoding::percent_decode_str;
 use serde_json::json;
 
-use crate::error::Error;
+use crate::error::{Error, RETRY};
 use crate::server::App;
 use crate::{admin, body, delegation, invoke, public, signed};
 
@@ -127,15 +128,19 @@ async fn healthz() -> StatusCode {
 }
 
 async fn readyz(State(app): Node) -> Response {
-    match app.node.store.probe().await {
-        Ok(()) => StatusCode::OK.into_response(),
-        Err(error) => {
-            tracing::warn!(%error, "not ready");
-            (
-                StatusCode::SERVICE_UNAVAILABLE,
-                "The store cannot be written",
-            )
-                .into_response()
+    match app.node.ready().await {
+        // told, and no reason to take a node away that goes on by its own time
+        Ok(()) => match app.node.clock_off_ms() {
+            Some(ms) => {
+                let seconds = ms / 1000;
+                format!("The machine's clock is off by {seconds} s and not followed")
+                    .into_response()
+            }
+            None => StatusCode::OK.into_response(),
+        },
+        Err(why) => {
+            let later = [(RETRY_AFTER, RETRY)];
+            (StatusCode::SERVICE_UNAVAILABLE, later, why).into_response()
         }
     }
 }

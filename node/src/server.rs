@@ -210,7 +210,7 @@ impl Server {
         } = self;
         let numbers = metrics.map(|listener| {
             let app = Arc::clone(&app);
-            let render = move || std::future::ready(app.metrics.render());
+            let render = move || std::future::ready(app.metrics.render(&app.node));
             tokio::spawn(metrics::serve(listener, render, std::future::pending()))
         });
         let router = router(Arc::clone(&app));

@@ -13,6 +13,12 @@ pub enum DatabaseError {
         /// What went wrong.
         reason: String,
     },
+    /// Another process kept it from being written for as long as one waits.
+    #[error("another process holds the database")]
+    Locked,
+    /// There is no room on the disk: nothing was written.
+    #[error("the disk is full")]
+    Full,
     /// It may or may not have been written.
     #[error("{reason}; it may or may not have been written")]
     Unknown {
@@ -24,14 +30,16 @@ pub enum DatabaseError {
 /// For what SQLite reports of anything but a `COMMIT`: nothing was written.
 impl From<rusqlite::Error> for DatabaseError {
     fn from(error: rusqlite::Error) -> Self {
-        let reason = match error.sqlite_error_code() {
-            Some(ErrorCode::DiskFull) => "the disk is full".to_owned(),
-            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
-                "another process holds the database".to_owned()
-            }
-            _ => error.to_string(),
-        };
-        Self::Failed { reason }
+        let extended = error.sqlite_error().map(|error| error.extended_code);
+        match error.sqlite_error_code() {
+            Some(ErrorCode::DiskFull) => Self::Full,
+            // the log's index cannot grow
+            _ if extended == Some(rusqlite::ffi::SQLITE_IOERR_SHMSIZE) => Self::Full,
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::Locked,
+            _ => Self::Failed {
+                reason: error.to_string(),
+            },
+        }
     }
 }
 
@@ -90,6 +98,18 @@ pub enum OpenError {
         path: PathBuf,
         /// The first finding.
         detail: String,
+    },
+    /// The file lacks what was acknowledged.
+    #[error(
+        "{path} lacks the last {lost} transactions that were acknowledged: its log ({path}-wal) is damaged or missing, or it is an older copy. Restore a backup; or remove {mark} to go on without them"
+    )]
+    Behind {
+        /// The file's path.
+        path: PathBuf,
+        /// How many transactions.
+        lost: u64,
+        /// The file that says so.
+        mark: PathBuf,
     },
     /// Anything else SQLite reports.
     #[error("database: {0}")]

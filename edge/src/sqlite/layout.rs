@@ -9,10 +9,14 @@ use std::{
 
 use rusqlite::{Connection, OpenFlags, config::DbConfig};
 
+use super::mark::{self, Mark};
 use super::{Layout, OpenError, Options, Turnstile};
 
-/// How long a writer waits for a process that takes no turns (a curious shell) to let go.
+/// How long a reader, or who opens, waits for a process that takes no turns (a curious shell) to let go.
 const BUSY: Duration = Duration::from_secs(2);
+
+/// How long who opens waits for its turn: another process may be bringing a large file up to date.
+const OPENING: Duration = Duration::from_secs(10);
 
 /// Cached pages of the writer, in KiB (SQLite's negative numbers).
 const WRITER_CACHE: i32 = -16 * 1024;
@@ -44,27 +48,45 @@ pub(super) fn open(
     path: &Path,
     layout: &Layout,
     options: &Options,
-) -> Result<(Connection, Turnstile), OpenError> {
+) -> Result<(Connection, Turnstile, Option<Mark>), OpenError> {
     make_private(dir, path)?;
     let mut turnstile = Turnstile::open(path).map_err(unusable(path))?;
     // one process at a time makes the database; the next one finds it made
-    let turn = turnstile.enter().map_err(unusable(path))?;
+    let turn = turnstile.enter(OPENING).map_err(unusable(path))?;
     let failed = OpenError::of(path);
     let mut connection = connect(path).map_err(&failed)?;
+    // what is refused here is left as it is, its log included
+    let keep_log = |connection: &Connection, keep| {
+        let kept = connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, keep);
+        kept.map(drop).map_err(&failed)
+    };
+    keep_log(&connection, true)?;
     let marked = belongs(&connection, path, layout)?;
+    // also a file that is new to SQLite: it may have been emptied
+    let known = mark::read(path, layout).is_some_and(|marked| marked > 0);
+    if marked || known {
+        mark::check(&connection, path, layout, mark::read(path, layout))?;
+    }
+    keep_log(&connection, false)?;
     if !marked {
         let mark = connection.pragma_update(None, "application_id", layout.application_id);
         mark.map_err(&failed)?;
     }
     set_up_writer(&connection).map_err(&failed)?;
     migrate(&mut connection, path, layout, options.now_ms)?;
+    let mark = mark::path(path, layout).and_then(|mark| {
+        let opened = Mark::open(&mark, &connection);
+        opened
+            .inspect_err(|error| tracing::warn!(%error, "cannot use {}", mark.display()))
+            .ok()
+    });
     drop(turn);
     check(&connection, path, layout)?;
     if let Some(pages) = options.max_pages {
         let bounded = connection.pragma_update(None, "max_page_count", pages);
         bounded.map_err(&failed)?;
     }
-    Ok((connection, turnstile))
+    Ok((connection, turnstile, mark))
 }
 
 fn set_up_writer(connection: &Connection) -> rusqlite::Result<()> {
@@ -91,10 +113,12 @@ fn reader(path: &Path) -> rusqlite::Result<Connection> {
 /// Checks everything there is, changing nothing.
 pub(super) fn check_whole(path: &Path, layout: &Layout) -> Result<(), OpenError> {
     std::fs::metadata(path).map_err(unusable(path))?;
+    let marked = mark::read(path, layout);
     let connection = open_reader(path)?;
     if !belongs(&connection, path, layout)? {
         return Err(foreign(path, layout));
     }
+    mark::check(&connection, path, layout, marked)?;
     version(&connection, path, layout)?;
     sound(&connection, path, "PRAGMA integrity_check(1)")
 }

@@ -6,6 +6,8 @@
 
 mod error;
 mod layout;
+mod mark;
+mod others;
 mod reader;
 mod writer;
 
@@ -16,7 +18,7 @@ use std::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 pub use error::{DatabaseError, OpenError};
@@ -38,6 +40,9 @@ pub struct Layout {
     /// SQL of every layout there ever was, in order; the place is the version. The tables
     /// `migration` and `probe` are this module's own.
     pub migrations: &'static [&'static str],
+    /// Name of the file beside it that says what was acknowledged last, so that a lost or damaged log is
+    /// told; `None`: there is none.
+    pub mark: Option<&'static str>,
     /// What it is, for messages: "record store".
     pub what: &'static str,
 }
@@ -132,11 +137,17 @@ impl Database {
     /// [`OpenError`], saying what to do.
     pub fn open(dir: &Path, layout: &Layout, options: Options) -> Result<Self, OpenError> {
         let path = dir.join(layout.file_name);
-        let (connection, turnstile) = layout::open(dir, &path, layout, &options)?;
+        let (connection, turnstile, mark) = layout::open(dir, &path, layout, &options)?;
         let (writer, jobs) = mpsc::channel(QUEUE);
         let (observer, what) = (options.observer, layout.what);
+        let file = path.clone();
         spawn("sqlite-writer", &path, move || {
-            writer::run(connection, turnstile, jobs, observer.as_ref(), what);
+            let files = writer::Files {
+                path: file,
+                turnstile,
+                mark,
+            };
+            writer::run(connection, files, jobs, observer.as_ref(), what);
         })?;
         let readers = (0..options.readers.max(1))
             .map(|_| {
@@ -165,14 +176,18 @@ impl Database {
     ///
     /// # Errors
     ///
-    /// What `work` returns, or a [`DatabaseError`] if the shared transaction failed.
+    /// What `work` returns, or a [`DatabaseError`] if the shared transaction failed;
+    /// [`DatabaseError::Locked`] after [`lock::WAIT`](crate::lock::WAIT) if another process kept it from
+    /// being begun.
     pub async fn write<T, E, F>(&self, durability: Durability, work: F) -> Result<T, E>
     where
         F: FnOnce(&Connection) -> Result<T, E> + Send + 'static,
         T: Send + 'static,
         E: From<DatabaseError> + Send + 'static,
     {
+        let asked = Instant::now();
         ask(&self.shared.writer, |answer| writer::Job::Write {
+            asked,
             durability,
             task: writer::task(work, answer),
         })
@@ -203,13 +218,44 @@ impl Database {
         .await
     }
 
+    /// Reads at once, on a connection of its own. It blocks: for who has just opened it.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError`].
+    pub fn look<T>(
+        &self,
+        work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+    ) -> Result<T, OpenError> {
+        let connection = layout::open_reader(&self.shared.path)?;
+        work(&connection).map_err(OpenError::of(&self.shared.path))
+    }
+
     /// Writes something of no meaning, to learn whether writing works.
     ///
     /// # Errors
     ///
     /// [`DatabaseError`], as a write would meet it.
     pub async fn probe(&self) -> Result<(), DatabaseError> {
-        ask(&self.shared.writer, |answer| writer::Job::Probe { answer }).await
+        let asked = Instant::now();
+        ask(&self.shared.writer, |answer| writer::Job::Probe {
+            asked,
+            answer,
+        })
+        .await
+    }
+
+    /// Takes less room for recent writes while the disk has little.
+    ///
+    /// # Errors
+    ///
+    /// [`DatabaseError`].
+    pub async fn spare(&self, is_low: bool) -> Result<(), DatabaseError> {
+        ask(&self.shared.writer, |answer| writer::Job::Spare {
+            is_low,
+            answer,
+        })
+        .await
     }
 
     /// Copies the database, as of one moment and while it is in use, into a new file.

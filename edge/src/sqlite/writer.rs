@@ -1,28 +1,55 @@
 //! The one thread that writes.
 
+use std::path::PathBuf;
 use std::time::Instant;
 
 use rusqlite::Connection;
+use rusqlite::config::DbConfig;
 use tokio::sync::mpsc;
 
+use super::mark::{self, Mark};
+use super::others::Others;
 use super::{Answer, DatabaseError, Durability, Observer, end, guarded};
+use crate::lock::WAIT;
 use crate::turnstile::Turnstile;
 
 /// Writes in one transaction: enough that the sync no longer counts, few enough that the first
 /// one is not kept waiting.
 const MAX_BATCH: usize = 256;
 
+/// Pages of the log after which it is folded in, as SQLite has it, and while the disk has little room.
+const PAGES: u32 = 1000;
+const LOW_PAGES: u32 = 64;
+
+/// Where fewer bytes are free, a disk counts as full.
+const LITTLE: u64 = 1024 * 1024;
+
 pub(super) enum Job {
     Write {
+        asked: Instant,
         durability: Durability,
         task: Box<dyn Task>,
     },
     Probe {
+        asked: Instant,
+        answer: Answer<()>,
+    },
+    Spare {
+        is_low: bool,
         answer: Answer<()>,
     },
     Close {
         answer: Answer<()>,
     },
+}
+
+impl Job {
+    const fn asked(&self) -> Option<Instant> {
+        match self {
+            Self::Write { asked, .. } | Self::Probe { asked, .. } => Some(*asked),
+            Self::Spare { .. } | Self::Close { .. } => None,
+        }
+    }
 }
 
 /// A write of any type.
@@ -77,21 +104,35 @@ where
     }
 }
 
+/// What a writer has besides its connection.
+pub(super) struct Files {
+    pub(super) path: PathBuf,
+    pub(super) turnstile: Turnstile,
+    pub(super) mark: Option<Mark>,
+}
+
 /// Works until told to close, or until nobody can ask any more.
 pub(super) fn run(
     connection: Connection,
-    mut turnstile: Turnstile,
+    files: Files,
     mut jobs: mpsc::Receiver<Job>,
     observer: &dyn Observer,
-    what: &str,
+    what: &'static str,
 ) {
+    let Files {
+        path,
+        mut turnstile,
+        mut mark,
+    } = files;
     let mut batch = Vec::with_capacity(MAX_BATCH);
     let mut asked = None;
+    let mut others = Others::new(path, what);
     while asked.is_none() && jobs.blocking_recv_many(&mut batch, MAX_BATCH) > 0 {
         let started = Instant::now();
-        let turn = turnstile.enter().map_err(|error| DatabaseError::Failed {
-            reason: format!("no turn to write: {error}"),
-        });
+        // Whoever waits longest says until when; who came later would wait for the same.
+        let oldest = batch.iter().filter_map(Job::asked).min();
+        let until = oldest.unwrap_or(started) + WAIT;
+        let turn = others.enter(&mut turnstile, until);
         // who came while others had their turn need not wait for the next
         while batch.len() < MAX_BATCH
             && let Ok(job) = jobs.try_recv()
@@ -102,13 +143,23 @@ pub(super) fn run(
         let (mut tasks, mut synced) = (Vec::new(), false);
         for job in batch.drain(..) {
             match job {
-                Job::Write { durability, task } => {
+                Job::Write {
+                    durability, task, ..
+                } => {
                     synced |= durability == Durability::Synced;
                     tasks.push(task);
                 }
-                Job::Probe { answer } => {
-                    let probed = entered.clone().and_then(|()| probe(&connection));
+                Job::Probe { answer, .. } => {
+                    let probed = entered.clone().and_then(|()| {
+                        wait_until(&connection, until)?;
+                        probe(&connection)
+                    });
+                    others.told(probed.as_ref());
                     let _ = answer.send(probed);
+                }
+                Job::Spare { is_low, answer } => {
+                    let spared = entered.clone().and_then(|()| spare(&connection, is_low));
+                    let _ = answer.send(spared);
                 }
                 Job::Close { answer } => asked = Some(answer),
             }
@@ -116,19 +167,43 @@ pub(super) fn run(
         if tasks.is_empty() {
             continue;
         }
-        let outcome = entered
-            .map_err(Failure::from)
-            .and_then(|()| transact(&connection, &mut tasks, synced));
+        let outcome = entered.map_err(Failure::from).and_then(|()| {
+            wait_until(&connection, until)?;
+            transact(&connection, &mut tasks, synced, mark.as_mut())
+        });
+        others.told(outcome.as_ref().map_err(|failure| &failure.error));
+        if let Err(Failure {
+            error: DatabaseError::Full,
+            ..
+        }) = &outcome
+        {
+            // what is folded in is written over by what comes next
+            recycle(&connection, what);
+        }
         drop(turn);
         observer.committed(tasks.len(), started.elapsed());
         answer(tasks, outcome, observer);
     }
     jobs.close();
     // in turn: who opens meanwhile must not meet a log that is being removed
-    let turn = turnstile.enter();
-    fold(&connection, what);
+    let turn = turnstile.enter(WAIT);
+    match &turn {
+        Ok(_) => fold(&connection, what),
+        Err(error) => {
+            tracing::warn!(%error, "the log is not folded into the {what}");
+            let kept = connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
+            if let Err(error) = kept {
+                tracing::warn!(%error, "the {what} is closed out of turn");
+            }
+        }
+    }
     end(connection, asked, what);
     drop(turn);
+}
+
+/// Lets SQLite wait for who takes no turns, as long as there is time.
+fn wait_until(connection: &Connection, until: Instant) -> rusqlite::Result<()> {
+    connection.busy_timeout(until.saturating_duration_since(Instant::now()))
 }
 
 /// Why a transaction failed, and the write that ended it if one did.
@@ -165,9 +240,21 @@ fn transact(
     connection: &Connection,
     tasks: &mut [Box<dyn Task>],
     synced: bool,
+    mark: Option<&mut Mark>,
 ) -> Result<(), Failure> {
-    let outcome = prepare(connection, tasks, synced).and_then(|()| {
-        execute(connection, "COMMIT").map_err(|e| Failure::from(DatabaseError::of_commit(e)))
+    // what is not synced may be lost without being missed
+    let mark = mark.filter(|_| synced);
+    let prepared = prepare(connection, tasks, synced).and_then(|()| match mark {
+        Some(mark) => Ok(Some((mark::advance(connection)?, mark))),
+        None => Ok(None),
+    });
+    let outcome = prepared.and_then(|marked| {
+        let committed = execute(connection, "COMMIT");
+        committed.map_err(|e| Failure::from(DatabaseError::of_commit(e)))?;
+        if let Some((count, mark)) = marked {
+            mark.write(count);
+        }
+        Ok(())
     });
     if outcome.is_err()
         && !connection.is_autocommit()
@@ -193,11 +280,7 @@ fn prepare(
         if connection.is_autocommit() {
             // an error has ended the whole transaction: there is nothing to go back to
             return Err(Failure {
-                error: DatabaseError::Failed {
-                    reason: "another write ended the transaction, as one does that finds the \
-                             disk full"
-                        .to_owned(),
-                },
+                error: ended(connection),
                 by: (!done).then_some(index),
             });
         }
@@ -209,10 +292,41 @@ fn prepare(
     Ok(())
 }
 
+/// What is told to the others when a write has ended their transaction, as one does that finds no room.
+fn ended(connection: &Connection) -> DatabaseError {
+    let disk = connection
+        .path()
+        .and_then(|path| rustix::fs::statvfs(path).ok());
+    match disk.map(|disk| disk.f_bavail.saturating_mul(disk.f_frsize)) {
+        Some(free) if free < LITTLE => DatabaseError::Full,
+        _ => DatabaseError::Failed {
+            reason: "another write ended the transaction".to_owned(),
+        },
+    }
+}
+
 fn probe(connection: &Connection) -> Result<(), DatabaseError> {
     connection.pragma_update(None, "synchronous", "full")?;
     execute(connection, "UPDATE probe SET count = count + 1")?;
     Ok(())
+}
+
+/// Lets the log grow less before it is folded in, and folds it in at once: that takes room itself.
+fn spare(connection: &Connection, is_low: bool) -> Result<(), DatabaseError> {
+    let pages = if is_low { LOW_PAGES } else { PAGES };
+    connection.pragma_update(None, "wal_autocheckpoint", pages)?;
+    if is_low {
+        connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))?;
+    }
+    Ok(())
+}
+
+/// Folds in what can be of the log, which then grows no further.
+fn recycle(connection: &Connection, what: &str) {
+    let folded = connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()));
+    if let Err(error) = folded {
+        tracing::warn!(%error, "the log could not be folded into the {what}");
+    }
 }
 
 /// Folds the log into the database, unless that means waiting for others who read.

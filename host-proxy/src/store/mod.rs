@@ -27,6 +27,7 @@ const LAYOUT: Layout = Layout {
             blob     BLOB NOT NULL
          ) STRICT;",
     ],
+    mark: None,
     what: "record store",
 };
 
@@ -128,8 +129,11 @@ struct Error(StoreError);
 impl From<DatabaseError> for Error {
     fn from(error: DatabaseError) -> Self {
         Self(match error {
-            DatabaseError::Failed { reason } => StoreError::Failed { reason },
             DatabaseError::Unknown { reason } => StoreError::Unknown { reason },
+            // nothing was written
+            failed => StoreError::Failed {
+                reason: failed.to_string(),
+            },
         })
     }
 }

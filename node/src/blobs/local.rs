@@ -3,6 +3,7 @@
 use std::io::{self, SeekFrom};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
@@ -11,6 +12,7 @@ use tokio::fs::{self, File, OpenOptions};
 use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _, AsyncWriteExt as _};
 
 use super::{BlobWriter, Blobs, NAME};
+use crate::disk::Disk;
 
 /// Bytes read from a file at once.
 const PIECE: usize = 128 * 1024;
@@ -19,6 +21,7 @@ const PIECE: usize = 128 * 1024;
 #[derive(Clone, Debug)]
 pub struct LocalBlobs {
     dir: PathBuf,
+    disk: Option<Arc<Disk>>,
 }
 
 impl LocalBlobs {
@@ -27,6 +30,16 @@ impl LocalBlobs {
     pub fn new(dir: &Path) -> Self {
         Self {
             dir: dir.to_owned(),
+            disk: None,
+        }
+    }
+
+    /// Grows only while this disk has room.
+    #[must_use]
+    pub fn on(self, disk: Arc<Disk>) -> Self {
+        Self {
+            disk: Some(disk),
+            ..self
         }
     }
 
@@ -71,6 +84,7 @@ impl Blobs for LocalBlobs {
             file,
             dir,
             parent: self.dir.clone(),
+            disk: self.disk.clone(),
         }))
     }
 
@@ -114,11 +128,16 @@ struct Writer {
     file: File,
     dir: PathBuf,
     parent: PathBuf,
+    disk: Option<Arc<Disk>>,
 }
 
 #[async_trait]
 impl BlobWriter for Writer {
     async fn write(&mut self, bytes: Bytes) -> io::Result<()> {
+        // at every piece: many that are received together were each told that there is room
+        if let Some(disk) = &self.disk {
+            disk.grow(bytes.len() as u64)?;
+        }
         self.file.write_all(&bytes).await
     }
 

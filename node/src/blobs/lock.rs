@@ -4,9 +4,15 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
+use std::time::Duration;
+
+use openkey_edge::lock::{Kind, lock};
 
 /// The file's name in a node's directory.
 pub(crate) const FILE_NAME: &str = "blobs.lock";
+
+/// How long some are removed at most.
+const REMOVING: Duration = Duration::from_secs(10);
 
 /// While it is there, no blob of a replaced value is removed, or nobody relies on one. The system gives it
 /// back when the process dies.
@@ -16,10 +22,11 @@ pub(crate) struct BlobsLock {
 }
 
 impl BlobsLock {
-    /// For who reads blobs of which the store may no longer know. It blocks while some are removed.
+    /// For who reads blobs of which the store may no longer know. It blocks while some are removed, and
+    /// gives up after a while, naming who does not end.
     pub(crate) fn shared(dir: &Path) -> io::Result<Self> {
         let file = open(dir)?;
-        file.lock_shared()?;
+        lock(&file, Kind::Shared, REMOVING)?;
         Ok(Self { _file: file })
     }
 

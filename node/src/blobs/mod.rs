@@ -5,6 +5,7 @@
 
 mod local;
 mod lock;
+mod whole;
 
 use std::io;
 use std::ops::Range;
@@ -15,6 +16,7 @@ use futures_util::stream::BoxStream;
 
 pub use self::local::LocalBlobs;
 pub(crate) use self::lock::BlobsLock;
+pub(crate) use self::whole::Whole;
 
 /// Bytes of a blob's random name: two uploads never meet.
 const NAME: usize = 16;

@@ -19,6 +19,7 @@ use super::put::{announced, check_size, write};
 use super::upload::{Uploads, inline, peek};
 use super::{Action, Call, ETag, replayed};
 use crate::admission::admit;
+use crate::blobs::Whole;
 use crate::error::Error;
 use crate::store::{Change, Condition, Content, StoredValue};
 
@@ -211,10 +212,14 @@ async fn item(call: &Call<'_>, key: &str, value: StoredValue, whole: bool) -> Re
         return Ok(json!({ "key": key, "ok": true, "headers": headers }));
     }
     headers.insert("content-length".to_owned(), value.size.to_string().into());
+    let whole = Whole::new(value.hash, &call.node.signs);
     let bytes = match value.content {
-        Content::Inline(bytes) => bytes.to_vec(),
+        Content::Inline(bytes) => {
+            whole.check(&bytes)?;
+            bytes.to_vec()
+        }
         Content::Blob(name) => {
-            let mut pieces = call.node.blobs.read(&name, 0..value.size).await?;
+            let mut pieces = whole.of(call.node.blobs.read(&name, 0..value.size).await?);
             let mut all = Vec::new();
             while let Some(piece) = pieces.next().await {
                 all.extend_from_slice(&piece?);

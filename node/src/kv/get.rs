@@ -7,6 +7,7 @@ use axum::response::Response;
 use bytes::Bytes;
 
 use super::{Call, ETag, IfNoneMatch, Wanted, replayed, wanted};
+use crate::blobs::Whole;
 use crate::error::Error;
 use crate::node::Node;
 use crate::store::{Content, StoredValue};
@@ -100,6 +101,8 @@ pub async fn content(node: &Node, value: StoredValue, reading: Reading) -> Resul
     headers.insert(ETAG, ETag(value.hash).value());
     headers.insert(CACHE_CONTROL, reading.cache);
     headers.insert(ACCEPT_RANGES, HeaderValue::from_static("bytes"));
+    let whole = Whole::new(value.hash, &node.signs);
+    let is_whole = matches!(reading.part, Wanted::Whole);
     let part = match reading.part {
         Wanted::Whole => 0..value.size,
         Wanted::Part(part) => {
@@ -115,8 +118,15 @@ pub async fn content(node: &Node, value: StoredValue, reading: Reading) -> Resul
     let headers = response.headers_mut();
     headers.insert(CONTENT_LENGTH, HeaderValue::from(part.end - part.start));
     *response.body_mut() = match value.content {
-        Content::Inline(bytes) => Body::from(cut(&bytes, &part)),
-        Content::Blob(name) => Body::from_stream(node.blobs.read(&name, part).await?),
+        Content::Inline(bytes) => {
+            whole.check(&bytes)?;
+            Body::from(cut(&bytes, &part))
+        }
+        Content::Blob(name) => {
+            let pieces = node.blobs.read(&name, part).await?;
+            // of a part it is not known what it should be
+            Body::from_stream(if is_whole { whole.of(pieces) } else { pieces })
+        }
     };
     Ok(response)
 }

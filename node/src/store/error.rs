@@ -57,6 +57,13 @@ pub enum StoreError {
         /// Bytes.
         limit: u64,
     },
+    /// Another process holds the store, and makes no progress; nothing was changed.
+    #[error("Another process holds the node's store: try again later")]
+    Locked,
+    /// The disk has no room left, but for what makes room; nothing was changed, and an invocation that writes
+    /// values may have been used up.
+    #[error("The node's disk is full: what is there can be read and deleted")]
+    DiskFull,
     /// The store failed; nothing was changed.
     #[error("{reason}")]
     Failed {
@@ -75,8 +82,22 @@ impl From<DatabaseError> for StoreError {
     fn from(error: DatabaseError) -> Self {
         match error {
             DatabaseError::Unknown { reason } => Self::Unknown { reason },
+            DatabaseError::Locked => Self::Locked,
+            DatabaseError::Full => Self::DiskFull,
             other => Self::Failed {
                 reason: other.to_string(),
+            },
+        }
+    }
+}
+
+/// Of the disk.
+impl From<std::io::Error> for StoreError {
+    fn from(error: std::io::Error) -> Self {
+        match error.kind() {
+            std::io::ErrorKind::StorageFull => Self::DiskFull,
+            _ => Self::Failed {
+                reason: error.to_string(),
             },
         }
     }

@@ -165,8 +165,11 @@ pub trait Store: Send + Sync + 'static {
     /// Forgets what is of no use any more: invocations and tickets past their time. True: there is more.
     async fn tidy(&self, now_ms: i64) -> Result<bool, StoreError>;
 
-    /// Writes something of no meaning, to learn whether writing works.
+    /// Writes something of no meaning, and reads, to learn whether both work.
     async fn probe(&self) -> Result<(), StoreError>;
+
+    /// Is told whether the disk has little room: then it takes no more than it must.
+    async fn spare(&self, is_low: bool) -> Result<(), StoreError>;
 
     /// Ends after what is under way.
     async fn close(&self);

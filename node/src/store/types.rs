@@ -225,6 +225,24 @@ pub struct ValueWrite {
     pub default_bound: Option<u64>,
 }
 
+impl ValueWrite {
+    /// How many bytes of values the store itself takes; `None`: it writes no value.
+    #[must_use]
+    pub fn inline_bytes(&self) -> Option<u64> {
+        let mut written: Option<u64> = None;
+        for (_, _, change) in &self.changes {
+            if let Change::Put(value) = change {
+                let inline = match value.content {
+                    Content::Inline(_) => value.size,
+                    Content::Blob(_) => 0,
+                };
+                written = Some(written.unwrap_or(0).saturating_add(inline));
+            }
+        }
+        written
+    }
+}
+
 /// A write whose values are too large to be received before the store has agreed to it.
 #[derive(Clone, Debug)]
 pub struct Begin {

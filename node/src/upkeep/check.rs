@@ -45,8 +45,10 @@ pub(super) async fn kept(
     let unreadable = match SqliteStore::check(dir) {
         Ok(()) => None,
         Err(
-            error
-            @ (OpenError::Damaged { .. } | OpenError::Foreign { .. } | OpenError::Database(_)),
+            error @ (OpenError::Damaged { .. }
+            | OpenError::Behind { .. }
+            | OpenError::Foreign { .. }
+            | OpenError::Database(_)),
         ) => Some(error.to_string()),
         Err(error) => return Err(error.into()),
     };

@@ -12,6 +12,7 @@ mod files;
 mod found;
 mod rows;
 mod strays;
+mod times;
 mod tokens;
 
 use std::io;
@@ -23,6 +24,7 @@ use serde::Serialize;
 pub use self::check::check;
 pub use self::copy::{backup, restore};
 pub use self::found::{Checked, Finding, Part, RESTORE};
+pub use self::times::{Times, clock};
 use crate::keys::KeysError;
 use crate::store::StoreError;
 

@@ -230,6 +230,10 @@ impl Store for Interposed {
         self.behind.tidy(now_ms).await
     }
 
+    async fn spare(&self, is_low: bool) -> Result<(), StoreError> {
+        self.behind.spare(is_low).await
+    }
+
     async fn probe(&self) -> Result<(), StoreError> {
         self.behind.probe().await
     }

@@ -96,6 +96,7 @@ fn help_names_every_setting_with_its_variable() {
         "max-staged-bytes",
         "quota-bytes",
         "public-quota-bytes",
+        "reserve-bytes",
         "max-invocation-seconds",
         "rate",
         "public-rate",

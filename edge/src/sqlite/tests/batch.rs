@@ -151,7 +151,7 @@ async fn h2_a_full_disk_fails_writes_whole_and_reads_go_on() {
         assert!(written < 40, "the disk never fills");
     };
     assert!(written > 1);
-    assert_eq!(outcome, Err(failed("the disk is full").into()));
+    assert_eq!(outcome, Err(DatabaseError::Full.into()));
     let n = 1 + 2 * written;
     assert_eq!(word(&database, 0).await, Some(b"first".to_vec()));
     assert_eq!(word(&database, n).await, None);
@@ -171,7 +171,7 @@ async fn h2_a_database_that_another_process_holds_fails_and_recovers() {
     let (database, seen) = observed(&dir, None);
     let other = raw(&dir);
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
-    let held = failed("another process holds the database");
+    let held = DatabaseError::Locked;
     assert_eq!(write(&database, 1, b"a").await, Err(held.clone().into()));
     assert_eq!(
         seen.failures.lock().unwrap().as_slice(),

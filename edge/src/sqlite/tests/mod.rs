@@ -19,6 +19,7 @@ const LAYOUT: Layout = Layout {
     file_name: "words.sqlite3",
     application_id: 0x7465_7374,
     migrations: &["CREATE TABLE word (id INTEGER PRIMARY KEY, text BLOB NOT NULL) STRICT"],
+    mark: None,
     what: "word list",
 };
 
@@ -128,7 +129,12 @@ where
 {
     let (answer, answered) = oneshot::channel();
     let task = writer::task(work, answer);
-    let job = writer::Job::Write { durability, task };
+    let asked = Instant::now();
+    let job = writer::Job::Write {
+        asked,
+        durability,
+        task,
+    };
     assert!(database.shared.writer.send(job).await.is_ok());
     answered
 }

@@ -61,7 +61,7 @@ async fn h2_whoever_is_not_in_turn_waits_instead_of_failing() {
     let path = dir.path().join(LAYOUT.file_name);
     let mut other = Turnstile::open(&path).unwrap();
 
-    let turn = other.enter().unwrap();
+    let turn = other.enter(crate::lock::WAIT).unwrap();
     let words = add(vec![(1, b"a".to_vec())]);
     let mut written = queued(&database, Durability::Synced, words).await;
     assert!(tokio::time::timeout(SOON, &mut written).await.is_err());
@@ -70,7 +70,7 @@ async fn h2_whoever_is_not_in_turn_waits_instead_of_failing() {
     drop(turn);
     written.await.unwrap().unwrap();
 
-    let turn = other.enter().unwrap();
+    let turn = other.enter(crate::lock::WAIT).unwrap();
     let at = dir.path().to_owned();
     let mut opened = tokio::task::spawn_blocking(move || open_at(&at));
     assert!(tokio::time::timeout(SOON, &mut opened).await.is_err());

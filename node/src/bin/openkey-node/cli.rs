@@ -99,6 +99,15 @@ pub(crate) struct Cli {
     #[arg(long, env = "OPENKEY_NODE_PUBLIC_QUOTA_BYTES", value_name = "N", help_heading = "Limits", default_value_t = PUBLIC_QUOTA_BYTES)]
     public_quota_bytes: u64,
 
+    /// Free bytes of the disk below which nothing grows. By default 256 MiB, or a sixteenth of a smaller disk
+    #[arg(
+        long,
+        env = "OPENKEY_NODE_RESERVE_BYTES",
+        value_name = "N",
+        help_heading = "Limits"
+    )]
+    reserve_bytes: Option<u64>,
+
     /// How far ahead the end of an invocation may lie, in seconds
     #[arg(long, env = "OPENKEY_NODE_MAX_INVOCATION_SECONDS", value_name = "S", help_heading = "Limits", default_value_t = LONGEST_INVOCATION.as_secs())]
     max_invocation_seconds: u64,
@@ -168,6 +177,12 @@ pub(crate) enum Action {
         #[arg(value_name = "DIR")]
         to: PathBuf,
     },
+    /// Say what time the node goes by, and with --accept that the machine's clock is right
+    Clock {
+        /// Go by the machine's clock, whatever the node's time is; a node that serves does so within half a minute
+        #[arg(long)]
+        accept: bool,
+    },
     /// Take what a backup holds into an empty directory, --dir, and check it there
     Restore {
         /// What `backup` made
@@ -221,6 +236,7 @@ impl Cli {
             max_staged_bytes: self.max_staged_bytes,
             quota_bytes: self.quota_bytes,
             public_quota_bytes: Some(self.public_quota_bytes),
+            reserve_bytes: self.reserve_bytes,
             longest_invocation: Duration::from_secs(self.max_invocation_seconds),
             owners: (!owners.is_empty()).then_some(owners),
             quota_url: self.quota_url.clone(),

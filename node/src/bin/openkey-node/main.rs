@@ -78,6 +78,7 @@ async fn run(cli: &Cli) -> Result<(), Ended> {
     let dir = || cli.dir().map_err(Ended::Usage);
     match &cli.action {
         None => return serve(cli).await,
+        Some(Action::Clock { accept }) => upkeep::clock(&dir()?, *accept, cli.json).await?,
         Some(Action::Check) => upkeep::check(&dir()?, cli.json).await?,
         Some(Action::Backup { to }) => upkeep::backup(&dir()?, to, cli.json).await?,
         Some(Action::Restore { from }) => upkeep::restore(&dir()?, from, cli.json).await?,

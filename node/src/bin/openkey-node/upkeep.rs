@@ -127,3 +127,17 @@ pub(crate) async fn restore(dir: &Path, from: &Path, json: bool) -> anyhow::Resu
         from.display()
     ))
 }
+
+pub(crate) async fn clock(dir: &Path, accept: bool, json: bool) -> anyhow::Result<()> {
+    let times = upkeep::clock(dir, accept).await?;
+    if json {
+        return say::line(&serde_json::to_string(&times)?);
+    }
+    let off = (times.machine_ms - times.node_ms) / 1000;
+    say::line(&match off {
+        -1..=1 => "The node goes by the machine's clock".to_owned(),
+        _ => format!(
+            "The machine's clock is {off} s ahead of the node's time. If it is right, run `openkey-node clock --accept`"
+        ),
+    })
+}

@@ -27,6 +27,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use openkey_edge::lock::WAIT;
 use openkey_edge::turnstile::Turnstile;
 
 use self::authorizer::Policy;
@@ -320,7 +321,13 @@ impl Shared {
         }
         let turnstile = turnstile.get(|| Turnstile::open(&path));
         let turnstile = turnstile.map_err(|error| failed(&error))?;
-        let _turn = turnstile.enter().map_err(|error| failed(&error))?;
+        let _turn = turnstile.enter(WAIT).map_err(|error| match error.kind() {
+            std::io::ErrorKind::TimedOut => {
+                tracing::error!("a database cannot be written: {error}");
+                SqlError::Busy
+            }
+            _ => failed(&error),
+        })?;
         let is_new = !Self::exists(&path);
         if is_new {
             self.make(&path).map_err(|error| failed(&error))?;

@@ -1,5 +1,6 @@
 //! The store on one SQLite file.
 
+mod base;
 mod check;
 mod delegations;
 mod garbage;
@@ -7,16 +8,15 @@ mod reading;
 mod schema;
 mod spaces;
 mod tickets;
+mod times;
 mod uses;
 mod values;
 
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use openkey_capability::{cid::Cid, did::Did, resource::SpaceId};
-use openkey_edge::sqlite::{Database, DatabaseError, Durability, OpenError, Options};
-use rusqlite::Connection;
+use openkey_edge::sqlite::Database;
 
 use super::types::{
     Accepted, Admission, Begin, DelegationRow, DelegationsOf, Entered, Keys, NewDelegation,
@@ -24,74 +24,16 @@ use super::types::{
     Ticket, Usage, ValueWrite,
 };
 use super::{Store, StoreError};
-use crate::clock::Clock;
+use crate::clock::Clock as _;
+use crate::disk::Disk;
+use crate::kept_time::KeptTime;
 
 /// The store on one SQLite file. Clones share it.
 #[derive(Clone)]
 pub struct SqliteStore {
     database: Database,
-    clock: Arc<dyn Clock>,
-}
-
-impl SqliteStore {
-    /// Opens the store in `dir`, making both if they are missing. The clock says what has ended.
-    ///
-    /// # Errors
-    ///
-    /// [`OpenError`], saying what to do.
-    pub fn open(dir: &Path, clock: Arc<dyn Clock>, options: Options) -> Result<Self, OpenError> {
-        Ok(Self {
-            clock,
-            database: Database::open(dir, &schema::LAYOUT, options)?,
-        })
-    }
-
-    /// Whether there is a store in `dir`, of whatever shape.
-    #[must_use]
-    pub fn is_in(dir: &Path) -> bool {
-        dir.join(schema::LAYOUT.file_name).exists()
-    }
-
-    /// Checks the whole file, also while somebody serves it.
-    ///
-    /// # Errors
-    ///
-    /// [`OpenError::Damaged`] and others.
-    pub fn check(dir: &Path) -> Result<(), OpenError> {
-        Database::check(dir, &schema::LAYOUT)
-    }
-
-    /// Copies the store, as of one moment and while it is in use, into a new directory's file.
-    ///
-    /// # Errors
-    ///
-    /// [`DatabaseError`]; an existing file is not overwritten.
-    pub async fn backup(&self, to: PathBuf) -> Result<(), DatabaseError> {
-        self.database
-            .backup(to.join(schema::LAYOUT.file_name))
-            .await
-    }
-
-    async fn read<T: Send + 'static>(
-        &self,
-        work: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
-    ) -> Result<T, StoreError> {
-        self.database.read(work).await
-    }
-
-    async fn write_synced<T: Send + 'static>(
-        &self,
-        work: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
-    ) -> Result<T, StoreError> {
-        self.database.write(Durability::Synced, work).await
-    }
-
-    async fn write_soon<T: Send + 'static>(
-        &self,
-        work: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
-    ) -> Result<T, StoreError> {
-        self.database.write(Durability::Process, work).await
-    }
+    clock: Arc<KeptTime>,
+    disk: Option<Arc<Disk>>,
 }
 
 pub use self::check::{
@@ -123,7 +65,9 @@ impl Store for SqliteStore {
         now_ms: i64,
     ) -> Result<bool, StoreError> {
         let (id, clock) = (id.clone(), Arc::clone(&self.clock));
+        let room = self.room(0);
         self.write_synced(move |c| {
+            room()?;
             uses::admit(c, &admission, clock.now_ms())?;
             spaces::host(c, &id, now_ms)
         })
@@ -145,8 +89,12 @@ impl Store for SqliteStore {
     }
 
     async fn accept(&self, delegation: NewDelegation) -> Result<Accepted, StoreError> {
-        self.write_synced(move |c| delegations::accept(c, &delegation))
-            .await
+        let room = self.room(delegation.token.len() as u64);
+        self.write_synced(move |c| {
+            room()?;
+            delegations::accept(c, &delegation)
+        })
+        .await
     }
 
     async fn revoke(&self, revocation: NewRevocation) -> Result<(), StoreError> {
@@ -253,8 +201,12 @@ impl Store for SqliteStore {
 
     async fn begin(&self, begin: Begin) -> Result<Option<Room>, StoreError> {
         let clock = Arc::clone(&self.clock);
+        let room = self.room(begin.announced);
         let begun = self.write_synced(move |c| {
             uses::admit(c, &begin.admission, clock.now_ms())?;
+            if let Err(full) = room() {
+                return Ok(Err(full));
+            }
             values::begin_or_refuse(c, &begin)
         });
         begun.await?
@@ -262,12 +214,19 @@ impl Store for SqliteStore {
 
     async fn write(&self, write: ValueWrite) -> Result<Vec<Outcome>, StoreError> {
         let clock = Arc::clone(&self.clock);
+        let bytes = write.inline_bytes();
+        let room = self.room(bytes.unwrap_or(0));
         let written = self.write_synced(move |c| {
             let now_ms = clock.now_ms();
             if write.begun {
                 uses::check_chain(c, &write.admission, now_ms)?;
             } else {
                 uses::admit(c, &write.admission, now_ms)?;
+            }
+            if bytes.is_some()
+                && let Err(full) = room()
+            {
+                return Ok(Err(full));
             }
             values::write_or_refuse(c, &write, now_ms)
         });
@@ -276,8 +235,16 @@ impl Store for SqliteStore {
 
     async fn reserve(&self, reservation: Reservation) -> Result<(), StoreError> {
         let clock = Arc::clone(&self.clock);
-        self.write_soon(move |c| garbage::reserve(c, &reservation, clock.now_ms()))
-            .await
+        let room = self.room(if reservation.first {
+            reservation.bytes
+        } else {
+            0
+        });
+        self.write_soon(move |c| {
+            room()?;
+            garbage::reserve(c, &reservation, clock.now_ms())
+        })
+        .await
     }
 
     async fn discard(&self, blobs: Vec<String>) -> Result<Vec<String>, StoreError> {
@@ -299,7 +266,12 @@ impl Store for SqliteStore {
     }
 
     async fn issue(&self, ticket: Ticket) -> Result<(), StoreError> {
-        self.write_synced(move |c| tickets::issue(c, &ticket)).await
+        let room = self.room(0);
+        self.write_synced(move |c| {
+            room()?;
+            tickets::issue(c, &ticket)
+        })
+        .await
     }
 
     async fn ticket(&self, id: &[u8; 32]) -> Result<Option<Ticket>, StoreError> {
@@ -329,7 +301,9 @@ impl Store for SqliteStore {
     }
 
     async fn tidy(&self, now_ms: i64) -> Result<bool, StoreError> {
+        let time = self.time();
         self.write_soon(move |c| {
+            times::keep(c, &time)?;
             tickets::tidy(c, now_ms)?;
             uses::tidy(c, now_ms)
         })
@@ -337,7 +311,14 @@ impl Store for SqliteStore {
     }
 
     async fn probe(&self) -> Result<(), StoreError> {
-        self.database.probe().await.map_err(StoreError::from)
+        self.done(async { Ok(self.database.probe().await?) })
+            .await?;
+        self.read(|c| Ok(c.query_row("SELECT one FROM tally", [], |_| Ok(()))?))
+            .await
+    }
+
+    async fn spare(&self, is_low: bool) -> Result<(), StoreError> {
+        Ok(self.database.spare(is_low).await?)
     }
 
     async fn close(&self) {

@@ -5,10 +5,14 @@ use openkey_edge::sqlite::Layout;
 /// "OKND" in the file's header: a database of another program is not touched.
 const APPLICATION_ID: i32 = 0x4f4b_4e44;
 
+/// The file that says what was acknowledged.
+pub(super) const MARK: &str = "node.mark";
+
 /// Every layout there ever was, in order.
 pub(super) const LAYOUT: Layout = Layout {
     file_name: "node.sqlite3",
     application_id: APPLICATION_ID,
+    mark: Some(MARK),
     what: "node's store",
     migrations: &[
         // Tables with a row id grow at their end; what is looked up has an index. Principals, names
@@ -109,5 +113,13 @@ pub(super) const LAYOUT: Layout = Layout {
             forgotten_ms INTEGER NOT NULL
          ) STRICT;
          INSERT INTO tally VALUES (1, 0, -9223372036854775808);",
+        // The node's time, which does not follow every clock.
+        "CREATE TABLE clock (
+            one       INTEGER PRIMARY KEY CHECK (one = 1),
+            seen_ms   INTEGER NOT NULL,
+            steady_ms INTEGER NOT NULL,
+            boot      TEXT NOT NULL,
+            accepted  INTEGER NOT NULL
+         ) STRICT;",
     ],
 };
