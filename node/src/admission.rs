@@ -88,6 +88,8 @@ pub struct Authorised {
     pub cid: Cid,
     /// Who acts.
     pub invoker: Did,
+    /// Who acts, and who delegated what that rests on: whose lists it is about.
+    pub principals: Vec<Did>,
     /// What may be done, in the order of the token.
     pub allowed: Vec<Allowed>,
     /// What uses it up.
@@ -123,6 +125,10 @@ pub async fn authorise(
     Ok(Authorised {
         cid: invocation.cid(),
         invoker: invocation.invoker().clone(),
+        principals: [invocation.invoker().clone()]
+            .into_iter()
+            .chain(chain.delegators)
+            .collect(),
         allowed: allowed.collect(),
         admission: Admission {
             statement: *invocation.statement(),

@@ -120,7 +120,9 @@ impl Error {
                 StoreError::Revoked(_)
                 | StoreError::Ended
                 | StoreError::ChainEnded
+                | StoreError::Parent
                 | StoreError::Forgotten => StatusCode::UNAUTHORIZED,
+                StoreError::Crowded(_) => StatusCode::FORBIDDEN,
                 StoreError::Late => StatusCode::REQUEST_TIMEOUT,
                 StoreError::Busy => StatusCode::SERVICE_UNAVAILABLE,
                 StoreError::NoSpace | StoreError::NoKey(_) => StatusCode::NOT_FOUND,

@@ -1,8 +1,10 @@
 //! The store on one SQLite file.
 
+mod ahead;
 mod check;
 mod delegations;
 mod garbage;
+mod kept;
 mod reading;
 mod schema;
 mod spaces;
@@ -19,9 +21,9 @@ use openkey_edge::sqlite::{Database, DatabaseError, Durability, OpenError, Optio
 use rusqlite::Connection;
 
 use super::types::{
-    Accepted, Admission, Begin, DelegationRow, DelegationsOf, Entered, Keys, NewDelegation,
-    NewRevocation, Outcome, Page, Reservation, Revoked, Room, Space, Statement, StoredValue,
-    Ticket, Usage, ValueWrite,
+    Accepted, Admission, Ahead, Begin, DelegationRow, DelegationsOf, Entered, Keys, NewDelegation,
+    NewRevocation, Outcome, Page, Reservation, RevocationAhead, Revoked, Room, Space, Statement,
+    StoredValue, Ticket, Usage, ValueWrite,
 };
 use super::{Store, StoreError};
 use crate::clock::Clock;
@@ -154,6 +156,11 @@ impl Store for SqliteStore {
             .await
     }
 
+    async fn revoke_ahead(&self, revocation: RevocationAhead) -> Result<Ahead, StoreError> {
+        self.write_synced(move |c| ahead::revoke(c, &revocation))
+            .await
+    }
+
     async fn delegations_of(&self, query: DelegationsOf) -> Result<Vec<DelegationRow>, StoreError> {
         self.read(move |c| delegations::of_principal(c, &query))
             .await
@@ -162,7 +169,7 @@ impl Store for SqliteStore {
     async fn delegations_in(
         &self,
         space: &SpaceId,
-        page: Page<i64>,
+        page: Page<(i64, i64)>,
     ) -> Result<Vec<DelegationRow>, StoreError> {
         let space = space.to_string();
         self.read(move |c| delegations::in_space(c, &space, &page))
@@ -331,7 +338,9 @@ impl Store for SqliteStore {
     async fn tidy(&self, now_ms: i64) -> Result<bool, StoreError> {
         self.write_soon(move |c| {
             tickets::tidy(c, now_ms)?;
-            uses::tidy(c, now_ms)
+            ahead::tidy(c, now_ms)?;
+            let delegations = kept::tidy(c, now_ms)?;
+            Ok(uses::tidy(c, now_ms)? || delegations)
         })
         .await
     }
