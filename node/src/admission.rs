@@ -78,6 +78,8 @@ pub struct Authorised {
     pub invoker: Did,
     /// What may be done.
     pub grants: Grants,
+    /// Who acts, and who delegated what that rests on: whose lists it is about.
+    pub principals: Vec<Did>,
     /// What uses it up.
     pub admission: Admission,
 }
@@ -107,6 +109,10 @@ pub async fn authorise(
         cid: invocation.cid(),
         invoker: invocation.invoker().clone(),
         grants: Grants::of(granted),
+        principals: [invocation.invoker().clone()]
+            .into_iter()
+            .chain(chain.delegators)
+            .collect(),
         admission: Admission {
             statement: *invocation.statement(),
             expires_ms: signed.ucan.expires_ms(),

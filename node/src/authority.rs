@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use lru::LruCache;
 use openkey_capability::chain::{Ancestors, Delegation, Node};
 use openkey_capability::cid::Cid;
+use openkey_capability::did::Did;
 use openkey_capability::token::Token;
 
 use crate::error::Error;
@@ -30,6 +31,8 @@ pub struct Chain {
     pub ancestors: Ancestors,
     /// What was signed in all of it.
     pub statements: Vec<Statement>,
+    /// Who delegated any of it.
+    pub delegators: Vec<Did>,
     /// When the first of it ends, in milliseconds of Unix time.
     pub expires_ms: Option<i64>,
 }
@@ -76,7 +79,7 @@ impl Authority {
     /// [`Error::Chain`] for more links than are walked, [`Error::Store`].
     pub async fn chain(&self, proofs: &[Cid], revocations: Revocations) -> Result<Chain, Error> {
         let mut ancestors = Ancestors::of(proofs)?;
-        let (mut statements, mut expires_ms) = (Vec::new(), None);
+        let (mut statements, mut delegators, mut expires_ms) = (Vec::new(), Vec::new(), None);
         loop {
             let wanted = ancestors.wanted();
             if wanted.is_empty() {
@@ -102,12 +105,14 @@ impl Authority {
                 ancestors.add(cid, node)?;
             }
             statements.extend(signed);
+            delegators.extend(found.values().map(|link| link.delegator().clone()));
             let ends = found.values().filter_map(|link| link.window().expires_ms);
             expires_ms = ends.chain(expires_ms).min();
         }
         Ok(Chain {
             ancestors,
             statements,
+            delegators,
             expires_ms,
         })
     }

@@ -131,7 +131,9 @@ impl Error {
                 StoreError::Revoked(_)
                 | StoreError::Ended
                 | StoreError::ChainEnded
+                | StoreError::Parent
                 | StoreError::Forgotten => StatusCode::UNAUTHORIZED,
+                StoreError::Crowded(_) => StatusCode::FORBIDDEN,
                 StoreError::Late => StatusCode::REQUEST_TIMEOUT,
                 StoreError::Busy | StoreError::Locked => StatusCode::SERVICE_UNAVAILABLE,
                 StoreError::DiskFull => StatusCode::INSUFFICIENT_STORAGE,

@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::body::Body;
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, HeaderValue};
 use axum::response::{IntoResponse as _, Response};
 use openkey_capability::chain::Capability;
 use openkey_capability::cid::Cid;
@@ -22,6 +22,8 @@ use crate::{body, databases, kv, spaces};
 const DECRYPT: &str = "tinycloud.encryption/decrypt";
 /// What is said about encryption networks until this node serves them.
 pub const NO_NETWORKS: &str = "Encryption networks are not served by this node";
+/// Whether a list is not all that there is.
+const TRUNCATED: &str = "x-tinycloud-truncated";
 const NO_DUCKDB: &str = "DuckDB support is not enabled on this node";
 
 /// Carries out the invocation of a request.
@@ -128,33 +130,50 @@ async fn other(
         ("tinycloud.capabilities/read", Some("all")) => {
             admit(&node.store, authorised).await?;
             check_hosted(node, resource).await?;
-            let view = delegation::capabilities(node, space, &authorised.invoker, facts).await?;
-            Ok(Json(view).into_response())
+            let asking = &authorised.principals;
+            let (view, truncated) = delegation::capabilities(node, space, asking, facts).await?;
+            Ok(listed(view, truncated))
         }
         ("tinycloud.delegation/list", _) => {
             admit(&node.store, authorised).await?;
             check_hosted(node, resource).await?;
-            let all = delegation::in_space(node, space).await?;
-            let views = all.into_iter().map(|(link, mut view)| {
-                if let Some(view) = view.as_object_mut() {
-                    view.insert("cid".to_owned(), link.cid().to_string().into());
-                }
-                view
-            });
-            Ok(Json(views.collect::<Vec<_>>()).into_response())
+            let asking = &authorised.principals;
+            let wanted = |it: &_| delegation::is_between(space, it, asking);
+            let all = delegation::in_space(node, space, wanted).await?;
+            Ok(listed(all.items(space), all.truncated))
         }
         ("tinycloud.delegation/get", Some(path)) => {
-            let cid =
-                Cid::parse(path).map_err(|_| Error::Bad("Invalid delegation CID".to_owned()))?;
+            let cid = named(path)?;
             admit(&node.store, authorised).await?;
             let chain = delegation::chain_of(node, space, cid).await?;
-            Ok(Json(json!({ "chain": chain })).into_response())
+            let items: Vec<_> = chain.iter().map(|one| one.item(space)).collect();
+            Ok(Json(json!({ "chain": items })).into_response())
+        }
+        ("tinycloud.delegation/check", Some(path)) => {
+            let cid = named(path)?;
+            admit(&node.store, authorised).await?;
+            let allowed = delegation::is_active(node, space, cid).await?;
+            Ok(Json(json!({ "allowed": allowed })).into_response())
         }
         (ability, _) if ability.starts_with("tinycloud.space/") => {
             spaces::invoke(node, authorised, ability, resource).await
         }
         _ => Err(unknown(ability, &Resource::Space(resource.clone()))),
     }
+}
+
+/// A delegation, by the path that names it.
+fn named(path: &str) -> Result<Cid, Error> {
+    Cid::parse(path).map_err(|_| Error::Bad("Invalid delegation CID".to_owned()))
+}
+
+/// A list, and whether it is not all that there is.
+fn listed(view: Value, truncated: bool) -> Response {
+    let mut response = Json(view).into_response();
+    let truncated = if truncated { "true" } else { "false" };
+    let headers = response.headers_mut();
+    headers.insert(TRUNCATED, HeaderValue::from_static(truncated));
+    response
 }
 
 async fn check_hosted(node: &Node, resource: &SpaceResource) -> Result<(), Error> {

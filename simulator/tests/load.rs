@@ -65,6 +65,7 @@ fn errors_of_a_node_name_it_and_its_file_once() {
     drop(closed);
     let acks = dir.path().join("acks");
     let options = LoadNodeOptions {
+        pace: None,
         urls: vec![url.clone()],
         what: What::Put,
         connections: 1,

@@ -134,6 +134,12 @@ impl Delegation {
         &self.proofs
     }
 
+    /// Whether it says that nothing can be delegated on it.
+    #[must_use]
+    pub const fn is_terminal(&self) -> bool {
+        self.terminal
+    }
+
     /// What it rests on: what it cites, or nothing if all of it is its delegator's own, who needs
     /// nobody's leave. What it then cites may be unknown, over or revoked, and changes nothing.
     #[must_use]

@@ -107,14 +107,7 @@ impl Revocation {
         ancestors: &Ancestors,
         now_ms: i64,
     ) -> Result<(), ChainError> {
-        if !self.window.contains(now_ms) {
-            return Err(ChainError::RevocationTime);
-        }
-        let principal = match self.proofs.as_slice() {
-            [] => &self.revoker,
-            [proof] => self.principal(proof, ancestors, now_ms)?,
-            _ => return Err(ChainError::Revoker),
-        };
+        let principal = self.in_whose_name(ancestors, now_ms)?;
         let owns = |capability: &Capability| capability.is_owned_by(principal);
         let may = target.cid() == self.target
             && (target.delegator() == principal
@@ -124,6 +117,29 @@ impl Revocation {
             Ok(())
         } else {
             Err(ChainError::Revoker)
+        }
+    }
+
+    /// In whose name the signer revokes, now: their own, or that of who let them. Whether that one may
+    /// take the target back is not known by that.
+    ///
+    /// `ancestors` must be those of its proofs, complete.
+    ///
+    /// # Errors
+    ///
+    /// [`ChainError`]: the first rule that it breaks.
+    pub fn in_whose_name<'a>(
+        &'a self,
+        ancestors: &'a Ancestors,
+        now_ms: i64,
+    ) -> Result<&'a Did, ChainError> {
+        if !self.window.contains(now_ms) {
+            return Err(ChainError::RevocationTime);
+        }
+        match self.proofs.as_slice() {
+            [] => Ok(&self.revoker),
+            [proof] => self.principal(proof, ancestors, now_ms),
+            _ => Err(ChainError::Revoker),
         }
     }
 

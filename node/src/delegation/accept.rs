@@ -27,7 +27,8 @@ pub struct Delegated {
     skipped: Vec<String>,
 }
 
-/// Checks the delegation of a request and keeps it. Keeping it twice changes nothing.
+/// Checks the delegation of a request, and keeps it where it concerns something that is here. Keeping it
+/// twice changes nothing.
 ///
 /// # Errors
 ///
@@ -54,6 +55,18 @@ pub async fn delegate(node: &Node, headers: &HeaderMap) -> Result<Delegated, Err
         .filter_map(Resource::space)
         .cloned()
         .collect();
+    let networks: BTreeSet<_> = resources
+        .clone()
+        .filter_map(|resource| match resource {
+            Resource::Network(network) => Some(network.owner().clone()),
+            _ => None,
+        })
+        .collect();
+    let about = resources.clone().filter_map(|resource| match resource {
+        Resource::Cid(cid) => Some(*cid),
+        _ => None,
+    });
+    let about = about.collect();
     let owners: BTreeSet<_> = resources.filter_map(Resource::owner).cloned().collect();
     let accepted = node
         .store
@@ -64,13 +77,20 @@ pub async fn delegate(node: &Node, headers: &HeaderMap) -> Result<Delegated, Err
             delegator: delegation.delegator().clone(),
             delegatee: delegation.delegatee().clone(),
             issued_ms: delegation.issued_ms(),
+            expires_ms: delegation.window().expires_ms,
+            longest_until_ms: remembered_until(
+                now_ms.saturating_add(node.config.longest_invocation_ms()),
+            ),
             // sign-ins are no invocations
             passes_until_ms: match token {
                 Token::Ucan(_) => delegation.window().expires_ms.map(remembered_until),
                 Token::Cacao(_) => None,
             },
             chain: chain.statements,
+            delegators: chain.delegators,
             owners: owners.into_iter().collect(),
+            networks: networks.into_iter().collect(),
+            about,
             spaces: spaces.into_iter().collect(),
             hosts,
             now_ms,

@@ -1,15 +1,15 @@
 //! `POST /revoke`: a delegation is taken back, with everything that rests on it.
 
 use axum::http::HeaderMap;
-use openkey_capability::chain::ChainError;
-use openkey_capability::token::TokenError;
+use openkey_capability::chain::{ChainError, Delegation, Revocation};
+use openkey_capability::token::{Token, TokenError};
 use serde::Serialize;
 
 use crate::admission::token;
-use crate::authority::Revocations;
+use crate::authority::{Chain, Revocations};
 use crate::error::Error;
 use crate::node::Node;
-use crate::store::{NewRevocation, StoreError};
+use crate::store::{Ahead, NewRevocation, RevocationAhead, StoreError};
 
 /// The answer of `POST /revoke`.
 #[derive(Debug, Serialize)]
@@ -19,7 +19,8 @@ pub struct RevokedCid {
 }
 
 /// Checks the revocation of a request and keeps it: from then on, on every replica, its target and what
-/// rests on that can neither be invoked nor delegated.
+/// rests on that can neither be invoked nor delegated. What is not here is revoked by its name: it is
+/// refused when it comes, if who revokes it may.
 ///
 /// # Errors
 ///
@@ -31,8 +32,6 @@ pub async fn revoke(node: &Node, headers: &HeaderMap) -> Result<RevokedCid, Erro
     token
         .verify()
         .map_err(|_: TokenError| Error::Forbidden(Error::Signature.to_string()))?;
-    let target = node.authority.link(revocation.target()).await?;
-    let target = target.ok_or(Error::Revocation(ChainError::Missing))?;
     let chain = match node
         .authority
         .chain(revocation.proofs(), Revocations::Asked)
@@ -41,34 +40,97 @@ pub async fn revoke(node: &Node, headers: &HeaderMap) -> Result<RevokedCid, Erro
         Err(Error::Chain(error)) => return Err(Error::Revocation(error)),
         other => other?,
     };
-    revocation
-        .check(&target, &chain.ancestors, now_ms)
-        .map_err(|error| match error {
-            // the target is there: what is not is a proof, and that is for whoever signed to mend
-            ChainError::Missing => Error::Forbidden(error.to_string()),
-            error => Error::Revocation(error),
-        })?;
-    let kept = node
-        .store
-        .revoke(NewRevocation {
-            target: *target.statement(),
-            token: token.as_bytes().to_vec(),
-            revoker: revocation.revoker().clone(),
-            // whoever takes back what they revoke with may do so: it counts as of before
-            chain: chain
-                .statements
-                .into_iter()
-                .filter(|it| it != target.statement())
-                .collect(),
-            now_ms,
-        })
-        .await;
-    match kept {
-        Err(StoreError::Revoked(_)) => return Err(Error::Revocation(ChainError::Revoker)),
-        other => other?,
+    let asked = Asked {
+        token,
+        revocation,
+        chain,
+        now_ms,
+    };
+    loop {
+        let target = node.authority.link(asked.revocation.target()).await?;
+        let done = match target {
+            Some(target) => asked.revoke(node, &target).await.map(|()| true)?,
+            None => asked.revoke_ahead(node).await?,
+        };
+        if done {
+            return Ok(RevokedCid {
+                revoked: true,
+                cid: asked.revocation.target().to_string(),
+            });
+        }
     }
-    Ok(RevokedCid {
-        revoked: true,
-        cid: revocation.target().to_string(),
-    })
+}
+
+/// A revocation whose signature holds.
+struct Asked {
+    token: Token,
+    revocation: Revocation,
+    chain: Chain,
+    now_ms: i64,
+}
+
+impl Asked {
+    async fn revoke(&self, node: &Node, target: &Delegation) -> Result<(), Error> {
+        self.revocation
+            .check(target, &self.chain.ancestors, self.now_ms)
+            .map_err(refused)?;
+        // what has ended is forgotten, and what revoked it with it
+        let end = target.window().expires_ms;
+        if end.is_some_and(|end| end < self.now_ms) {
+            return Ok(());
+        }
+        let kept = node
+            .store
+            .revoke(NewRevocation {
+                target: *target.statement(),
+                token: self.token.as_bytes().to_vec(),
+                revoker: self.revocation.revoker().clone(),
+                // whoever takes back what they revoke with may do so: it counts as of before
+                chain: self
+                    .chain
+                    .statements
+                    .iter()
+                    .filter(|it| *it != target.statement())
+                    .copied()
+                    .collect(),
+                now_ms: self.now_ms,
+            })
+            .await;
+        match kept {
+            Err(StoreError::Revoked(_)) => Err(Error::Revocation(ChainError::Revoker)),
+            other => Ok(other?),
+        }
+    }
+
+    /// False: the target has come meanwhile.
+    async fn revoke_ahead(&self, node: &Node) -> Result<bool, Error> {
+        let principal = self
+            .revocation
+            .in_whose_name(&self.chain.ancestors, self.now_ms)
+            .map_err(refused)?;
+        let kept = node
+            .store
+            .revoke_ahead(RevocationAhead {
+                target: self.revocation.target(),
+                token: self.token.as_bytes().to_vec(),
+                revoker: self.revocation.revoker().clone(),
+                principal: principal.clone(),
+                chain: self.chain.statements.clone(),
+                now_ms: self.now_ms,
+            })
+            .await;
+        match kept {
+            Err(StoreError::Revoked(_)) => Err(Error::Revocation(ChainError::Revoker)),
+            Ok(Ahead::Stranger) => Err(Error::Revocation(ChainError::Missing)),
+            other => Ok(other? == Ahead::Kept),
+        }
+    }
+}
+
+fn refused(error: ChainError) -> Error {
+    match error {
+        // what is not here is a proof, and that is for whoever signed to mend
+        ChainError::Missing => Error::Forbidden(error.to_string()),
+        error => Error::Revocation(error),
+    }
 }

@@ -13,21 +13,14 @@ use serde_json::{Map, Value, json};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use super::Standing;
-use super::standing::walk;
+use super::listing::{chain_of, in_space, is_granted_by};
 use crate::authority::stored_token;
 use crate::error::Error;
 use crate::facts::fact;
 use crate::node::Node;
-use crate::store::Page;
 
 /// The fact that narrows a listing.
 const PARAMETERS: &str = "capabilitiesReadParams";
-/// Delegations read from the store at once.
-const PAGE: u32 = 200;
-/// Most delegations of one answer: a few megabytes. Who has more asks `/delegation/query`.
-const MAX_LISTED: usize = 2000;
-
 #[derive(Debug, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
 enum Parameters {
@@ -79,17 +72,17 @@ pub(crate) fn iso(unix_ms: i64) -> String {
     text.unwrap_or_else(|| "9999-12-31T23:59:59Z".to_owned())
 }
 
-/// What `tinycloud.capabilities/read` answers.
+/// What `tinycloud.capabilities/read` answers, and whether that is not all of it.
 ///
 /// # Errors
 ///
-/// [`Error::Bad`] for parameters that are none, [`Error::NotFound`], [`Error::TooLarge`].
+/// [`Error::Bad`] for parameters that are none, [`Error::NotFound`].
 pub async fn capabilities(
     node: &Node,
     space: &SpaceId,
-    invoker: &Did,
+    asking: &[Did],
     facts: &[Value],
-) -> Result<Value, Error> {
+) -> Result<(Value, bool), Error> {
     let bad = |error: serde_json::Error| Error::Bad(format!("Invalid {PARAMETERS}: {error}"));
     let parameters = match fact(facts, PARAMETERS)? {
         None | Some(Value::Null) => Parameters::List { filters: None },
@@ -99,25 +92,29 @@ pub async fn capabilities(
         Parameters::Chain { delegation_cid } => {
             let cid = Cid::parse(&delegation_cid);
             let cid = cid.map_err(|_| Error::Bad("Invalid delegation CID".to_owned()))?;
-            chain_of(node, space, cid).await.map(Value::Array)
+            let chain = chain_of(node, space, cid).await?;
+            let views = chain.iter().map(|one| view(&one.delegation, &one.token));
+            Ok((Value::Array(views.collect()), false))
         }
         Parameters::List { filters } => {
             let filters = filters.unwrap_or_default();
-            let all = in_space(node, space).await?;
-            let listed = all
-                .into_iter()
-                .filter(|(delegation, _)| filters.admit(space, delegation, invoker));
-            let pairs = listed.map(|(delegation, view)| (delegation.cid().to_string(), view));
-            Ok(Value::Object(pairs.collect::<Map<_, _>>()))
+            let wanted = |delegation: &Delegation| filters.admit(space, delegation, asking);
+            let listed = in_space(node, space, wanted).await?;
+            let pairs = listed.all.iter().map(|one| {
+                let cid = one.delegation.cid().to_string();
+                (cid, view(&one.delegation, &one.token))
+            });
+            let all = Value::Object(pairs.collect::<Map<_, _>>());
+            Ok((all, listed.truncated))
         }
     }
 }
 
 impl Filters {
-    fn admit(&self, space: &SpaceId, delegation: &Delegation, invoker: &Did) -> bool {
+    fn admit(&self, space: &SpaceId, delegation: &Delegation, asking: &[Did]) -> bool {
         let side = match self.direction.as_deref() {
-            Some("created") => delegation.delegator() == invoker,
-            Some("received") => delegation.delegatee() == invoker,
+            Some("created") => is_granted_by(space, delegation, asking),
+            Some("received") => asking.contains(delegation.delegatee()),
             _ => true,
         };
         let here = |resource: &Resource| match resource {
@@ -136,68 +133,6 @@ impl Filters {
         let mut capabilities = delegation.capabilities().iter();
         side && capabilities.any(|it| here(&it.resource) && named(it.ability.as_str()))
     }
-}
-
-/// Every delegation that holds now and concerns a space.
-///
-/// # Errors
-///
-/// [`Error::TooLarge`] if there are more than fit an answer, [`Error::Store`].
-pub async fn in_space(
-    node: &Node,
-    space: &SpaceId,
-) -> Result<Vec<(std::sync::Arc<Delegation>, Value)>, Error> {
-    let now_ms = node.now_ms();
-    let mut page = Page {
-        after: None,
-        limit: PAGE,
-    };
-    let mut all = Vec::new();
-    loop {
-        let rows = node.store.delegations_in(space, page.clone()).await?;
-        let Some(last) = rows.last() else {
-            return Ok(all);
-        };
-        page.after = Some(last.place);
-        for row in rows {
-            let delegation = node.authority.verified(row.cid, &row.token)?;
-            if !Standing::of(node, &delegation, now_ms).await?.is_active() {
-                continue;
-            }
-            if all.len() == MAX_LISTED {
-                return Err(Error::TooLarge(format!(
-                    "More than {MAX_LISTED} delegations: ask /delegation/query, which answers in pages"
-                )));
-            }
-            let view = view(&delegation, &row.token);
-            all.push((delegation, view));
-        }
-    }
-}
-
-/// A delegation of a space and all that it rests on, itself first.
-///
-/// # Errors
-///
-/// [`Error::NotFound`], [`Error::Store`].
-pub async fn chain_of(node: &Node, space: &SpaceId, cid: Cid) -> Result<Vec<Value>, Error> {
-    let missing = || Error::NotFound("Delegation not found".to_owned());
-    let delegation = node.authority.link(cid).await?.ok_or_else(missing)?;
-    let concerns = |resource: &Resource| resource.space() == Some(space);
-    if !delegation
-        .capabilities()
-        .iter()
-        .any(|it| concerns(&it.resource))
-    {
-        return Err(missing());
-    }
-    let (links, _) = walk(node, &delegation).await?;
-    let cids: Vec<Cid> = links.iter().map(|link| link.cid()).collect();
-    let tokens = node.store.tokens(&cids).await?;
-    let pairs = links.iter().zip(tokens);
-    Ok(pairs
-        .filter_map(|(link, token)| token.map(|token| view(link, &token)))
-        .collect())
 }
 
 /// A delegation as `tinycloud.capabilities/read` shows it, its token as it was sent.

@@ -32,6 +32,12 @@ pub enum StoreError {
     /// The node receives as many bytes as it may at once.
     #[error("The node is receiving as many bytes as it may at once: try again later")]
     Busy,
+    /// A delegation rests on one that is not here.
+    #[error("Cannot find parent delegation")]
+    Parent,
+    /// There are as many of them as there may be.
+    #[error("{0}")]
+    Crowded(String),
     /// The space is not hosted here.
     #[error("Space not found")]
     NoSpace,

@@ -13,9 +13,9 @@ use openkey_capability::{cid::Cid, did::Did, resource::SpaceId};
 
 pub use self::error::StoreError;
 pub use self::types::{
-    Accepted, Admission, Begin, Change, Condition, Content, DelegationRow, DelegationsOf,
-    Direction, Entered, Keys, NewDelegation, NewRevocation, Outcome, Page, Reservation, Revoked,
-    Room, Space, Statement, StoredValue, Ticket, Usage, ValueWrite,
+    Accepted, Admission, Ahead, Begin, Change, Condition, Content, DelegationRow, DelegationsOf,
+    Direction, Entered, Keys, NewDelegation, NewRevocation, Outcome, Page, Reservation,
+    RevocationAhead, Revoked, Room, Space, Statement, StoredValue, Ticket, Usage, ValueWrite,
 };
 
 /// What a node remembers.
@@ -44,23 +44,31 @@ pub trait Store: Send + Sync + 'static {
         statements: &[Statement],
     ) -> Result<Vec<Option<Revoked>>, StoreError>;
 
-    /// Keeps a delegation that was checked, and hosts the spaces that it says. Nothing changes if one
-    /// of its ancestors was revoked, or what it says itself under another name
-    /// ([`StoreError::Revoked`]); a delegation that is there already stays as it is, revoked or not.
-    /// From then on what it says is used up as an invocation.
+    /// Keeps a delegation that was checked, and hosts the spaces that it says. It is kept where it concerns
+    /// a hosted space, a network whose owner has a space here, or a delegation that is kept; another is
+    /// forgotten at once. Nothing changes if one of its ancestors was revoked, or what it says itself under
+    /// another name, or by its name before it came ([`StoreError::Revoked`]); what is there already stays as it
+    /// is, revoked or not, and under another name is only another spelling of it. [`StoreError::Crowded`] if
+    /// too much hangs under what it rests on, or it has too many spellings. From then on what it says is
+    /// used up as an invocation.
     async fn accept(&self, delegation: NewDelegation) -> Result<Accepted, StoreError>;
 
     /// Keeps a revocation that was checked. Revoking twice changes nothing.
     async fn revoke(&self, revocation: NewRevocation) -> Result<(), StoreError>;
 
+    /// Keeps a revocation of what is not here, if who revokes has a space here or is a party to a delegation
+    /// that is. It holds when its target comes, if that is by who revokes, about something of theirs, for
+    /// them, or rests on what they delegated. [`StoreError::Crowded`] if there are too many of them.
+    async fn revoke_ahead(&self, revocation: RevocationAhead) -> Result<Ahead, StoreError>;
+
     /// Delegations that somebody granted or received, newest first.
     async fn delegations_of(&self, query: DelegationsOf) -> Result<Vec<DelegationRow>, StoreError>;
 
-    /// Delegations that concern a space, in the order in which they were accepted, behind a place.
+    /// Delegations that concern a space, those nearest to its owner first, behind a place.
     async fn delegations_in(
         &self,
         space: &SpaceId,
-        page: Page<i64>,
+        page: Page<(i64, i64)>,
     ) -> Result<Vec<DelegationRow>, StoreError>;
 
     /// Uses up an invocation that only reads.
@@ -162,7 +170,8 @@ pub trait Store: Send + Sync + 'static {
     /// Sets the bound of a space, or removes it.
     async fn bound(&self, space: &SpaceId, bytes: Option<u64>) -> Result<(), StoreError>;
 
-    /// Forgets what is of no use any more: invocations and tickets past their time. True: there is more.
+    /// Forgets what is of no use any more: invocations, tickets and delegations past their time, and what
+    /// revoked them. True: there is more.
     async fn tidy(&self, now_ms: i64) -> Result<bool, StoreError>;
 
     /// Writes something of no meaning, and reads, to learn whether both work.

@@ -75,13 +75,23 @@ pub struct NewDelegation {
     pub delegatee: Did,
     /// As it says itself, in milliseconds of Unix time.
     pub issued_ms: Option<i64>,
+    /// The last moment of it, in milliseconds of Unix time; `None`: it has no end.
+    pub expires_ms: Option<i64>,
     /// Until when what was signed could pass for an invocation, in milliseconds of Unix time; `None` if
     /// it never could.
     pub passes_until_ms: Option<i64>,
+    /// The same, of an invocation that is made now and lives as long as any may.
+    pub longest_until_ms: i64,
     /// Everything that it rests on.
     pub chain: Vec<Statement>,
+    /// Who delegated what it rests on.
+    pub delegators: Vec<Did>,
     /// Whose it is about: owners of its spaces and networks.
     pub owners: Vec<Did>,
+    /// Owners of its encryption networks.
+    pub networks: Vec<Did>,
+    /// Delegations that it is about, by their names.
+    pub about: Vec<Cid>,
     /// Spaces that it names, each once.
     pub spaces: Vec<SpaceId>,
     /// Those that it hosts.
@@ -93,6 +103,8 @@ pub struct NewDelegation {
 /// What became of a delegation.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Accepted {
+    /// Whether it is kept. What concerns nothing that is here is not.
+    pub kept: bool,
     /// Spaces it names that are hosted here.
     pub activated: Vec<SpaceId>,
     /// Those that are not.
@@ -112,6 +124,34 @@ pub struct NewRevocation {
     pub chain: Vec<Statement>,
     /// Now, in milliseconds of Unix time.
     pub now_ms: i64,
+}
+
+/// A revocation of what is not here.
+#[derive(Clone, Debug)]
+pub struct RevocationAhead {
+    /// The name of what is revoked.
+    pub target: Cid,
+    /// The revocation, as it was received.
+    pub token: Vec<u8>,
+    /// Who signed it.
+    pub revoker: Did,
+    /// In whose name: theirs, or that of who let them.
+    pub principal: Did,
+    /// What the revocation itself rests on.
+    pub chain: Vec<Statement>,
+    /// Now, in milliseconds of Unix time.
+    pub now_ms: i64,
+}
+
+/// What became of a revocation of what was not here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ahead {
+    /// It is kept, and holds when its target comes.
+    Kept,
+    /// Its target has come meanwhile.
+    Here,
+    /// Nobody here knows who revokes: it is not kept.
+    Stranger,
 }
 
 /// That something was revoked.
@@ -150,14 +190,17 @@ pub struct DelegationsOf {
 /// A stored delegation.
 #[derive(Clone, Debug)]
 pub struct DelegationRow {
-    /// Its place in the order of acceptance.
-    pub place: i64,
+    /// Its place: those that rest on nothing come first, then those that rest on them, and so on, each in
+    /// the order of acceptance.
+    pub place: (i64, i64),
     /// Its name.
     pub cid: Cid,
     /// As it was received.
     pub token: Vec<u8>,
     /// On which side the one who asked is.
     pub direction: Direction,
+    /// When it was accepted, in milliseconds of Unix time, if that is known.
+    pub accepted_ms: Option<i64>,
 }
 
 /// A value as it is stored.

@@ -75,6 +75,14 @@ fn recorded(found: &DelegationFound) -> Result<Listing, &'static str> {
     if *delegation.statement() != found.statement {
         return Err("the hash of what was signed is not that of its token");
     }
+    let is_spelling = |(cid, token): &([u8; 32], Vec<u8>)| {
+        read(token).is_some_and(|other| {
+            other.cid() == Cid::from_digest(*cid) && *other.statement() == found.statement
+        })
+    };
+    if !found.spellings.iter().all(is_spelling) {
+        return Err("another spelling of its token is none");
+    }
     Ok(listing(found.place, &delegation))
 }
 

@@ -1,8 +1,11 @@
 //! Delegations that a node takes, and takes back.
 
 use axum::body::Body;
+use openkey_capability::ability::Ability;
+use openkey_capability::attenuation::Attenuation;
 use openkey_capability::chain::ChainError;
 use openkey_capability::cid::Cid;
+use openkey_capability::resource::SpaceId;
 use openkey_capability::ucan::Ucan;
 use openkey_node::delegation::{delegate, revoke};
 use openkey_node::error::Error;
@@ -10,7 +13,7 @@ use openkey_node::invoke::invoke;
 use openkey_node::node::Node;
 use openkey_node::store::{Admission, Page, StoreError};
 
-use super::tokens::{Fixed, NOW, Says, did, headers, node, space, statement};
+use super::tokens::{Fixed, NOW, Says, did, headers, node, raw, space, statement, within};
 
 /// Hosts the space that everything is about.
 pub(crate) async fn hosted(node: &Node) {
@@ -94,12 +97,24 @@ async fn d17_a_session_that_may_have_a_space_hosted_hosts_nothing_by_that() {
     let dir = tempfile::tempdir().unwrap();
     let node = node(dir.path(), &Fixed::at(NOW));
     let is_hosted = async || node.store.space(&space()).await.unwrap().is_some();
-    let session = Says {
-        resource: "space",
-        abilities: &["tinycloud.space/host", "tinycloud.space/info"],
-        ..Says::default()
+    // it is kept because it is about another space, too, which is hosted
+    let other = SpaceId::new(&did(1), "other").unwrap();
+    let admission = Admission {
+        statement: [7; 32],
+        expires_ms: i64::MAX,
+        chain_expires_ms: None,
+        until_ms: 0,
+        chain: Vec::new(),
     };
-    let session = delegated(&node, &session).await.unwrap();
+    node.store.host(admission, &other, 0).await.unwrap();
+    let ability = |name| Ability::parse(name).unwrap();
+    let grant = Attenuation::new()
+        .with(within("space"), ability("tinycloud.space/host"))
+        .with(within("space"), ability("tinycloud.space/info"))
+        .with(format!("{other}/kv"), ability("tinycloud.kv/get"));
+    let session = raw(1, &did(2), NOW + 3600, &[], grant);
+    delegate(&node, &headers(&session)).await.unwrap();
+    let session = Ucan::decode(&session).unwrap();
     assert!(!is_hosted().await);
     // it says so to the node
     let of_session = [session.cid()];
@@ -245,6 +260,7 @@ async fn d8_what_rests_on_a_revoked_delegation_can_neither_be_used_nor_passed_on
 async fn d10_only_whom_it_concerns_takes_a_delegation_back() {
     let dir = tempfile::tempdir().unwrap();
     let node = node(dir.path(), &Fixed::at(NOW));
+    hosted(&node).await;
     let root = delegated(&node, &Says::default()).await.unwrap();
     let path = format!("delegation/{}", root.cid());
     let is_revoked = async || {
@@ -269,7 +285,7 @@ async fn d10_only_whom_it_concerns_takes_a_delegation_back() {
         assert_eq!(refused, ChainError::RevocationTime);
     }
     let missing = format!("delegation/{}", Cid::of(b"missing"));
-    let refused = revoke(&node, &revoking(1, &missing, &[]).headers()).await;
+    let refused = revoke(&node, &revoking(5, &missing, &[]).headers()).await;
     assert_eq!(refused.unwrap_err().status(), 404);
     assert!(!is_revoked().await);
     // for whom it is may give it back

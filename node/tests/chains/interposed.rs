@@ -8,9 +8,9 @@ use openkey_capability::{cid::Cid, did::Did, resource::SpaceId};
 use openkey_node::authority::Authority;
 use openkey_node::node::Node;
 use openkey_node::store::{
-    Accepted, Admission, Begin, DelegationRow, DelegationsOf, Entered, Keys, NewDelegation,
-    NewRevocation, Outcome, Page, Reservation, Revoked, Room, Space, Statement, Store, StoreError,
-    StoredValue, Ticket, Usage, ValueWrite,
+    Accepted, Admission, Ahead, Begin, DelegationRow, DelegationsOf, Entered, Keys, NewDelegation,
+    NewRevocation, Outcome, Page, Reservation, RevocationAhead, Revoked, Room, Space, Statement,
+    Store, StoreError, StoredValue, Ticket, Usage, ValueWrite,
 };
 use tokio::sync::oneshot::{Receiver, Sender, channel};
 
@@ -86,6 +86,10 @@ impl Store for Interposed {
         self.behind.revoke(revocation).await
     }
 
+    async fn revoke_ahead(&self, revocation: RevocationAhead) -> Result<Ahead, StoreError> {
+        self.behind.revoke_ahead(revocation).await
+    }
+
     async fn space(&self, id: &SpaceId) -> Result<Option<Space>, StoreError> {
         self.behind.space(id).await
     }
@@ -114,7 +118,7 @@ impl Store for Interposed {
     async fn delegations_in(
         &self,
         space: &SpaceId,
-        page: Page<i64>,
+        page: Page<(i64, i64)>,
     ) -> Result<Vec<DelegationRow>, StoreError> {
         self.behind.delegations_in(space, page).await
     }

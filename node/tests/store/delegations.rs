@@ -33,6 +33,7 @@ pub(crate) async fn a_delegation_is_activated_once_its_space_is_hosted(store: &d
     let mut new = delegation(&here);
     new.spaces.push(there.clone());
     let accepted = |activated: &[_], skipped: &[_]| Accepted {
+        kept: true,
         activated: activated.to_vec(),
         skipped: skipped.to_vec(),
     };

@@ -24,8 +24,10 @@ fn between(from: u8, to: u8, issued_ms: Option<i64>) -> NewDelegation {
     new
 }
 
-async fn accepted(store: &dyn Store, new: NewDelegation) -> Cid {
+/// Accepts it where it is kept.
+async fn accepted(store: &dyn Store, mut new: NewDelegation) -> Cid {
     let cid = new.cid;
+    new.hosts = new.spaces.clone();
     store.accept(new).await.unwrap();
     cid
 }

@@ -54,6 +54,8 @@ pub struct DelegationFound {
     pub statement: [u8; 32],
     /// As it was received.
     pub token: Vec<u8>,
+    /// Its other spellings: the digest of the name of each, as recorded, and the token.
+    pub spellings: Vec<([u8; 32], Vec<u8>)>,
 }
 
 /// The lists that a delegation belongs in.
@@ -156,9 +158,17 @@ pub(super) fn delegations(
             cid: row.get(1)?,
             statement: row.get(2)?,
             token: row.get(3)?,
+            spellings: Vec::new(),
         })
     })?;
-    Ok(rows.collect::<rusqlite::Result<_>>()?)
+    let mut found: Vec<DelegationFound> = rows.collect::<rusqlite::Result<_>>()?;
+    let mut select =
+        c.prepare_cached("SELECT cid, token FROM delegation_spelling WHERE delegation = ?1")?;
+    for one in &mut found {
+        let rows = select.query_map([one.place], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        one.spellings = rows.collect::<rusqlite::Result<_>>()?;
+    }
+    Ok(found)
 }
 
 /// Whether a delegation is in all the lists that it belongs in.

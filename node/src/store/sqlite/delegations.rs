@@ -1,9 +1,9 @@
 //! Delegations and what revoked them.
 
-use openkey_capability::{cid::Cid, did::Did};
+use openkey_capability::{cid::Cid, did::Did, resource::SpaceId};
 use rusqlite::{Connection, OptionalExtension as _, Row};
 
-use super::{damaged, spaces, uses};
+use super::{ahead, damaged, kept, spaces, uses};
 use crate::store::StoreError;
 use crate::store::types::{
     Accepted, DelegationRow, DelegationsOf, Direction, NewDelegation, NewRevocation, Page, Revoked,
@@ -14,7 +14,10 @@ const GRANTED: i64 = 0;
 const RECEIVED: i64 = 1;
 
 pub(super) fn tokens(c: &Connection, cids: &[Cid]) -> Result<Vec<Option<Vec<u8>>>, StoreError> {
-    let mut select = c.prepare_cached("SELECT token FROM delegation WHERE cid = ?1")?;
+    let mut select = c.prepare_cached(
+        "SELECT token FROM delegation WHERE cid = ?1
+         UNION ALL SELECT token FROM delegation_spelling WHERE cid = ?1",
+    )?;
     let one = |cid: &Cid| {
         Ok(select
             .query_row([cid.digest()], |row| row.get(0))
@@ -43,26 +46,13 @@ pub(super) fn revocations(
 
 pub(super) fn accept(c: &Connection, new: &NewDelegation) -> Result<Accepted, StoreError> {
     uses::check_unrevoked(c, &new.chain)?;
-    if tokens(c, &[new.cid])?.iter().all(Option::is_none) {
+    let is_known = kept::is_known(c, &new.cid)?;
+    if !is_known {
         uses::check_unrevoked(c, &[new.statement])?;
-    }
-    if let Some(until_ms) = new.passes_until_ms {
-        uses::use_up(c, &new.statement, until_ms)?;
+        ahead::check(c, new)?;
     }
     for space in &new.hosts {
         spaces::host(c, space, new.now_ms)?;
-    }
-    let mut insert = c.prepare_cached(
-        "INSERT INTO delegation (cid, statement, token) VALUES (?1, ?2, ?3) ON CONFLICT (cid) DO NOTHING",
-    )?;
-    if insert.execute((new.cid.digest(), &new.statement, &new.token))? == 1 {
-        let id = c.last_insert_rowid();
-        insert_parties(c, new, id)?;
-        let mut insert =
-            c.prepare_cached("INSERT INTO delegation_space (space, delegation) VALUES (?1, ?2)")?;
-        for space in &new.spaces {
-            insert.execute((space.to_string(), id))?;
-        }
     }
     let mut accepted = Accepted::default();
     for space in &new.spaces {
@@ -71,7 +61,33 @@ pub(super) fn accept(c: &Connection, new: &NewDelegation) -> Result<Accepted, St
             None => accepted.skipped.push(space.clone()),
         }
     }
+    accepted.kept = is_known || kept::respell(c, new)? || keep(c, new, accepted.activated.first())?;
+    if let Some(until_ms) = new.passes_until_ms
+        && (accepted.kept || until_ms <= new.longest_until_ms)
+    {
+        uses::use_up(c, &new.statement, until_ms)?;
+    }
     Ok(accepted)
+}
+
+/// Keeps what concerns something that is here. False: it concerns nothing.
+fn keep(
+    c: &Connection,
+    new: &NewDelegation,
+    activated: Option<&SpaceId>,
+) -> Result<bool, StoreError> {
+    let Some(id) = kept::insert(c, new, activated)? else {
+        return Ok(false);
+    };
+    insert_parties(c, new, id)?;
+    let mut insert = c.prepare_cached(
+        "INSERT INTO delegation_space (space, delegation, depth)
+         SELECT ?1, id, depth FROM delegation WHERE id = ?2",
+    )?;
+    for space in &new.spaces {
+        insert.execute((space.to_string(), id))?;
+    }
+    Ok(true)
 }
 
 /// Whose lists a delegation is in: that of who signed it, of the owners of what it is about, and of who
@@ -96,7 +112,7 @@ pub(super) fn revoke(c: &Connection, new: &NewRevocation) -> Result<(), StoreErr
          ON CONFLICT (target) DO NOTHING",
     )?
     .execute((&new.target, new.revoker.as_str(), new.now_ms, &new.token))?;
-    Ok(())
+    kept::detach(c, &new.target)
 }
 
 pub(super) fn of_principal(
@@ -115,7 +131,7 @@ pub(super) fn of_principal(
     });
     // Who grants to themselves is on both sides: the delegation is listed once, as granted.
     let mut select = moment.prepare_cached(
-        "SELECT d.id, d.cid, d.token, min(p.direction), p.issued_ms
+        "SELECT d.id, d.cid, d.token, min(p.direction), d.depth, d.accepted_ms, p.issued_ms
          FROM delegation_party AS p JOIN delegation AS d ON d.id = p.delegation
          WHERE p.principal = ?1 AND (p.issued_ms, p.delegation) < (?2, ?3)
            AND (?4 IS NULL OR p.direction = ?4)
@@ -153,25 +169,28 @@ fn place_of(c: &Connection, principal: &str, cid: &Cid) -> Result<Option<(i64, i
 pub(super) fn in_space(
     c: &Connection,
     space: &str,
-    page: &Page<i64>,
+    page: &Page<(i64, i64)>,
 ) -> Result<Vec<DelegationRow>, StoreError> {
     let mut select = c.prepare_cached(
-        "SELECT d.id, d.cid, d.token, 0 FROM delegation_space AS s JOIN delegation AS d ON d.id = s.delegation
-         WHERE s.space = ?1 AND s.delegation > ?2 ORDER BY s.delegation LIMIT ?3",
+        "SELECT d.id, d.cid, d.token, 0, s.depth, d.accepted_ms
+         FROM delegation_space AS s JOIN delegation AS d ON d.id = s.delegation
+         WHERE s.space = ?1 AND (s.depth, s.delegation) > (?2, ?3) ORDER BY s.depth, s.delegation LIMIT ?4",
     )?;
-    let rows = select.query_map((space, page.after.unwrap_or(i64::MIN), page.limit), row)?;
+    let after = page.after.unwrap_or((i64::MIN, i64::MIN));
+    let rows = select.query_map((space, after.0, after.1, page.limit), row)?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
 fn row(row: &Row<'_>) -> rusqlite::Result<DelegationRow> {
     let direction: i64 = row.get(3)?;
     Ok(DelegationRow {
-        place: row.get(0)?,
+        place: (row.get(4)?, row.get(0)?),
         cid: Cid::from_digest(row.get(1)?),
         token: row.get(2)?,
         direction: match direction {
             RECEIVED => Direction::Received,
             _ => Direction::Granted,
         },
+        accepted_ms: row.get(5)?,
     })
 }

@@ -1,9 +1,11 @@
 //! The store on one SQLite file.
 
+mod ahead;
 mod base;
 mod check;
 mod delegations;
 mod garbage;
+mod kept;
 mod reading;
 mod schema;
 mod spaces;
@@ -19,9 +21,9 @@ use openkey_capability::{cid::Cid, did::Did, resource::SpaceId};
 use openkey_edge::sqlite::Database;
 
 use super::types::{
-    Accepted, Admission, Begin, DelegationRow, DelegationsOf, Entered, Keys, NewDelegation,
-    NewRevocation, Outcome, Page, Reservation, Revoked, Room, Space, Statement, StoredValue,
-    Ticket, Usage, ValueWrite,
+    Accepted, Admission, Ahead, Begin, DelegationRow, DelegationsOf, Entered, Keys, NewDelegation,
+    NewRevocation, Outcome, Page, Reservation, RevocationAhead, Revoked, Room, Space, Statement,
+    StoredValue, Ticket, Usage, ValueWrite,
 };
 use super::{Store, StoreError};
 use crate::clock::Clock as _;
@@ -102,6 +104,11 @@ impl Store for SqliteStore {
             .await
     }
 
+    async fn revoke_ahead(&self, revocation: RevocationAhead) -> Result<Ahead, StoreError> {
+        self.write_synced(move |c| ahead::revoke(c, &revocation))
+            .await
+    }
+
     async fn delegations_of(&self, query: DelegationsOf) -> Result<Vec<DelegationRow>, StoreError> {
         self.read(move |c| delegations::of_principal(c, &query))
             .await
@@ -110,7 +117,7 @@ impl Store for SqliteStore {
     async fn delegations_in(
         &self,
         space: &SpaceId,
-        page: Page<i64>,
+        page: Page<(i64, i64)>,
     ) -> Result<Vec<DelegationRow>, StoreError> {
         let space = space.to_string();
         self.read(move |c| delegations::in_space(c, &space, &page))
@@ -305,7 +312,9 @@ impl Store for SqliteStore {
         self.write_soon(move |c| {
             times::keep(c, &time)?;
             tickets::tidy(c, now_ms)?;
-            uses::tidy(c, now_ms)
+            ahead::tidy(c, now_ms)?;
+            let delegations = kept::tidy(c, now_ms)?;
+            Ok(uses::tidy(c, now_ms)? || delegations)
         })
         .await
     }

@@ -121,5 +121,56 @@ pub(super) const LAYOUT: Layout = Layout {
             boot      TEXT NOT NULL,
             accepted  INTEGER NOT NULL
          ) STRICT;",
+        // Delegations end, count for a space, and hang under others. Those of before have no end that is
+        // known, and what they hang under is not known: they are never forgotten, and bound by nothing.
+        "ALTER TABLE delegation ADD COLUMN expires_ms INTEGER;
+         ALTER TABLE delegation ADD COLUMN accepted_ms INTEGER;
+         ALTER TABLE delegation ADD COLUMN space INTEGER REFERENCES space (id);
+         ALTER TABLE delegation ADD COLUMN depth INTEGER NOT NULL DEFAULT 0 CHECK (depth >= 0);
+         ALTER TABLE delegation ADD COLUMN below INTEGER NOT NULL DEFAULT 0 CHECK (below >= 0);
+         ALTER TABLE delegation ADD COLUMN below_bytes INTEGER NOT NULL DEFAULT 0 CHECK (below_bytes >= 0);
+         CREATE INDEX delegation_statement ON delegation (statement);
+         CREATE INDEX delegation_expires ON delegation (expires_ms) WHERE expires_ms IS NOT NULL;
+         CREATE INDEX delegation_home ON delegation (space);
+         CREATE INDEX delegation_party_of ON delegation_party (delegation);
+         ALTER TABLE delegation_space ADD COLUMN depth INTEGER NOT NULL DEFAULT 0;
+         CREATE INDEX delegation_space_of ON delegation_space (delegation);
+         CREATE INDEX delegation_space_depth ON delegation_space (space, depth, delegation);
+
+         CREATE TABLE delegation_spelling (
+            cid        BLOB PRIMARY KEY CHECK (length(cid) = 32),
+            delegation INTEGER NOT NULL REFERENCES delegation (id),
+            token      BLOB NOT NULL
+         ) STRICT, WITHOUT ROWID;
+         CREATE INDEX delegation_spelling_of ON delegation_spelling (delegation);
+
+         CREATE TABLE delegation_above (
+            ancestor   INTEGER NOT NULL REFERENCES delegation (id),
+            delegation INTEGER NOT NULL REFERENCES delegation (id),
+            PRIMARY KEY (delegation, ancestor)
+         ) STRICT, WITHOUT ROWID;
+         CREATE INDEX delegation_above_of ON delegation_above (ancestor, delegation);
+
+         UPDATE delegation SET space = (
+            SELECT min(space.id) FROM delegation_space AS s JOIN space ON space.name = s.space
+            WHERE s.delegation = delegation.id);
+         ALTER TABLE space ADD COLUMN delegation_bytes INTEGER NOT NULL DEFAULT 0 CHECK (delegation_bytes >= 0);
+         UPDATE space SET delegation_bytes = (
+            SELECT coalesce(sum(length(token)), 0) FROM delegation WHERE delegation.space = space.id);
+         ALTER TABLE tally ADD COLUMN ended_ms INTEGER NOT NULL DEFAULT -9223372036854775808;
+
+         CREATE TABLE revocation_ahead (
+            cid        BLOB NOT NULL CHECK (length(cid) = 32),
+            principal  TEXT NOT NULL,
+            revoker    TEXT NOT NULL,
+            revoked_ms INTEGER NOT NULL,
+            until_ms   INTEGER NOT NULL,
+            space      INTEGER NOT NULL REFERENCES space (id),
+            token      BLOB NOT NULL,
+            PRIMARY KEY (cid, principal)
+         ) STRICT, WITHOUT ROWID;
+         CREATE INDEX revocation_ahead_revoker ON revocation_ahead (revoker);
+         CREATE INDEX revocation_ahead_space ON revocation_ahead (space);
+         CREATE INDEX revocation_ahead_until ON revocation_ahead (until_ms);",
     ],
 };

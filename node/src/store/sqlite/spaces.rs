@@ -37,6 +37,24 @@ pub(super) fn of_owner(c: &Connection, owner: &str) -> Result<Vec<(SpaceId, Spac
     rows.map(read).collect()
 }
 
+/// The row of the first space of an owner.
+pub(super) fn first_of(c: &Connection, owner: &str) -> Result<Option<i64>, StoreError> {
+    let mut select =
+        c.prepare_cached("SELECT id FROM space WHERE owner = ?1 ORDER BY name LIMIT 1")?;
+    Ok(select.query_row([owner], |row| row.get(0)).optional()?)
+}
+
+/// Counts bytes of delegations for a space.
+pub(super) fn count_delegations(
+    c: &Connection,
+    space: Option<i64>,
+    change: i64,
+) -> Result<(), StoreError> {
+    c.prepare_cached("UPDATE space SET delegation_bytes = delegation_bytes + ?2 WHERE id = ?1")?
+        .execute((space, change))?;
+    Ok(())
+}
+
 /// False: it was hosted before.
 pub(super) fn host(c: &Connection, id: &SpaceId, now_ms: i64) -> Result<bool, StoreError> {
     let mut insert = c.prepare_cached(
@@ -150,6 +168,19 @@ pub(super) fn miscounted(c: &Connection) -> Result<Vec<Miscount>, StoreError> {
             SELECT name, pending_bytes,
                 (SELECT coalesce(sum(bytes), 0) FROM garbage WHERE garbage.space = space.id)
             FROM space
+            UNION ALL
+            SELECT name, delegation_bytes,
+                (SELECT coalesce(sum(length(token)), 0) FROM delegation WHERE delegation.space = space.id)
+                + (SELECT coalesce(sum(length(s.token)), 0)
+                   FROM delegation AS d JOIN delegation_spelling AS s ON s.delegation = d.id
+                   WHERE d.space = space.id)
+            FROM space
+            UNION ALL
+            SELECT (SELECT name FROM space WHERE space.id = d.space), below_bytes,
+                (SELECT coalesce(sum(length(u.token)), 0)
+                 FROM delegation_above AS a JOIN delegation AS u ON u.id = a.delegation
+                 WHERE a.ancestor = d.id)
+            FROM delegation AS d
             UNION ALL
             SELECT NULL, staged_bytes,
                 (SELECT coalesce(sum(bytes), 0) FROM garbage WHERE staged = 1)

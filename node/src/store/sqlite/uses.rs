@@ -2,6 +2,7 @@
 
 use rusqlite::Connection;
 
+use super::kept;
 use crate::store::StoreError;
 use crate::store::types::{Admission, Statement};
 
@@ -34,7 +35,9 @@ pub(super) fn check_chain(
 ) -> Result<(), StoreError> {
     check_unrevoked(c, &admission.chain)?;
     match admission.chain_expires_ms {
-        Some(end) if now_ms > end => Err(StoreError::ChainEnded),
+        Some(end) if now_ms > end || !admission.chain.is_empty() && end <= kept::ended_ms(c)? => {
+            Err(StoreError::ChainEnded)
+        }
         _ => Ok(()),
     }
 }

@@ -1,0 +1,201 @@
+//! Delegations of a space: those that hold now, and what one of them rests on.
+//!
+//! A list always has an end, however many delegations somebody hangs under theirs: those nearest to the
+//! owner come first, and the rest is left away.
+
+use std::sync::Arc;
+
+use openkey_capability::chain::Delegation;
+use openkey_capability::cid::Cid;
+use openkey_capability::did::Did;
+use openkey_capability::resource::{Resource, SpaceId};
+use serde_json::{Value, json};
+
+use super::Standing;
+use super::standing::walk;
+use super::view::{granted, iso};
+use crate::error::Error;
+use crate::node::Node;
+use crate::store::Page;
+
+/// Delegations read from the store at once.
+const PAGE: u32 = 200;
+/// Most delegations of one list, and most bytes of their tokens. Who has more asks `/delegation/query`.
+const MAX_LISTED: usize = 2000;
+const MAX_BYTES: usize = 4 * 1024 * 1024;
+/// Most delegations that are looked at for one list.
+const MAX_SCANNED: usize = 4000;
+
+/// A delegation as it is stored.
+#[derive(Debug)]
+pub struct Listed {
+    pub(super) delegation: Arc<Delegation>,
+    pub(super) token: Vec<u8>,
+    accepted_ms: Option<i64>,
+    is_revoked: bool,
+}
+
+/// Those of a space that hold now.
+#[derive(Debug)]
+pub struct InSpace {
+    pub(super) all: Vec<Listed>,
+    /// Whether there may be more.
+    pub truncated: bool,
+}
+
+impl InSpace {
+    /// As `tinycloud.delegation/list` shows them.
+    #[must_use]
+    pub fn items(&self, space: &SpaceId) -> Value {
+        self.all.iter().map(|one| one.item(space)).collect()
+    }
+}
+
+/// Delegations that hold now, concern a space, and are wanted: those nearest to its owner first.
+///
+/// # Errors
+///
+/// [`Error::Store`].
+pub async fn in_space(
+    node: &Node,
+    space: &SpaceId,
+    is_wanted: impl Fn(&Delegation) -> bool,
+) -> Result<InSpace, Error> {
+    let now_ms = node.now_ms();
+    let mut page = Page {
+        after: None,
+        limit: PAGE,
+    };
+    let (mut all, mut bytes, mut scanned) = (Vec::new(), 0, 0);
+    loop {
+        let rows = node.store.delegations_in(space, page.clone()).await?;
+        let Some(last) = rows.last() else {
+            return Ok(InSpace {
+                all,
+                truncated: false,
+            });
+        };
+        page.after = Some(last.place);
+        for row in rows {
+            bytes += row.token.len();
+            scanned += 1;
+            if all.len() == MAX_LISTED || scanned > MAX_SCANNED || bytes > MAX_BYTES {
+                return Ok(InSpace {
+                    all,
+                    truncated: true,
+                });
+            }
+            let delegation = node.authority.verified(row.cid, &row.token)?;
+            let listed = is_wanted(&delegation)
+                && Standing::of(node, &delegation, now_ms).await?.is_active();
+            if !listed {
+                bytes -= row.token.len();
+                continue;
+            }
+            all.push(Listed {
+                delegation,
+                token: row.token,
+                accepted_ms: row.accepted_ms,
+                is_revoked: false,
+            });
+        }
+    }
+}
+
+/// Whether one of these granted it: they signed it, or it is about a space of theirs.
+pub(super) fn is_granted_by(space: &SpaceId, delegation: &Delegation, who: &[Did]) -> bool {
+    who.contains(delegation.delegator()) || who.contains(space.owner())
+}
+
+/// Whether one of these is a party of it.
+#[must_use]
+pub fn is_between(space: &SpaceId, delegation: &Delegation, who: &[Did]) -> bool {
+    is_granted_by(space, delegation, who) || who.contains(delegation.delegatee())
+}
+
+/// A delegation of a space and all that it rests on, itself first.
+///
+/// # Errors
+///
+/// [`Error::NotFound`], [`Error::Store`].
+pub async fn chain_of(node: &Node, space: &SpaceId, cid: Cid) -> Result<Vec<Listed>, Error> {
+    let missing = || Error::NotFound("Delegation not found".to_owned());
+    let delegation = node.authority.link(cid).await?.ok_or_else(missing)?;
+    let concerns = |resource: &Resource| resource.space() == Some(space);
+    if !delegation
+        .capabilities()
+        .iter()
+        .any(|it| concerns(&it.resource))
+    {
+        return Err(missing());
+    }
+    let (links, _) = walk(node, &delegation).await?;
+    let cids: Vec<Cid> = links.iter().map(|link| link.cid()).collect();
+    let statements: Vec<_> = links.iter().map(|link| *link.statement()).collect();
+    let tokens = node.store.tokens(&cids).await?;
+    let revoked = node.store.revocations(&statements).await?;
+    let all = links.into_iter().zip(tokens).zip(revoked);
+    Ok(all
+        .filter_map(|((delegation, token), revoked)| {
+            Some(Listed {
+                delegation,
+                token: token?,
+                accepted_ms: None,
+                is_revoked: revoked.is_some(),
+            })
+        })
+        .collect())
+}
+
+/// Whether a delegation of a space can be used now.
+///
+/// # Errors
+///
+/// [`Error::Store`].
+pub async fn is_active(node: &Node, space: &SpaceId, cid: Cid) -> Result<bool, Error> {
+    let Some(delegation) = node.authority.link(cid).await? else {
+        return Ok(false);
+    };
+    let mut capabilities = delegation.capabilities().iter();
+    let is_here = capabilities.any(|it| it.resource.space() == Some(space));
+    let standing = Standing::of(node, &delegation, node.now_ms()).await?;
+    Ok(is_here && standing.is_active())
+}
+
+impl Listed {
+    /// As `tinycloud.delegation/list` shows it. Clients read one path of each, so the first one is
+    /// named, with what may be done there; `resources` has all.
+    #[must_use]
+    pub fn item(&self, space: &SpaceId) -> Value {
+        let delegation = &self.delegation;
+        let capabilities = delegation.capabilities().iter();
+        let mut here = capabilities.filter_map(|it| match &it.resource {
+            Resource::Space(resource) if resource.space() == space => {
+                Some((resource.path().unwrap_or(""), it))
+            }
+            _ => None,
+        });
+        let (path, actions) = match here.next() {
+            None => ("", Vec::new()),
+            Some((path, first)) => {
+                let more = here.filter(|(_, it)| it.resource == first.resource);
+                let all = [first].into_iter().chain(more.map(|(_, it)| it));
+                (path, all.map(|it| it.ability.as_str()).collect())
+            }
+        };
+        json!({
+            "cid": delegation.cid().to_string(),
+            "delegateDID": delegation.delegatee().as_str(),
+            "delegatorDID": delegation.delegator().as_str(),
+            "spaceId": space.to_string(),
+            "path": path,
+            "actions": actions,
+            "expiry": delegation.window().expires_ms.map(iso),
+            "isRevoked": self.is_revoked,
+            "createdAt": delegation.issued_ms().or(self.accepted_ms).map(iso),
+            "parentCid": delegation.rests_on().first().map(ToString::to_string),
+            "allowSubDelegation": !delegation.is_terminal(),
+            "resources": granted(delegation),
+        })
+    }
+}
