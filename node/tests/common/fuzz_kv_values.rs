@@ -128,6 +128,7 @@ impl Asked {
         let authorised = Authorised {
             cid: Cid::of(b""),
             invoker: Did::parse(INVOKER).unwrap(),
+            principals: Vec::new(),
             grants: Grants::own(own.collect()),
             admission: fuzz_node::admission(self.statement()),
         };
