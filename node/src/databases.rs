@@ -1,10 +1,14 @@
 //! Invocations of databases: `tinycloud.sql/*`.
 
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
 use axum::body::Body;
 use axum::http::HeaderValue;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::Response;
-use openkey_capability::resource::{Resource, SpaceResource};
+use futures_util::StreamExt as _;
+use openkey_capability::resource::{Resource, SpaceId, SpaceResource};
 use serde_json::Value;
 use tokio::fs::File;
 use tokio_util::io::ReaderStream;
@@ -13,8 +17,8 @@ use crate::admission::Authorised;
 use crate::error::Error;
 use crate::facts::fact;
 use crate::node::Node;
-use crate::sql::{self, Access, Request};
-use crate::store::StoreError;
+use crate::sql::{self, Access, Databases, Done, Request, SqlError};
+use crate::store::{Entered, Entry, Store, StoreError, Wants};
 
 /// The service of databases in resources.
 pub const SERVICE: &str = "sql";
@@ -22,6 +26,8 @@ pub const SERVICE: &str = "sql";
 pub const ABILITIES: &str = "tinycloud.sql/";
 /// The fact by which an invoker restricts itself.
 const CAVEATS: &str = "sqlCaveats";
+/// How often the reservation of an export that is being read is renewed.
+const RENEWED: Duration = Duration::from_secs(60);
 
 /// Carries out an invocation of a database.
 ///
@@ -42,37 +48,182 @@ pub async fn invoke(
         .iter()
         .map(|it| (&it.capability.ability, &it.caveats));
     let access = Access::new(resource, granted, own)?;
-    // before the work: whoever is answered an error does not know whether it was done
     let space = resource.space();
-    let admission = authorised.admission.clone();
-    let name = resource.path().unwrap_or_default();
-    let entered = node.store.enter(admission, space, name).await?;
-    let usage = entered.usage;
-    if !usage.hosted {
+    let default_bound = node.config.default_bound(space);
+    let wants = match &request {
+        Request::Export => Wants::Export,
+        Request::Query(..) => Wants::Reading,
+        _ if access.only_reads() => Wants::Reading,
+        _ => Wants::Writing,
+    };
+    // before the work: whoever is answered an error does not know whether it was done
+    let entry = Entry {
+        admission: authorised.admission.clone(),
+        space: space.clone(),
+        database: resource.path().unwrap_or_default().to_owned(),
+        wants,
+        default_bound,
+    };
+    let work = Work {
+        store: Arc::clone(&node.store),
+        databases: Arc::clone(&node.databases),
+        space: entry.space.clone(),
+        database: entry.database.clone(),
+        default_bound,
+    };
+    let entered = node.store.enter(entry).await?;
+    if !entered.hosted {
         return Err(StoreError::NoSpace.into());
     }
-    let id = access.database();
-    if access.only_reads() {
-        return answer(node.databases.run(&id, &access, request).await?.response);
-    }
-    let default = node.config.default_bound(space);
-    let mut access = access.may_create(true);
-    if let (Some(limit), Some(most)) = (usage.bound.or(default), entered.most(default)) {
-        let writes = !matches!(request, Request::Query(..) | Request::Export);
-        let used = usage.used();
-        if used >= limit && writes {
-            return Err(StoreError::Full { used, limit }.into());
+    // whoever asked may leave: what was reserved is settled when the work has ended, and not before
+    let done = tokio::spawn(async move { work.run(access, request, entered).await });
+    done.await.map_err(std::io::Error::other)?
+}
+
+/// A request that was admitted, and what it needs.
+struct Work {
+    store: Arc<dyn Store>,
+    databases: Arc<dyn Databases>,
+    space: SpaceId,
+    database: String,
+    default_bound: Option<u64>,
+}
+
+impl Work {
+    async fn run(
+        self,
+        access: Access,
+        request: Request,
+        entered: Entered,
+    ) -> Result<Response, Error> {
+        let mut entered = entered;
+        let may_write = !access.only_reads();
+        let mut done = self.attempt(&access, request.clone(), &entered).await;
+        if may_write && entered.most.is_some() && matches!(done, Err(SqlError::Quota)) {
+            // nothing was done: once more, with all the room that there is
+            let (space, name) = (&self.space, &self.database);
+            let more = self
+                .store
+                .enlarge(space, name, entered.reservation, self.default_bound);
+            match more.await {
+                Ok(more) => {
+                    entered = more;
+                    done = self.attempt(&access, request, &entered).await;
+                }
+                Err(StoreError::Full { .. } | StoreError::Late) => {}
+                Err(error) => {
+                    self.settle(&entered, None).await?;
+                    return Err(error.into());
+                }
+            }
         }
-        access = access.max_bytes(most);
-    }
-    let done = node.databases.run(&id, &access, request).await?;
-    if let Some(sizes) = done.sizes {
+        let sizes = done.as_ref().ok().and_then(|done| done.sizes.as_ref());
         // also where it is counted wrongly: whoever changed it was stopped before it was counted
-        if sizes.after != sizes.before || sizes.after != entered.database_bytes {
-            node.store.sized(space, name, sizes.after).await?;
+        let size = sizes
+            .filter(|it| it.after != it.before || it.after != entered.database_bytes)
+            .map(|it| it.after);
+        match done {
+            Ok(Done {
+                response: sql::Response::Export(export),
+                ..
+            }) => Ok(self.export(export, &entered)),
+            done => {
+                // before the turn to write ends, with `done`
+                self.settle(&entered, size).await?;
+                match done?.response {
+                    sql::Response::Json(text) => Ok(answer("application/json", Body::from(text))),
+                    sql::Response::Export(_) => Err(Error::NotFound("No such answer".to_owned())),
+                }
+            }
         }
     }
-    answer(done.response)
+
+    async fn attempt(
+        &self,
+        access: &Access,
+        request: Request,
+        entered: &Entered,
+    ) -> Result<Done, SqlError> {
+        let mut access = access.clone();
+        if !access.only_reads() {
+            access = access.may_create(true);
+            if let Some(most) = entered.most {
+                access = access.max_bytes(most);
+            }
+        }
+        self.databases
+            .run(&access.database(), &access, request)
+            .await
+    }
+
+    async fn settle(&self, entered: &Entered, size: Option<u64>) -> Result<(), StoreError> {
+        let (space, name) = (&self.space, &self.database);
+        match (entered.reservation, size) {
+            (Some(id), size) => self.store.settle(space, name, id, size).await,
+            (None, Some(size)) => self.store.sized(space, name, size).await,
+            (None, None) => Ok(()),
+        }
+    }
+
+    /// An export counts until somebody has read it, or does not want it any more.
+    fn export(self, export: sql::Export, entered: &Entered) -> Response {
+        let file = ReaderStream::new(File::from_std(export.file));
+        let unread = entered.reservation.map(|reservation| Unread {
+            reservation,
+            renewed: Instant::now(),
+            work: self,
+        });
+        let pieces = futures_util::stream::unfold((file, unread), async |(mut file, unread)| {
+            let piece = file.next().await?;
+            let unread = match unread {
+                Some(unread) => Some(unread.renewed().await),
+                None => None,
+            };
+            Some((piece, (file, unread)))
+        });
+        answer("application/x-sqlite3", Body::from_stream(pieces))
+    }
+}
+
+/// An export that is on its way.
+struct Unread {
+    reservation: i64,
+    renewed: Instant,
+    work: Work,
+}
+
+impl Unread {
+    async fn renewed(mut self) -> Self {
+        if self.renewed.elapsed() >= RENEWED {
+            self.renewed = Instant::now();
+            if let Err(error) = self.work.store.renew(self.reservation).await {
+                tracing::warn!(%error, "an export is not counted any more");
+            }
+        }
+        self
+    }
+}
+
+impl Drop for Unread {
+    fn drop(&mut self) {
+        let Work {
+            store,
+            space,
+            database,
+            ..
+        } = &self.work;
+        let (store, space, database) = (Arc::clone(store), space.clone(), database.clone());
+        let reservation = self.reservation;
+        // where there is no runtime any more, it dies with its time
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            runtime.spawn(async move {
+                let settled = store.settle(&space, &database, reservation, None).await;
+                if let Err(error) = settled {
+                    tracing::warn!(%error, "an export counts though it has ended");
+                }
+            });
+        }
+    }
 }
 
 /// The one database that an invocation is about.
@@ -101,20 +252,10 @@ fn target(authorised: &Authorised) -> Result<&SpaceResource, Error> {
     target.ok_or_else(|| bad("The invocation names no database"))
 }
 
-fn answer(response: sql::Response) -> Result<Response, Error> {
-    let (kind, body) = match response {
-        sql::Response::Json(text) => ("application/json", Body::from(text)),
-        sql::Response::Export(export) => {
-            let file = File::from_std(export.file);
-            (
-                "application/x-sqlite3",
-                Body::from_stream(ReaderStream::new(file)),
-            )
-        }
-    };
+fn answer(kind: &'static str, body: Body) -> Response {
     let mut response = Response::new(body);
     response
         .headers_mut()
         .insert(CONTENT_TYPE, HeaderValue::from_static(kind));
-    Ok(response)
+    response
 }

@@ -124,7 +124,7 @@ impl Error {
                 | StoreError::Forgotten => StatusCode::UNAUTHORIZED,
                 StoreError::Crowded(_) => StatusCode::FORBIDDEN,
                 StoreError::Late => StatusCode::REQUEST_TIMEOUT,
-                StoreError::Busy => StatusCode::SERVICE_UNAVAILABLE,
+                StoreError::Busy | StoreError::Exports => StatusCode::SERVICE_UNAVAILABLE,
                 StoreError::NoSpace | StoreError::NoKey(_) => StatusCode::NOT_FOUND,
                 StoreError::Precondition => StatusCode::PRECONDITION_FAILED,
                 StoreError::Full { .. } => StatusCode::PAYMENT_REQUIRED,

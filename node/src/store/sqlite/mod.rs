@@ -2,6 +2,7 @@
 
 mod ahead;
 mod check;
+mod databases;
 mod delegations;
 mod garbage;
 mod kept;
@@ -21,9 +22,9 @@ use openkey_edge::sqlite::{Database, DatabaseError, Durability, OpenError, Optio
 use rusqlite::Connection;
 
 use super::types::{
-    Accepted, Admission, Ahead, Begin, DelegationRow, DelegationsOf, Entered, Keys, NewDelegation,
-    NewRevocation, Outcome, Page, Reservation, RevocationAhead, Revoked, Room, Space, Statement,
-    StoredValue, Ticket, Usage, ValueWrite,
+    Accepted, Admission, Ahead, Begin, DelegationRow, DelegationsOf, Entered, Entry, Keys,
+    NewDelegation, NewRevocation, Outcome, Page, Reservation, RevocationAhead, Revoked, Room,
+    Space, Statement, StoredValue, Ticket, Usage, ValueWrite,
 };
 use super::{Store, StoreError};
 use crate::clock::Clock;
@@ -187,19 +188,44 @@ impl Store for SqliteStore {
             .await
     }
 
-    async fn enter(
+    async fn enter(&self, entry: Entry) -> Result<Entered, StoreError> {
+        let clock = Arc::clone(&self.clock);
+        let entered = self.write_soon(move |c| databases::enter(c, &entry, clock.now_ms()));
+        entered.await?
+    }
+
+    async fn enlarge(
         &self,
-        admission: Admission,
         space: &SpaceId,
         database: &str,
+        reservation: Option<i64>,
+        default_bound: Option<u64>,
     ) -> Result<Entered, StoreError> {
         let (space, database) = (space.to_string(), database.to_owned());
         let clock = Arc::clone(&self.clock);
         self.write_soon(move |c| {
-            uses::admit(c, &admission, clock.now_ms())?;
-            spaces::entered(c, &space, &database)
+            let now_ms = clock.now_ms();
+            databases::enlarge(c, &space, &database, reservation, default_bound, now_ms)
         })
         .await
+    }
+
+    async fn settle(
+        &self,
+        space: &SpaceId,
+        database: &str,
+        reservation: i64,
+        bytes: Option<u64>,
+    ) -> Result<(), StoreError> {
+        let (space, database) = (space.to_string(), database.to_owned());
+        self.write_soon(move |c| databases::settle(c, &space, &database, reservation, bytes))
+            .await
+    }
+
+    async fn renew(&self, reservation: i64) -> Result<(), StoreError> {
+        let clock = Arc::clone(&self.clock);
+        self.write_soon(move |c| databases::renew(c, reservation, clock.now_ms()))
+            .await
     }
 
     async fn take(
@@ -306,7 +332,9 @@ impl Store for SqliteStore {
     }
 
     async fn issue(&self, ticket: Ticket) -> Result<(), StoreError> {
-        self.write_synced(move |c| tickets::issue(c, &ticket)).await
+        let clock = Arc::clone(&self.clock);
+        self.write_synced(move |c| tickets::issue(c, &ticket, clock.now_ms()))
+            .await
     }
 
     async fn ticket(&self, id: &[u8; 32]) -> Result<Option<Ticket>, StoreError> {
@@ -316,7 +344,7 @@ impl Store for SqliteStore {
 
     async fn sized(&self, space: &SpaceId, database: &str, bytes: u64) -> Result<(), StoreError> {
         let (space, database) = (space.to_string(), database.to_owned());
-        self.write_soon(move |c| spaces::sized(c, &space, &database, bytes))
+        self.write_soon(move |c| databases::sized(c, &space, &database, bytes))
             .await
     }
 
@@ -339,6 +367,7 @@ impl Store for SqliteStore {
         self.write_soon(move |c| {
             tickets::tidy(c, now_ms)?;
             ahead::tidy(c, now_ms)?;
+            databases::tidy(c, now_ms)?;
             let delegations = kept::tidy(c, now_ms)?;
             Ok(uses::tidy(c, now_ms)? || delegations)
         })
