@@ -7,6 +7,8 @@ use std::time::Duration;
 use openkey_capability::did::Did;
 use openkey_capability::resource::SpaceId;
 
+use crate::store::DefaultBounds;
+
 /// What a node is told when it starts. The defaults are enough for a first one.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -93,10 +95,15 @@ impl Config {
     /// The bound of a space for which nobody set one.
     #[must_use]
     pub fn default_bound(&self, space: &SpaceId) -> Option<u64> {
-        if space.is_public() {
-            self.public_quota_bytes
-        } else {
-            self.quota_bytes
+        self.default_bounds().of(space)
+    }
+
+    /// The bounds of spaces for which nobody set one.
+    #[must_use]
+    pub const fn default_bounds(&self) -> DefaultBounds {
+        DefaultBounds {
+            public: self.public_quota_bytes,
+            others: self.quota_bytes,
         }
     }
 

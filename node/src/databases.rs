@@ -1,22 +1,27 @@
 //! Invocations of databases: `tinycloud.sql/*`.
 
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
 use axum::body::Body;
 use axum::http::HeaderValue;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::Response;
+use futures_util::StreamExt as _;
 use openkey_capability::attenuation::Caveats;
-use openkey_capability::resource::{Resource, SpaceResource};
+use openkey_capability::resource::{Resource, SpaceId, SpaceResource};
 use serde_json::Value;
 use tokio::fs::File;
 use tokio_util::io::ReaderStream;
 
 use crate::admission::Authorised;
 use crate::allowed::{Allowed, Keeps};
+use crate::disk::Disk;
 use crate::error::Error;
 use crate::facts::fact;
 use crate::node::Node;
-use crate::sql::{self, Access, Request, SqlError};
-use crate::store::StoreError;
+use crate::sql::{self, Access, Databases, Done, Request, SqlError};
+use crate::store::{Entered, Entry, Store, StoreError, Wants};
 
 /// The service of databases in resources.
 pub const SERVICE: &str = "sql";
@@ -24,6 +29,8 @@ pub const SERVICE: &str = "sql";
 pub const ABILITIES: &str = "tinycloud.sql/";
 /// The fact by which an invoker restricts itself.
 const CAVEATS: &str = "sqlCaveats";
+/// How often the reservation of an export that is being read is renewed.
+const RENEWED: Duration = Duration::from_secs(60);
 
 /// Caveats of databases: [`Access::new`] keeps to all kinds that there are, and refuses others.
 struct OfDatabase(Caveats);
@@ -53,55 +60,200 @@ pub async fn invoke(
         .iter()
         .map(|it| (&it.capability.ability, &it.kept.0));
     let access = Access::new(resource, granted, own)?;
-    // before the work: whoever is answered an error does not know whether it was done
     let space = resource.space();
-    let admission = authorised.admission.clone();
-    let name = resource.path().unwrap_or_default();
-    let entered = node.store.enter(admission, space, name).await?;
-    let usage = entered.usage;
-    if !usage.hosted {
+    let default_bound = node.config.default_bound(space);
+    let wants = match &request {
+        Request::Export => Wants::Export,
+        Request::Query(..) => Wants::Reading,
+        _ if access.only_reads() => Wants::Reading,
+        _ => Wants::Writing,
+    };
+    // before the work: whoever is answered an error does not know whether it was done
+    let entry = Entry {
+        admission: authorised.admission.clone(),
+        space: space.clone(),
+        database: resource.path().unwrap_or_default().to_owned(),
+        wants,
+        default_bound,
+    };
+    let work = Work {
+        store: Arc::clone(&node.store),
+        disk: Arc::clone(&node.disk),
+        databases: Arc::clone(&node.databases),
+        space: entry.space.clone(),
+        database: entry.database.clone(),
+        default_bound,
+    };
+    let entered = node.store.enter(entry).await?;
+    if !entered.hosted {
         return Err(StoreError::NoSpace.into());
     }
-    let id = access.database();
-    if matches!(request, Request::Export) && node.disk.is_low() {
-        // it is copied first
-        let bytes = entered.database_bytes;
-        node.disk.fits(bytes).map_err(StoreError::from)?;
-    }
-    if access.only_reads() {
-        return answer(node.databases.run(&id, &access, request).await?.response);
-    }
-    let default = node.config.default_bound(space);
-    let mut access = access.may_create(true);
-    if let (Some(limit), Some(most)) = (usage.bound.or(default), entered.most(default)) {
-        let writes = !matches!(request, Request::Query(..) | Request::Export);
-        let used = usage.used();
-        if used >= limit && writes {
-            return Err(StoreError::Full { used, limit }.into());
+    // whoever asked may leave: what was reserved is settled when the work has ended, and not before
+    let done = tokio::spawn(async move { work.run(access, request, entered).await });
+    done.await.map_err(std::io::Error::other)?
+}
+
+/// A request that was admitted, and what it needs.
+struct Work {
+    store: Arc<dyn Store>,
+    disk: Arc<Disk>,
+    databases: Arc<dyn Databases>,
+    space: SpaceId,
+    database: String,
+    default_bound: Option<u64>,
+}
+
+impl Work {
+    async fn run(
+        self,
+        access: Access,
+        request: Request,
+        entered: Entered,
+    ) -> Result<Response, Error> {
+        let mut entered = entered;
+        let may_write = !access.only_reads();
+        let is_low = self.disk.is_low();
+        if is_low && (may_write || matches!(request, Request::Export)) {
+            // an export is copied first; what is deleted needs room in the log, at most for the whole
+            // database, which must not grow
+            if let Err(full) = self.disk.fits(entered.database_bytes) {
+                self.settle(&entered, None).await?;
+                return Err(StoreError::from(full).into());
+            }
+            let most = entered.most.unwrap_or(u64::MAX);
+            entered.most = Some(most.min(entered.database_bytes));
         }
-        access = access.max_bytes(most);
-    }
-    let is_low = node.disk.is_low();
-    if is_low {
-        // What is deleted needs room in the log, at most for the whole database; and it must not grow.
-        let bytes = entered.database_bytes;
-        node.disk.fits(bytes).map_err(StoreError::from)?;
-        access = access.max_bytes(bytes);
-    }
-    let done = node.databases.run(&id, &access, request).await;
-    let done = match done {
-        Err(SqlError::Quota) if is_low || node.disk.is_low() => {
+        let mut done = self.attempt(&access, request.clone(), &entered).await;
+        let is_low = is_low || self.disk.is_low();
+        if matches!(done, Err(SqlError::Quota)) && is_low {
+            self.settle(&entered, None).await?;
             return Err(StoreError::DiskFull.into());
         }
-        done => done?,
-    };
-    if let Some(sizes) = done.sizes {
+        if may_write && entered.most.is_some() && matches!(done, Err(SqlError::Quota)) {
+            // nothing was done: once more, with all the room that there is
+            let (space, name) = (&self.space, &self.database);
+            let more = self
+                .store
+                .enlarge(space, name, entered.reservation, self.default_bound);
+            match more.await {
+                Ok(more) => {
+                    entered = more;
+                    done = self.attempt(&access, request, &entered).await;
+                }
+                Err(StoreError::Full { .. } | StoreError::Late) => {}
+                Err(error) => {
+                    self.settle(&entered, None).await?;
+                    return Err(error.into());
+                }
+            }
+        }
+        let sizes = done.as_ref().ok().and_then(|done| done.sizes.as_ref());
         // also where it is counted wrongly: whoever changed it was stopped before it was counted
-        if sizes.after != sizes.before || sizes.after != entered.database_bytes {
-            node.store.sized(space, name, sizes.after).await?;
+        let size = sizes
+            .filter(|it| it.after != it.before || it.after != entered.database_bytes)
+            .map(|it| it.after);
+        match done {
+            Ok(Done {
+                response: sql::Response::Export(export),
+                ..
+            }) => Ok(self.export(export, &entered)),
+            done => {
+                // before the turn to write ends, with `done`
+                self.settle(&entered, size).await?;
+                match done?.response {
+                    sql::Response::Json(text) => Ok(answer("application/json", Body::from(text))),
+                    sql::Response::Export(_) => Err(Error::NotFound("No such answer".to_owned())),
+                }
+            }
         }
     }
-    answer(done.response)
+
+    async fn attempt(
+        &self,
+        access: &Access,
+        request: Request,
+        entered: &Entered,
+    ) -> Result<Done, SqlError> {
+        let mut access = access.clone();
+        if !access.only_reads() {
+            access = access.may_create(true);
+            if let Some(most) = entered.most {
+                access = access.max_bytes(most);
+            }
+        }
+        self.databases
+            .run(&access.database(), &access, request)
+            .await
+    }
+
+    async fn settle(&self, entered: &Entered, size: Option<u64>) -> Result<(), StoreError> {
+        let (space, name) = (&self.space, &self.database);
+        match (entered.reservation, size) {
+            (Some(id), size) => self.store.settle(space, name, id, size).await,
+            (None, Some(size)) => self.store.sized(space, name, size).await,
+            (None, None) => Ok(()),
+        }
+    }
+
+    /// An export counts until somebody has read it, or does not want it any more.
+    fn export(self, export: sql::Export, entered: &Entered) -> Response {
+        let file = ReaderStream::new(File::from_std(export.file));
+        let unread = entered.reservation.map(|reservation| Unread {
+            reservation,
+            renewed: Instant::now(),
+            work: self,
+        });
+        let pieces = futures_util::stream::unfold((file, unread), async |(mut file, unread)| {
+            let piece = file.next().await?;
+            let unread = match unread {
+                Some(unread) => Some(unread.renewed().await),
+                None => None,
+            };
+            Some((piece, (file, unread)))
+        });
+        answer("application/x-sqlite3", Body::from_stream(pieces))
+    }
+}
+
+/// An export that is on its way.
+struct Unread {
+    reservation: i64,
+    renewed: Instant,
+    work: Work,
+}
+
+impl Unread {
+    async fn renewed(mut self) -> Self {
+        if self.renewed.elapsed() >= RENEWED {
+            self.renewed = Instant::now();
+            if let Err(error) = self.work.store.renew(self.reservation).await {
+                tracing::warn!(%error, "an export is not counted any more");
+            }
+        }
+        self
+    }
+}
+
+impl Drop for Unread {
+    fn drop(&mut self) {
+        let Work {
+            store,
+            space,
+            database,
+            ..
+        } = &self.work;
+        let (store, space, database) = (Arc::clone(store), space.clone(), database.clone());
+        let reservation = self.reservation;
+        // where there is no runtime any more, it dies with its time
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            runtime.spawn(async move {
+                let settled = store.settle(&space, &database, reservation, None).await;
+                if let Err(error) = settled {
+                    tracing::warn!(%error, "an export counts though it has ended");
+                }
+            });
+        }
+    }
 }
 
 /// The one database that an invocation is about.
@@ -130,20 +282,10 @@ fn target(allowed: &[Allowed<OfDatabase>]) -> Result<&SpaceResource, Error> {
     target.ok_or_else(|| bad("The invocation names no database"))
 }
 
-fn answer(response: sql::Response) -> Result<Response, Error> {
-    let (kind, body) = match response {
-        sql::Response::Json(text) => ("application/json", Body::from(text)),
-        sql::Response::Export(export) => {
-            let file = File::from_std(export.file);
-            (
-                "application/x-sqlite3",
-                Body::from_stream(ReaderStream::new(file)),
-            )
-        }
-    };
+fn answer(kind: &'static str, body: Body) -> Response {
     let mut response = Response::new(body);
     response
         .headers_mut()
         .insert(CONTENT_TYPE, HeaderValue::from_static(kind));
-    Ok(response)
+    response
 }

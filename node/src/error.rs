@@ -135,7 +135,9 @@ impl Error {
                 | StoreError::Forgotten => StatusCode::UNAUTHORIZED,
                 StoreError::Crowded(_) => StatusCode::FORBIDDEN,
                 StoreError::Late => StatusCode::REQUEST_TIMEOUT,
-                StoreError::Busy | StoreError::Locked => StatusCode::SERVICE_UNAVAILABLE,
+                StoreError::Busy | StoreError::Locked | StoreError::Exports => {
+                    StatusCode::SERVICE_UNAVAILABLE
+                }
                 StoreError::DiskFull => StatusCode::INSUFFICIENT_STORAGE,
                 StoreError::NoSpace | StoreError::NoKey(_) => StatusCode::NOT_FOUND,
                 StoreError::Precondition => StatusCode::PRECONDITION_FAILED,

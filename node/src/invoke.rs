@@ -4,13 +4,13 @@ use axum::Json;
 use axum::body::Body;
 use axum::http::{HeaderMap, HeaderValue};
 use axum::response::{IntoResponse as _, Response};
-use openkey_capability::chain::Capability;
+use openkey_capability::chain::{Capability, ChainError};
 use openkey_capability::cid::Cid;
 use openkey_capability::resource::{Resource, SpaceResource};
 use serde_json::{Value, json};
 
 use crate::admission::{Authorised, Signed, admit, authorise, explain_revoked, signed};
-use crate::allowed::Selected;
+use crate::allowed::{Allowed, Selected};
 use crate::authority::Revocations;
 use crate::bound_body::bound;
 use crate::delegation;
@@ -22,6 +22,15 @@ use crate::{body, databases, kv, spaces};
 const DECRYPT: &str = "tinycloud.encryption/decrypt";
 /// What is said about encryption networks until this node serves them.
 pub const NO_NETWORKS: &str = "Encryption networks are not served by this node";
+/// Abilities to change something in a space.
+const WRITES: [&str; 6] = [
+    "tinycloud.kv/put",
+    "tinycloud.kv/del",
+    "tinycloud.sql/write",
+    "tinycloud.sql/schema",
+    "tinycloud.sql/admin",
+    "tinycloud.sql/*",
+];
 /// Whether a list is not all that there is.
 const TRUNCATED: &str = "x-tinycloud-truncated";
 const NO_DUCKDB: &str = "DuckDB support is not enabled on this node";
@@ -47,7 +56,10 @@ async fn carry_out(
     body: Body,
     now_ms: i64,
 ) -> Result<Response, Error> {
-    let authorised = authorise(&node.authority, signed, Revocations::Later, now_ms).await?;
+    let authorised = match authorise(&node.authority, signed, Revocations::Later, now_ms).await {
+        Err(Error::Chain(error)) => return Err(unhosted(node, signed, error).await?),
+        other => other?,
+    };
     let asked = signed.invocation.capabilities();
     check_services(asked)?;
     let body = bound(body, headers, signed.ucan.facts())?;
@@ -88,10 +100,27 @@ async fn carry_out(
             )
             .await
         }
-        _ => Err(Error::Bad(
-            "An invocation is about one thing, values and databases aside".to_owned(),
-        )),
+        several => Err(Error::Bad(format!(
+            "An invocation is about one thing, values and databases aside, and this one about {}",
+            named_all(several)
+        ))),
     }
+}
+
+/// What is said to somebody who may not do something: of a space that is not hosted, that it is not. Whoever
+/// writes is told so first, as by present nodes; and so is whoever cites a delegation that is not here, as
+/// none is kept that concerns nothing else.
+async fn unhosted(node: &Node, signed: &Signed, error: ChainError) -> Result<Error, Error> {
+    let capabilities = signed.invocation.capabilities();
+    let writes = |it: &Capability| WRITES.contains(&it.ability.canonical());
+    if error == ChainError::Missing || capabilities.iter().any(writes) {
+        for space in capabilities.iter().filter_map(|it| it.resource.space()) {
+            if node.store.space(space).await?.is_none() {
+                return Ok(StoreError::NoSpace.into());
+            }
+        }
+    }
+    Ok(error.into())
 }
 
 /// A resource of one service with an ability of another means nothing, so nothing is done.
@@ -160,6 +189,17 @@ async fn other(
         }
         _ => Err(unknown(ability, &Resource::Space(resource.clone()))),
     }
+}
+
+/// What is asked for, as far as a line holds it.
+fn named_all(several: &[Allowed<Selected>]) -> String {
+    const MOST: usize = 4;
+    let one = |it: &Allowed<_>| format!("{} on {}", it.capability.ability, it.capability.resource);
+    let mut all: Vec<String> = several.iter().take(MOST).map(one).collect();
+    if let Some(more) = several.len().checked_sub(MOST).filter(|more| *more > 0) {
+        all.push(format!("{more} more"));
+    }
+    all.join(", ")
 }
 
 /// A delegation, by the path that names it.

@@ -88,7 +88,8 @@ pub async fn list(node: &Node, space: &str, prefix: &str) -> Result<Response, Er
         .keys(&space, &Keys::With(prefix.to_owned()), page)
         .await
     {
-        Err(StoreError::NoSpace) => return Err(Error::NotFound("Space not found".to_owned())),
+        // there is nothing in it
+        Err(StoreError::NoSpace) => Vec::new(),
         other => other?,
     };
     if keys.len() > MAX_KEYS as usize {

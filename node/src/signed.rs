@@ -107,6 +107,7 @@ pub async fn issue(node: &Node, headers: &HeaderMap, body: &[u8]) -> Result<Sign
             hash: value.hash,
             until_ms,
             chain: authorised.admission.chain.clone(),
+            invoker: Some(authorised.invoker.clone()),
         })
         .await;
     if let Err(error) = issued {

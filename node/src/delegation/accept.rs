@@ -93,6 +93,7 @@ pub async fn delegate(node: &Node, headers: &HeaderMap) -> Result<Delegated, Err
             about,
             spaces: spaces.into_iter().collect(),
             hosts,
+            default_bounds: node.config.default_bounds(),
             now_ms,
         })
         .await;

@@ -66,9 +66,16 @@ pub(super) async fn batch(
                 "KV batch read takes kv/get or kv/metadata, not both".to_owned(),
             ))
         }
-        _ => Err(Error::Bad(
-            "KV batch takes several kv/put, or several kv/get, or several kv/metadata".to_owned(),
-        )),
+        _ => {
+            let one = |(action, key): &(Action, String)| format!("{action:?} {key}");
+            let named: Vec<String> = targets.iter().take(4).map(one).collect();
+            let more = if targets.len() > 4 { ", …" } else { "" };
+            Err(Error::Bad(format!(
+                "KV batch takes several kv/put, or several kv/get, or several kv/metadata, and this \
+                 token asks for {}{more}",
+                named.join(", ")
+            )))
+        }
     }
 }
 

@@ -38,6 +38,9 @@ pub enum StoreError {
     /// There are as many of them as there may be.
     #[error("{0}")]
     Crowded(String),
+    /// As many exports of databases as may be are under way.
+    #[error("As many exports of databases as may be are under way: try again later")]
+    Exports,
     /// The space is not hosted here.
     #[error("Space not found")]
     NoSpace,

@@ -13,9 +13,10 @@ use openkey_capability::{cid::Cid, did::Did, resource::SpaceId};
 
 pub use self::error::StoreError;
 pub use self::types::{
-    Accepted, Admission, Ahead, Begin, Change, Condition, Content, DelegationRow, DelegationsOf,
-    Direction, Entered, Keys, NewDelegation, NewRevocation, Outcome, Page, Reservation,
-    RevocationAhead, Revoked, Room, Space, Statement, StoredValue, Ticket, Usage, ValueWrite,
+    Accepted, Admission, Ahead, Begin, Change, Condition, Content, DefaultBounds, DelegationRow,
+    DelegationsOf, Direction, Entered, Entry, Keys, NewDelegation, NewRevocation, Outcome, Page,
+    Reservation, RevocationAhead, Revoked, Room, Space, Statement, StoredValue, Ticket, Usage,
+    ValueWrite, Wants,
 };
 
 /// What a node remembers.
@@ -83,13 +84,31 @@ pub trait Store: Send + Sync + 'static {
     /// Whether an invocation was used up, by itself or as a delegation.
     async fn is_used(&self, statement: &Statement) -> Result<bool, StoreError>;
 
-    /// Uses up an invocation of a space's database, and says what both hold.
-    async fn enter(
+    /// Uses up an invocation of a space's database, and reserves what it may use: of a space with a bound,
+    /// a part of the room that is left. [`StoreError::Full`] if there is none, and [`StoreError::Exports`]
+    /// if as many exports as may be are under way: these use it up as well.
+    async fn enter(&self, entry: Entry) -> Result<Entered, StoreError>;
+
+    /// Reserves all the room that is left, for a request that needs more than it was given, or needs some.
+    async fn enlarge(
         &self,
-        admission: Admission,
         space: &SpaceId,
         database: &str,
+        reservation: Option<i64>,
+        default_bound: Option<u64>,
     ) -> Result<Entered, StoreError>;
+
+    /// Ends a reservation, and says how large the database is now, if that may have changed.
+    async fn settle(
+        &self,
+        space: &SpaceId,
+        database: &str,
+        reservation: i64,
+        bytes: Option<u64>,
+    ) -> Result<(), StoreError>;
+
+    /// Reserves an export for ten minutes more.
+    async fn renew(&self, reservation: i64) -> Result<(), StoreError>;
 
     /// Uses up an invocation that reads one value, and reads it: `None` if there is none. A space that is
     /// not hosted is [`StoreError::NoSpace`], and uses it up as well.
@@ -152,7 +171,8 @@ pub trait Store: Send + Sync + 'static {
     /// These blobs are gone.
     async fn removed(&self, blobs: Vec<String>) -> Result<(), StoreError>;
 
-    /// Keeps a ticket and uses up nothing.
+    /// Keeps a ticket and uses up nothing. [`StoreError::Crowded`] if there are too many of who asks, or of
+    /// the space.
     async fn issue(&self, ticket: Ticket) -> Result<(), StoreError>;
 
     /// The ticket with this hash.

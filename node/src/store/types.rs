@@ -96,6 +96,8 @@ pub struct NewDelegation {
     pub spaces: Vec<SpaceId>,
     /// Those that it hosts.
     pub hosts: Vec<SpaceId>,
+    /// The bounds of spaces' bytes where nobody set others.
+    pub default_bounds: DefaultBounds,
     /// Now, in milliseconds of Unix time.
     pub now_ms: i64,
 }
@@ -347,6 +349,8 @@ pub struct Ticket {
     pub until_ms: i64,
     /// Everything that it rests on.
     pub chain: Vec<Statement>,
+    /// Who asked for it, if that is known.
+    pub invoker: Option<Did>,
 }
 
 /// What a space holds.
@@ -354,33 +358,76 @@ pub struct Ticket {
 pub struct Usage {
     /// Whether it is hosted.
     pub hosted: bool,
-    /// Bytes of its values and databases.
+    /// Bytes of its values with their keys and headers, of its databases, and of its
+    /// delegations beyond what is free.
     pub bytes: u64,
-    /// Bytes of blobs that are being received for it, and of replaced ones that are not removed yet.
+    /// Bytes of blobs that are being received for it, of replaced ones that are not removed yet, and of what
+    /// is reserved for databases.
     pub pending: u64,
     /// The bound that somebody set.
     pub bound: Option<u64>,
 }
 
+/// The bounds of bytes where nobody set another.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DefaultBounds {
+    /// Of spaces that anybody may read.
+    pub public: Option<u64>,
+    /// Of all others.
+    pub others: Option<u64>,
+}
+
+impl DefaultBounds {
+    /// That of one space.
+    #[must_use]
+    pub fn of(&self, space: &SpaceId) -> Option<u64> {
+        if space.is_public() {
+            self.public
+        } else {
+            self.others
+        }
+    }
+}
+
+/// What somebody wants of a database.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wants {
+    /// To read, or to change it without making it larger.
+    Reading,
+    /// To write: room is reserved for it.
+    Writing,
+    /// To have all of it as a file.
+    Export,
+}
+
+/// A request of one of a space's databases.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    /// What is used up by it.
+    pub admission: Admission,
+    /// The space that holds the database.
+    pub space: SpaceId,
+    /// Which one.
+    pub database: String,
+    /// What it is for.
+    pub wants: Wants,
+    /// The bound of the space's bytes where nobody set another.
+    pub default_bound: Option<u64>,
+}
+
 /// What somebody finds who enters a space for one of its databases.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Entered {
-    /// What the space holds.
-    pub usage: Usage,
+    /// Whether the space is hosted.
+    pub hosted: bool,
     /// Bytes of it that are the database's, as they were counted last.
     pub database_bytes: u64,
-}
-
-impl Entered {
-    /// How large the database may become in bytes, under this bound if nobody set another: what it
-    /// is counted with, and what there is room for besides.
-    ///
-    /// `None`: without end.
-    #[must_use]
-    pub fn most(&self, default_bound: Option<u64>) -> Option<u64> {
-        let room = self.usage.room(default_bound)?;
-        Some(self.database_bytes.saturating_add(room))
-    }
+    /// What is reserved for the request, until somebody says with [`Store::settle`](super::Store::settle)
+    /// what became of it, or for ten minutes.
+    pub reservation: Option<i64>,
+    /// How large the database may become in bytes: what it is counted with, and what is reserved
+    /// besides. `None`: without end.
+    pub most: Option<u64>,
 }
 
 impl Usage {

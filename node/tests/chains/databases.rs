@@ -133,15 +133,29 @@ async fn what_happened_since_somebody_entered_is_counted() {
         .await
         .unwrap();
     let (entered, go) = store.stop_entry();
-    let fill = "INSERT INTO t VALUES (hex(zeroblob(8000)))";
+    let fill = "INSERT INTO t VALUES (hex(zeroblob(2000)))";
     let others = async {
         entered.await.unwrap();
-        change(fill).await.unwrap();
+        let mut filled = 0;
+        let refused = loop {
+            match change(fill).await {
+                Ok(()) => filled += 1,
+                Err(error) => break error,
+            }
+        };
+        assert!(filled < 6, "{filled}");
         go.send(()).unwrap();
+        refused
     };
-    let (refused, ()) = tokio::join!(change(fill), others);
-    let refused = refused.unwrap_err();
-    assert!(refused.to_string().contains("uota exceeded"), "{refused}");
+    let (done, refused) = tokio::join!(change(fill), others);
+    assert!(matches!(status(Err::<(), _>(refused)).as_u16(), 402 | 429));
+    // what was reserved for it was kept for it
+    done.unwrap();
+    let used = node.store.usage(&space()).await.unwrap();
+    assert!(
+        used.bytes <= empty + 6 * 4096 && used.pending == 0,
+        "{used:?}"
+    );
 }
 
 #[tokio::test]

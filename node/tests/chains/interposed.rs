@@ -8,9 +8,9 @@ use openkey_capability::{cid::Cid, did::Did, resource::SpaceId};
 use openkey_node::authority::Authority;
 use openkey_node::node::Node;
 use openkey_node::store::{
-    Accepted, Admission, Ahead, Begin, DelegationRow, DelegationsOf, Entered, Keys, NewDelegation,
-    NewRevocation, Outcome, Page, Reservation, RevocationAhead, Revoked, Room, Space, Statement,
-    Store, StoreError, StoredValue, Ticket, Usage, ValueWrite,
+    Accepted, Admission, Ahead, Begin, DelegationRow, DelegationsOf, Entered, Entry, Keys,
+    NewDelegation, NewRevocation, Outcome, Page, Reservation, RevocationAhead, Revoked, Room,
+    Space, Statement, Store, StoreError, StoredValue, Ticket, Usage, ValueWrite,
 };
 use tokio::sync::oneshot::{Receiver, Sender, channel};
 
@@ -131,18 +131,41 @@ impl Store for Interposed {
         self.behind.admit(admission).await
     }
 
-    async fn enter(
-        &self,
-        admission: Admission,
-        space: &SpaceId,
-        database: &str,
-    ) -> Result<Entered, StoreError> {
-        let entry = self.entry.lock().unwrap().take();
-        let entered = self.behind.enter(admission, space, database).await;
-        if let Some((told, wait)) = entry {
+    async fn enter(&self, entry: Entry) -> Result<Entered, StoreError> {
+        let stop = self.entry.lock().unwrap().take();
+        let entered = self.behind.enter(entry).await;
+        if let Some((told, wait)) = stop {
             let _ = (told.send(()), wait.await);
         }
         entered
+    }
+
+    async fn enlarge(
+        &self,
+        space: &SpaceId,
+        database: &str,
+        reservation: Option<i64>,
+        default_bound: Option<u64>,
+    ) -> Result<Entered, StoreError> {
+        self.behind
+            .enlarge(space, database, reservation, default_bound)
+            .await
+    }
+
+    async fn settle(
+        &self,
+        space: &SpaceId,
+        database: &str,
+        reservation: i64,
+        bytes: Option<u64>,
+    ) -> Result<(), StoreError> {
+        self.behind
+            .settle(space, database, reservation, bytes)
+            .await
+    }
+
+    async fn renew(&self, reservation: i64) -> Result<(), StoreError> {
+        self.behind.renew(reservation).await
     }
 
     async fn take(

@@ -23,6 +23,7 @@ pub(crate) fn node() -> Fixture {
             hash: *blake3::hash(&fuzz_node::content(key)).as_bytes(),
             until_ms: NOW_MS,
             chain: Vec::new(),
+            invoker: None,
         });
         fixture.runtime.block_on(issued).unwrap();
     }

@@ -28,7 +28,7 @@ impl Answer {
 pub(crate) async fn post(node: &Running, path: &str, headers: &HeaderMap, body: &[u8]) -> Answer {
     loop {
         let answer = post_once(node, path, headers, body).await;
-        if answer.status != 429 {
+        if answer.status != 429 || answer.text.contains("uota exceeded") {
             return answer;
         }
         tokio::time::sleep(std::time::Duration::from_millis(50)).await;

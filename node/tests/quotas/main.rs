@@ -3,6 +3,7 @@
 
 mod asking;
 mod below;
+mod databases;
 mod ended;
 #[allow(dead_code)]
 #[path = "../uploads/http.rs"]
@@ -12,3 +13,5 @@ mod listing;
 #[allow(dead_code)]
 #[path = "../chains/tokens.rs"]
 mod tokens;
+mod unhosted;
+mod values;

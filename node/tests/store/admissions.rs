@@ -1,12 +1,14 @@
 //! Invocations are used once, and never on what was revoked.
 
 use openkey_capability::resource::SpaceId;
-use openkey_node::store::{Admission, Begin, Condition, Entered, Room, Store, StoreError};
+use openkey_node::store::{Admission, Begin, Condition, Entered, Room, Store, StoreError, Wants};
 
 use super::common::{
-    Fixed, NOW, delegation, fresh, get, hosted, put, resting, revocation, space, statement, value,
-    write, writing,
+    Fixed, NOW, delegation, enter, fresh, get, hosted, put, resting, revocation, space, statement,
+    value, write, writing,
 };
+
+const READING: (Wants, Option<u64>) = (Wants::Reading, None);
 
 pub(crate) async fn h3_an_invocation_is_used_once(store: &dyn Store) {
     let admission = fresh();
@@ -113,7 +115,7 @@ pub(crate) async fn h9_what_has_ended_is_used_no_more(store: &dyn Store, clock: 
             own.statement = statement();
             tried.push(match kind {
                 0 => store.admit(own).await,
-                1 => store.enter(own, &id, "main").await.map(drop),
+                1 => enter(store, own, &id, "main", READING).await.map(drop),
                 2 => store.take(own, &id, "a").await.map(drop),
                 3 => store.host(own, &space("other"), NOW).await.map(drop),
                 _ => {
@@ -144,8 +146,9 @@ pub(crate) async fn h9_a_write_that_was_begun_is_held_to_its_chain(
     let id = hosted(store, "begun").await;
     let mut admission = resting(&[statement()]);
     admission.chain_expires_ms = Some(NOW + 100_000);
-    let begun = store.begin(beginning(&id, admission.clone(), 100)).await;
-    let (bytes, used, limit) = (100, 0, 100);
+    // a key of one byte and headers of two count as well
+    let begun = store.begin(beginning(&id, admission.clone(), 97)).await;
+    let (bytes, used, limit) = (97, 0, 100);
     assert_eq!(begun, Ok(Some(Room { bytes, used, limit })));
     let again = store.begin(beginning(&id, admission.clone(), 1)).await;
     assert_eq!(again, Err(StoreError::Duplicate));
@@ -196,20 +199,24 @@ pub(crate) async fn h3_a_reading_uses_its_invocation_once(store: &dyn Store) {
         assert_eq!(taken.is_some(), key == "a");
         let again = store.take(admission.clone(), &id, key).await;
         assert_eq!(again.unwrap_err(), StoreError::Duplicate);
-        let entered = store.enter(admission, &id, "main").await;
+        let entered = enter(store, admission, &id, "main", READING).await;
         assert_eq!(entered.unwrap_err(), StoreError::Duplicate);
     }
     let admission = fresh();
-    let entered = store.enter(admission.clone(), &id, "main").await.unwrap();
-    assert_eq!((entered.usage.hosted, entered.usage.bytes), (true, 1));
+    let entered = enter(store, admission.clone(), &id, "main", READING)
+        .await
+        .unwrap();
+    assert_eq!((entered.hosted, entered.database_bytes), (true, 0));
     assert_eq!(store.admit(admission).await, Err(StoreError::Duplicate));
     // where nothing is hosted it is used up as well
     let (admission, nowhere) = (fresh(), space("nowhere"));
     let taken = store.take(admission.clone(), &nowhere, "a").await;
     assert_eq!(taken.unwrap_err(), StoreError::NoSpace);
-    let entered = store.enter(admission, &nowhere, "main").await;
+    let entered = enter(store, admission, &nowhere, "main", READING).await;
     assert_eq!(entered.unwrap_err(), StoreError::Duplicate);
-    let entered = store.enter(fresh(), &nowhere, "main").await.unwrap();
+    let entered = enter(store, fresh(), &nowhere, "main", READING)
+        .await
+        .unwrap();
     assert_eq!(entered, Entered::default());
     // and nothing is read on what was revoked
     let chain = [statement()];
@@ -217,7 +224,7 @@ pub(crate) async fn h3_a_reading_uses_its_invocation_once(store: &dyn Store) {
     let expected = StoreError::Revoked(chain.to_vec());
     let taken = store.take(resting(&chain), &id, "a").await;
     assert_eq!(taken.unwrap_err(), expected);
-    let entered = store.enter(resting(&chain), &id, "main").await;
+    let entered = enter(store, resting(&chain), &id, "main", READING).await;
     assert_eq!(entered.unwrap_err(), expected);
 }
 

@@ -11,8 +11,9 @@ use openkey_edge::sqlite::Options;
 use openkey_node::clock::Clock;
 use openkey_node::store::sqlite::SqliteStore;
 use openkey_node::store::{
-    Admission, Change, Condition, Content, NewDelegation, NewRevocation, Outcome, Page,
-    Reservation, Statement, Store, StoreError, StoredValue, ValueWrite,
+    Admission, Change, Condition, Content, DefaultBounds, Entered, Entry, NewDelegation,
+    NewRevocation, Outcome, Page, Reservation, Statement, Store, StoreError, StoredValue,
+    ValueWrite, Wants,
 };
 
 /// When everything happens, unless a test says otherwise.
@@ -201,6 +202,7 @@ pub(crate) fn delegation(space: &SpaceId) -> NewDelegation {
         owners: vec![space.owner().clone()],
         spaces: vec![space.clone()],
         hosts: Vec::new(),
+        default_bounds: DefaultBounds::default(),
         now_ms: NOW,
     }
 }
@@ -213,4 +215,22 @@ pub(crate) fn revocation(target: Statement) -> NewRevocation {
         chain: Vec::new(),
         now_ms: NOW,
     }
+}
+
+/// Enters for a database, under this bound if nobody set another.
+pub(crate) async fn enter(
+    store: &dyn Store,
+    admission: Admission,
+    space: &SpaceId,
+    database: &str,
+    (wants, default_bound): (Wants, Option<u64>),
+) -> Result<Entered, StoreError> {
+    let entry = Entry {
+        admission,
+        space: space.clone(),
+        database: database.to_owned(),
+        wants,
+        default_bound,
+    };
+    store.enter(entry).await
 }

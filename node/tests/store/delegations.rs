@@ -1,5 +1,6 @@
 //! Delegations that are accepted, and revoked.
 
+use openkey_capability::cid::Cid;
 use openkey_node::store::{Accepted, Revoked, Store, StoreError};
 
 use super::common::{
@@ -95,4 +96,72 @@ pub(crate) async fn g5_nothing_is_revoked_on_what_was_revoked(store: &dyn Store)
     assert_eq!(store.revocations(&[target]).await.unwrap(), [None]);
     let id = space_of(&did(2), "any");
     store.accept(delegation(&id)).await.unwrap();
+}
+
+pub(crate) async fn h10_spellings_of_one_statement_are_one_delegation(store: &dyn Store) {
+    let id = hosted(store, "spelled").await;
+    let new = delegation(&id);
+    let spelled = |number: u8| {
+        let token = vec![number; 50];
+        openkey_node::store::NewDelegation {
+            cid: Cid::of(&token),
+            token,
+            ..new.clone()
+        }
+    };
+    store.accept(new.clone()).await.unwrap();
+    for number in 0..3 {
+        for _ in 0..2 {
+            assert!(store.accept(spelled(number)).await.unwrap().kept);
+        }
+    }
+    let refused = store.accept(spelled(3)).await;
+    assert!(
+        matches!(refused, Err(StoreError::Crowded(_))),
+        "{refused:?}"
+    );
+    // each is found by its name, and all of them are one
+    let cids = [new.cid, spelled(0).cid, spelled(2).cid, spelled(3).cid];
+    let tokens = store.tokens(&cids).await.unwrap();
+    let expected = [
+        Some(new.token.clone()),
+        Some(vec![0; 50]),
+        Some(vec![2; 50]),
+        None,
+    ];
+    assert_eq!(tokens, expected);
+    assert_eq!(store.delegations_in(&id, first(10)).await.unwrap().len(), 1);
+    store.revoke(revocation(new.statement)).await.unwrap();
+    store.accept(spelled(1)).await.unwrap();
+    let refused = store.accept(spelled(3)).await;
+    assert_eq!(refused, Err(StoreError::Revoked(vec![new.statement])));
+}
+
+pub(crate) async fn h10_delegations_count_for_their_space(store: &dyn Store) {
+    const MIB: u64 = 1 << 20;
+    let id = hosted(store, "counted").await;
+    let large = |bounds| openkey_node::store::NewDelegation {
+        token: vec![0; 300 * 1024],
+        default_bounds: openkey_node::store::DefaultBounds {
+            public: None,
+            others: bounds,
+        },
+        ..delegation(&id)
+    };
+    // a mebibyte of them is free: a full space is signed in to
+    for _ in 0..3 {
+        store.accept(large(Some(1))).await.unwrap();
+    }
+    assert_eq!(store.usage(&id).await.unwrap().bytes, 0);
+    let more = 1200 * 1024 - MIB;
+    let (used, limit) = (0, more - 1);
+    let refused = store.accept(large(Some(limit))).await;
+    assert_eq!(refused, Err(StoreError::Room { used, limit }));
+    store.accept(large(Some(more))).await.unwrap();
+    assert_eq!(store.usage(&id).await.unwrap().bytes, more);
+    let (used, limit) = (more, more);
+    let refused = store.accept(large(Some(limit))).await;
+    assert_eq!(refused, Err(StoreError::Full { used, limit }));
+    store.accept(large(None)).await.unwrap();
+    assert_eq!(store.usage(&id).await.unwrap().bytes, more + 300 * 1024);
 }

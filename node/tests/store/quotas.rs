@@ -1,12 +1,17 @@
 //! What a space holds, and may hold.
 
 use openkey_capability::resource::SpaceId;
-use openkey_node::store::{Change, Page, Reservation, Store, StoreError, Usage};
+use openkey_node::store::{
+    Change, Page, Reservation, Store, StoreError, StoredValue, Usage, Wants,
+};
 
 use super::common::{
-    Changes, claim, delete, first, fresh, hosted, in_blob, put, reservation, space, stage, value,
-    write, writing,
+    Changes, claim, delete, enter, first, fresh, hosted, in_blob, put, reservation, space, stage,
+    value, write, writing,
 };
+
+/// What counts of a value in these tests besides its bytes: a key of one byte and headers of two.
+const BESIDE: usize = 3;
 
 async fn bytes(store: &dyn Store, id: &SpaceId) -> u64 {
     store.usage(id).await.unwrap().bytes
@@ -27,16 +32,17 @@ pub(crate) async fn usage_is_what_is_held(store: &dyn Store) {
     let id = hosted(store, "used").await;
     stage(store, &id, "0a", 70_000).await;
     let steps: [(Changes, u64); 8] = [
-        (vec![put("a", value(&[0; 10]))], 10),
-        (vec![put("a", value(&[0; 4]))], 4),
+        // with a key of one byte and no headers, which are two
+        (vec![put("a", value(&[0; 10]))], 13),
+        (vec![put("a", value(&[0; 4]))], 7),
         (
             vec![put("b", in_blob("0a", 70_000)), put("c", value(b""))],
-            70_004,
+            70_013,
         ),
-        (vec![put("a", value(&[0; 20]))], 70_020),
-        (vec![delete("b")], 20),
-        (vec![delete("c")], 20),
-        (vec![delete("a"), put("d", value(&[0; 3]))], 3),
+        (vec![put("a", value(&[0; 20]))], 70_029),
+        (vec![delete("b")], 26),
+        (vec![delete("c")], 23),
+        (vec![delete("a"), put("d", value(&[0; 3]))], 6),
         (vec![delete("d")], 0),
     ];
     for (place, (changes, expected)) in steps.into_iter().enumerate() {
@@ -61,23 +67,14 @@ pub(crate) async fn usage_is_what_is_held(store: &dyn Store) {
     write(store, &id, vec![put("a", value(&[0; 10]))])
         .await
         .unwrap();
-    assert_eq!(bytes(store, &id).await, 1010);
-    // whoever enters for one may fill it and what room there is
-    for (database, own) in [("main", 1000), ("a/main", 0), ("another", 0)] {
-        let entered = store.enter(fresh(), &id, database).await.unwrap();
-        assert_eq!((entered.usage.bytes, entered.database_bytes), (1010, own));
-        assert_eq!(entered.most(Some(1100)), Some(own + 90));
-        assert_eq!(
-            (entered.most(Some(5)), entered.most(None)),
-            (Some(own), None)
-        );
-    }
+    assert_eq!(bytes(store, &id).await, 1013);
     assert_eq!(bytes(store, &hosted(store, "other").await).await, 0);
 }
 
 pub(crate) async fn a_full_space_takes_nothing_and_a_smaller_value_always(store: &dyn Store) {
     let id = hosted(store, "full").await;
-    let put = |key: &str, size| vec![put(key, value(&vec![0; size]))];
+    // as many bytes as count
+    let put = |key: &str, size| vec![put(key, value(&vec![0; size - BESIDE]))];
     bounded(store, &id, put("a", 60), 100).await.unwrap();
     let (used, limit) = (60, 100);
     let refused = bounded(store, &id, put("b", 41), 100).await;
@@ -86,10 +83,10 @@ pub(crate) async fn a_full_space_takes_nothing_and_a_smaller_value_always(store:
     assert_eq!(refused, Err(StoreError::Room { used, limit }));
     bounded(store, &id, put("b", 40), 100).await.unwrap();
     let used = 100;
-    let refused = bounded(store, &id, put("c", 1), 100).await;
+    // an empty one has a key
+    let refused = bounded(store, &id, put("c", BESIDE), 100).await;
     assert_eq!(refused, Err(StoreError::Full { used, limit }));
     // what adds nothing is let in, also over a bound that was lowered
-    bounded(store, &id, put("c", 0), 100).await.unwrap();
     bounded(store, &id, put("a", 60), 10).await.unwrap();
     let refused = bounded(store, &id, put("a", 61), 10).await;
     let limit = 10;
@@ -99,7 +96,7 @@ pub(crate) async fn a_full_space_takes_nothing_and_a_smaller_value_always(store:
     assert_eq!(bytes(store, &id).await, 59);
     // databases take up room as well
     store.sized(&id, "main", 41).await.unwrap();
-    let refused = bounded(store, &id, put("d", 1), 100).await;
+    let refused = bounded(store, &id, put("d", 3), 100).await;
     let limit = 100;
     assert_eq!(refused, Err(StoreError::Full { used, limit }));
 }
@@ -108,7 +105,7 @@ pub(crate) async fn a_batch_is_counted_together(store: &dyn Store) {
     let id = hosted(store, "batch").await;
     let batch = |sizes: [usize; 3]| -> Changes {
         let keys = ["a", "b", "c"].into_iter().zip(sizes);
-        keys.map(|(key, size)| put(key, value(&vec![0; size])))
+        keys.map(|(key, size)| put(key, value(&vec![0; size - BESIDE])))
             .collect()
     };
     let refused = bounded(store, &id, batch([40, 40, 21]), 100).await;
@@ -120,7 +117,7 @@ pub(crate) async fn a_batch_is_counted_together(store: &dyn Store) {
     bounded(store, &id, batch([90, 5, 5]), 100).await.unwrap();
     assert_eq!(bytes(store, &id).await, 100);
     let swap = vec![
-        put("d", value(&[0; 90])),
+        put("d", value(&[0; 90 - BESIDE])),
         (
             "a".to_owned(),
             openkey_node::store::Condition::Any,
@@ -133,7 +130,7 @@ pub(crate) async fn a_batch_is_counted_together(store: &dyn Store) {
 
 pub(crate) async fn a_bound_that_was_set_comes_before_the_default(store: &dyn Store) {
     let id = hosted(store, "bound").await;
-    let put = |key: &str, size| vec![put(key, value(&vec![0; size]))];
+    let put = |key: &str, size| vec![put(key, value(&vec![0; size - BESIDE]))];
     store.bound(&id, Some(50)).await.unwrap();
     store.bound(&id, Some(20)).await.unwrap();
     assert_eq!(store.usage(&id).await.unwrap().bound, Some(20));
@@ -145,11 +142,11 @@ pub(crate) async fn a_bound_that_was_set_comes_before_the_default(store: &dyn St
     bounded(store, &id, put("a", 20), 0).await.unwrap();
     store.bound(&id, None).await.unwrap();
     assert_eq!(store.usage(&id).await.unwrap().bound, None);
-    let refused = bounded(store, &id, put("b", 1), 20).await;
+    let refused = bounded(store, &id, put("b", 3), 20).await;
     assert_eq!(refused, Err(StoreError::Full { used: 20, limit }));
-    write(store, &id, put("b", 1)).await.unwrap();
+    write(store, &id, put("b", 3)).await.unwrap();
     let usage = store.usage(&id).await.unwrap();
-    assert_eq!(usage.room(Some(25)), Some(4));
+    assert_eq!(usage.room(Some(25)), Some(2));
     assert_eq!(usage.room(Some(5)), Some(0));
     assert_eq!(usage.room(None), None);
 }
@@ -166,9 +163,7 @@ pub(crate) async fn usages_are_listed_page_by_page(store: &dyn Store) {
         let id = space(name);
         if is_hosted {
             hosted(store, name).await;
-            write(store, &id, vec![put("k", value(&[0; 3]))])
-                .await
-                .unwrap();
+            write(store, &id, vec![put("k", value(b""))]).await.unwrap();
             store.sized(&id, "main", 4).await.unwrap();
         }
         if bound.is_some() {
@@ -217,10 +212,11 @@ pub(crate) async fn h10_what_is_being_received_counts(store: &dyn Store) {
     small.default_bound = Some(100);
     let refused = store.write(small.clone()).await;
     assert_eq!(refused, Err(StoreError::Full { used: 100, limit }));
-    let entered = store.enter(fresh(), &id, "main").await.unwrap();
-    assert_eq!(entered.most(Some(100)), Some(0));
+    let wants = (Wants::Writing, Some(100));
+    let entered = enter(store, fresh(), &id, "main", wants).await;
+    assert_eq!(entered, Err(StoreError::Full { used: 100, limit }));
     // what becomes a value counts once
-    let mut large = writing(&id, vec![put("k", in_blob("0a", 60))]);
+    let mut large = writing(&id, vec![put("k", in_blob("0a", 57))]);
     large.default_bound = Some(100);
     store.write(large).await.unwrap();
     let usage = store.usage(&id).await.unwrap();
@@ -254,4 +250,112 @@ pub(crate) async fn h7_what_all_receive_is_bounded(store: &dyn Store) {
         .await
         .unwrap();
     store.reserve(bounded(&ids[1], "0c", 60)).await.unwrap();
+}
+
+pub(crate) async fn h10_keys_and_headers_count(store: &dyn Store) {
+    let id = hosted(store, "beside").await;
+    let empty = |key: &str, headers: usize| {
+        let headers = format!("[{}]", " ".repeat(headers - 2));
+        vec![put(
+            key,
+            StoredValue {
+                headers,
+                ..value(b"")
+            },
+        )]
+    };
+    let limit = 1000;
+    bounded(store, &id, empty("a", 500), limit).await.unwrap();
+    bounded(store, &id, empty("b", 498), limit).await.unwrap();
+    let used = 1000;
+    let refused = bounded(store, &id, empty("c", 2), limit).await;
+    assert_eq!(refused, Err(StoreError::Full { used, limit }));
+    let refused = bounded(store, &id, empty("a", 501), limit).await;
+    assert_eq!(refused, Err(StoreError::Full { used, limit }));
+    bounded(store, &id, empty("a", 400), limit).await.unwrap();
+    let long = "k".repeat(99);
+    let refused = bounded(store, &id, empty(&long, 2), limit).await;
+    assert_eq!(refused, Err(StoreError::Room { used: 900, limit }));
+    bounded(store, &id, empty(&long[..98], 2), limit)
+        .await
+        .unwrap();
+    write(
+        store,
+        &id,
+        vec![delete("a"), delete("b"), delete(&long[..98])],
+    )
+    .await
+    .unwrap();
+    assert_eq!(bytes(store, &id).await, 0);
+}
+
+pub(crate) async fn h10_databases_at_once_share_the_room(store: &dyn Store) {
+    const LIMIT: u64 = 5_000_000;
+    let id = hosted(store, "databases").await;
+    let writing = (Wants::Writing, Some(LIMIT));
+    let mut given = Vec::new();
+    let refused = loop {
+        let name = given.len().to_string();
+        match enter(store, fresh(), &id, &name, writing).await {
+            Ok(entered) => given.push(entered),
+            Err(refused) => break refused,
+        }
+        assert!(given.len() < 1000, "without end");
+    };
+    let used = store.usage(&id).await.unwrap().pending;
+    assert_eq!(refused, StoreError::Full { used, limit: LIMIT });
+    let sum: u64 = given.iter().map(|it| it.most.unwrap()).sum();
+    assert_eq!((sum, used), (LIMIT, LIMIT));
+    assert!(
+        given.len() > 10,
+        "one does not take it all: {}",
+        given.len()
+    );
+    // what is settled makes room for who needs more
+    for (place, entered) in given.iter().enumerate().skip(1) {
+        let size = (place == 1).then_some(4096);
+        let id_of = entered.reservation.unwrap();
+        store
+            .settle(&id, &place.to_string(), id_of, size)
+            .await
+            .unwrap();
+    }
+    let first = given[0].reservation;
+    let more = store.enlarge(&id, "0", first, Some(LIMIT)).await.unwrap();
+    assert_eq!(more.most, Some(LIMIT - 4096));
+    store
+        .settle(&id, "0", first.unwrap(), Some(8192))
+        .await
+        .unwrap();
+    let usage = store.usage(&id).await.unwrap();
+    assert_eq!((usage.bytes, usage.pending), (3 * 4096, 0));
+    // who only reads needs no room, and the room of a process that died is free after its time
+    store.bound(&id, Some(1)).await.unwrap();
+    let reading = enter(store, fresh(), &id, "0", (Wants::Reading, None)).await;
+    assert_eq!(reading.unwrap().most, Some(8192));
+    store.bound(&id, Some(LIMIT)).await.unwrap();
+    enter(store, fresh(), &id, "0", writing).await.unwrap();
+    let pending = async || store.usage(&id).await.unwrap().pending;
+    store.tidy(super::common::NOW + 599_000).await.unwrap();
+    assert!(pending().await > 0);
+    store.tidy(super::common::NOW + 601_000).await.unwrap();
+    assert_eq!(pending().await, 0);
+}
+
+pub(crate) async fn h10_exports_under_way_are_bounded(store: &dyn Store) {
+    let id = hosted(store, "exports").await;
+    let export =
+        async |id: &SpaceId| enter(store, fresh(), id, "main", (Wants::Export, None)).await;
+    let first = export(&id).await.unwrap().reservation.unwrap();
+    export(&id).await.unwrap();
+    assert_eq!(export(&id).await, Err(StoreError::Exports));
+    store.settle(&id, "main", first, None).await.unwrap();
+    export(&id).await.unwrap();
+    // spaces are free to make: all of them together have a bound as well
+    let mut all = 2;
+    for number in 0..20 {
+        let other = hosted(store, &format!("exports{number}")).await;
+        all += u32::from(export(&other).await.is_ok());
+    }
+    assert_eq!(all, 16);
 }

@@ -194,7 +194,7 @@ async fn changed_delegations_and_other_rows_are_named() {
         ("DELETE FROM delegation WHERE id = 1", &["delegation_party"]),
         ("UPDATE space SET owner = 'did:key:nobody'", &["space "]),
         (
-            "INSERT INTO ticket VALUES (zeroblob(32), 'nowhere', 'k', zeroblob(32), 1, x'')",
+            "INSERT INTO ticket VALUES (zeroblob(32), 'nowhere', 'k', zeroblob(32), 1, x'', NULL)",
             &["ticket "],
         ),
         (

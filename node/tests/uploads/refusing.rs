@@ -109,5 +109,5 @@ async fn h7_a_full_space_is_told_before_the_body() {
         node.ask("/invoke", &headers, Length::Known(0), 0).await,
         409
     );
-    assert_eq!(node.put(&Says { ..own() }, 1000).await, 200);
+    assert_eq!(node.put(&Says { ..own() }, 997).await, 200);
 }

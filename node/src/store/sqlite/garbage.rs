@@ -47,8 +47,8 @@ pub(super) fn room<'a>(
     };
     let mut replaced = 0_u64;
     for key in keys {
-        let size = values::size(c, space, key)?.unwrap_or(0);
-        replaced = replaced.saturating_add(size);
+        let counted = values::counted(c, space, key)?.unwrap_or(0);
+        replaced = replaced.saturating_add(counted);
     }
     let free = limit.saturating_sub(usage.bytes).saturating_add(replaced);
     Ok(Some(Room {

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use openkey_capability::{cid::Cid, resource::SpaceId};
 use rusqlite::{Connection, OptionalExtension as _, params};
 
-use super::{integer, spaces};
+use super::{bytes, damaged, integer, spaces};
 use crate::store::StoreError;
 use crate::store::types::{NewDelegation, Statement};
 
@@ -57,6 +57,9 @@ pub(super) fn respell(c: &Connection, new: &NewDelegation) -> Result<bool, Store
             SPELLINGS + 1
         )));
     }
+    if let Some(home) = home {
+        check_bound(c, home, integer(new.token.len() as u64), new)?;
+    }
     c.prepare_cached(
         "INSERT INTO delegation_spelling (cid, delegation, token) VALUES (?1, ?2, ?3)",
     )?
@@ -84,6 +87,9 @@ pub(super) fn insert(
     }
     let size = integer(new.token.len() as u64);
     let depth = check_room(c, &above, size)?;
+    if let Some(home) = home {
+        check_bound(c, home, size, new)?;
+    }
     c.prepare_cached(
         "INSERT INTO delegation (cid, statement, token, expires_ms, accepted_ms, space, depth)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
@@ -181,6 +187,35 @@ fn check_room(c: &Connection, above: &BTreeSet<i64>, size: i64) -> Result<i64, S
         depth = depth.max(own + 1);
     }
     Ok(depth)
+}
+
+/// Whether the space that it counts for has room.
+fn check_bound(
+    c: &Connection,
+    home: i64,
+    size: i64,
+    new: &NewDelegation,
+) -> Result<(), StoreError> {
+    let mut select = c.prepare_cached("SELECT name, delegation_bytes FROM space WHERE id = ?1")?;
+    let (name, held) = select.query_row([home], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let (name, held): (String, i64) = (name, held);
+    let grown = held.saturating_add(size) - held.max(spaces::FREE);
+    if grown <= 0 {
+        return Ok(());
+    }
+    let usage = spaces::usage(c, &name)?;
+    let id = SpaceId::parse(&name).map_err(|_| damaged("the name of a space"))?;
+    let Some(limit) = usage.bound.or(new.default_bounds.of(&id)) else {
+        return Ok(());
+    };
+    let used = usage.used();
+    if used >= limit {
+        return Err(StoreError::Full { used, limit });
+    }
+    if used.saturating_add(bytes(grown)) > limit {
+        return Err(StoreError::Room { used, limit });
+    }
+    Ok(())
 }
 
 fn count(c: &Connection, ancestor: i64, change: i64, bytes: i64) -> Result<(), StoreError> {

@@ -3,6 +3,7 @@
 mod ahead;
 mod base;
 mod check;
+mod databases;
 mod delegations;
 mod garbage;
 mod kept;
@@ -21,9 +22,9 @@ use openkey_capability::{cid::Cid, did::Did, resource::SpaceId};
 use openkey_edge::sqlite::Database;
 
 use super::types::{
-    Accepted, Admission, Ahead, Begin, DelegationRow, DelegationsOf, Entered, Keys, NewDelegation,
-    NewRevocation, Outcome, Page, Reservation, RevocationAhead, Revoked, Room, Space, Statement,
-    StoredValue, Ticket, Usage, ValueWrite,
+    Accepted, Admission, Ahead, Begin, DelegationRow, DelegationsOf, Entered, Entry, Keys,
+    NewDelegation, NewRevocation, Outcome, Page, Reservation, RevocationAhead, Revoked, Room,
+    Space, Statement, StoredValue, Ticket, Usage, ValueWrite,
 };
 use super::{Store, StoreError};
 use crate::clock::Clock as _;
@@ -135,19 +136,44 @@ impl Store for SqliteStore {
             .await
     }
 
-    async fn enter(
+    async fn enter(&self, entry: Entry) -> Result<Entered, StoreError> {
+        let clock = Arc::clone(&self.clock);
+        let entered = self.write_soon(move |c| databases::enter(c, &entry, clock.now_ms()));
+        entered.await?
+    }
+
+    async fn enlarge(
         &self,
-        admission: Admission,
         space: &SpaceId,
         database: &str,
+        reservation: Option<i64>,
+        default_bound: Option<u64>,
     ) -> Result<Entered, StoreError> {
         let (space, database) = (space.to_string(), database.to_owned());
         let clock = Arc::clone(&self.clock);
         self.write_soon(move |c| {
-            uses::admit(c, &admission, clock.now_ms())?;
-            spaces::entered(c, &space, &database)
+            let now_ms = clock.now_ms();
+            databases::enlarge(c, &space, &database, reservation, default_bound, now_ms)
         })
         .await
+    }
+
+    async fn settle(
+        &self,
+        space: &SpaceId,
+        database: &str,
+        reservation: i64,
+        bytes: Option<u64>,
+    ) -> Result<(), StoreError> {
+        let (space, database) = (space.to_string(), database.to_owned());
+        self.write_soon(move |c| databases::settle(c, &space, &database, reservation, bytes))
+            .await
+    }
+
+    async fn renew(&self, reservation: i64) -> Result<(), StoreError> {
+        let clock = Arc::clone(&self.clock);
+        self.write_soon(move |c| databases::renew(c, reservation, clock.now_ms()))
+            .await
     }
 
     async fn take(
@@ -273,10 +299,10 @@ impl Store for SqliteStore {
     }
 
     async fn issue(&self, ticket: Ticket) -> Result<(), StoreError> {
-        let room = self.room(0);
+        let (clock, room) = (Arc::clone(&self.clock), self.room(0));
         self.write_synced(move |c| {
             room()?;
-            tickets::issue(c, &ticket)
+            tickets::issue(c, &ticket, clock.now_ms())
         })
         .await
     }
@@ -288,7 +314,7 @@ impl Store for SqliteStore {
 
     async fn sized(&self, space: &SpaceId, database: &str, bytes: u64) -> Result<(), StoreError> {
         let (space, database) = (space.to_string(), database.to_owned());
-        self.write_soon(move |c| spaces::sized(c, &space, &database, bytes))
+        self.write_soon(move |c| databases::sized(c, &space, &database, bytes))
             .await
     }
 
@@ -313,6 +339,7 @@ impl Store for SqliteStore {
             times::keep(c, &time)?;
             tickets::tidy(c, now_ms)?;
             ahead::tidy(c, now_ms)?;
+            databases::tidy(c, now_ms)?;
             let delegations = kept::tidy(c, now_ms)?;
             Ok(uses::tidy(c, now_ms)? || delegations)
         })

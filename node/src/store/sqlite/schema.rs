@@ -172,5 +172,25 @@ pub(super) const LAYOUT: Layout = Layout {
          CREATE INDEX revocation_ahead_revoker ON revocation_ahead (revoker);
          CREATE INDEX revocation_ahead_space ON revocation_ahead (space);
          CREATE INDEX revocation_ahead_until ON revocation_ahead (until_ms);",
+        // Keys and headers of values count. Tickets are bounded by who made them, and what requests of
+        // databases may use is reserved.
+        "UPDATE space SET value_bytes = (
+            SELECT coalesce(sum(size + octet_length(key) + octet_length(headers)), 0)
+            FROM value WHERE value.space = space.id);
+
+         ALTER TABLE ticket ADD COLUMN invoker TEXT;
+         CREATE INDEX ticket_of ON ticket (space, invoker);
+
+         CREATE TABLE sql_reservation (
+            id       INTEGER PRIMARY KEY AUTOINCREMENT,
+            space    INTEGER NOT NULL REFERENCES space (id),
+            name     TEXT NOT NULL,
+            export   INTEGER NOT NULL CHECK (export IN (0, 1)),
+            bytes    INTEGER NOT NULL CHECK (bytes >= 0),
+            until_ms INTEGER NOT NULL
+         ) STRICT;
+         CREATE INDEX sql_reservation_space ON sql_reservation (space, name);
+         CREATE INDEX sql_reservation_until ON sql_reservation (until_ms);
+         CREATE INDEX sql_reservation_export ON sql_reservation (space) WHERE export = 1;",
     ],
 };

@@ -6,13 +6,21 @@ use rusqlite::{Connection, OptionalExtension as _};
 use super::check::Miscount;
 use super::{bytes, damaged, integer};
 use crate::store::StoreError;
-use crate::store::types::{Entered, Page, Space, Usage};
+use crate::store::types::{Page, Space, Usage};
+
+/// Bytes of delegations that every space holds without their being counted: a full one can be signed in
+/// to, as otherwise nobody could make room in it.
+pub(super) const FREE: i64 = 1024 * 1024;
 
 /// The row of a hosted space.
 pub(super) fn id(c: &Connection, name: &str) -> Result<i64, StoreError> {
+    find(c, name)?.ok_or(StoreError::NoSpace)
+}
+
+/// The row of a space, if it is hosted.
+pub(super) fn find(c: &Connection, name: &str) -> Result<Option<i64>, StoreError> {
     let mut select = c.prepare_cached("SELECT id FROM space WHERE name = ?1")?;
-    let id = select.query_row([name], |row| row.get(0)).optional()?;
-    id.ok_or(StoreError::NoSpace)
+    Ok(select.query_row([name], |row| row.get(0)).optional()?)
 }
 
 pub(super) fn get(c: &Connection, name: &str) -> Result<Option<Space>, StoreError> {
@@ -63,32 +71,13 @@ pub(super) fn host(c: &Connection, id: &SpaceId, now_ms: i64) -> Result<bool, St
     Ok(insert.execute((id.to_string(), id.owner().as_str(), now_ms))? == 1)
 }
 
-pub(super) fn sized(
-    c: &Connection,
-    name: &str,
-    database: &str,
-    size: u64,
-) -> Result<(), StoreError> {
-    let space = id(c, name)?;
-    c.prepare_cached(
-        "INSERT INTO sql_database (space, name, bytes) VALUES (?1, ?2, ?3)
-         ON CONFLICT (space, name) DO UPDATE SET bytes = excluded.bytes",
-    )?
-    .execute((space, database, integer(size)))?;
-    c.prepare_cached(
-        "UPDATE space SET database_bytes = (SELECT coalesce(sum(bytes), 0) FROM sql_database WHERE space = ?1)
-         WHERE id = ?1",
-    )?
-    .execute([space])?;
-    Ok(())
-}
-
 pub(super) fn usage(c: &Connection, name: &str) -> Result<Usage, StoreError> {
     let mut select = c.prepare_cached(
-        "SELECT value_bytes + database_bytes, pending_bytes FROM space WHERE name = ?1",
+        "SELECT value_bytes + database_bytes + max(delegation_bytes - ?2, 0), pending_bytes
+         FROM space WHERE name = ?1",
     )?;
     let held: Option<(i64, i64)> = select
-        .query_row([name], |row| Ok((row.get(0)?, row.get(1)?)))
+        .query_row((name, FREE), |row| Ok((row.get(0)?, row.get(1)?)))
         .optional()?;
     let mut select = c.prepare_cached("SELECT bytes FROM bound WHERE space = ?1")?;
     let bound: Option<i64> = select.query_row([name], |row| row.get(0)).optional()?;
@@ -100,24 +89,12 @@ pub(super) fn usage(c: &Connection, name: &str) -> Result<Usage, StoreError> {
     })
 }
 
-pub(super) fn entered(c: &Connection, name: &str, database: &str) -> Result<Entered, StoreError> {
-    let mut select = c.prepare_cached(
-        "SELECT bytes FROM sql_database
-         WHERE space = (SELECT id FROM space WHERE name = ?1) AND name = ?2",
-    )?;
-    let counted = select.query_row([name, database], |row| row.get(0));
-    Ok(Entered {
-        usage: usage(c, name)?,
-        database_bytes: counted.optional()?.map_or(0, bytes),
-    })
-}
-
 pub(super) fn usages(
     c: &Connection,
     page: &Page<String>,
 ) -> Result<Vec<(String, Usage)>, StoreError> {
     let mut select = c.prepare_cached(
-        "SELECT name, value_bytes + database_bytes, bytes, pending_bytes FROM space LEFT JOIN bound ON bound.space = name
+        "SELECT name, value_bytes + database_bytes + max(delegation_bytes - ?3, 0), bytes, pending_bytes FROM space LEFT JOIN bound ON bound.space = name
          WHERE name > ?1
          UNION ALL
          SELECT bound.space, NULL, bytes, 0 FROM bound
@@ -125,7 +102,7 @@ pub(super) fn usages(
          ORDER BY 1 LIMIT ?2",
     )?;
     let after = page.after.as_deref().unwrap_or("");
-    let rows = select.query_map((after, page.limit), |row| {
+    let rows = select.query_map((after, page.limit, FREE), |row| {
         let (held, bound): (Option<i64>, Option<i64>) = (row.get(1)?, row.get(2)?);
         let usage = Usage {
             hosted: held.is_some(),
@@ -158,7 +135,8 @@ pub(super) fn miscounted(c: &Connection) -> Result<Vec<Miscount>, StoreError> {
     let mut select = c.prepare(
         "SELECT name, held, counted FROM (
             SELECT name, value_bytes AS counted,
-                (SELECT coalesce(sum(size), 0) FROM value WHERE value.space = space.id) AS held
+                (SELECT coalesce(sum(size + octet_length(key) + octet_length(headers)), 0)
+                 FROM value WHERE value.space = space.id) AS held
             FROM space
             UNION ALL
             SELECT name, database_bytes,
@@ -167,6 +145,7 @@ pub(super) fn miscounted(c: &Connection) -> Result<Vec<Miscount>, StoreError> {
             UNION ALL
             SELECT name, pending_bytes,
                 (SELECT coalesce(sum(bytes), 0) FROM garbage WHERE garbage.space = space.id)
+                + (SELECT coalesce(sum(bytes), 0) FROM sql_reservation WHERE sql_reservation.space = space.id)
             FROM space
             UNION ALL
             SELECT name, delegation_bytes,

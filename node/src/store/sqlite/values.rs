@@ -88,6 +88,8 @@ struct Before {
     row: i64,
     hash: [u8; 32],
     size: i64,
+    /// Bytes that it counts for: with its key and headers.
+    counted: i64,
     blob: Option<String>,
 }
 
@@ -107,7 +109,13 @@ fn begin(c: &Connection, begin: &Begin) -> Result<Option<Room>, StoreError> {
         check_condition(condition, before(c, space, key)?.as_ref())?;
     }
     let keys = begin.keys.iter().map(|(key, _)| key.as_str());
+    // keys count as well, and headers, of which there are two bytes at least
+    let beside = keys.clone().map(|key| key.len() as u64 + 2).sum();
     let room = garbage::room(c, space, &name, keys, begin.default_bound)?;
+    let room = room.map(|room| Room {
+        bytes: room.bytes.saturating_sub(beside),
+        ..room
+    });
     // at least one byte follows: nobody begins a write of nothing
     garbage::check_room(room, begin.announced.max(1))?;
     Ok(room)
@@ -133,12 +141,15 @@ pub(super) fn write_or_refuse(
 }
 
 /// Tells what is refused from what failed.
-fn refusable<T>(done: Result<T, StoreError>) -> Result<Result<T, StoreError>, StoreError> {
+pub(super) fn refusable<T>(
+    done: Result<T, StoreError>,
+) -> Result<Result<T, StoreError>, StoreError> {
     match done {
         Err(
             refused @ (StoreError::NoSpace
             | StoreError::Precondition
             | StoreError::NoKey(_)
+            | StoreError::Exports
             | StoreError::Full { .. }
             | StoreError::Room { .. }),
         ) => Ok(Err(refused)),
@@ -165,7 +176,8 @@ fn write(c: &Connection, write: &ValueWrite, now_ms: i64) -> Result<Vec<Outcome>
         let hash = match change {
             Change::Put(value) => {
                 put(c, space, key, value, before.as_ref(), now_ms)?;
-                grown += integer(value.size);
+                let beside = key.len() + value.headers.len();
+                grown += integer(value.size.saturating_add(beside as u64));
                 value.hash
             }
             Change::Delete => {
@@ -178,7 +190,7 @@ fn write(c: &Connection, write: &ValueWrite, now_ms: i64) -> Result<Vec<Outcome>
             }
         };
         if let Some(before) = before {
-            grown -= before.size;
+            grown -= before.counted;
             if let Some(blob) = before.blob {
                 garbage::replaced(c, &blob, space, before.size, now_ms)?;
                 freed += before.size;
@@ -190,20 +202,23 @@ fn write(c: &Connection, write: &ValueWrite, now_ms: i64) -> Result<Vec<Outcome>
     Ok(outcomes)
 }
 
-/// The size of a value, if there is one.
-pub(super) fn size(c: &Connection, space: i64, key: &str) -> Result<Option<u64>, StoreError> {
-    Ok(before(c, space, key)?.map(|before| bytes(before.size)))
+/// Bytes that a value counts for, if there is one.
+pub(super) fn counted(c: &Connection, space: i64, key: &str) -> Result<Option<u64>, StoreError> {
+    Ok(before(c, space, key)?.map(|before| bytes(before.counted)))
 }
 
 fn before(c: &Connection, space: i64, key: &str) -> Result<Option<Before>, StoreError> {
-    let mut select =
-        c.prepare_cached("SELECT id, hash, size, blob FROM value WHERE space = ?1 AND key = ?2")?;
+    let mut select = c.prepare_cached(
+        "SELECT id, hash, size, blob, size + octet_length(key) + octet_length(headers)
+         FROM value WHERE space = ?1 AND key = ?2",
+    )?;
     let before = select.query_row((space, key), |row| {
         Ok(Before {
             row: row.get(0)?,
             hash: row.get(1)?,
             size: row.get(2)?,
             blob: row.get(3)?,
+            counted: row.get(4)?,
         })
     });
     Ok(before.optional()?)
