@@ -191,6 +191,21 @@ mod tests {
         assert!(blobs.read(&name, 0..1).await.is_err());
     }
 
+    /// Each of several that are received at once was told that there is room.
+    #[tokio::test]
+    async fn h11_a_blob_that_is_received_does_not_grow_into_the_reserve() {
+        let dir = tempfile::tempdir().unwrap();
+        let write = async |reserve| {
+            let disk = Arc::new(Disk::new(dir.path(), Some(reserve)));
+            let blobs = LocalBlobs::new(dir.path()).on(disk);
+            let mut writer = blobs.create(&new_name().unwrap()).await.unwrap();
+            writer.write(Bytes::from_static(b"piece")).await
+        };
+        write(0).await.unwrap();
+        let refused = write(u64::MAX).await.unwrap_err();
+        assert_eq!(refused.kind(), io::ErrorKind::StorageFull);
+    }
+
     #[tokio::test]
     async fn h6_only_names_of_blobs_name_files() {
         let dir = tempfile::tempdir().unwrap();

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use axum::http::{HeaderMap, HeaderValue};
 
-use super::process::{Process, own, refused, start};
+use super::process::{Process, ask, own, program, refused, start, start_with};
 
 /// What each value is, in the store and as a blob.
 fn values() -> BTreeMap<String, Vec<u8>> {
@@ -245,7 +245,10 @@ fn files(dir: &Path) -> Vec<PathBuf> {
 #[test]
 fn h11_a_value_that_is_not_what_was_stored_is_cut_off() {
     let dir = tempfile::tempdir().unwrap();
-    let node = start(dir.path());
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let metrics = free.local_addr().unwrap();
+    drop(free);
+    let node = start_with(program(dir.path()).args(["--metrics-listen", &metrics.to_string()]));
     node.host();
     for (key, size) in [
         ("s", 100_000),
@@ -276,6 +279,12 @@ fn h11_a_value_that_is_not_what_was_stored_is_cut_off() {
     }
     assert_eq!(node.get("i").status, 500);
     node.hear("a value cannot be read");
+    let host = HeaderMap::new();
+    let counted = ask(metrics, "GET", "/metrics", &host, b"").unwrap().text();
+    assert!(
+        counted.contains("openkey_node_damaged_readings_total 4"),
+        "{counted}"
+    );
     // of a part nobody knows what it should be
     let mut headers = own("kv/l", "tinycloud.kv/get");
     headers.insert("range", HeaderValue::from_static("bytes=0-9"));

@@ -57,7 +57,8 @@ pub(crate) const NODE: &str = env!("CARGO_BIN_EXE_openkey-node");
 pub(crate) fn on(mut command: Command, dir: &Path) -> Command {
     command
         .args(["--dir", dir.to_str().unwrap(), "--json"])
-        .args(["--listen", "127.0.0.1:0", "--metrics-listen", "off"])
+        .args(["--listen", "127.0.0.1:0"])
+        .env("OPENKEY_NODE_METRICS_LISTEN", "off")
         .args(["--rate", "off", "--public-rate", "off"])
         .env_remove("RUST_BACKTRACE");
     command
@@ -156,7 +157,7 @@ pub(crate) fn ask(
     let mut stream = TcpStream::connect(address).ok()?;
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
     stream.set_write_timeout(Some(PATIENCE)).unwrap();
-    let mut head = format!("{method} {path} HTTP/1.1\r\nhost: a\r\nconnection: close\r\n");
+    let mut head = format!("{method} {path} HTTP/1.1\r\nhost: 127.0.0.1\r\nconnection: close\r\n");
     for (name, value) in headers {
         head += &format!("{name}: {}\r\n", value.to_str().unwrap());
     }
