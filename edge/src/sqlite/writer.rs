@@ -244,9 +244,13 @@ fn transact(
 ) -> Result<(), Failure> {
     // what is not synced may be lost without being missed
     let mark = mark.filter(|_| synced);
+    let before = connection.total_changes();
     let prepared = prepare(connection, tasks, synced).and_then(|()| match mark {
-        Some(mark) => Ok(Some((mark::advance(connection)?, mark))),
-        None => Ok(None),
+        // what changes nothing is neither written nor synced
+        Some(mark) if connection.total_changes() != before => {
+            Ok(Some((mark::advance(connection)?, mark)))
+        }
+        _ => Ok(None),
     });
     let outcome = prepared.and_then(|marked| {
         let committed = execute(connection, "COMMIT");
