@@ -8,10 +8,12 @@ use serde_json::{Map, Value, json};
 
 use crate::error::Error;
 use crate::node::Node;
-use crate::store::Page;
+use crate::store::{Page, Usage};
 
 /// Spaces read from the store at once.
 const PAGE: u32 = 1000;
+/// Most spaces of one answer.
+const MAX_SPACES: usize = 10_000;
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -76,48 +78,64 @@ pub async fn delete(node: &Node, space: &str) -> Result<Value, Error> {
     view(node, &space).await
 }
 
-/// All bounds that were set.
+/// Bounds that were set, by name; if there are more, `next` says behind which one to go on.
 ///
 /// # Errors
 ///
 /// [`Error`].
-pub async fn bounds(node: &Node) -> Result<Value, Error> {
+pub async fn bounds(node: &Node, after: Option<String>) -> Result<Value, Error> {
     let mut overrides = Map::new();
-    for (space, usage) in all(node).await? {
-        if let Some(bound) = usage.bound {
-            overrides.insert(space, bound.into());
-        }
+    let (all, next) = read(node, after, |usage| usage.bound.is_some()).await?;
+    for (space, usage) in all {
+        overrides.insert(space, usage.bound.into());
     }
-    Ok(json!({ "overrides": overrides, "default_limit_bytes": node.config.quota_bytes }))
+    let default = node.config.quota_bytes;
+    let mut view = json!({ "overrides": overrides, "default_limit_bytes": default });
+    if let (Some(view), Some(next)) = (view.as_object_mut(), next) {
+        view.insert("next".to_owned(), next.into());
+    }
+    Ok(view)
 }
 
-/// What every space holds.
+/// What spaces hold, by name; if there are more, `next` says behind which one to go on.
 ///
 /// # Errors
 ///
 /// [`Error`].
-pub async fn usage(node: &Node) -> Result<Value, Error> {
-    let all = all(node).await?;
-    let hosted = all.into_iter().filter(|(_, usage)| usage.hosted);
-    let spaces: Vec<Value> = hosted
+pub async fn usage(node: &Node, after: Option<String>) -> Result<Value, Error> {
+    let (all, next) = read(node, after, |usage| usage.hosted).await?;
+    let spaces: Vec<Value> = all
+        .into_iter()
         .map(|(space, usage)| json!({ "space_id": space, "usage_bytes": usage.bytes }))
         .collect();
-    Ok(json!({ "count": spaces.len(), "spaces": spaces }))
+    let mut view = json!({ "count": spaces.len(), "spaces": spaces });
+    if let (Some(view), Some(next)) = (view.as_object_mut(), next) {
+        view.insert("next".to_owned(), next.into());
+    }
+    Ok(view)
 }
 
-async fn all(node: &Node) -> Result<Vec<(String, crate::store::Usage)>, Error> {
-    let mut page = Page {
-        after: None,
-        limit: PAGE,
-    };
-    let mut all = Vec::new();
+/// Those that are wanted, up to as many as fit an answer; then also the last of them.
+async fn read(
+    node: &Node,
+    after: Option<String>,
+    is_wanted: impl Fn(&Usage) -> bool,
+) -> Result<(Vec<(String, Usage)>, Option<String>), Error> {
+    let mut page = Page { after, limit: PAGE };
+    let mut all: Vec<(String, Usage)> = Vec::new();
     loop {
         let part = node.store.usages(page.clone()).await?;
         let Some((last, _)) = part.last() else {
-            return Ok(all);
+            return Ok((all, None));
         };
         page.after = Some(last.clone());
-        all.extend(part);
+        for one in part.into_iter().filter(|(_, usage)| is_wanted(usage)) {
+            if all.len() == MAX_SPACES {
+                let last = all.last().map(|(name, _)| name.clone());
+                return Ok((all, last));
+            }
+            all.push(one);
+        }
     }
 }
 

@@ -96,7 +96,7 @@ async fn carry_out(
                 &authorised,
                 one.capability.ability.as_str(),
                 resource,
-                signed.ucan.facts(),
+                (signed.ucan.facts(), headers),
             )
             .await
         }
@@ -152,7 +152,7 @@ async fn other(
     authorised: &Authorised,
     ability: &str,
     resource: &SpaceResource,
-    facts: &[Value],
+    (facts, headers): (&[Value], &HeaderMap),
 ) -> Result<Response, Error> {
     let space = resource.space();
     match (ability, resource.path()) {
@@ -185,7 +185,7 @@ async fn other(
             Ok(Json(json!({ "allowed": allowed })).into_response())
         }
         (ability, _) if ability.starts_with("tinycloud.space/") => {
-            spaces::invoke(node, authorised, ability, resource).await
+            spaces::invoke(node, authorised, ability, resource, headers).await
         }
         _ => Err(unknown(ability, &Resource::Space(resource.clone()))),
     }
@@ -208,7 +208,7 @@ fn named(path: &str) -> Result<Cid, Error> {
 }
 
 /// A list, and whether it is not all that there is.
-fn listed(view: Value, truncated: bool) -> Response {
+pub(crate) fn listed(view: Value, truncated: bool) -> Response {
     let mut response = Json(view).into_response();
     let truncated = if truncated { "true" } else { "false" };
     let headers = response.headers_mut();

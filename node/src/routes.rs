@@ -222,14 +222,21 @@ async fn no_hooks() -> Error {
     Error::NotImplemented("Hooks are not served by this node".to_owned())
 }
 
-async fn bounds(State(app): Node, headers: HeaderMap) -> Answer {
+async fn bounds(State(app): Node, uri: Uri, headers: HeaderMap) -> Answer {
     admin::check(&app.node, &headers)?;
-    Ok(Json(admin::bounds(&app.node).await?).into_response())
+    Ok(Json(admin::bounds(&app.node, after(&uri)?).await?).into_response())
 }
 
-async fn usage(State(app): Node, headers: HeaderMap) -> Answer {
+async fn usage(State(app): Node, uri: Uri, headers: HeaderMap) -> Answer {
     admin::check(&app.node, &headers)?;
-    Ok(Json(admin::usage(&app.node).await?).into_response())
+    Ok(Json(admin::usage(&app.node, after(&uri)?).await?).into_response())
+}
+
+/// Behind which space a list goes on.
+fn after(uri: &Uri) -> Result<Option<String>, Error> {
+    let pairs = uri.query().unwrap_or("").split('&');
+    let mut after = pairs.filter_map(|pair| pair.strip_prefix("after="));
+    after.next().map(decoded).transpose()
 }
 
 async fn bound(State(app): Node, uri: Uri, headers: HeaderMap) -> Answer {

@@ -1,6 +1,7 @@
 //! What may be asked about spaces: `tinycloud.space/list`, `info`, `create`.
 
 use axum::Json;
+use axum::http::{HeaderMap, HeaderValue};
 use axum::response::{IntoResponse as _, Response};
 use openkey_capability::resource::{SpaceId, SpaceResource};
 use serde_json::{Value, json};
@@ -8,10 +9,17 @@ use serde_json::{Value, json};
 use crate::admission::{Authorised, admit};
 use crate::delegation::iso;
 use crate::error::Error;
+use crate::invoke::listed;
 use crate::node::Node;
+use crate::store::Page;
 
 /// The service of spaces in resources.
 pub const SERVICE: &str = "space";
+/// Most spaces of one list.
+const PAGE: u32 = 1000;
+/// Where a list goes on, as the one before has said.
+const CURSOR: &str = "x-tinycloud-cursor";
+const NEXT: &str = "x-tinycloud-next-cursor";
 
 /// Carries out one of them. Whoever may ask about the spaces of one owner learns nothing of another's.
 ///
@@ -23,13 +31,28 @@ pub async fn invoke(
     authorised: &Authorised,
     ability: &str,
     resource: &SpaceResource,
+    headers: &HeaderMap,
 ) -> Result<Response, Error> {
     let owner = resource.space().owner();
     let path = resource.path().unwrap_or("");
     match ability {
         "tinycloud.space/list" => {
             admit(&node.store, authorised).await?;
-            let spaces = node.store.spaces_of(owner).await?;
+            let after = match headers.get(CURSOR) {
+                None => None,
+                Some(cursor) => {
+                    let name = cursor.to_str().ok().map(SpaceId::parse);
+                    let name = name.and_then(Result::ok).map(|it| it.to_string());
+                    Some(name.ok_or_else(|| Error::Bad(format!("Invalid {CURSOR}")))?)
+                }
+            };
+            let page = Page {
+                after,
+                limit: PAGE + 1,
+            };
+            let mut spaces = node.store.spaces_of(owner, page).await?;
+            let truncated = spaces.len() > PAGE as usize;
+            spaces.truncate(PAGE as usize);
             let view = spaces.iter().map(|(id, space)| {
                 json!({
                     "id": id.to_string(),
@@ -38,7 +61,15 @@ pub async fn invoke(
                     "createdAt": iso(space.created_ms),
                 })
             });
-            Ok(Json(view.collect::<Vec<_>>()).into_response())
+            let view = Value::Array(view.collect());
+            let mut response = listed(view, truncated);
+            if truncated
+                && let Some((last, _)) = spaces.last()
+                && let Ok(cursor) = HeaderValue::from_str(&last.to_string())
+            {
+                response.headers_mut().insert(NEXT, cursor);
+            }
+            Ok(response)
         }
         "tinycloud.space/info" => {
             admit(&node.store, authorised).await?;

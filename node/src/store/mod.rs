@@ -25,8 +25,12 @@ pub trait Store: Send + Sync + 'static {
     /// A hosted space; `None`: it is not hosted here.
     async fn space(&self, id: &SpaceId) -> Result<Option<Space>, StoreError>;
 
-    /// Every hosted space of an owner, by name.
-    async fn spaces_of(&self, owner: &Did) -> Result<Vec<(SpaceId, Space)>, StoreError>;
+    /// Hosted spaces of an owner, by name.
+    async fn spaces_of(
+        &self,
+        owner: &Did,
+        page: Page<String>,
+    ) -> Result<Vec<(SpaceId, Space)>, StoreError>;
 
     /// Hosts a space and uses up an invocation. False: it was hosted before.
     async fn host(

@@ -94,8 +94,12 @@ impl Store for Interposed {
         self.behind.space(id).await
     }
 
-    async fn spaces_of(&self, owner: &Did) -> Result<Vec<(SpaceId, Space)>, StoreError> {
-        self.behind.spaces_of(owner).await
+    async fn spaces_of(
+        &self,
+        owner: &Did,
+        page: Page<String>,
+    ) -> Result<Vec<(SpaceId, Space)>, StoreError> {
+        self.behind.spaces_of(owner, page).await
     }
 
     async fn host(

@@ -249,9 +249,9 @@ async fn quotas_are_set_by_who_shows_the_secret() {
     let headers = own("kv/b", PUT).headers();
     let refused = invoke(node, &headers, Body::from("12345")).await;
     assert_eq!(status(refused), 413);
-    let bounds = admin::bounds(node).await.unwrap();
+    let bounds = admin::bounds(node, None).await.unwrap();
     assert_eq!(bounds["overrides"], json!({ name.clone(): 19 }));
-    let usage = admin::usage(node).await.unwrap();
+    let usage = admin::usage(node, None).await.unwrap();
     assert_eq!(
         usage["spaces"],
         json!([{ "space_id": name, "usage_bytes": 4 + 6 + 2 }])

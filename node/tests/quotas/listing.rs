@@ -152,3 +152,48 @@ async fn lists_are_the_accounts_and_not_the_session_keys() {
         assert_eq!(answer.as_object().unwrap().len(), count, "{direction}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn h10_spaces_are_listed_in_pages() {
+    let node = start(|_| ()).await;
+    let hosting = (0..1004_u32).map(|number| {
+        let id = openkey_capability::resource::SpaceId::new(&did(1), &format!("p{number:04}"));
+        let statement = *blake3::hash(&number.to_be_bytes()).as_bytes();
+        let admission = openkey_node::store::Admission {
+            statement,
+            expires_ms: NOW * 1000 + 1000,
+            chain_expires_ms: None,
+            until_ms: NOW * 1000 + 1000,
+            chain: Vec::new(),
+        };
+        let store = &node.beside.store;
+        async move { store.host(admission, &id.unwrap(), 0).await.unwrap() }
+    });
+    futures_util::future::join_all(hosting).await;
+    let page = async |cursor: Option<&str>| {
+        let says = Says {
+            resource: "space/",
+            abilities: &["tinycloud.space/list"],
+            ..own()
+        };
+        let mut headers = says.headers();
+        if let Some(cursor) = cursor {
+            headers.insert("x-tinycloud-cursor", cursor.parse().unwrap());
+        }
+        post(&node, "/invoke", &headers, &[]).await
+    };
+    let first = page(None).await;
+    assert!(first.head.contains("x-tinycloud-truncated: true"));
+    let all = first.json();
+    let last = all[999]["id"].as_str().unwrap();
+    assert_eq!(all.as_array().unwrap().len(), 1000);
+    assert!(
+        first
+            .head
+            .contains(&format!("x-tinycloud-next-cursor: {}", last.to_lowercase()))
+    );
+    let rest = page(Some(last)).await;
+    assert!(rest.head.contains("x-tinycloud-truncated: false"));
+    assert_eq!(rest.json().as_array().unwrap().len(), 5);
+    assert_eq!(page(Some("nonsense")).await.status, 400);
+}

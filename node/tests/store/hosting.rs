@@ -1,6 +1,6 @@
 //! Spaces.
 
-use openkey_node::store::{Space, Store};
+use openkey_node::store::{Page, Space, Store};
 
 use super::common::{NOW, delegation, did, fresh, hosted, space, space_of};
 
@@ -26,8 +26,18 @@ pub(crate) async fn spaces_are_listed_for_their_owner_alone(store: &dyn Store) {
     let others = space_of(&did(2), "a");
     store.host(fresh(), &others, NOW).await.unwrap();
     let of = async |seed| -> Vec<String> {
-        let spaces = store.spaces_of(&did(seed)).await.unwrap();
-        spaces.iter().map(|(id, _)| id.to_string()).collect()
+        let mut all: Vec<String> = Vec::new();
+        loop {
+            let page = Page {
+                after: all.last().cloned(),
+                limit: 2,
+            };
+            let spaces = store.spaces_of(&did(seed), page).await.unwrap();
+            if spaces.is_empty() {
+                return all;
+            }
+            all.extend(spaces.iter().map(|(id, _)| id.to_string()));
+        }
     };
     let names = ["C", "a", "b"].map(|name| space(name).to_string());
     assert_eq!(of(1).await, names);

@@ -56,9 +56,13 @@ impl Store for SqliteStore {
         self.read(move |c| spaces::get(c, &id)).await
     }
 
-    async fn spaces_of(&self, owner: &Did) -> Result<Vec<(SpaceId, Space)>, StoreError> {
+    async fn spaces_of(
+        &self,
+        owner: &Did,
+        page: Page<String>,
+    ) -> Result<Vec<(SpaceId, Space)>, StoreError> {
         let owner = owner.to_string();
-        self.read(move |c| spaces::of_owner(c, &owner)).await
+        self.read(move |c| spaces::of_owner(c, &owner, &page)).await
     }
 
     async fn host(

@@ -33,10 +33,18 @@ pub(super) fn get(c: &Connection, name: &str) -> Result<Option<Space>, StoreErro
     Ok(space.optional()?)
 }
 
-pub(super) fn of_owner(c: &Connection, owner: &str) -> Result<Vec<(SpaceId, Space)>, StoreError> {
-    let mut select =
-        c.prepare_cached("SELECT name, created_ms FROM space WHERE owner = ?1 ORDER BY name")?;
-    let rows = select.query_map([owner], |row| Ok((row.get::<_, String>(0)?, row.get(1)?)))?;
+pub(super) fn of_owner(
+    c: &Connection,
+    owner: &str,
+    page: &Page<String>,
+) -> Result<Vec<(SpaceId, Space)>, StoreError> {
+    let mut select = c.prepare_cached(
+        "SELECT name, created_ms FROM space WHERE owner = ?1 AND name > ?2 ORDER BY name LIMIT ?3",
+    )?;
+    let after = page.after.as_deref().unwrap_or("");
+    let rows = select.query_map((owner, after, page.limit), |row| {
+        Ok((row.get::<_, String>(0)?, row.get(1)?))
+    })?;
     let read = |row: rusqlite::Result<(String, i64)>| {
         let (name, created_ms) = row?;
         let id = SpaceId::parse(&name).map_err(|_| damaged("the name of a space"))?;
