@@ -10,6 +10,7 @@ use tokio::fs::File;
 use tokio_util::io::ReaderStream;
 
 use crate::admission::Authorised;
+use crate::asked_by;
 use crate::error::Error;
 use crate::facts::fact;
 use crate::node::Node;
@@ -41,7 +42,7 @@ pub async fn invoke(
         .allowed
         .iter()
         .map(|it| (&it.capability.ability, &it.caveats));
-    let access = Access::new(resource, granted, own)?;
+    let access = Access::new(resource, granted, own)?.asked_by(asked_by::client());
     // before the work: whoever is answered an error does not know whether it was done
     let space = resource.space();
     let admission = authorised.admission.clone();

@@ -149,6 +149,11 @@ impl IntoResponse for Error {
             _ => self.to_string(),
         };
         let mut response = (status, text).into_response();
+        if matches!(self, Self::Sql(SqlError::Busy)) {
+            response
+                .headers_mut()
+                .insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        }
         if let Self::Range { size } = self
             && let Ok(value) = HeaderValue::from_str(&format!("bytes */{size}"))
         {

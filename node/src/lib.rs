@@ -19,6 +19,7 @@
 
 pub mod admin;
 pub mod admission;
+mod asked_by;
 pub mod authority;
 pub mod blobs;
 pub mod body;

@@ -11,7 +11,7 @@ use crate::blobs::{Blobs, BlobsLock, LocalBlobs};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::keys::{self, KeysError, NodeKeys};
-use crate::sql::{Databases, LocalDatabases, SqlLimits};
+use crate::sql::{Databases, SqlLimits, SqlWorkers};
 use crate::store::sqlite::SqliteStore;
 use crate::store::{Store, StoreError};
 
@@ -95,8 +95,13 @@ impl Node {
         let keys = NodeKeys::open(&config.dir)?;
         let store: Arc<dyn Store> =
             Arc::new(SqliteStore::open(&config.dir, Arc::clone(&clock), options)?);
-        let databases = LocalDatabases::open(&config.dir.join(DATABASES), SqlLimits::default())
-            .map_err(|error| OpenNodeError::Databases(error.to_string()))?;
+        let limits = SqlLimits {
+            workers: config.sql_workers,
+            ..SqlLimits::default()
+        };
+        let dir = config.dir.join(DATABASES);
+        let databases = SqlWorkers::open(&dir, limits, config.sql_program.clone())
+            .map_err(OpenNodeError::Databases)?;
         Ok(Self {
             keys,
             blobs: Arc::new(LocalBlobs::new(&config.dir.join(BLOBS))),
