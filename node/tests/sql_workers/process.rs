@@ -185,6 +185,7 @@ impl Owner {
         let answer = String::from_utf8_lossy(&answer);
         let (head, text) = answer.split_once("\r\n\r\n").unwrap_or(("", ""));
         let status = head.split(' ').nth(1).unwrap_or("0");
+        assert!(status != "503" || head.contains("retry-after: "), "{head}");
         (status.parse().unwrap(), text.to_owned())
     }
 

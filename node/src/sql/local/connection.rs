@@ -2,7 +2,6 @@
 
 use std::cell::Cell;
 use std::collections::BTreeSet;
-use std::ops::{Deref, DerefMut};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -11,13 +10,13 @@ use std::time::{Duration, Instant};
 use rusqlite::config::DbConfig;
 use rusqlite::hooks::{Action, Authorization};
 use rusqlite::limits::Limit;
-use rusqlite::{CachedStatement, Connection, ErrorCode, OpenFlags, Statement, StatementStatus};
+use rusqlite::{Connection, ErrorCode, OpenFlags, Statement, StatementStatus};
 
 use super::allowed::MODULES;
 use super::authorizer::{Denial, Policy, Seen};
 use super::functions;
+use super::prepared::{Prepared, translate};
 use crate::sql::SqlError;
-use crate::sql::statement::NotOne;
 
 /// How long SQLite waits for a lock of another process: one that opens or closes the database. Who
 /// writes it is decided by turns, not by waiting here.
@@ -334,63 +333,8 @@ impl Watch {
     }
 }
 
-/// A compiled statement.
-pub(super) enum Prepared<'a> {
-    /// To be found again.
-    Cached(CachedStatement<'a>),
-    /// For this time.
-    Once(Statement<'a>),
-}
-
-impl<'a> Deref for Prepared<'a> {
-    type Target = Statement<'a>;
-
-    fn deref(&self) -> &Statement<'a> {
-        match self {
-            Self::Cached(statement) => statement,
-            Self::Once(statement) => statement,
-        }
-    }
-}
-
-impl<'a> DerefMut for Prepared<'a> {
-    fn deref_mut(&mut self) -> &mut Statement<'a> {
-        match self {
-            Self::Cached(statement) => statement,
-            Self::Once(statement) => statement,
-        }
-    }
-}
-
 fn is_read_only(error: &rusqlite::Error) -> bool {
     error.sqlite_error_code() == Some(ErrorCode::ReadOnly)
-}
-
-/// What SQLite reports, as an answer to whoever wrote the statement, or as a failure of the machine.
-pub(super) fn translate(error: &rusqlite::Error) -> SqlError {
-    match error.sqlite_error_code() {
-        Some(ErrorCode::OperationInterrupted) => SqlError::Time,
-        Some(ErrorCode::OutOfMemory) => SqlError::Memory,
-        Some(ErrorCode::DiskFull) => SqlError::Quota,
-        Some(ErrorCode::DatabaseBusy) => SqlError::Busy,
-        Some(
-            ErrorCode::SystemIoFailure
-            | ErrorCode::DatabaseCorrupt
-            | ErrorCode::NotADatabase
-            | ErrorCode::CannotOpen
-            | ErrorCode::FileLockingProtocolFailed
-            | ErrorCode::PermissionDenied
-            | ErrorCode::NoLargeFileSupport
-            | ErrorCode::InternalMalfunction
-            | ErrorCode::ApiMisuse,
-        ) => SqlError::Internal(error.to_string()),
-        _ => match error {
-            rusqlite::Error::MultipleStatement => NotOne::Several.into(),
-            rusqlite::Error::SqlInputError { msg, .. } => SqlError::Sqlite(msg.clone()),
-            rusqlite::Error::SqliteFailure(_, Some(message)) => SqlError::Sqlite(message.clone()),
-            error => SqlError::Sqlite(error.to_string()),
-        },
-    }
 }
 
 /// The virtual tables that SQLite has, but for those that only compute: the same for every

@@ -8,7 +8,7 @@ use std::time::Duration;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
-use super::connection::translate;
+use super::prepared::translate;
 use super::{LocalDatabases, functions};
 use crate::sql::{DatabaseId, SqlError};
 
@@ -88,7 +88,10 @@ impl LocalDatabases {
         let to = self.dir.join(to);
         let name = to.to_str();
         let name = name.ok_or_else(|| SqlError::Internal("the name is not UTF-8".to_owned()))?;
-        let copied = from.execute("VACUUM INTO ?1", [name]);
+        // what is not in the directory is out of reach
+        let copied = from
+            .pragma_update(None, "temp_store", "MEMORY")
+            .and_then(|()| from.execute("VACUUM INTO ?1", [name]));
         copied.map(drop).map_err(|error| translate(&error))
     }
 }

@@ -1,6 +1,6 @@
 //! Databases as SQLite files of one directory, which several processes may serve at once.
 //!
-//! * `connection`: how SQLite is set up, and what bounds a statement.
+//! * `connection`, `prepared`: how SQLite is set up, and what bounds a statement.
 //! * `authorizer`, `allowed`: what a statement may do.
 //! * `functions`: functions of SQLite that would take too long, anew.
 //! * `run`: requests, on one connection.
@@ -21,6 +21,7 @@ mod functions;
 mod maintain;
 mod names;
 mod pool;
+mod prepared;
 mod run;
 
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
@@ -32,12 +33,13 @@ use lru::LruCache;
 use openkey_edge::turnstile::Turnstile;
 
 pub(super) use self::authorizer::Policy;
-use self::connection::{Session, translate};
+use self::connection::Session;
 pub(super) use self::maintain::EXPORT;
 pub use self::maintain::MaintainError;
 pub(super) use self::maintain::remove_old_exports;
 pub use self::names::FileOf;
 use self::pool::{Kind, Pool};
+use self::prepared::translate;
 pub(super) use self::run::{Read, Work};
 use super::{DatabaseId, SqlError, SqlLimits};
 
@@ -87,19 +89,13 @@ impl core::fmt::Debug for LocalDatabases {
 
 impl LocalDatabases {
     /// Those in `dir`, which is made if it is missing, for its owner alone. Databases are made by
-    /// what first writes them. SQLite's memory is bounded in the whole process.
+    /// what first writes them.
     ///
     /// # Errors
     ///
     /// [`MaintainError`]: the directory cannot be used.
     pub fn open(dir: &Path, limits: SqlLimits) -> Result<Self, MaintainError> {
         make_dir(dir)?;
-        // SQLite keeps one bound for the whole process, the lowest that was ever set.
-        let heap = rusqlite::Connection::open_in_memory().and_then(|connection| {
-            let bytes = i64::try_from(limits.heap_bytes).unwrap_or(i64::MAX);
-            connection.pragma_update(None, "hard_heap_limit", bytes)
-        });
-        heap.map_err(|error| MaintainError::new(dir, &error))?;
         let most = std::num::NonZeroUsize::new(limits.connections);
         let most = most.unwrap_or(std::num::NonZeroUsize::MIN);
         Ok(Self {

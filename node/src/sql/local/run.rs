@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use super::Stage;
 use super::authorizer::Policy;
-use super::connection::{Prepared, Session};
+use super::connection::Session;
+use super::prepared::Prepared;
 use crate::sql::access::Access;
 use crate::sql::limited::Named;
 use crate::sql::statement::{NotOne, one};
@@ -104,7 +105,7 @@ impl Work {
         let own = |sql| {
             // Never from among the kept statements: there, the caller's `COMMIT` would find ours.
             let done = session.connection().execute_batch(sql);
-            done.map_err(|error| super::connection::translate(&error))
+            done.map_err(|error| super::prepared::translate(&error))
         };
         own(if policy.can.only_reads() {
             "BEGIN"
@@ -313,7 +314,7 @@ fn bind(statement: &mut Statement<'_>, params: &[Value]) -> Result<(), SqlError>
             )));
         }
         let bound = statement.raw_bind_parameter(at + 1, value);
-        bound.map_err(|error| super::connection::translate(&error))?;
+        bound.map_err(|error| super::prepared::translate(&error))?;
     }
     Ok(())
 }

@@ -38,7 +38,7 @@ pub fn serve() -> Result<(), String> {
     let Settings { dir, limits } = wire::read(&head).map_err(|error| text(&error))?;
     confine::limit(&limits)?;
     let databases = LocalDatabases::open(&dir, limits).map_err(|error| text(&error))?;
-    prepare().map_err(|error| text(&error))?;
+    prepare(limits.heap_bytes).map_err(|error| text(&error))?;
     // the kernel may know none of it; what it knows must work
     if confine::enclose(&dir)? == RulesetStatus::NotEnforced {
         tracing::debug!("this kernel has no Landlock");
@@ -62,10 +62,12 @@ pub fn serve() -> Result<(), String> {
     Ok(())
 }
 
-/// Lets SQLite and the C library read what they read of the system once: the seed of random numbers, the
-/// time zone.
-fn prepare() -> rusqlite::Result<()> {
+/// Bounds SQLite's memory, and lets it and the C library read what they read of the system once: the seed
+/// of random numbers, the time zone.
+fn prepare(heap_bytes: u64) -> rusqlite::Result<()> {
     let connection = Connection::open_in_memory()?;
+    let bytes = i64::try_from(heap_bytes).unwrap_or(i64::MAX);
+    connection.pragma_update(None, "hard_heap_limit", bytes)?;
     connection.query_row("SELECT random(), datetime('now', 'localtime')", [], |_| {
         Ok(())
     })
