@@ -5,7 +5,7 @@
 //! the second. So whoever waits longest is next, and nobody starves. The system gives back both when
 //! a process dies; of one that is stopped they are not to be had, so nobody waits without an end.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
@@ -42,6 +42,22 @@ impl Turnstile {
             next: open(".next")?,
             inside: open(".turn")?,
         })
+    }
+
+    /// Whether nobody is inside or waits, as of now.
+    ///
+    /// # Errors
+    ///
+    /// [`io::Error`] if the file system knows no locks.
+    pub fn is_free(&self) -> io::Result<bool> {
+        for file in [&self.next, &self.inside] {
+            match file.try_lock() {
+                Ok(()) => file.unlock()?,
+                Err(TryLockError::WouldBlock) => return Ok(false),
+                Err(TryLockError::Error(error)) => return Err(error),
+            }
+        }
+        Ok(true)
     }
 
     /// Waits until no other process is inside, but not longer than this.

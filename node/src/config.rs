@@ -7,6 +7,7 @@ use std::time::Duration;
 use openkey_capability::did::Did;
 use openkey_capability::resource::SpaceId;
 
+use crate::sql::{SqlLimits, WorkerProgram};
 use crate::store::DefaultBounds;
 
 /// What a node is told when it starts. The defaults are enough for a first one.
@@ -26,6 +27,10 @@ pub struct Config {
     pub reserve_bytes: Option<u64>,
     /// How far ahead the end of an invocation may lie.
     pub longest_invocation: Duration,
+    /// Processes that carry out what is asked of databases.
+    pub sql_workers: usize,
+    /// The program that they run: by default this one, under the subcommand that `openkey-node` has for it.
+    pub sql_program: WorkerProgram,
     /// Owners whose spaces are hosted; `None`: everybody's.
     pub owners: Option<BTreeSet<Did>>,
     /// Where clients ask how much they may keep; told by `/info`.
@@ -80,6 +85,8 @@ impl Config {
             public_quota_bytes: Some(PUBLIC_QUOTA_BYTES),
             reserve_bytes: None,
             longest_invocation: LONGEST_INVOCATION,
+            sql_workers: SqlLimits::default_workers(),
+            sql_program: WorkerProgram::own(WorkerProgram::ARGUMENT),
             owners: None,
             quota_url: None,
             admin_secret: None,

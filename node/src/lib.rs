@@ -21,6 +21,7 @@
 pub mod admin;
 pub mod admission;
 pub mod allowed;
+mod asked_by;
 pub mod authority;
 mod beginning;
 pub mod blobs;

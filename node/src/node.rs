@@ -16,7 +16,7 @@ use crate::kept_time::KeptTime;
 use crate::keys::{KeysError, NodeKeys};
 use crate::readiness::Readiness;
 use crate::signs::Signs;
-use crate::sql::{Databases, LocalDatabases, SqlLimits};
+use crate::sql::{Databases, SqlLimits, SqlWorkers};
 use crate::store::sqlite::SqliteStore;
 use crate::store::{Store, StoreError};
 
@@ -111,8 +111,13 @@ impl Node {
         let clock = store.time();
         let store: Arc<dyn Store> = Arc::new(store.on(Arc::clone(&disk)));
         beginning.end()?;
-        let databases = LocalDatabases::open(&config.dir.join(DATABASES), SqlLimits::default())
-            .map_err(|error| OpenNodeError::Databases(error.to_string()))?;
+        let limits = SqlLimits {
+            workers: config.sql_workers,
+            ..SqlLimits::default()
+        };
+        let dir = config.dir.join(DATABASES);
+        let databases = SqlWorkers::open(&dir, limits, config.sql_program.clone())
+            .map_err(OpenNodeError::Databases)?;
         Ok(Self {
             keys,
             blobs: Arc::new(LocalBlobs::new(&config.dir.join(BLOBS)).on(Arc::clone(&disk))),

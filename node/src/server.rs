@@ -20,6 +20,7 @@ use openkey_edge::sqlite::Options;
 use tokio::net::TcpListener;
 use tower::Service as _;
 
+use crate::asked_by;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::metrics::Metrics;
@@ -290,7 +291,9 @@ async fn answer(
                     }
                 })
             });
-            match router.call(request).await {
+            let trusted = app.limits.trusted_proxy.as_ref();
+            let client = client_address(peer, trusted, request.headers()).unwrap_or(peer);
+            match asked_by::for_client(client, router.call(request)).await {
                 Ok(response) => response,
                 Err(never) => match never {},
             }

@@ -5,7 +5,7 @@ mod sql_common;
 
 use std::time::{Duration, Instant};
 
-use openkey_node::sql::{LocalDatabases, SqlError, SqlLimits};
+use openkey_node::sql::{SqlError, SqlLimits};
 use serde_json::json;
 use sql_common::*;
 
@@ -206,7 +206,7 @@ async fn h4_what_needs_a_gigabyte_fails_long_before_its_time() {
         time: Duration::from_secs(60),
         ..SqlLimits::default()
     };
-    let databases = LocalDatabases::open(dir.path(), limits).unwrap();
+    let databases = open_with(dir.path(), limits);
     let all = access("*");
     let sorted = "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c LIMIT 1000)
         SELECT x, length(z) FROM (SELECT x, randomblob(1000000) AS z FROM c ORDER BY 2)";

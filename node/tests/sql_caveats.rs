@@ -3,11 +3,11 @@
 
 mod sql_common;
 
-use openkey_node::sql::{Access, LocalDatabases};
+use openkey_node::sql::{Access, SqlWorkers};
 use serde_json::{Value, json};
 use sql_common::*;
 
-async fn with_tables() -> (tempfile::TempDir, LocalDatabases) {
+async fn with_tables() -> (tempfile::TempDir, SqlWorkers) {
     let dir = tempfile::tempdir().unwrap();
     let databases = open(dir.path());
     let all = access("*");

@@ -7,7 +7,7 @@ use std::future::poll_fn;
 use std::io::Read as _;
 use std::task::Poll;
 
-use openkey_node::sql::{Databases, LocalDatabases, Sizes, SqlError, SqlLimits};
+use openkey_node::sql::{Databases as _, Request, Response, Sizes, SqlError, SqlLimits};
 use serde_json::{Value, json};
 use sql_common::*;
 
@@ -106,7 +106,7 @@ async fn b11_two_paths_with_the_same_last_segment_are_two_databases() {
         value(&databases, &b, "SELECT count(*) FROM sqlite_master").await,
         0
     );
-    let request = openkey_node::sql::Request::Export;
+    let request = Request::Export;
     let crossed = databases.run(&a.database(), &b, request).await;
     assert_eq!(told(crossed).0, 403);
 }
@@ -122,7 +122,8 @@ async fn a_database_that_was_never_written_is_empty_and_not_there() {
         400
     );
     let not_found = (404, "Database not found".to_owned());
-    assert_eq!(told(databases.export(&id("main")).await), not_found);
+    let export = async || run(&databases, &all, json!({"action": "export"})).await;
+    assert_eq!(told(export().await), not_found);
     let reader = access("read");
     assert_eq!(told(execute(&databases, &reader, SCHEMA).await).0, 403);
     let nothing = json!({"changes": 0, "lastInsertRowId": null});
@@ -131,9 +132,12 @@ async fn a_database_that_was_never_written_is_empty_and_not_there() {
     let refused = execute(&databases, &all.clone().may_create(false), SCHEMA).await;
     assert_eq!(told(refused), not_found);
     assert_eq!(told(execute(&databases, &all, "nonsense").await).0, 400);
-    assert_eq!(told(databases.export(&id("main")).await), not_found);
+    assert_eq!(told(export().await), not_found);
     let size = sizes(&databases, &all, SCHEMA).await.after;
-    let mut export = databases.export(&id("main")).await.unwrap();
+    let done = databases.run(&id("main"), &all, Request::Export).await;
+    let Response::Export(mut export) = done.unwrap().response else {
+        panic!("no export");
+    };
     let mut bytes = Vec::new();
     export.file.read_to_end(&mut bytes).unwrap();
     assert!(bytes.starts_with(b"SQLite format 3\0") && bytes.len() as u64 == export.bytes);
@@ -192,7 +196,7 @@ async fn sizes_are_known_one_after_the_other() {
         waiting: 1,
         ..SqlLimits::default()
     };
-    let databases = LocalDatabases::open(dir.path(), limits).unwrap();
+    let databases = open_with(dir.path(), limits);
     let all = access("*");
     let first = sizes(&databases, &all, SCHEMA).await;
     assert_eq!(first.before, 0);
@@ -209,27 +213,4 @@ async fn sizes_are_known_one_after_the_other() {
     // what only reads waits for nobody
     let reading = query(&databases, &all, "SELECT count(*) FROM t").await;
     assert_eq!(reading.unwrap()["rows"][0][0], 1);
-}
-
-#[tokio::test]
-async fn databases_are_checked_and_copied_while_they_are_served() {
-    let (dir, databases, all) = with_table().await;
-    let mut told = Vec::new();
-    assert_eq!(
-        databases.check(&mut |done, of| told.push((done, of))),
-        Ok(vec![])
-    );
-    assert_eq!(told, [(0, 1), (1, 1)]);
-    let to = dir.path().join("copy");
-    databases.backup(&to, &mut |_, _| {}).unwrap();
-    assert!(databases.backup(&to, &mut |_, _| {}).is_err());
-    execute(&databases, &all, "DELETE FROM t").await.unwrap();
-    assert_eq!(value(&open(&to), &all, "SELECT count(*) FROM t").await, 2);
-    let file = to.join(format!("{}.sqlite3", id("main")));
-    let mut bytes = std::fs::read(&file).unwrap();
-    let end = bytes.len() - 4096;
-    bytes[end..].fill(7);
-    std::fs::remove_file(to.join(format!("{}.sqlite3-wal", id("main")))).ok();
-    std::fs::write(&file, bytes).unwrap();
-    assert_eq!(open(&to).check(&mut |_, _| {}).unwrap().len(), 1);
 }

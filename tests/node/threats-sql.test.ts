@@ -1,4 +1,4 @@
-// Statements that want more than their database: threat H4.
+// Statements that want more than their database: threat H4, and H8, where others would have less.
 
 import assert from 'node:assert/strict';
 import { existsSync, readdirSync } from 'node:fs';
@@ -6,6 +6,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { delegate, fact, Invoker } from './client/invoker.js';
 import { Key } from './client/keys.js';
 import { grants } from './client/recap.js';
@@ -171,4 +172,19 @@ scenario('h4_a_caveat_leaves_only_the_statements_it_names', async () => {
   expect(await act({ action: 'execute_statement', name: 'mine', params: [] }, fact({ sqlCaveats: { statements: [{ name: 'mine', sql: 'SELECT a FROM t' }] } })), 403);
   const answer = await act({ action: 'execute_statement', name: 'one', params: [] });
   assert.deepEqual(expect(answer, 200).json<Rows>().rows, [['of alice', 7]]);
+});
+
+scenario('h8_endless_statements_of_one_owner_leave_values_and_databases_to_others', async () => {
+  const endless = 'WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n';
+  let over = false;
+  const asked = Array.from({ length: 12 }, (_, i) => alice.sql(`endless/${i}`).query(endless));
+  const attack = Promise.all(asked).finally(() => (over = true));
+  const kv = bob.kv();
+  while (!over) {
+    expect(await kv.put('mine', 'yes'), 200);
+    expect(await kv.get('mine'), 200, 'yes');
+    expect(await bob.sql('private').query('SELECT a FROM t'), 200);
+    await sleep(50);
+  }
+  for (const answer of await attack) assert.ok([400, 503].includes(answer.status), `${answer}`);
 });

@@ -3,6 +3,8 @@
 use openkey_capability::ability::Ability;
 use openkey_capability::attenuation::Caveats;
 use openkey_capability::resource::SpaceResource;
+use openkey_edge::client::ClientKey;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::limited::{Named, Narrowed};
@@ -19,7 +21,7 @@ use super::{DatabaseId, SqlError};
 /// | `schema` | | defines | |
 /// | `admin` | | defines | asks |
 /// | `*` | reads, writes | defines | asks |
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Can {
     pub(super) read: bool,
     pub(super) write: bool,
@@ -68,10 +70,20 @@ impl Can {
     }
 }
 
+/// Whose requests share what there is of time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Who {
+    /// The owner of the space, as the hash of its DID.
+    pub(super) owner: [u8; 32],
+    /// From where it is asked.
+    pub(super) client: ClientKey,
+}
+
 /// What may be done in one database, and how large it may become.
 #[derive(Clone, Debug)]
 pub struct Access {
     pub(super) database: DatabaseId,
+    pub(super) who: Who,
     pub(super) resource: String,
     pub(super) can: Can,
     pub(super) named: Named,
@@ -120,8 +132,14 @@ impl Access {
                 ..Can::default()
             };
         }
+        let owner = blake3::hash(resource.space().owner().as_str().as_bytes());
+        let nowhere = std::net::Ipv6Addr::UNSPECIFIED;
         Ok(Self {
             database,
+            who: Who {
+                owner: *owner.as_bytes(),
+                client: ClientKey::of(nowhere.into()),
+            },
             resource: resource.to_string(),
             can,
             named,
@@ -129,6 +147,13 @@ impl Access {
             may_create: false,
             max_bytes: None,
         })
+    }
+
+    /// From where it is asked. All that nobody says this of come from one place.
+    #[must_use]
+    pub const fn asked_by(mut self, client: ClientKey) -> Self {
+        self.who.client = client;
+        self
     }
 
     /// Whether the database is made by the first request that would write it. Otherwise that finds

@@ -1,7 +1,11 @@
 //! Why a request is not answered, as status and text.
 
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize};
+
 /// What the caveat `constrained-statements` refuses.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum Constraint {
     /// SQL of the caller's own, to read.
@@ -47,7 +51,7 @@ impl Constraint {
 
 /// Why a request is not answered. [`Display`](core::fmt::Display) is the text of the response: it
 /// tells what the caller wrote or may do, nothing about the machine.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[non_exhaustive]
 pub enum SqlError {
     /// The request is not what a request must be.
@@ -58,12 +62,14 @@ pub enum SqlError {
     Sqlite(String),
     /// A member of `schema` is something else than a definition.
     #[error("Schema error: {0}")]
-    Schema(&'static str),
+    Schema(Cow<'static, str>),
     /// It took longer than a request may.
     #[error("SQLite error: interrupted, the request took longer than it may")]
     Time,
-    /// It needed more memory than requests may.
-    #[error("SQLite error: out of memory, the request needs more than it may")]
+    /// It needed more memory than requests may, or has more operations than statements may.
+    #[error(
+        "SQLite error: out of memory, the request needs more than it may, or a statement more than 25,000 operations"
+    )]
     Memory,
     /// It needs an ability that the invocation does not have. The text is a whole line that clients
     /// search for.
@@ -72,7 +78,7 @@ pub enum SqlError {
         /// What it was invoked on.
         resource: String,
         /// The missing ability's name.
-        ability: &'static str,
+        ability: Cow<'static, str>,
     },
     /// It may not be done at all, or not by who asks.
     #[error("Permission denied: {0}")]
@@ -92,9 +98,12 @@ pub enum SqlError {
     /// The database would be larger than it may.
     #[error("Quota exceeded: the database would be larger than it may be")]
     Quota,
-    /// Too many wait for the database.
-    #[error("Busy: too many requests wait for this database")]
+    /// Too many wait, or it has waited too long.
+    #[error("Busy: too many requests wait for databases, try again later")]
     Busy,
+    /// Another process holds the database and makes no progress: nothing was written.
+    #[error("Busy: another process holds the database, try again later")]
+    Locked,
     /// The machine failed: nothing was written. The reason is for its log.
     #[error("Internal error")]
     Internal(String),
@@ -112,7 +121,7 @@ impl SqlError {
             Self::TooLarge(_) => 413,
             Self::Quota => 429,
             Self::Internal(_) => 500,
-            Self::Busy => 503,
+            Self::Busy | Self::Locked => 503,
         }
     }
 
@@ -133,7 +142,7 @@ impl SqlError {
             Self::TooLarge(_) => "sql_response_too_large",
             Self::Quota => "sql_quota_exceeded",
             Self::Internal(_) => "sql_internal_error",
-            Self::Busy => "sql_busy",
+            Self::Busy | Self::Locked => "sql_busy",
         }
     }
 

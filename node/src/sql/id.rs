@@ -3,12 +3,13 @@
 use core::fmt;
 
 use openkey_capability::resource::SpaceResource;
+use serde::{Deserialize, Serialize};
 
 /// A database: the one that a path of the service `sql` of a space names.
 ///
 /// It is the BLAKE3 hash of `<space>/sql/<path>`, to the byte: two paths are two databases, also if
 /// they end alike. As hexadecimal digits it names files, and no path leads out of their directory.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct DatabaseId([u8; 32]);
 
 /// Why a resource names no database.

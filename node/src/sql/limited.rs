@@ -1,7 +1,6 @@
 //! What caveats, granted or one's own, leave of what abilities allow.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 use openkey_capability::attenuation::Caveats;
 use openkey_capability::caveat::{Restriction, Statement};
@@ -24,9 +23,9 @@ pub(super) enum Named {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Narrowed {
     pub(super) read_only: bool,
-    pub(super) tables: Option<Arc<BTreeSet<String>>>,
+    pub(super) tables: Option<BTreeSet<String>>,
     /// `column` or `table.column`.
-    pub(super) columns: Option<Arc<BTreeSet<String>>>,
+    pub(super) columns: Option<BTreeSet<String>>,
 }
 
 impl Narrowed {
@@ -72,7 +71,7 @@ pub(super) fn own(fact: Option<&Value>) -> Result<(Named, Narrowed), SqlError> {
     }
     let small = |names: BTreeSet<String>| {
         let names = names.iter().map(|name| name.to_ascii_lowercase());
-        Arc::new(names.collect::<BTreeSet<_>>())
+        names.collect::<BTreeSet<_>>()
     };
     let narrowed = Narrowed {
         read_only: fact.read_only.unwrap_or(false),

@@ -9,24 +9,30 @@
 //! * `access`, `limited`: what abilities allow, and what caveats leave of that.
 //! * `statement`: one statement per text.
 //! * [`local`]: databases as SQLite files of one directory.
+//! * [`workers`]: processes that do that work, and who has one of them when.
+//! * `limits`: how much requests may take.
 
 mod access;
 mod error;
 mod id;
 mod limited;
+mod limits;
 pub mod local;
 mod request;
 mod statement;
 mod value;
+pub mod workers;
 
 use std::fs::File;
 
 pub use access::Access;
 pub use error::{Constraint, SqlError};
 pub use id::{DatabaseId, DatabaseIdError};
-pub use local::{LocalDatabases, SqlLimits};
+pub use limits::SqlLimits;
+pub use local::LocalDatabases;
 pub use request::{Bounds, Command, MAX_REQUEST, MAX_RESPONSE_ASKED, MAX_ROWS, Request};
 pub use value::Value;
+pub use workers::{SqlWorkers, WorkerProgram};
 
 /// What comes back.
 #[derive(Debug)]
@@ -113,11 +119,4 @@ pub trait Databases: Send + Sync {
         access: &Access,
         request: Request,
     ) -> Result<Done, SqlError>;
-
-    /// The database as a file, without asking who may have it.
-    ///
-    /// # Errors
-    ///
-    /// [`SqlError::NotFound`]: it was never written. [`SqlError::Internal`].
-    async fn export(&self, database: &DatabaseId) -> Result<Export, SqlError>;
 }

@@ -1,6 +1,6 @@
 //! What is asked for.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::{SqlError, Value};
@@ -13,7 +13,7 @@ pub const MAX_ROWS: u64 = 1000;
 pub const MAX_RESPONSE_ASKED: u64 = 4 << 20;
 
 /// A statement with its values, by position.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Command {
     /// Exactly one statement. A `;` and comments may follow.
     pub sql: String,
@@ -22,7 +22,7 @@ pub struct Command {
 }
 
 /// How large a response may be; what is larger is an error.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Bounds {
     /// Most rows.
     pub rows: Option<u64>,

@@ -19,6 +19,7 @@ use openkey_edge::sqlite::Options;
 use openkey_node::clock::Clock;
 use openkey_node::config::Config;
 use openkey_node::node::Node;
+use openkey_node::sql::WorkerProgram;
 
 /// When everything happens, in seconds of Unix time.
 pub(crate) const NOW: i64 = 1_800_000_000;
@@ -44,7 +45,12 @@ impl Clock for Fixed {
 
 pub(crate) fn node(dir: &Path, clock: &Arc<Fixed>) -> Node {
     let clock = Arc::clone(clock);
-    Node::open(Config::new(dir.to_owned()), clock, Options::default()).unwrap()
+    let program = WorkerProgram::new(env!("CARGO_BIN_EXE_openkey-node"));
+    let config = Config {
+        sql_program: program,
+        ..Config::new(dir.to_owned())
+    };
+    Node::open(config, clock, Options::default()).unwrap()
 }
 
 fn key(seed: u8) -> SigningKey {

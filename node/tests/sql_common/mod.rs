@@ -1,13 +1,15 @@
 //! What the tests of databases share.
 #![allow(dead_code, unreachable_pub)]
 
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use openkey_capability::ability::Ability;
 use openkey_capability::attenuation::Caveats;
 use openkey_capability::resource::{Resource, SpaceResource};
 use openkey_node::sql::{
-    Access, DatabaseId, Databases, LocalDatabases, Request, Response, Sizes, SqlError, SqlLimits,
+    Access, DatabaseId, Databases, Request, Response, Sizes, SqlError, SqlLimits, SqlWorkers,
+    WorkerProgram,
 };
 use serde_json::{Value, json};
 
@@ -16,6 +18,29 @@ pub fn resource(path: &str) -> SpaceResource {
         Resource::Space(resource) => resource,
         other => panic!("{other:?}"),
     }
+}
+
+/// Processes that a process has started.
+pub fn children(pid: u32) -> Vec<u32> {
+    let all = std::fs::read_dir("/proc").unwrap();
+    let all = all.filter_map(|it| it.unwrap().file_name().to_str()?.parse().ok());
+    let of = |child: &u32| {
+        let stat = std::fs::read_to_string(format!("/proc/{child}/stat")).unwrap_or_default();
+        // behind the name, which may hold anything: state and parent
+        let rest = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
+        let mut rest = rest.split_whitespace();
+        rest.next() != Some("Z") && rest.next() == Some(&pid.to_string())
+    };
+    all.filter(of).collect()
+}
+
+/// What a process has open.
+pub fn files(pid: u32) -> Vec<PathBuf> {
+    let Ok(files) = std::fs::read_dir(format!("/proc/{pid}/fd")) else {
+        return Vec::new();
+    };
+    let files = files.filter_map(|file| std::fs::read_link(file.ok()?.path()).ok());
+    files.collect()
 }
 
 /// The access that these abilities give, each with its caveats.
@@ -44,12 +69,32 @@ pub fn access(abilities: &str) -> Access {
     granted("main", &all, None).unwrap()
 }
 
-pub fn open(dir: &std::path::Path) -> LocalDatabases {
-    LocalDatabases::open(dir, SqlLimits::default()).unwrap()
+pub fn open(dir: &Path) -> SqlWorkers {
+    open_with(dir, SqlLimits::default())
+}
+
+pub fn open_with(dir: &Path, limits: SqlLimits) -> SqlWorkers {
+    let program = WorkerProgram::new(env!("CARGO_BIN_EXE_openkey-node"));
+    SqlWorkers::open(dir, limits, program).unwrap()
+}
+
+/// Every database of a directory is whole, as SQLite sees it.
+pub fn is_whole(dir: &Path) -> bool {
+    let mut paths = std::fs::read_dir(dir).unwrap().map(|it| it.unwrap().path());
+    paths.all(|path| {
+        if path.extension().is_none_or(|it| it != "sqlite3") {
+            return true;
+        }
+        let connection = rusqlite::Connection::open(path).unwrap();
+        let found = connection.query_row("PRAGMA integrity_check(1)", [], |row| {
+            row.get::<_, String>(0)
+        });
+        found.unwrap() == "ok"
+    })
 }
 
 pub async fn run(
-    databases: &LocalDatabases,
+    databases: &SqlWorkers,
     access: &Access,
     request: Value,
 ) -> Result<Value, SqlError> {
@@ -65,16 +110,12 @@ pub async fn run(
     }
 }
 
-pub async fn query(
-    databases: &LocalDatabases,
-    access: &Access,
-    sql: &str,
-) -> Result<Value, SqlError> {
+pub async fn query(databases: &SqlWorkers, access: &Access, sql: &str) -> Result<Value, SqlError> {
     run(databases, access, json!({"action": "query", "sql": sql})).await
 }
 
 pub async fn execute(
-    databases: &LocalDatabases,
+    databases: &SqlWorkers,
     access: &Access,
     sql: &str,
 ) -> Result<Value, SqlError> {
@@ -83,7 +124,7 @@ pub async fn execute(
 
 /// How large the database was before a statement and is after it, and what keeps others from
 /// writing it.
-pub async fn sizes(databases: &LocalDatabases, access: &Access, sql: &str) -> Sizes {
+pub async fn sizes(databases: &SqlWorkers, access: &Access, sql: &str) -> Sizes {
     let request = json!({"action": "execute", "sql": sql}).to_string();
     let request = Request::parse(request.as_bytes()).unwrap();
     let done = databases.run(&access.database(), access, request).await;
@@ -91,7 +132,7 @@ pub async fn sizes(databases: &LocalDatabases, access: &Access, sql: &str) -> Si
 }
 
 /// The first value of the first row.
-pub async fn value(databases: &LocalDatabases, access: &Access, sql: &str) -> Value {
+pub async fn value(databases: &SqlWorkers, access: &Access, sql: &str) -> Value {
     query(databases, access, sql).await.unwrap()["rows"][0][0].clone()
 }
 
@@ -108,7 +149,7 @@ pub fn told<T: std::fmt::Debug>(result: Result<T, SqlError>) -> (u16, String) {
 pub const SCHEMA: &str = "CREATE TABLE t (id INTEGER PRIMARY KEY, a, b UNIQUE)";
 
 /// A database with that table and two rows, and who may do everything.
-pub async fn with_table() -> (tempfile::TempDir, LocalDatabases, Access) {
+pub async fn with_table() -> (tempfile::TempDir, SqlWorkers, Access) {
     let dir = tempfile::tempdir().unwrap();
     let databases = open(dir.path());
     let all = access("*");
@@ -129,14 +170,14 @@ pub const TIME: Duration = Duration::from_millis(500);
 pub const BOUND: Duration = Duration::from_secs(60);
 
 /// A database to attack, and who may do everything in it.
-pub async fn target() -> (tempfile::TempDir, LocalDatabases, Access) {
+pub async fn target() -> (tempfile::TempDir, SqlWorkers, Access) {
     let dir = tempfile::tempdir().unwrap();
     let limits = SqlLimits {
         time: TIME,
         heap_bytes: 256 << 20,
         ..SqlLimits::default()
     };
-    let databases = LocalDatabases::open(dir.path(), limits).unwrap();
+    let databases = open_with(dir.path(), limits);
     let all = access("*");
     for sql in ["CREATE TABLE t (a)", "INSERT INTO t VALUES (1), (2)"] {
         execute(&databases, &all, sql).await.unwrap();
@@ -145,7 +186,7 @@ pub async fn target() -> (tempfile::TempDir, LocalDatabases, Access) {
 }
 
 /// The database is as it was.
-pub async fn works(databases: &LocalDatabases, all: &Access) {
+pub async fn works(databases: &SqlWorkers, all: &Access) {
     assert_eq!(value(databases, all, "SELECT count(*) FROM t").await, 2);
     execute(databases, all, "UPDATE t SET a = a").await.unwrap();
 }

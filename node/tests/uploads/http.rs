@@ -10,6 +10,7 @@ use axum::http::HeaderMap;
 use openkey_node::config::Config;
 use openkey_node::node::Node;
 use openkey_node::server::{Server, Serving};
+use openkey_node::sql::WorkerProgram;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
@@ -52,7 +53,10 @@ pub(crate) async fn start(change: impl FnOnce(&mut Config)) -> Running {
 pub(crate) async fn start_empty(change: impl FnOnce(&mut Config)) -> Running {
     let dir = tempfile::tempdir().unwrap();
     let clock = Fixed::at(NOW);
-    let mut config = Config::new(dir.path().to_owned());
+    let mut config = Config {
+        sql_program: WorkerProgram::new(env!("CARGO_BIN_EXE_openkey-node")),
+        ..Config::new(dir.path().to_owned())
+    };
     change(&mut config);
     let serving = Serving::new("127.0.0.1:0".parse().unwrap());
     let server = Server::start(config, serving, Arc::<Fixed>::clone(&clock)).unwrap();

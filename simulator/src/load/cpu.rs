@@ -14,6 +14,23 @@ pub(crate) fn used_us(pids: impl Iterator<Item = (String, u32)>) -> BTreeMap<(St
     .collect()
 }
 
+/// A process and those that it has started, as far as they still run.
+pub(crate) fn with_children(pid: u32) -> Vec<u32> {
+    let all = std::fs::read_dir("/proc").into_iter().flatten();
+    let all = all.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
+    let is_child = |child: &u32| {
+        let stat = std::fs::read_to_string(format!("/proc/{child}/stat"));
+        stat.is_ok_and(|stat| parent(&stat) == Some(pid))
+    };
+    [pid].into_iter().chain(all.filter(is_child)).collect()
+}
+
+/// The parent's id: field 4.
+fn parent(stat: &str) -> Option<u32> {
+    let (_, after) = stat.rsplit_once(')')?;
+    after.split_ascii_whitespace().nth(1)?.parse().ok()
+}
+
 /// utime and stime: fields 14 and 15, counted after the name in parentheses, which may hold
 /// anything (proc_pid_stat(5)).
 fn parse(stat: &str) -> Option<f64> {
@@ -33,6 +50,20 @@ mod tests {
         let stat = "7 (a ) b) S 1 2 3 4 5 6 7 8 9 10 150 50 0 0";
         assert_eq!(parse(stat), Some(2_000_000.0));
         assert_eq!(parse("7 (x"), None);
+    }
+
+    #[test]
+    fn children_are_found() {
+        let own = std::process::id();
+        let mut child = std::process::Command::new("sleep")
+            .arg("60")
+            .spawn()
+            .unwrap();
+        let all = with_children(own);
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert!(all.contains(&own) && all.contains(&child.id()), "{all:?}");
+        assert!(!with_children(own).contains(&child.id()));
     }
 
     #[test]

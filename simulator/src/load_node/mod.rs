@@ -150,7 +150,10 @@ pub fn run(options: &LoadNodeOptions) -> Result<NodeReport, LoadNodeError> {
             },
         )
     })?;
-    let pids = || options.pids.iter().map(|pid| ("node".to_owned(), *pid));
+    let pids = || {
+        let all = options.pids.iter().flat_map(|pid| cpu::with_children(*pid));
+        all.map(|pid| ("node".to_owned(), pid))
+    };
     let before = cpu::used_us(pids());
     let began = Instant::now();
     let until = began + options.duration;
@@ -169,7 +172,7 @@ pub fn run(options: &LoadNodeOptions) -> Result<NodeReport, LoadNodeError> {
     let after = cpu::used_us(pids());
     let used: f64 = after
         .iter()
-        .filter_map(|(process, used)| Some(used - before.get(process)?))
+        .map(|(process, used)| used - before.get(process).unwrap_or(&0.0))
         .sum();
     let mut all = Tally::default();
     for tally in tallies {

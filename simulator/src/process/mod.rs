@@ -19,6 +19,9 @@ use crate::fault::Board;
 /// The hidden subcommand.
 pub const SUBCOMMAND: &str = "__process";
 
+/// The hidden subcommand under which it carries out SQL for a node.
+pub const SQL_WORKER: &str = "__sql-worker";
+
 /// The deployment that the enclaves belong to.
 pub const MEMBER: &str = "m1";
 

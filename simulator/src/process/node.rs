@@ -6,8 +6,9 @@ use std::sync::Arc;
 use openkey_node::clock::SystemClock;
 use openkey_node::config::Config;
 use openkey_node::server::{Server, Serving};
+use openkey_node::sql::WorkerProgram;
 
-use super::{ProcessOptions, life};
+use super::{ProcessOptions, SQL_WORKER, life};
 use crate::dir::Dir;
 
 pub(super) async fn run(dir: &Dir, options: &ProcessOptions) -> anyhow::Result<()> {
@@ -20,7 +21,11 @@ pub(super) async fn run(dir: &Dir, options: &ProcessOptions) -> anyhow::Result<(
         serving.public_rate = None;
     }
     let stop = life::stop(false)?;
-    let server = Server::start(Config::new(dir.node()), serving, Arc::new(SystemClock))?;
+    let config = Config {
+        sql_program: WorkerProgram::own(SQL_WORKER),
+        ..Config::new(dir.node())
+    };
+    let server = Server::start(config, serving, Arc::new(SystemClock))?;
     tracing::info!(address = %server.address(), node = server.node_id(), "listening");
     server.serve(stop).await;
     Ok(())

@@ -16,6 +16,7 @@ use openkey_node::config::{
     AdminSecret, Config, LONGEST_INVOCATION, MAX_STAGED_BYTES, MAX_VALUE_BYTES, PUBLIC_QUOTA_BYTES,
 };
 use openkey_node::server::Serving;
+use openkey_node::sql::{SqlLimits, WorkerProgram};
 
 /// A TinyCloud node: keeps spaces of data for their owners, and checks at every call that the chain of
 /// delegations leads back to the owner.
@@ -112,6 +113,16 @@ pub(crate) struct Cli {
     #[arg(long, env = "OPENKEY_NODE_MAX_INVOCATION_SECONDS", value_name = "S", help_heading = "Limits", default_value_t = LONGEST_INVOCATION.as_secs())]
     max_invocation_seconds: u64,
 
+    /// Processes that carry out SQL, one statement at a time each [default: one for each processor, 4 at the least]
+    #[arg(
+        long,
+        env = "OPENKEY_NODE_SQL_WORKERS",
+        value_name = "N",
+        help_heading = "Limits",
+        value_parser = clap::value_parser!(u16).range(1..=1024)
+    )]
+    sql_workers: Option<u16>,
+
     /// Requests of one client address: COUNT/s, /m or /h, or off
     #[arg(
         long,
@@ -189,6 +200,9 @@ pub(crate) enum Action {
         #[arg(value_name = "BACKUP")]
         from: PathBuf,
     },
+    /// Carry out SQL for the node at the other end of standard input: nothing that people start
+    #[command(name = WorkerProgram::ARGUMENT, hide = true)]
+    SqlWorker,
 }
 
 /// Where metrics are read if nothing is said: by programs of this machine.
@@ -238,6 +252,9 @@ impl Cli {
             public_quota_bytes: Some(self.public_quota_bytes),
             reserve_bytes: self.reserve_bytes,
             longest_invocation: Duration::from_secs(self.max_invocation_seconds),
+            sql_workers: self
+                .sql_workers
+                .map_or_else(SqlLimits::default_workers, usize::from),
             owners: (!owners.is_empty()).then_some(owners),
             quota_url: self.quota_url.clone(),
             admin_secret,

@@ -12,6 +12,7 @@ use clap::{CommandFactory as _, FromArgMatches as _};
 use openkey_edge::{log, stop};
 use openkey_node::clock::SystemClock;
 use openkey_node::server::Server;
+use openkey_node::sql::WorkerProgram;
 
 use cli::{Action, Cli};
 
@@ -23,6 +24,12 @@ fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(code) => return code,
     };
+    if matches!(cli.action, Some(Action::SqlWorker)) {
+        return match openkey_node::sql::workers::serve() {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => fail(1, &format!("{}: {error}", WorkerProgram::ARGUMENT)),
+        };
+    }
     if let Err(error) = log::init(cli.log_format, &cli.log) {
         return fail(USAGE, &format!("--log: {error}"));
     }
@@ -77,7 +84,7 @@ impl<E: Into<anyhow::Error>> From<E> for Ended {
 async fn run(cli: &Cli) -> Result<(), Ended> {
     let dir = || cli.dir().map_err(Ended::Usage);
     match &cli.action {
-        None => return serve(cli).await,
+        None | Some(Action::SqlWorker) => return serve(cli).await,
         Some(Action::Clock { accept }) => upkeep::clock(&dir()?, *accept, cli.json).await?,
         Some(Action::Check) => upkeep::check(&dir()?, cli.json).await?,
         Some(Action::Backup { to }) => upkeep::backup(&dir()?, to, cli.json).await?,

@@ -1,9 +1,9 @@
 //! What a statement may do, decided while SQLite compiles it: what is not listed here is refused.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
 use rusqlite::hooks::{AuthAction, AuthContext};
+use serde::{Deserialize, Serialize};
 
 use super::allowed::{FUNCTIONS, INTERNAL_FUNCTIONS, PRAGMAS, PRAGMAS_OF, PRAGMAS_SET};
 use crate::sql::access::{Access, Can};
@@ -12,13 +12,16 @@ use crate::sql::{Constraint, SqlError};
 
 /// Where SQLite keeps the last number of tables that count their rows.
 const SEQUENCE: &str = "sqlite_sequence";
+/// Calls of functions in one statement, with its views and triggers: nothing looks at the clock between
+/// two of them if the statement neither loops nor branches.
+const CALLS: u32 = 64;
 
 /// What the statements of a request may do.
-#[derive(Clone, Debug)]
-pub(super) struct Policy {
-    pub(super) can: Can,
-    tables: Option<Arc<BTreeSet<String>>>,
-    columns: Option<Arc<BTreeSet<String>>>,
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(in crate::sql) struct Policy {
+    pub(in crate::sql) can: Can,
+    tables: Option<BTreeSet<String>>,
+    columns: Option<BTreeSet<String>>,
     constrained: bool,
     resource: String,
 }
@@ -30,6 +33,8 @@ pub(super) enum Denial {
     Write,
     /// It needs the ability `admin`.
     Pragma,
+    /// It calls too many functions.
+    Calls,
     /// Anything else, in words.
     Other(String),
 }
@@ -47,6 +52,10 @@ pub(super) struct Seen {
     selects: bool,
     /// It does something else.
     other: bool,
+    /// How many functions it calls.
+    calls: u32,
+    /// It was compiled now, not found.
+    pub(super) compiled: bool,
 }
 
 impl Seen {
@@ -63,7 +72,7 @@ impl Seen {
 }
 
 impl Policy {
-    pub(super) fn new(access: &Access) -> Self {
+    pub(in crate::sql) fn new(access: &Access) -> Self {
         let constrained = matches!(access.named, Named::Constrained(_));
         Self {
             can: if constrained && access.can.read {
@@ -85,12 +94,15 @@ impl Policy {
 
     pub(super) fn error(&self, denial: &Denial) -> SqlError {
         match denial {
+            Denial::Calls => SqlError::Sqlite(format!(
+                "too many function calls: a statement may have {CALLS}"
+            )),
             Denial::Write if self.constrained => SqlError::Constrained(Constraint::Write),
             _ if self.constrained => SqlError::Constrained(Constraint::Escape),
             Denial::Write => SqlError::ReadOnly,
             Denial::Pragma => SqlError::Unauthorized {
                 resource: self.resource.clone(),
-                ability: "admin",
+                ability: "admin".into(),
             },
             Denial::Other(what) => SqlError::Permission(what.clone()),
         }
@@ -103,6 +115,7 @@ impl Policy {
         seen: &mut Seen,
         modules: &BTreeSet<String>,
     ) -> Result<(), Denial> {
+        seen.compiled = true;
         seen.selects |= context.action == AuthAction::Select;
         seen.other |= matches!(
             context.action,
@@ -328,7 +341,11 @@ impl Policy {
         self.sees(table, None, seen)
     }
 
-    fn function(&self, name: &str, seen: &Seen) -> Result<(), Denial> {
+    fn function(&self, name: &str, seen: &mut Seen) -> Result<(), Denial> {
+        seen.calls += 1;
+        if seen.calls > CALLS {
+            return Err(Denial::Calls);
+        }
         let name = name.to_ascii_lowercase();
         let is = |names: &[&str]| names.binary_search(&&*name).is_ok();
         // SQLite itself lets only definitions call the internal ones.

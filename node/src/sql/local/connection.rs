@@ -1,7 +1,7 @@
 //! How connections are set up, and what watches over their statements.
 
+use std::cell::Cell;
 use std::collections::BTreeSet;
-use std::ops::{Deref, DerefMut};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -10,19 +10,21 @@ use std::time::{Duration, Instant};
 use rusqlite::config::DbConfig;
 use rusqlite::hooks::{Action, Authorization};
 use rusqlite::limits::Limit;
-use rusqlite::{CachedStatement, Connection, ErrorCode, OpenFlags, Statement};
+use rusqlite::{Connection, ErrorCode, OpenFlags, Statement, StatementStatus};
 
 use super::allowed::MODULES;
 use super::authorizer::{Denial, Policy, Seen};
 use super::functions;
+use super::prepared::{Prepared, translate};
 use crate::sql::SqlError;
-use crate::sql::statement::NotOne;
 
 /// How long SQLite waits for a lock of another process: one that opens or closes the database. Who
 /// writes it is decided by turns, not by waiting here.
-const BUSY: Duration = Duration::from_secs(5);
+const BUSY: Duration = Duration::from_secs(2);
 /// Compiled statements kept by a connection.
 const STATEMENTS: usize = 64;
+/// Bytes of a compiled statement that is kept: a hundred times what people write.
+const STATEMENT_BYTES: usize = 64 << 10;
 /// Pages kept in memory by a connection, in KiB.
 const CACHE_KIB: i64 = 1024;
 /// Steps between two looks at the clock: some tens of microseconds.
@@ -32,16 +34,20 @@ const VACUUM: &str = "VACUUM";
 /// Bytes of the log that stay when it is over.
 const LOG_BYTES: i64 = 4 << 20;
 
+/// Bytes of all compiled statements that are kept.
+pub(super) const KEPT_BYTES: usize = 4 << 20;
+
 /// Limits of statements. None of them is met by what people write, and each bounds a way to make
-/// SQLite work long, deep or wide between two looks at the clock.
+/// SQLite work long, deep or wide between two looks at the clock. SQLite grows a statement by doubling, so
+/// that 21,504 is the most operations that fit into 25,000.
 const LIMITS: [(Limit, i32); 13] = [
     (Limit::SQLITE_LIMIT_LENGTH, functions::MAX_VALUE as i32),
-    (Limit::SQLITE_LIMIT_SQL_LENGTH, 1 << 20),
+    (Limit::SQLITE_LIMIT_SQL_LENGTH, 100 << 10),
     (Limit::SQLITE_LIMIT_COLUMN, 500),
     (Limit::SQLITE_LIMIT_EXPR_DEPTH, 500),
     (Limit::SQLITE_LIMIT_COMPOUND_SELECT, 100),
-    (Limit::SQLITE_LIMIT_VDBE_OP, 1_000_000),
-    (Limit::SQLITE_LIMIT_FUNCTION_ARG, 100),
+    (Limit::SQLITE_LIMIT_VDBE_OP, 25_000),
+    (Limit::SQLITE_LIMIT_FUNCTION_ARG, 16),
     (Limit::SQLITE_LIMIT_ATTACHED, 0),
     (Limit::SQLITE_LIMIT_LIKE_PATTERN_LENGTH, 256),
     (Limit::SQLITE_LIMIT_VARIABLE_NUMBER, 32_766),
@@ -56,6 +62,8 @@ pub(super) struct Session {
     watch: Arc<Watch>,
     /// Pages that the database may have, as last set.
     pages: Option<u64>,
+    /// Bytes of the compiled statements that are kept, at the most.
+    kept: Cell<usize>,
 }
 
 /// Shared with SQLite's hooks.
@@ -183,6 +191,7 @@ impl Session {
             connection,
             watch,
             pages: None,
+            kept: Cell::new(0),
         })
     }
 
@@ -229,7 +238,14 @@ impl Session {
             return Err(policy.error(&Denial::Other(VACUUM.to_owned())));
         }
         let prepared = if policy.is_common() && policy.can.read {
-            self.connection.prepare_cached(sql).map(Prepared::Cached)
+            if self.kept.get() > KEPT_BYTES {
+                self.forget();
+            }
+            let found = self.connection.prepare_cached(sql);
+            found.map(|statement| {
+                self.weigh(&statement);
+                Prepared::Cached(statement)
+            })
         } else {
             self.connection.prepare(sql).map(Prepared::Once)
         };
@@ -249,15 +265,44 @@ impl Session {
         let prepared = self.connection.prepare(sql).map(Prepared::Once);
         let prepared = prepared.map_err(|error| self.error(policy, &error))?;
         if prepared.readonly() {
-            return Err(SqlError::Schema("only CREATE, ALTER and DROP define"));
+            return Err(SqlError::Schema(
+                "only CREATE, ALTER and DROP define".into(),
+            ));
         }
         let allowed = policy.allows_whole(&self.watch.state().seen, false);
         allowed.map_err(|denial| policy.error(&denial))?;
         if self.watch.state().seen.defines() {
             Ok(prepared)
         } else {
-            Err(SqlError::Schema("only CREATE, ALTER and DROP define"))
+            Err(SqlError::Schema(
+                "only CREATE, ALTER and DROP define".into(),
+            ))
         }
+    }
+
+    /// Counts a statement that will be kept. One that is too large for that counts as too much.
+    fn weigh(&self, statement: &Statement<'_>) {
+        if self.watch.state().seen.compiled {
+            let bytes = statement.get_status(StatementStatus::MemUsed);
+            let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
+            let bytes = if bytes > STATEMENT_BYTES {
+                usize::MAX
+            } else {
+                bytes
+            };
+            self.kept.set(self.kept.get().saturating_add(bytes));
+        }
+    }
+
+    /// Bytes of the compiled statements that are kept: what was given up for newer ones still counts.
+    pub(super) fn kept(&self) -> usize {
+        self.kept.get()
+    }
+
+    /// Keeps none of them.
+    pub(super) fn forget(&self) {
+        self.connection.flush_prepared_statement_cache();
+        self.kept.set(0);
     }
 
     /// Whether a row was inserted since the statement was compiled.
@@ -288,63 +333,8 @@ impl Watch {
     }
 }
 
-/// A compiled statement.
-pub(super) enum Prepared<'a> {
-    /// To be found again.
-    Cached(CachedStatement<'a>),
-    /// For this time.
-    Once(Statement<'a>),
-}
-
-impl<'a> Deref for Prepared<'a> {
-    type Target = Statement<'a>;
-
-    fn deref(&self) -> &Statement<'a> {
-        match self {
-            Self::Cached(statement) => statement,
-            Self::Once(statement) => statement,
-        }
-    }
-}
-
-impl<'a> DerefMut for Prepared<'a> {
-    fn deref_mut(&mut self) -> &mut Statement<'a> {
-        match self {
-            Self::Cached(statement) => statement,
-            Self::Once(statement) => statement,
-        }
-    }
-}
-
 fn is_read_only(error: &rusqlite::Error) -> bool {
     error.sqlite_error_code() == Some(ErrorCode::ReadOnly)
-}
-
-/// What SQLite reports, as an answer to whoever wrote the statement, or as a failure of the machine.
-pub(super) fn translate(error: &rusqlite::Error) -> SqlError {
-    match error.sqlite_error_code() {
-        Some(ErrorCode::OperationInterrupted) => SqlError::Time,
-        Some(ErrorCode::OutOfMemory) => SqlError::Memory,
-        Some(ErrorCode::DiskFull) => SqlError::Quota,
-        Some(
-            ErrorCode::SystemIoFailure
-            | ErrorCode::DatabaseCorrupt
-            | ErrorCode::NotADatabase
-            | ErrorCode::CannotOpen
-            | ErrorCode::FileLockingProtocolFailed
-            | ErrorCode::DatabaseBusy
-            | ErrorCode::PermissionDenied
-            | ErrorCode::NoLargeFileSupport
-            | ErrorCode::InternalMalfunction
-            | ErrorCode::ApiMisuse,
-        ) => SqlError::Internal(error.to_string()),
-        _ => match error {
-            rusqlite::Error::MultipleStatement => NotOne::Several.into(),
-            rusqlite::Error::SqlInputError { msg, .. } => SqlError::Sqlite(msg.clone()),
-            rusqlite::Error::SqliteFailure(_, Some(message)) => SqlError::Sqlite(message.clone()),
-            error => SqlError::Sqlite(error.to_string()),
-        },
-    }
 }
 
 /// The virtual tables that SQLite has, but for those that only compute: the same for every

@@ -1,31 +1,21 @@
 //! What operators do with all databases, and copies of one.
 
 use std::fs::{File, OpenOptions};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
-use super::connection::translate;
-use super::{LocalDatabases, SUFFIX, Shared, functions};
-use crate::sql::{DatabaseId, Export, SqlError};
+use super::prepared::translate;
+use super::{LocalDatabases, functions};
+use crate::sql::{DatabaseId, SqlError};
 
 /// Where exports are made: names that nobody needs after a crash.
-pub(super) const EXPORT: &str = ".export";
+pub(in crate::sql) const EXPORT: &str = ".export";
 /// Age of an export that nobody makes any more. Its process died.
 const OLD: Duration = Duration::from_secs(24 * 60 * 60);
-
-/// What is wrong with a database.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Finding {
-    /// Its file.
-    pub path: PathBuf,
-    /// What SQLite found first.
-    pub detail: String,
-}
 
 /// Why databases cannot be opened, checked or copied.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -38,7 +28,7 @@ pub struct MaintainError {
 }
 
 impl MaintainError {
-    pub(super) fn new(path: &Path, reason: &dyn core::fmt::Display) -> Self {
+    pub(in crate::sql) fn new(path: &Path, reason: &dyn core::fmt::Display) -> Self {
         Self {
             path: path.to_owned(),
             reason: reason.to_string(),
@@ -47,90 +37,17 @@ impl MaintainError {
 }
 
 impl LocalDatabases {
-    /// Checks every database, which takes as long as reading it. `progress` is told how many are
-    /// done, and of how many. Blocks; others may read and write meanwhile.
-    ///
-    /// # Errors
-    ///
-    /// [`MaintainError`]: the directory cannot be read. What is wrong with a database is no error but
-    /// a [`Finding`].
-    pub fn check(&self, progress: &mut dyn FnMut(u64, u64)) -> Result<Vec<Finding>, MaintainError> {
-        let mut findings = Vec::new();
-        self.each(progress, |path| {
-            if let Some(detail) = verify(path) {
-                let path = path.to_owned();
-                findings.push(Finding { path, detail });
-            }
-            Ok(())
-        })?;
-        Ok(findings)
-    }
-
-    /// Copies every database, each as of one moment, into a directory that is made for it. Blocks;
-    /// others may read and write meanwhile. The copy is durable when this returns, and can be opened
-    /// as databases.
-    ///
-    /// # Errors
-    ///
-    /// [`MaintainError`]: the directory is there already, or a copy failed.
-    pub fn backup(
-        &self,
-        to: &Path,
-        progress: &mut dyn FnMut(u64, u64),
-    ) -> Result<(), MaintainError> {
-        let made = std::fs::DirBuilder::new().mode(0o700).create(to);
-        made.map_err(|error| MaintainError::new(to, &error))?;
-        self.each(progress, |path| {
-            let name = path.file_name().unwrap_or_default();
-            let copied = copy(path, &to.join(name)).and_then(|copy| Ok(copy.sync_all()?));
-            copied.map_err(|error| MaintainError::new(path, &error))
-        })?;
-        let parent = to.parent().filter(|parent| !parent.as_os_str().is_empty());
-        for dir in [to, parent.unwrap_or(Path::new("."))] {
-            let synced = File::open(dir).and_then(|dir| dir.sync_all());
-            synced.map_err(|error| MaintainError::new(dir, &error))?;
-        }
-        Ok(())
-    }
-
-    fn each(
-        &self,
-        progress: &mut dyn FnMut(u64, u64),
-        mut work: impl FnMut(&Path) -> Result<(), MaintainError>,
-    ) -> Result<(), MaintainError> {
-        let dir = &self.0.dir;
-        let failed = |error: &std::io::Error| MaintainError::new(dir, error);
-        let mut paths = Vec::new();
-        for entry in std::fs::read_dir(dir).map_err(|error| failed(&error))? {
-            let path = entry.map_err(|error| failed(&error))?.path();
-            let name = path.file_name().and_then(|name| name.to_str());
-            if name.is_some_and(|name| name.ends_with(SUFFIX)) && Shared::exists(&path) {
-                paths.push(path);
-            }
-        }
-        paths.sort();
-        let all = paths.len() as u64;
-        for (done, path) in (0..).zip(&paths) {
-            progress(done, all);
-            work(path)?;
-        }
-        progress(all, all);
-        Ok(())
-    }
-}
-
-impl LocalDatabases {
     /// Whether there is a file of a database.
     #[must_use]
     pub fn is_there(&self, id: &DatabaseId) -> bool {
-        Shared::exists(&self.0.path(*id))
+        Self::exists(&self.path(*id))
     }
 
     /// Reads a whole database, and says what is wrong with it. Blocks.
     #[must_use]
     pub fn damage(&self, id: &DatabaseId) -> Option<String> {
         self.missing(id).or_else(|| {
-            let path = self.0.path(*id);
+            let path = self.path(*id);
             let detail = verify(&path)?;
             Some(format!("{} is damaged: {detail}", path.display()))
         })
@@ -141,7 +58,7 @@ impl LocalDatabases {
     #[must_use]
     pub fn copy_to(&self, id: &DatabaseId, to: &Path) -> Option<String> {
         self.missing(id).or_else(|| {
-            let path = self.0.path(*id);
+            let path = self.path(*id);
             let name = path.file_name().unwrap_or_default();
             let copied = copy(&path, &to.join(name)).and_then(|copy| Ok(copy.sync_all()?));
             let error = copied.err()?;
@@ -150,42 +67,37 @@ impl LocalDatabases {
     }
 
     fn missing(&self, id: &DatabaseId) -> Option<String> {
-        let path = self.0.path(*id);
-        (!Shared::exists(&path)).then(|| format!("its file {} is missing or empty", path.display()))
+        let path = self.path(*id);
+        (!Self::exists(&path)).then(|| format!("its file {} is missing or empty", path.display()))
     }
 }
 
-impl Shared {
-    pub(super) fn export(&self, id: DatabaseId) -> Result<Export, SqlError> {
-        static COUNT: AtomicU64 = AtomicU64::new(0);
+impl LocalDatabases {
+    /// Copies a database into an empty file of the same directory.
+    pub(in crate::sql) fn export(&self, id: DatabaseId, to: &str) -> Result<(), SqlError> {
         let path = self.path(id);
         if !Self::exists(&path) {
             return Err(SqlError::NotFound);
         }
-        let version = open(&path)
-            .and_then(|connection| {
-                connection.pragma_query_value(None, "schema_version", |row| row.get::<_, i64>(0))
-            })
-            .map_err(|error| translate(&error))?;
+        let from = open(&path).map_err(|error| translate(&error))?;
+        let version = from.pragma_query_value(None, "schema_version", |row| row.get::<_, i64>(0));
         // Made, but by what failed.
-        if version == 0 {
+        if version.map_err(|error| translate(&error))? == 0 {
             return Err(SqlError::NotFound);
         }
-        let count = COUNT.fetch_add(1, Ordering::Relaxed);
-        let name = format!("{id}.{}.{count}{EXPORT}", std::process::id());
-        let to = self.dir.join(name);
-        let copied = copy(&path, &to);
-        let removed = std::fs::remove_file(&to);
-        let failed = |error: &dyn core::fmt::Display| SqlError::Internal(error.to_string());
-        let file = copied.map_err(|error| failed(&error))?;
-        removed.map_err(|error| failed(&error))?;
-        let bytes = file.metadata().map_err(|error| failed(&error))?.len();
-        Ok(Export { file, bytes })
+        let to = self.dir.join(to);
+        let name = to.to_str();
+        let name = name.ok_or_else(|| SqlError::Internal("the name is not UTF-8".to_owned()))?;
+        // what is not in the directory is out of reach
+        let copied = from
+            .pragma_update(None, "temp_store", "MEMORY")
+            .and_then(|()| from.execute("VACUUM INTO ?1", [name]));
+        copied.map(drop).map_err(|error| translate(&error))
     }
 }
 
 /// Removes what processes that died while they exported have left.
-pub(super) fn remove_old_exports(dir: &Path) -> std::io::Result<()> {
+pub(in crate::sql) fn remove_old_exports(dir: &Path) -> std::io::Result<()> {
     for entry in std::fs::read_dir(dir)? {
         let entry = entry?;
         let is_export = entry.file_name().to_string_lossy().ends_with(EXPORT);

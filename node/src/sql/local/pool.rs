@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::connection::Session;
+use super::connection::{KEPT_BYTES, Session};
 use crate::sql::DatabaseId;
 use crate::sql::access::Can;
 
@@ -46,8 +46,24 @@ impl Pool {
         let mut idle = self.idle();
         idle.push_back((kind, Instant::now(), session));
         let closed = (idle.len() > self.most).then(|| idle.pop_front());
+        // of what was used longest ago the compiled statements go first
+        let mut kept: usize = 0;
+        for (.., session) in idle.iter().rev() {
+            let with = kept.saturating_add(session.kept());
+            if with > KEPT_BYTES {
+                session.forget();
+            } else {
+                kept = with;
+            }
+        }
         drop(idle);
         // Closing can mean writing, so nobody waits for it.
+        drop(closed);
+    }
+
+    /// Closes all.
+    pub(super) fn close(&self) {
+        let closed = std::mem::take(&mut *self.idle());
         drop(closed);
     }
 

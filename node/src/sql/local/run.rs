@@ -3,9 +3,12 @@
 use std::time::Instant;
 
 use rusqlite::{Rows, Statement};
+use serde::{Deserialize, Serialize};
 
+use super::Stage;
 use super::authorizer::Policy;
-use super::connection::{Prepared, Session};
+use super::connection::Session;
+use super::prepared::Prepared;
 use crate::sql::access::Access;
 use crate::sql::limited::Named;
 use crate::sql::statement::{NotOne, one};
@@ -13,8 +16,8 @@ use crate::sql::value::{write, write_text};
 use crate::sql::{Bounds, Command, Constraint, Request, SqlError, Value};
 
 /// What a request does, as statements.
-#[derive(Debug)]
-pub(super) enum Work {
+#[derive(Debug, Serialize, Deserialize)]
+pub(in crate::sql) enum Work {
     /// One for its rows, if it has any.
     Rows {
         sql: String,
@@ -34,7 +37,8 @@ pub(super) enum Work {
 }
 
 /// What became of work on a connection that only reads.
-pub(super) enum Read {
+#[derive(Debug)]
+pub(in crate::sql) enum Read {
     Done(Vec<u8>),
     /// It would write.
     Writes,
@@ -42,7 +46,7 @@ pub(super) enum Read {
 
 impl Work {
     /// What an access makes of a request that is not an export.
-    pub(super) fn new(access: &Access, request: Request) -> Result<Option<Self>, SqlError> {
+    pub(in crate::sql) fn new(access: &Access, request: Request) -> Result<Option<Self>, SqlError> {
         let constrained = matches!(access.named, Named::Constrained(_));
         let blocked = |constraint| Err(SqlError::Constrained(constraint));
         Ok(Some(match request {
@@ -96,11 +100,12 @@ impl Work {
         policy: &Policy,
         end: Instant,
         most: u64,
+        told: &mut dyn FnMut(Stage),
     ) -> Result<Vec<u8>, SqlError> {
         let own = |sql| {
             // Never from among the kept statements: there, the caller's `COMMIT` would find ours.
             let done = session.connection().execute_batch(sql);
-            done.map_err(|error| super::connection::translate(&error))
+            done.map_err(|error| super::prepared::translate(&error))
         };
         own(if policy.can.only_reads() {
             "BEGIN"
@@ -125,6 +130,7 @@ impl Work {
                     "the transaction was rolled back".to_owned(),
                 ));
             }
+            told(Stage::Commits);
             own("COMMIT").map(|_| response)
         });
         if done.is_err() && !session.connection().is_autocommit() {
@@ -308,7 +314,7 @@ fn bind(statement: &mut Statement<'_>, params: &[Value]) -> Result<(), SqlError>
             )));
         }
         let bound = statement.raw_bind_parameter(at + 1, value);
-        bound.map_err(|error| super::connection::translate(&error))?;
+        bound.map_err(|error| super::prepared::translate(&error))?;
     }
     Ok(())
 }

@@ -59,6 +59,8 @@ pub(crate) enum Command {
     LoadNode(LoadNode),
     #[command(name = "__process", hide = true)]
     Process(Process),
+    #[command(name = "__sql-worker", hide = true)]
+    SqlWorker,
 }
 
 /// A directory.

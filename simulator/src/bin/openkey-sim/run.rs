@@ -24,6 +24,7 @@ pub(crate) fn run(command: Command) -> anyhow::Result<()> {
         Command::Load(load) => crate::load::load(load),
         Command::LoadNode(load) => crate::load::load_node(load),
         Command::Process(process) => be(process),
+        Command::SqlWorker => openkey_node::sql::workers::serve().map_err(anyhow::Error::msg),
     }
 }
 

@@ -1,0 +1,63 @@
+//! Compiled statements, and what their errors mean.
+
+use std::ops::{Deref, DerefMut};
+
+use rusqlite::{CachedStatement, ErrorCode, Statement};
+
+use crate::sql::SqlError;
+use crate::sql::statement::NotOne;
+
+/// A compiled statement.
+pub(super) enum Prepared<'a> {
+    /// To be found again.
+    Cached(CachedStatement<'a>),
+    /// For this time.
+    Once(Statement<'a>),
+}
+
+impl<'a> Deref for Prepared<'a> {
+    type Target = Statement<'a>;
+
+    fn deref(&self) -> &Statement<'a> {
+        match self {
+            Self::Cached(statement) => statement,
+            Self::Once(statement) => statement,
+        }
+    }
+}
+
+impl<'a> DerefMut for Prepared<'a> {
+    fn deref_mut(&mut self) -> &mut Statement<'a> {
+        match self {
+            Self::Cached(statement) => statement,
+            Self::Once(statement) => statement,
+        }
+    }
+}
+
+/// What SQLite reports, as an answer to whoever wrote the statement, or as a failure of the machine.
+pub(super) fn translate(error: &rusqlite::Error) -> SqlError {
+    match error.sqlite_error_code() {
+        Some(ErrorCode::OperationInterrupted) => SqlError::Time,
+        Some(ErrorCode::OutOfMemory) => SqlError::Memory,
+        Some(ErrorCode::DiskFull) => SqlError::Quota,
+        Some(ErrorCode::DatabaseBusy) => SqlError::Busy,
+        Some(
+            ErrorCode::SystemIoFailure
+            | ErrorCode::DatabaseCorrupt
+            | ErrorCode::NotADatabase
+            | ErrorCode::CannotOpen
+            | ErrorCode::FileLockingProtocolFailed
+            | ErrorCode::PermissionDenied
+            | ErrorCode::NoLargeFileSupport
+            | ErrorCode::InternalMalfunction
+            | ErrorCode::ApiMisuse,
+        ) => SqlError::Internal(error.to_string()),
+        _ => match error {
+            rusqlite::Error::MultipleStatement => NotOne::Several.into(),
+            rusqlite::Error::SqlInputError { msg, .. } => SqlError::Sqlite(msg.clone()),
+            rusqlite::Error::SqliteFailure(_, Some(message)) => SqlError::Sqlite(message.clone()),
+            error => SqlError::Sqlite(error.to_string()),
+        },
+    }
+}

@@ -1,0 +1,352 @@
+//! Databases of tenants, served by processes of their own.
+//!
+//! A statement can be stopped for certain only by ending its process, and what it allocates, opens or
+//! breaks is its process's. So the node itself never opens a tenant's database: a few workers do, each for
+//! one owner at a time. They hold no key, no store and no connection, see no file but databases, and share
+//! with the node neither SQLite's heap nor its limits on memory and open files.
+//!
+//! * `process`: workers as the node sees them.
+//! * `wire`: what both say to each other.
+//! * `worker`, `confine`: the worker's side, and what it gives up before it begins.
+//! * `queue`, `spent`, `turns`: who has a worker when.
+//! * `lease`: one request, at a worker.
+
+mod confine;
+mod lease;
+mod process;
+mod queue;
+mod spent;
+mod turns;
+mod wire;
+mod worker;
+
+use std::fs::{File, OpenOptions};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::Semaphore;
+use tokio::time::{Instant, timeout_at};
+
+use self::lease::{Called, Lease};
+use self::process::Keeper;
+pub use self::process::WorkerProgram;
+use self::queue::Queue;
+use self::turns::Turns;
+use self::wire::{Frame, Kind, Outcome, Settings, Task, What};
+pub use self::worker::serve;
+use super::access::Who;
+use super::local::{EXPORT, Policy, SUFFIX, Work, make_dir, remove_old_exports};
+use super::{
+    Access, DatabaseId, Databases, Done, Export, Request, Response, Sizes, SqlError, SqlLimits,
+};
+
+/// How often somebody who waits looks whether a worker could be taken from whoever has used more.
+const PATIENCE: Duration = Duration::from_millis(200);
+
+/// Databases as SQLite files of one directory, which workers open. They are started when they are needed.
+/// Several processes may serve one directory. Clones share the workers.
+#[derive(Clone)]
+pub struct SqlWorkers(Arc<Pool>);
+
+struct Pool {
+    dir: PathBuf,
+    limits: SqlLimits,
+    program: WorkerProgram,
+    /// The frame that tells it to a worker.
+    settings: Vec<u8>,
+    keeper: Keeper,
+    queue: Mutex<Queue>,
+    turns: Turns,
+    exports: Arc<Semaphore>,
+    exported: AtomicU64,
+}
+
+impl core::fmt::Debug for SqlWorkers {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "SqlWorkers({})", self.0.dir.display())
+    }
+}
+
+impl SqlWorkers {
+    /// Those of `dir`, which is made if it is missing, for its owner alone. Databases are made by what
+    /// first writes them.
+    ///
+    /// # Errors
+    ///
+    /// Why the directory cannot be used, or no thread be started, in words.
+    pub fn open(dir: &Path, limits: SqlLimits, program: WorkerProgram) -> Result<Self, String> {
+        let failed = |error: &dyn core::fmt::Display| format!("{}: {error}", dir.display());
+        make_dir(dir).map_err(|error| error.to_string())?;
+        // workers do not begin where the node does
+        let dir = dir.canonicalize().map_err(|error| failed(&error))?;
+        remove_old_exports(&dir).map_err(|error| failed(&error))?;
+        let settings = Settings {
+            dir: dir.clone(),
+            limits,
+        };
+        let settings = wire::frame(&settings, &[]).map_err(|error| failed(&error))?;
+        Ok(Self(Arc::new(Pool {
+            dir,
+            program,
+            settings,
+            keeper: Keeper::start().map_err(|error| failed(&error))?,
+            queue: Mutex::new(Queue::new(&limits)),
+            turns: Turns::default(),
+            exports: Arc::new(Semaphore::new(limits.exports)),
+            exported: AtomicU64::new(0),
+            limits,
+        })))
+    }
+
+    /// Has a worker do something, and keeps `keep` until it is done, whether somebody still waits for it
+    /// or not.
+    async fn call<K: Send + 'static>(
+        &self,
+        waiting: Waiting,
+        kind: Kind,
+        frame: Frame,
+        keep: K,
+    ) -> (Called, Frame, K) {
+        let lease = match self.0.lease(&waiting, kind).await {
+            Ok(lease) => lease,
+            Err(error) => return (Err(error), frame, keep),
+        };
+        drop(waiting);
+        let work = tokio::spawn(async move {
+            let done = lease.call(kind, frame.bytes()).await;
+            (done, frame, keep)
+        });
+        match work.await {
+            Ok(done) => done,
+            // the runtime ends, and with it whoever would be answered
+            Err(_) => std::future::pending().await,
+        }
+    }
+
+    async fn export(&self, id: DatabaseId, who: Who, end: Instant) -> Result<Export, SqlError> {
+        let failed = |error: &dyn core::fmt::Display| SqlError::Internal(error.to_string());
+        let number = self.0.exported.fetch_add(1, Ordering::Relaxed);
+        let name = format!("{id}.{}.{number}{EXPORT}", std::process::id());
+        let task = Task {
+            id,
+            what: What::Export(name.clone()),
+        };
+        let frame = Frame::new(Kind::Export, &task).map_err(|error| failed(&error))?;
+        let waiting = Waiting::enter(&self.0, who, frame.bytes().len(), end)?;
+        // Each takes as much of the disk as the database.
+        let permit = Arc::clone(&self.0.exports).acquire_owned();
+        let permit = timeout_at(end, permit).await.map_err(|_| SqlError::Busy)?;
+        let permit = permit.map_err(|error| failed(&error))?;
+        // made here: whatever the worker puts in its place is not what is sent
+        let copy = Copy::make(self.0.dir.join(name)).map_err(|error| failed(&error))?;
+        let (done, _, (copy, _)) = self
+            .call(waiting, Kind::Export, frame, (copy, permit))
+            .await;
+        match done? {
+            (Outcome::Exported, _) => {}
+            other => return Err(unexpected(&other.0)),
+        }
+        let file = copy.file.try_clone().map_err(|error| failed(&error))?;
+        let bytes = file.metadata().map_err(|error| failed(&error))?.len();
+        Ok(Export { file, bytes })
+    }
+
+    async fn work(&self, work: Work, access: &Access, end: Instant) -> Result<Done, SqlError> {
+        let failed = |error: &dyn core::fmt::Display| SqlError::Internal(error.to_string());
+        let policy = Policy::new(access);
+        // Who may not write neither makes a database nor waits for those who write it.
+        let reads = matches!(work, Work::Rows { .. }) || policy.can.only_reads();
+        let task = Task {
+            id: access.database,
+            what: What::Work {
+                work,
+                policy,
+                may_create: access.may_create,
+                bytes: access.max_bytes.unwrap_or(u64::MAX),
+            },
+        };
+        let mut frame = Frame::new(Kind::Read, &task).map_err(|error| failed(&error))?;
+        drop(task);
+        let wait = || Waiting::enter(&self.0, access.who, frame.bytes().len(), end);
+        let mut waiting = wait()?;
+        if reads {
+            let (done, again, ()) = self.call(waiting, Kind::Read, frame, ()).await;
+            frame = again;
+            match done? {
+                (Outcome::Read, response) => {
+                    return Ok(Done {
+                        response: Response::Json(response),
+                        sizes: None,
+                    });
+                }
+                (Outcome::Writes, _) => {}
+                other => return Err(unexpected(&other.0)),
+            }
+            let end = Instant::now() + self.0.limits.wait;
+            waiting = Waiting::enter(&self.0, access.who, frame.bytes().len(), end)?;
+        }
+        let turn = self.0.turns.enter(access.database, waiting.end).await?;
+        let frame = frame.again(Kind::Write);
+        let (done, _, turn) = self.call(waiting, Kind::Write, frame, turn).await;
+        match done? {
+            (Outcome::Wrote { before, after }, response) => Ok(Done {
+                response: Response::Json(response),
+                sizes: Some(Sizes::new(before, after, turn)),
+            }),
+            other => Err(unexpected(&other.0)),
+        }
+    }
+}
+
+#[async_trait::async_trait]
+impl Databases for SqlWorkers {
+    async fn run(
+        &self,
+        database: &DatabaseId,
+        access: &Access,
+        request: Request,
+    ) -> Result<Done, SqlError> {
+        if *database != access.database {
+            return Err(SqlError::denied("the access is to another database"));
+        }
+        let end = Instant::now() + self.0.limits.wait;
+        let done = match Work::new(access, request)? {
+            Some(work) => self.work(work, access, end).await,
+            None if !access.can.read || access.narrowed.hides() => {
+                return Err(SqlError::denied("exporting needs to read everything"));
+            }
+            None => {
+                let export = self.export(*database, access.who, end).await;
+                export.map(|export| Done {
+                    response: Response::Export(export),
+                    sizes: None,
+                })
+            }
+        };
+        match &done {
+            Err(SqlError::Internal(reason)) => {
+                tracing::error!(%database, reason, "a database failed");
+            }
+            // a worker sees no other process
+            Err(SqlError::Locked) => {
+                let turn = self.0.dir.join(format!("{database}{SUFFIX}.turn"));
+                let holder = openkey_edge::lock::writer_of(&[&turn]);
+                tracing::error!(%database, "{holder} holds it and makes no progress");
+            }
+            _ => {}
+        }
+        done
+    }
+}
+
+fn unexpected(outcome: &Outcome) -> SqlError {
+    SqlError::Internal(format!("a worker answered {outcome:?}"))
+}
+
+impl Pool {
+    fn queue(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits for a worker.
+    async fn lease(self: &Arc<Self>, waiting: &Waiting, kind: Kind) -> Result<Lease, SqlError> {
+        let who = waiting.who;
+        let (number, mut receive, undelivered) = {
+            let mut queue = self.queue();
+            let (number, receive) = queue.wait(who, kind != Kind::Export);
+            (number, receive, queue.dispatch(self))
+        };
+        drop(undelivered);
+        let _place = Place {
+            pool: self,
+            who,
+            number,
+        };
+        loop {
+            let now = Instant::now();
+            let until = waiting.end.min(now + PATIENCE);
+            match timeout_at(until, &mut receive).await {
+                Ok(lease) => return lease.map_err(|error| SqlError::Internal(error.to_string())),
+                Err(_) if until >= waiting.end => return Err(SqlError::Busy),
+                Err(_) => drop(self.queue().push(who)),
+            }
+        }
+    }
+
+    /// Takes a worker back.
+    fn done(self: &Arc<Self>, slot: usize, process: Option<process::Process>, micros: Option<u64>) {
+        let undelivered = {
+            let mut queue = self.queue();
+            queue.done(slot, process, micros);
+            queue.dispatch(self)
+        };
+        drop(undelivered);
+    }
+}
+
+/// A request that waits, counted; over when dropped.
+struct Waiting {
+    pool: Arc<Pool>,
+    who: Who,
+    bytes: usize,
+    /// Until when.
+    end: Instant,
+}
+
+impl Waiting {
+    fn enter(pool: &Arc<Pool>, who: Who, bytes: usize, end: Instant) -> Result<Self, SqlError> {
+        pool.queue().enter(who, bytes)?;
+        let pool = Arc::clone(pool);
+        Ok(Self {
+            pool,
+            who,
+            bytes,
+            end,
+        })
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.pool.queue().leave(self.who, self.bytes);
+    }
+}
+
+/// A place in the queue; given up when dropped.
+struct Place<'a> {
+    pool: &'a Pool,
+    who: Who,
+    number: u64,
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        self.pool.queue().remove(self.who, self.number);
+    }
+}
+
+/// A copy of a database that is being made; its name is gone when this is dropped.
+struct Copy {
+    path: PathBuf,
+    file: File,
+}
+
+impl Copy {
+    fn make(path: PathBuf) -> std::io::Result<Self> {
+        let mut options = OpenOptions::new();
+        let options = options.read(true).write(true).create_new(true).mode(0o600);
+        let file = options.open(&path)?;
+        Ok(Self { path, file })
+    }
+}
+
+impl Drop for Copy {
+    fn drop(&mut self) {
+        if let Err(error) = std::fs::remove_file(&self.path) {
+            tracing::warn!(%error, "an export could not be removed");
+        }
+    }
+}

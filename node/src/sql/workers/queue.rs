@@ -1,0 +1,302 @@
+//! Who has a worker when.
+//!
+//! Of those that wait, that one is next who has used least lately ([`Rank`]). One owner or one client has
+//! all workers but one at the most, and whoever has used much leaves the last one to others. Whoever waits
+//! while others have used more, and have had their worker for long, gets the worker of one of them.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use openkey_edge::shares::Shares;
+use tokio::sync::{Notify, oneshot};
+
+use super::process::Process;
+use super::spent::{Rank, Spent};
+use super::{Lease, Pool};
+use crate::sql::access::Who;
+use crate::sql::{SqlError, SqlLimits};
+
+/// Requests that wait, and of one client.
+const WAITING: usize = 4096;
+const WAITING_EACH: usize = 1024;
+/// Bytes of requests that wait, and of one client.
+const BYTES: usize = 64 << 20;
+const BYTES_EACH: usize = 32 << 20;
+/// Whoever has used less lately may have the last worker.
+const LIGHT: Duration = Duration::from_secs(1);
+/// How long somebody has a worker at the least who has used more than one that waits.
+const SLICE: Duration = Duration::from_millis(500);
+/// The part of the time for which somebody has a worker that counts as used, though the worker waits for
+/// the disk.
+const WAITS: f64 = 0.25;
+
+/// Who has a worker, and who waits for one.
+pub(super) struct Queue {
+    slots: Vec<Slot>,
+    waiting: HashMap<Who, VecDeque<Waiter>>,
+    counts: Counts,
+    spent: Spent,
+    next: u64,
+    /// Workers that one owner or client has at the most.
+    each: usize,
+    /// Requests of one owner that may wait.
+    of_owner: usize,
+}
+
+/// A place for a worker.
+enum Slot {
+    Free(Option<Process>),
+    Busy(Busy),
+}
+
+struct Busy {
+    who: Who,
+    since: Instant,
+    /// Until when its time has been counted, and how many seconds that made.
+    counted: Instant,
+    charged: f64,
+    /// Told that it has to end; `None`: it need not.
+    stop: Option<Arc<Notify>>,
+}
+
+struct Waiter {
+    number: u64,
+    give: oneshot::Sender<Lease>,
+    may_be_stopped: bool,
+}
+
+struct Counts {
+    all: usize,
+    bytes: usize,
+    owners: HashMap<[u8; 32], usize>,
+    clients: Shares,
+    client_bytes: Shares,
+}
+
+impl Queue {
+    pub(super) fn new(limits: &SqlLimits) -> Self {
+        let workers = limits.workers.max(1);
+        Self {
+            slots: (0..workers).map(|_| Slot::Free(None)).collect(),
+            waiting: HashMap::new(),
+            counts: Counts {
+                all: 0,
+                bytes: 0,
+                owners: HashMap::new(),
+                clients: Shares::new(WAITING_EACH),
+                client_bytes: Shares::new(BYTES_EACH),
+            },
+            spent: Spent::default(),
+            next: 0,
+            each: workers.saturating_sub(1).max(1),
+            of_owner: limits.waiting,
+        }
+    }
+
+    /// Counts a request of so many bytes that is going to wait, unless too many do.
+    pub(super) fn enter(&mut self, who: Who, bytes: usize) -> Result<(), SqlError> {
+        let counts = &mut self.counts;
+        let of_owner = counts.owners.get(&who.owner).copied().unwrap_or_default();
+        let fits = counts.all < WAITING
+            && counts.bytes.saturating_add(bytes) <= BYTES
+            && of_owner < self.of_owner
+            && counts.clients.fits(who.client, 1)
+            && counts.client_bytes.fits(who.client, bytes);
+        if !fits {
+            return Err(SqlError::Busy);
+        }
+        counts.all += 1;
+        counts.bytes += bytes;
+        counts.owners.insert(who.owner, of_owner + 1);
+        counts.clients.take(who.client, 1);
+        counts.client_bytes.take(who.client, bytes);
+        Ok(())
+    }
+
+    /// It waits no more.
+    pub(super) fn leave(&mut self, who: Who, bytes: usize) {
+        let counts = &mut self.counts;
+        counts.all = counts.all.saturating_sub(1);
+        counts.bytes = counts.bytes.saturating_sub(bytes);
+        if let Some(count) = counts.owners.get_mut(&who.owner) {
+            *count = count.saturating_sub(1);
+            if *count == 0 {
+                counts.owners.remove(&who.owner);
+            }
+        }
+        counts.clients.give(who.client, 1);
+        counts.client_bytes.give(who.client, bytes);
+    }
+
+    /// Waits for a worker. What is received is dropped only when nobody holds the queue.
+    pub(super) fn wait(
+        &mut self,
+        who: Who,
+        may_be_stopped: bool,
+    ) -> (u64, oneshot::Receiver<Lease>) {
+        let (give, receive) = oneshot::channel();
+        let number = self.next;
+        self.next += 1;
+        let waiter = Waiter {
+            number,
+            give,
+            may_be_stopped,
+        };
+        self.waiting.entry(who).or_default().push_back(waiter);
+        (number, receive)
+    }
+
+    /// Waits no more.
+    pub(super) fn remove(&mut self, who: Who, number: u64) {
+        if let Some(waiters) = self.waiting.get_mut(&who) {
+            waiters.retain(|waiter| waiter.number != number);
+            if waiters.is_empty() {
+                self.waiting.remove(&who);
+            }
+        }
+    }
+
+    /// Gives workers to whoever is next. Answers what could not be given, to be dropped when nobody holds
+    /// the queue.
+    #[must_use]
+    pub(super) fn dispatch(&mut self, pool: &Arc<Pool>) -> Vec<Lease> {
+        let mut undelivered = Vec::new();
+        if self.waiting.is_empty() {
+            return undelivered;
+        }
+        let now = Instant::now();
+        self.count(now);
+        while let Some(who) = self.next(now) {
+            let Some((waiter, slot)) = self.pop(who).zip(self.slot(who)) else {
+                break;
+            };
+            let Some(place) = self.slots.get_mut(slot) else {
+                break;
+            };
+            let stop = Arc::new(Notify::new());
+            let busy = Slot::Busy(Busy {
+                who,
+                since: now,
+                counted: now,
+                charged: 0.0,
+                stop: waiter.may_be_stopped.then(|| Arc::clone(&stop)),
+            });
+            let process = match std::mem::replace(place, busy) {
+                Slot::Free(process) => process,
+                Slot::Busy(_) => None,
+            };
+            let lease = Lease::new(Arc::clone(pool), slot, process, stop);
+            // who has left has not been taken out yet
+            undelivered.extend(waiter.give.send(lease).err());
+        }
+        undelivered
+    }
+
+    /// Takes a worker back, and counts what was used, in microseconds; unknown: all of its time.
+    pub(super) fn done(&mut self, slot: usize, process: Option<Process>, micros: Option<u64>) {
+        let now = Instant::now();
+        let Some(place) = self.slots.get_mut(slot) else {
+            return;
+        };
+        if let Slot::Busy(busy) = std::mem::replace(place, Slot::Free(process)) {
+            let had = now.saturating_duration_since(busy.since).as_secs_f64();
+            let used = micros.map_or(had, |micros| (micros as f64 / 1e6).max(had * WAITS));
+            self.spent.add(busy.who, used - busy.charged, now);
+        }
+    }
+
+    /// Has somebody end who has used more than one that waits. True: somebody will.
+    pub(super) fn push(&mut self, who: Who) -> bool {
+        let now = Instant::now();
+        self.count(now);
+        let has_most = |with: Who| with.client == who.client;
+        let capped = self.held(&has_most) >= self.each;
+        if self.held(&|with: Who| with.owner == who.owner) >= self.each
+            || (!capped && self.free() > 0)
+        {
+            return false;
+        }
+        let own = self.spent.rank(who, now);
+        let mut most: Option<(Rank, &mut Busy)> = None;
+        for slot in &mut self.slots {
+            let Slot::Busy(busy) = slot else { continue };
+            let rank = self.spent.rank(busy.who, now);
+            let is_long = now.saturating_duration_since(busy.since) >= SLICE;
+            if is_long
+                && rank > own
+                && busy.stop.is_some()
+                && (!capped || has_most(busy.who))
+                && most.as_ref().is_none_or(|(most, _)| rank > *most)
+            {
+                most = Some((rank, busy));
+            }
+        }
+        let stop = most.and_then(|(_, busy)| busy.stop.take());
+        if let Some(stop) = &stop {
+            stop.notify_one();
+        }
+        stop.is_some()
+    }
+
+    /// Counts the time of those who have a worker.
+    fn count(&mut self, now: Instant) {
+        for slot in &mut self.slots {
+            if let Slot::Busy(busy) = slot {
+                let more = now.saturating_duration_since(busy.counted).as_secs_f64();
+                busy.counted = now;
+                busy.charged += more;
+                self.spent.add(busy.who, more, now);
+            }
+        }
+    }
+
+    fn held(&self, is: &dyn Fn(Who) -> bool) -> usize {
+        let busy = self.slots.iter().filter(|slot| match slot {
+            Slot::Busy(busy) => is(busy.who),
+            Slot::Free(_) => false,
+        });
+        busy.count()
+    }
+
+    fn free(&self) -> usize {
+        let is_free = |slot: &&Slot| matches!(slot, Slot::Free(_));
+        self.slots.iter().filter(is_free).count()
+    }
+
+    /// Who is next, if there is a worker for somebody.
+    fn next(&self, now: Instant) -> Option<Who> {
+        let free = self.free();
+        if free == 0 {
+            return None;
+        }
+        let may = |who: &Who, rank: Rank| {
+            self.held(&|with| with.owner == who.owner) < self.each
+                && self.held(&|with| with.client == who.client) < self.each
+                && (free > 1 || self.slots.len() == 1 || rank.is_less(LIGHT))
+        };
+        let ranked = self.waiting.iter().filter_map(|(who, waiters)| {
+            let rank = self.spent.rank(*who, now);
+            let number = waiters.front()?.number;
+            may(who, rank).then_some(((rank, number), *who))
+        });
+        ranked.min_by_key(|(rank, _)| *rank).map(|(_, who)| who)
+    }
+
+    fn pop(&mut self, who: Who) -> Option<Waiter> {
+        let waiters = self.waiting.get_mut(&who)?;
+        let waiter = waiters.pop_front();
+        if waiters.is_empty() {
+            self.waiting.remove(&who);
+        }
+        waiter
+    }
+
+    /// The place that an owner's databases are open at, most likely, or another.
+    fn slot(&self, who: Who) -> Option<usize> {
+        let [a, b, c, d, ..] = who.owner;
+        let begin = u32::from_le_bytes([a, b, c, d]) as usize % self.slots.len().max(1);
+        let is_free = |slot: &usize| matches!(self.slots.get(*slot), Some(Slot::Free(_)));
+        (begin..self.slots.len()).chain(0..begin).find(is_free)
+    }
+}
