@@ -273,9 +273,12 @@ fn h11_a_value_that_is_not_what_was_stored_is_cut_off() {
         .unwrap();
     assert_eq!(changed, 1);
     for (key, size) in [("s", 100_000), ("m", 400_000), ("l", 3_000_000)] {
-        let got = node.get(key);
-        assert!(!got.is_whole, "{key}: {}", got.head);
-        assert!(got.body.len() < size, "{key}");
+        let token = own(&format!("kv/{key}"), "tinycloud.kv/get");
+        // where the first piece is the last, the connection may end before anything is sent
+        if let Some(got) = ask(node.address, "POST", "/invoke", &token, b"") {
+            assert!(!got.is_whole, "{key}: {}", got.head);
+            assert!(got.body.len() < size, "{key}");
+        }
     }
     assert_eq!(node.get("i").status, 500);
     node.hear("a value cannot be read");
