@@ -1,6 +1,6 @@
 //! Revocations: somebody takes back what was delegated.
 
-use super::link::Coverage;
+use super::link::{self, Coverage};
 use super::{Ancestors, Capability, ChainError, Delegation, Window};
 use crate::ability::Ability;
 use crate::attenuation::Caveats;
@@ -152,11 +152,8 @@ impl Revocation {
             }
         }
         let ability = Ability::parse(REVOKE).map_err(|_| ChainError::Revoker)?;
-        let wanted = Capability {
-            resource: Resource::Cid(self.target),
-            ability,
-            caveats: Caveats::none(),
-        };
+        let wanted = Capability::new(Resource::Cid(self.target), ability, Caveats::none());
+        let mut work = link::work();
         let lets = |held: &Capability| match &held.resource {
             Resource::Space(resource) => {
                 resource.service() == SERVICE
@@ -165,7 +162,7 @@ impl Revocation {
                     && held.ability.covers(&wanted.ability)
                     && held.caveats.is_none()
             }
-            _ => held.covers(&wanted) == Coverage::Yes,
+            _ => held.covers(&wanted, &mut work) == Ok(Coverage::Yes),
         };
         if delegation.capabilities().iter().any(lets) {
             Ok(delegation.delegator())
