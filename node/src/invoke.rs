@@ -4,6 +4,7 @@ use axum::Json;
 use axum::body::Body;
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse as _, Response};
+use openkey_capability::chain::{Capability, ChainError};
 use openkey_capability::cid::Cid;
 use openkey_capability::resource::{Resource, SpaceResource};
 use serde_json::{Value, json};
@@ -17,7 +18,15 @@ use crate::node::Node;
 use crate::store::StoreError;
 use crate::{body, databases, kv, spaces};
 
+/// What changes something in a space.
+const WRITES: [&str; 3] = [
+    "tinycloud.kv/put",
+    "tinycloud.kv/del",
+    "tinycloud.sql/write",
+];
 const DECRYPT: &str = "tinycloud.encryption/decrypt";
+/// Of several things so many are named.
+const NAMED: usize = 4;
 /// What is said about encryption networks until this node serves them.
 pub const NO_NETWORKS: &str = "Encryption networks are not served by this node";
 const NO_DUCKDB: &str = "DuckDB support is not enabled on this node";
@@ -31,9 +40,32 @@ pub async fn invoke(node: &Node, headers: &HeaderMap, body: Body) -> Result<Resp
     let now_ms = node.now_ms();
     let signed = signed(headers, now_ms, node.config.longest_invocation_ms())?;
     match carry_out(node, &signed, headers, body, now_ms).await {
-        Err(error) => Err(explain_revoked(&node.authority, &signed, now_ms, error).await),
+        Err(error) => {
+            let error = explain_revoked(&node.authority, &signed, now_ms, error).await;
+            Err(explain_unhosted(node, &signed, error).await)
+        }
         answered => answered,
     }
+}
+
+/// Whoever may not write to a space that is not here is told that it is not here.
+async fn explain_unhosted(node: &Node, signed: &Signed, error: Error) -> Error {
+    let about_authority = match &error {
+        Error::Chain(ChainError::InvocationTime) => false,
+        Error::Chain(_) => true,
+        _ => false,
+    };
+    if !about_authority {
+        return error;
+    }
+    let written = |it: &&Capability| WRITES.contains(&it.ability.canonical());
+    let written = signed.invocation.capabilities().iter().find(written);
+    if let Some(Resource::Space(resource)) = written.map(|it| &it.resource)
+        && matches!(node.store.space(resource.space()).await, Ok(None))
+    {
+        return StoreError::NoSpace.into();
+    }
+    error
 }
 
 async fn carry_out(
@@ -90,9 +122,20 @@ async fn carry_out(
             )
             .await
         }
-        _ => Err(Error::Bad(
-            "An invocation is about one thing, values and databases aside".to_owned(),
-        )),
+        several => {
+            let named = several.iter().map(|it| {
+                let Capability {
+                    resource, ability, ..
+                } = &it.capability;
+                format!("{ability} on {resource}")
+            });
+            let named: Vec<_> = named.take(NAMED).collect();
+            Err(Error::Bad(format!(
+                "An invocation is about one thing, values and databases aside, not about {}: {}",
+                several.len(),
+                named.join(", ")
+            )))
+        }
     }
 }
 

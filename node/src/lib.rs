@@ -19,6 +19,7 @@
 
 pub mod admin;
 pub mod admission;
+mod asking;
 pub mod authority;
 pub mod blobs;
 pub mod body;
@@ -31,6 +32,7 @@ pub mod delegation;
 mod digest;
 pub mod error;
 mod facts;
+mod held;
 pub mod invoke;
 pub mod keys;
 pub mod kv;
@@ -38,10 +40,12 @@ mod metrics;
 pub mod node;
 mod paced;
 pub mod public;
+mod rates;
 mod routes;
 pub mod server;
 pub mod signed;
 pub mod spaces;
 pub mod sql;
 pub mod store;
+mod turns;
 pub mod upkeep;

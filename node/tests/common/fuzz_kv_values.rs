@@ -120,11 +120,11 @@ impl Asked {
 
     fn ask(&self, request: &Request) -> Result<Response, Error> {
         let allowed = request.targets.iter().map(|(verb, resource)| Allowed {
-            capability: Capability {
-                resource: resource.clone().into(),
-                ability: Ability::parse(&format!("tinycloud.kv/{verb}")).unwrap(),
-                caveats: Caveats::none(),
-            },
+            capability: Capability::new(
+                resource.clone().into(),
+                Ability::parse(&format!("tinycloud.kv/{verb}")).unwrap(),
+                Caveats::none(),
+            ),
             caveats: Caveats::none(),
             held: Vec::new(),
         });
