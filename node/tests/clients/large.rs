@@ -56,9 +56,12 @@ async fn h8_a_thousand_keys_are_written_and_read_with_one_token_each() {
         assert_eq!(read.status, 200, "{}", read.body);
         let read: serde_json::Value = serde_json::from_str(&read.body).unwrap();
         let results = read["results"].as_array().unwrap();
+        let size = value.len().to_string();
         assert_eq!(results.len(), 1000);
-        assert!(results.iter().all(|item| item["ok"] == true
-            && item["headers"]["content-length"] == value.len().to_string()));
+        assert!(
+            results.iter().all(|item| item["ok"] == true
+                && item["headers"]["content-length"].as_str() == Some(&*size))
+        );
     }
     let (keys, token) = batch(1001, "tinycloud.kv/put");
     let refused = put(&node, &keys, &token, "v").await;
