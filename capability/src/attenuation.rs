@@ -17,6 +17,8 @@ pub const MAX_RESOURCES: usize = 1024;
 pub const MAX_ABILITIES: usize = 64;
 /// Most caveats of one ability.
 pub const MAX_CAVEATS: usize = 64;
+/// What is said of a resource that is no URI.
+pub(crate) const NO_URI: &str = "a resource is no URI";
 /// Longest resource, in bytes.
 pub const MAX_RESOURCE: usize = 4096;
 
@@ -120,7 +122,7 @@ impl<'de> Deserialize<'de> for Attenuation {
         let mut resources = BTreeMap::new();
         for (resource, abilities) in map.map {
             if resource.len() > MAX_RESOURCE || parse_uri(&resource).is_err() {
-                return Err(D::Error::custom("a resource is no URI"));
+                return Err(D::Error::custom(NO_URI));
             }
             resources.insert(resource, abilities.map);
         }

@@ -15,13 +15,12 @@ use serde::{Deserialize, Deserializer, Serialize};
 use crate::ability::Ability;
 use crate::attenuation::{Attenuation, Caveats, Value};
 use crate::cid::Cid;
-use crate::siwe::MAX_LINE;
 use crate::uri::parse_uri;
 
 /// What a ReCap resource begins with.
 pub const PREFIX: &str = "urn:recap:";
-/// Longest ReCap resource, in bytes: a line of a message, without the dash.
-pub const MAX_RECAP: usize = MAX_LINE - 2;
+/// Longest ReCap resource, in bytes. Readers of messages have shorter lines.
+pub const MAX_RECAP: usize = 256 * 1024;
 /// Most proofs.
 pub const MAX_PROOFS: usize = 64;
 /// Most members beside `att` and `prf`.

@@ -40,6 +40,17 @@ impl TokenError {
     }
 }
 
+impl TokenError {
+    /// Whether it is longer than tokens may be.
+    #[must_use]
+    pub const fn is_too_long(self) -> bool {
+        matches!(
+            self,
+            Self::Cacao(CacaoError::TooLong) | Self::Ucan(UcanError::TooLong)
+        )
+    }
+}
+
 impl Token {
     /// Reads a header's value: a compact JWT if there is a dot in it, else a CACAO in base64.
     ///

@@ -2,10 +2,15 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
+    ops::Deref,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
-use tokio::sync::Notify;
+use tokio::{
+    sync::Notify,
+    time::{Instant, timeout_at},
+};
 
 use crate::{client::ClientKey, shares::Shares};
 
@@ -20,6 +25,8 @@ pub struct BodyBudget {
     small: usize,
     large: usize,
     taken: Mutex<Taken>,
+    /// Is told when there may be room again.
+    freed: Notify,
 }
 
 #[derive(Debug)]
@@ -35,14 +42,29 @@ struct Taken {
 #[derive(Debug)]
 struct Arriving {
     counted: usize,
+    shared: bool,
     leave: Arc<Notify>,
 }
 
 /// Room for one body, given back when dropped.
+pub type BodyRoom<'a> = Room<&'a BodyBudget>;
+
+/// Why there is no room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NoRoom {
+    /// It is taken, by others or by the client itself.
+    Full,
+    /// There was some, and another has it now.
+    Displaced,
+}
+
+/// Room in memory, given back when dropped.
 #[derive(Debug)]
-pub struct BodyRoom<'a> {
-    of: &'a BodyBudget,
+pub struct Room<B: Deref<Target = BodyBudget> = Arc<BodyBudget>> {
+    of: B,
     client: ClientKey,
+    /// Whether it counts against the share of its client.
+    shared: bool,
     counted: usize,
     /// The number of its newest piece, as long as it may be displaced.
     newest: Option<u64>,
@@ -63,18 +85,13 @@ impl BodyBudget {
                 next: 0,
                 arriving: HashMap::new(),
             }),
+            freed: Notify::new(),
         }
     }
 
     /// Room for a body of this client, of which nothing has arrived yet.
     pub fn room(&self, client: ClientKey) -> BodyRoom<'_> {
-        BodyRoom {
-            of: self,
-            client,
-            counted: 0,
-            newest: None,
-            leave: Arc::default(),
-        }
+        Room::new(self, client)
     }
 
     fn taken(&self) -> MutexGuard<'_, Taken> {
@@ -110,19 +127,93 @@ impl Taken {
             return false;
         };
         self.all -= body.counted;
-        self.shares.give(client, body.counted);
+        if body.shared {
+            self.shares.give(client, body.counted);
+        }
         body.leave.notify_one();
         true
     }
 }
 
-impl BodyRoom<'_> {
+impl<B: Deref<Target = BodyBudget> + Clone> Room<B> {
+    /// Room for something of this client, of which nothing has arrived yet.
+    pub fn new(of: B, client: ClientKey) -> Self {
+        Self {
+            of,
+            client,
+            shared: true,
+            counted: 0,
+            newest: None,
+            leave: Arc::default(),
+        }
+    }
+
+    /// The same that counts against no client's share: whose it is, is not known yet.
+    pub fn unshared(of: B, client: ClientKey) -> Self {
+        let mut room = Self::new(of, client);
+        room.shared = false;
+        room
+    }
+
     /// Whether there is room for a body of which so many bytes have arrived. What is declared and
     /// does not arrive takes no room. `false`: the body must be given up.
     #[must_use]
     pub fn holds(&mut self, arrived: usize) -> bool {
+        self.grow(arrived).is_ok()
+    }
+
+    /// Waits until there is room for so many bytes, and has it. Those that are on their way give way to it
+    /// meanwhile, others end.
+    ///
+    /// # Errors
+    ///
+    /// [`NoRoom`]: it has waited for so long in vain, or another has its room.
+    pub async fn wait(&mut self, bytes: usize, within: Duration) -> Result<(), NoRoom> {
+        let of = self.of.clone();
+        let until = Instant::now() + within;
+        loop {
+            let freed = of.freed.notified();
+            let mut freed = std::pin::pin!(freed);
+            // from now on nothing that is freed is missed
+            freed.as_mut().enable();
+            match self.grow(bytes) {
+                Err(NoRoom::Full) => {}
+                ended => return ended,
+            }
+            if timeout_at(until, freed).await.is_err() {
+                return Err(NoRoom::Full);
+            }
+        }
+    }
+
+    /// Gives back what is more than so many bytes.
+    pub fn shrink(&mut self, bytes: usize) {
+        let mut taken = self.of.taken();
+        if let Some(newest) = self.newest
+            && let Some(mut body) = taken.remove(self.client, newest)
+        {
+            body.counted = body.counted.min(bytes);
+            taken
+                .arriving
+                .entry(self.client)
+                .or_default()
+                .insert(newest, body);
+        } else if self.newest.is_some() {
+            return; // displaced: nothing is counted
+        }
+        let less = self.counted.saturating_sub(bytes);
+        self.counted -= less;
+        taken.all -= less;
+        if self.shared {
+            taken.shares.give(self.client, less);
+        }
+        drop(taken);
+        self.of.freed.notify_waiters();
+    }
+
+    fn grow(&mut self, arrived: usize) -> Result<(), NoRoom> {
         if arrived <= self.of.small {
-            return true;
+            return Ok(());
         }
         let mut taken = self.of.taken();
         if let Some(newest) = self.newest.take()
@@ -130,30 +221,35 @@ impl BodyRoom<'_> {
         {
             // its bytes were given back when it was displaced
             self.counted = 0;
-            return false;
+            return Err(NoRoom::Displaced);
         }
         let more = arrived.saturating_sub(self.counted);
-        if more > self.of.large || !taken.shares.take(self.client, more) {
-            return false;
-        }
-        while taken.all.saturating_add(more) > self.of.large {
-            if !taken.displace() {
+        let mut room =
+            more <= self.of.large && (!self.shared || taken.shares.take(self.client, more));
+        if room {
+            while room && taken.all.saturating_add(more) > self.of.large {
+                room = taken.displace();
+            }
+            if room {
+                taken.all += more;
+                self.counted += more;
+            } else if self.shared {
                 taken.shares.give(self.client, more);
-                return false;
             }
         }
-        taken.all += more;
-        self.counted += more;
-        let newest = taken.next;
-        taken.next += 1;
-        let body = Arriving {
-            counted: self.counted,
-            leave: Arc::clone(&self.leave),
-        };
-        let bodies = taken.arriving.entry(self.client).or_default();
-        bodies.insert(newest, body);
-        self.newest = Some(newest);
-        true
+        if room || self.counted > 0 {
+            let newest = taken.next;
+            taken.next += 1;
+            let body = Arriving {
+                counted: self.counted,
+                shared: self.shared,
+                leave: Arc::clone(&self.leave),
+            };
+            let bodies = taken.arriving.entry(self.client).or_default();
+            bodies.insert(newest, body);
+            self.newest = Some(newest);
+        }
+        if room { Ok(()) } else { Err(NoRoom::Full) }
     }
 
     /// All of the body has arrived: it keeps its room from now on. `false`: it was displaced before.
@@ -176,7 +272,7 @@ impl BodyRoom<'_> {
     }
 }
 
-impl Drop for BodyRoom<'_> {
+impl<B: Deref<Target = BodyBudget>> Drop for Room<B> {
     fn drop(&mut self) {
         if self.counted == 0 {
             return;
@@ -187,8 +283,12 @@ impl Drop for BodyRoom<'_> {
             .is_some_and(|newest| taken.remove(self.client, newest).is_none());
         if !displaced {
             taken.all -= self.counted;
-            taken.shares.give(self.client, self.counted);
+            if self.shared {
+                taken.shares.give(self.client, self.counted);
+            }
         }
+        drop(taken);
+        self.of.freed.notify_waiters();
     }
 }
 

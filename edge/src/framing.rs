@@ -1,6 +1,43 @@
 //! Framing that has one reading only.
 
-use hyper::{HeaderMap, header::CONTENT_LENGTH};
+use hyper::{
+    HeaderMap, Request, Version,
+    header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING},
+};
+
+use crate::heads::Facts;
+
+/// Whether a request's head has one reading only: for which host it is, and where its body ends.
+///
+/// # Errors
+///
+/// What is wrong. The connection must end: another reader may see another request in what follows.
+pub fn check<B>(request: &Request<B>) -> Result<(), &'static str> {
+    let headers = request.headers();
+    let facts = request.extensions().get::<Facts>().copied();
+    let facts = facts.unwrap_or_default();
+    let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
+    let chunked =
+        |coding: &hyper::header::HeaderValue| coding.as_bytes().eq_ignore_ascii_case(b"chunked");
+    if !codings.next().is_none_or(chunked) || codings.next().is_some() {
+        return Err("Send no Transfer-Encoding but chunked, once");
+    }
+    if facts.two_lengths {
+        return Err("Send either Content-Length or Transfer-Encoding");
+    }
+    if !is_plain_length(headers) {
+        return Err("Send one Content-Length, without leading zeros");
+    }
+    if facts.bare_lines {
+        return Err("End each line of a request's head with CR LF");
+    }
+    // there was no such header before HTTP/1.1
+    match headers.get_all(HOST).iter().count() {
+        1 => Ok(()),
+        0 if request.version() < Version::HTTP_11 => Ok(()),
+        _ => Err("Send one Host"),
+    }
+}
 
 /// Whether the length of a body is declared once at most, and in its shortest form. A server in
 /// front might read another number out of two, or out of a number with leading zeros. One length that

@@ -3,7 +3,7 @@
 //! * [`listen`]: connections, how many ([`places`], [`shares`], [`descriptors`]) and how slow ([`pace`]);
 //!   [`accept`]: when there are too many; [`client`]: whose they are.
 //! * [`rate`]: who may ask how often; [`body`]: how much memory bodies may take; [`framing`]: where
-//!   they end.
+//!   they end; [`heads`] and [`metered`]: the same of heads.
 //! * [`metrics`]: what monitoring reads, and where.
 //! * [`request_id`] and [`mod@log`]: what happened, by name; [`stop`]: being asked to.
 //! * [`sqlite`]: one SQLite database, one thread that writes, many writes in one sync.
@@ -15,13 +15,17 @@
 )]
 
 pub mod accept;
+mod asked;
 pub mod body;
 pub mod client;
 pub mod descriptors;
+mod farewell;
 pub mod framing;
+pub mod heads;
 pub mod listen;
 pub mod lock;
 pub mod log;
+pub mod metered;
 pub mod metrics;
 pub mod pace;
 pub mod places;

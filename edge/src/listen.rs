@@ -1,7 +1,6 @@
 //! Accepting connections: how many, from whom, and how slow they may be.
 
 use std::{
-    convert::Infallible,
     error::Error,
     io,
     net::{IpAddr, SocketAddr},
@@ -10,9 +9,8 @@ use std::{
 };
 
 use hyper::{
-    Request, Response, StatusCode,
+    Request, Response,
     body::{Body, Incoming},
-    header::{CONNECTION, HeaderValue, RETRY_AFTER},
     server::conn::http1,
     service::service_fn,
 };
@@ -23,12 +21,18 @@ use hyper_util::{
 use ipnet::IpNet;
 use tokio::{
     net::{TcpListener, TcpSocket, TcpStream},
+    sync::watch,
     task::JoinSet,
 };
 
 use crate::{
     accept::Failing,
-    client::{ClientKey, client_address},
+    asked::{Asked, FULL},
+    body::BodyBudget,
+    client::ClientKey,
+    farewell::{self, Farewell},
+    heads::Heads,
+    metered::{HeadLimits, Metered},
     pace::prepared,
     places::{Place, Places, Seat, Work},
 };
@@ -41,12 +45,13 @@ const BACKLOG: u32 = 1024;
 /// megabytes. Enough for 600 kB in a second at a distance of 100 ms.
 pub const RECEIVED: usize = 64 * 1024;
 
-/// What a connection too many is told, before it has asked anything.
-const FULL: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\n\
-    connection: close\r\ncontent-length: 0\r\n\r\n";
+/// Seconds after which a connection too many may try again.
+const RETRY: u32 = 1;
 
 /// The least a connection can buffer: hyper knows nothing smaller.
 const MIN_HEAD: usize = 8 * 1024;
+/// How much more than the largest head is buffered, so that it is known to be too large.
+const ROUND: usize = 32 * 1024;
 
 /// How many connections, and how slow they may be. For a request's body its handler sets bounds.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,6 +62,10 @@ pub struct Limits {
     /// Open connections of one [`ClientKey`], so that one client cannot take them all. Behind a trusted
     /// proxy, which is not counted, it is requests under way of each client that the proxy names.
     pub connections_per_client: usize,
+    /// So many more of one client wait until others of it have ended; none: they are refused at once.
+    pub waiting_per_client: usize,
+    /// How long they wait, until they are refused with status 503.
+    pub wait: Duration,
     /// The one proxy hop that speaks for others.
     pub trusted_proxy: Option<IpNet>,
     /// Largest head of a request in bytes, and what a connection buffers; at least 8 KiB. A larger
@@ -80,6 +89,8 @@ impl Default for Limits {
         Self {
             connections: 4096,
             connections_per_client: 512,
+            waiting_per_client: 0,
+            wait: Duration::from_secs(15),
             trusted_proxy: None,
             head_bytes: 16 * 1024,
             // browsers send two dozen, proxies add a few
@@ -153,16 +164,44 @@ pub async fn serve<H, F, B>(
 ) where
     H: Fn(IpAddr, Request<Incoming>) -> F + Clone + Send + 'static,
     F: Future<Output = Response<B>> + Send + 'static,
-    B: Body<Data: Send, Error: Into<Box<dyn Error + Send + Sync>>> + Default + Send + 'static,
+    B: Body<Data: Send, Error: Into<Box<dyn Error + Send + Sync>>> + Unpin + Send + 'static,
+    B: From<&'static str>,
+{
+    let any = Arc::new(BodyBudget::new(usize::MAX, usize::MAX, usize::MAX));
+    serve_within(listener, limits, any, observer, handler, stop).await;
+}
+
+/// The same; heads of more than [`SMALL_HEAD`](crate::metered::SMALL_HEAD) bytes need
+/// [several times](crate::metered::EACH_BYTE) their size of a budget before they are read further. They wait
+/// for that as long as connections do for their places.
+pub async fn serve_within<H, F, B>(
+    listener: TcpListener,
+    limits: Limits,
+    budget: Arc<BodyBudget>,
+    observer: Arc<dyn Observer>,
+    handler: H,
+    stop: impl Future<Output = ()>,
+) where
+    H: Fn(IpAddr, Request<Incoming>) -> F + Clone + Send + 'static,
+    F: Future<Output = Response<B>> + Send + 'static,
+    B: Body<Data: Send, Error: Into<Box<dyn Error + Send + Sync>>> + Unpin + Send + 'static,
+    B: From<&'static str>,
 {
     let mut stop = std::pin::pin!(stop);
     let graceful = GracefulShutdown::new();
     let http = http(&limits);
-    let places = Places::new(
+    let places = Places::with_waiting(
         limits.connections,
         limits.connections_per_client,
+        limits.waiting_per_client,
         limits.trusted_proxy,
     );
+    let farewell = Farewell::new(farewell::answer(
+        "503 Service Unavailable",
+        Some(RETRY),
+        FULL,
+    ));
+    let stopping = watch::Sender::new(false);
     let told = Arc::clone(&observer);
     let failing = Failing::new(move || told.not_accepted());
     let mut tasks = JoinSet::new();
@@ -179,42 +218,55 @@ pub async fn serve<H, F, B>(
                 }
             },
         };
-        let Some(place) = Places::enter(&places, peer) else {
+        let Some(place) = Places::arrive(&places, peer) else {
             observer.refused();
-            // best effort, never waiting: whoever floods need not be told
-            let _ = stream.try_write(FULL);
+            let farewell = farewell.clone();
+            tasks.spawn(async move { farewell.say(stream).await });
             continue;
         };
         let open = Open::new(place, &observer);
-        let handler = handler.clone();
-        let stream = prepared(stream, limits.write_timeout);
-        let seat = open.place.seat();
-        let (place, proxy) = (Arc::clone(&open.place), limits.trusted_proxy);
-        let told = Arc::clone(&observer);
-        let service = service_fn(move |mut request: Request<Incoming>| {
-            // a client that cannot be known has no share: the handler refuses it
-            let client = client_address(peer, proxy.as_ref(), request.headers());
-            let served = client.map(|client| place.serve(ClientKey::of(client)));
-            let is_refused = matches!(served, Ok(None));
-            if is_refused {
-                told.refused();
-            }
-            let whole = request.body().is_end_stream().then(|| seat.work());
-            if whole.is_none() {
-                request.extensions_mut().insert(Arriving(Arc::clone(&seat)));
-            }
-            let answered = (!is_refused).then(|| handler(peer, request));
-            async move {
-                let answer = match answered {
-                    Some(answered) => answered.await,
-                    None => full(),
-                };
-                drop((whole, served));
-                Ok::<_, Infallible>(answer)
-            }
-        });
-        let connection = graceful.watch(http.serve_connection(TokioIo::new(stream), service));
+        let mut stopped = stopping.subscribe();
+        let (http, handler, watcher) = (http.clone(), handler.clone(), graceful.watcher());
+        let (limits, farewell, told) = (limits.clone(), farewell.clone(), Arc::clone(&observer));
+        let budget = Arc::clone(&budget);
         tasks.spawn(async move {
+            tokio::select! {
+                biased;
+                () = open.place.displaced() => return,
+                () = async { drop(stopped.wait_for(|stopped| *stopped).await) } => return,
+                admitted = open.place.admitted(limits.wait) => if !admitted {
+                    told.refused();
+                    drop(watcher);
+                    return farewell.say(stream).await;
+                }
+            }
+            let stream = prepared(stream, limits.write_timeout);
+            let client = open.place.client();
+            let within = HeadLimits {
+                budget,
+                most: limits.head_bytes.max(MIN_HEAD),
+                wait: limits.wait,
+            };
+            let stream = Metered::new(
+                stream,
+                within,
+                client.unwrap_or_else(|| ClientKey::of(peer)),
+                client.is_some(),
+            );
+            let heads = stream.heads();
+            let (place, wait) = (Arc::clone(&open.place), limits.wait);
+            let proxy = limits.trusted_proxy;
+            let service = service_fn(move |request: Request<Incoming>| {
+                let asked = Asked {
+                    peer,
+                    place: Arc::clone(&place),
+                    told: Arc::clone(&told),
+                    wait,
+                    heads: heads.clone(),
+                };
+                asked.answered(proxy, request, handler.clone())
+            });
+            let connection = watcher.watch(http.serve_connection(TokioIo::new(stream), service));
             tokio::select! {
                 biased;
                 () = open.place.displaced() => {
@@ -227,6 +279,7 @@ pub async fn serve<H, F, B>(
         });
     }
     drop(listener);
+    stopping.send_replace(true);
     let ended = tokio::time::timeout(limits.drain, graceful.shutdown()).await;
     if ended.is_err() {
         tracing::warn!("some requests did not end in time and were cut off");
@@ -234,19 +287,9 @@ pub async fn serve<H, F, B>(
     tasks.shutdown().await;
 }
 
-/// What a request too many is told.
-fn full<B: Default>() -> Response<B> {
-    let mut response = Response::new(B::default());
-    *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
-    let headers = response.headers_mut();
-    headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
-    // its body is not read
-    headers.insert(CONNECTION, HeaderValue::from_static("close"));
-    response
-}
-
 fn http(limits: &Limits) -> http1::Builder {
-    let head = limits.head_bytes.max(MIN_HEAD);
+    // what is too large is told before it comes to this
+    let head = limits.head_bytes.max(MIN_HEAD) + ROUND;
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new())
         .header_read_timeout(limits.header_timeout)
@@ -262,12 +305,13 @@ fn http(limits: &Limits) -> http1::Builder {
 /// Stands in the extensions of a request whose body has not arrived. Whoever reads it whole says
 /// so; until then its connection may have to give way.
 #[derive(Clone, Debug)]
-pub struct Arriving(Arc<Seat>);
+pub struct Arriving(pub(crate) Arc<Seat>, pub(crate) Heads);
 
 impl Arriving {
     /// The body has arrived; to be held until there is an answer.
     #[must_use]
     pub fn arrived(&self) -> Work {
+        self.1.arrived();
         self.0.work()
     }
 }

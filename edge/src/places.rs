@@ -5,16 +5,24 @@ use std::{
     cmp::Reverse,
     collections::{BTreeMap, HashMap},
     net::IpAddr,
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU8, Ordering},
-    },
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use ipnet::IpNet;
-use tokio::sync::{Notify, watch};
+use tokio::{
+    sync::watch,
+    time::{Instant, interval_at, timeout},
+};
 
+pub(crate) use self::seat::Seat;
+pub use self::seat::Work;
+use self::seat::{GONE, WAITS};
+use self::turn::{Share, Waiting};
 use crate::{client::ClientKey, shares::Shares};
+
+mod seat;
+mod turn;
 
 /// How many connections there may be at once.
 ///
@@ -27,6 +35,9 @@ use crate::{client::ClientKey, shares::Shares};
 ///
 /// A trusted proxy speaks for others. Its connections belong to the client that it last named on
 /// each (`Place::serve`); one on which it has named nobody yet is never displaced.
+///
+/// A connection, or a request behind the trusted proxy, that its client has no share for may wait for one
+/// ([`Self::arrive`]): so many of each client wait, the first is the next. They have places like others.
 #[derive(Debug)]
 pub struct Places {
     /// So many hold a place.
@@ -45,6 +56,8 @@ struct Taken {
     next: u64,
     /// Connections, and requests under way on those of the trusted proxy.
     shares: Shares,
+    /// What waits for one of these.
+    waiting: Waiting,
     /// Whose each connection is: how many a client holds, without a bound.
     owned: Shares,
     /// Of each client, the oldest first.
@@ -53,71 +66,39 @@ struct Taken {
     named: HashMap<u64, ClientKey>,
 }
 
-/// What is known of a connection.
-#[derive(Debug, Default)]
-pub(crate) struct Seat {
-    state: AtomicU8,
-    leave: Notify,
-}
-
 /// Of so many places one is kept for a connection that gave way and has not ended.
 const DEPARTING: usize = 64;
 
-/// No complete request is under way.
-const WAITS: u8 = 0;
-/// A complete request is under way.
-const WORKS: u8 = 1;
-/// A newcomer has the place.
-const GONE: u8 = 2;
-
-/// As long as it lives, the connection is not displaced: it has asked, and is owed an answer.
-#[derive(Debug)]
-pub struct Work(Arc<Seat>);
-
-impl Seat {
-    /// A complete request is under way.
-    pub(crate) fn work(self: &Arc<Self>) -> Work {
-        self.pass(WAITS, WORKS);
-        Work(Arc::clone(self))
-    }
-
-    fn pass(&self, from: u8, to: u8) -> bool {
-        let passed = self
-            .state
-            .compare_exchange(from, to, Ordering::SeqCst, Ordering::SeqCst);
-        passed.is_ok()
-    }
-
-    fn waits(&self) -> bool {
-        self.state.load(Ordering::SeqCst) == WAITS
-    }
-
-    pub(crate) fn is_gone(&self) -> bool {
-        self.state.load(Ordering::SeqCst) == GONE
-    }
-}
-
-impl Drop for Work {
-    fn drop(&mut self) {
-        self.0.pass(WORKS, WAITS);
-    }
-}
+/// How often somebody who waits for a share looks whether an idle connection of the same client has one.
+const LOOK: Duration = Duration::from_secs(1);
+/// A connection that was idle for so long gives way to one of the same client that waits.
+const IDLE: Duration = Duration::from_secs(3);
 
 /// A connection's place; given back when dropped.
 #[derive(Debug)]
 pub struct Place {
     of: Arc<Places>,
     key: Option<ClientKey>,
+    /// `None`: the trusted proxy's connections are not counted.
+    share: Option<Share>,
     number: u64,
     seat: Arc<Seat>,
 }
 
-/// A request of a client's share under way; given back when dropped.
+/// A request under way, or waiting to be.
 #[derive(Debug)]
 pub(crate) struct Served {
-    of: Arc<Places>,
     /// `None`: the connection is what is counted.
-    key: Option<ClientKey>,
+    share: Option<Share>,
+}
+
+impl Served {
+    /// Ends when it is the request's turn.
+    pub(crate) async fn turn(&self) {
+        if let Some(share) = &self.share {
+            share.come().await;
+        }
+    }
 }
 
 impl Places {
@@ -125,6 +106,17 @@ impl Places {
     /// others, so many requests of one client are under way at once.
     #[must_use]
     pub fn new(all: usize, per_client: usize, trusted_proxy: Option<IpNet>) -> Arc<Self> {
+        Self::with_waiting(all, per_client, 0, trusted_proxy)
+    }
+
+    /// The same, of which so many more of each client may wait until others of it have ended.
+    #[must_use]
+    pub fn with_waiting(
+        all: usize,
+        per_client: usize,
+        waiting: usize,
+        trusted_proxy: Option<IpNet>,
+    ) -> Arc<Self> {
         let departing = (all / DEPARTING).max(1);
         Arc::new(Self {
             most: all.saturating_sub(departing - 1),
@@ -134,6 +126,7 @@ impl Places {
                 all: 0,
                 next: 0,
                 shares: Shares::new(per_client),
+                waiting: Waiting::new(waiting),
                 owned: Shares::new(usize::MAX),
                 seats: HashMap::new(),
                 named: HashMap::new(),
@@ -146,23 +139,31 @@ impl Places {
     /// nobody can give way.
     #[must_use]
     pub fn enter(this: &Arc<Self>, peer: IpAddr) -> Option<Place> {
+        Self::take(this, peer, false)
+    }
+
+    /// The same for a connection that may have to wait ([`Place::admitted`]) because its client's own are
+    /// taken.
+    #[must_use]
+    pub fn arrive(this: &Arc<Self>, peer: IpAddr) -> Option<Place> {
+        Self::take(this, peer, true)
+    }
+
+    fn take(this: &Arc<Self>, peer: IpAddr, may_wait: bool) -> Option<Place> {
         let proxy = this.trusted_proxy.as_ref();
         let key = (!proxy.is_some_and(|net| net.contains(&peer))).then(|| ClientKey::of(peer));
+        // given back if there is no place
+        let share = match key {
+            Some(key) => Some(Share::of(this, key, may_wait)?),
+            None => None,
+        };
         let mut taken = this.taken();
-        if let Some(key) = key
-            && !taken.shares.take(key, 1)
-        {
-            return None;
-        }
         if taken.all >= this.most && !this.displace(&mut taken) {
-            if let Some(key) = key {
-                taken.shares.give(key, 1);
-            }
+            drop(taken);
             return None;
         }
         taken.all += 1;
-        let number = taken.next;
-        taken.next += 1;
+        let number = taken.number();
         let seat = Arc::new(Seat::default());
         if let Some(key) = key {
             taken.own(key, number, &seat);
@@ -171,6 +172,7 @@ impl Places {
         Some(Place {
             of: Arc::clone(this),
             key,
+            share,
             number,
             seat,
         })
@@ -191,11 +193,14 @@ impl Places {
     }
 
     fn displace(&self, taken: &mut Taken) -> bool {
-        let displaced = taken.displace();
-        if displaced {
+        self.left(taken.displace())
+    }
+
+    fn left(&self, gave_way: bool) -> bool {
+        if gave_way {
             self.leaving.send_modify(|count| *count += 1);
         }
-        displaced
+        gave_way
     }
 
     fn taken(&self) -> MutexGuard<'_, Taken> {
@@ -218,14 +223,37 @@ impl Taken {
         if !seat.pass(WAITS, GONE) {
             return false;
         }
-        self.disown(key, number);
-        // requests under way give their own share back
-        if self.named.remove(&number).is_none() {
-            self.shares.give(key, 1);
+        self.leave(key, number, &seat);
+        true
+    }
+
+    /// Displaces the oldest idle connection of a client that wants another; `false` if there is none.
+    fn part_with_idle(&mut self, client: ClientKey) -> bool {
+        let idle = |(_, seat): &(&u64, &Arc<Seat>)| seat.waits() && seat.rests_for(IDLE);
+        let Some((number, seat)) = self.seats.get(&client).and_then(|it| it.iter().find(idle))
+        else {
+            return false;
+        };
+        let (number, seat) = (*number, Arc::clone(seat));
+        let gone = seat.pass(WAITS, GONE);
+        if gone {
+            self.leave(client, number, &seat);
         }
+        gone
+    }
+
+    /// A connection that gave way has no place any more; its share it has until it has ended.
+    fn leave(&mut self, key: ClientKey, number: u64, seat: &Seat) {
+        self.disown(key, number);
+        self.named.remove(&number);
         self.all -= 1;
         seat.leave.notify_one();
-        true
+    }
+
+    const fn number(&mut self) -> u64 {
+        let number = self.next;
+        self.next += 1;
+        number
     }
 
     fn own(&mut self, key: ClientKey, number: u64, seat: &Arc<Seat>) {
@@ -262,15 +290,50 @@ impl Place {
         self.seat.leave.notified().await;
     }
 
-    /// A request of this client comes on the connection, which is the client's from now on if it is
-    /// the trusted proxy's. `None`: so many of the client's are under way that this one is too many.
-    pub(crate) fn serve(&self, client: ClientKey) -> Option<Served> {
-        let of = Arc::clone(&self.of);
-        if self.key.is_some() {
-            return Some(Served { of, key: None });
+    /// Waits until the client has a share for it. `false`: it has waited for so long in vain.
+    pub async fn admitted(&self, within: Duration) -> bool {
+        let Some(share) = &self.share else {
+            return true;
+        };
+        let turn = async {
+            let mut looks = interval_at(Instant::now() + LOOK, LOOK);
+            loop {
+                tokio::select! {
+                    biased;
+                    () = share.come() => return,
+                    _ = looks.tick() => {
+                        let parted = self.of.taken().part_with_idle(share.client());
+                        self.of.left(parted);
+                    }
+                }
+            }
+        };
+        let admitted = timeout(within, turn).await.is_ok();
+        if admitted {
+            self.seat.rest(true);
         }
-        let mut taken = of.taken();
-        if self.seat.is_gone() || !taken.shares.take(client, 1) {
+        admitted
+    }
+
+    /// Whether others of the same client wait for a share, so that this one should end with its answer.
+    pub(crate) fn is_awaited(&self) -> bool {
+        let Some(share) = &self.share else {
+            return false;
+        };
+        self.of.taken().waiting.any_of(share.client())
+    }
+
+    /// A request of this client comes on the connection, which is the client's from now on if it is
+    /// the trusted proxy's. It may have to wait for its [turn](Served::turn). `None`: so many of the client's
+    /// are under way and waiting that this one is too many.
+    pub(crate) fn serve(&self, client: ClientKey) -> Option<Served> {
+        if self.key.is_some() {
+            return Some(Served { share: None });
+        }
+        let share = Share::of(&self.of, client, true)?;
+        let mut taken = self.of.taken();
+        if self.seat.is_gone() {
+            drop(taken);
             return None;
         }
         match taken.named.insert(self.number, client) {
@@ -283,10 +346,7 @@ impl Place {
             }
         }
         drop(taken);
-        Some(Served {
-            of,
-            key: Some(client),
-        })
+        Some(Served { share: Some(share) })
     }
 
     pub(crate) fn seat(&self) -> Arc<Seat> {
@@ -303,19 +363,8 @@ impl Drop for Place {
             return;
         }
         taken.all -= 1;
-        if let Some(key) = self.key {
-            taken.shares.give(key, 1);
-        }
         if let Some(key) = taken.named.remove(&self.number).or(self.key) {
             taken.disown(key, self.number);
-        }
-    }
-}
-
-impl Drop for Served {
-    fn drop(&mut self) {
-        if let Some(key) = self.key {
-            self.of.taken().shares.give(key, 1);
         }
     }
 }

@@ -11,6 +11,7 @@ use openkey_capability::token::Token;
 use openkey_capability::ucan::Ucan;
 
 use crate::allowed::Grants;
+use crate::asking;
 use crate::authority::{Authority, Revocations};
 use crate::error::Error;
 use crate::store::{Admission, Store, StoreError};
@@ -36,7 +37,7 @@ pub fn token(headers: &HeaderMap) -> Result<Token, Error> {
         return Err(Error::TwoTokens);
     }
     let text = value.to_str().map_err(|_| Error::NoToken)?;
-    Token::from_header(text).map_err(Error::Token)
+    asking::check(|| Token::from_header(text)).map_err(Error::Token)
 }
 
 /// An invocation that is in its time, and signed by who it says. What it may do is not known yet.
@@ -57,12 +58,12 @@ pub fn signed(headers: &HeaderMap, now_ms: i64, longest_ms: i64) -> Result<Signe
     let Token::Ucan(ucan) = token(headers)? else {
         return Err(Error::NotInvocation);
     };
-    let invocation = Invocation::from_ucan(&ucan)?;
+    let invocation = asking::check(|| Invocation::from_ucan(&ucan))?;
     let begun = ucan.not_before_ms().is_none_or(|begin| begin <= now_ms);
     if !begun || ucan.expires_ms() < now_ms {
         return Err(ChainError::InvocationTime.into());
     }
-    ucan.verify().map_err(|_| Error::Signature)?;
+    asking::check(|| ucan.verify()).map_err(|_| Error::Signature)?;
     if ucan.expires_ms() > now_ms.saturating_add(longest_ms) {
         return Err(Error::Lifetime);
     }
@@ -101,14 +102,18 @@ pub async fn authorise(
 ) -> Result<Authorised, Error> {
     let invocation = &signed.invocation;
     let chain = authority.chain(invocation.rests_on(), revocations).await?;
-    let granted = invocation.check(&chain.ancestors, now_ms)?;
+    asking::turn(signed.ucan.token().len().saturating_add(chain.bytes)).await?;
+    let grants = asking::check(|| invocation.check(&chain.ancestors, now_ms).map(Grants::of));
+    // what follows may wait for a body
+    asking::checked();
+    let grants = grants?;
     if revocations == Revocations::Asked && authority.is_used(invocation.statement()).await? {
         return Err(StoreError::Duplicate.into());
     }
     Ok(Authorised {
         cid: invocation.cid(),
         invoker: invocation.invoker().clone(),
-        grants: Grants::of(granted),
+        grants,
         principals: [invocation.invoker().clone()]
             .into_iter()
             .chain(chain.delegators)

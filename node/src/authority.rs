@@ -4,16 +4,25 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use lru::LruCache;
-use openkey_capability::chain::{Ancestors, Delegation, Node};
+use openkey_capability::chain::{Ancestors, ChainError, Delegation, Node};
 use openkey_capability::cid::Cid;
 use openkey_capability::did::Did;
 use openkey_capability::token::Token;
 
+use crate::asking;
 use crate::error::Error;
 use crate::store::{Statement, Store, StoreError};
 
 /// Bytes of tokens whose delegations are kept, unless somebody says otherwise: a few thousand sessions.
 const CACHE: usize = 4 * 1024 * 1024;
+/// Most bytes of the tokens of one chain: two of the largest, and sessions below.
+const MAX_CHAIN: usize = 1024 * 1024;
+/// Bytes of memory for one of a token that is read from the store.
+const EACH_BYTE: usize = 10;
+/// Tokens that are read from the store at once: no more than these are in memory before their sizes are known.
+const AT_ONCE: usize = 8;
+/// Bytes of tokens from the store that need no room.
+const FREE: usize = 8 * 1024;
 
 /// Whether it is asked now what was revoked, or by the transaction that uses the chain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +44,8 @@ pub struct Chain {
     pub delegators: Vec<Did>,
     /// When the first of it ends, in milliseconds of Unix time.
     pub expires_ms: Option<i64>,
+    /// Bytes of its tokens.
+    pub bytes: usize,
 }
 
 /// Delegations from the store.
@@ -79,13 +90,14 @@ impl Authority {
     /// [`Error::Chain`] for more links than are walked, [`Error::Store`].
     pub async fn chain(&self, proofs: &[Cid], revocations: Revocations) -> Result<Chain, Error> {
         let mut ancestors = Ancestors::of(proofs)?;
-        let (mut statements, mut delegators, mut expires_ms) = (Vec::new(), Vec::new(), None);
+        let (mut statements, mut delegators) = (Vec::new(), Vec::new());
+        let (mut expires_ms, mut bytes) = (None, 0);
         loop {
             let wanted = ancestors.wanted();
             if wanted.is_empty() {
                 break;
             }
-            let found = self.links(&wanted).await?;
+            let found = self.links(&wanted, &mut bytes).await?;
             let signed: Vec<Statement> = found.values().map(|link| *link.statement()).collect();
             let revoked: HashMap<Statement, bool> = match revocations {
                 Revocations::Later => HashMap::new(),
@@ -114,6 +126,7 @@ impl Authority {
             statements,
             delegators,
             expires_ms,
+            bytes,
         })
     }
 
@@ -132,7 +145,7 @@ impl Authority {
     ///
     /// [`Error::Store`].
     pub async fn link(&self, cid: Cid) -> Result<Option<Arc<Delegation>>, Error> {
-        Ok(self.links(&[cid]).await?.remove(&cid))
+        Ok(self.links(&[cid], &mut 0).await?.remove(&cid))
     }
 
     /// A stored token as a delegation, verified unless it was before.
@@ -141,7 +154,7 @@ impl Authority {
     ///
     /// [`Error::Store`] if the store gives something that was never accepted.
     pub fn verified(&self, cid: Cid, token: &[u8]) -> Result<Arc<Delegation>, Error> {
-        if let Some(link) = self.known(&cid) {
+        if let Some((link, _)) = self.known(&cid) {
             return Ok(link);
         }
         let delegation = read_stored(token).filter(|link| link.cid() == cid);
@@ -152,29 +165,55 @@ impl Authority {
         Ok(link)
     }
 
-    async fn links(&self, cids: &[Cid]) -> Result<HashMap<Cid, Arc<Delegation>>, Error> {
+    /// Those that there are. `bytes` is what was found before, and grows.
+    async fn links(
+        &self,
+        cids: &[Cid],
+        bytes: &mut usize,
+    ) -> Result<HashMap<Cid, Arc<Delegation>>, Error> {
+        let too_large = || Err(ChainError::TooLarge(MAX_CHAIN).into());
         let mut found = HashMap::with_capacity(cids.len());
         let mut unknown = Vec::new();
         for cid in cids {
             match self.known(cid) {
-                Some(link) => drop(found.insert(*cid, link)),
+                Some((link, length)) => {
+                    *bytes += length;
+                    found.insert(*cid, link);
+                }
                 None => unknown.push(*cid),
             }
         }
-        if !unknown.is_empty() {
-            let tokens = self.store.tokens(&unknown).await?;
-            for (cid, token) in unknown.into_iter().zip(tokens) {
+        for cids in unknown.chunks(AT_ONCE) {
+            if *bytes > MAX_CHAIN {
+                return too_large();
+            }
+            let tokens = self.store.tokens(cids).await?;
+            let length = tokens.iter().flatten().map(Vec::len).sum::<usize>();
+            *bytes += length;
+            if *bytes > MAX_CHAIN {
+                return too_large();
+            }
+            if length > FREE {
+                asking::room(length * EACH_BYTE).await?;
+                asking::turn(length).await?;
+            }
+            for (cid, token) in cids.iter().zip(tokens) {
                 if let Some(token) = token {
-                    found.insert(cid, self.verified(cid, &token)?);
+                    let link = asking::check(|| self.verified(*cid, &token))?;
+                    found.insert(*cid, link);
                 }
             }
+        }
+        if *bytes > MAX_CHAIN {
+            return too_large();
         }
         Ok(found)
     }
 
-    fn known(&self, cid: &Cid) -> Option<Arc<Delegation>> {
+    fn known(&self, cid: &Cid) -> Option<(Arc<Delegation>, usize)> {
         let mut verified = self.verified.lock().unwrap_or_else(PoisonError::into_inner);
-        verified.links.get(cid).map(|(link, _)| Arc::clone(link))
+        let known = verified.links.get(cid);
+        known.map(|(link, bytes)| (Arc::clone(link), *bytes))
     }
 
     fn remember(&self, cid: Cid, link: &Arc<Delegation>, bytes: usize) {

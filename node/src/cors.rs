@@ -17,11 +17,13 @@ const ALLOWED: HeaderValue = HeaderValue::from_static(
 /// By name, for browsers that take the wildcard for a name.
 const EXPOSED: HeaderValue = HeaderValue::from_static(
     "ETag, Content-Type, Content-Length, Content-Range, Accept-Ranges, Retry-After, \
-     x-tinycloud-truncated, x-tinycloud-next-cursor, x-request-id, *",
+     x-tinycloud-truncated, x-tinycloud-next-cursor, x-tinycloud-error-code, x-request-id, *",
 );
 const PUBLIC_METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD, OPTIONS");
-const PUBLIC_ALLOWED: HeaderValue = HeaderValue::from_static("If-None-Match");
-const PUBLIC_EXPOSED: HeaderValue = HeaderValue::from_static("ETag, Content-Type, Content-Length");
+const PUBLIC_ALLOWED: HeaderValue = HeaderValue::from_static("If-None-Match, If-Range, Range");
+const PUBLIC_EXPOSED: HeaderValue = HeaderValue::from_static(
+    "ETag, Content-Type, Content-Length, Content-Range, Accept-Ranges, Retry-After",
+);
 /// A day: what is allowed does not change.
 const MAX_AGE: HeaderValue = HeaderValue::from_static("86400");
 

@@ -16,7 +16,7 @@ use tokio_util::io::ReaderStream;
 
 use crate::admission::Authorised;
 use crate::allowed::{Allowed, Keeps};
-use crate::asked_by;
+use crate::asking;
 use crate::disk::Disk;
 use crate::error::Error;
 use crate::facts::fact;
@@ -60,7 +60,7 @@ pub async fn invoke(
     let granted = allowed
         .iter()
         .map(|it| (&it.capability.ability, &it.kept.0));
-    let access = Access::new(resource, granted, own)?.asked_by(asked_by::client());
+    let access = Access::new(resource, granted, own)?.asked_by(asking::client());
     let space = resource.space();
     let default_bound = node.config.default_bound(space);
     let wants = match &request {

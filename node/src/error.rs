@@ -1,6 +1,6 @@
 //! Why a request was not carried out, in the words and statuses that clients of present nodes know.
 
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use openkey_capability::{chain::ChainError, token::TokenError};
 
@@ -62,6 +62,14 @@ pub enum Error {
     /// Not the way to do it.
     #[error("{0}")]
     Unavailable(String),
+    /// The memory for requests is taken.
+    #[error(
+        "The memory that the node has for requests, or one address of it, is taken: try again, with fewer at once"
+    )]
+    Memory,
+    /// Too many large tokens are being checked.
+    #[error("The node is busy checking large tokens: try again, with fewer at once")]
+    Checks,
     /// A range that lies outside of the value.
     #[error("Range not satisfiable")]
     Range {
@@ -81,6 +89,9 @@ pub enum Error {
     #[error("storage: {0}")]
     Io(#[from] std::io::Error),
 }
+
+/// The stable name of what is wrong, for programs.
+const CODE: HeaderName = HeaderName::from_static("x-tinycloud-error-code");
 
 /// When what cannot be done now may be tried again, in seconds.
 pub(crate) const RETRY: HeaderValue = HeaderValue::from_static("2");
@@ -104,6 +115,9 @@ impl Error {
     #[must_use]
     pub fn status(&self) -> StatusCode {
         match self {
+            Self::Token(error) if error.is_too_long() => {
+                StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE
+            }
             Self::NoToken
             | Self::TwoTokens
             | Self::Token(_)
@@ -120,7 +134,7 @@ impl Error {
             Self::Precondition(_) => StatusCode::PRECONDITION_FAILED,
             Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::NotImplemented(_) => StatusCode::NOT_IMPLEMENTED,
-            Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Unavailable(_) | Self::Memory | Self::Checks => StatusCode::SERVICE_UNAVAILABLE,
             Self::Range { .. } => StatusCode::RANGE_NOT_SATISFIABLE,
             Self::Body => StatusCode::REQUEST_TIMEOUT,
             Self::Sql(error) => {
@@ -160,15 +174,26 @@ impl IntoResponse for Error {
         let text = match &self {
             Self::Io(error) if is_full(error) => StoreError::DiskFull.to_string(),
             // what a disk or a database says is for the log
-            Self::Io(_) | Self::Store(StoreError::Failed { .. } | StoreError::Unknown { .. }) => {
+            Self::Store(StoreError::Unknown { .. }) => {
                 tracing::error!(error = %self, "a request failed");
-                "The node's storage failed; its log says why".to_owned()
+                "The node's storage failed, and it is not known whether the request was carried out: read before \
+                 you repeat it"
+                    .to_owned()
+            }
+            Self::Io(_) | Self::Store(StoreError::Failed { .. }) => {
+                tracing::error!(error = %self, "a request failed");
+                "The node's storage failed, and the request was not carried out; the node's log says why"
+                    .to_owned()
             }
             _ => self.to_string(),
         };
         let mut response = (status, text).into_response();
         if status == StatusCode::SERVICE_UNAVAILABLE {
             response.headers_mut().insert(header::RETRY_AFTER, RETRY);
+        }
+        if let Self::Sql(error) = &self {
+            let code = HeaderValue::from_static(error.code());
+            response.headers_mut().insert(CODE, code);
         }
         if let Self::Range { size } = self
             && let Ok(value) = HeaderValue::from_str(&format!("bytes */{size}"))

@@ -7,7 +7,7 @@ use openkey_capability::resource::{SpaceId, SpaceResource};
 use serde_json::json;
 
 use crate::error::Error;
-use crate::kv::{self, ETag, Reading, Wanted};
+use crate::kv::{self, ETag, IfNoneMatch, Reading};
 use crate::node::Node;
 use crate::signed::guard;
 use crate::store::{Keys, Page, StoreError};
@@ -37,7 +37,9 @@ pub async fn get(
     let space = public(space)?;
     let keys = stored_as(&space, key);
     if keys.is_empty() {
-        return Err(Error::Bad("Invalid key".to_owned()));
+        return Err(Error::Bad(
+            "Invalid key: escape the key as in a URL (RFC 3986)".to_owned(),
+        ));
     }
     let mut value = None;
     for key in keys {
@@ -51,8 +53,7 @@ pub async fn get(
     }
     let value = value.ok_or_else(|| Error::NotFound("Key not found".to_owned()))?;
     let etag = ETag(value.hash);
-    let had = headers.get(header::IF_NONE_MATCH);
-    if had.is_some_and(|tag| tag.as_bytes() == etag.to_string().as_bytes()) {
+    if IfNoneMatch::of(headers).is_some_and(|tags| tags.names(etag)) {
         return Ok(kv::not_modified(etag, CACHE));
     }
     let stored = kv::replayed(&value.headers)?;
@@ -64,7 +65,7 @@ pub async fn get(
     }
     let reading = Reading {
         headers: shown,
-        part: Wanted::Whole,
+        part: kv::wanted(headers, value.size, etag)?,
         cache: CACHE,
     };
     let mut response = kv::content(node, value, reading).await?;
@@ -88,7 +89,7 @@ pub async fn list(node: &Node, space: &str, prefix: &str) -> Result<Response, Er
         .keys(&space, &Keys::With(prefix.to_owned()), page)
         .await
     {
-        // there is nothing in it
+        // as clients of present nodes know it
         Err(StoreError::NoSpace) => Vec::new(),
         other => other?,
     };

@@ -4,18 +4,20 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::header::RETRY_AFTER;
-use axum::http::{HeaderMap, StatusCode, Uri};
+use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{any, get, post, put};
-use axum::{Json, Router};
+use axum::{Extension, Json, Router};
+use bytes::Bytes;
 use openkey_capability::resource::SpaceId;
+use openkey_edge::client::ClientKey;
 use percent_encoding::percent_decode_str;
 use serde_json::json;
 
+use crate::admission::signed;
 use crate::error::{Error, RETRY};
 use crate::server::App;
-use crate::{admin, body, delegation, invoke, public, signed};
+use crate::{admin, body, delegation, invoke, public, signed as signed_urls};
 
 type Node = State<Arc<App>>;
 type Answer = Result<Response, Error>;
@@ -33,6 +35,7 @@ pub(crate) enum Route {
     Signed,
     Public,
     Encryption,
+    Hooks,
     Admin,
     Other,
 }
@@ -50,6 +53,7 @@ impl Route {
             Self::Signed => "signed",
             Self::Public => "public",
             Self::Encryption => "encryption",
+            Self::Hooks => "hooks",
             Self::Admin => "admin",
             Self::Other => "other",
         }
@@ -70,6 +74,7 @@ pub(crate) fn route(path: &str) -> Route {
         "signed" => Route::Signed,
         "public" => Route::Public,
         "encryption" => Route::Encryption,
+        "hooks" => Route::Hooks,
         "admin" => Route::Admin,
         _ => Route::Other,
     }
@@ -139,7 +144,7 @@ async fn readyz(State(app): Node) -> Response {
             None => StatusCode::OK.into_response(),
         },
         Err(why) => {
-            let later = [(RETRY_AFTER, RETRY)];
+            let later = [(header::RETRY_AFTER, RETRY)];
             (StatusCode::SERVICE_UNAVAILABLE, later, why).into_response()
         }
     }
@@ -169,13 +174,13 @@ async fn revoke(State(app): Node, headers: HeaderMap) -> Answer {
 }
 
 async fn status(State(app): Node, headers: HeaderMap, body: Body) -> Answer {
-    let body = body::read(body, body::SMALL).await?;
+    let body = signed_body(&app, &headers, body).await?;
     let (status, answer) = delegation::status(&app.node, &headers, &body).await?;
     Ok((status, Json(answer)).into_response())
 }
 
 async fn query(State(app): Node, headers: HeaderMap, body: Body) -> Answer {
-    let body = body::read(body, body::SMALL).await?;
+    let body = signed_body(&app, &headers, body).await?;
     Ok(Json(delegation::query(&app.node, &headers, &body).await?).into_response())
 }
 
@@ -184,13 +189,21 @@ async fn invoked(State(app): Node, headers: HeaderMap, body: Body) -> Answer {
 }
 
 async fn sign(State(app): Node, headers: HeaderMap, body: Body) -> Answer {
-    let body = body::read(body, body::SMALL).await?;
-    Ok(Json(signed::issue(&app.node, &headers, &body).await?).into_response())
+    Ok(Json(signed_urls::issue(&app.node, &headers, body).await?).into_response())
+}
+
+/// A body, if the request is signed. What it is otherwise counts for nothing: the request is refused.
+async fn signed_body(app: &App, headers: &HeaderMap, body: Body) -> Result<Bytes, Error> {
+    let (now_ms, longest_ms) = (app.node.now_ms(), app.node.config.longest_invocation_ms());
+    match signed(headers, now_ms, longest_ms) {
+        Ok(_) => body::read(body, body::SMALL).await,
+        Err(_) => Ok(Bytes::new()),
+    }
 }
 
 async fn read_signed(State(app): Node, uri: Uri, headers: HeaderMap) -> Answer {
     let ticket = uri.path().strip_prefix("/signed/kv/").unwrap_or("");
-    signed::read(&app.node, ticket, &headers).await
+    signed_urls::read(&app.node, ticket, &headers).await
 }
 
 async fn read_public(State(app): Node, uri: Uri, headers: HeaderMap) -> Answer {
@@ -218,8 +231,24 @@ async fn no_networks() -> Error {
     Error::NotImplemented(invoke::NO_NETWORKS.to_owned())
 }
 
-async fn no_hooks() -> Error {
-    Error::NotImplemented("Hooks are not served by this node".to_owned())
+/// Clients ask for tickets and events again at once, whatever they are told: so they are told late.
+async fn no_hooks(
+    State(app): Node,
+    Extension(client): Extension<ClientKey>,
+    method: Method,
+    uri: Uri,
+) -> Response {
+    let asks_again = match uri.path() {
+        "/hooks/tickets" => method == Method::POST,
+        "/hooks/events" => method == Method::GET,
+        _ => false,
+    };
+    if asks_again && !app.patient.hold(client).await {
+        let wait = [(header::RETRY_AFTER, "5")];
+        let text = "Too many ask for hooks, which are not served by this node";
+        return (StatusCode::TOO_MANY_REQUESTS, wait, text).into_response();
+    }
+    Error::NotImplemented("Hooks are not served by this node".to_owned()).into_response()
 }
 
 async fn bounds(State(app): Node, uri: Uri, headers: HeaderMap) -> Answer {

@@ -5,28 +5,33 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use axum::Router;
-use axum::http::header::{CONNECTION, RETRY_AFTER};
+use axum::body::HttpBody as _;
+use axum::http::header::{AUTHORIZATION, CONNECTION, RETRY_AFTER};
 use axum::http::{HeaderValue, Method, Request, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use hyper::body::Incoming;
+use openkey_edge::body::BodyBudget;
 use openkey_edge::client::{ClientKey, client_address};
 use openkey_edge::descriptors::{self, Room, TooFew};
 use openkey_edge::framing;
 use openkey_edge::listen::{self, Arriving, Limits};
 use openkey_edge::metrics::{self, MetricsListen};
-use openkey_edge::rate::{ClientRate, Quota};
 use openkey_edge::request_id::{RequestIds, X_REQUEST_ID};
 use openkey_edge::sqlite::Options;
 use tokio::net::TcpListener;
 use tower::Service as _;
 
-use crate::asked_by;
+use crate::asking::Asking;
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::held::Held;
 use crate::metrics::Metrics;
 use crate::node::{Node, OpenNodeError};
 use crate::paced::paced;
+pub use crate::rates::RateLimits;
+use crate::rates::{Rates, TooOften};
 use crate::routes::{Route, router};
+use crate::turns::Turns;
 use crate::{cors, routes};
 
 /// Descriptors that are for no client: store, databases, metrics, and what the runtime takes.
@@ -34,12 +39,16 @@ const OWN: usize = 256;
 /// A connection, and the file that is sent or filled on it.
 const EACH: usize = 2;
 /// Tokens are in a header: the largest that are read, and the rest of a request's head.
-const HEAD_BYTES: usize = 160 * 1024;
+const HEAD_BYTES: usize = 400 * 1024;
+/// Memory for large heads, for bodies that are read whole, and for answers that are made of many values.
+const MEMORY: usize = 256 * 1024 * 1024;
+/// One client has a part of that.
+const SHARES: usize = 4;
 /// Bytes of an upload that the system keeps until the node has read them; Linux takes twice as much memory, and
 /// keeps no more than `net.core.rmem_max`. Enough for 5 MB in a second at a distance of 50 ms.
 const RECEIVED: usize = 4 * listen::RECEIVED;
-/// Clients whose rates are kept apart; further ones share.
-const CLIENTS: usize = 65_536;
+/// Connections of one address that wait until others of it have ended.
+const WAITING: usize = 1024;
 /// How often counters are folded and clients forgotten.
 const TIDY_EVERY: Duration = Duration::from_secs(5);
 
@@ -52,26 +61,27 @@ pub struct Serving {
     pub metrics: MetricsListen,
     /// How many connections, and how slow.
     pub limits: Limits,
-    /// Requests of one client; `None`: any number.
-    pub rate: Option<Quota>,
-    /// Requests of one client for what needs no token.
-    pub public_rate: Option<Quota>,
+    /// How often one client may ask.
+    pub rates: RateLimits,
+    /// Bytes of memory for large heads, for bodies that are read whole, and for answers that are made of many
+    /// values. One client has a quarter of them.
+    pub memory: usize,
 }
 
 impl Serving {
     /// The defaults, at this address.
     #[must_use]
     pub fn new(listen: SocketAddr) -> Self {
-        let few = |count| std::num::NonZeroU32::new(count).unwrap_or(std::num::NonZeroU32::MIN);
         Self {
             listen,
             metrics: MetricsListen::Off,
             limits: Limits {
                 head_bytes: HEAD_BYTES,
+                waiting_per_client: WAITING,
                 ..Limits::default()
             },
-            rate: Some(Quota::per_second(few(200))),
-            public_rate: Some(Quota::per_minute(few(60)).with_burst(few(10))),
+            rates: RateLimits::default(),
+            memory: MEMORY,
         }
     }
 }
@@ -117,8 +127,11 @@ pub(crate) struct App {
     pub(crate) node: Node,
     pub(crate) metrics: Arc<Metrics>,
     limits: Limits,
-    rate: Option<ClientRate>,
-    public_rate: Option<ClientRate>,
+    rates: Rates,
+    memory: Arc<BodyBudget>,
+    turns: Arc<Turns>,
+    /// Who asks for hooks, and is kept waiting.
+    pub(crate) patient: Held,
     request_ids: RequestIds,
 }
 
@@ -166,12 +179,13 @@ impl Server {
         };
         let mut key = [0; 32];
         getrandom::fill(&mut key).map_err(|error| StartError::Other(error.to_string()))?;
-        let rate = |quota: Option<Quota>| quota.map(|quota| ClientRate::new(quota, CLIENTS));
         let app = Arc::new(App {
             node: Node::open(config, clock, options)?,
             metrics,
-            rate: rate(serving.rate),
-            public_rate: rate(serving.public_rate),
+            rates: Rates::new(serving.rates),
+            turns: Arc::new(Turns::new()),
+            patient: Held::new(),
+            memory: Arc::new(BodyBudget::new(0, serving.memory, serving.memory / SHARES)),
             limits: serving.limits,
             request_ids: RequestIds::new(key),
         });
@@ -226,7 +240,8 @@ impl Server {
             }
         };
         let observer = Arc::clone(&app.metrics) as Arc<_>;
-        listen::serve(listener, app.limits.clone(), observer, handler, stop).await;
+        let (limits, memory) = (app.limits.clone(), Arc::clone(&app.memory));
+        listen::serve_within(listener, limits, memory, observer, handler, stop).await;
         tidy.abort();
         count.abort();
         if let Some(numbers) = numbers {
@@ -243,23 +258,7 @@ impl App {
         loop {
             ticks.tick().await;
             self.metrics.tidy();
-            for rate in [&self.rate, &self.public_rate].into_iter().flatten() {
-                rate.tidy();
-            }
-        }
-    }
-
-    /// Whether a client may ask once more, or how long it should wait.
-    fn check_rate(&self, route: Route, client: IpAddr) -> Result<(), Duration> {
-        let rate = match route {
-            // whoever watches the node must not be told that others ask too much
-            Route::Health => return Ok(()),
-            Route::Public => &self.public_rate,
-            _ => &self.rate,
-        };
-        match rate {
-            Some(rate) => rate.check(&ClientKey::of(client)),
-            None => Ok(()),
+            self.rates.tidy();
         }
     }
 }
@@ -269,7 +268,7 @@ async fn answer(
     app: &Arc<App>,
     mut router: Router,
     peer: IpAddr,
-    request: Request<Incoming>,
+    mut request: Request<Incoming>,
 ) -> Response {
     let began = Instant::now();
     let _in_flight = app.metrics.in_flight();
@@ -277,25 +276,45 @@ async fn answer(
     let route = routes::route(request.uri().path());
     let method = request.method().clone();
     let arrived = Arc::new(OnceLock::new());
-    let mut response = match refused(app, route, peer, &request) {
-        Some(refused) => refused,
-        None if method == Method::OPTIONS => cors::preflight(route == Route::Public),
-        None => {
+    let token = request.headers().get(AUTHORIZATION);
+    let token = token.map_or(0, |token| token.as_bytes().len());
+    let allowed = allowed(app, route, peer, &request);
+    let client = allowed.as_ref().ok().copied();
+    let mut response = match allowed {
+        Err(refused) => {
+            // what of the body is on its way is read, so that the answer arrives
+            drop(paced(request.into_body(), || ()));
+            *refused
+        }
+        Ok(_) if method == Method::OPTIONS => cors::preflight(route == Route::Public),
+        Ok(client) => {
+            let (memory, turns) = (Arc::clone(&app.memory), Arc::clone(&app.turns));
+            let asking = Asking::new(ClientKey::of(client), memory, turns);
+            request.extensions_mut().insert(ClientKey::of(client));
             // an upload may have to give way; what has arrived is carried out and answered
             let arriving = request.extensions().get::<Arriving>().cloned();
-            let told = Arc::clone(&arrived);
+            let (told, whole) = (Arc::clone(&arrived), Arc::clone(&asking));
             let request = request.map(|body| {
                 paced(body, move || {
+                    whole.arrived();
                     if let Some(arriving) = arriving {
                         let _ = told.set(arriving.arrived());
                     }
                 })
             });
-            let trusted = app.limits.trusted_proxy.as_ref();
-            let client = client_address(peer, trusted, request.headers()).unwrap_or(peer);
-            match asked_by::for_client(client, router.call(request)).await {
-                Ok(response) => response,
-                Err(never) => match never {},
+            if request.body().is_end_stream() {
+                asking.arrived();
+            }
+            let work = Arc::clone(&asking).during(token, router.call(request));
+            let response = match work.await {
+                Ok(Ok(response)) => response,
+                Ok(Err(never)) => match never {},
+                Err(error) => error.into_response(),
+            };
+            if asking.takes() {
+                response.map(|body| asking.held(body))
+            } else {
+                response
             }
         }
     };
@@ -304,6 +323,13 @@ async fn answer(
         response.headers_mut().insert(X_REQUEST_ID, value);
     }
     let (status, took) = (response.status(), began.elapsed());
+    if let Some(client) = client {
+        app.rates.answered(route, client, status, token);
+    }
+    if status == StatusCode::SERVICE_UNAVAILABLE && !response.headers().contains_key(RETRY_AFTER) {
+        let headers = response.headers_mut();
+        headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
+    }
     app.metrics.answered(route.name(), status, took);
     // the route, not the path: a signed URL's path is a secret, and keys are its owner's business
     if status.is_server_error() && status != StatusCode::NOT_IMPLEMENTED {
@@ -334,36 +360,36 @@ fn ended(why: String) -> Response {
     response
 }
 
-/// What is refused before anything looks at what it asks.
-fn refused(app: &App, route: Route, peer: IpAddr, request: &Request<Incoming>) -> Option<Response> {
-    // the name of another server, as only a proxy is asked; of a length beside chunks hyper takes the
-    // chunks (RFC 9112, section 6.3)
+/// Whose request it is, or what is refused before anything looks at what it asks.
+fn allowed(
+    app: &App,
+    route: Route,
+    peer: IpAddr,
+    request: &Request<Incoming>,
+) -> Result<IpAddr, Box<Response>> {
+    let no_proxy = "This server is no proxy: ask for a path";
+    // the name of another server, as only a proxy is asked
     if request.uri().authority().is_some() {
-        return Some(
-            (
-                StatusCode::BAD_REQUEST,
-                "This server is no proxy: ask for a path",
-            )
-                .into_response(),
-        );
-    }
-    if !framing::is_plain_length(request.headers()) {
-        return Some(ended(
-            "Send one Content-Length, without leading zeros".to_owned(),
+        return Err(Box::new(
+            (StatusCode::BAD_REQUEST, no_proxy).into_response(),
         ));
     }
+    framing::check(request).map_err(|wrong| Box::new(ended(wrong.to_owned())))?;
     let trusted = app.limits.trusted_proxy.as_ref();
-    let client = match client_address(peer, trusted, request.headers()) {
-        Ok(client) => client,
-        Err(unnamed) => {
-            return Some(ended(format!(
-                "Whose request this is cannot be read: {unnamed}"
-            )));
-        }
+    let client = client_address(peer, trusted, request.headers());
+    let unnamed = |unnamed| {
+        Box::new(ended(format!(
+            "Whose request this is cannot be read: {unnamed}"
+        )))
     };
-    let wait = app.check_rate(route, client).err()?;
-    let mut response = (StatusCode::TOO_MANY_REQUESTS, "Rate limit exceeded").into_response();
-    let seconds = HeaderValue::from(wait.as_secs().saturating_add(1));
-    response.headers_mut().insert(RETRY_AFTER, seconds);
-    Some(response)
+    let client = client.map_err(unnamed)?;
+    match app.rates.check(route, client) {
+        Ok(()) => Ok(client),
+        Err(TooOften { wait, told }) => {
+            let mut response = (StatusCode::TOO_MANY_REQUESTS, told).into_response();
+            let seconds = HeaderValue::from(wait.as_secs().saturating_add(1));
+            response.headers_mut().insert(RETRY_AFTER, seconds);
+            Err(Box::new(response))
+        }
+    }
 }

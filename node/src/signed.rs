@@ -8,9 +8,10 @@ use openkey_capability::ability::Ability;
 use openkey_capability::resource::{SpaceId, SpaceResource};
 use serde::{Deserialize, Serialize};
 
-use crate::admission::{authorise, explain_revoked, signed};
+use crate::admission::{admit, authorise, explain_revoked, signed};
 use crate::allowed::Selected;
 use crate::authority::Revocations;
+use crate::body;
 use crate::delegation::iso;
 use crate::error::Error;
 use crate::kv::{self, ETag, IfNoneMatch, Reading};
@@ -52,11 +53,16 @@ pub struct SignedUrl {
 /// # Errors
 ///
 /// [`Error`]: the first rule that the request breaks.
-pub async fn issue(node: &Node, headers: &HeaderMap, body: &[u8]) -> Result<SignedUrl, Error> {
+pub async fn issue(
+    node: &Node,
+    headers: &HeaderMap,
+    body: axum::body::Body,
+) -> Result<SignedUrl, Error> {
     let now_ms = node.now_ms();
     let signed = signed(headers, now_ms, node.config.longest_invocation_ms())?;
     let authorised = authorise(&node.authority, &signed, Revocations::Asked, now_ms).await?;
-    let body: Body = serde_json::from_slice(body)
+    let body = body::read(body, body::SMALL).await?;
+    let body: Body = serde_json::from_slice(&body)
         .map_err(|error| Error::Bad(format!("Invalid request: {error}")))?;
     if body.max_uses.is_some() {
         return Err(Error::Bad("maxUses is not supported".to_owned()));
@@ -78,6 +84,10 @@ pub async fn issue(node: &Node, headers: &HeaderMap, body: &[u8]) -> Result<Sign
         ));
     }
     let pinned = pinned(&body)?;
+    // one token makes one URL
+    if let Err(error) = admit(&node.store, &authorised).await {
+        return Err(explain_revoked(&node.authority, &signed, now_ms, error).await);
+    }
     let value = node.store.value(&space, path).await?;
     let value = value.ok_or_else(|| Error::NotFound("Key not found".to_owned()))?;
     if pinned.is_some_and(|hash| hash != value.hash) {

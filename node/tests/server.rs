@@ -89,8 +89,8 @@ async fn h6_a_request_has_one_reading() {
 #[tokio::test]
 async fn h1_a_client_asks_so_often_and_the_health_of_a_node_always() {
     let node = start(|serving| {
-        serving.rate = Some(Quota::per_minute(few(3)));
-        serving.public_rate = Some(Quota::per_minute(few(2)));
+        serving.rates.all = Some(Quota::per_minute(few(3)));
+        serving.rates.public = Some(Quota::per_minute(few(2)));
     })
     .await;
     for _ in 0..3 {
@@ -119,7 +119,7 @@ async fn h1_a_client_asks_so_often_and_the_health_of_a_node_always() {
 #[tokio::test]
 async fn d18_the_trusted_proxy_speaks_for_others() {
     let node = start(|serving| {
-        serving.rate = Some(Quota::per_minute(few(1)));
+        serving.rates.all = Some(Quota::per_minute(few(1)));
         serving.limits.trusted_proxy = Some("127.0.0.1/32".parse().unwrap());
     })
     .await;
@@ -146,7 +146,7 @@ async fn h1_a_body_that_is_announced_and_too_large_is_not_read() {
         large.len()
     );
     let answer = raw(&node, &text).await;
-    assert!(matches!(code(&answer), "413" | "closed"), "{answer}");
+    assert!(matches!(code(&answer), "401" | "closed"), "{answer}");
     assert_eq!(code(&get(&node, "/info", "").await), "200");
 }
 

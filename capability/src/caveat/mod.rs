@@ -4,9 +4,11 @@ use serde_json::Value;
 
 use crate::attenuation::{Caveat, Caveats};
 
+mod read;
 mod selector;
 mod statements;
 
+pub(crate) use read::{ReadCaveats, TooMuch, Work};
 pub use selector::ResourceSelector;
 pub use statements::{ConstrainedStatements, Statement};
 
@@ -168,9 +170,40 @@ mod tests {
     fn check(child: Value, parent: Value) -> Result<(), Wider> {
         let (child, parent) = (caveats(child), caveats(parent));
         let result = check_contained(&child, &parent);
+        let read = [&child, &parent].map(ReadCaveats::of);
+        let contained = read[0].is_contained(&read[1], &mut Work::new(1000));
+        assert_eq!(contained, Ok(result.is_ok()));
         assert_eq!(is_contained(&child, &parent), result.is_ok());
         assert!(is_contained(&child, &child) && is_contained(&child, &Caveats::none()));
         result
+    }
+
+    #[test]
+    fn h8_comparing_caveats_costs_no_more_than_it_may() {
+        let all = |names: std::ops::Range<usize>| {
+            let caveats: Vec<_> = names.map(|name| json!({ "a": name })).collect();
+            ReadCaveats::of(&caveats_of(caveats))
+        };
+        let check = |most| all(0..32).is_contained(&all(32..64), &mut Work::new(most));
+        assert_eq!(check(64), Ok(false));
+        assert_eq!(check(63), Err(TooMuch));
+        // reversed: each is found behind half of the others
+        let reversed = ReadCaveats::of(&caveats_of((0..32).rev().map(|name| json!({ "a": name }))));
+        let check = |most| reversed.is_contained(&all(0..32), &mut Work::new(most));
+        assert_eq!((check(32 + 528), check(32 + 527)), (Ok(true), Err(TooMuch)));
+        // statements are compared one by one
+        let statements = |count: usize| {
+            let all = (0..count).map(|n| json!({"name": n.to_string(), "sql": "SELECT 1"}));
+            let all: Vec<_> = all.collect();
+            ReadCaveats::of(&caveats(json!([{"mode": "constrained-statements",
+                "readOnly": true, "statements": all}])))
+        };
+        let check = |most| statements(9).is_contained(&statements(10), &mut Work::new(most));
+        assert_eq!((check(21), check(20)), (Ok(true), Err(TooMuch)));
+    }
+
+    fn caveats_of(all: impl IntoIterator<Item = Value>) -> Caveats {
+        caveats(Value::Array(all.into_iter().collect()))
     }
 
     #[test]

@@ -31,6 +31,12 @@ pub struct Statement {
 }
 
 impl ConstrainedStatements {
+    /// Statements and fixed parameters.
+    pub(super) fn weight(&self) -> usize {
+        let statements = self.0.values();
+        statements.map(|statement| 1 + statement.fixed.len()).sum()
+    }
+
     /// Reads a caveat with `"mode": "constrained-statements"`.
     ///
     /// # Errors

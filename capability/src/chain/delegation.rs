@@ -200,16 +200,17 @@ impl Delegation {
             let all = self.capabilities.iter();
             all.filter(|capability| !capability.is_owned_by(&self.delegator))
         };
-        let wanted = dependent().count();
-        if wanted == 0 {
+        if dependent().next().is_none() {
             return Ok(());
         }
         let parents = self.parents(ancestors, now_ms)?;
-        let held = || parents.iter().flat_map(|parent| &parent.capabilities);
-        link::check_pairs(wanted, held().count())?;
+        let mut work = link::work();
         for capability in dependent() {
-            let best = held().map(|held| held.covers(capability));
-            match best.fold(Coverage::No, better) {
+            let mut held = parents.iter().flat_map(|parent| &parent.capabilities);
+            let best = held.try_fold(Coverage::No, |best, held| {
+                Ok::<_, ChainError>(better(best, held.covers(capability, &mut work)?))
+            });
+            match best? {
                 Coverage::Yes => {}
                 Coverage::Wider => {
                     return Err(ChainError::ChildCaveats {

@@ -79,9 +79,15 @@ pub enum ChainError {
     /// More links than are walked.
     #[error("delegation-chain-traversal-limit-exceeded")]
     TooLong,
-    /// More capabilities on both sides than are compared.
-    #[error("delegation-chain-comparison-limit-exceeded")]
+    /// More capabilities and caveats on both sides than are compared.
+    #[error(
+        "delegation-chain-comparison-limit-exceeded: more than {} comparisons",
+        super::link::MAX_COMPARISONS
+    )]
     TooMuch,
+    /// What it rests on is too long, all tokens together.
+    #[error("delegation-chain-size-limit-exceeded: more than {0} bytes")]
+    TooLarge(usize),
     /// The parent says that nobody may delegate it further.
     #[error("terminal-parent-cannot-redelegate")]
     Terminal,

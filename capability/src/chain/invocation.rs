@@ -3,6 +3,7 @@
 use super::link::{self, Coverage};
 use super::{Ancestors, Capability, ChainError, Delegation, Window};
 use crate::attenuation::Caveats;
+use crate::caveat::Work;
 use crate::cid::Cid;
 use crate::did::Did;
 use crate::resource::Resource;
@@ -116,12 +117,10 @@ impl Invocation {
             return Err(ChainError::InvocationTime);
         }
         let held = self.held(ancestors, now_ms)?;
-        link::check_pairs(self.capabilities.len(), held.len())?;
-        let granted = self
-            .capabilities
-            .iter()
-            .map(|capability| self.granted(capability, &held));
-        granted.collect()
+        let mut work = link::work();
+        let all = self.capabilities.iter();
+        all.map(|capability| self.granted(capability, &held, &mut work))
+            .collect()
     }
 
     /// In whose name it asks: who delegated what it rests on, up to the roots, nearest first. Nothing
@@ -198,6 +197,7 @@ impl Invocation {
         &self,
         capability: &'a Capability,
         held: &[&'a Capability],
+        work: &mut Work,
     ) -> Result<Granted<'a>, ChainError> {
         if capability.is_owned_by(&self.invoker) {
             let caveats = &capability.caveats;
@@ -211,7 +211,7 @@ impl Invocation {
         let mut found: Option<&Capability> = None;
         let mut covering: Vec<&Capability> = Vec::new();
         for held in held {
-            match held.covers(capability) {
+            match held.covers(capability, work)? {
                 Coverage::No => continue,
                 // It inherits what it does not repeat.
                 Coverage::Wider if !capability.caveats.is_none() => {

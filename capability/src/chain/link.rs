@@ -4,15 +4,16 @@ use super::ChainError;
 use crate::ability::Ability;
 use crate::attenuation::{Attenuation, Caveats};
 use crate::cacao::Cacao;
-use crate::caveat;
+use crate::caveat::{ReadCaveats, TooMuch, Work};
 use crate::cid::Cid;
 use crate::did::Did;
 use crate::resource::{Resource, ResourceError};
 use crate::siwe::Timestamp;
 
-/// Most pairs of a capability and one that could cover it, for one check. Clients come to some ten
-/// thousands; the longest tokens would come to a thousand million, for which nobody waits.
-const MAX_PAIRS: usize = 1 << 22;
+/// Most comparisons of one check: of a capability with one that could cover it, of a caveat with another.
+/// Clients come to some ten thousands, a token of a thousand values under a sign-in of thousands to two
+/// million; the longest tokens would come to a thousand million, for which nobody waits.
+pub(super) const MAX_COMPARISONS: usize = 1 << 22;
 
 /// One thing that may be done: resource, ability, caveats.
 #[derive(Clone, Debug, PartialEq)]
@@ -23,6 +24,8 @@ pub struct Capability {
     pub ability: Ability,
     /// Within which bounds.
     pub caveats: Caveats,
+    /// The same as they are compared.
+    read: ReadCaveats,
 }
 
 /// Whether one capability covers another.
@@ -35,14 +38,22 @@ pub(super) enum Coverage {
 }
 
 impl Capability {
+    /// This one.
+    #[must_use]
+    pub fn new(resource: Resource, ability: Ability, caveats: Caveats) -> Self {
+        Self {
+            resource,
+            ability,
+            read: ReadCaveats::of(&caveats),
+            caveats,
+        }
+    }
+
     /// All of a token's.
     pub(super) fn all(attenuation: &Attenuation) -> Result<Vec<Self>, ResourceError> {
         let one = |(resource, ability, caveats): (&str, &Ability, &Caveats)| {
-            Ok(Self {
-                resource: Resource::parse(resource)?,
-                ability: ability.clone(),
-                caveats: caveats.clone(),
-            })
+            let resource = Resource::parse(resource)?;
+            Ok(Self::new(resource, ability.clone(), caveats.clone()))
         };
         attenuation.iter().map(one).collect()
     }
@@ -53,28 +64,28 @@ impl Capability {
     }
 
     /// Whether who holds `self` holds `required`.
-    pub(super) fn covers(&self, required: &Self) -> Coverage {
+    ///
+    /// # Errors
+    ///
+    /// [`ChainError::TooMuch`]: that takes too long to compare.
+    pub(super) fn covers(&self, required: &Self, work: &mut Work) -> Result<Coverage, ChainError> {
+        let too_much = |TooMuch| ChainError::TooMuch;
+        work.spend(1).map_err(too_much)?;
         if !required.resource.extends(&self.resource) || !self.ability.covers(&required.ability) {
-            Coverage::No
-        } else if caveat::is_contained(&required.caveats, &self.caveats) {
+            return Ok(Coverage::No);
+        }
+        let contained = required.read.is_contained(&self.read, work);
+        Ok(if contained.map_err(too_much)? {
             Coverage::Yes
         } else {
             Coverage::Wider
-        }
+        })
     }
 }
 
-/// Refuses what takes too long to compare.
-///
-/// # Errors
-///
-/// [`ChainError::TooMuch`].
-pub(super) fn check_pairs(wanted: usize, held: usize) -> Result<(), ChainError> {
-    if wanted.saturating_mul(held) > MAX_PAIRS {
-        Err(ChainError::TooMuch)
-    } else {
-        Ok(())
-    }
+/// What one check may cost.
+pub(super) const fn work() -> Work {
+    Work::new(MAX_COMPARISONS)
 }
 
 /// What somebody who does or grants all of this rests on: nothing, if all of it is their own.

@@ -7,7 +7,7 @@ use crate::cid::CidError;
 #[non_exhaustive]
 pub enum UcanError {
     /// Longer than [`MAX_TOKEN`](super::MAX_TOKEN).
-    #[error("the token is too long")]
+    #[error("the token is longer than {} bytes", super::MAX_TOKEN)]
     TooLong,
     /// Not three parts with dots between.
     #[error("the token is not header.payload.signature")]
@@ -21,6 +21,12 @@ pub enum UcanError {
     /// The payload is not that of a UCAN 0.10.
     #[error("the payload is not that of a UCAN 0.10.0")]
     Payload,
+    /// A resource is no URI.
+    #[error(
+        "a resource is no URI: escape the key, with %20 for a space and the bytes of UTF-8 for what is not ASCII \
+         (RFC 3986)"
+    )]
+    Resource,
     /// The audience is no DID, or names a key of one.
     #[error("the audience is not a DID without a fragment")]
     Audience,
@@ -51,6 +57,7 @@ impl UcanError {
             Self::Base64 => "base64",
             Self::Header => "header",
             Self::Payload => "payload",
+            Self::Resource => "resource",
             Self::Audience => "audience",
             Self::Proof => "proof",
             Self::TooMany => "too_many",

@@ -17,8 +17,8 @@ use self::text::{Header, Payload, part};
 use crate::attenuation::Attenuation;
 use crate::cid::Cid;
 
-/// Longest token, in bytes. A sign-in with a manifest of many grants passes 10 KiB.
-pub const MAX_TOKEN: usize = 64 * 1024;
+/// Longest token, in bytes. One that names a thousand values has 200 KiB.
+pub const MAX_TOKEN: usize = 384 * 1024;
 /// Most proofs of one token: as many links as a chain may have.
 pub const MAX_PROOFS: usize = crate::chain::MAX_NODES;
 /// Most facts of one token.

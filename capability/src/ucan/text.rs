@@ -6,7 +6,7 @@ use serde_json::Number;
 
 use super::key::{Algorithm, Jwk};
 use super::{MAX_FACTS, MAX_PROOFS, UcanError};
-use crate::attenuation::{Attenuation, Value};
+use crate::attenuation::{Attenuation, NO_URI, Value};
 
 const TYPE: &str = "JWT";
 const VERSION: &str = "0.10.0";
@@ -98,7 +98,7 @@ impl Header {
     }
 
     pub(super) fn read(json: &[u8]) -> Result<Self, UcanError> {
-        let header: Self = object(json).ok_or(UcanError::Header)?;
+        let header: Self = object(json).map_err(|_| UcanError::Header)?;
         let is_extended = header.crit || header.b64;
         if header.typ == TYPE && header.ucv == VERSION && !is_extended {
             Ok(header)
@@ -110,7 +110,10 @@ impl Header {
 
 impl Payload {
     pub(super) fn read(json: &[u8]) -> Result<Self, UcanError> {
-        let payload: Self = object(json).ok_or(UcanError::Payload)?;
+        let payload: Self = object(json).map_err(|error| match error {
+            Some(error) if error.to_string().starts_with(NO_URI) => UcanError::Resource,
+            _ => UcanError::Payload,
+        })?;
         let facts = payload.fct.as_ref().map_or(0, Vec::len);
         if payload.prf.len() > MAX_PROOFS || facts > MAX_FACTS {
             return Err(UcanError::TooMany);
@@ -126,9 +129,12 @@ impl Payload {
 }
 
 /// An object; serde would take a list of the members' values, too.
-fn object<'de, T: Deserialize<'de>>(json: &'de [u8]) -> Option<T> {
-    let is_object = json.trim_ascii_start().starts_with(b"{");
-    serde_json::from_slice(json).ok().filter(|_| is_object)
+fn object<'de, T: Deserialize<'de>>(json: &'de [u8]) -> Result<T, Option<serde_json::Error>> {
+    if json.trim_ascii_start().starts_with(b"{") {
+        serde_json::from_slice(json).map_err(Some)
+    } else {
+        Err(None)
+    }
 }
 
 /// True for a member that is there, whatever its value.

@@ -1,6 +1,6 @@
 //! Who finds a place, and who gives way.
 
-use std::time::Duration;
+use std::{sync::atomic::Ordering, time::Duration};
 
 use tokio::time::timeout;
 
@@ -122,4 +122,90 @@ fn h1_who_is_being_answered_is_never_displaced() {
     assert!(Places::enter(&places, peer(2)).is_none());
     drop(working);
     assert!(Places::enter(&places, peer(2)).is_some());
+}
+
+const SOON: Duration = Duration::from_millis(20);
+
+#[tokio::test]
+async fn h8_whoever_waits_longest_has_the_next_share_of_its_client() {
+    let places = Places::with_waiting(8, 1, 2, None);
+    let arrive = |n| Places::arrive(&places, peer(n));
+    let first = arrive(1).unwrap();
+    let (second, third) = (arrive(1).unwrap(), arrive(1).unwrap());
+    assert!(arrive(1).is_none(), "two wait");
+    let other = arrive(2).unwrap();
+    assert!(other.admitted(SOON).await && first.admitted(SOON).await);
+    assert!(!second.admitted(SOON).await && !third.admitted(SOON).await);
+    assert!(first.is_awaited() && !other.is_awaited());
+    drop(first);
+    assert!(!third.admitted(SOON).await && second.admitted(SOON).await);
+    // who gives up waiting has nothing to pass on
+    drop(third);
+    let next = arrive(1).unwrap();
+    assert!(!next.admitted(SOON).await);
+    drop(second);
+    assert!(next.admitted(SOON).await && !next.is_awaited());
+    // and who was given a share and leaves before it knows, passes it on
+    let (lost, last) = (arrive(1).unwrap(), arrive(1).unwrap());
+    drop(next);
+    drop(lost);
+    assert!(last.admitted(SOON).await);
+    drop((last, other));
+    let taken = places.taken();
+    assert!(taken.all == 0 && taken.shares.is_empty() && taken.waiting.is_empty());
+}
+
+#[tokio::test]
+async fn h8_requests_behind_the_trusted_proxy_wait_for_others_of_their_client() {
+    let places = Places::with_waiting(8, 1, 1, Some("127.0.0.1/32".parse().unwrap()));
+    let client = |n| ClientKey::of(peer(n));
+    let proxied: Vec<_> = (0..4)
+        .map(|_| Places::arrive(&places, peer(1)).unwrap())
+        .collect();
+    let served = proxied[0].serve(client(2)).unwrap();
+    let waits = proxied[1].serve(client(2)).unwrap();
+    assert!(proxied[2].serve(client(2)).is_none());
+    let other = proxied[3].serve(client(3)).unwrap();
+    assert!(
+        timeout(SOON, other.turn()).await.is_ok() && timeout(SOON, served.turn()).await.is_ok()
+    );
+    assert!(timeout(SOON, waits.turn()).await.is_err());
+    drop(served);
+    assert!(timeout(SOON, waits.turn()).await.is_ok());
+    drop((waits, other, proxied));
+    let taken = places.taken();
+    assert!(taken.all == 0 && taken.shares.is_empty() && taken.waiting.is_empty());
+}
+
+/// The networks of a household share: what one of them gives back is another's.
+#[tokio::test]
+async fn h8_a_share_is_passed_on_within_a_larger_network() {
+    let network = |n: u16| IpAddr::from([0x2001, 0xdb8, 0, n, 0, 0, 0, 1]);
+    let places = Places::with_waiting(64, 1, 1, None);
+    let mut held: Vec<_> = (0..4)
+        .map(|n| Places::arrive(&places, network(n)).unwrap())
+        .collect();
+    let waits = Places::arrive(&places, network(5)).unwrap();
+    assert!(!waits.admitted(SOON).await, "4 of a /56");
+    drop(held.pop());
+    assert!(waits.admitted(SOON).await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn h8_an_idle_connection_gives_way_to_one_of_its_client_that_waits() {
+    let places = Places::with_waiting(8, 2, 2, None);
+    let arrive = || Places::arrive(&places, peer(1)).unwrap();
+    let (idle, busy) = (arrive(), arrive());
+    assert!(idle.admitted(SOON).await && busy.admitted(SOON).await);
+    // something is asked on it that has not ended: a body on its way, an answer
+    busy.seat().rest(false);
+    let (waits, also) = (arrive(), arrive());
+    let leave = async {
+        idle.displaced().await;
+        drop(idle);
+    };
+    let ((), admitted) = tokio::join!(leave, waits.admitted(Duration::from_secs(5)));
+    assert!(admitted && !is_gone(&busy));
+    waits.seat().rest(false);
+    assert!(!also.admitted(Duration::from_secs(30)).await && !is_gone(&busy));
 }

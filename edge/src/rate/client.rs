@@ -56,6 +56,16 @@ impl<C: Clock + Clone> ClientRate<C> {
         self.check_many(client, NonZeroU32::MIN)
     }
 
+    /// Whether another request would be welcome. Counts nothing.
+    ///
+    /// # Errors
+    ///
+    /// How long until it is.
+    pub fn look(&self, client: &ClientKey) -> Result<(), Duration> {
+        let mut all = client.networks().zip(&self.0);
+        all.try_for_each(|((network, _), rate)| rate.look(&network, NonZeroU32::MIN))
+    }
+
     /// Counts so many at once. More than there may ever be at once are as many as there may be.
     ///
     /// # Errors

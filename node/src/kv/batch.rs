@@ -11,24 +11,33 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use futures_util::stream;
 use futures_util::{StreamExt as _, TryStreamExt as _};
-use multer::Multipart;
 use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value, json};
 
+use super::form::Form;
 use super::put::{announced, check_size, write};
 use super::upload::{Uploads, inline, peek};
 use super::{Action, Call, ETag, replayed};
 use crate::admission::admit;
+use crate::asking;
 use crate::blobs::Whole;
+use crate::body::FREE;
+use crate::bound_body::failed;
 use crate::error::Error;
 use crate::store::{Change, Condition, Content, StoredValue};
 
-/// Most values read at once.
-const MAX_READ: usize = 100;
-/// Most values written at once: as many resources as a token names.
-const MAX_WRITTEN: usize = 256;
+/// Most values written or read at once: nearly as many resources as a token names.
+const MAX_KEYS: usize = 1000;
+/// Of several things that are not done together so many are named.
+const NAMED: usize = 4;
 /// Most bytes of all values of one answer: they are in memory together.
 const MAX_ANSWER: u64 = 16 * 1024 * 1024;
+/// Values that are read from the store at once: no more than these are in memory before their sizes are known.
+const AT_ONCE: usize = 50;
+/// Bytes of memory for one of a value in an answer: as it is, in base64, as JSON.
+const EACH_BYTE: u64 = 4;
+/// Memory for a form that is large: its values that are small, and what of it waits.
+const OF_FORM: usize = 8 * 1024 * 1024;
 
 pub(crate) fn is_multipart(headers: &HeaderMap) -> bool {
     let kind = headers
@@ -67,12 +76,13 @@ pub(super) async fn batch(
             ))
         }
         _ => {
-            let one = |(action, key): &(Action, String)| format!("{action:?} {key}");
-            let named: Vec<String> = targets.iter().take(4).map(one).collect();
-            let more = if targets.len() > 4 { ", …" } else { "" };
+            let named = targets.iter().take(NAMED);
+            let named: Vec<_> = named
+                .map(|(action, key)| format!("{} on {key}", action.name()))
+                .collect();
             Err(Error::Bad(format!(
-                "KV batch takes several kv/put, or several kv/get, or several kv/metadata, and this \
-                 token asks for {}{more}",
+                "KV batch takes several kv/put, or several kv/get, or several kv/metadata, not {} things: {}",
+                targets.len(),
                 named.join(", ")
             )))
         }
@@ -85,10 +95,8 @@ async fn put(call: &Call<'_>, keys: Vec<String>, body: Body) -> Result<Response,
     if !is_multipart(call.headers) {
         return Err(bad("KV batch put requires multipart/form-data".to_owned()));
     }
-    if keys.len() > MAX_WRITTEN {
-        return Err(bad(format!(
-            "KV batch put takes at most {MAX_WRITTEN} keys"
-        )));
+    if keys.len() > MAX_KEYS {
+        return Err(too_many("put"));
     }
     let kind = call
         .headers
@@ -101,12 +109,14 @@ async fn put(call: &Call<'_>, keys: Vec<String>, body: Body) -> Result<Response,
     let peeked = peek(&mut pieces, announced(call.headers)).await?;
     let mut uploads = None;
     if !peeked.is_whole {
+        asking::room(OF_FORM).await?;
         let any = keys.iter().map(|key| (key.clone(), Condition::Any));
         // the form is large, which does not say that its values are
         uploads = Some(Uploads::begin(call, any.collect(), 0).await?);
     }
-    let form = stream::iter([Ok(peeked.first)]).chain(pieces).boxed();
-    let received = receive(call, &mut uploads, &keys, Multipart::new(form, boundary)).await?;
+    let form = stream::iter([Ok(peeked.first)]).chain(pieces.map_err(failed));
+    let form = Form::new(form.boxed(), boundary);
+    let received = receive(call, &mut uploads, &keys, form).await?;
     if let Some(missing) = keys.iter().find(|key| !received.contains_key(*key)) {
         return Err(bad(format!("KV batch put: no part for {missing}")));
     }
@@ -125,16 +135,12 @@ async fn receive(
     call: &Call<'_>,
     uploads: &mut Option<Uploads<'_>>,
     keys: &[String],
-    mut parts: Multipart<'_>,
+    mut parts: Form,
 ) -> Result<BTreeMap<String, StoredValue>, Error> {
     let bad = |text: String| Error::Bad(text);
     let signed: BTreeSet<&str> = keys.iter().map(String::as_str).collect();
     let mut received: BTreeMap<String, StoredValue> = BTreeMap::new();
-    while let Some(part) = parts
-        .next_field()
-        .await
-        .map_err(|error| malformed(&error))?
-    {
+    while let Some(part) = parts.next().await? {
         let name = part
             .name()
             .ok_or_else(|| bad("KV batch put: a part without a name".to_owned()))?;
@@ -158,12 +164,12 @@ async fn receive(
         let headers = super::headers::kept_of_part(part.headers())?;
         let value = match uploads {
             Some(uploads) => {
-                let pieces = part.map_err(|error| malformed(&error)).boxed();
+                let pieces = parts.pieces(part).boxed();
                 uploads.receive(pieces, 0, headers).await?
             }
             // the whole form is in memory
             None => {
-                let all = part.bytes().await.map_err(|error| malformed(&error))?;
+                let all = parts.whole(part).await?;
                 check_size(call, all.len() as u64)?;
                 inline(all, headers)
             }
@@ -173,38 +179,42 @@ async fn receive(
     Ok(received)
 }
 
-fn malformed(error: &multer::Error) -> Error {
-    match error {
-        multer::Error::StreamReadFailed(_) => Error::Body,
-        error => Error::Bad(format!("KV batch put: {error}")),
-    }
+fn too_many(what: &str) -> Error {
+    Error::TooLarge(format!("KV batch {what} takes at most {MAX_KEYS} keys"))
 }
 
 async fn read(call: &Call<'_>, keys: Vec<String>, whole: bool) -> Result<Response, Error> {
     super::etag::check_unconditional(call.headers)?;
-    if keys.len() > MAX_READ {
-        return Err(Error::Bad(format!(
-            "KV batch read takes at most {MAX_READ} keys"
-        )));
+    if keys.len() > MAX_KEYS {
+        return Err(too_many("read"));
     }
     admit(&call.node.store, call.authorised).await?;
-    let values = call.node.store.values(call.space, &keys).await?;
-    let sizes = values.iter().flatten().map(|value| value.size);
-    if whole && sizes.fold(0_u64, u64::saturating_add) > MAX_ANSWER {
-        return Err(Error::TooLarge(format!(
-            "The values have more than {MAX_ANSWER} bytes: get them one by one"
-        )));
-    }
     let mut results = Vec::with_capacity(keys.len());
-    for (key, value) in keys.iter().zip(values) {
-        results.push(match value {
-            Some(value) => item(call, key, value, whole).await?,
-            None => json!({
-                "key": key,
-                "ok": false,
-                "error": { "code": "KV_NOT_FOUND", "message": format!("Key not found: {key}") },
-            }),
-        });
+    let mut size = 0_u64;
+    for some in keys.chunks(AT_ONCE) {
+        let values = call.node.store.values(call.space, some).await?;
+        let sizes = values.iter().flatten().map(|value| value.size);
+        let more = sizes.fold(0_u64, u64::saturating_add);
+        size = size.saturating_add(more);
+        if whole && size > MAX_ANSWER {
+            return Err(Error::TooLarge(format!(
+                "The values have more than {MAX_ANSWER} bytes: get them one by one"
+            )));
+        }
+        if whole && size > FREE as u64 {
+            let room = usize::try_from(more.saturating_mul(EACH_BYTE)).unwrap_or(usize::MAX);
+            asking::room(room).await?;
+        }
+        for (key, value) in some.iter().zip(values) {
+            results.push(match value {
+                Some(value) => item(call, key, value, whole).await?,
+                None => json!({
+                    "key": key,
+                    "ok": false,
+                    "error": { "code": "KV_NOT_FOUND", "message": format!("Key not found: {key}") },
+                }),
+            });
+        }
     }
     Ok(Json(json!({ "results": results })).into_response())
 }

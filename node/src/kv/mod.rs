@@ -2,6 +2,7 @@
 
 mod batch;
 mod etag;
+mod form;
 mod get;
 mod headers;
 mod list;
@@ -41,6 +42,16 @@ pub(crate) enum Action {
 }
 
 impl Action {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Get => "kv/get",
+            Self::Metadata => "kv/metadata",
+            Self::List => "kv/list",
+            Self::Put => "kv/put",
+            Self::Delete => "kv/del",
+        }
+    }
+
     fn of(ability: &str) -> Option<Self> {
         Some(match ability {
             "tinycloud.kv/get" => Self::Get,

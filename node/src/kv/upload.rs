@@ -10,7 +10,9 @@ use futures_util::{Stream, StreamExt as _};
 use super::Call;
 use super::put::{too_large, write};
 use super::staged::Staged;
+use crate::asking;
 use crate::blobs::{BlobWriter, new_name};
+use crate::body::FREE;
 use crate::bound_body::failed;
 use crate::error::Error;
 use crate::store::{
@@ -19,6 +21,12 @@ use crate::store::{
 
 /// Values up to this many bytes are in the store itself; larger ones are blobs.
 const INLINE: usize = 64 * 1024;
+/// Bytes of memory for one of a small value, until it is stored.
+const EACH_BYTE: usize = 2;
+/// Bytes of the values of one form that are in memory together. Of those that come then, only the least are.
+const TOGETHER: usize = 4 * 1024 * 1024;
+/// The least.
+const LEAST: usize = 4 * 1024;
 /// Bytes that are reserved at once for a body that does not say its length.
 const STEP: u64 = 1024 * 1024;
 /// How often a reservation is renewed, in milliseconds. A body that is silent for long ends, so a blob
@@ -36,12 +44,27 @@ pub(super) struct Peeked {
 
 /// Reads a body that may be small, until it has ended or is not small. Of one that says that it is large
 /// nothing is read.
+///
+/// It has room before it is read.
 pub(super) async fn peek(pieces: &mut BodyDataStream, announced: u64) -> Result<Peeked, Error> {
     let mut first = BytesMut::new();
     let mut is_whole = false;
-    while announced <= INLINE as u64 && !is_whole && first.len() <= INLINE {
+    let mut room = FREE;
+    let announced = usize::try_from(announced).unwrap_or(usize::MAX);
+    if announced > FREE && announced <= INLINE {
+        room = announced;
+        asking::room(EACH_BYTE * announced).await?;
+    }
+    while announced <= INLINE && !is_whole && first.len() <= INLINE {
         match pieces.next().await {
-            Some(piece) => first.extend_from_slice(&piece.map_err(failed)?),
+            Some(piece) => {
+                let piece = piece.map_err(failed)?;
+                if first.len() + piece.len() > room {
+                    room = 2 * INLINE;
+                    asking::room(EACH_BYTE * INLINE).await?;
+                }
+                first.extend_from_slice(&piece);
+            }
             None => is_whole = true,
         }
     }
@@ -68,6 +91,8 @@ pub(super) struct Uploads<'a> {
     room: Option<Room>,
     /// Bytes of all its values until now.
     received: u64,
+    /// Bytes of those in memory.
+    in_memory: usize,
     /// Until when it must have arrived.
     until_ms: i64,
     staged: Staged,
@@ -104,6 +129,7 @@ impl<'a> Uploads<'a> {
             keys: names,
             room: node.store.begin(begin).await?,
             received: 0,
+            in_memory: 0,
             until_ms: node.now_ms().saturating_add(LONGEST_MS),
             staged: Staged::new(node),
         })
@@ -120,6 +146,11 @@ impl<'a> Uploads<'a> {
         let mut file: Option<File> = None;
         let mut hasher = blake3::Hasher::new();
         let mut size = 0_u64;
+        let inline = if self.in_memory < TOGETHER {
+            INLINE
+        } else {
+            LEAST
+        };
         while let Some(piece) = body.next().await {
             let piece = piece?;
             size = size.saturating_add(piece.len() as u64);
@@ -127,7 +158,7 @@ impl<'a> Uploads<'a> {
             hasher.update(&piece);
             match &mut file {
                 Some(file) => self.add(file, piece).await?,
-                None if small.len() + piece.len() <= INLINE => small.extend_from_slice(&piece),
+                None if small.len() + piece.len() <= inline => small.extend_from_slice(&piece),
                 None => {
                     let mut begun = self.create(announced.max(size)).await?;
                     self.add(&mut begun, small.split().freeze()).await?;
@@ -137,7 +168,10 @@ impl<'a> Uploads<'a> {
             }
         }
         let content = match file {
-            None => Content::Inline(small.freeze()),
+            None => {
+                self.in_memory += small.len();
+                Content::Inline(small.freeze())
+            }
             Some(file) => {
                 file.writer.finish().await?;
                 Content::Blob(file.name)

@@ -176,7 +176,7 @@ async fn h3_a_delegation_is_not_carried_out_by_who_knows_it() {
     for _ in 0..2 {
         let refused = invoke(&node, &known, Body::from("1")).await.unwrap_err();
         assert!(matches!(refused, Error::Store(StoreError::Duplicate)));
-        let refused = issue(&node, &known, body.as_bytes()).await.unwrap_err();
+        let refused = issue(&node, &known, body.clone().into()).await.unwrap_err();
         assert!(matches!(refused, Error::Store(StoreError::Duplicate)));
     }
     let by_whom_it_is_for = Says {

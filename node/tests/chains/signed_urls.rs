@@ -19,7 +19,7 @@ async fn sign(node: &Node, says: &Says<'_>, more: Value) -> Result<String, Error
     let members = more.as_object().unwrap().clone();
     body.as_object_mut().unwrap().extend(members);
     let body = body.to_string();
-    let signed = signed::issue(node, &says.headers(), body.as_bytes()).await?;
+    let signed = signed::issue(node, &says.headers(), body.into()).await?;
     let signed = serde_json::to_value(signed).unwrap();
     let url = signed["url"].as_str().unwrap();
     Ok(url.strip_prefix("/signed/kv/").unwrap().to_owned())

@@ -120,10 +120,12 @@ impl Asked {
     }
 
     fn ask(&self, request: &Request) -> Result<Response, Error> {
-        let own = request.targets.iter().map(|(verb, resource)| Capability {
-            resource: resource.clone().into(),
-            ability: Ability::parse(&format!("tinycloud.kv/{verb}")).unwrap(),
-            caveats: Caveats::none(),
+        let own = request.targets.iter().map(|(verb, resource)| {
+            Capability::new(
+                resource.clone().into(),
+                Ability::parse(&format!("tinycloud.kv/{verb}")).unwrap(),
+                Caveats::none(),
+            )
         });
         let authorised = Authorised {
             cid: Cid::of(b""),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use openkey_node::clock::SystemClock;
 use openkey_node::config::Config;
-use openkey_node::server::{Server, Serving};
+use openkey_node::server::{RateLimits, Server, Serving};
 use openkey_node::sql::WorkerProgram;
 
 use super::{ProcessOptions, SQL_WORKER, life};
@@ -17,8 +17,7 @@ pub(super) async fn run(dir: &Dir, options: &ProcessOptions) -> anyhow::Result<(
         .ok_or_else(|| anyhow::anyhow!("nobody said where the node listens"))?;
     let mut serving = Serving::new(listen);
     if options.no_rate_limits {
-        serving.rate = None;
-        serving.public_rate = None;
+        serving.rates = RateLimits::OFF;
     }
     let stop = life::stop(false)?;
     let config = Config {

@@ -114,7 +114,6 @@ export const endpoints: readonly Endpoint[] = [
     ...action('signed url', 'kv/docs/a', 'tinycloud.kv/get'),
     name: 'signed url',
     ask: ({ space }) => ({ path: '/signed/kv', headers: json, body: JSON.stringify({ space, path: 'docs/a' }) }),
-    once: false,
     outside: { status: 401 },
     forged: { status: 401 },
     stranger: { status: [401, 403] },

@@ -17,7 +17,7 @@ const PATIENCE = 20_000;
 const PEACE = { least: 20, most: 400 };
 
 /** No limits by address: all tests come from one. */
-export const UNLIMITED: readonly string[] = ['--rate', 'off', '--public-rate', 'off'];
+export const UNLIMITED: readonly string[] = ['--rate', 'off', '--failure-rate', 'off', '--health-rate', 'off', '--public-rate', 'off'];
 
 /** The mode that the environment asks for. */
 export const asked = (): Mode => {

@@ -6,14 +6,20 @@ use super::*;
 #[derive(Default)]
 pub(super) struct Endless(pub(super) Option<Arc<AtomicUsize>>);
 
+impl From<&'static str> for Endless {
+    fn from(_: &'static str) -> Self {
+        Self(None)
+    }
+}
+
 impl Body for Endless {
     type Data = hyper::body::Bytes;
-    type Error = Infallible;
+    type Error = std::convert::Infallible;
 
     fn poll_frame(
         self: std::pin::Pin<&mut Self>,
         _: &mut std::task::Context<'_>,
-    ) -> std::task::Poll<Option<Result<hyper::body::Frame<Self::Data>, Infallible>>> {
+    ) -> std::task::Poll<Option<Result<hyper::body::Frame<Self::Data>, Self::Error>>> {
         static PIECE: [u8; 4096] = [0; 4096];
         let Some(taken) = &self.0 else {
             return std::task::Poll::Ready(None);

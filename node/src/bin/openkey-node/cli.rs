@@ -129,9 +129,30 @@ pub(crate) struct Cli {
         env = "OPENKEY_NODE_RATE",
         value_name = "RATE",
         help_heading = "Limits",
-        default_value = "200/s"
+        default_value = "2000/s"
     )]
     rate: String,
+
+    /// Requests of one client address that are refused for what they say or who sends them: COUNT/s, /m or
+    /// /h, or off
+    #[arg(
+        long,
+        env = "OPENKEY_NODE_FAILURE_RATE",
+        value_name = "RATE",
+        help_heading = "Limits",
+        default_value = "500/s"
+    )]
+    failure_rate: String,
+
+    /// Questions of one client address after the node's health: COUNT/s, /m or /h, or off
+    #[arg(
+        long,
+        env = "OPENKEY_NODE_HEALTH_RATE",
+        value_name = "RATE",
+        help_heading = "Limits",
+        default_value = "20/s"
+    )]
+    health_rate: String,
 
     /// Requests of one client address to public spaces: COUNT/s, /m or /h, or off
     #[arg(
@@ -143,6 +164,16 @@ pub(crate) struct Cli {
     )]
     public_rate: String,
 
+    /// Memory for large heads, for bodies that are read whole and for answers made of many values, in bytes
+    #[arg(
+        long,
+        env = "OPENKEY_NODE_MAX_REQUEST_MEMORY_BYTES",
+        value_name = "N",
+        help_heading = "Limits",
+        default_value_t = 256 * 1024 * 1024
+    )]
+    max_request_memory_bytes: usize,
+
     /// Open connections
     #[arg(
         long,
@@ -153,7 +184,7 @@ pub(crate) struct Cli {
     )]
     max_connections: usize,
 
-    /// Open connections of one client address
+    /// Open connections of one client address; another 1024 wait until some of these have ended
     #[arg(
         long,
         env = "OPENKEY_NODE_MAX_CONNECTIONS_PER_ADDRESS",
@@ -207,6 +238,8 @@ pub(crate) enum Action {
 
 /// Where metrics are read if nothing is said: by programs of this machine.
 const METRICS: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8001);
+/// A quarter of it has room for the largest token, and a body of 1 MiB that is read as JSON.
+const LEAST_MEMORY: usize = 128 * 1024 * 1024;
 /// Bursts of public requests: a page with a few pictures.
 const PUBLIC_BURST: u32 = 10;
 
@@ -267,11 +300,20 @@ impl Cli {
         serving.metrics = self
             .metrics_listen
             .unwrap_or(MetricsListen::IfFree(METRICS));
+        serving.memory = self.max_request_memory_bytes;
+        if serving.memory < LEAST_MEMORY {
+            bail!(
+                "--max-request-memory-bytes must be at least {LEAST_MEMORY}: one address has a quarter, which one \
+                 request must fit in"
+            );
+        }
         serving.limits.connections = self.max_connections;
         serving.limits.connections_per_client = self.max_connections_per_address;
         serving.limits.trusted_proxy = self.trusted_proxy;
-        serving.rate = quota("--rate", &self.rate)?;
-        serving.public_rate = quota("--public-rate", &self.public_rate)?.map(|quota| {
+        serving.rates.all = quota("--rate", &self.rate)?;
+        serving.rates.failures = quota("--failure-rate", &self.failure_rate)?;
+        serving.rates.health = quota("--health-rate", &self.health_rate)?;
+        serving.rates.public = quota("--public-rate", &self.public_rate)?.map(|quota| {
             quota.with_burst(
                 std::num::NonZeroU32::new(PUBLIC_BURST).unwrap_or(std::num::NonZeroU32::MIN),
             )

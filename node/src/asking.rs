@@ -1,0 +1,179 @@
+//! Who is being answered, and the memory that its request takes.
+
+use std::net::Ipv6Addr;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use axum::body::Body;
+use http_body_util::BodyExt as _;
+use openkey_edge::body::{BodyBudget, Room};
+use openkey_edge::client::ClientKey;
+use tokio::sync::{Mutex, Notify};
+use tokio::time::timeout;
+
+use crate::error::Error;
+use crate::turns::{Turn, Turns, apart};
+
+/// How long a request waits for room.
+const WAIT: Duration = Duration::from_secs(10);
+/// Bytes of a token that need no room.
+const FREE_TOKEN: usize = 2 * 1024;
+/// From so many bytes on, reading and checking tokens waits for a turn.
+const LARGE: usize = 16 * 1024;
+/// Bytes of memory for one of a token: what it names is read into parts, and kept with what it may do.
+const OF_TOKEN: usize = 40;
+
+tokio::task_local! {
+    static ASKING: Arc<Asking>;
+}
+
+/// A request that is being answered. What it takes is given back with it.
+pub(crate) struct Asking {
+    client: ClientKey,
+    turns: Arc<Turns>,
+    /// Held while large tokens are read and checked.
+    turn: std::sync::Mutex<Option<Turn>>,
+    room: Mutex<Room>,
+    taken: AtomicUsize,
+    /// Whether all of its body is there. Until then another may have its room.
+    arrived: AtomicBool,
+    leave: Arc<Notify>,
+}
+
+impl Asking {
+    pub(crate) fn new(client: ClientKey, budget: Arc<BodyBudget>, turns: Arc<Turns>) -> Arc<Self> {
+        let room = Room::new(budget, client);
+        Arc::new(Self {
+            client,
+            turns,
+            turn: std::sync::Mutex::default(),
+            leave: room.displaced(),
+            room: Mutex::new(room),
+            taken: AtomicUsize::new(0),
+            arrived: AtomicBool::new(false),
+        })
+    }
+
+    /// Does the work of this request, which has a token of so many bytes.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Memory`], unless the work has ended before.
+    pub(crate) async fn during<T>(
+        self: Arc<Self>,
+        token: usize,
+        work: impl Future<Output = T>,
+    ) -> Result<T, Error> {
+        let asking = Arc::clone(&self);
+        let all = async {
+            if token > FREE_TOKEN {
+                self.more(token.saturating_mul(OF_TOKEN)).await?;
+            }
+            if token > LARGE {
+                self.take_turn().await?;
+            }
+            Ok(ASKING.scope(Arc::clone(&self), work).await)
+        };
+        tokio::select! {
+            biased;
+            done = all => done,
+            () = asking.leave.notified() => Err(Error::Memory),
+        }
+    }
+
+    /// All of its body has arrived: it keeps what it has.
+    pub(crate) fn arrived(&self) {
+        self.arrived.store(true, Ordering::SeqCst);
+        // whoever waits for more sees it then
+        if let Ok(mut room) = self.room.try_lock() {
+            let _ = room.is_whole();
+        }
+    }
+
+    /// Whether something is taken for it.
+    pub(crate) fn takes(&self) -> bool {
+        self.taken.load(Ordering::SeqCst) > 0
+    }
+
+    /// A body as long as which what is taken is held.
+    pub(crate) fn held(self: Arc<Self>, body: Body) -> Body {
+        Body::new(body.map_frame(move |frame| {
+            let _ = &self;
+            frame
+        }))
+    }
+
+    async fn take_turn(&self) -> Result<(), Error> {
+        if self.turn().is_some() {
+            return Ok(());
+        }
+        let turn = timeout(WAIT, self.turns.take(self.client)).await;
+        *self.turn() = turn.map_err(|_| Error::Checks)?;
+        Ok(())
+    }
+
+    fn turn(&self) -> MutexGuard<'_, Option<Turn>> {
+        self.turn.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn more(&self, bytes: usize) -> Result<(), Error> {
+        let mut room = self.room.lock().await;
+        let all = self.taken.load(Ordering::SeqCst).saturating_add(bytes);
+        room.wait(all, WAIT).await.map_err(|_| Error::Memory)?;
+        self.taken.store(all, Ordering::SeqCst);
+        if self.arrived.load(Ordering::SeqCst) && !room.is_whole() {
+            return Err(Error::Memory);
+        }
+        Ok(())
+    }
+}
+
+/// From where the request comes that is being answered. What did not come over HTTP comes from one place.
+pub(crate) fn client() -> ClientKey {
+    let nowhere = || ClientKey::of(Ipv6Addr::UNSPECIFIED.into());
+    ASKING
+        .try_with(|asking| asking.client)
+        .unwrap_or_else(|_| nowhere())
+}
+
+/// Waits until there is room for so many bytes more, for the request that is being answered. Whoever asks the
+/// node in the same process, and not over HTTP, has any.
+///
+/// # Errors
+///
+/// [`Error::Memory`].
+pub(crate) async fn room(bytes: usize) -> Result<(), Error> {
+    match ASKING.try_with(Arc::clone) {
+        Ok(asking) => asking.more(bytes).await,
+        Err(_) => Ok(()),
+    }
+}
+
+/// Waits for a turn to check tokens of so many bytes together, if they are large. It ends with [`checked`], or
+/// with the request.
+///
+/// # Errors
+///
+/// [`Error::Checks`].
+pub(crate) async fn turn(bytes: usize) -> Result<(), Error> {
+    match ASKING.try_with(Arc::clone) {
+        Ok(asking) if bytes > LARGE => asking.take_turn().await,
+        _ => Ok(()),
+    }
+}
+
+/// The tokens are checked; what follows may take as long as it likes.
+pub(crate) fn checked() {
+    let _ = ASKING.try_with(|asking| asking.turn().take());
+}
+
+/// Reads or checks tokens: apart, if the request has a turn for that.
+pub(crate) fn check<T>(work: impl FnOnce() -> T) -> T {
+    let has_turn = ASKING.try_with(|asking| asking.turn().is_some());
+    if has_turn.unwrap_or(false) {
+        apart(work)
+    } else {
+        work()
+    }
+}

@@ -1,0 +1,12 @@
+//! Clients of a node that is a process of its own: ordinary ones that ask much, and others.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)] // a test may stop at once
+
+mod checks;
+mod framing;
+mod large;
+mod memory;
+mod process;
+mod rates;
+#[allow(dead_code)]
+#[path = "../chains/tokens.rs"]
+mod tokens;

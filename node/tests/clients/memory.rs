@@ -1,0 +1,121 @@
+//! H8: what many requests that do not end take of the memory.
+
+use std::time::Duration;
+
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::TcpStream;
+
+use super::process::{Process, head, now, own};
+use super::tokens::{did, raw, within};
+
+const MIB: u64 = 1 << 20;
+/// What `docs/node.md` promises with these connections: what requests may take, and 128 KiB for each connection.
+const fn promised(connections: u64) -> u64 {
+    256 * MIB + connections * 128 * 1024
+}
+
+/// Sends something on so many connections of so many addresses, as much of it as the node takes.
+async fn send(node: &Process, connections: usize, what: impl Fn() -> Vec<u8>) -> Vec<TcpStream> {
+    let mut sending = Vec::new();
+    for at in 0..connections {
+        let mut stream = node.connect_from(u8::try_from(2 + at % 28).unwrap()).await;
+        let what = what();
+        sending.push(tokio::spawn(async move {
+            let all = stream.write_all(&what);
+            let _ = tokio::time::timeout(Duration::from_secs(4), all).await;
+            stream
+        }));
+    }
+    let mut open = Vec::new();
+    for sent in sending {
+        open.push(sent.await.unwrap());
+    }
+    open
+}
+
+/// What the node takes more than before while it holds these, and whether others are served.
+async fn taken(node: &Process, connections: usize, what: impl Fn() -> Vec<u8>) -> u64 {
+    let before = node.memory("RssAnon:");
+    let open = send(node, connections, what).await;
+    let put = node.invoke(&own("kv/a", "tinycloud.kv/put"), "value").await;
+    assert_eq!(put.status, 200, "{put:?}");
+    let body = format!(
+        "{{\"action\":\"query\",\"sql\":\"SELECT 1\",\"params\":[],\"pad\":\"{}\"}}",
+        "x".repeat(100_000)
+    );
+    let sql = node
+        .invoke(&own("sql/none", "tinycloud.sql/read"), &body)
+        .await;
+    assert_eq!(sql.status, 200, "{sql:?}");
+    drop(open);
+    node.memory("VmHWM:").saturating_sub(before)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn h8_unfinished_bodies_take_no_more_memory_than_is_promised() {
+    let node = Process::start(&[]).await;
+    let large = || {
+        let mut sent = head(
+            "POST /invoke",
+            &own("sql/a", "tinycloud.sql/write"),
+            1 << 20,
+            "",
+        );
+        sent += "{\"action\":\"query\",\"sql\":\"";
+        sent += &"x".repeat((1 << 20) - 1000);
+        sent.into_bytes()
+    };
+    let taken = taken(&node, 1500, large).await;
+    assert!(taken < promised(1500), "{} MiB", taken / MIB);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn h8_unfinished_heads_take_no_more_memory_than_is_promised() {
+    let node = Process::start(&[]).await;
+    let large = || {
+        let token = "x".repeat(370_000);
+        format!("POST /delegate HTTP/1.1\r\nhost: a\r\nauthorization: {token}").into_bytes()
+    };
+    let taken = taken(&node, 3500, large).await;
+    assert!(taken < promised(3500), "{} MiB", taken / MIB);
+}
+
+/// Whole tokens, each as large as there are, whose bodies do not come: what is read of them is kept.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn h8_large_tokens_take_no_more_memory_than_is_promised() {
+    let node = Process::start(&[]).await;
+    let mut grant = openkey_capability::attenuation::Attenuation::new();
+    let ability = openkey_capability::ability::Ability::parse("tinycloud.kv/put").unwrap();
+    for at in 0..1000 {
+        grant = grant.with(
+            within(&format!("kv/{at}/{}", "k".repeat(160))),
+            ability.clone(),
+        );
+    }
+    let large = || {
+        let token = raw(1, &did(1), now() + 200, &[], grant.clone());
+        let more = "content-type: multipart/form-data; boundary=b\r\n";
+        (head("POST /invoke", &token, 1000, more) + "--b\r\n").into_bytes()
+    };
+    assert!(large().len() > 340_000, "{}", large().len());
+    let taken = taken(&node, 150, large).await;
+    assert!(taken < promised(150), "{} MiB", taken / MIB);
+}
+
+/// A form whose parts' heads do not end.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn h8_the_head_of_a_part_is_bounded() {
+    let node = Process::start(&[]).await;
+    let more = "content-type: multipart/form-data; boundary=b\r\n";
+    for begin in ["--b\r\nx: ", ""] {
+        let body = format!("{begin}{}", "y".repeat(30 << 20));
+        let (_, token) = super::large::batch(2, "tinycloud.kv/put");
+        let before = node.memory("VmHWM:");
+        let head = head("POST /invoke", &token, body.len(), more);
+        let answer = node.raw(format!("{head}{body}").as_bytes()).await;
+        assert_eq!(answer.status, 413, "{answer:?}");
+        assert!(answer.body.contains("32768"), "{answer:?}");
+        let more = node.memory("VmHWM:") - before;
+        assert!(more < 8 * MIB, "{} MiB", more / MIB);
+    }
+}
