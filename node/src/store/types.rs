@@ -65,6 +65,8 @@ pub enum Keys {
 pub struct NewDelegation {
     /// Its name.
     pub cid: Cid,
+    /// The names of other tokens that say the same: under each of them it may have been revoked.
+    pub names: Vec<Cid>,
     /// What was signed.
     pub statement: Statement,
     /// As it was received.

@@ -131,6 +131,7 @@ impl Asked {
         let authorised = Authorised {
             cid: Cid::of(b""),
             invoker: Did::parse(INVOKER).unwrap(),
+            principals: Vec::new(),
             allowed: allowed.collect(),
             admission: fuzz_node::admission(self.statement()),
         };
