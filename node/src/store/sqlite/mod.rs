@@ -22,10 +22,11 @@ use openkey_edge::sqlite::{Database, DatabaseError, Durability, OpenError, Optio
 use rusqlite::Connection;
 
 use super::types::{
-    Accepted, Admission, Ahead, Begin, DelegationRow, DelegationsOf, Entered, Entry, Keys,
-    NewDelegation, NewRevocation, Outcome, Page, Reservation, RevocationAhead, Revoked, Room,
-    Space, Statement, StoredValue, Ticket, Usage, ValueWrite,
+    Accepted, Admission, Ahead, Begin, DelegationRow, DelegationsOf, Keys, NewDelegation,
+    NewRevocation, Outcome, Page, Reservation, RevocationAhead, Revoked, Room, Space, Statement,
+    StoredValue, Ticket, ValueWrite,
 };
+use super::usage::{Entered, Entry, Usage};
 use super::{Store, StoreError};
 use crate::clock::Clock;
 
