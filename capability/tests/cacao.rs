@@ -44,6 +44,16 @@ fn vectors_are_built_byte_for_byte_and_read_back() {
 
         let read = Cacao::from_header(&cacao.header()).unwrap();
         assert_eq!(read, cacao, "{name}");
+        // its name is among those of all its spellings
+        let names = cacao.usual_names();
+        assert!(names.contains(&cacao.cid()), "{name}");
+        for offset in [0, 27, 54, 81] {
+            let mut signature = vector.signature();
+            signature[64] = signature[64] % 27 + offset;
+            let other = unsigned.sign(&signature).unwrap();
+            assert_eq!(other.usual_names(), names, "{name}");
+            assert!(names.contains(&other.cid()), "{name}");
+        }
         assert_eq!(read.verify(), Ok(owner()), "{name}");
         assert_eq!(read.text(), vector.text, "{name}");
         assert_eq!(read.fields(), message.fields(), "{name}");

@@ -127,6 +127,40 @@ scenario('g5_a_revoked_sign_in_does_not_come_back_with_another_form_of_its_signa
   }
 });
 
+scenario('g5_a_sign_in_that_was_revoked_before_it_came_does_not_come_in_another_form', async () => {
+  const key = Key.generate();
+  const fields = payload(alice.wallet, { audience: key.url, att: wanted, expires: iso(Date.now() + 3600_000) });
+  const signature = fromHex(await alice.wallet.sign(message(fields)));
+  const forms = [0, 27, 54].map((offset) => {
+    const v = ((signature[64] ?? 27) - 27) % 27;
+    return tokenOf(encodeCacao(fields, Uint8Array.from([...signature.slice(0, 64), v + offset])));
+  });
+  const [first, ...others] = forms;
+  assert.ok(first);
+  expect(await revokeByWallet(fleet, alice.wallet, first.cid), 200);
+  for (const token of [...others, first]) {
+    expect(await delegate(fleet, token), 401);
+    expect(await read(new Invoker(fleet, key, [token.cid])), 401);
+  }
+});
+
+scenario('h10_ten_forms_of_one_signature_are_one_delegation', async () => {
+  const key = Key.generate();
+  const fields = payload(alice.wallet, { audience: key.url, att: wanted, expires: iso(Date.now() + 3600_000) });
+  const signature = fromHex(await alice.wallet.sign(message(fields)));
+  const cids = [];
+  for (let form = 0; form < 9; form += 1) {
+    const v = ((signature[64] ?? 27) - 27) % 27;
+    const token = tokenOf(encodeCacao(fields, Uint8Array.from([...signature.slice(0, 64), v + 27 * form])));
+    const answer = expect(await delegate(fleet, token), form < 4 ? 200 : 403);
+    // each that was taken is used by its own name
+    expect(await read(new Invoker(fleet, key, [token.cid])), form < 4 ? 200 : 401);
+    if (answer.status === 200) cids.push(token.cid);
+  }
+  const all = expect(await capabilities(alice, alice.space), 200).json<Capabilities>();
+  assert.deepEqual(cids.filter((cid) => cid in all), cids.slice(0, 1));
+});
+
 scenario('g5_an_expired_link_anywhere_ends_the_chain', async () => {
   const key = Key.generate();
   const soon = Date.now() + 6000;

@@ -46,6 +46,8 @@ pub const MAX_CACAO: usize = 288 * 1024;
 pub const MAX_DEPTH: usize = 8;
 /// Bytes of a signature: `r‖s‖v`.
 pub const SIGNATURE: usize = 65;
+/// The last byte of a signature counts modulo this.
+const RECOVERY: u8 = 27;
 /// Longest header value without its scheme, in bytes.
 const MAX_HEADER: usize = MAX_CACAO.div_ceil(3) * 4;
 /// What the audience of a revocation begins with.
@@ -118,6 +120,23 @@ impl Cacao {
     #[must_use]
     pub fn cid(&self) -> Cid {
         Cid::of(&self.bytes)
+    }
+
+    /// The names of this token in the spelling of usual programs, which write nothing that is not
+    /// signed, one for each way in which a signature's last byte can be written.
+    #[must_use]
+    pub fn usual_names(&self) -> Vec<Cid> {
+        let [.., last] = self.signature;
+        let spelled = |last| {
+            let mut signature = self.signature;
+            let [.., own] = &mut signature;
+            *own = last;
+            payload::write(&self.fields, &signature).map(|bytes| Cid::of(&bytes))
+        };
+        (last % RECOVERY..=u8::MAX)
+            .step_by(usize::from(RECOVERY))
+            .filter_map(spelled)
+            .collect()
     }
 
     /// Everything that is signed.

@@ -3,7 +3,7 @@
 use k256::ecdsa::{RecoveryId, Signature, VerifyingKey};
 use sha3::{Digest as _, Keccak256};
 
-use super::{CacaoError, SIGNATURE};
+use super::{CacaoError, RECOVERY, SIGNATURE};
 use crate::address::{AddressBytes, of_key};
 
 /// The Keccak-256 hash of a text under the ERC-191 prefix, version 0x45: what a wallet signs.
@@ -24,7 +24,7 @@ pub(super) fn recover(
 ) -> Result<AddressBytes, CacaoError> {
     let [rs @ .., v] = signature;
     // Wallets write 0 and 1, or 27 and 28.
-    let recovery = match v % 27 {
+    let recovery = match v % RECOVERY {
         0 => RecoveryId::new(false, false),
         1 => RecoveryId::new(true, false),
         _ => return Err(CacaoError::RecoveryId),

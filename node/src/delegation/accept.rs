@@ -72,6 +72,10 @@ pub async fn delegate(node: &Node, headers: &HeaderMap) -> Result<Delegated, Err
         .store
         .accept(NewDelegation {
             cid: delegation.cid(),
+            names: match &token {
+                Token::Cacao(cacao) => cacao.usual_names(),
+                Token::Ucan(_) => Vec::new(),
+            },
             statement: *delegation.statement(),
             token: token.as_bytes().to_vec(),
             delegator: delegation.delegator().clone(),

@@ -7,17 +7,18 @@
 mod error;
 pub mod sqlite;
 mod types;
+mod usage;
 
 use async_trait::async_trait;
 use openkey_capability::{cid::Cid, did::Did, resource::SpaceId};
 
 pub use self::error::StoreError;
 pub use self::types::{
-    Accepted, Admission, Ahead, Begin, Change, Condition, Content, DefaultBounds, DelegationRow,
-    DelegationsOf, Direction, Entered, Entry, Keys, NewDelegation, NewRevocation, Outcome, Page,
-    Reservation, RevocationAhead, Revoked, Room, Space, Statement, StoredValue, Ticket, Usage,
-    ValueWrite, Wants,
+    Accepted, Admission, Ahead, Begin, Change, Condition, Content, DelegationRow, DelegationsOf,
+    Direction, Keys, NewDelegation, NewRevocation, Outcome, Page, Reservation, RevocationAhead,
+    Revoked, Room, Space, Statement, StoredValue, Ticket, ValueWrite,
 };
+pub use self::usage::{DefaultBounds, Entered, Entry, Usage, Wants};
 
 /// What a node remembers.
 #[async_trait]

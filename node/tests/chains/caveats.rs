@@ -184,7 +184,7 @@ async fn a5_every_caveat_at_a_signed_url() {
                 proofs: &proofs,
                 ..own(resource, GET)
             };
-            let answer = signed::issue(node, &says.headers(), body.as_bytes()).await;
+            let answer = signed::issue(node, &says.headers(), body.clone().into()).await;
             answer.map_or_else(|it| it.status().as_u16(), |_| 200)
         };
         for caveats in refusing("docs/a") {

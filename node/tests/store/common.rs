@@ -187,6 +187,7 @@ pub(crate) fn delegation(space: &SpaceId) -> NewDelegation {
     let statement = statement();
     NewDelegation {
         cid: Cid::of(&statement),
+        names: Vec::new(),
         statement,
         token: statement.to_vec(),
         delegator: did(1),

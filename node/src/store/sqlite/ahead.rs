@@ -81,8 +81,12 @@ fn known_in(c: &Connection, principal: &str) -> Result<Option<i64>, StoreError> 
 /// Refuses what was revoked before it came, by somebody who may.
 pub(super) fn check(c: &Connection, new: &NewDelegation) -> Result<(), StoreError> {
     let mut select = c.prepare_cached("SELECT principal FROM revocation_ahead WHERE cid = ?1")?;
-    let by = select.query_map([new.cid.digest()], |row| row.get(0))?;
-    let by: Vec<String> = by.collect::<rusqlite::Result<_>>()?;
+    let mut by: Vec<String> = Vec::new();
+    for name in new.names.iter().chain([&new.cid]) {
+        for principal in select.query_map([name.digest()], |row| row.get(0))? {
+            by.push(principal?);
+        }
+    }
     let own = [&new.delegator, &new.delegatee];
     let mut who = new.owners.iter().chain(&new.delegators).chain(own);
     if who.any(|who| by.iter().any(|by| by == who.as_str())) {

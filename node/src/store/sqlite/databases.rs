@@ -7,7 +7,7 @@ use rusqlite::{Connection, OptionalExtension as _};
 
 use super::{bytes, integer, spaces, uses, values};
 use crate::store::StoreError;
-use crate::store::types::{Entered, Entry, Usage, Wants};
+use crate::store::usage::{Entered, Entry, Usage, Wants};
 
 /// How long a reservation lasts that nobody ends, in milliseconds.
 const LASTS_MS: i64 = 10 * 60_000;

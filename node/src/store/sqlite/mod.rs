@@ -22,10 +22,11 @@ use openkey_capability::{cid::Cid, did::Did, resource::SpaceId};
 use openkey_edge::sqlite::Database;
 
 use super::types::{
-    Accepted, Admission, Ahead, Begin, DelegationRow, DelegationsOf, Entered, Entry, Keys,
-    NewDelegation, NewRevocation, Outcome, Page, Reservation, RevocationAhead, Revoked, Room,
-    Space, Statement, StoredValue, Ticket, Usage, ValueWrite,
+    Accepted, Admission, Ahead, Begin, DelegationRow, DelegationsOf, Keys, NewDelegation,
+    NewRevocation, Outcome, Page, Reservation, RevocationAhead, Revoked, Room, Space, Statement,
+    StoredValue, Ticket, ValueWrite,
 };
+use super::usage::{Entered, Entry, Usage};
 use super::{Store, StoreError};
 use crate::clock::Clock as _;
 use crate::disk::Disk;

@@ -6,7 +6,8 @@ use rusqlite::{Connection, OptionalExtension as _};
 use super::check::Miscount;
 use super::{bytes, damaged, integer};
 use crate::store::StoreError;
-use crate::store::types::{Page, Space, Usage};
+use crate::store::types::{Page, Space};
+use crate::store::usage::Usage;
 
 /// Bytes of delegations that every space holds without their being counted: a full one can be signed in
 /// to, as otherwise nobody could make room in it.
