@@ -300,7 +300,7 @@ fn h11_a_value_that_is_not_what_was_stored_is_cut_off() {
 #[test]
 fn h11_health_is_asked_by_many_and_tried_once() {
     let dir = tempfile::tempdir().unwrap();
-    let node = start(dir.path());
+    let node = start_with(program(dir.path()).args(["--health-rate", "off"]));
     let tries = || -> i64 {
         let connection = rusqlite::Connection::open(store(dir.path(), "")).unwrap();
         let count = "SELECT count FROM probe";

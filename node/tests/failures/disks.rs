@@ -117,6 +117,14 @@ fn h11_own_puts_end_at_the_reserve_and_all_else_goes_on() {
     let mut kept = fill_up(&node);
     assert!(kept.len() > 20, "{}", kept.len());
     // the file that is held back is a part of the reserve
+    if disk.free() <= RESERVE / 4 {
+        let o = std::process::Command::new("ls")
+            .args(["-lR"])
+            .arg(disk.root())
+            .output()
+            .unwrap();
+        eprintln!("{}", String::from_utf8_lossy(&o.stdout));
+    }
     assert!(disk.free() > RESERVE / 4, "{} are free", disk.free());
     let ready = node.get_at("/readyz");
     assert_eq!(ready.status, 503, "{ready:?}");

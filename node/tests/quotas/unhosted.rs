@@ -51,7 +51,7 @@ async fn several_mutations_in_one_token_are_named() {
     let answer = post(&node, "/invoke", &says.headers(), b"1").await;
     assert_eq!(answer.status, 400);
     assert!(
-        answer.text.contains("Put a") && answer.text.contains("Delete a"),
+        answer.text.contains("kv/put on a") && answer.text.contains("kv/del on a"),
         "{answer:?}"
     );
     let says = Says {
