@@ -103,6 +103,17 @@ impl Disk {
         self.grow(0).is_err()
     }
 
+    /// Pages that the log of the store may have before it is folded in: as many as SQLite has it, or, where little
+    /// is held back, as many as can be folded in with a part of that. Pages have 4 KiB.
+    #[must_use]
+    pub fn log_pages(&self) -> u32 {
+        const USUAL: u64 = 1000;
+        const LEAST: u64 = 64;
+        let held = self.room().map_or(0, |room| HELD.min(room.reserve / 2));
+        let pages = (held / 4 / 4096).clamp(LEAST, USUAL);
+        u32::try_from(pages).unwrap_or(1000)
+    }
+
     /// Gives the held file up where somebody else has taken the rest, so that there is room for what must
     /// go on, and makes it anew when there is enough again.
     pub fn tend(&self) {

@@ -245,13 +245,14 @@ impl Database {
         .await
     }
 
-    /// Takes less room for recent writes while the disk has little.
+    /// Folds the log in after so many pages, or sooner while the disk has little room.
     ///
     /// # Errors
     ///
     /// [`DatabaseError`].
-    pub async fn spare(&self, is_low: bool) -> Result<(), DatabaseError> {
+    pub async fn spare(&self, is_low: bool, pages: u32) -> Result<(), DatabaseError> {
         ask(&self.shared.writer, |answer| writer::Job::Spare {
+            pages,
             is_low,
             answer,
         })

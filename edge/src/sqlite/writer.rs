@@ -17,8 +17,7 @@ use crate::turnstile::Turnstile;
 /// one is not kept waiting.
 const MAX_BATCH: usize = 256;
 
-/// Pages of the log after which it is folded in, as SQLite has it, and while the disk has little room.
-const PAGES: u32 = 1000;
+/// Pages of the log after which it is folded in while the disk has little room.
 const LOW_PAGES: u32 = 64;
 
 /// Where fewer bytes are free, a disk counts as full.
@@ -35,6 +34,8 @@ pub(super) enum Job {
         answer: Answer<()>,
     },
     Spare {
+        /// Of the log, while the disk has room.
+        pages: u32,
         is_low: bool,
         answer: Answer<()>,
     },
@@ -157,8 +158,14 @@ pub(super) fn run(
                     others.told(probed.as_ref());
                     let _ = answer.send(probed);
                 }
-                Job::Spare { is_low, answer } => {
-                    let spared = entered.clone().and_then(|()| spare(&connection, is_low));
+                Job::Spare {
+                    pages,
+                    is_low,
+                    answer,
+                } => {
+                    let spared = entered
+                        .clone()
+                        .and_then(|()| spare(&connection, is_low, pages));
                     let _ = answer.send(spared);
                 }
                 Job::Close { answer } => asked = Some(answer),
@@ -316,8 +323,8 @@ fn probe(connection: &Connection) -> Result<(), DatabaseError> {
 }
 
 /// Lets the log grow less before it is folded in, and folds it in at once: that takes room itself.
-fn spare(connection: &Connection, is_low: bool) -> Result<(), DatabaseError> {
-    let pages = if is_low { LOW_PAGES } else { PAGES };
+fn spare(connection: &Connection, is_low: bool, pages: u32) -> Result<(), DatabaseError> {
+    let pages = if is_low { LOW_PAGES } else { pages };
     connection.pragma_update(None, "wal_autocheckpoint", pages)?;
     if is_low {
         connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))?;
@@ -325,9 +332,12 @@ fn spare(connection: &Connection, is_low: bool) -> Result<(), DatabaseError> {
     Ok(())
 }
 
-/// Folds in what can be of the log, which then grows no further.
+/// Folds in what can be of the log, which then grows no further: also where what is held back of the disk is
+/// given up now, the log must leave some of it for the database.
 fn recycle(connection: &Connection, what: &str) {
-    let folded = connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()));
+    let folded = connection
+        .pragma_update(None, "wal_autocheckpoint", LOW_PAGES)
+        .and_then(|()| connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(())));
     if let Err(error) = folded {
         tracing::warn!(%error, "the log could not be folded into the {what}");
     }

@@ -69,9 +69,6 @@ impl Disk {
         command
     }
 
-    pub(crate) fn root(&self) -> &Path {
-        &self.root
-    }
     /// Free bytes.
     pub(crate) fn free(&self) -> u64 {
         let system = statvfs(&self.root).unwrap();

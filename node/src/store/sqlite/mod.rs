@@ -359,7 +359,8 @@ impl Store for SqliteStore {
     }
 
     async fn spare(&self, is_low: bool) -> Result<(), StoreError> {
-        Ok(self.database.spare(is_low).await?)
+        let pages = self.disk.as_ref().map_or(1000, |disk| disk.log_pages());
+        Ok(self.database.spare(is_low, pages).await?)
     }
 
     async fn close(&self) {
