@@ -9,9 +9,9 @@ use super::process::{Process, head, now, own};
 use super::tokens::{did, raw, within};
 
 const MIB: u64 = 1 << 20;
-/// What `docs/node.md` promises with these connections: what requests may take, and 160 KiB for each connection.
+/// What `docs/node.md` promises with these connections: what requests may take, and 256 KiB for each connection.
 const fn promised(connections: u64) -> u64 {
-    256 * MIB + connections * 160 * 1024
+    256 * MIB + connections * 256 * 1024
 }
 
 /// Sends something on so many connections of so many addresses, as much of it as the node takes.
