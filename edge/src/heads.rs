@@ -38,6 +38,8 @@ pub(crate) struct Scanner {
     facts: Facts,
     chunks: bool,
     body: Option<u64>,
+    /// The length of the body is not known here.
+    unclear: bool,
     /// The longest head until now.
     longest: usize,
 }
@@ -172,7 +174,7 @@ impl Scanner {
         }
         if length > 0 {
             if self.begun {
-                self.header(&line);
+                self.header(&line, length > KEPT);
             }
             self.begun = true;
             line.clear();
@@ -185,7 +187,7 @@ impl Scanner {
         }
     }
 
-    fn header(&mut self, line: &[u8]) {
+    fn header(&mut self, line: &[u8], is_cut: bool) {
         let mut parts = line.splitn(2, |byte| *byte == b':');
         let (Some(name), Some(value)) = (parts.next(), parts.next()) else {
             return;
@@ -194,8 +196,11 @@ impl Scanner {
             self.chunks = true;
         } else if name.eq_ignore_ascii_case(b"content-length") {
             let value = str::from_utf8(value.trim_ascii()).ok();
-            // who names no number, or several, is refused by who reads it
-            self.body = Some(value.and_then(|it| it.parse().ok()).unwrap_or(0));
+            let value = value.filter(|_| !is_cut).and_then(|it| it.parse().ok());
+            // who names no number, or several, is refused by who reads it; whoever hides one behind blanks
+            // has no second request
+            self.unclear |= value.is_none();
+            self.body = Some(value.unwrap_or(0));
         }
     }
 
@@ -204,11 +209,13 @@ impl Scanner {
             facts,
             chunks,
             body,
+            unclear,
             longest,
             ..
         } = std::mem::take(self);
         self.longest = longest.max(facts.bytes);
-        self.at = match (chunks, body) {
+        let is_last = chunks || unclear;
+        self.at = match (is_last, body) {
             (true, _) => At::Unknown,
             (false, None | Some(0)) => At::Head,
             (false, Some(length)) => At::Body(length),
@@ -218,7 +225,7 @@ impl Scanner {
                 two_lengths: chunks && body.is_some(),
                 ..facts
             },
-            last: chunks || !keeps(facts.bytes),
+            last: is_last || !keeps(facts.bytes),
         });
     }
 }
@@ -260,6 +267,13 @@ mod tests {
         assert_eq!(read(&text), (vec![(of(post.len()), false), plain], 3));
         let long = format!("GET / HTTP/1.1\r\na: {}\r\n\r\n", "x".repeat(200));
         assert_eq!(read(&long).0, [(of(long.len()), true)]);
+        // nor what follows a length that is hidden behind blanks, or is none
+        let inner = "POST / HTTP/1.1\r\ncontent-length: 99999999999999\r\n\r\n";
+        for length in [format!("{}55", " ".repeat(60)), "x".to_owned()] {
+            let hidden = format!("POST / HTTP/1.1\r\ncontent-length:{length}\r\n\r\n");
+            let (heads, unfinished) = read(&format!("{hidden}{inner}GET / HTTP/1.1\r\na: "));
+            assert_eq!((heads.len(), heads[0].1, unfinished), (1, true, 0));
+        }
         // what follows chunks is not read
         let chunked = "POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n";
         let (heads, unfinished) = read(&format!("{chunked}{get}"));

@@ -91,6 +91,11 @@ impl Asking {
         }
     }
 
+    /// Its tokens are checked: others have their turn.
+    pub(crate) fn checked(&self) {
+        self.turn().take();
+    }
+
     /// Whether something is taken for it.
     pub(crate) fn takes(&self) -> bool {
         self.taken.load(Ordering::SeqCst) > 0
@@ -165,7 +170,7 @@ pub(crate) async fn turn(bytes: usize) -> Result<(), Error> {
 
 /// The tokens are checked; what follows may take as long as it likes.
 pub(crate) fn checked() {
-    let _ = ASKING.try_with(|asking| asking.turn().take());
+    let _ = ASKING.try_with(|asking| asking.checked());
 }
 
 /// Reads or checks tokens: apart, if the request has a turn for that.

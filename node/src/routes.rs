@@ -17,7 +17,7 @@ use serde_json::json;
 use crate::admission::signed;
 use crate::error::{Error, RETRY};
 use crate::server::App;
-use crate::{admin, body, delegation, invoke, public, signed as signed_urls};
+use crate::{admin, asking, body, delegation, invoke, public, signed as signed_urls};
 
 type Node = State<Arc<App>>;
 type Answer = Result<Response, Error>;
@@ -41,6 +41,16 @@ pub(crate) enum Route {
 }
 
 impl Route {
+    /// Whether what is asked for is asked with a token, which is read and checked.
+    pub(crate) fn reads_token(self, method: &Method) -> bool {
+        match self {
+            Self::Delegate | Self::Revoke | Self::Delegation | Self::Invoke => true,
+            // whoever has a signed URL needs none
+            Self::Signed => method == Method::POST,
+            _ => false,
+        }
+    }
+
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Info => "info",
@@ -195,7 +205,10 @@ async fn sign(State(app): Node, headers: HeaderMap, body: Body) -> Answer {
 /// A body, if the request is signed. What it is otherwise counts for nothing: the request is refused.
 async fn signed_body(app: &App, headers: &HeaderMap, body: Body) -> Result<Bytes, Error> {
     let (now_ms, longest_ms) = (app.node.now_ms(), app.node.config.longest_invocation_ms());
-    match signed(headers, now_ms, longest_ms) {
+    let signed = signed(headers, now_ms, longest_ms);
+    // the body may be slow
+    asking::checked();
+    match signed {
         Ok(_) => body::read(body, body::SMALL).await,
         Err(_) => Ok(Bytes::new()),
     }

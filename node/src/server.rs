@@ -305,12 +305,14 @@ async fn answer(
             if request.body().is_end_stream() {
                 asking.arrived();
             }
-            let work = Arc::clone(&asking).during(token, router.call(request));
+            let read = if route.reads_token(&method) { token } else { 0 };
+            let work = Arc::clone(&asking).during(read, router.call(request));
             let response = match work.await {
                 Ok(Ok(response)) => response,
                 Ok(Err(never)) => match never {},
                 Err(error) => error.into_response(),
             };
+            asking.checked();
             if asking.takes() {
                 response.map(|body| asking.held(body))
             } else {

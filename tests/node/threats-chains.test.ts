@@ -144,6 +144,24 @@ scenario('g5_a_sign_in_that_was_revoked_before_it_came_does_not_come_in_another_
   }
 });
 
+scenario('g5_a_sign_in_that_came_in_another_form_is_revoked_by_the_name_that_its_owner_knows', async () => {
+  const key = Key.generate();
+  const fields = payload(alice.wallet, { audience: key.url, att: wanted, expires: iso(Date.now() + 3600_000) });
+  const signature = fromHex(await alice.wallet.sign(message(fields)));
+  const v = ((signature[64] ?? 27) - 27) % 27;
+  const [known, posted] = [27, 0].map((offset) => tokenOf(encodeCacao(fields, Uint8Array.from([...signature.slice(0, 64), v + offset]))));
+  assert.ok(known && posted);
+  expect(await delegate(fleet, posted), 200);
+  const thief = new Invoker(fleet, key, [posted.cid]);
+  expect(await read(thief), 200);
+  // not by somebody who is no party of it
+  expect(await revokeByWallet(fleet, new Wallet(), known.cid), 404);
+  expect(await read(thief), 200);
+  expect(await revokeByWallet(fleet, alice.wallet, known.cid), 200);
+  expect(await read(thief), 401);
+  expect(await delegate(fleet, known), 401);
+});
+
 scenario('h10_ten_forms_of_one_signature_are_one_delegation', async () => {
   const key = Key.generate();
   const fields = payload(alice.wallet, { audience: key.url, att: wanted, expires: iso(Date.now() + 3600_000) });

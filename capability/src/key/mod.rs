@@ -94,6 +94,25 @@ impl PublicKey {
         format!("{did}#{key}")
     }
 
+    /// The other signature of the same message that holds if this one does: ECDSA has two, `s` and `n − s`.
+    #[must_use]
+    pub fn other_signature(&self, signature: &[u8]) -> Option<[u8; 64]> {
+        let other: [u8; 64] = match self {
+            Self::Ed25519(_) => return None,
+            Self::Secp256k1(_) => {
+                let own = k256::ecdsa::Signature::from_slice(signature).ok()?;
+                let other = k256::ecdsa::Signature::from_scalars(own.r(), -own.s()).ok()?;
+                other.to_bytes().into()
+            }
+            Self::P256(_) => {
+                let own = p256::ecdsa::Signature::from_slice(signature).ok()?;
+                let other = p256::ecdsa::Signature::from_scalars(own.r(), -own.s()).ok()?;
+                other.to_bytes().into()
+            }
+        };
+        Some(other)
+    }
+
     /// Checks a signature over a message, of 64 bytes: Ed25519, or ECDSA with SHA-256 (`r‖s`).
     ///
     /// # Errors
@@ -184,6 +203,33 @@ mod tests {
         key.verify(b"message", &lax).unwrap();
         let key = PublicKey::Ed25519(key.to_bytes());
         assert_eq!(key.verify(b"message", &signature), Err(SignatureError));
+    }
+
+    #[test]
+    fn g5_ecdsa_has_two_signatures_of_a_message_and_each_leads_to_the_other() {
+        use k256::ecdsa::signature::Signer as _;
+        let signer = k256::ecdsa::SigningKey::from_slice(&[1; 32]).unwrap();
+        let point = signer.verifying_key().to_sec1_point(true);
+        let key = PublicKey::Secp256k1(point.as_bytes().try_into().unwrap());
+        let signature: k256::ecdsa::Signature = signer.sign(b"message");
+        let signer = p256::ecdsa::SigningKey::from_slice(&[1; 32]).unwrap();
+        let point = signer.verifying_key().to_sec1_point(true);
+        let other_key = PublicKey::P256(point.as_bytes().try_into().unwrap());
+        let other_kind: p256::ecdsa::Signature = signer.sign(b"message");
+        for (key, own) in [
+            (key, signature.to_bytes().to_vec()),
+            (other_key, other_kind.to_bytes().to_vec()),
+        ] {
+            let other = key.other_signature(&own).unwrap();
+            assert_ne!(own, other);
+            key.verify(b"message", &own).unwrap();
+            key.verify(b"message", &other).unwrap();
+            assert_eq!(key.other_signature(&other).unwrap().to_vec(), own);
+            assert_eq!(key.other_signature(&own[1..]), None);
+        }
+        let ed25519 =
+            PublicKey::from_did("did:key:z6Mkon3Necd6NkkyfoGoHxid2znGc59LU3K7mubaRcFbLfLX");
+        assert_eq!(ed25519.unwrap().other_signature(&[1; 64]), None);
     }
 
     #[test]

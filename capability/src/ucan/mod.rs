@@ -12,6 +12,8 @@ use core::fmt;
 
 pub use self::build::{Builder, Unsigned};
 pub use self::error::UcanError;
+use base64ct::{Base64UrlUnpadded, Encoding as _};
+
 use self::key::{Algorithm, Jwk};
 use self::text::{Header, Payload, part};
 use crate::attenuation::Attenuation;
@@ -87,6 +89,17 @@ impl Ucan {
     pub fn statement(&self) -> [u8; 32] {
         let signed = self.token.get(..self.signed).unwrap_or_default();
         *blake3::hash(signed.as_bytes()).as_bytes()
+    }
+
+    /// The name of the token that says the same with the other signature that holds: ECDSA has two.
+    #[must_use]
+    pub fn other_name(&self) -> Option<Cid> {
+        let principal = self.payload.iss.split('#').next().unwrap_or_default();
+        let key = key::of(principal, self.jwk.as_ref()).ok()?;
+        let other = key.other_signature(&self.signature)?;
+        let signed = self.token.get(..self.signed)?;
+        let other = Base64UrlUnpadded::encode_string(&other);
+        Some(Cid::of(format!("{signed}.{other}").as_bytes()))
     }
 
     /// Who signed it: a DID, or a DID URL that names one of its keys.

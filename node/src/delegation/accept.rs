@@ -4,12 +4,14 @@ use std::collections::BTreeSet;
 
 use axum::http::HeaderMap;
 use openkey_capability::chain::{Capability, ChainError, Delegation};
+use openkey_capability::cid::Cid;
 use openkey_capability::resource::{Resource, SpaceId};
 use openkey_capability::token::Token;
 use serde::Serialize;
 
 use crate::admission::{remembered_until, token};
-use crate::authority::Revocations;
+use crate::asking;
+use crate::authority::{Chain, Revocations};
 use crate::error::Error;
 use crate::node::Node;
 use crate::store::{NewDelegation, StoreError};
@@ -45,9 +47,14 @@ pub async fn delegate(node: &Node, headers: &HeaderMap) -> Result<Delegated, Err
     let proofs = delegation.rests_on();
     // what was revoked is asked by the transaction that keeps it
     let chain = node.authority.chain(proofs, Revocations::Later).await?;
-    if let Err(error) = delegation.check(&chain.ancestors, now_ms) {
-        check_unrevoked(node, &delegation, now_ms).await?;
-        return Err(error.into());
+    match checked(&token, &delegation, &chain, now_ms).await? {
+        Ok(()) => {}
+        // that takes long, and would not end otherwise if something was revoked
+        Err(ChainError::TooMuch) => return Err(ChainError::TooMuch.into()),
+        Err(error) => {
+            check_unrevoked(node, &token, &delegation, now_ms).await?;
+            return Err(error.into());
+        }
     }
     let resources = delegation.capabilities().iter().map(|it| &it.resource);
     let spaces: BTreeSet<SpaceId> = resources
@@ -72,10 +79,7 @@ pub async fn delegate(node: &Node, headers: &HeaderMap) -> Result<Delegated, Err
         .store
         .accept(NewDelegation {
             cid: delegation.cid(),
-            names: match &token {
-                Token::Cacao(cacao) => cacao.usual_names(),
-                Token::Ucan(_) => Vec::new(),
-            },
+            names: names(&token),
             statement: *delegation.statement(),
             token: token.as_bytes().to_vec(),
             delegator: delegation.delegator().clone(),
@@ -106,7 +110,7 @@ pub async fn delegate(node: &Node, headers: &HeaderMap) -> Result<Delegated, Err
             return Err(ChainError::InvokedRevoked(delegation.cid()).into());
         }
         Err(StoreError::Revoked(revoked)) => {
-            check_unrevoked(node, &delegation, now_ms).await?;
+            check_unrevoked(node, &token, &delegation, now_ms).await?;
             return Err(StoreError::Revoked(revoked).into());
         }
         other => other?,
@@ -119,11 +123,38 @@ pub async fn delegate(node: &Node, headers: &HeaderMap) -> Result<Delegated, Err
     })
 }
 
+/// The names of other tokens that say the same, as far as somebody may know one by them.
+pub(crate) fn names(token: &Token) -> Vec<Cid> {
+    match token {
+        Token::Cacao(cacao) => cacao.usual_names(),
+        Token::Ucan(ucan) => ucan.other_name().into_iter().collect(),
+    }
+}
+
 /// Says which link was revoked, if one was: that comes before whatever else is wrong.
-async fn check_unrevoked(node: &Node, delegation: &Delegation, now_ms: i64) -> Result<(), Error> {
+async fn check_unrevoked(
+    node: &Node,
+    token: &Token,
+    delegation: &Delegation,
+    now_ms: i64,
+) -> Result<(), Error> {
     let proofs = delegation.rests_on();
     let chain = node.authority.chain(proofs, Revocations::Asked).await?;
-    Ok(delegation.check(&chain.ancestors, now_ms)?)
+    Ok(checked(token, delegation, &chain, now_ms).await??)
+}
+
+/// Checks it in its turn, if that may take long.
+async fn checked(
+    token: &Token,
+    delegation: &Delegation,
+    chain: &Chain,
+    now_ms: i64,
+) -> Result<Result<(), ChainError>, Error> {
+    // what is compared are the capabilities of both, however small one of them is
+    asking::turn(token.as_bytes().len().saturating_add(chain.bytes)).await?;
+    let checked = asking::check(|| delegation.check(&chain.ancestors, now_ms));
+    asking::checked();
+    Ok(checked)
 }
 
 /// The spaces that a delegation hosts here. Their owner named this node's key for each of them: what

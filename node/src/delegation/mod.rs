@@ -8,6 +8,7 @@ mod standing;
 mod status;
 mod view;
 
+pub(crate) use self::accept::names;
 pub(crate) use self::view::iso;
 
 pub use self::accept::{Delegated, delegate};

@@ -2,9 +2,9 @@
 
 use rusqlite::{Connection, OptionalExtension as _};
 
-use super::{kept, spaces, uses};
+use super::{delegations, kept, spaces, uses};
 use crate::store::StoreError;
-use crate::store::types::{Ahead, NewDelegation, RevocationAhead};
+use crate::store::types::{Ahead, NewDelegation, NewRevocation, RevocationAhead, Statement};
 
 /// How long one is kept, in milliseconds: a year and a day.
 const KEPT_MS: i64 = 366 * 24 * 3_600_000;
@@ -20,9 +20,15 @@ pub(super) fn revoke(c: &Connection, new: &RevocationAhead) -> Result<Ahead, Sto
     if kept::is_known(c, &new.target)? {
         return Ok(Ahead::Here);
     }
-    let mut select =
-        c.prepare_cached("SELECT 1 FROM revocation_ahead WHERE cid = ?1 AND principal = ?2")?;
-    if select.exists((new.target.digest(), new.principal.as_str()))? {
+    if let Some((id, target)) = kept::named(c, &new.target)? {
+        return revoke_kept(c, new, id, target);
+    }
+    // revoked again it is kept for as long again
+    let mut update = c.prepare_cached(
+        "UPDATE revocation_ahead SET until_ms = max(until_ms, ?3) WHERE cid = ?1 AND principal = ?2",
+    )?;
+    let until_ms = new.now_ms.saturating_add(KEPT_MS);
+    if update.execute((new.target.digest(), new.principal.as_str(), until_ms))? > 0 {
         return Ok(Ahead::Kept);
     }
     let revoker = new.revoker.as_str();
@@ -62,10 +68,35 @@ pub(super) fn revoke(c: &Connection, new: &RevocationAhead) -> Result<Ahead, Sto
         new.principal.as_str(),
         revoker,
         new.now_ms,
-        new.now_ms.saturating_add(KEPT_MS),
+        until_ms,
         space,
         &new.token,
     ))?;
+    Ok(Ahead::Kept)
+}
+
+/// Revokes what is kept as another token of the same: by who signed it, owns something in it, or whom it is
+/// for.
+fn revoke_kept(
+    c: &Connection,
+    new: &RevocationAhead,
+    id: i64,
+    target: Statement,
+) -> Result<Ahead, StoreError> {
+    let mut select = c.prepare_cached(
+        "SELECT 1 FROM delegation_party WHERE delegation = ?1 AND principal = ?2",
+    )?;
+    if !select.exists((id, new.principal.as_str()))? {
+        return Ok(Ahead::Stranger);
+    }
+    let revocation = NewRevocation {
+        target,
+        token: new.token.clone(),
+        revoker: new.revoker.clone(),
+        chain: Vec::new(),
+        now_ms: new.now_ms,
+    };
+    delegations::revoke(c, &revocation)?;
     Ok(Ahead::Kept)
 }
 

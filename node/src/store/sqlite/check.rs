@@ -1,9 +1,9 @@
 //! Rows as a check reads them: with all that can be compared, in parts that fit into memory.
 
-use rusqlite::{Connection, Row};
+use rusqlite::{Connection, OptionalExtension as _, Row};
 
 use super::bytes;
-use crate::store::StoreError;
+use crate::store::{Statement, StoreError};
 
 /// A value, without its bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -221,6 +221,16 @@ pub(super) fn revocations(
         })
     })?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+pub(super) fn token_saying(
+    c: &Connection,
+    statement: &Statement,
+) -> Result<Option<Vec<u8>>, StoreError> {
+    let mut select =
+        c.prepare_cached("SELECT token FROM delegation WHERE statement = ?1 LIMIT 1")?;
+    let token = select.query_row([statement], |row| row.get(0));
+    Ok(token.optional()?)
 }
 
 pub(super) fn databases(

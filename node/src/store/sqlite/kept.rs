@@ -37,6 +37,17 @@ pub(super) fn is_known(c: &Connection, cid: &Cid) -> Result<bool, StoreError> {
     Ok(select.exists([cid.digest()])?)
 }
 
+/// A delegation that is kept, and of which this may be the name of another token: its row, and what was
+/// signed.
+pub(super) fn named(c: &Connection, cid: &Cid) -> Result<Option<(i64, Statement)>, StoreError> {
+    let mut select = c.prepare_cached(
+        "SELECT d.id, d.statement FROM delegation_name AS n JOIN delegation AS d ON d.id = n.delegation
+         WHERE n.cid = ?1",
+    )?;
+    let row = select.query_row([cid.digest()], |row| Ok((row.get(0)?, row.get(1)?)));
+    Ok(row.optional()?)
+}
+
 /// Keeps another spelling of a delegation that is kept: who has it knows it by that name, uses it and
 /// takes it back by it. False: no such delegation is.
 pub(super) fn respell(c: &Connection, new: &NewDelegation) -> Result<bool, StoreError> {
@@ -109,6 +120,12 @@ pub(super) fn insert(
     for ancestor in above {
         insert.execute((ancestor, id))?;
         count(c, ancestor, 1, size)?;
+    }
+    let mut insert = c.prepare_cached(
+        "INSERT INTO delegation_name (cid, delegation) VALUES (?1, ?2) ON CONFLICT DO NOTHING",
+    )?;
+    for name in &new.names {
+        insert.execute((name.digest(), id))?;
     }
     spaces::count_delegations(c, home, size)?;
     Ok(Some(id))
@@ -300,6 +317,7 @@ fn forget(c: &Connection, id: i64, bytes: i64) -> Result<i64, StoreError> {
     let spellings = select.query_row([id], |row| row.get(0))?;
     for sql in [
         "DELETE FROM delegation_spelling WHERE delegation = ?1",
+        "DELETE FROM delegation_name WHERE delegation = ?1",
         "DELETE FROM delegation_above WHERE ancestor = ?1",
         "DELETE FROM delegation_party WHERE delegation = ?1",
         "DELETE FROM delegation_space WHERE delegation = ?1",

@@ -4,7 +4,7 @@ use super::check::{
     self, DatabaseRow, DelegationFound, Listing, Miscount, RevocationFound, ValueRow,
 };
 use super::{SqliteStore, spaces};
-use crate::store::StoreError;
+use crate::store::{Statement, StoreError};
 
 /// Each answers rows behind a place, in order, or all findings of a kind.
 ///
@@ -36,6 +36,12 @@ impl SqliteStore {
     ) -> Result<Vec<RevocationFound>, StoreError> {
         self.read(move |c| check::revocations(c, after, limit))
             .await
+    }
+
+    /// A kept token that says this.
+    pub async fn token_saying(&self, statement: &Statement) -> Result<Option<Vec<u8>>, StoreError> {
+        let statement = *statement;
+        self.read(move |c| check::token_saying(c, &statement)).await
     }
 
     /// Listed databases.

@@ -192,5 +192,11 @@ pub(super) const LAYOUT: Layout = Layout {
          CREATE INDEX sql_reservation_space ON sql_reservation (space, name);
          CREATE INDEX sql_reservation_until ON sql_reservation (until_ms);
          CREATE INDEX sql_reservation_export ON sql_reservation (space) WHERE export = 1;",
+        // Whoever revokes may know a delegation by a name under which nobody posted it.
+        "CREATE TABLE delegation_name (
+            cid        BLOB PRIMARY KEY CHECK (length(cid) = 32),
+            delegation INTEGER NOT NULL REFERENCES delegation (id)
+         ) STRICT, WITHOUT ROWID;
+         CREATE INDEX delegation_name_of ON delegation_name (delegation);",
     ],
 };
