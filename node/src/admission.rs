@@ -102,11 +102,9 @@ pub async fn authorise(
 ) -> Result<Authorised, Error> {
     let invocation = &signed.invocation;
     let chain = authority.chain(invocation.rests_on(), revocations).await?;
-    asking::turn(signed.ucan.token().len().saturating_add(chain.bytes)).await?;
-    let grants = asking::check(|| invocation.check(&chain.ancestors, now_ms).map(Grants::of));
-    // what follows may wait for a body
-    asking::checked();
-    let grants = grants?;
+    let bytes = signed.ucan.token().len().saturating_add(chain.bytes);
+    let check = || invocation.check(&chain.ancestors, now_ms).map(Grants::of);
+    let grants = asking::in_turn(bytes, check).await??;
     if revocations == Revocations::Asked && authority.is_used(invocation.statement()).await? {
         return Err(StoreError::Duplicate.into());
     }

@@ -168,6 +168,18 @@ pub(crate) async fn turn(bytes: usize) -> Result<(), Error> {
     }
 }
 
+/// Checks tokens of so many bytes together in their turn, which ends with that: what follows may wait for a body.
+///
+/// # Errors
+///
+/// [`Error::Checks`].
+pub(crate) async fn in_turn<T>(bytes: usize, work: impl FnOnce() -> T) -> Result<T, Error> {
+    turn(bytes).await?;
+    let done = check(work);
+    checked();
+    Ok(done)
+}
+
 /// The tokens are checked; what follows may take as long as it likes.
 pub(crate) fn checked() {
     let _ = ASKING.try_with(|asking| asking.checked());

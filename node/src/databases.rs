@@ -124,13 +124,16 @@ impl Work {
             let most = entered.most.unwrap_or(u64::MAX);
             entered.most = Some(most.min(entered.database_bytes));
         }
-        let mut done = self.attempt(&access, request.clone(), &entered).await;
+        let again = (may_write && entered.most.is_some()).then(|| request.clone());
+        let mut done = self.attempt(&access, request, &entered).await;
         let is_low = is_low || self.disk.is_low();
         if matches!(done, Err(SqlError::Quota)) && is_low {
             self.settle(&entered, None).await?;
             return Err(StoreError::DiskFull.into());
         }
-        if may_write && entered.most.is_some() && matches!(done, Err(SqlError::Quota)) {
+        if let Some(request) = again
+            && matches!(done, Err(SqlError::Quota))
+        {
             // nothing was done: once more, with all the room that there is
             let (space, name) = (&self.space, &self.database);
             let more = self

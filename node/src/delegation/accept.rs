@@ -151,10 +151,8 @@ async fn checked(
     now_ms: i64,
 ) -> Result<Result<(), ChainError>, Error> {
     // what is compared are the capabilities of both, however small one of them is
-    asking::turn(token.as_bytes().len().saturating_add(chain.bytes)).await?;
-    let checked = asking::check(|| delegation.check(&chain.ancestors, now_ms));
-    asking::checked();
-    Ok(checked)
+    let bytes = token.as_bytes().len().saturating_add(chain.bytes);
+    asking::in_turn(bytes, || delegation.check(&chain.ancestors, now_ms)).await
 }
 
 /// The spaces that a delegation hosts here. Their owner named this node's key for each of them: what
