@@ -16,7 +16,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use openkey_attestation::UnixMillis;
 use openkey_verifier::channel::{ChannelError, Clock};
-use tokio_rustls::TlsAcceptor;
 
 use crate::{clock::MAX_UNREAD, nsm::NsmError, platform::Platform};
 pub(crate) use epoch::KeyEpoch;
@@ -114,14 +113,6 @@ impl Channels {
                 old.ok_or(error)
             }
         }
-    }
-
-    /// TLS for one connection that another party made.
-    pub(crate) async fn acceptor(
-        &self,
-    ) -> Result<(TlsAcceptor, Arc<KeyEpoch>), EnclaveChannelError> {
-        let epoch = self.epoch().await?;
-        Ok((TlsAcceptor::from(epoch.server()), epoch))
     }
 
     /// What exists beside the root key.

@@ -13,8 +13,9 @@ use openkey_verifier::channel::{Channel, ChannelError, Expiring};
 use tokio::{
     sync::{OwnedSemaphorePermit, watch},
     task::JoinSet,
-    time::{sleep, timeout},
+    time::{sleep, timeout, timeout_at},
 };
+use tokio_rustls::{LazyConfigAcceptor, StartHandshake, rustls::server::Acceptor};
 
 use super::{
     Channels, EnclaveChannelError, clock,
@@ -26,6 +27,9 @@ use super::{
 const GRACE: Duration = Duration::from_secs(30);
 /// A listener that fails (too many open files) is asked again after this long.
 const PAUSE: Duration = Duration::from_millis(50);
+
+/// A connection that has sent the whole first message of a handshake.
+type Greeting = StartHandshake<Stream>;
 
 /// Answers requests that arrive on channels.
 pub trait OnChannel: Send + Sync + 'static {
@@ -52,9 +56,10 @@ pub async fn serve_channel<L: Listen, P: OnChannel>(
     let shared = Arc::new(Shared {
         channels,
         service,
+        greeted: Handshakes::new(PLACES.handshakes),
         rooms: Rooms::new(&PLACES),
     });
-    let handshakes = Handshakes::new(PLACES.handshakes);
+    let silent = Handshakes::new(PLACES.silent);
     let (stop, stopped) = watch::channel(false);
     let mut connections = JoinSet::new();
     let mut shutdown = std::pin::pin!(shutdown);
@@ -65,7 +70,7 @@ pub async fn serve_channel<L: Listen, P: OnChannel>(
             Some(_) = connections.join_next() => {}
             accepted = listener.accept() => match accepted {
                 Ok(stream) => {
-                    let place = Handshakes::enter(&handshakes);
+                    let place = Handshakes::enter(&silent);
                     connections.spawn(one(Arc::clone(&shared), stream, place, stopped.clone()));
                 }
                 Err(_) => sleep(PAUSE).await,
@@ -82,6 +87,8 @@ pub async fn serve_channel<L: Listen, P: OnChannel>(
 struct Shared<P> {
     channels: Arc<Channels>,
     service: Arc<P>,
+    /// Connections that have sent a whole first message.
+    greeted: Arc<Handshakes>,
     rooms: Rooms,
 }
 
@@ -110,13 +117,13 @@ struct Seated<'a> {
 
 impl<P: OnChannel> Shared<P> {
     /// The handshake, then a place in the room of whoever is there. Whoever finds none is told so.
-    async fn seat(&self, stream: Stream) -> Option<Seated<'_>> {
+    async fn seat(&self, greeting: Greeting) -> Option<Seated<'_>> {
         // In a task of its own: a connection that is displaced must not cancel the making of the
         // key that the others wait for, nor leave its call waiting at the NSM.
         let channels = Arc::clone(&self.channels);
         let key = tokio::spawn(async move { channels.epoch().await.map(drop) });
         key.await.ok()?.ok()?;
-        let (stream, peer, left) = accept(&self.channels, stream).await.ok()?;
+        let (stream, peer, left) = accept(&self.channels, greeting).await.ok()?;
         let own = self.channels.platform().measured();
         let room = self.rooms.of(own, peer.as_ref());
         let Some(place) = room.enter() else {
@@ -137,17 +144,28 @@ impl<P: OnChannel> Shared<P> {
 async fn one<P: OnChannel>(
     shared: Arc<Shared<P>>,
     stream: Stream,
-    mut handshake: Handshake,
+    mut silent: Handshake,
     mut stopped: watch::Receiver<bool>,
 ) {
+    let deadline = Instant::now() + PLACES.handshake;
+    let greeting = tokio::select! {
+        greeting = timeout_at(deadline, greeting(stream)) => greeting,
+        () = silent.displaced() => return,
+    };
+    let Ok(Ok(greeting)) = greeting else {
+        return;
+    };
+    // Another queue: whoever says nothing displaces nobody who has said something.
+    let mut greeted = Handshakes::enter(&shared.greeted);
+    drop(silent);
     let seated = tokio::select! {
-        seated = timeout(PLACES.handshake, shared.seat(stream)) => seated,
-        () = handshake.displaced() => return,
+        seated = timeout_at(deadline, shared.seat(greeting)) => seated,
+        () = greeted.displaced() => return,
     };
     let Ok(Some(seated)) = seated else {
         return;
     };
-    drop(handshake);
+    drop(greeted);
     let Seated { peer, left, .. } = seated;
     let handler = Known {
         service: Arc::clone(&shared.service),
@@ -169,16 +187,21 @@ async fn one<P: OnChannel>(
     }
 }
 
-/// The handshake, and who is there. The stream that comes back ends with the evidence of either
+/// Reads the first message of a handshake.
+async fn greeting(stream: Stream) -> std::io::Result<Greeting> {
+    LazyConfigAcceptor::new(Acceptor::default(), stream).await
+}
+
+/// The rest of the handshake, and who is there. The stream that comes back ends with the evidence of either
 /// side; the time is what is left until then.
-pub(crate) async fn accept(
+async fn accept(
     channels: &Channels,
-    stream: Stream,
+    greeting: Greeting,
 ) -> Result<(Stream, Option<Channel>, Duration), EnclaveChannelError> {
     let platform = channels.platform();
-    let (acceptor, epoch) = channels.acceptor().await?;
-    let tls = acceptor
-        .accept(stream)
+    let epoch = channels.epoch().await?;
+    let tls = greeting
+        .into_stream(epoch.server())
         .await
         .map_err(|error| ChannelError::of(&error))?;
     let clock = clock(platform);

@@ -20,8 +20,8 @@ use openkey_verifier::channel::{Attested, Connector, provider};
 use rcgen::KeyPair;
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use tokio::{
-    io::{AsyncReadExt, ReadHalf, WriteHalf, split},
-    task::unconstrained,
+    io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf, copy, split},
+    task::{unconstrained, yield_now},
     time::{Duration, Instant},
 };
 
@@ -89,7 +89,7 @@ impl Channel {
             if let Some(open) = self.open().await {
                 return open;
             }
-            tokio::task::yield_now().await;
+            yield_now().await;
         }
     }
 
@@ -154,7 +154,7 @@ async fn h1_silent_connections_shut_nobody_out() {
     silent.extend(channel.silent(2 * PLACES.all()).await);
     channel.hands_over().await;
     // No more are open than there are places, and those are the newest.
-    let oldest = silent.len() - PLACES.handshakes;
+    let oldest = silent.len() - PLACES.silent;
     let open = silent.iter_mut().map(is_open).collect::<Vec<_>>();
     let displaced = open[..oldest].iter().filter(|open| **open).count();
     assert_eq!(displaced, 0, "of the {oldest} oldest, so many are open");
@@ -167,6 +167,36 @@ fn is_open(stream: &mut Stream) -> bool {
     read.poll(&mut context).is_pending()
 }
 
+/// A handshake under way is not ended by connections that say nothing, however slow it is.
+#[tokio::test]
+async fn h1_silent_connections_end_no_handshake_under_way() {
+    let channel = Channel::new().await;
+    let (far, near) = tokio::io::duplex(1 << 16);
+    let stream = channel.giver.address.connect().await.unwrap();
+    let greeted = async {
+        let (mut from_enclave, mut to_enclave) = split(stream);
+        let (mut from_client, mut to_client) = split(far);
+        let sending = tokio::spawn(async move { copy(&mut from_client, &mut to_enclave).await });
+        // the first message has arrived when the enclave says something
+        let mut first = [0; 512];
+        let count = from_enclave.read(&mut first).await.unwrap();
+        let mut silent = channel.silent(2 * PLACES.all()).await;
+        while is_open(&mut silent[PLACES.all()]) {
+            yield_now().await;
+        }
+        to_client.write_all(&first[..count]).await.unwrap();
+        let receiving = tokio::spawn(async move { copy(&mut from_enclave, &mut to_client).await });
+        (sending, receiving, silent)
+    };
+    let opening = channel.strangers.connect("enclave", Box::new(near));
+    let (opened, _pumps) = tokio::join!(opening, greeted);
+    let (reader, mut writer) = split(opened.unwrap().0);
+    let mut reader = FrameReader::new(reader, LIMIT);
+    handshake(&mut reader, &mut writer, VERSIONS, LIMIT)
+        .await
+        .expect("the enclave goes on");
+}
+
 /// A connection that says nothing has so much time, and not more.
 #[tokio::test]
 async fn h1_a_silent_connection_ends_with_its_time() {
@@ -175,7 +205,7 @@ async fn h1_a_silent_connection_ends_with_its_time() {
     channel.open().await.unwrap();
     let connected = Instant::now();
     let mut silent = channel.silent(1).await;
-    tokio::task::yield_now().await;
+    yield_now().await;
     tokio::time::pause();
     let began = Instant::now();
     assert!(silent[0].read_u8().await.is_err());

@@ -6,8 +6,11 @@ use core::time::Duration;
 /// the tests use it, and host-proxy sizes its relay by it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Places {
-    /// Connections whose TLS handshake is not complete. When one more arrives, the oldest of them
-    /// is closed: a handshake takes milliseconds, so a flood of silent connections displaces itself.
+    /// Connections that have not sent the whole first message of a TLS handshake. When one more
+    /// arrives, the oldest of them is closed: a flood of silent connections displaces itself.
+    pub silent: usize,
+    /// Connections that have, and whose handshake is not complete. When one more comes so far, the
+    /// oldest of them is closed: a handshake takes milliseconds.
     pub handshakes: usize,
     /// Channels of clients that presented no evidence: nodes, tools and anybody else.
     pub strangers: usize,
@@ -27,13 +30,14 @@ impl Places {
     /// All connections at once. Each needs some tens of kilobytes of an enclave's fixed memory.
     #[must_use]
     pub const fn all(&self) -> usize {
-        self.handshakes + self.strangers + self.equals + self.others
+        self.silent + self.handshakes + self.strangers + self.equals + self.others
     }
 }
 
 /// The places of every enclave's channel.
 pub const PLACES: Places = Places {
-    handshakes: 64,
+    silent: 32,
+    handshakes: 32,
     strangers: 160,
     equals: 16,
     others: 16,
