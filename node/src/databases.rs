@@ -112,7 +112,7 @@ impl Work {
         entered: Entered,
     ) -> Result<Response, Error> {
         let mut entered = entered;
-        let may_write = !access.only_reads();
+        let may_write = !access.only_reads() && !matches!(request, Request::Query(..));
         let is_low = self.disk.is_low();
         if is_low && (may_write || matches!(request, Request::Export)) {
             // an export is copied first; what is deleted needs room in the log, at most for the whole

@@ -128,6 +128,7 @@ pub(super) fn run(
     let mut batch = Vec::with_capacity(MAX_BATCH);
     let mut asked = None;
     let mut others = Others::new(path, what);
+    let mut syncing = Syncing(None);
     while asked.is_none() && jobs.blocking_recv_many(&mut batch, MAX_BATCH) > 0 {
         let started = Instant::now();
         // Whoever waits longest says until when; who came later would wait for the same.
@@ -153,7 +154,7 @@ pub(super) fn run(
                 Job::Probe { answer, .. } => {
                     let probed = entered.clone().and_then(|()| {
                         wait_until(&connection, until)?;
-                        probe(&connection)
+                        probe(&connection, &mut syncing)
                     });
                     others.told(probed.as_ref());
                     let _ = answer.send(probed);
@@ -176,7 +177,8 @@ pub(super) fn run(
         }
         let outcome = entered.map_err(Failure::from).and_then(|()| {
             wait_until(&connection, until)?;
-            transact(&connection, &mut tasks, synced, mark.as_mut())
+            syncing.set(&connection, synced)?;
+            transact(&connection, &mut tasks, mark.as_mut().filter(|_| synced))
         });
         others.told(outcome.as_ref().map_err(|failure| &failure.error));
         if let Err(Failure {
@@ -242,17 +244,32 @@ fn answer(tasks: Vec<Box<dyn Task>>, outcome: Result<(), Failure>, observer: &dy
     }
 }
 
-/// One transaction for all, one savepoint for each.
+/// Whether the connection syncs what it commits, if that is known.
+struct Syncing(Option<bool>);
+
+impl Syncing {
+    /// It says so only where it changes: SQLite compiles it as any statement.
+    fn set(&mut self, connection: &Connection, synced: bool) -> rusqlite::Result<()> {
+        if self.0 != Some(synced) {
+            self.0 = None;
+            // NORMAL leaves the sync of the log to the next transaction that is FULL
+            let mode = if synced { "full" } else { "normal" };
+            connection.pragma_update(None, "synchronous", mode)?;
+            self.0 = Some(synced);
+        }
+        Ok(())
+    }
+}
+
+/// One transaction for all, one savepoint for each. What is not synced is not marked: it may be lost without
+/// being missed.
 fn transact(
     connection: &Connection,
     tasks: &mut [Box<dyn Task>],
-    synced: bool,
     mark: Option<&mut Mark>,
 ) -> Result<(), Failure> {
-    // what is not synced may be lost without being missed
-    let mark = mark.filter(|_| synced);
     let before = connection.total_changes();
-    let prepared = prepare(connection, tasks, synced).and_then(|()| match mark {
+    let prepared = prepare(connection, tasks).and_then(|()| match mark {
         // what changes nothing is neither written nor synced
         Some(mark) if connection.total_changes() != before => {
             Ok(Some((mark::advance(connection)?, mark)))
@@ -276,14 +293,7 @@ fn transact(
     outcome
 }
 
-fn prepare(
-    connection: &Connection,
-    tasks: &mut [Box<dyn Task>],
-    synced: bool,
-) -> Result<(), Failure> {
-    // NORMAL leaves the sync of the log to the next transaction that is FULL
-    let mode = if synced { "full" } else { "normal" };
-    connection.pragma_update(None, "synchronous", mode)?;
+fn prepare(connection: &Connection, tasks: &mut [Box<dyn Task>]) -> Result<(), Failure> {
     execute(connection, "BEGIN IMMEDIATE")?;
     for (index, task) in tasks.iter_mut().enumerate() {
         execute(connection, "SAVEPOINT write_of_one")?;
@@ -316,8 +326,8 @@ fn ended(connection: &Connection) -> DatabaseError {
     }
 }
 
-fn probe(connection: &Connection) -> Result<(), DatabaseError> {
-    connection.pragma_update(None, "synchronous", "full")?;
+fn probe(connection: &Connection, syncing: &mut Syncing) -> Result<(), DatabaseError> {
+    syncing.set(connection, true)?;
     execute(connection, "UPDATE probe SET count = count + 1")?;
     Ok(())
 }

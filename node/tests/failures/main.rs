@@ -4,6 +4,7 @@
 mod clock;
 mod damage;
 mod disks;
+mod kills;
 mod locks;
 mod process;
 mod tmpfs;

@@ -237,13 +237,13 @@ impl Process {
         answer.unwrap_or_else(|| panic!("no answer to {method} {path}: {}", self.said()))
     }
 
-    /// Puts a value; the status, if there is one: the node may be killed meanwhile.
-    pub(crate) fn try_put(&self, key: &str, body: &[u8]) -> Option<u16> {
-        let token = own(&format!("kv/{key}"), "tinycloud.kv/put");
+    /// The status of what the owner invoked, if there is one: the node may be killed meanwhile.
+    pub(crate) fn try_invoke(&self, resource: &str, ability: &str, body: &[u8]) -> Option<u16> {
+        let token = own(resource, ability);
         Some(self.try_ask("POST", "/invoke", &token, body)?.status)
     }
 
-    fn try_ask(
+    pub(crate) fn try_ask(
         &self,
         method: &str,
         path: &str,
