@@ -9,7 +9,7 @@ use crate::store::StoreError;
 
 /// How long what was found is told.
 const TOLD: Duration = Duration::from_secs(1);
-/// How long the store may take. Waiting for another process ends sooner.
+/// How long all of it may take. Waiting for another process ends sooner.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// What was found last.
@@ -41,20 +41,34 @@ impl Readiness {
 }
 
 async fn tried(node: &Node) -> Found {
-    let probed = tokio::time::timeout(PATIENCE, node.store.probe()).await;
-    let told = match &probed {
-        Ok(Ok(())) if node.disk.is_low() => {
-            Err("The disk has less than its reserve: values can be read and deleted, not written")
+    let tried = tokio::time::timeout(PATIENCE, async {
+        node.store.probe().await.map_err(|error| {
+            let why = match &error {
+                StoreError::Locked => "Another process holds the store",
+                StoreError::DiskFull => "The disk is full",
+                _ => "The store cannot be read and written",
+            };
+            (why, error.to_string())
+        })?;
+        if node.disk.is_low() {
+            let why =
+                "The disk has less than its reserve: values can be read and deleted, not written";
+            return Err((why, String::new()));
         }
-        Ok(Ok(())) => Ok(()),
-        Ok(Err(StoreError::Locked)) => Err("Another process holds the store"),
-        Ok(Err(StoreError::DiskFull)) => Err("The disk is full"),
-        Ok(Err(_)) => Err("The store cannot be read and written"),
-        Err(_) => Err("The store does not answer"),
-    };
-    if let Err(why) = told {
-        let error = probed.map(|probed| probed.err());
-        tracing::warn!(?error, "not ready: {why}");
-    }
-    told
+        let probed = node.blobs.probe().await;
+        probed.map_err(|error| {
+            (
+                "Files of values cannot be written and read",
+                error.to_string(),
+            )
+        })
+    });
+    let told = tried.await.unwrap_or_else(|_| {
+        let why = "The store, or the files of values, do not answer";
+        Err((why, String::new()))
+    });
+    told.map_err(|(why, error)| {
+        tracing::warn!(error, "not ready: {why}");
+        why
+    })
 }

@@ -1,6 +1,6 @@
 //! Blobs as files, in 256 directories.
 
-use std::io::{self, SeekFrom};
+use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -16,6 +16,9 @@ use crate::disk::Disk;
 
 /// Bytes read from a file at once.
 const PIECE: usize = 128 * 1024;
+
+/// What a probe writes.
+const PROBE: &[u8] = b"probe";
 
 /// Blobs as files.
 #[derive(Clone, Debug)]
@@ -121,6 +124,26 @@ impl Blobs for LocalBlobs {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
             _ => Ok(()),
         }
+    }
+
+    async fn probe(&self) -> io::Result<()> {
+        let dir = self.dir.clone();
+        let probed = tokio::task::spawn_blocking(move || {
+            crate::node::make_private(&dir)?;
+            // it has no name, so that nothing is left of it
+            let mut file = tempfile::tempfile_in(&dir)?;
+            file.write_all(PROBE)?;
+            file.sync_all()?;
+            file.rewind()?;
+            let mut read = Vec::new();
+            file.read_to_end(&mut read)?;
+            if read == PROBE {
+                Ok(())
+            } else {
+                Err(io::Error::other("what was written is not what is read"))
+            }
+        });
+        probed.await.map_err(io::Error::other)?
     }
 }
 

@@ -36,6 +36,9 @@ pub trait Blobs: Send + Sync + 'static {
 
     /// Removes a blob, if it is there.
     async fn remove(&self, name: &str) -> io::Result<()>;
+
+    /// Writes and reads something of no meaning, to learn whether blobs can be.
+    async fn probe(&self) -> io::Result<()>;
 }
 
 /// A blob that is being written. Dropped before its end it is none.

@@ -322,3 +322,21 @@ fn h11_health_is_asked_by_many_and_tried_once() {
     let tried = tries() - before;
     assert!((1..=seconds + 2).contains(&tried), "{tried} in {seconds} s");
 }
+
+#[test]
+fn h11_a_node_that_cannot_keep_files_is_not_ready() {
+    let dir = tempfile::tempdir().unwrap();
+    let node = start(dir.path());
+    assert_eq!(node.get_at("/readyz").status, 200);
+    let blobs = dir.path().join("blobs");
+    let left: Vec<_> = std::fs::read_dir(&blobs).unwrap().collect();
+    assert!(left.is_empty(), "a probe left {left:?}");
+    std::fs::remove_dir(&blobs).unwrap();
+    std::fs::write(&blobs, b"a file").unwrap();
+    // what was found a second ago is answered
+    std::thread::sleep(std::time::Duration::from_secs(1));
+    let ready = node.get_at("/readyz");
+    assert_eq!(ready.status, 503, "{ready:?}");
+    assert!(ready.text().contains("Files of values"), "{ready:?}");
+    node.hear("not ready: Files of values");
+}
