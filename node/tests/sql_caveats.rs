@@ -253,6 +253,34 @@ async fn ones_own_fact_restricts_oneself() {
             (403, "Permission denied: pragmas"),
         ),
         (
+            json!({"tables": ["t"]}),
+            "SELECT 1 FROM t JOIN hidden USING (a)",
+            (403, "Permission denied: NATURAL and USING"),
+        ),
+        (
+            json!({"tables": ["t"]}),
+            "SELECT t.a FROM t NATURAL JOIN hidden",
+            (403, "Permission denied: NATURAL and USING"),
+        ),
+        (
+            json!({"tables": ["t"]}),
+            "CREATE TRIGGER copies AFTER INSERT ON t BEGIN UPDATE t SET a = (SELECT a FROM hidden); END",
+            (
+                403,
+                "Permission denied: triggers where tables are restricted",
+            ),
+        ),
+        (
+            json!({"columns": ["owner"]}),
+            "WITH c (owner, a) AS (VALUES (0, 1)) SELECT c.owner FROM c JOIN t USING (a)",
+            (403, "Permission denied: NATURAL and USING"),
+        ),
+        (
+            json!({"columns": ["a"]}),
+            "SELECT t.a FROM t JOIN hidden ON t.a = hidden.a",
+            ok,
+        ),
+        (
             json!({"tables": []}),
             "SELECT a FROM t",
             (403, "Permission denied: the table t"),
@@ -358,4 +386,26 @@ async fn ones_own_statements_are_run_by_name() {
             .await
             .unwrap();
     }
+}
+
+/// Whoever may only define and ask pragmas learns no value of a table.
+#[tokio::test]
+async fn a5_a_join_by_names_reads_nothing_for_whom_nothing_may_be_read() {
+    let (_dir, databases) = with_tables().await;
+    for abilities in ["admin", "schema"] {
+        let access = access(abilities);
+        for sql in [
+            "SELECT 1 FROM hidden JOIN t USING (a)",
+            "SELECT 1 FROM hidden NATURAL JOIN t",
+        ] {
+            let (status, text) = told(query(&databases, &access, sql).await);
+            assert_eq!(status, 403, "{abilities}: {sql}: {text}");
+        }
+        let sql = "CREATE TABLE w AS SELECT 1 FROM hidden JOIN t USING (a)";
+        let (status, text) = told(execute(&databases, &access, sql).await);
+        assert_eq!(status, 403, "{abilities}: {text}");
+    }
+    let all = access("*");
+    let rows = query(&databases, &all, "SELECT a FROM t JOIN hidden USING (a)").await;
+    assert_eq!(rows.unwrap()["rowCount"], 0);
 }

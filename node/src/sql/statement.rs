@@ -56,6 +56,18 @@ pub(super) fn one(sql: &str) -> Result<&str, NotOne> {
     Ok(statement)
 }
 
+/// Whether a text joins tables by the names of their columns: `USING (…)`, or `NATURAL` anywhere.
+pub(super) fn joins_by_name(sql: &str) -> bool {
+    let mut words = Tokens { sql, at: 0 }.map(|(_, word)| word).peekable();
+    while let Some(word) = words.next() {
+        let is_using = word.eq_ignore_ascii_case("using") && words.peek() == Some(&"(");
+        if is_using || word.eq_ignore_ascii_case("natural") {
+            return true;
+        }
+    }
+    false
+}
+
 /// What a text consists of, without white space and comments: quoted text, words, single characters.
 struct Tokens<'a> {
     sql: &'a str,
@@ -130,6 +142,25 @@ mod tests {
                     prop_assert!(!rows, "{:?}", sql);
                 }
             }
+        }
+    }
+
+    #[test]
+    fn joins_by_the_names_of_columns_are_found_wherever_they_are() {
+        for sql in [
+            "SELECT 1 FROM a JOIN b USING (k)",
+            "SELECT 1 FROM a JOIN b\nusing/* */(k)",
+            "SELECT 1 FROM \"a\"NATURAL JOIN b",
+            "WITH c AS (SELECT 1 FROM a JOIN b USING(k)) SELECT 1 FROM c",
+        ] {
+            assert!(joins_by_name(sql), "{sql}");
+        }
+        for sql in [
+            "SELECT 1 FROM a JOIN b ON a.k = b.k",
+            "SELECT 'a USING (k)', \"NATURAL\" -- USING (k)",
+            "CREATE VIRTUAL TABLE t USING fts5(a)",
+        ] {
+            assert!(!joins_by_name(sql), "{sql}");
         }
     }
 

@@ -116,16 +116,17 @@ fn numbers(node: &Process, table: &str) -> Vec<usize> {
 }
 
 /// Everything is as it was answered, and as a whole or not at all where nothing was.
-fn check(node: &Process, asked: &mut Asked) {
+fn check(disk: &Disk, node: &Process, asked: &mut Asked) {
     for (n, known) in &mut asked.values {
         let found = match node.get(&n.to_string()) {
             missing if missing.status == 404 => Known::Gone,
             found => {
-                let is_there = found.status == 200;
-                // what was held back may have to be given up first
-                let found = if is_there {
+                let found = if found.status == 200 {
                     found
                 } else {
+                    let (free, said) = (disk.free(), node.said());
+                    eprintln!("value {n}: {found:?}; {free} free; it said: {said}");
+                    // what was held back may have to be given up first
                     soon("get", || node.get(&n.to_string()))
                 };
                 assert!(found.body == value(*n), "value {n} is another");
@@ -213,7 +214,7 @@ fn h11_killed_on_a_full_disk_a_node_loses_nothing_acknowledged() {
             disk.empty();
         }
         node = start(&disk);
-        check(&node, &mut asked.lock().unwrap());
+        check(&disk, &node, &mut asked.lock().unwrap());
     }
     let asked = asked.into_inner().unwrap();
     let count = |known| asked.values.values().filter(|it| **it == known).count();

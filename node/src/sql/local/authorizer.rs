@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::allowed::{FUNCTIONS, INTERNAL_FUNCTIONS, PRAGMAS, PRAGMAS_OF, PRAGMAS_SET};
 use crate::sql::access::{Access, Can};
 use crate::sql::limited::Named;
+use crate::sql::statement::joins_by_name;
 use crate::sql::{Constraint, SqlError};
 
 /// Where SQLite keeps the last number of tables that count their rows.
@@ -108,6 +109,17 @@ impl Policy {
         }
     }
 
+    /// Whether the text of a statement may be compiled. SQLite does not ask about columns that are compared
+    /// because of their names.
+    pub(super) fn allows_text(&self, sql: &str) -> Result<(), Denial> {
+        if (!self.is_common() || !self.can.read) && joins_by_name(sql) {
+            return other(
+                "NATURAL and USING where not everything may be read: compare columns with ON",
+            );
+        }
+        Ok(())
+    }
+
     /// Whether one thing may be done.
     pub(super) fn allows(
         &self,
@@ -164,6 +176,10 @@ impl Policy {
             }
             AuthAction::CreateTable { table_name } => self.define(table_name, seen, modules),
             AuthAction::CreateView { view_name } => self.define(view_name, seen, modules),
+            // it does what whoever fires it may
+            AuthAction::CreateTrigger { .. } if self.tables.is_some() => {
+                other("triggers where tables are restricted")
+            }
             AuthAction::CreateIndex { table_name, .. }
             | AuthAction::CreateTrigger { table_name, .. }
             | AuthAction::DropIndex { table_name, .. }

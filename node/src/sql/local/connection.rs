@@ -237,6 +237,8 @@ impl Session {
         {
             return Err(policy.error(&Denial::Other(VACUUM.to_owned())));
         }
+        let allowed = policy.allows_text(sql);
+        allowed.map_err(|denial| policy.error(&denial))?;
         let prepared = if policy.is_common() && policy.can.read {
             if self.kept.get() > KEPT_BYTES {
                 self.forget();
@@ -262,6 +264,8 @@ impl Session {
         policy: &Policy,
     ) -> Result<Prepared<'_>, SqlError> {
         self.begin_statement();
+        let allowed = policy.allows_text(sql);
+        allowed.map_err(|denial| policy.error(&denial))?;
         let prepared = self.connection.prepare(sql).map(Prepared::Once);
         let prepared = prepared.map_err(|error| self.error(policy, &error))?;
         if prepared.readonly() {
