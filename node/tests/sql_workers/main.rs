@@ -5,6 +5,8 @@
 mod alone;
 mod confined;
 mod ended;
+mod marked;
+mod named;
 mod process;
 mod shared;
 #[allow(dead_code)]

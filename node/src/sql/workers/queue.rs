@@ -15,7 +15,8 @@ use super::process::Process;
 use super::spent::{Rank, Spent};
 use super::{Lease, Pool};
 use crate::sql::access::Who;
-use crate::sql::{SqlError, SqlLimits};
+use crate::sql::standing::Nearness;
+use crate::sql::{SqlError, SqlLimits, Standing};
 
 /// Requests that wait, and of one client.
 const WAITING: usize = 4096;
@@ -69,9 +70,52 @@ struct Waiter {
 struct Counts {
     all: usize,
     bytes: usize,
-    owners: HashMap<[u8; 32], usize>,
+    owners: HashMap<[u8; 32], OfOwner>,
     clients: Shares,
     client_bytes: Shares,
+}
+
+/// Requests of one owner's databases that wait.
+#[derive(Default)]
+struct OfOwner {
+    all: usize,
+    /// Of those with whom sessions have shared something.
+    shared: usize,
+    names: HashMap<Standing, usize>,
+}
+
+impl OfOwner {
+    /// Whether one more may wait, of `most` in all. Somebody who was let in does not take all places: a session
+    /// leaves a quarter to others, those with whom sessions have shared something leave half of them, and
+    /// each of these has half of that.
+    fn fits(&self, standing: Standing, most: usize) -> bool {
+        let named = self.names.get(&standing).copied().unwrap_or_default();
+        let part = |part: usize| part.max(1);
+        self.all < most
+            && match standing.nearness {
+                Nearness::Owner => true,
+                Nearness::Session => named < part(most / 4 * 3),
+                Nearness::Shared => named < part(most / 4) && self.shared < part(most / 2),
+            }
+    }
+
+    fn add(&mut self, standing: Standing) {
+        self.all += 1;
+        self.shared += usize::from(standing.nearness == Nearness::Shared);
+        *self.names.entry(standing).or_default() += 1;
+    }
+
+    fn remove(&mut self, standing: Standing) {
+        self.all = self.all.saturating_sub(1);
+        let is_shared = standing.nearness == Nearness::Shared;
+        self.shared = self.shared.saturating_sub(usize::from(is_shared));
+        if let Some(named) = self.names.get_mut(&standing) {
+            *named = named.saturating_sub(1);
+            if *named == 0 {
+                self.names.remove(&standing);
+            }
+        }
+    }
 }
 
 impl Queue {
@@ -97,10 +141,11 @@ impl Queue {
     /// Counts a request of so many bytes that is going to wait, unless too many do.
     pub(super) fn enter(&mut self, who: Who, bytes: usize) -> Result<(), SqlError> {
         let counts = &mut self.counts;
-        let of_owner = counts.owners.get(&who.owner).copied().unwrap_or_default();
+        let of_owner = counts.owners.get(&who.owner);
+        let fits_owner = of_owner.is_none_or(|it| it.fits(who.standing, self.of_owner));
         let fits = counts.all < WAITING
             && counts.bytes.saturating_add(bytes) <= BYTES
-            && of_owner < self.of_owner
+            && fits_owner
             && counts.clients.fits(who.client, 1)
             && counts.client_bytes.fits(who.client, bytes);
         if !fits {
@@ -108,7 +153,11 @@ impl Queue {
         }
         counts.all += 1;
         counts.bytes += bytes;
-        counts.owners.insert(who.owner, of_owner + 1);
+        counts
+            .owners
+            .entry(who.owner)
+            .or_default()
+            .add(who.standing);
         counts.clients.take(who.client, 1);
         counts.client_bytes.take(who.client, bytes);
         Ok(())
@@ -120,8 +169,8 @@ impl Queue {
         counts.all = counts.all.saturating_sub(1);
         counts.bytes = counts.bytes.saturating_sub(bytes);
         if let Some(count) = counts.owners.get_mut(&who.owner) {
-            *count = count.saturating_sub(1);
-            if *count == 0 {
+            count.remove(who.standing);
+            if count.all == 0 {
                 counts.owners.remove(&who.owner);
             }
         }
@@ -210,13 +259,15 @@ impl Queue {
     pub(super) fn push(&mut self, who: Who) -> bool {
         let now = Instant::now();
         self.count(now);
-        let has_most = |with: Who| with.client == who.client;
-        let capped = self.held(&has_most) >= self.each;
-        if self.held(&|with: Who| with.owner == who.owner) >= self.each
-            || (!capped && self.free() > 0)
-        {
+        // of those who have as many as they may, only one of them can make room for another
+        let of_client = self.held(&|with: Who| with.client == who.client) >= self.each;
+        let of_owner = self.held(&|with: Who| with.owner == who.owner) >= self.each;
+        if !of_client && !of_owner && self.free() > 0 {
             return false;
         }
+        let makes_room = |with: Who| {
+            (!of_client || with.client == who.client) && (!of_owner || with.owner == who.owner)
+        };
         let own = self.spent.rank(who, now);
         let mut most: Option<(Rank, &mut Busy)> = None;
         for slot in &mut self.slots {
@@ -226,7 +277,7 @@ impl Queue {
             if is_long
                 && rank > own
                 && busy.stop.is_some()
-                && (!capped || has_most(busy.who))
+                && makes_room(busy.who)
                 && most.as_ref().is_none_or(|(most, _)| rank > *most)
             {
                 most = Some((rank, busy));
