@@ -22,7 +22,7 @@ use super::{DatabaseId, Request, SqlError, Standing};
 /// | `schema` | | defines | |
 /// | `admin` | | defines | asks |
 /// | `*` | reads, writes | defines | asks |
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(super) struct Can {
     pub(super) read: bool,
     pub(super) write: bool,

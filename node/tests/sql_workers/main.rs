@@ -9,6 +9,7 @@ mod marked;
 mod named;
 mod process;
 mod shared;
+mod together;
 #[allow(dead_code)]
 #[path = "../chains/tokens.rs"]
 mod tokens;

@@ -28,6 +28,8 @@ const BYTES_EACH: usize = 32 << 20;
 const LIGHT: Duration = Duration::from_secs(1);
 /// How long somebody has a worker at the least who has used more than one that waits.
 const SLICE: Duration = Duration::from_millis(500);
+/// Workers that are kept though they do nothing. Each took its memory for one owner, and is given to no other.
+const IDLE: usize = 64;
 /// The part of the time for which somebody has a worker that counts as used, though the worker waits for
 /// the disk.
 const WAITS: f64 = 0.25;
@@ -35,6 +37,10 @@ const WAITS: f64 = 0.25;
 /// Who has a worker, and who waits for one.
 pub(super) struct Queue {
     slots: Vec<Slot>,
+    /// The one that was used last at the end.
+    idle: VecDeque<Idle>,
+    /// How long one is kept.
+    kept: Duration,
     waiting: HashMap<Who, VecDeque<Waiter>>,
     counts: Counts,
     spent: Spent,
@@ -47,8 +53,15 @@ pub(super) struct Queue {
 
 /// A place for a worker.
 enum Slot {
-    Free(Option<Process>),
+    Free,
     Busy(Busy),
+}
+
+/// A worker that does nothing, of an owner for whom it has done everything that it did.
+struct Idle {
+    owner: [u8; 32],
+    process: Process,
+    since: Instant,
 }
 
 struct Busy {
@@ -122,7 +135,9 @@ impl Queue {
     pub(super) fn new(limits: &SqlLimits) -> Self {
         let workers = limits.workers.max(1);
         Self {
-            slots: (0..workers).map(|_| Slot::Free(None)).collect(),
+            slots: (0..workers).map(|_| Slot::Free).collect(),
+            idle: VecDeque::new(),
+            kept: limits.idle,
             waiting: HashMap::new(),
             counts: Counts {
                 all: 0,
@@ -217,24 +232,21 @@ impl Queue {
         let now = Instant::now();
         self.count(now);
         while let Some(who) = self.next(now) {
-            let Some((waiter, slot)) = self.pop(who).zip(self.slot(who)) else {
+            let Some((waiter, slot)) = self.pop(who).zip(self.slot()) else {
                 break;
             };
+            let process = self.process_of(who.owner);
             let Some(place) = self.slots.get_mut(slot) else {
                 break;
             };
             let stop = Arc::new(Notify::new());
-            let busy = Slot::Busy(Busy {
+            *place = Slot::Busy(Busy {
                 who,
                 since: now,
                 counted: now,
                 charged: 0.0,
                 stop: waiter.may_be_stopped.then(|| Arc::clone(&stop)),
             });
-            let process = match std::mem::replace(place, busy) {
-                Slot::Free(process) => process,
-                Slot::Busy(_) => None,
-            };
             let lease = Lease::new(Arc::clone(pool), slot, process, stop);
             // who has left has not been taken out yet
             undelivered.extend(waiter.give.send(lease).err());
@@ -242,17 +254,45 @@ impl Queue {
         undelivered
     }
 
-    /// Takes a worker back, and counts what was used, in microseconds; unknown: all of its time.
-    pub(super) fn done(&mut self, slot: usize, process: Option<Process>, micros: Option<u64>) {
+    /// Takes a worker back, unless its process is not to be kept, and counts what was used, in microseconds;
+    /// unknown: all of its time. Answers processes that are of no use any more.
+    #[must_use]
+    pub(super) fn done(
+        &mut self,
+        slot: usize,
+        process: Option<Process>,
+        micros: Option<u64>,
+    ) -> Vec<Process> {
         let now = Instant::now();
         let Some(place) = self.slots.get_mut(slot) else {
-            return;
+            return process.into_iter().collect();
         };
-        if let Slot::Busy(busy) = std::mem::replace(place, Slot::Free(process)) {
+        if let Slot::Busy(busy) = std::mem::replace(place, Slot::Free) {
             let had = now.saturating_duration_since(busy.since).as_secs_f64();
             let used = micros.map_or(had, |micros| (micros as f64 / 1e6).max(had * WAITS));
             self.spent.add(busy.who, used - busy.charged, now);
+            self.idle.extend(process.map(|process| Idle {
+                owner: busy.who.owner,
+                process,
+                since: now,
+            }));
         }
+        let mut ended = Vec::new();
+        while self.idle.len() > IDLE
+            || self
+                .idle
+                .front()
+                .is_some_and(|first| now.saturating_duration_since(first.since) >= self.kept)
+        {
+            ended.extend(self.idle.pop_front().map(|first| first.process));
+        }
+        ended
+    }
+
+    /// One that has done nothing for anybody else.
+    fn process_of(&mut self, owner: [u8; 32]) -> Option<Process> {
+        let at = self.idle.iter().rposition(|idle| idle.owner == owner)?;
+        self.idle.remove(at).map(|idle| idle.process)
     }
 
     /// Has somebody end who has used more than one that waits. True: somebody will.
@@ -305,13 +345,13 @@ impl Queue {
     fn held(&self, is: &dyn Fn(Who) -> bool) -> usize {
         let busy = self.slots.iter().filter(|slot| match slot {
             Slot::Busy(busy) => is(busy.who),
-            Slot::Free(_) => false,
+            Slot::Free => false,
         });
         busy.count()
     }
 
     fn free(&self) -> usize {
-        let is_free = |slot: &&Slot| matches!(slot, Slot::Free(_));
+        let is_free = |slot: &&Slot| matches!(slot, Slot::Free);
         self.slots.iter().filter(is_free).count()
     }
 
@@ -343,11 +383,9 @@ impl Queue {
         waiter
     }
 
-    /// The place that an owner's databases are open at, most likely, or another.
-    fn slot(&self, who: Who) -> Option<usize> {
-        let [a, b, c, d, ..] = who.owner;
-        let begin = u32::from_le_bytes([a, b, c, d]) as usize % self.slots.len().max(1);
-        let is_free = |slot: &usize| matches!(self.slots.get(*slot), Some(Slot::Free(_)));
-        (begin..self.slots.len()).chain(0..begin).find(is_free)
+    fn slot(&self) -> Option<usize> {
+        self.slots
+            .iter()
+            .position(|slot| matches!(slot, Slot::Free))
     }
 }
