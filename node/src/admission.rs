@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
-use openkey_capability::chain::{ChainError, Invocation};
+use openkey_capability::chain::{ChainError, Delegation, Invocation};
 use openkey_capability::cid::Cid;
 use openkey_capability::did::Did;
 use openkey_capability::token::Token;
@@ -81,6 +81,8 @@ pub struct Authorised {
     pub grants: Grants,
     /// Who acts, and who delegated what that rests on: whose lists it is about.
     pub principals: Vec<Did>,
+    /// The delegations that it rests on.
+    pub links: Vec<Arc<Delegation>>,
     /// What uses it up.
     pub admission: Admission,
 }
@@ -116,6 +118,7 @@ pub async fn authorise(
             .into_iter()
             .chain(chain.delegators)
             .collect(),
+        links: chain.links,
         admission: Admission {
             statement: *invocation.statement(),
             expires_ms: signed.ucan.expires_ms(),

@@ -42,6 +42,8 @@ pub struct Chain {
     pub statements: Vec<Statement>,
     /// Who delegated any of it.
     pub delegators: Vec<Did>,
+    /// The delegations, as they were verified.
+    pub links: Vec<Arc<Delegation>>,
     /// When the first of it ends, in milliseconds of Unix time.
     pub expires_ms: Option<i64>,
     /// Bytes of its tokens.
@@ -90,7 +92,7 @@ impl Authority {
     /// [`Error::Chain`] for more links than are walked, [`Error::Store`].
     pub async fn chain(&self, proofs: &[Cid], revocations: Revocations) -> Result<Chain, Error> {
         let mut ancestors = Ancestors::of(proofs)?;
-        let (mut statements, mut delegators) = (Vec::new(), Vec::new());
+        let (mut statements, mut delegators, mut links) = (Vec::new(), Vec::new(), Vec::new());
         let (mut expires_ms, mut bytes) = (None, 0);
         loop {
             let wanted = ancestors.wanted();
@@ -120,11 +122,13 @@ impl Authority {
             delegators.extend(found.values().map(|link| link.delegator().clone()));
             let ends = found.values().filter_map(|link| link.window().expires_ms);
             expires_ms = ends.chain(expires_ms).min();
+            links.extend(found.into_values());
         }
         Ok(Chain {
             ancestors,
             statements,
             delegators,
+            links,
             expires_ms,
             bytes,
         })

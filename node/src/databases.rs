@@ -9,7 +9,7 @@ use axum::http::header::CONTENT_TYPE;
 use axum::response::Response;
 use futures_util::StreamExt as _;
 use openkey_capability::attenuation::Caveats;
-use openkey_capability::resource::{Resource, SpaceId, SpaceResource};
+use openkey_capability::resource::{Resource, SpaceResource};
 use serde_json::Value;
 use tokio::fs::File;
 use tokio_util::io::ReaderStream;
@@ -17,12 +17,13 @@ use tokio_util::io::ReaderStream;
 use crate::admission::Authorised;
 use crate::allowed::{Allowed, Keeps};
 use crate::asking;
+use crate::counting::Count;
 use crate::disk::Disk;
 use crate::error::Error;
 use crate::facts::fact;
 use crate::node::Node;
-use crate::sql::{self, Access, Databases, Done, Request, SqlError};
-use crate::store::{Entered, Entry, Store, StoreError, Wants};
+use crate::sql::{self, Access, Done, Request, SqlError, Standing};
+use crate::store::{Entered, Entry, StoreError, Wants};
 
 /// The service of databases in resources.
 pub const SERVICE: &str = "sql";
@@ -60,8 +61,9 @@ pub async fn invoke(
     let granted = allowed
         .iter()
         .map(|it| (&it.capability.ability, &it.kept.0));
-    let access = Access::new(resource, granted, own)?.asked_by(asking::client());
     let space = resource.space();
+    let standing = Standing::of(space.owner(), &authorised.invoker, &authorised.links);
+    let access = Access::new(resource, granted, own)?.asked_by(asking::client(), standing);
     let default_bound = node.config.default_bound(space);
     let wants = match &request {
         Request::Export => Wants::Export,
@@ -75,14 +77,17 @@ pub async fn invoke(
         space: space.clone(),
         database: resource.path().unwrap_or_default().to_owned(),
         wants,
+        is_durable: access.may_write(&request),
         default_bound,
     };
     let work = Work {
-        store: Arc::clone(&node.store),
         disk: Arc::clone(&node.disk),
-        databases: Arc::clone(&node.databases),
-        space: entry.space.clone(),
-        database: entry.database.clone(),
+        count: Count {
+            store: Arc::clone(&node.store),
+            databases: Arc::clone(&node.databases),
+            space: entry.space.clone(),
+            database: entry.database.clone(),
+        },
         default_bound,
     };
     let entered = node.store.enter(entry).await?;
@@ -96,11 +101,8 @@ pub async fn invoke(
 
 /// A request that was admitted, and what it needs.
 struct Work {
-    store: Arc<dyn Store>,
     disk: Arc<Disk>,
-    databases: Arc<dyn Databases>,
-    space: SpaceId,
-    database: String,
+    count: Count,
     default_bound: Option<u64>,
 }
 
@@ -112,13 +114,13 @@ impl Work {
         entered: Entered,
     ) -> Result<Response, Error> {
         let mut entered = entered;
-        let may_write = !access.only_reads() && !matches!(request, Request::Query(..));
+        let may_write = access.may_write(&request);
         let is_low = self.disk.is_low();
         if is_low && (may_write || matches!(request, Request::Export)) {
             // an export is copied first; what is deleted needs room in the log, at most for the whole
             // database, which must not grow
             if let Err(full) = self.disk.fits(entered.database_bytes) {
-                self.settle(&entered, None).await?;
+                self.count.settle(&access, &entered, None).await;
                 return Err(StoreError::from(full).into());
             }
             let most = entered.most.unwrap_or(u64::MAX);
@@ -128,17 +130,18 @@ impl Work {
         let mut done = self.attempt(&access, request, &entered).await;
         let is_low = is_low || self.disk.is_low();
         if matches!(done, Err(SqlError::Quota)) && is_low {
-            self.settle(&entered, None).await?;
+            self.count.settle(&access, &entered, None).await;
             return Err(StoreError::DiskFull.into());
         }
         if let Some(request) = again
             && matches!(done, Err(SqlError::Quota))
         {
             // nothing was done: once more, with all the room that there is
-            let (space, name) = (&self.space, &self.database);
-            let more = self
-                .store
-                .enlarge(space, name, entered.reservation, self.default_bound);
+            let (space, name) = (&self.count.space, &self.count.database);
+            let more =
+                self.count
+                    .store
+                    .enlarge(space, name, entered.reservation, self.default_bound);
             match more.await {
                 Ok(more) => {
                     entered = more;
@@ -146,7 +149,7 @@ impl Work {
                 }
                 Err(StoreError::Full { .. } | StoreError::Late) => {}
                 Err(error) => {
-                    self.settle(&entered, None).await?;
+                    self.count.settle(&access, &entered, None).await;
                     return Err(error.into());
                 }
             }
@@ -163,7 +166,7 @@ impl Work {
             }) => Ok(self.export(export, &entered)),
             done => {
                 // before the turn to write ends, with `done`
-                self.settle(&entered, size).await?;
+                self.count.settle(&access, &entered, size).await;
                 match done?.response {
                     sql::Response::Json(text) => Ok(answer("application/json", Body::from(text))),
                     sql::Response::Export(_) => Err(Error::NotFound("No such answer".to_owned())),
@@ -185,18 +188,10 @@ impl Work {
                 access = access.max_bytes(most);
             }
         }
-        self.databases
+        self.count
+            .databases
             .run(&access.database(), &access, request)
             .await
-    }
-
-    async fn settle(&self, entered: &Entered, size: Option<u64>) -> Result<(), StoreError> {
-        let (space, name) = (&self.space, &self.database);
-        match (entered.reservation, size) {
-            (Some(id), size) => self.store.settle(space, name, id, size).await,
-            (None, Some(size)) => self.store.sized(space, name, size).await,
-            (None, None) => Ok(()),
-        }
     }
 
     /// An export counts until somebody has read it, or does not want it any more.
@@ -230,7 +225,7 @@ impl Unread {
     async fn renewed(mut self) -> Self {
         if self.renewed.elapsed() >= RENEWED {
             self.renewed = Instant::now();
-            if let Err(error) = self.work.store.renew(self.reservation).await {
+            if let Err(error) = self.work.count.store.renew(self.reservation).await {
                 tracing::warn!(%error, "an export is not counted any more");
             }
         }
@@ -240,12 +235,12 @@ impl Unread {
 
 impl Drop for Unread {
     fn drop(&mut self) {
-        let Work {
+        let Count {
             store,
             space,
             database,
             ..
-        } = &self.work;
+        } = &self.work.count;
         let (store, space, database) = (Arc::clone(store), space.clone(), database.clone());
         let reservation = self.reservation;
         // where there is no runtime any more, it dies with its time

@@ -30,6 +30,7 @@ mod bound_body;
 pub mod clock;
 pub mod config;
 mod cors;
+mod counting;
 pub mod databases;
 pub mod delegation;
 mod digest;

@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::limited::{Named, Narrowed};
-use super::{DatabaseId, SqlError};
+use super::statement::only_selects;
+use super::{DatabaseId, Request, SqlError, Standing};
 
 /// What the abilities of an invocation let it do.
 ///
@@ -21,7 +22,7 @@ use super::{DatabaseId, SqlError};
 /// | `schema` | | defines | |
 /// | `admin` | | defines | asks |
 /// | `*` | reads, writes | defines | asks |
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(super) struct Can {
     pub(super) read: bool,
     pub(super) write: bool,
@@ -77,6 +78,8 @@ pub(super) struct Who {
     pub(super) owner: [u8; 32],
     /// From where it is asked.
     pub(super) client: ClientKey,
+    /// In whose name, of those who use the owner's databases.
+    pub(super) standing: Standing,
 }
 
 /// What may be done in one database, and how large it may become.
@@ -139,6 +142,7 @@ impl Access {
             who: Who {
                 owner: *owner.as_bytes(),
                 client: ClientKey::of(nowhere.into()),
+                standing: Standing::OWNER,
             },
             resource: resource.to_string(),
             can,
@@ -149,10 +153,12 @@ impl Access {
         })
     }
 
-    /// From where it is asked. All that nobody says this of come from one place.
+    /// From where and in whose name it is asked. All that nobody says this of come from one place, in the
+    /// owner's name.
     #[must_use]
-    pub const fn asked_by(mut self, client: ClientKey) -> Self {
+    pub const fn asked_by(mut self, client: ClientKey, standing: Standing) -> Self {
         self.who.client = client;
+        self.who.standing = standing;
         self
     }
 
@@ -181,5 +187,17 @@ impl Access {
     #[must_use]
     pub const fn only_reads(&self) -> bool {
         self.can.only_reads() || matches!(self.named, Named::Constrained(_))
+    }
+
+    /// Whether this request under it may write, as far as its text tells: only a query that begins with
+    /// `SELECT` or `VALUES`, and an export, certainly do not.
+    #[must_use]
+    pub fn may_write(&self, request: &Request) -> bool {
+        let reads = match request {
+            Request::Export => true,
+            Request::Query(command, _) => only_selects(&command.sql),
+            Request::Execute { .. } | Request::Batch(_) | Request::Named { .. } => false,
+        };
+        !reads && !self.only_reads()
     }
 }

@@ -101,9 +101,20 @@ pub enum SqlError {
     /// Too many wait, or it has waited too long.
     #[error("Busy: too many requests wait for databases, try again later")]
     Busy,
+    /// It had a worker that others waited for who have used less lately: it was ended, and nothing was written.
+    #[error(
+        "Busy: the request was ended, and nothing was written, because others wait who have used less lately: try again later"
+    )]
+    Preempted,
     /// Another process holds the database and makes no progress: nothing was written.
     #[error("Busy: another process holds the database, try again later")]
     Locked,
+    /// The disk has no room, or none for the node: nothing was written.
+    #[error("The node's disk is full: what is there can be read and deleted")]
+    DiskFull,
+    /// Something could not be written to the disk, it is not known why: nothing was written.
+    #[error("Internal error")]
+    Unwritten(String),
     /// The machine failed: nothing was written. The reason is for its log.
     #[error("Internal error")]
     Internal(String),
@@ -120,8 +131,9 @@ impl SqlError {
             Self::NotFound => 404,
             Self::TooLarge(_) => 413,
             Self::Quota => 429,
-            Self::Internal(_) => 500,
-            Self::Busy | Self::Locked => 503,
+            Self::Internal(_) | Self::Unwritten(_) => 500,
+            Self::DiskFull => 507,
+            Self::Busy | Self::Preempted | Self::Locked => 503,
         }
     }
 
@@ -141,9 +153,19 @@ impl SqlError {
             Self::NotFound => "sql_database_not_found",
             Self::TooLarge(_) => "sql_response_too_large",
             Self::Quota => "sql_quota_exceeded",
-            Self::Internal(_) => "sql_internal_error",
+            Self::Internal(_) | Self::Unwritten(_) => "sql_internal_error",
+            Self::DiskFull => "sql_disk_full",
             Self::Busy | Self::Locked => "sql_busy",
+            Self::Preempted => "sql_preempted",
         }
+    }
+
+    /// Whether the connection that it came from may be of no use any more.
+    pub(super) const fn is_of_machine(&self) -> bool {
+        matches!(
+            self,
+            Self::Internal(_) | Self::Unwritten(_) | Self::Memory | Self::DiskFull
+        )
     }
 
     pub(super) fn denied(what: impl Into<String>) -> Self {

@@ -7,6 +7,7 @@
 //! * `id`: which database a resource names.
 //! * `request`, `value`: what is asked for, strictly read.
 //! * `access`, `limited`: what abilities allow, and what caveats leave of that.
+//! * `standing`: in whose name somebody asks.
 //! * `statement`: one statement per text.
 //! * [`local`]: databases as SQLite files of one directory.
 //! * [`workers`]: processes that do that work, and who has one of them when.
@@ -19,6 +20,7 @@ mod limited;
 mod limits;
 pub mod local;
 mod request;
+mod standing;
 mod statement;
 mod value;
 pub mod workers;
@@ -31,6 +33,7 @@ pub use id::{DatabaseId, DatabaseIdError};
 pub use limits::SqlLimits;
 pub use local::LocalDatabases;
 pub use request::{Bounds, Command, MAX_REQUEST, MAX_RESPONSE_ASKED, MAX_ROWS, Request};
+pub use standing::Standing;
 pub use value::Value;
 pub use workers::{SqlWorkers, WorkerProgram};
 

@@ -68,6 +68,16 @@ pub(super) fn joins_by_name(sql: &str) -> bool {
     false
 }
 
+/// Whether SQLite can only read what this text says, because of the word that it begins with.
+pub(super) fn only_selects(sql: &str) -> bool {
+    let first = Tokens { sql, at: 0 }.find(|(_, token)| *token != ";");
+    first.is_some_and(|(_, word)| {
+        ["select", "values"]
+            .iter()
+            .any(|reads| word.eq_ignore_ascii_case(reads))
+    })
+}
+
 /// What a text consists of, without white space and comments: quoted text, words, single characters.
 struct Tokens<'a> {
     sql: &'a str,
@@ -161,6 +171,24 @@ mod tests {
             "CREATE VIRTUAL TABLE t USING fts5(a)",
         ] {
             assert!(!joins_by_name(sql), "{sql}");
+        }
+    }
+
+    #[test]
+    fn what_begins_with_another_word_may_write() {
+        for sql in ["SELECT 1", " ; -- a\n/* b */ values (1)", "select(1)"] {
+            assert!(only_selects(sql), "{sql}");
+        }
+        for sql in [
+            "",
+            "INSERT INTO t VALUES (1) RETURNING a",
+            "WITH c AS (SELECT 1) INSERT INTO t SELECT * FROM c",
+            "-- SELECT\nDELETE FROM t",
+            "selects",
+            "'select'",
+            "PRAGMA user_version = 1",
+        ] {
+            assert!(!only_selects(sql), "{sql}");
         }
     }
 

@@ -89,8 +89,8 @@ pub trait Store: Send + Sync + 'static {
     /// Whether an invocation was used up, by itself or as a delegation.
     async fn is_used(&self, statement: &Statement) -> Result<bool, StoreError>;
 
-    /// Uses up an invocation of a space's database, and reserves what it may use: of a space with a bound,
-    /// a part of the room that is left. [`StoreError::Full`] if there is none, and [`StoreError::Exports`]
+    /// Uses up an invocation of a space's database, durably if the entry says so, and reserves what it may
+    /// use: of a space with a bound, a part of the room that is left. [`StoreError::Full`] if there is none, and [`StoreError::Exports`]
     /// if as many exports as may be are under way: these use it up as well.
     async fn enter(&self, entry: Entry) -> Result<Entered, StoreError>;
 

@@ -62,6 +62,9 @@ pub struct Entry {
     pub database: String,
     /// What it is for.
     pub wants: Wants,
+    /// Whether the mark that the invocation was used must be on disk before the work begins: after a power
+    /// cut, whatever may have written must not be carried out again.
+    pub is_durable: bool,
     /// The bound of the space's bytes where nobody set another.
     pub default_bound: Option<u64>,
 }

@@ -128,6 +128,7 @@ impl Asked {
             )
         });
         let authorised = Authorised {
+            links: Vec::new(),
             cid: Cid::of(b""),
             invoker: Did::parse(INVOKER).unwrap(),
             principals: Vec::new(),

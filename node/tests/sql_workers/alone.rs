@@ -84,6 +84,34 @@ async fn h4_a_statement_has_its_bounds() {
     assert!(twice.1.contains("too many function calls"), "{}", twice.1);
 }
 
+/// A connection that knows an older schema compiles a statement again as it begins to run it, or while it is
+/// being compiled if it names what is new.
+#[tokio::test]
+async fn calls_are_counted_once_though_a_statement_is_compiled_again() {
+    let (_dir, dir) = home();
+    let node = Process::start(&dir, &[]);
+    let one = Owner::new(node.address, 1, 2).await;
+    assert_eq!(one.execute("CREATE TABLE t (a)").await.0, 200);
+    let calls = vec!["abs(1)"; 40].join(", ");
+    for (change, sql) in [
+        (
+            "ALTER TABLE t ADD COLUMN b",
+            format!("SELECT {calls} FROM t"),
+        ),
+        (
+            "ALTER TABLE t ADD COLUMN c",
+            format!("SELECT c, {calls} FROM t"),
+        ),
+    ] {
+        assert_eq!(one.query("SELECT * FROM t").await.0, 200);
+        assert_eq!(one.execute(change).await.0, 200);
+        let done = one.query(&sql).await;
+        assert_eq!(done.0, 200, "{change}: {}", done.1);
+    }
+    let many = vec!["abs(1)"; 65].join(", ");
+    assert_eq!(one.query(&format!("SELECT {many} FROM t")).await.0, 400);
+}
+
 /// What drivers and mappers of ordinary programs send.
 #[tokio::test]
 async fn ordinary_batches_are_within_the_bounds() {

@@ -5,8 +5,11 @@
 mod alone;
 mod confined;
 mod ended;
+mod marked;
+mod named;
 mod process;
 mod shared;
+mod together;
 #[allow(dead_code)]
 #[path = "../chains/tokens.rs"]
 mod tokens;

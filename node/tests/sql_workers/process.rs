@@ -127,6 +127,34 @@ pub(crate) fn home() -> (tempfile::TempDir, PathBuf) {
     (dir, node)
 }
 
+/// Status and text of an answer; 0: there is none.
+pub(crate) async fn ask(
+    node: SocketAddr,
+    from: Ipv4Addr,
+    path: &str,
+    token: &str,
+    body: &str,
+) -> (u16, String) {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind(SocketAddr::new(IpAddr::V4(from), 0)).unwrap();
+    let Ok(mut stream) = socket.connect(node).await else {
+        return (0, String::new());
+    };
+    let head = format!(
+        "POST {path} HTTP/1.1\r\nhost: a\r\nconnection: close\r\nauthorization: {token}\r\ncontent-length: {}\r\n\r\n",
+        body.len()
+    );
+    let _ = stream.write_all(head.as_bytes()).await;
+    let _ = stream.write_all(body.as_bytes()).await;
+    let mut answer = Vec::new();
+    let _ = stream.read_to_end(&mut answer).await;
+    let answer = String::from_utf8_lossy(&answer);
+    let (head, text) = answer.split_once("\r\n\r\n").unwrap_or(("", ""));
+    let status = head.split(' ').nth(1).unwrap_or("0");
+    assert!(status != "503" || head.contains("retry-after: "), "{head}");
+    (status.parse().unwrap(), text.to_owned())
+}
+
 /// An owner of a space, who asks from an address.
 #[derive(Clone, Copy)]
 pub(crate) struct Owner {
@@ -162,31 +190,8 @@ impl Owner {
     /// Status and text of an invocation; 0: there is no answer.
     pub(crate) async fn invoke(&self, resource: &str, ability: &str, body: &str) -> (u16, String) {
         let token = self.token(resource, ability);
-        let asked = tokio::time::timeout(BOUND, self.ask("/invoke", &token, body));
+        let asked = tokio::time::timeout(BOUND, ask(self.node, self.from, "/invoke", &token, body));
         asked.await.expect("an answer")
-    }
-
-    async fn ask(&self, path: &str, token: &str, body: &str) -> (u16, String) {
-        let socket = TcpSocket::new_v4().unwrap();
-        socket
-            .bind(SocketAddr::new(IpAddr::V4(self.from), 0))
-            .unwrap();
-        let Ok(mut stream) = socket.connect(self.node).await else {
-            return (0, String::new());
-        };
-        let head = format!(
-            "POST {path} HTTP/1.1\r\nhost: a\r\nconnection: close\r\nauthorization: {token}\r\ncontent-length: {}\r\n\r\n",
-            body.len()
-        );
-        let _ = stream.write_all(head.as_bytes()).await;
-        let _ = stream.write_all(body.as_bytes()).await;
-        let mut answer = Vec::new();
-        let _ = stream.read_to_end(&mut answer).await;
-        let answer = String::from_utf8_lossy(&answer);
-        let (head, text) = answer.split_once("\r\n\r\n").unwrap_or(("", ""));
-        let status = head.split(' ').nth(1).unwrap_or("0");
-        assert!(status != "503" || head.contains("retry-after: "), "{head}");
-        (status.parse().unwrap(), text.to_owned())
     }
 
     async fn database(&self, name: &str, request: Value) -> (u16, String) {

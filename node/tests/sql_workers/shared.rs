@@ -100,20 +100,25 @@ async fn h8_whoever_has_used_less_gets_the_worker_of_whoever_has_used_more() {
     for seed in 100..104 {
         owners.push(Owner::new(node.address, seed, seed).await);
     }
-    let over = AtomicBool::new(false);
+    let (over, preempted) = (AtomicBool::new(false), AtomicBool::new(false));
     let began = Instant::now();
     let attack = async {
         let all = owners.iter().map(|owner| async {
             while began.elapsed() < Duration::from_secs(8) {
                 let (status, text) = owner.query(ENDLESS).await;
                 assert!(matches!(status, 400 | 503), "{status} {text}");
+                // and is told why
+                if text.contains("others wait who have used less") {
+                    assert_eq!(status, 503);
+                    preempted.store(true, Ordering::SeqCst);
+                }
             }
         });
         futures_util::future::join_all(all).await;
         over.store(true, Ordering::SeqCst);
     };
     let ((), asked) = tokio::join!(attack, goes_on(&other, &over));
-    assert!(asked > 0);
+    assert!(asked > 0 && preempted.load(Ordering::SeqCst));
 }
 
 /// The same address, as behind a proxy that nobody named.

@@ -231,6 +231,7 @@ pub(crate) async fn enter(
         space: space.clone(),
         database: database.to_owned(),
         wants,
+        is_durable: false,
         default_bound,
     };
     store.enter(entry).await

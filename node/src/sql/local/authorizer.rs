@@ -65,6 +65,11 @@ impl Seen {
         self.defines.is_some() || !(self.selects || self.other)
     }
 
+    /// Counts calls from none on, as if nothing had been compiled.
+    pub(super) const fn count_anew(&mut self) {
+        self.calls = 0;
+    }
+
     /// Whether what it defines is this table.
     fn is_on(&self, table: &str) -> bool {
         let defines = self.defines.as_ref();

@@ -16,6 +16,7 @@ use super::allowed::MODULES;
 use super::authorizer::{Denial, Policy, Seen};
 use super::functions;
 use super::prepared::{Prepared, translate};
+use super::run::DEFERS;
 use crate::sql::SqlError;
 
 /// How long SQLite waits for a lock of another process: one that opens or closes the database. Who
@@ -64,6 +65,9 @@ pub(super) struct Session {
     pages: Option<u64>,
     /// Bytes of the compiled statements that are kept, at the most.
     kept: Cell<usize>,
+    /// Of which version of the schema it is known whether it has constraints that are looked at when a
+    /// transaction ends, and whether it has.
+    defers: Cell<Option<(i64, bool)>>,
 }
 
 /// Shared with SQLite's hooks.
@@ -192,6 +196,7 @@ impl Session {
             watch,
             pages: None,
             kept: Cell::new(0),
+            defers: Cell::new(None),
         })
     }
 
@@ -239,22 +244,30 @@ impl Session {
         }
         let allowed = policy.allows_text(sql);
         allowed.map_err(|denial| policy.error(&denial))?;
-        let prepared = if policy.is_common() && policy.can.read {
-            if self.kept.get() > KEPT_BYTES {
-                self.forget();
-            }
-            let found = self.connection.prepare_cached(sql);
-            found.map(|statement| {
-                self.weigh(&statement);
-                Prepared::Cached(statement)
-            })
-        } else {
-            self.connection.prepare(sql).map(Prepared::Once)
-        };
+        let mut prepared = self.compile(sql, policy);
+        if prepared.is_err() && matches!(self.watch.state().denial, Some(Denial::Calls)) {
+            // SQLite may have begun anew, since it knew an older schema: what is called was counted twice
+            self.begin_statement();
+            prepared = self.compile(sql, policy);
+        }
         let prepared = prepared.map_err(|error| self.error(policy, &error))?;
         let allowed = policy.allows_whole(&self.watch.state().seen, prepared.readonly());
         allowed.map_err(|denial| policy.error(&denial))?;
+        // it may be compiled again while it runs
+        self.watch.state().seen.count_anew();
         Ok(prepared)
+    }
+
+    fn compile(&self, sql: &str, policy: &Policy) -> rusqlite::Result<Prepared<'_>> {
+        if !policy.is_common() || !policy.can.read {
+            return self.connection.prepare(sql).map(Prepared::Once);
+        }
+        if self.kept.get() > KEPT_BYTES {
+            self.forget();
+        }
+        let statement = self.connection.prepare_cached(sql)?;
+        self.weigh(&statement);
+        Ok(Prepared::Cached(statement))
     }
 
     /// Compiles one statement that must define.
@@ -307,6 +320,24 @@ impl Session {
     pub(super) fn forget(&self) {
         self.connection.flush_prepared_statement_cache();
         self.kept.set(0);
+    }
+
+    /// Whether the schema may have constraints that are looked at when a transaction ends.
+    pub(super) fn defers(&self) -> Result<bool, SqlError> {
+        let failed = |error: rusqlite::Error| translate(&error);
+        let connection = &self.connection;
+        let version = connection.pragma_query_value(None, "schema_version", |row| row.get(0));
+        let version: i64 = version.map_err(failed)?;
+        if let Some((known, defers)) = self.defers.get()
+            && known == version
+        {
+            return Ok(defers);
+        }
+        let sql = "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE instr(lower(sql), ?1) > 0)";
+        let defers = connection.query_row(sql, [DEFERS], |row| row.get(0));
+        let defers = defers.map_err(failed)?;
+        self.defers.set(Some((version, defers)));
+        Ok(defers)
     }
 
     /// Whether a row was inserted since the statement was compiled.

@@ -4,6 +4,8 @@
 //! * `authorizer`, `allowed`: what a statement may do.
 //! * `functions`: functions of SQLite that would take too long, anew.
 //! * `run`: requests, on one connection.
+//! * `room`: whether the disk has some.
+//! * `together`: several of them in one transaction.
 //! * `pool`: open connections, kept for who comes next.
 //! * `maintain`: what operators do: checking, copying.
 //! * `names`: what files there are.
@@ -22,7 +24,9 @@ mod maintain;
 mod names;
 mod pool;
 mod prepared;
+mod room;
 mod run;
+mod together;
 
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
@@ -41,6 +45,7 @@ pub use self::names::FileOf;
 use self::pool::{Kind, Pool};
 use self::prepared::translate;
 pub(super) use self::run::{Read, Work};
+pub(super) use self::together::{Member, Write};
 use super::{DatabaseId, SqlError, SqlLimits};
 
 /// What the name of a database's file ends with.
@@ -57,6 +62,8 @@ pub(super) enum Stage {
     Waits,
     /// It waits no more.
     Begins,
+    /// Of several that are done together, the next is begun.
+    Next,
     /// All is done, and becomes durable.
     Commits,
 }
@@ -151,7 +158,7 @@ impl LocalDatabases {
         );
         let mut session = session.map_err(|error| translate(&error))?;
         let done = work(&mut session);
-        let is_broken = matches!(done, Err(SqlError::Internal(_) | SqlError::Memory));
+        let is_broken = done.as_ref().is_err_and(SqlError::is_of_machine);
         if !is_broken && session.connection().is_autocommit() {
             self.pool.keep(kind, session);
         }
@@ -165,7 +172,8 @@ impl LocalDatabases {
         work: &Work,
         policy: &Policy,
     ) -> Result<Read, SqlError> {
-        self.with_memory(|| self.try_read(id, work, policy))
+        let read = self.with_memory(|| self.try_read(id, work, policy));
+        read.map_err(|error| self.told_apart(error))
     }
 
     fn try_read(&self, id: DatabaseId, work: &Work, policy: &Policy) -> Result<Read, SqlError> {
@@ -200,6 +208,20 @@ impl LocalDatabases {
         bytes: u64,
         told: &mut dyn FnMut(Stage),
     ) -> Result<Wrote, SqlError> {
+        let bytes = bytes.min(self.limits.database_bytes);
+        self.in_turn(id, may_create, told, |told| {
+            self.with_memory(|| self.try_write(id, work, policy, bytes, told))
+        })
+    }
+
+    /// Does work while no other process writes the database.
+    fn in_turn<T>(
+        &self,
+        id: DatabaseId,
+        may_create: bool,
+        told: &mut dyn FnMut(Stage),
+        work: impl FnOnce(&mut dyn FnMut(Stage)) -> Result<T, SqlError>,
+    ) -> Result<T, SqlError> {
         let path = self.path(id);
         let failed = |error: &std::io::Error| SqlError::Internal(error.to_string());
         if !Self::exists(&path) && !may_create {
@@ -221,8 +243,12 @@ impl LocalDatabases {
         if waits {
             told(Stage::Begins);
         }
-        let bytes = bytes.min(self.limits.database_bytes);
-        self.with_memory(|| self.try_write(id, work, policy, bytes, told))
+        work(told).map_err(|error| self.told_apart(error))
+    }
+
+    /// Whether it is for want of room that something was not written.
+    fn told_apart(&self, error: SqlError) -> SqlError {
+        room::told_apart(error, || room::try_room(&self.dir))
     }
 
     fn turnstiles(&self) -> std::sync::MutexGuard<'_, LruCache<DatabaseId, Turnstile>> {
@@ -240,12 +266,7 @@ impl LocalDatabases {
         bytes: u64,
         told: &mut dyn FnMut(Stage),
     ) -> Result<Wrote, SqlError> {
-        let path = self.path(id);
-        let failed = |error: &std::io::Error| SqlError::Internal(error.to_string());
-        let is_new = !Self::exists(&path);
-        if is_new {
-            self.make(&path).map_err(|error| failed(&error))?;
-        }
+        let is_new = self.made(id)?;
         let kind = Kind {
             database: id,
             can: policy.can,
@@ -264,6 +285,17 @@ impl LocalDatabases {
                 after: size(session)?,
             })
         })
+    }
+
+    /// Makes the file of a database if it is missing. True: it was.
+    fn made(&self, id: DatabaseId) -> Result<bool, SqlError> {
+        let path = self.path(id);
+        let is_new = !Self::exists(&path);
+        if is_new {
+            let made = self.make(&path);
+            made.map_err(|error| SqlError::Internal(error.to_string()))?;
+        }
+        Ok(is_new)
     }
 
     /// Makes an empty file, for its owner alone, whose name is durable.

@@ -37,6 +37,12 @@ impl<'a> DerefMut for Prepared<'a> {
 
 /// What SQLite reports, as an answer to whoever wrote the statement, or as a failure of the machine.
 pub(super) fn translate(error: &rusqlite::Error) -> SqlError {
+    use rusqlite::ffi::{SQLITE_IOERR_SHMSIZE, SQLITE_IOERR_WRITE};
+    let extended = error.sqlite_error().map(|error| error.extended_code);
+    if matches!(extended, Some(SQLITE_IOERR_WRITE | SQLITE_IOERR_SHMSIZE)) {
+        // SQLite tells a full disk apart, but not a user who has no more of it
+        return SqlError::Unwritten(error.to_string());
+    }
     match error.sqlite_error_code() {
         Some(ErrorCode::OperationInterrupted) => SqlError::Time,
         Some(ErrorCode::OutOfMemory) => SqlError::Memory,

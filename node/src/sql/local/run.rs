@@ -15,6 +15,10 @@ use crate::sql::statement::{NotOne, one};
 use crate::sql::value::{write, write_text};
 use crate::sql::{Bounds, Command, Constraint, Request, SqlError, Value};
 
+/// What is in every definition of a constraint that is looked at when the transaction ends: `DEFERRED`,
+/// `DEFERRABLE`.
+pub(super) const DEFERS: &str = "deferr";
+
 /// What a request does, as statements.
 #[derive(Debug, Serialize, Deserialize)]
 pub(in crate::sql) enum Work {
@@ -112,7 +116,29 @@ impl Work {
         } else {
             "BEGIN IMMEDIATE"
         })?;
-        let done = session.under(policy, end, || match self {
+        let done = session.under(policy, end, || self.run(session, policy, most));
+        // A statement can have ended the transaction itself, by `ON CONFLICT ROLLBACK`.
+        let done = done.and_then(|response| {
+            if session.connection().is_autocommit() {
+                return Err(rolled_back());
+            }
+            told(Stage::Commits);
+            own("COMMIT").map(|_| response)
+        });
+        if done.is_err() && !session.connection().is_autocommit() {
+            own("ROLLBACK")?;
+        }
+        done
+    }
+
+    /// Does it, in a transaction that there is.
+    pub(super) fn run(
+        &self,
+        session: &Session,
+        policy: &Policy,
+        most: u64,
+    ) -> Result<Vec<u8>, SqlError> {
+        match self {
             Self::Rows { sql, .. } => {
                 let statement = session.prepare(sql, policy)?;
                 self.rows(session, policy, statement, most)
@@ -122,21 +148,26 @@ impl Work {
                 commands,
                 is_batch,
             } => changes(session, policy, schema, commands, *is_batch),
-        });
-        // A statement can have ended the transaction itself, by `ON CONFLICT ROLLBACK`.
-        let done = done.and_then(|response| {
-            if session.connection().is_autocommit() {
-                return Err(SqlError::Sqlite(
-                    "the transaction was rolled back".to_owned(),
-                ));
-            }
-            told(Stage::Commits);
-            own("COMMIT").map(|_| response)
-        });
-        if done.is_err() && !session.connection().is_autocommit() {
-            own("ROLLBACK")?;
         }
-        done
+    }
+
+    /// Whether it can be done in one transaction with others: not if it may define a constraint that is looked
+    /// at when the transaction ends.
+    pub(in crate::sql) fn is_sociable(&self) -> bool {
+        let defers = |sql: &str| {
+            let word = DEFERS.as_bytes();
+            let mut places = sql.as_bytes().windows(word.len());
+            places.any(|place| place.eq_ignore_ascii_case(word))
+        };
+        match self {
+            Self::Rows { sql, .. } => !defers(sql),
+            Self::Changes {
+                schema, commands, ..
+            } => {
+                let commands = commands.iter().map(|command| &command.sql);
+                !schema.iter().chain(commands).any(|sql| defers(sql))
+            }
+        }
     }
 
     fn rows(
@@ -185,6 +216,11 @@ impl Work {
         most.check(&out)?;
         Ok(out)
     }
+}
+
+/// A statement can end the transaction itself, by `ON CONFLICT ROLLBACK`.
+pub(super) fn rolled_back() -> SqlError {
+    SqlError::Sqlite("the transaction was rolled back".to_owned())
 }
 
 /// How large a response may be.

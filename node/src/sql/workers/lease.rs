@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::Pool;
 use super::process::Process;
-use super::wire::{Kind, Outcome, Reply, most_body};
+use super::wire::{Kind, Outcome, Reply, most_body, together};
 use crate::sql::SqlError;
 
 /// How much longer than its time a request may take before its worker is killed: what SQLite interrupts
@@ -21,10 +21,19 @@ const EXPORT: Duration = Duration::from_secs(60);
 const COMMIT: Duration = Duration::from_secs(30);
 /// How often a worker may say how far it is: one that waits, goes on and ends, twice where memory was
 /// short.
-const STAGES: u32 = 6;
+const STAGES: usize = 6;
 
 /// What became of a request.
 pub(super) type Called = Result<(Outcome, Vec<u8>), SqlError>;
+
+/// What became of one of several requests that were to be done together.
+pub(super) enum Became {
+    Done(Called),
+    /// Nothing: it is to be done later, by itself or together with others.
+    Again {
+        alone: bool,
+    },
+}
 
 /// The use of a worker, given back when dropped.
 pub(super) struct Lease {
@@ -41,6 +50,8 @@ pub(super) struct Lease {
 #[derive(Default)]
 struct Progress {
     stages: u32,
+    /// Of several, how many have begun.
+    begun: u32,
     waits: bool,
     commits: bool,
 }
@@ -49,6 +60,8 @@ struct Progress {
 enum Why {
     /// The request has had its time.
     Time,
+    /// Others wait who have used less.
+    Others,
     /// It cannot be understood, or is gone.
     Broken(io::Error),
 }
@@ -71,27 +84,69 @@ impl Lease {
 
     /// Has it done.
     pub(super) async fn call(mut self, kind: Kind, frame: &[u8]) -> Called {
+        let mut process = self.ready().await?;
+        let (mut progress, mut done) = (Progress::default(), Vec::new());
+        let exchanged = self.exchange(&mut process, kind, frame, 1, &mut progress, &mut done);
+        if let Err(why) = exchanged.await {
+            let error = self.end(process, why, &mut progress, &mut done, 1).await;
+            return done.pop().map_or(Err(error), called);
+        }
+        self.process = Some(process);
+        done.pop().map_or_else(|| Err(SqlError::Busy), called)
+    }
+
+    /// Has several requests done that write one database.
+    pub(super) async fn call_together(mut self, frames: &[&[u8]]) -> Vec<Became> {
+        let failed = |error: SqlError| {
+            let each = frames.iter().map(|_| Became::Done(Err(error.clone())));
+            each.collect::<Vec<_>>()
+        };
+        let frame = match together(frames) {
+            Ok(frame) => frame,
+            Err(error) => return failed(SqlError::Internal(error.to_string())),
+        };
+        let mut process = match self.ready().await {
+            Ok(process) => process,
+            Err(error) => return failed(error),
+        };
+        let count = frames.len();
+        let (mut progress, mut done) = (Progress::default(), Vec::with_capacity(count));
+        let exchanged = self.exchange(
+            &mut process,
+            Kind::Write,
+            &frame,
+            count,
+            &mut progress,
+            &mut done,
+        );
+        let Err(why) = exchanged.await else {
+            self.process = Some(process);
+            return done;
+        };
+        let is_own = !matches!(why, Why::Broken(_));
+        let error = self
+            .end(process, why, &mut progress, &mut done, count)
+            .await;
+        // none of it is left, unless that is not known: only the one that was begun last has had its time
+        let begun = progress.begun as usize;
+        for at in done.len()..count {
+            let is_other = is_own && !progress.commits && begun > 0 && at + 1 != begun;
+            done.push(match &error {
+                SqlError::Internal(_) => Became::Done(Err(error.clone())),
+                _ if is_other => Became::Again { alone: false },
+                error => Became::Done(Err(error.clone())),
+            });
+        }
+        done
+    }
+
+    /// A worker that lives.
+    async fn ready(&mut self) -> Result<Process, SqlError> {
         let mut kept = self.process.take();
-        let mut process = match kept.take_if(Process::is_alive) {
-            Some(process) => process,
-            None => self.start().await?,
-        };
-        drop(kept);
-        let mut progress = Progress::default();
-        let why = match self
-            .exchange(&mut process, kind, frame, &mut progress)
-            .await
-        {
-            Ok((outcome, body)) => {
-                self.process = Some(process);
-                return match outcome {
-                    Outcome::Failed(error) => Err(error),
-                    outcome => Ok((outcome, body)),
-                };
-            }
-            Err(why) => why,
-        };
-        self.end(process, why, progress).await
+        match kept.take_if(Process::is_alive) {
+            Some(process) => Ok(process),
+            None => self.start().await,
+        }
     }
 
     async fn start(&self) -> Result<Process, SqlError> {
@@ -108,8 +163,10 @@ impl Lease {
         process: &mut Process,
         kind: Kind,
         frame: &[u8],
+        count: usize,
         progress: &mut Progress,
-    ) -> Result<(Outcome, Vec<u8>), Why> {
+        done: &mut Vec<Became>,
+    ) -> Result<(), Why> {
         let most = most_body(&self.pool.limits);
         let own = match kind {
             Kind::Export => EXPORT,
@@ -126,17 +183,24 @@ impl Lease {
                 reply = process.receive(most) => reply.map_err(Why::Broken)?,
                 () = sleep_until(end) => return Err(Why::Time),
                 // what becomes durable must not be left in doubt
-                () = self.stop.notified(), if !progress.commits => return Err(Why::Time),
+                () = self.stop.notified(), if !progress.commits => return Err(Why::Others),
             };
             match reply {
                 (Reply::Done { outcome, micros }, body) => {
-                    self.micros = Some(micros);
-                    return Ok((outcome, body));
+                    let all = self.micros.unwrap_or_default().saturating_add(micros);
+                    self.micros = Some(all);
+                    done.push(became(outcome, body));
+                    if done.len() == count {
+                        return Ok(());
+                    }
+                    // the others are on their way
+                    progress.commits = true;
+                    end = Instant::now() + COMMIT;
                 }
                 (stage, body) if body.is_empty() && kind == Kind::Write => {
                     // it gives up by itself
                     let wait = self.pool.limits.wait + GRACE;
-                    let more = progress.on(&stage, own, wait).ok_or_else(nonsense)?;
+                    let more = progress.on(&stage, own, wait, count).ok_or_else(nonsense)?;
                     end = Instant::now() + more;
                 }
                 _ => return Err(nonsense()),
@@ -144,14 +208,22 @@ impl Lease {
         }
     }
 
-    /// Ends a worker that is of no use any more.
-    async fn end(&mut self, mut process: Process, why: Why, mut progress: Progress) -> Called {
+    /// Ends a worker that is of no use any more. What it said before it died counts; the error is that of all
+    /// others.
+    async fn end(
+        &mut self,
+        mut process: Process,
+        why: Why,
+        progress: &mut Progress,
+        done: &mut Vec<Became>,
+        count: usize,
+    ) -> SqlError {
         let pid = process.pid();
         let is_gone = process.kill().await;
         let error = match why {
             Why::Broken(error) => {
                 tracing::error!(pid, %error, "a worker of databases ended or made no sense");
-                return Err(SqlError::Internal(format!("its worker: {error}")));
+                return SqlError::Internal(format!("its worker: {error}"));
             }
             Why::Time => {
                 tracing::warn!(
@@ -160,29 +232,42 @@ impl Lease {
                 );
                 SqlError::Time
             }
+            Why::Others => SqlError::Preempted,
         };
-        // what it said before it died counts
         let most = most_body(&self.pool.limits);
-        while is_gone && let Ok((reply, body)) = process.receive(most).await {
+        while is_gone
+            && done.len() < count
+            && let Ok((reply, body)) = process.receive(most).await
+        {
             match reply {
-                Reply::Done { outcome, .. } => {
-                    return match outcome {
-                        Outcome::Failed(error) => Err(error),
-                        outcome => Ok((outcome, body)),
-                    };
-                }
-                stage => drop(progress.on(&stage, GRACE, GRACE)),
+                Reply::Done { outcome, .. } => done.push(became(outcome, body)),
+                stage => drop(progress.on(&stage, GRACE, GRACE, count)),
             }
         }
         if progress.commits || !is_gone {
             let what = "its worker was killed while it wrote: whether it did is not known";
-            return Err(SqlError::Internal(what.to_owned()));
+            return SqlError::Internal(what.to_owned());
         }
-        Err(if progress.waits {
+        if progress.waits {
             SqlError::Busy
         } else {
             error
-        })
+        }
+    }
+}
+
+fn became(outcome: Outcome, body: Vec<u8>) -> Became {
+    match outcome {
+        Outcome::Again { alone } => Became::Again { alone },
+        Outcome::Failed(error) => Became::Done(Err(error)),
+        outcome => Became::Done(Ok((outcome, body))),
+    }
+}
+
+fn called(became: Became) -> Called {
+    match became {
+        Became::Done(called) => called,
+        Became::Again { .. } => Err(SqlError::Busy),
     }
 }
 
@@ -195,16 +280,26 @@ fn nonsense() -> Why {
 
 impl Progress {
     /// It has come so far. Answers how long it may take from now on, if its statements may take `own` and it
-    /// may wait for `wait`. `None`: that makes no sense.
-    fn on(&mut self, stage: &Reply, own: Duration, wait: Duration) -> Option<Duration> {
+    /// may wait for `wait`; so many are done. `None`: that makes no sense.
+    fn on(
+        &mut self,
+        stage: &Reply,
+        own: Duration,
+        wait: Duration,
+        count: usize,
+    ) -> Option<Duration> {
         self.stages += 1;
-        if self.stages > STAGES {
+        if self.stages as usize > STAGES + count {
             return None;
         }
         self.waits = matches!(stage, Reply::Waits);
         Some(match stage {
             Reply::Waits => wait,
             Reply::Begins => own,
+            Reply::Next => {
+                self.begun += 1;
+                own
+            }
             Reply::Commits => {
                 self.commits = true;
                 COMMIT

@@ -1,21 +1,23 @@
 //! Databases of tenants, served by processes of their own.
 //!
 //! A statement can be stopped for certain only by ending its process, and what it allocates, opens or
-//! breaks is its process's. So the node itself never opens a tenant's database: a few workers do, each for
-//! one owner at a time. They hold no key, no store and no connection, see no file but databases, and share
+//! breaks is its process's. So the node itself never opens a tenant's database: workers do, each for one owner
+//! as long as it lives, and a few of them at a time. They hold no key, no store and no connection, see no file but databases, and share
 //! with the node neither SQLite's heap nor its limits on memory and open files.
 //!
 //! * `process`: workers as the node sees them.
 //! * `wire`: what both say to each other.
 //! * `worker`, `confine`: the worker's side, and what it gives up before it begins.
 //! * `queue`, `spent`, `turns`: who has a worker when.
-//! * `lease`: one request, at a worker.
+//! * `lease`: a request, or several, at a worker.
+//! * `together`: requests that write one database.
 
 mod confine;
 mod lease;
 mod process;
 mod queue;
 mod spent;
+mod together;
 mod turns;
 mod wire;
 mod worker;
@@ -34,6 +36,7 @@ use self::lease::{Called, Lease};
 use self::process::Keeper;
 pub use self::process::WorkerProgram;
 use self::queue::Queue;
+use self::together::{Group, Writers};
 use self::turns::Turns;
 use self::wire::{Frame, Kind, Outcome, Settings, Task, What};
 pub use self::worker::serve;
@@ -45,6 +48,9 @@ use super::{
 
 /// How often somebody who waits looks whether a worker could be taken from whoever has used more.
 const PATIENCE: Duration = Duration::from_millis(200);
+
+/// Memory of its own that a worker may have and be kept.
+const IDLE_BYTES: u64 = 16 << 20;
 
 /// Databases as SQLite files of one directory, which workers open. They are started when they are needed.
 /// Several processes may serve one directory. Clones share the workers.
@@ -60,6 +66,7 @@ struct Pool {
     keeper: Keeper,
     queue: Mutex<Queue>,
     turns: Turns,
+    writers: Writers,
     exports: Arc<Semaphore>,
     exported: AtomicU64,
 }
@@ -95,6 +102,7 @@ impl SqlWorkers {
             keeper: Keeper::start().map_err(|error| failed(&error))?,
             queue: Mutex::new(Queue::new(&limits)),
             turns: Turns::default(),
+            writers: Writers::default(),
             exports: Arc::new(Semaphore::new(limits.exports)),
             exported: AtomicU64::new(0),
             limits,
@@ -110,7 +118,7 @@ impl SqlWorkers {
         frame: Frame,
         keep: K,
     ) -> (Called, Frame, K) {
-        let lease = match self.0.lease(&waiting, kind).await {
+        let lease = match self.0.lease(waiting.who, Some(waiting.end), kind).await {
             Ok(lease) => lease,
             Err(error) => return (Err(error), frame, keep),
         };
@@ -159,6 +167,12 @@ impl SqlWorkers {
         let policy = Policy::new(access);
         // Who may not write neither makes a database nor waits for those who write it.
         let reads = matches!(work, Work::Rows { .. }) || policy.can.only_reads();
+        let group = Group {
+            database: access.database,
+            who: access.who,
+            can: policy.can,
+        };
+        let is_alone = !work.is_sociable() || policy.can.only_reads() || !access.may_create;
         let task = Task {
             id: access.database,
             what: What::Work {
@@ -188,11 +202,10 @@ impl SqlWorkers {
             let end = Instant::now() + self.0.limits.wait;
             waiting = Waiting::enter(&self.0, access.who, frame.bytes().len(), end)?;
         }
-        let turn = self.0.turns.enter(access.database, waiting.end).await?;
         let frame = frame.again(Kind::Write);
-        let (done, _, turn) = self.call(waiting, Kind::Write, frame, turn).await;
-        match done? {
-            (Outcome::Wrote { before, after }, response) => Ok(Done {
+        let written = together::write(&self.0, group, frame, waiting, is_alone).await?;
+        match written {
+            (Outcome::Wrote { before, after }, response, turn) => Ok(Done {
                 response: Response::Json(response),
                 sizes: Some(Sizes::new(before, after, turn)),
             }),
@@ -251,9 +264,13 @@ impl Pool {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits for a worker.
-    async fn lease(self: &Arc<Self>, waiting: &Waiting, kind: Kind) -> Result<Lease, SqlError> {
-        let who = waiting.who;
+    /// Waits for a worker, until then or until nobody wants it any more.
+    async fn lease(
+        self: &Arc<Self>,
+        who: Who,
+        end: Option<Instant>,
+        kind: Kind,
+    ) -> Result<Lease, SqlError> {
         let (number, mut receive, undelivered) = {
             let mut queue = self.queue();
             let (number, receive) = queue.wait(who, kind != Kind::Export);
@@ -267,10 +284,11 @@ impl Pool {
         };
         loop {
             let now = Instant::now();
-            let until = waiting.end.min(now + PATIENCE);
+            let patience = now + PATIENCE;
+            let until = end.map_or(patience, |end| end.min(patience));
             match timeout_at(until, &mut receive).await {
                 Ok(lease) => return lease.map_err(|error| SqlError::Internal(error.to_string())),
-                Err(_) if until >= waiting.end => return Err(SqlError::Busy),
+                Err(_) if end.is_some_and(|end| until >= end) => return Err(SqlError::Busy),
                 Err(_) => drop(self.queue().push(who)),
             }
         }
@@ -278,12 +296,14 @@ impl Pool {
 
     /// Takes a worker back.
     fn done(self: &Arc<Self>, slot: usize, process: Option<process::Process>, micros: Option<u64>) {
-        let undelivered = {
+        // one that holds much gives it back with its end
+        let process = process.filter(|process| process.own_bytes() <= IDLE_BYTES);
+        let (ended, undelivered) = {
             let mut queue = self.queue();
-            queue.done(slot, process, micros);
-            queue.dispatch(self)
+            let ended = queue.done(slot, process, micros);
+            (ended, queue.dispatch(self))
         };
-        drop(undelivered);
+        drop((ended, undelivered));
     }
 }
 

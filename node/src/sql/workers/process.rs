@@ -168,6 +168,15 @@ impl Process {
         self.child.as_ref().map_or(0, Child::id)
     }
 
+    /// Memory that it shares with no other process and no file, in bytes, as far as the system says.
+    pub(super) fn own_bytes(&self) -> u64 {
+        let pages = std::fs::read_to_string(format!("/proc/{}/statm", self.pid()));
+        let pages = pages.unwrap_or_default();
+        let mut numbers = pages.split(' ').map(|it| it.parse::<u64>().unwrap_or(0));
+        let (resident, shared) = (numbers.nth(1).unwrap_or(0), numbers.next().unwrap_or(0));
+        resident.saturating_sub(shared) * rustix::param::page_size() as u64
+    }
+
     /// Whether it has not ended by itself.
     pub(super) fn is_alive(&mut self) -> bool {
         let child = self.child.as_mut();

@@ -15,7 +15,8 @@ use super::process::Process;
 use super::spent::{Rank, Spent};
 use super::{Lease, Pool};
 use crate::sql::access::Who;
-use crate::sql::{SqlError, SqlLimits};
+use crate::sql::standing::Nearness;
+use crate::sql::{SqlError, SqlLimits, Standing};
 
 /// Requests that wait, and of one client.
 const WAITING: usize = 4096;
@@ -27,6 +28,8 @@ const BYTES_EACH: usize = 32 << 20;
 const LIGHT: Duration = Duration::from_secs(1);
 /// How long somebody has a worker at the least who has used more than one that waits.
 const SLICE: Duration = Duration::from_millis(500);
+/// Workers that are kept though they do nothing. Each took its memory for one owner, and is given to no other.
+const IDLE: usize = 64;
 /// The part of the time for which somebody has a worker that counts as used, though the worker waits for
 /// the disk.
 const WAITS: f64 = 0.25;
@@ -34,6 +37,10 @@ const WAITS: f64 = 0.25;
 /// Who has a worker, and who waits for one.
 pub(super) struct Queue {
     slots: Vec<Slot>,
+    /// The one that was used last at the end.
+    idle: VecDeque<Idle>,
+    /// How long one is kept.
+    kept: Duration,
     waiting: HashMap<Who, VecDeque<Waiter>>,
     counts: Counts,
     spent: Spent,
@@ -46,8 +53,15 @@ pub(super) struct Queue {
 
 /// A place for a worker.
 enum Slot {
-    Free(Option<Process>),
+    Free,
     Busy(Busy),
+}
+
+/// A worker that does nothing, of an owner for whom it has done everything that it did.
+struct Idle {
+    owner: [u8; 32],
+    process: Process,
+    since: Instant,
 }
 
 struct Busy {
@@ -69,16 +83,61 @@ struct Waiter {
 struct Counts {
     all: usize,
     bytes: usize,
-    owners: HashMap<[u8; 32], usize>,
+    owners: HashMap<[u8; 32], OfOwner>,
     clients: Shares,
     client_bytes: Shares,
+}
+
+/// Requests of one owner's databases that wait.
+#[derive(Default)]
+struct OfOwner {
+    all: usize,
+    /// Of those with whom sessions have shared something.
+    shared: usize,
+    names: HashMap<Standing, usize>,
+}
+
+impl OfOwner {
+    /// Whether one more may wait, of `most` in all. Somebody who was let in does not take all places: a session
+    /// leaves a quarter to others, those with whom sessions have shared something leave half of them, and
+    /// each of these has half of that.
+    fn fits(&self, standing: Standing, most: usize) -> bool {
+        let named = self.names.get(&standing).copied().unwrap_or_default();
+        let part = |part: usize| part.max(1);
+        self.all < most
+            && match standing.nearness {
+                Nearness::Owner => true,
+                Nearness::Session => named < part(most / 4 * 3),
+                Nearness::Shared => named < part(most / 4) && self.shared < part(most / 2),
+            }
+    }
+
+    fn add(&mut self, standing: Standing) {
+        self.all += 1;
+        self.shared += usize::from(standing.nearness == Nearness::Shared);
+        *self.names.entry(standing).or_default() += 1;
+    }
+
+    fn remove(&mut self, standing: Standing) {
+        self.all = self.all.saturating_sub(1);
+        let is_shared = standing.nearness == Nearness::Shared;
+        self.shared = self.shared.saturating_sub(usize::from(is_shared));
+        if let Some(named) = self.names.get_mut(&standing) {
+            *named = named.saturating_sub(1);
+            if *named == 0 {
+                self.names.remove(&standing);
+            }
+        }
+    }
 }
 
 impl Queue {
     pub(super) fn new(limits: &SqlLimits) -> Self {
         let workers = limits.workers.max(1);
         Self {
-            slots: (0..workers).map(|_| Slot::Free(None)).collect(),
+            slots: (0..workers).map(|_| Slot::Free).collect(),
+            idle: VecDeque::new(),
+            kept: limits.idle,
             waiting: HashMap::new(),
             counts: Counts {
                 all: 0,
@@ -97,10 +156,11 @@ impl Queue {
     /// Counts a request of so many bytes that is going to wait, unless too many do.
     pub(super) fn enter(&mut self, who: Who, bytes: usize) -> Result<(), SqlError> {
         let counts = &mut self.counts;
-        let of_owner = counts.owners.get(&who.owner).copied().unwrap_or_default();
+        let of_owner = counts.owners.get(&who.owner);
+        let fits_owner = of_owner.is_none_or(|it| it.fits(who.standing, self.of_owner));
         let fits = counts.all < WAITING
             && counts.bytes.saturating_add(bytes) <= BYTES
-            && of_owner < self.of_owner
+            && fits_owner
             && counts.clients.fits(who.client, 1)
             && counts.client_bytes.fits(who.client, bytes);
         if !fits {
@@ -108,7 +168,11 @@ impl Queue {
         }
         counts.all += 1;
         counts.bytes += bytes;
-        counts.owners.insert(who.owner, of_owner + 1);
+        counts
+            .owners
+            .entry(who.owner)
+            .or_default()
+            .add(who.standing);
         counts.clients.take(who.client, 1);
         counts.client_bytes.take(who.client, bytes);
         Ok(())
@@ -120,8 +184,8 @@ impl Queue {
         counts.all = counts.all.saturating_sub(1);
         counts.bytes = counts.bytes.saturating_sub(bytes);
         if let Some(count) = counts.owners.get_mut(&who.owner) {
-            *count = count.saturating_sub(1);
-            if *count == 0 {
+            count.remove(who.standing);
+            if count.all == 0 {
                 counts.owners.remove(&who.owner);
             }
         }
@@ -168,24 +232,21 @@ impl Queue {
         let now = Instant::now();
         self.count(now);
         while let Some(who) = self.next(now) {
-            let Some((waiter, slot)) = self.pop(who).zip(self.slot(who)) else {
+            let Some((waiter, slot)) = self.pop(who).zip(self.slot()) else {
                 break;
             };
+            let process = self.process_of(who.owner);
             let Some(place) = self.slots.get_mut(slot) else {
                 break;
             };
             let stop = Arc::new(Notify::new());
-            let busy = Slot::Busy(Busy {
+            *place = Slot::Busy(Busy {
                 who,
                 since: now,
                 counted: now,
                 charged: 0.0,
                 stop: waiter.may_be_stopped.then(|| Arc::clone(&stop)),
             });
-            let process = match std::mem::replace(place, busy) {
-                Slot::Free(process) => process,
-                Slot::Busy(_) => None,
-            };
             let lease = Lease::new(Arc::clone(pool), slot, process, stop);
             // who has left has not been taken out yet
             undelivered.extend(waiter.give.send(lease).err());
@@ -193,30 +254,60 @@ impl Queue {
         undelivered
     }
 
-    /// Takes a worker back, and counts what was used, in microseconds; unknown: all of its time.
-    pub(super) fn done(&mut self, slot: usize, process: Option<Process>, micros: Option<u64>) {
+    /// Takes a worker back, unless its process is not to be kept, and counts what was used, in microseconds;
+    /// unknown: all of its time. Answers processes that are of no use any more.
+    #[must_use]
+    pub(super) fn done(
+        &mut self,
+        slot: usize,
+        process: Option<Process>,
+        micros: Option<u64>,
+    ) -> Vec<Process> {
         let now = Instant::now();
         let Some(place) = self.slots.get_mut(slot) else {
-            return;
+            return process.into_iter().collect();
         };
-        if let Slot::Busy(busy) = std::mem::replace(place, Slot::Free(process)) {
+        if let Slot::Busy(busy) = std::mem::replace(place, Slot::Free) {
             let had = now.saturating_duration_since(busy.since).as_secs_f64();
             let used = micros.map_or(had, |micros| (micros as f64 / 1e6).max(had * WAITS));
             self.spent.add(busy.who, used - busy.charged, now);
+            self.idle.extend(process.map(|process| Idle {
+                owner: busy.who.owner,
+                process,
+                since: now,
+            }));
         }
+        let mut ended = Vec::new();
+        while self.idle.len() > IDLE
+            || self
+                .idle
+                .front()
+                .is_some_and(|first| now.saturating_duration_since(first.since) >= self.kept)
+        {
+            ended.extend(self.idle.pop_front().map(|first| first.process));
+        }
+        ended
+    }
+
+    /// One that has done nothing for anybody else.
+    fn process_of(&mut self, owner: [u8; 32]) -> Option<Process> {
+        let at = self.idle.iter().rposition(|idle| idle.owner == owner)?;
+        self.idle.remove(at).map(|idle| idle.process)
     }
 
     /// Has somebody end who has used more than one that waits. True: somebody will.
     pub(super) fn push(&mut self, who: Who) -> bool {
         let now = Instant::now();
         self.count(now);
-        let has_most = |with: Who| with.client == who.client;
-        let capped = self.held(&has_most) >= self.each;
-        if self.held(&|with: Who| with.owner == who.owner) >= self.each
-            || (!capped && self.free() > 0)
-        {
+        // of those who have as many as they may, only one of them can make room for another
+        let of_client = self.held(&|with: Who| with.client == who.client) >= self.each;
+        let of_owner = self.held(&|with: Who| with.owner == who.owner) >= self.each;
+        if !of_client && !of_owner && self.free() > 0 {
             return false;
         }
+        let makes_room = |with: Who| {
+            (!of_client || with.client == who.client) && (!of_owner || with.owner == who.owner)
+        };
         let own = self.spent.rank(who, now);
         let mut most: Option<(Rank, &mut Busy)> = None;
         for slot in &mut self.slots {
@@ -226,7 +317,7 @@ impl Queue {
             if is_long
                 && rank > own
                 && busy.stop.is_some()
-                && (!capped || has_most(busy.who))
+                && makes_room(busy.who)
                 && most.as_ref().is_none_or(|(most, _)| rank > *most)
             {
                 most = Some((rank, busy));
@@ -254,13 +345,13 @@ impl Queue {
     fn held(&self, is: &dyn Fn(Who) -> bool) -> usize {
         let busy = self.slots.iter().filter(|slot| match slot {
             Slot::Busy(busy) => is(busy.who),
-            Slot::Free(_) => false,
+            Slot::Free => false,
         });
         busy.count()
     }
 
     fn free(&self) -> usize {
-        let is_free = |slot: &&Slot| matches!(slot, Slot::Free(_));
+        let is_free = |slot: &&Slot| matches!(slot, Slot::Free);
         self.slots.iter().filter(is_free).count()
     }
 
@@ -292,11 +383,9 @@ impl Queue {
         waiter
     }
 
-    /// The place that an owner's databases are open at, most likely, or another.
-    fn slot(&self, who: Who) -> Option<usize> {
-        let [a, b, c, d, ..] = who.owner;
-        let begin = u32::from_le_bytes([a, b, c, d]) as usize % self.slots.len().max(1);
-        let is_free = |slot: &usize| matches!(self.slots.get(*slot), Some(Slot::Free(_)));
-        (begin..self.slots.len()).chain(0..begin).find(is_free)
+    fn slot(&self) -> Option<usize> {
+        self.slots
+            .iter()
+            .position(|slot| matches!(slot, Slot::Free))
     }
 }

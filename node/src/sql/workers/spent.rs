@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use openkey_edge::client::ClientKey;
 
+use crate::sql::Standing;
 use crate::sql::access::Who;
 
 /// After so long, half of what was used counts.
@@ -18,14 +19,19 @@ const LITTLE: f64 = 0.001;
 enum Of {
     Owner([u8; 32]),
     Client(ClientKey),
+    /// A principal that uses an owner's databases.
+    Name([u8; 32], Standing),
 }
 
-/// What was used lately, of the owner and of the client, whichever has used more; then of the owner. So
-/// owners are told apart that share an address, and owners that one address makes count as that address.
+/// What was used lately, of the owner and of the client, whichever has used more; then of the owner; then of
+/// the principal in whose name the owner's databases are used. So owners are told apart that share an address,
+/// owners that one address makes count as that address, and whoever was let in by an owner has its share of
+/// what is the owner's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Rank {
     micros: u64,
     of_owner: u64,
+    of_name: u64,
 }
 
 impl Rank {
@@ -53,7 +59,7 @@ impl Spent {
             .client
             .networks()
             .map(|(network, _)| Of::Client(network));
-        for of in networks.chain([Of::Owner(who.owner)]) {
+        for of in networks.chain([Of::Owner(who.owner), Of::Name(who.owner, who.standing)]) {
             let (used, at) = self.0.entry(of).or_insert((0.0, now));
             *used = (left(*used, *at, now) + seconds).max(0.0);
             *at = now;
@@ -75,6 +81,7 @@ impl Spent {
         Rank {
             micros: micros(client.max(owner)),
             of_owner: micros(owner),
+            of_name: micros(of(Of::Name(who.owner, who.standing))),
         }
     }
 }
@@ -96,6 +103,7 @@ mod tests {
         Who {
             owner: [owner; 32],
             client: ClientKey::of(client.into()),
+            standing: Standing::OWNER,
         }
     }
 

@@ -4,9 +4,8 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::OwnedMutexGuard;
-use tokio::time::{Instant, timeout_at};
 
-use crate::sql::{DatabaseId, SqlError};
+use crate::sql::DatabaseId;
 
 /// Databases that are remembered though nobody writes them.
 const MOST: usize = 1024;
@@ -17,11 +16,7 @@ pub(super) struct Turns(Mutex<HashMap<DatabaseId, Arc<tokio::sync::Mutex<()>>>>)
 
 impl Turns {
     /// Waits until it is this one's turn to write; over when dropped.
-    pub(super) async fn enter(
-        &self,
-        id: DatabaseId,
-        end: Instant,
-    ) -> Result<OwnedMutexGuard<()>, SqlError> {
+    pub(super) async fn enter(&self, id: DatabaseId) -> OwnedMutexGuard<()> {
         let turn = {
             let mut turns = self.0.lock().unwrap_or_else(PoisonError::into_inner);
             if turns.len() >= MOST && !turns.contains_key(&id) {
@@ -30,7 +25,6 @@ impl Turns {
             }
             Arc::clone(turns.entry(id).or_default())
         };
-        let entered = timeout_at(end, turn.lock_owned()).await;
-        entered.map_err(|_| SqlError::Busy)
+        turn.lock_owned().await
     }
 }

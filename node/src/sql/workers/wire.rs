@@ -39,6 +39,9 @@ pub(super) enum Kind {
     Export = b'e',
 }
 
+/// In place of a kind: that so many frames follow, each of which writes, to be done together.
+const TOGETHER: u8 = b't';
+
 impl Kind {
     fn of(byte: u8) -> Option<Self> {
         [Self::Read, Self::Write, Self::Export]
@@ -75,6 +78,8 @@ pub(super) enum Reply {
     Waits,
     /// It waits no more.
     Begins,
+    /// Of several that are done together, it begins the next.
+    Next,
     /// All statements are run, and become durable.
     Commits,
     /// It has done what it was to do, and used so much time of a processor.
@@ -89,6 +94,8 @@ pub(super) enum Outcome {
     Writes,
     /// It wrote.
     Wrote { before: u64, after: u64 },
+    /// Of several that were done together, this one was not, and is to be done later, perhaps by itself.
+    Again { alone: bool },
     /// It copied.
     Exported,
     /// It did nothing.
@@ -100,6 +107,7 @@ impl From<Stage> for Reply {
         match stage {
             Stage::Waits => Self::Waits,
             Stage::Begins => Self::Begins,
+            Stage::Next => Self::Next,
             Stage::Commits => Self::Commits,
         }
     }
@@ -189,6 +197,25 @@ pub(super) fn read<'a, T: Deserialize<'a>>(head: &'a [u8]) -> Result<T, BadFrame
         return Err(BadFrame::new("more than one head"));
     }
     Ok(read)
+}
+
+/// Several frames that write, as they are sent to be done together.
+pub(super) fn together(frames: &[&[u8]]) -> Result<Vec<u8>, BadFrame> {
+    let count = u32::try_from(frames.len()).map_err(BadFrame::new)?;
+    let count = count.to_le_bytes();
+    let mut all = lengths(count.len() + 1, 0)?.to_vec();
+    all.push(TOGETHER);
+    all.extend_from_slice(&count);
+    for frame in frames {
+        all.extend_from_slice(frame);
+    }
+    Ok(all)
+}
+
+/// How many frames follow that are to be done together, if that is what a head says.
+pub(super) fn read_together(head: &[u8]) -> Option<u32> {
+    let count = head.strip_prefix(&[TOGETHER])?;
+    Some(u32::from_le_bytes(count.try_into().ok()?))
 }
 
 /// Reads a request.

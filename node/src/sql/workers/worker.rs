@@ -11,7 +11,7 @@ use rustix::time::{ClockId, clock_gettime};
 
 use super::confine;
 use super::wire::{self, Kind, LENGTHS, MAX_TASK, Outcome, Reply, Settings, Task, What};
-use crate::sql::local::{LocalDatabases, Read as Answer};
+use crate::sql::local::{LocalDatabases, Member, Read as Answer, Write as Change};
 use crate::sql::{DatabaseId, SqlError};
 
 /// How often connections that nobody uses are looked for.
@@ -51,6 +51,10 @@ pub fn serve() -> Result<(), String> {
         .receive(|| databases.sweep())
         .map_err(|error| text(&error))?
     {
+        if let Some(count) = wire::read_together(&head) {
+            together(&databases, count, &mut node)?;
+            continue;
+        }
         let (kind, task) = wire::read_task(&head).map_err(|error| text(&error))?;
         drop(head);
         let before = used();
@@ -79,6 +83,61 @@ fn used() -> u64 {
     let seconds = u64::try_from(used.tv_sec).unwrap_or_default();
     let more = u64::try_from(used.tv_nsec / 1000).unwrap_or_default();
     seconds.saturating_mul(1_000_000).saturating_add(more)
+}
+
+/// Reads so many writes of one database, does them together, and answers each.
+fn together(databases: &LocalDatabases, count: u32, node: &mut Node) -> Result<(), String> {
+    let text = |error: &dyn core::fmt::Display| error.to_string();
+    let (mut all, mut database) = (Vec::new(), None);
+    for _ in 0..count {
+        let head = node.receive(|| {}).map_err(|error| text(&error))?;
+        let head = head.ok_or("fewer writes than were announced")?;
+        let (kind, Task { id, what }) = wire::read_task(&head).map_err(|error| text(&error))?;
+        let What::Work {
+            work,
+            policy,
+            bytes,
+            ..
+        } = what
+        else {
+            return Err("a task of another kind".to_owned());
+        };
+        if kind != Kind::Write || *database.get_or_insert(id) != id {
+            return Err("a write of another kind".to_owned());
+        }
+        all.push(Change {
+            work,
+            policy,
+            bytes,
+        });
+    }
+    let Some(id) = database else {
+        return Err("nothing to be done together".to_owned());
+    };
+    let before = used();
+    // a node that is gone is noticed at the next frame
+    let mut told = |stage| drop(node.send(&Reply::from(stage), &[]));
+    let done = databases.write_together(id, &all, &mut told);
+    // the time of all is counted once
+    let mut micros = used().saturating_sub(before);
+    let (members, before, after) = match done {
+        Ok(done) => (done.members, done.before, done.after),
+        Err(error) => {
+            let failed = |_: &Change| Member::Failed(error.clone());
+            (all.iter().map(failed).collect(), 0, 0)
+        }
+    };
+    for member in members {
+        let (outcome, body) = match member {
+            Member::Wrote(response) => (Outcome::Wrote { before, after }, response),
+            Member::Failed(error) => (Outcome::Failed(error), Vec::new()),
+            Member::Again { alone } => (Outcome::Again { alone }, Vec::new()),
+        };
+        let micros = std::mem::take(&mut micros);
+        node.send(&Reply::Done { outcome, micros }, &body)
+            .map_err(|error| text(&error))?;
+    }
+    Ok(())
 }
 
 fn carry_out(

@@ -20,6 +20,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use openkey_capability::{cid::Cid, did::Did, resource::SpaceId};
 use openkey_edge::sqlite::Database;
+use rusqlite::Connection;
 
 use super::types::{
     Accepted, Admission, Ahead, Begin, DelegationRow, DelegationsOf, Keys, NewDelegation,
@@ -143,8 +144,13 @@ impl Store for SqliteStore {
 
     async fn enter(&self, entry: Entry) -> Result<Entered, StoreError> {
         let clock = Arc::clone(&self.clock);
-        let entered = self.write_soon(move |c| databases::enter(c, &entry, clock.now_ms()));
-        entered.await?
+        let is_durable = entry.is_durable;
+        let enter = move |c: &Connection| databases::enter(c, &entry, clock.now_ms());
+        if is_durable {
+            self.write_synced(enter).await?
+        } else {
+            self.write_soon(enter).await?
+        }
     }
 
     async fn enlarge(

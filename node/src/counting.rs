@@ -1,0 +1,89 @@
+//! How large databases are, counted after each request, or later where the store cannot be written just then.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use openkey_capability::resource::SpaceId;
+
+use crate::error::Error;
+use crate::sql::{Access, Databases, Request, SqlError};
+use crate::store::{Entered, Store, StoreError};
+
+/// After how long a count that failed is tried again: the first time, and at the most.
+const FIRST: Duration = Duration::from_secs(1);
+const LONGEST: Duration = Duration::from_secs(60);
+
+/// The count of one database of a space.
+#[derive(Clone)]
+pub(crate) struct Count {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) databases: Arc<dyn Databases>,
+    pub(crate) space: SpaceId,
+    pub(crate) database: String,
+}
+
+impl Count {
+    /// Ends the reservation of a request and counts the size of the database, where that changed. If the store
+    /// fails, the request is done all the same: its reservation stays, and both are tried again until they
+    /// succeed. Should the node end before, the reservation ends by its time, and the next request that
+    /// writes the database counts it.
+    pub(crate) async fn settle(&self, access: &Access, entered: &Entered, size: Option<u64>) {
+        let Err(error) = self.try_settle(entered.reservation, size).await else {
+            return;
+        };
+        tracing::warn!(%error, "the size of a database is counted later");
+        let (count, access) = (self.clone(), access.clone());
+        let (reservation, has_changed) = (entered.reservation, size.is_some());
+        tokio::spawn(async move {
+            let mut wait = FIRST;
+            loop {
+                tokio::time::sleep(wait).await;
+                match count.again(&access, reservation, has_changed).await {
+                    Ok(()) => return,
+                    Err(error) => {
+                        tracing::debug!(%error, "the size of a database is counted later")
+                    }
+                }
+                wait = (wait * 2).min(LONGEST);
+            }
+        });
+    }
+
+    async fn try_settle(
+        &self,
+        reservation: Option<i64>,
+        size: Option<u64>,
+    ) -> Result<(), StoreError> {
+        let (space, name) = (&self.space, &self.database);
+        match (reservation, size) {
+            (Some(id), size) => self.store.settle(space, name, id, size).await,
+            (None, Some(size)) => self.store.sized(space, name, size).await,
+            (None, None) => Ok(()),
+        }
+    }
+
+    /// Others have written the database meanwhile, so that its size is asked again.
+    async fn again(
+        &self,
+        access: &Access,
+        reservation: Option<i64>,
+        has_changed: bool,
+    ) -> Result<(), Error> {
+        let asked = if has_changed {
+            let nothing = Request::Batch(Vec::new());
+            match self
+                .databases
+                .run(&access.database(), access, nothing)
+                .await
+            {
+                Err(SqlError::NotFound) => None,
+                done => done?.sizes,
+            }
+        } else {
+            None
+        };
+        let size = asked.as_ref().map(|sizes| sizes.after);
+        // before the turn to write ends, with `asked`
+        Ok(self.try_settle(reservation, size).await?)
+    }
+}

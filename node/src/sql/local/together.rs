@@ -1,0 +1,201 @@
+//! Several writes of one database in one transaction, which becomes durable once for all of them.
+//!
+//! Each write has a savepoint: it sees what those before it did, and if it fails it alone is undone. What ends
+//! the whole transaction (`ON CONFLICT ROLLBACK`, an interrupted statement, no memory) fails the write that
+//! did it, and the others are done again, as if they had not been tried.
+
+use std::time::{Duration, Instant};
+
+use super::connection::Session;
+use super::pool::Kind;
+use super::prepared::translate;
+use super::{LocalDatabases, PAGE, Policy, Stage, Work, size};
+use crate::sql::{DatabaseId, SqlError, SqlLimits};
+
+/// Writes are begun for so long: those behind them are done later, and the first is not kept waiting.
+const BEGUN: Duration = Duration::from_millis(100);
+/// Bytes of what comes back of those that are done together, without the last.
+const BYTES: usize = 1 << 20;
+
+/// One write.
+pub(in crate::sql) struct Write {
+    pub(in crate::sql) work: Work,
+    pub(in crate::sql) policy: Policy,
+    /// How large the database may become.
+    pub(in crate::sql) bytes: u64,
+}
+
+/// What became of one write.
+#[derive(Debug)]
+pub(in crate::sql) enum Member {
+    /// It is durable, and this comes back.
+    Wrote(Vec<u8>),
+    /// It did nothing.
+    Failed(SqlError),
+    /// It did nothing, and is to be done later, by itself or together with others.
+    Again { alone: bool },
+}
+
+/// What became of all of them, in order, and of the database's size.
+#[derive(Debug)]
+pub(in crate::sql) struct Together {
+    pub(in crate::sql) members: Vec<Member>,
+    pub(in crate::sql) before: u64,
+    pub(in crate::sql) after: u64,
+}
+
+impl Together {
+    /// Nothing was done, and each is to be done by itself.
+    fn alone(writes: &[Write], size: u64) -> Self {
+        let alone = |_| Member::Again { alone: true };
+        Self {
+            members: writes.iter().map(alone).collect(),
+            before: size,
+            after: size,
+        }
+    }
+}
+
+impl LocalDatabases {
+    /// Does these in one transaction, which is durable when this returns. All of them may do the same, and may
+    /// make the database. Says how far it is.
+    pub(in crate::sql) fn write_together(
+        &self,
+        id: DatabaseId,
+        writes: &[Write],
+        told: &mut dyn FnMut(Stage),
+    ) -> Result<Together, SqlError> {
+        let Some(first) = writes.first() else {
+            return Ok(Together::alone(writes, 0));
+        };
+        let can = first.policy.can;
+        self.in_turn(id, true, told, |told| {
+            let is_new = self.made(id)?;
+            let kind = Kind {
+                database: id,
+                can,
+                writes: true,
+            };
+            let mut commits = false;
+            let done = self.with(kind, |session| {
+                let mut told = |stage| {
+                    commits |= stage == Stage::Commits;
+                    told(stage);
+                };
+                together(session, writes, &self.limits, is_new, &mut told)
+            });
+            match done {
+                // by themselves, with all memory, or with what the machine says of it
+                Err(error) if error.is_of_machine() && !commits => Ok(Together::alone(writes, 0)),
+                done => done,
+            }
+        })
+    }
+}
+
+fn together(
+    session: &mut Session,
+    writes: &[Write],
+    limits: &SqlLimits,
+    is_new: bool,
+    told: &mut dyn FnMut(Stage),
+) -> Result<Together, SqlError> {
+    let before = if is_new { 0 } else { size(session)? };
+    own(session, "BEGIN IMMEDIATE")?;
+    let done = members(session, writes, limits, told).and_then(|members| {
+        let Some(members) = members else {
+            return Ok(Together::alone(writes, before));
+        };
+        if session.connection().is_autocommit() {
+            // one of them has ended it
+            return Ok(Together {
+                members,
+                before,
+                after: before,
+            });
+        }
+        told(Stage::Commits);
+        match own(session, "COMMIT") {
+            Ok(()) => Ok(Together {
+                members,
+                before,
+                after: size(session)?,
+            }),
+            // what one of them did cannot be kept
+            Err(SqlError::Sqlite(_)) => Ok(Together::alone(writes, before)),
+            Err(error) => Err(error),
+        }
+    });
+    if !session.connection().is_autocommit() {
+        own(session, "ROLLBACK")?;
+    }
+    done
+}
+
+/// Does them, each in its savepoint. `None`: not together.
+fn members(
+    session: &mut Session,
+    writes: &[Write],
+    limits: &SqlLimits,
+    told: &mut dyn FnMut(Stage),
+) -> Result<Option<Vec<Member>>, SqlError> {
+    // a constraint that is looked at when the transaction ends would be that of all of them
+    if session.defers()? {
+        return Ok(None);
+    }
+    let (began, mut bytes) = (Instant::now(), 0);
+    let mut members = Vec::with_capacity(writes.len());
+    for (at, write) in writes.iter().enumerate() {
+        if at > 0 && (began.elapsed() >= BEGUN || bytes >= BYTES) {
+            break;
+        }
+        told(Stage::Next);
+        let most = write.bytes.min(limits.database_bytes);
+        let limited = session.limit_pages((most / PAGE).max(1));
+        limited.map_err(|error| translate(&error))?;
+        own(session, "SAVEPOINT one")?;
+        let end = Instant::now() + limits.time;
+        let done = session.under(&write.policy, end, || {
+            write
+                .work
+                .run(session, &write.policy, limits.response_bytes)
+        });
+        if session.connection().is_autocommit() {
+            let error = done.err().unwrap_or_else(super::run::rolled_back);
+            let mut all = writes.iter().map(|_| later()).collect::<Vec<_>>();
+            if let Some(member) = all.get_mut(at) {
+                *member = if error.is_of_machine() {
+                    Member::Again { alone: true }
+                } else {
+                    Member::Failed(error)
+                };
+            }
+            return Ok(Some(all));
+        }
+        members.push(match done {
+            Ok(response) => {
+                own(session, "RELEASE one")?;
+                bytes += response.len();
+                Member::Wrote(response)
+            }
+            Err(error) if error.is_of_machine() => return Err(error),
+            Err(error) => {
+                own(session, "ROLLBACK TO one")?;
+                own(session, "RELEASE one")?;
+                Member::Failed(error)
+            }
+        });
+    }
+    members.resize_with(writes.len(), later);
+    Ok(Some(members))
+}
+
+/// What became of a write that was not begun, or was undone by another.
+const fn later() -> Member {
+    Member::Again { alone: false }
+}
+
+fn own(session: &Session, sql: &str) -> Result<(), SqlError> {
+    let done = session.connection().execute_batch(sql);
+    done.map_err(|error| translate(&error))
+}
