@@ -7,7 +7,7 @@ use axum::body::Body;
 use axum::http::HeaderValue;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::Response;
-use futures_util::StreamExt as _;
+use futures_util::{StreamExt as _, stream};
 use openkey_capability::attenuation::Caveats;
 use openkey_capability::resource::{Resource, SpaceId, SpaceResource};
 use serde_json::Value;
@@ -19,6 +19,7 @@ use crate::allowed::{Allowed, Keeps};
 use crate::asking;
 use crate::disk::Disk;
 use crate::error::Error;
+use crate::exports::{Place, at_pace};
 use crate::facts::fact;
 use crate::node::Node;
 use crate::sql::{self, Access, Databases, Done, Request, SqlError};
@@ -30,6 +31,8 @@ pub const SERVICE: &str = "sql";
 pub const ABILITIES: &str = "tinycloud.sql/";
 /// The fact by which an invoker restricts itself.
 const CAVEATS: &str = "sqlCaveats";
+/// Bytes of an export that are read at once.
+const PIECE: usize = 32 * 1024;
 /// How often the reservation of an export that is being read is renewed.
 const RENEWED: Duration = Duration::from_secs(60);
 
@@ -77,7 +80,12 @@ pub async fn invoke(
         wants,
         default_bound,
     };
+    let place = match wants {
+        Wants::Export => Some(node.exports.begin(space.owner(), asking::client())?),
+        _ => None,
+    };
     let work = Work {
+        place,
         store: Arc::clone(&node.store),
         disk: Arc::clone(&node.disk),
         databases: Arc::clone(&node.databases),
@@ -85,17 +93,21 @@ pub async fn invoke(
         database: entry.database.clone(),
         default_bound,
     };
-    let entered = node.store.enter(entry).await?;
-    if !entered.hosted {
-        return Err(StoreError::NoSpace.into());
-    }
-    // whoever asked may leave: what was reserved is settled when the work has ended, and not before
-    let done = tokio::spawn(async move { work.run(access, request, entered).await });
+    // whoever asked may leave at any time: what was reserved is settled when the work has ended, and not before
+    let done = tokio::spawn(async move {
+        let entered = work.store.enter(entry).await?;
+        if !entered.hosted {
+            return Err(StoreError::NoSpace.into());
+        }
+        work.run(access, request, entered).await
+    });
     done.await.map_err(std::io::Error::other)?
 }
 
 /// A request that was admitted, and what it needs.
 struct Work {
+    /// Of an export.
+    place: Option<Place>,
     store: Arc<dyn Store>,
     disk: Arc<Disk>,
     databases: Arc<dyn Databases>,
@@ -124,8 +136,19 @@ impl Work {
             let most = entered.most.unwrap_or(u64::MAX);
             entered.most = Some(most.min(entered.database_bytes));
         }
+        let is_export = matches!(request, Request::Export);
+        let promised = (is_export && !is_low).then(|| self.disk.promise(entered.database_bytes));
+        let promised = match promised.transpose() {
+            Ok(promised) => promised,
+            Err(full) => {
+                self.settle(&entered, None).await?;
+                return Err(StoreError::from(full).into());
+            }
+        };
         let again = (may_write && entered.most.is_some()).then(|| request.clone());
         let mut done = self.attempt(&access, request, &entered).await;
+        // it is on the disk now
+        drop(promised);
         let is_low = is_low || self.disk.is_low();
         if matches!(done, Err(SqlError::Quota)) && is_low {
             self.settle(&entered, None).await?;
@@ -164,8 +187,15 @@ impl Work {
             done => {
                 // before the turn to write ends, with `done`
                 self.settle(&entered, size).await?;
-                match done?.response {
-                    sql::Response::Json(text) => Ok(answer("application/json", Body::from(text))),
+                let done = done?;
+                match done.response {
+                    sql::Response::Json(text) => {
+                        let mut answer = answer("application/json", Body::from(text));
+                        if done.sizes.is_some() {
+                            answer.extensions_mut().insert(asking::CarriedOut);
+                        }
+                        Ok(answer)
+                    }
                     sql::Response::Export(_) => Err(Error::NotFound("No such answer".to_owned())),
                 }
             }
@@ -200,14 +230,15 @@ impl Work {
     }
 
     /// An export counts until somebody has read it, or does not want it any more.
-    fn export(self, export: sql::Export, entered: &Entered) -> Response {
-        let file = ReaderStream::new(File::from_std(export.file));
+    fn export(mut self, export: sql::Export, entered: &Entered) -> Response {
+        let place = self.place.take();
+        let file = ReaderStream::with_capacity(File::from_std(export.file), PIECE);
         let unread = entered.reservation.map(|reservation| Unread {
             reservation,
             renewed: Instant::now(),
             work: self,
         });
-        let pieces = futures_util::stream::unfold((file, unread), async |(mut file, unread)| {
+        let pieces = stream::unfold((file, unread), async |(mut file, unread)| {
             let piece = file.next().await?;
             let unread = match unread {
                 Some(unread) => Some(unread.renewed().await),
@@ -215,6 +246,7 @@ impl Work {
             };
             Some((piece, (file, unread)))
         });
+        let pieces = at_pace(pieces.boxed(), place);
         answer("application/x-sqlite3", Body::from_stream(pieces))
     }
 }
