@@ -14,12 +14,16 @@ use tokio::{
 
 use crate::{client::ClientKey, shares::Shares};
 
+/// How long the client of an answer may take nothing of it before it gives way to others.
+const PATIENCE: Duration = Duration::from_secs(1);
+
 /// Bytes that large bodies may take at once; small ones are not counted. For servers that read
 /// bodies whole; who streams needs none.
 ///
-/// When all are taken, a body that comes displaces one that has not arrived whole: of the client that
-/// holds most, the one of which nothing came for longest. So whoever takes memory by silence takes it
-/// from itself.
+/// When all are taken, a body that comes displaces those that have not arrived whole, and answers of which
+/// their client [takes nothing](Room::is_sent): of the client that holds most, the one of which nothing was
+/// heard for longest. So whoever takes memory by silence takes it from itself. Nobody gives way in vain: where
+/// all of them together have too little, all keep what they have.
 #[derive(Debug)]
 pub struct BodyBudget {
     small: usize,
@@ -35,7 +39,7 @@ struct Taken {
     shares: Shares,
     /// Numbers pieces of bodies.
     next: u64,
-    /// Of each client the bodies that have not arrived whole, by the number of their newest piece.
+    /// Of each client what may be displaced, by the number of its newest piece.
     arriving: HashMap<ClientKey, BTreeMap<u64, Arriving>>,
 }
 
@@ -44,6 +48,14 @@ struct Arriving {
     counted: usize,
     shared: bool,
     leave: Arc<Notify>,
+    /// Until when it does not give way.
+    stays: Option<Instant>,
+}
+
+impl Arriving {
+    fn gives_way(&self, now: Instant) -> bool {
+        self.stays.is_none_or(|until| until <= now)
+    }
 }
 
 /// Room for one body, given back when dropped.
@@ -110,12 +122,23 @@ impl Taken {
         removed
     }
 
-    /// Makes room; `false` if all bodies have arrived whole.
-    fn displace(&mut self) -> bool {
+    /// Whether those that may be displaced have so many bytes together.
+    fn can_free(&self, bytes: usize, now: Instant) -> bool {
+        let mut freed = 0_usize;
+        self.arriving.values().flat_map(BTreeMap::values).any(|it| {
+            if it.gives_way(now) {
+                freed = freed.saturating_add(it.counted);
+            }
+            freed >= bytes
+        })
+    }
+
+    /// Displaces one; `false` if there is none.
+    fn displace(&mut self, now: Instant) -> bool {
         let candidates = self.arriving.iter().filter_map(|(client, bodies)| {
-            let oldest = *bodies.keys().next()?;
+            let oldest = bodies.iter().find(|(_, it)| it.gives_way(now))?.0;
             Some((
-                (self.shares.weight(*client), std::cmp::Reverse(oldest)),
+                (self.shares.weight(*client), std::cmp::Reverse(*oldest)),
                 *client,
             ))
         });
@@ -215,7 +238,8 @@ impl<B: Deref<Target = BodyBudget> + Clone> Room<B> {
         if arrived <= self.of.small {
             return Ok(());
         }
-        let mut taken = self.of.taken();
+        let of = self.of.clone();
+        let mut taken = of.taken();
         if let Some(newest) = self.newest.take()
             && taken.remove(self.client, newest).is_none()
         {
@@ -227,8 +251,11 @@ impl<B: Deref<Target = BodyBudget> + Clone> Room<B> {
         let mut room =
             more <= self.of.large && (!self.shared || taken.shares.take(self.client, more));
         if room {
+            let now = Instant::now();
+            let over = taken.all.saturating_add(more).saturating_sub(self.of.large);
+            room = over == 0 || taken.can_free(over, now);
             while room && taken.all.saturating_add(more) > self.of.large {
-                room = taken.displace();
+                room = taken.displace(now);
             }
             if room {
                 taken.all += more;
@@ -238,18 +265,43 @@ impl<B: Deref<Target = BodyBudget> + Clone> Room<B> {
             }
         }
         if room || self.counted > 0 {
-            let newest = taken.next;
-            taken.next += 1;
-            let body = Arriving {
-                counted: self.counted,
-                shared: self.shared,
-                leave: Arc::clone(&self.leave),
-            };
-            let bodies = taken.arriving.entry(self.client).or_default();
-            bodies.insert(newest, body);
-            self.newest = Some(newest);
+            self.may_leave(&mut taken, None);
         }
         if room { Ok(()) } else { Err(NoRoom::Full) }
+    }
+
+    /// From now on, or when it has stayed so long, another may have its room.
+    fn may_leave(&mut self, taken: &mut Taken, stays: Option<Instant>) {
+        let newest = taken.next;
+        taken.next += 1;
+        let body = Arriving {
+            counted: self.counted,
+            shared: self.shared,
+            leave: Arc::clone(&self.leave),
+            stays,
+        };
+        let bodies = taken.arriving.entry(self.client).or_default();
+        bodies.insert(newest, body);
+        self.newest = Some(newest);
+    }
+
+    /// What has room is an answer, of which its client takes something now. One of which nothing is taken for
+    /// a second gives way to others. `false`: it had to before, and must be given up.
+    #[must_use]
+    pub fn is_sent(&mut self) -> bool {
+        if self.counted == 0 {
+            return true;
+        }
+        let of = self.of.clone();
+        let mut taken = of.taken();
+        if let Some(newest) = self.newest.take()
+            && taken.remove(self.client, newest).is_none()
+        {
+            self.counted = 0;
+            return false;
+        }
+        self.may_leave(&mut taken, Some(Instant::now() + PATIENCE));
+        true
     }
 
     /// All of the body has arrived: it keeps its room from now on. `false`: it was displaced before.
@@ -293,75 +345,4 @@ impl<B: Deref<Target = BodyBudget>> Drop for Room<B> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const SIZE: usize = 256 * 1024;
-
-    fn client(n: u8) -> ClientKey {
-        ClientKey::of([192, 0, 2, n].into())
-    }
-
-    #[test]
-    fn h1_large_bodies_share_a_bounded_memory_and_small_ones_need_none() {
-        let budget = BodyBudget::new(16 * 1024, 10 * SIZE, usize::MAX);
-        let mut held = Vec::new();
-        for _ in 0..1000 {
-            let mut room = budget.room(client(1));
-            if room.holds(SIZE) {
-                assert!(room.is_whole());
-                held.push(room);
-            }
-        }
-        assert_eq!(held.len(), 10);
-        assert!(budget.room(client(2)).holds(16 * 1024));
-        assert!(!budget.room(client(2)).holds(16 * 1024 + 1));
-        drop(held);
-        assert!(budget.room(client(1)).holds(SIZE));
-        assert!(!budget.room(client(1)).holds(usize::MAX));
-    }
-
-    #[test]
-    fn h1_what_is_declared_takes_no_room_and_one_client_only_its_share() {
-        let budget = BodyBudget::new(16 * 1024, 10 * SIZE, 2 * SIZE);
-        let mut silent: Vec<_> = (0..1000).map(|_| budget.room(client(1))).collect();
-        assert!(silent.iter_mut().all(|room| room.holds(16 * 1024)));
-        assert!(budget.room(client(2)).holds(SIZE));
-        let arrived = silent
-            .iter_mut()
-            .filter_map(|room| room.holds(SIZE).then_some(()));
-        assert_eq!(arrived.count(), 2);
-        assert!(budget.room(client(2)).holds(SIZE));
-        // counted as it arrives, not once for each piece
-        let mut growing = budget.room(client(2));
-        assert!((1..=16).all(|n| growing.holds(n * SIZE / 8)));
-        assert!(!growing.holds(2 * SIZE + 1));
-    }
-
-    #[test]
-    fn h1_bodies_that_stop_give_way_from_whoever_holds_most_the_longest_silent_first() {
-        let budget = BodyBudget::new(16 * 1024, 6 * SIZE, 4 * SIZE);
-        let mut greedy: Vec<_> = (0..4).map(|_| budget.room(client(1))).collect();
-        assert!(greedy.iter_mut().all(|room| room.holds(SIZE / 2)));
-        // the first is the one of which something came last
-        for n in [3, 1, 2, 0] {
-            assert!(greedy[n].holds(SIZE));
-        }
-        let (mut quiet, mut whole) = (budget.room(client(2)), budget.room(client(1)));
-        assert!(quiet.holds(SIZE));
-        assert!(!whole.holds(SIZE), "its share is taken");
-        drop(greedy.pop());
-        assert!(whole.holds(SIZE) && whole.is_whole());
-        let mut others: Vec<_> = (3..6).map(|n| budget.room(client(n))).collect();
-        assert!(others.iter_mut().all(|room| room.holds(SIZE)));
-        // one found room, the others were given that of the second and the third
-        assert!(!greedy[1].holds(SIZE) && !greedy[2].is_whole());
-        assert!(greedy[0].is_whole() && quiet.holds(SIZE) && quiet.is_whole());
-        assert!(others.iter_mut().all(BodyRoom::is_whole));
-        // all have arrived whole
-        assert!(!budget.room(client(9)).holds(SIZE));
-        drop((greedy, quiet, whole, others));
-        let taken = budget.taken();
-        assert!(taken.all == 0 && taken.shares.is_empty() && taken.arriving.is_empty());
-    }
-}
+mod tests;

@@ -42,6 +42,9 @@ pub(crate) struct Scanner {
     unclear: bool,
     /// The longest head until now.
     longest: usize,
+    /// Headers of this head, and the most of one until now.
+    headers: usize,
+    most_headers: usize,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -123,6 +126,11 @@ impl Scanner {
         self.longest
     }
 
+    /// The most headers of one head, ended or not.
+    pub(crate) const fn most_headers(&self) -> usize {
+        self.most_headers
+    }
+
     /// Reads along; heads that end are told. `keeps`: whether a head of so many bytes leaves the connection
     /// fit for another.
     pub(crate) fn read(&mut self, mut bytes: &[u8], heads: &Heads, keeps: impl Fn(usize) -> bool) {
@@ -174,6 +182,8 @@ impl Scanner {
         }
         if length > 0 {
             if self.begun {
+                self.headers += 1;
+                self.most_headers = self.most_headers.max(self.headers);
                 self.header(&line, length > KEPT);
             }
             self.begun = true;
@@ -211,8 +221,10 @@ impl Scanner {
             body,
             unclear,
             longest,
+            most_headers,
             ..
         } = std::mem::take(self);
+        self.most_headers = most_headers;
         self.longest = longest.max(facts.bytes);
         let is_last = chunks || unclear;
         self.at = match (is_last, body) {

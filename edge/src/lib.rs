@@ -3,7 +3,7 @@
 //! * [`listen`]: connections, how many ([`places`], [`shares`], [`descriptors`]) and how slow ([`pace`]);
 //!   [`accept`]: when there are too many; [`client`]: whose they are.
 //! * [`rate`]: who may ask how often; [`body`]: how much memory bodies may take; [`framing`]: where
-//!   they end; [`heads`] and [`metered`]: the same of heads.
+//!   they end; [`heads`] and [`metered`]: the same of heads; [`pieces`]: the same of answers.
 //! * [`metrics`]: what monitoring reads, and where.
 //! * [`request_id`] and [`mod@log`]: what happened, by name; [`stop`]: being asked to.
 //! * [`sqlite`]: one SQLite database, one thread that writes, many writes in one sync.
@@ -28,6 +28,7 @@ pub mod log;
 pub mod metered;
 pub mod metrics;
 pub mod pace;
+pub mod pieces;
 pub mod places;
 pub mod rate;
 pub mod request_id;

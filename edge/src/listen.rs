@@ -245,6 +245,7 @@ pub async fn serve_within<H, F, B>(
             let within = HeadLimits {
                 budget,
                 most: limits.head_bytes.max(MIN_HEAD),
+                headers: limits.headers,
                 wait: limits.wait,
             };
             let stream = Metered::new(
@@ -252,6 +253,7 @@ pub async fn serve_within<H, F, B>(
                 within,
                 client.unwrap_or_else(|| ClientKey::of(peer)),
                 client.is_some(),
+                Arc::clone(&open.place),
             );
             let heads = stream.heads();
             let (place, wait) = (Arc::clone(&open.place), limits.wait);

@@ -1,6 +1,7 @@
 //! A connection whose heads have room in a budget before they are read.
 
 use std::{
+    future::poll_fn,
     io,
     pin::Pin,
     sync::Arc,
@@ -11,7 +12,7 @@ use std::{
 use hyper::body::Bytes;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
-    time::{Instant, Sleep, sleep_until},
+    time::sleep,
 };
 
 use crate::{
@@ -19,6 +20,7 @@ use crate::{
     client::ClientKey,
     farewell,
     heads::{Heads, Scanner},
+    places::Place,
 };
 
 /// Most bytes that are read at once, so that no buffer of a connection grows beyond twice that.
@@ -39,6 +41,8 @@ pub(crate) struct HeadLimits {
     pub(crate) budget: Arc<BodyBudget>,
     /// Most bytes of one head.
     pub(crate) most: usize,
+    /// Most headers of one.
+    pub(crate) headers: usize,
     /// How long a head waits for room.
     pub(crate) wait: Duration,
 }
@@ -48,7 +52,8 @@ type Gone = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// A stream whose heads have room before they are read.
 pub(crate) struct Metered<S> {
-    stream: S,
+    /// `None`: it ends, apart from what reads it, whose memory is given back meanwhile.
+    stream: Option<S>,
     limits: HeadLimits,
     scanner: Scanner,
     heads: Heads,
@@ -57,20 +62,27 @@ pub(crate) struct Metered<S> {
     known: bool,
     waiting: Option<Waiting>,
     gone: Option<Gone>,
-    last: Option<LastWords>,
+    place: Arc<Place>,
 }
 
-struct LastWords {
+/// What is said on a stream that ends.
+struct LastWords<S> {
+    stream: S,
     text: Bytes,
     said: bool,
     heard: usize,
-    until: Pin<Box<Sleep>>,
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> Metered<S> {
-    pub(crate) fn new(stream: S, limits: HeadLimits, client: ClientKey, known: bool) -> Self {
+impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Metered<S> {
+    pub(crate) fn new(
+        stream: S,
+        limits: HeadLimits,
+        client: ClientKey,
+        known: bool,
+        place: Arc<Place>,
+    ) -> Self {
         Self {
-            stream,
+            stream: Some(stream),
             limits,
             scanner: Scanner::default(),
             heads: Heads::default(),
@@ -78,7 +90,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Metered<S> {
             known,
             waiting: None,
             gone: None,
-            last: None,
+            place,
         }
     }
 
@@ -97,7 +109,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Metered<S> {
             self.full();
         }
         let unfinished = self.scanner.unfinished();
-        if unfinished <= SMALL_HEAD || self.last.is_some() {
+        if unfinished <= SMALL_HEAD || self.stream.is_none() {
             return Poll::Ready(());
         }
         if unfinished > self.limits.most {
@@ -141,60 +153,72 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Metered<S> {
         self.end("431 Request Header Fields Too Large", None, &text);
     }
 
+    fn too_many(&mut self) {
+        let most = self.limits.headers;
+        let text = format!("A request has at most {most} headers");
+        self.end("431 Request Header Fields Too Large", None, &text);
+    }
+
     fn full(&mut self) {
         let text = "The node's memory for large requests is taken: try again, with fewer at once";
         self.end("503 Service Unavailable", Some(1), text);
     }
 
+    /// Ends the connection, and tells why.
     fn end(&mut self, status: &str, retry_after: Option<u32>, text: &str) {
-        let mut text: Bytes = farewell::answer(status, retry_after, text).into();
-        // not in the middle of another answer
-        if self.heads.is_answering() {
-            text.clear();
-        }
-        self.last = Some(LastWords {
-            text,
-            said: false,
-            heard: 0,
-            until: Box::pin(sleep_until(Instant::now() + LAST_WORDS)),
-        });
         self.gone = None;
         *self.heads.room() = None;
-    }
-
-    /// Says the last words, and reads what the peer says meanwhile, so that they arrive.
-    fn poll_last(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let ended = || Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
-        let Some(last) = &mut self.last else {
-            return ended();
+        let Some(stream) = self.stream.take() else {
+            return;
         };
-        if last.until.as_mut().poll(cx).is_ready() {
-            return ended();
+        // not in the middle of another answer
+        if self.heads.is_answering() {
+            return;
         }
-        while !last.text.is_empty() {
-            let written = ready!(Pin::new(&mut self.stream).poll_write(cx, &last.text))?;
-            if written == 0 {
-                return ended();
+        let mut last = LastWords {
+            stream,
+            text: farewell::answer(status, retry_after, text).into(),
+            said: false,
+            heard: 0,
+        };
+        let place = Arc::clone(&self.place);
+        tokio::spawn(async move {
+            tokio::select! {
+                _ = poll_fn(|cx| last.poll(cx)) => {}
+                () = sleep(LAST_WORDS) => {}
+                () = place.displaced() => {}
             }
-            drop(last.text.split_to(written));
+        });
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> LastWords<S> {
+    /// Says them, and reads what the peer says meanwhile, so that they arrive. Ready when that has ended.
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while !self.text.is_empty() {
+            let written = ready!(Pin::new(&mut self.stream).poll_write(cx, &self.text))?;
+            if written == 0 {
+                return Poll::Ready(Ok(()));
+            }
+            drop(self.text.split_to(written));
         }
-        if !last.said {
+        if !self.said {
             // it may wait until the peer has taken it: what the peer says is read meanwhile
-            last.said = Pin::new(&mut self.stream).poll_shutdown(cx)?.is_ready();
+            self.said = Pin::new(&mut self.stream).poll_shutdown(cx)?.is_ready();
         }
         let mut piece = [0; 4096];
         loop {
             let mut piece = ReadBuf::new(&mut piece);
             ready!(Pin::new(&mut self.stream).poll_read(cx, &mut piece))?;
-            last.heard += piece.filled().len();
-            if piece.filled().is_empty() || last.heard > UNHEARD {
-                return ended();
+            self.heard += piece.filled().len();
+            if piece.filled().is_empty() || self.heard > UNHEARD {
+                return Poll::Ready(Ok(()));
             }
         }
     }
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Metered<S> {
+impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> AsyncRead for Metered<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -202,20 +226,24 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Metered<S> {
     ) -> Poll<io::Result<()>> {
         let this = &mut *self;
         ready!(this.poll_room(cx));
-        if this.last.is_some() {
-            return this.poll_last(cx);
-        }
+        let Some(stream) = &mut this.stream else {
+            return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
+        };
         let most = buf.remaining().min(PIECE);
         let read = {
             let mut piece = ReadBuf::new(buf.initialize_unfilled_to(most));
-            ready!(Pin::new(&mut this.stream).poll_read(cx, &mut piece))?;
+            ready!(Pin::new(stream).poll_read(cx, &mut piece))?;
             let keeps = |bytes| bytes <= SMALL_HEAD;
             this.scanner.read(piece.filled(), &this.heads, keeps);
             piece.filled().len()
         };
         if this.scanner.longest() > this.limits.most {
             this.too_large();
-            return this.poll_last(cx);
+            return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
+        }
+        if this.scanner.most_headers() > this.limits.headers {
+            this.too_many();
+            return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
         }
         buf.advance(read);
         if this.scanner.unfinished() == 0
@@ -227,13 +255,26 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Metered<S> {
     }
 }
 
+impl<S: Unpin> Metered<S> {
+    /// What the stream says, if it is still there.
+    fn poll<T>(
+        &mut self,
+        of: impl FnOnce(Pin<&mut S>) -> Poll<io::Result<T>>,
+    ) -> Poll<io::Result<T>> {
+        match &mut self.stream {
+            Some(stream) => of(Pin::new(stream)),
+            None => Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into())),
+        }
+    }
+}
+
 impl<S: AsyncWrite + Unpin> AsyncWrite for Metered<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, buf)
+        self.poll(|stream| stream.poll_write(cx, buf))
     }
 
     fn poll_write_vectored(
@@ -241,18 +282,18 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Metered<S> {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(cx, bufs)
+        self.poll(|stream| stream.poll_write_vectored(cx, bufs))
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
+        self.stream.as_ref().is_some_and(S::is_write_vectored)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
+        self.poll(|stream| stream.poll_flush(cx))
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
+        self.poll(|stream| stream.poll_shutdown(cx))
     }
 }

@@ -137,10 +137,12 @@ pub async fn explain_revoked(
     now_ms: i64,
     error: Error,
 ) -> Error {
+    // what was too much to compare is so again
     if !matches!(
         error,
         Error::Store(StoreError::Revoked(_)) | Error::Chain(_)
-    ) {
+    ) || matches!(error, Error::Chain(ChainError::TooMuch))
+    {
         return error;
     }
     match authorise(authority, signed, Revocations::Asked, now_ms).await {

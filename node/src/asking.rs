@@ -1,17 +1,19 @@
-//! Who is being answered, and the memory that its request takes.
+//! Who is being answered, and the memory that its request and its answer take.
 
 use std::net::Ipv6Addr;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use axum::body::Body;
-use http_body_util::BodyExt as _;
+use axum::body::{Body, HttpBody as _};
+use axum::response::{IntoResponse as _, Response};
 use openkey_edge::body::{BodyBudget, Room};
 use openkey_edge::client::ClientKey;
+use openkey_edge::pieces::Pieces;
 use tokio::sync::{Mutex, Notify};
 use tokio::time::timeout;
 
+use crate::body::FREE;
 use crate::error::Error;
 use crate::turns::{Turn, Turns, apart};
 
@@ -24,13 +26,51 @@ const LARGE: usize = 16 * 1024;
 /// Bytes of memory for one of a token: what it names is read into parts, and kept with what it may do.
 const OF_TOKEN: usize = 40;
 
+/// Of the memory, one part in so many is for answers that wait for room in the rest; and one client has so much
+/// of each.
+const PART: usize = 4;
+
+/// Memory for requests and answers.
+#[derive(Clone)]
+pub(crate) struct Memory {
+    /// Requests, and answers that are sent.
+    pub(crate) all: Arc<BodyBudget>,
+    /// Answers that are there, and wait for room to be sent.
+    waiting: Arc<BodyBudget>,
+    /// Bytes of all that one client may have.
+    each: usize,
+}
+
+impl Memory {
+    /// So many bytes together.
+    pub(crate) fn new(bytes: usize) -> Self {
+        let waiting = bytes / PART;
+        let budget = |bytes, each| Arc::new(BodyBudget::new(0, bytes, each));
+        Self {
+            all: budget(bytes - waiting, bytes / PART),
+            waiting: budget(waiting, waiting / PART),
+            each: bytes / PART,
+        }
+    }
+}
+
+/// Stands in the extensions of an answer if what was asked for has been done: to repeat it would do it again.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct CarriedOut;
+
+/// Others had the request's room when the last of it arrived.
+#[derive(Debug, thiserror::Error)]
+#[error("others have the memory of the request")]
+pub(crate) struct Displaced;
+
 tokio::task_local! {
     static ASKING: Arc<Asking>;
 }
 
-/// A request that is being answered. What it takes is given back with it.
+/// A request that is being answered. What it takes is given back with it, or when its answer was sent.
 pub(crate) struct Asking {
     client: ClientKey,
+    memory: Memory,
     turns: Arc<Turns>,
     /// Held while large tokens are read and checked.
     turn: std::sync::Mutex<Option<Turn>>,
@@ -42,10 +82,11 @@ pub(crate) struct Asking {
 }
 
 impl Asking {
-    pub(crate) fn new(client: ClientKey, budget: Arc<BodyBudget>, turns: Arc<Turns>) -> Arc<Self> {
-        let room = Room::new(budget, client);
+    pub(crate) fn new(client: ClientKey, memory: Memory, turns: Arc<Turns>) -> Arc<Self> {
+        let room = Room::new(Arc::clone(&memory.all), client);
         Arc::new(Self {
             client,
+            memory,
             turns,
             turn: std::sync::Mutex::default(),
             leave: room.displaced(),
@@ -82,13 +123,14 @@ impl Asking {
         }
     }
 
-    /// All of its body has arrived: it keeps what it has.
-    pub(crate) fn arrived(&self) {
+    /// All of its body has arrived: it keeps what it has. `false`: another has its room, and it must not be
+    /// carried out.
+    pub(crate) fn arrived(&self) -> bool {
         self.arrived.store(true, Ordering::SeqCst);
         // whoever waits for more sees it then
-        if let Ok(mut room) = self.room.try_lock() {
-            let _ = room.is_whole();
-        }
+        self.room
+            .try_lock()
+            .map_or(true, |mut room| room.is_whole())
     }
 
     /// Its tokens are checked: others have their turn.
@@ -96,17 +138,46 @@ impl Asking {
         self.turn().take();
     }
 
-    /// Whether something is taken for it.
-    pub(crate) fn takes(&self) -> bool {
-        self.taken.load(Ordering::SeqCst) > 0
+    /// Its answer. What the request took is given back; an answer that is there as a whole has room until all
+    /// of it was sent, and one that is made while it is sent is ahead of its client by little.
+    pub(crate) async fn sent(&self, response: Response) -> Response {
+        let room = Room::new(Arc::clone(&self.memory.all), self.client);
+        let had = std::mem::replace(&mut *self.room.lock().await, room);
+        let Some(size) = response.body().size_hint().exact() else {
+            return response.map(|body| Body::new(Pieces::new(body, None)));
+        };
+        let size = usize::try_from(size).unwrap_or(usize::MAX);
+        if size <= FREE {
+            return response;
+        }
+        match self.room_for(had, size).await {
+            Ok(room) => response.map(|body| Body::new(Pieces::new(body, Some(room)))),
+            Err(_) if response.extensions().get::<CarriedOut>().is_some() => {
+                Error::Unsent.into_response()
+            }
+            Err(error) => error.into_response(),
+        }
     }
 
-    /// A body as long as which what is taken is held.
-    pub(crate) fn held(self: Arc<Self>, body: Body) -> Body {
-        Body::new(body.map_frame(move |frame| {
-            let _ = &self;
-            frame
-        }))
+    /// Room for an answer of so many bytes, out of what its request had if that suffices.
+    async fn room_for(&self, mut had: Room, size: usize) -> Result<Room, Error> {
+        let fits = |room: &mut Room| room.holds(size) && room.is_whole();
+        had.shrink(size);
+        if fits(&mut had) {
+            return Ok(had);
+        }
+        drop(had);
+        // it waits outside of the room that it waits for
+        let mut waiting = Room::new(Arc::clone(&self.memory.waiting), self.client);
+        if !fits(&mut waiting) {
+            return Err(Error::Memory);
+        }
+        let mut room = Room::new(Arc::clone(&self.memory.all), self.client);
+        let found = room.wait(size, WAIT).await;
+        if found.is_err() || !room.is_whole() {
+            return Err(Error::Memory);
+        }
+        Ok(room)
     }
 
     async fn take_turn(&self) -> Result<(), Error> {
@@ -125,6 +196,12 @@ impl Asking {
     async fn more(&self, bytes: usize) -> Result<(), Error> {
         let mut room = self.room.lock().await;
         let all = self.taken.load(Ordering::SeqCst).saturating_add(bytes);
+        let most = self.memory.each;
+        if all > most {
+            return Err(Error::TooLarge(format!(
+                "The request needs {all} bytes of memory, and the node has {most} for one address: ask for less at once"
+            )));
+        }
         room.wait(all, WAIT).await.map_err(|_| Error::Memory)?;
         self.taken.store(all, Ordering::SeqCst);
         if self.arrived.load(Ordering::SeqCst) && !room.is_whole() {

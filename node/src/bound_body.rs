@@ -10,6 +10,7 @@ use futures_util::{StreamExt as _, stream};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
+use crate::asking::Displaced;
 use crate::digest;
 use crate::error::Error;
 use crate::facts::untyped;
@@ -61,6 +62,9 @@ pub(crate) fn bound(body: Body, headers: &HeaderMap, facts: &[Value]) -> Result<
 pub(crate) fn failed(error: axum::Error) -> Error {
     let mut cause: Option<&(dyn StdError + 'static)> = Some(&error);
     while let Some(error) = cause {
+        if error.is::<Displaced>() {
+            return Error::Memory;
+        }
         if error.is::<Other>() {
             return Error::Bad(format!(
                 "The body is not the one that the invocation names ({HASH})"

@@ -7,7 +7,7 @@ use axum::body::Body;
 use axum::http::HeaderValue;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::Response;
-use futures_util::StreamExt as _;
+use futures_util::{StreamExt as _, stream};
 use openkey_capability::attenuation::Caveats;
 use openkey_capability::resource::{Resource, SpaceResource};
 use serde_json::Value;
@@ -20,6 +20,7 @@ use crate::asking;
 use crate::counting::Count;
 use crate::disk::Disk;
 use crate::error::Error;
+use crate::exports::{Place, at_pace};
 use crate::facts::fact;
 use crate::node::Node;
 use crate::sql::{self, Access, Done, Request, SqlError, Standing};
@@ -31,6 +32,8 @@ pub const SERVICE: &str = "sql";
 pub const ABILITIES: &str = "tinycloud.sql/";
 /// The fact by which an invoker restricts itself.
 const CAVEATS: &str = "sqlCaveats";
+/// Bytes of an export that are read at once.
+const PIECE: usize = 32 * 1024;
 /// How often the reservation of an export that is being read is renewed.
 const RENEWED: Duration = Duration::from_secs(60);
 
@@ -80,7 +83,12 @@ pub async fn invoke(
         is_durable: access.may_write(&request),
         default_bound,
     };
+    let place = match wants {
+        Wants::Export => Some(node.exports.begin(space.owner(), asking::client())?),
+        _ => None,
+    };
     let work = Work {
+        place,
         disk: Arc::clone(&node.disk),
         count: Count {
             store: Arc::clone(&node.store),
@@ -90,17 +98,21 @@ pub async fn invoke(
         },
         default_bound,
     };
-    let entered = node.store.enter(entry).await?;
-    if !entered.hosted {
-        return Err(StoreError::NoSpace.into());
-    }
-    // whoever asked may leave: what was reserved is settled when the work has ended, and not before
-    let done = tokio::spawn(async move { work.run(access, request, entered).await });
+    // whoever asked may leave at any time: what was reserved is settled when the work has ended, and not before
+    let done = tokio::spawn(async move {
+        let entered = work.count.store.enter(entry).await?;
+        if !entered.hosted {
+            return Err(StoreError::NoSpace.into());
+        }
+        work.run(access, request, entered).await
+    });
     done.await.map_err(std::io::Error::other)?
 }
 
 /// A request that was admitted, and what it needs.
 struct Work {
+    /// Of an export.
+    place: Option<Place>,
     disk: Arc<Disk>,
     count: Count,
     default_bound: Option<u64>,
@@ -126,8 +138,19 @@ impl Work {
             let most = entered.most.unwrap_or(u64::MAX);
             entered.most = Some(most.min(entered.database_bytes));
         }
+        let is_export = matches!(request, Request::Export);
+        let promised = (is_export && !is_low).then(|| self.disk.promise(entered.database_bytes));
+        let promised = match promised.transpose() {
+            Ok(promised) => promised,
+            Err(full) => {
+                self.count.settle(&access, &entered, None).await;
+                return Err(StoreError::from(full).into());
+            }
+        };
         let again = (may_write && entered.most.is_some()).then(|| request.clone());
         let mut done = self.attempt(&access, request, &entered).await;
+        // it is on the disk now
+        drop(promised);
         let is_low = is_low || self.disk.is_low();
         if matches!(done, Err(SqlError::Quota)) && is_low {
             self.count.settle(&access, &entered, None).await;
@@ -167,8 +190,15 @@ impl Work {
             done => {
                 // before the turn to write ends, with `done`
                 self.count.settle(&access, &entered, size).await;
-                match done?.response {
-                    sql::Response::Json(text) => Ok(answer("application/json", Body::from(text))),
+                let done = done?;
+                match done.response {
+                    sql::Response::Json(text) => {
+                        let mut answer = answer("application/json", Body::from(text));
+                        if done.sizes.is_some() {
+                            answer.extensions_mut().insert(asking::CarriedOut);
+                        }
+                        Ok(answer)
+                    }
                     sql::Response::Export(_) => Err(Error::NotFound("No such answer".to_owned())),
                 }
             }
@@ -195,14 +225,15 @@ impl Work {
     }
 
     /// An export counts until somebody has read it, or does not want it any more.
-    fn export(self, export: sql::Export, entered: &Entered) -> Response {
-        let file = ReaderStream::new(File::from_std(export.file));
+    fn export(mut self, export: sql::Export, entered: &Entered) -> Response {
+        let place = self.place.take();
+        let file = ReaderStream::with_capacity(File::from_std(export.file), PIECE);
         let unread = entered.reservation.map(|reservation| Unread {
             reservation,
             renewed: Instant::now(),
             work: self,
         });
-        let pieces = futures_util::stream::unfold((file, unread), async |(mut file, unread)| {
+        let pieces = stream::unfold((file, unread), async |(mut file, unread)| {
             let piece = file.next().await?;
             let unread = match unread {
                 Some(unread) => Some(unread.renewed().await),
@@ -210,6 +241,7 @@ impl Work {
             };
             Some((piece, (file, unread)))
         });
+        let pieces = at_pace(pieces.boxed(), place);
         answer("application/x-sqlite3", Body::from_stream(pieces))
     }
 }

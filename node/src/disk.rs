@@ -5,6 +5,7 @@ use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use rustix::fs::{FallocateFlags, fallocate, statvfs};
@@ -24,6 +25,21 @@ pub struct Disk {
     reserve: Option<u64>,
     /// Bytes of the file, as they were when it was looked after.
     held: AtomicU64,
+    /// Bytes that are going to be written.
+    promised: AtomicU64,
+}
+
+/// Bytes of the disk for what is going to be written; over when dropped.
+#[derive(Debug)]
+pub(crate) struct Promised {
+    disk: Arc<Disk>,
+    bytes: u64,
+}
+
+impl Drop for Promised {
+    fn drop(&mut self) {
+        self.disk.promised.fetch_sub(self.bytes, Ordering::Relaxed);
+    }
 }
 
 /// How much room there is, in bytes.
@@ -51,6 +67,7 @@ impl Disk {
             dir: dir.to_owned(),
             reserve,
             held: AtomicU64::new(0),
+            promised: AtomicU64::new(0),
         }
     }
 
@@ -83,6 +100,21 @@ impl Disk {
             }
             _ => Ok(()),
         }
+    }
+
+    /// Room for so many bytes that are going to be written, beside those that others were promised.
+    ///
+    /// # Errors
+    ///
+    /// [`io::ErrorKind::StorageFull`].
+    pub(crate) fn promise(self: &Arc<Self>, bytes: u64) -> io::Result<Promised> {
+        let before = self.promised.fetch_add(bytes, Ordering::Relaxed);
+        let promised = Promised {
+            disk: Arc::clone(self),
+            bytes,
+        };
+        self.grow(before.saturating_add(bytes))?;
+        Ok(promised)
     }
 
     /// Whether so many bytes more can be written for a while, by what must go on.
@@ -157,6 +189,19 @@ impl Disk {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn h11_promises_of_one_disk_add_up() {
+        let dir = tempfile::tempdir().unwrap();
+        let free = Disk::new(dir.path(), Some(0)).room().unwrap().free;
+        let disk = Arc::new(Disk::new(dir.path(), Some(free / 2)));
+        let first = disk.promise(free / 4).unwrap();
+        let refused = disk.promise(free / 4).unwrap_err();
+        assert_eq!(refused.kind(), io::ErrorKind::StorageFull);
+        drop(first);
+        drop(disk.promise(free / 4).unwrap());
+        assert_eq!(disk.promised.load(Ordering::Relaxed), 0);
+    }
 
     #[test]
     fn h11_nothing_grows_into_the_reserve() {

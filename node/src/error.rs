@@ -67,6 +67,11 @@ pub enum Error {
         "The memory that the node has for requests, or one address of it, is taken: try again, with fewer at once"
     )]
     Memory,
+    /// The request was carried out, and there is no memory for its answer.
+    #[error(
+        "The request was carried out, but the node's memory has no room for its answer: read before you repeat it"
+    )]
+    Unsent,
     /// Too many large tokens are being checked.
     #[error("The node is busy checking large tokens: try again, with fewer at once")]
     Checks,
@@ -162,7 +167,7 @@ impl Error {
                 }
             },
             Self::Io(error) if is_full(error) => StatusCode::INSUFFICIENT_STORAGE,
-            Self::Io(_) => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::Io(_) | Self::Unsent => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
 }

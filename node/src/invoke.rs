@@ -161,7 +161,7 @@ async fn other(
             check_hosted(node, resource).await?;
             let asking = &authorised.principals;
             let (view, truncated) = delegation::capabilities(node, space, asking, facts).await?;
-            Ok(listed(view, truncated))
+            listed(&view, truncated)
         }
         ("tinycloud.delegation/list", _) => {
             admit(&node.store, authorised).await?;
@@ -169,7 +169,7 @@ async fn other(
             let asking = &authorised.principals;
             let wanted = |it: &_| delegation::is_between(space, it, asking);
             let all = delegation::in_space(node, space, wanted).await?;
-            Ok(listed(all.items(space), all.truncated))
+            listed(&all.items(space), all.truncated)
         }
         ("tinycloud.delegation/get", Some(path)) => {
             let cid = named(path)?;
@@ -208,12 +208,12 @@ fn named(path: &str) -> Result<Cid, Error> {
 }
 
 /// A list, and whether it is not all that there is.
-pub(crate) fn listed(view: Value, truncated: bool) -> Response {
-    let mut response = Json(view).into_response();
+pub(crate) fn listed(view: &Value, truncated: bool) -> Result<Response, Error> {
+    let mut response = body::json(view)?;
     let truncated = if truncated { "true" } else { "false" };
     let headers = response.headers_mut();
     headers.insert(TRUNCATED, HeaderValue::from_static(truncated));
-    response
+    Ok(response)
 }
 
 async fn check_hosted(node: &Node, resource: &SpaceResource) -> Result<(), Error> {

@@ -36,6 +36,7 @@ pub mod delegation;
 mod digest;
 pub mod disk;
 pub mod error;
+mod exports;
 mod facts;
 mod held;
 pub mod invoke;

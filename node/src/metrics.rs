@@ -21,9 +21,12 @@ use openkey_edge::{
 };
 
 use crate::node::Node;
+use crate::turns::Turns;
 
 /// Readings that were cut off, because the value is not what was stored.
 const DAMAGED_READINGS: &str = "openkey_node_damaged_readings_total";
+/// Checks of large tokens that had their turn.
+const LARGE_CHECKS: &str = "openkey_node_large_checks_total";
 /// By how much the machine's clock is ahead of the node's time while that does not follow it.
 const CLOCK_OFF_SECONDS: &str = "openkey_node_clock_off_seconds";
 /// Free bytes of the disk, with those that are held back.
@@ -83,8 +86,9 @@ impl Metrics {
     }
 
     /// As Prometheus reads it.
-    pub(crate) fn render(&self, node: &Node) -> String {
+    pub(crate) fn render(&self, node: &Node, turns: &Turns) -> String {
         with_local_recorder(&self.recorder, || {
+            counter!(LARGE_CHECKS).absolute(turns.taken());
             counter!(DAMAGED_READINGS).absolute(node.signs.damaged_readings());
             let off_ms = node.clock_off_ms().unwrap_or(0);
             gauge!(CLOCK_OFF_SECONDS).set(off_ms as f64 / 1000.0);

@@ -12,6 +12,7 @@ use crate::blobs::{Blobs, BlobsLock, LocalBlobs};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::disk::Disk;
+use crate::exports::Exports;
 use crate::kept_time::KeptTime;
 use crate::keys::{KeysError, NodeKeys};
 use crate::readiness::Readiness;
@@ -55,6 +56,7 @@ pub struct Node {
     pub disk: Arc<Disk>,
     /// What an operator should see.
     pub signs: Arc<Signs>,
+    pub(crate) exports: Arc<Exports>,
     clock: Arc<KeptTime>,
     readiness: Readiness,
 }
@@ -128,6 +130,7 @@ impl Node {
             config,
             clock,
             signs: Arc::default(),
+            exports: Arc::new(Exports::new()),
             readiness: Readiness::default(),
         })
     }

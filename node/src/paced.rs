@@ -13,6 +13,8 @@ use hyper::body::{Frame, SizeHint};
 use tokio::runtime::Handle;
 use tokio::time::{Instant, Sleep, sleep_until};
 
+use crate::asking::Displaced;
+
 /// What every body has, however small.
 const PATIENCE: Duration = Duration::from_secs(15);
 /// Bytes per second that earn more: slower than any line that can carry a page.
@@ -49,20 +51,21 @@ struct Arriving<B> {
     deadline: Pin<Box<Sleep>>,
     /// Whether there is nothing more to come.
     ended: bool,
-    /// Is told when the whole body has arrived.
+    /// Is told when the whole body has arrived, and says whether it may be carried out.
     whole: Option<Whole>,
 }
 
 /// What is done when the whole body has arrived.
-type Whole = Box<dyn FnOnce() + Send>;
+type Whole = Box<dyn FnOnce() -> bool + Send>;
 
 /// The body was too slow.
 #[derive(Debug, thiserror::Error)]
 #[error("the body arrives too slowly")]
 struct TooSlow;
 
-/// Holds a body to its pace, from now on; `whole` is called when all of it has arrived.
-pub(crate) fn paced<B: Arrives>(body: B, whole: impl FnOnce() + Send + 'static) -> Body {
+/// Holds a body to its pace, from now on; `whole` is called when all of it has arrived. If that says no, the body
+/// fails instead of ending.
+pub(crate) fn paced<B: Arrives>(body: B, whole: impl FnOnce() -> bool + Send + 'static) -> Body {
     if body.is_end_stream() {
         return Body::empty();
     }
@@ -97,8 +100,10 @@ impl<B: Arrives> Arriving<B> {
             if !failed
                 && (self.ended || self.body.is_end_stream())
                 && let Some(whole) = self.whole.take()
+                && !whole()
             {
-                whole();
+                self.ended = true;
+                return Poll::Ready(Some(Err(Displaced.into())));
             }
             return Poll::Ready(frame.map(|frame| frame.map_err(Into::into)));
         }
@@ -177,7 +182,7 @@ mod tests {
         body: impl Stream<Item = std::io::Result<Bytes>> + Send + 'static,
     ) -> (u64, Duration, bool) {
         let began = Instant::now();
-        let mut body = paced(Body::from_stream(body), || ()).into_data_stream();
+        let mut body = paced(Body::from_stream(body), || true).into_data_stream();
         let mut bytes = 0;
         while let Some(piece) = body.next().await {
             match piece {
@@ -231,5 +236,22 @@ mod tests {
         let (bytes, _, ended) = read(pieces(1, 1, Duration::from_secs(14))).await;
         assert_eq!((bytes, ended), (1, true));
         assert_eq!(read(pieces(0, 1, Duration::ZERO)).await.0, 0);
+    }
+
+    /// Whose room others have when the last of it arrives is not carried out: nobody sees its end.
+    #[tokio::test(start_paused = true)]
+    async fn h8_a_body_that_is_displaced_as_it_ends_fails() {
+        for kept in [true, false] {
+            let body = Body::from_stream(pieces(2, 10, Duration::from_millis(1)));
+            let mut body = paced(body, move || kept).into_data_stream();
+            let mut ended = true;
+            while let Some(piece) = body.next().await {
+                ended = piece.is_ok();
+            }
+            assert_eq!(ended, kept);
+            // one in one piece, of which it is known that nothing follows
+            let mut body = paced(Body::from("all"), move || kept).into_data_stream();
+            assert_eq!(body.next().await.unwrap().is_ok(), kept);
+        }
     }
 }

@@ -1,11 +1,11 @@
 //! Public spaces: what anybody may read, without a token.
 
-use axum::Json;
 use axum::http::{HeaderMap, HeaderValue, header};
-use axum::response::{IntoResponse as _, Response};
+use axum::response::Response;
 use openkey_capability::resource::{SpaceId, SpaceResource};
-use serde_json::json;
 
+use crate::asking;
+use crate::body::{FREE, json};
 use crate::error::Error;
 use crate::kv::{self, ETag, IfNoneMatch, Reading};
 use crate::node::Node;
@@ -20,7 +20,11 @@ const SHOWN: [header::HeaderName; 3] = [
     header::CONTENT_LANGUAGE,
 ];
 /// Most keys of one list: it is for anybody, and has no pages.
-const MAX_KEYS: u32 = 10_000;
+const MAX_KEYS: usize = 10_000;
+/// Keys that are read at once.
+const PAGE: u32 = 64;
+/// Bytes of memory for one of a key: as it is, and as JSON while that grows.
+const EACH_BYTE: usize = 4;
 
 /// One value of a public space. `key` is as it stands in the URL, its escapes as they are: a value is
 /// found under the key that it was stored under.
@@ -80,25 +84,36 @@ pub async fn get(
 /// [`Error`].
 pub async fn list(node: &Node, space: &str, prefix: &str) -> Result<Response, Error> {
     let space = public(space)?;
-    let page = Page {
-        after: None,
-        limit: MAX_KEYS + 1,
-    };
-    let keys = match node
-        .store
-        .keys(&space, &Keys::With(prefix.to_owned()), page)
-        .await
-    {
-        // as clients of present nodes know it
-        Err(StoreError::NoSpace) => Vec::new(),
-        other => other?,
-    };
-    if keys.len() > MAX_KEYS as usize {
-        return Err(Error::TooLarge(format!(
-            "More than {MAX_KEYS} keys: ask with a longer prefix"
-        )));
+    let which = Keys::With(prefix.to_owned());
+    let (mut keys, mut after, mut size) = (Vec::new(), None, 0_usize);
+    loop {
+        let page = Page {
+            after: after.take(),
+            limit: PAGE,
+        };
+        let more = match node.store.keys(&space, &which, page).await {
+            // as clients of present nodes know it
+            Err(StoreError::NoSpace) => Vec::new(),
+            other => other?,
+        };
+        let is_last = more.len() < PAGE as usize;
+        let bytes = more.iter().map(String::len).sum::<usize>();
+        size = size.saturating_add(bytes);
+        if size > FREE {
+            asking::room(bytes * EACH_BYTE).await?;
+        }
+        after = more.last().cloned();
+        keys.extend(more);
+        if keys.len() > MAX_KEYS {
+            return Err(Error::TooLarge(format!(
+                "More than {MAX_KEYS} keys: ask with a longer prefix"
+            )));
+        }
+        if is_last {
+            break;
+        }
     }
-    let mut response = Json(json!(keys)).into_response();
+    let mut response = json(&keys)?;
     response.headers_mut().insert(header::CACHE_CONTROL, CACHE);
     Ok(response)
 }

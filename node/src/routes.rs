@@ -190,8 +190,8 @@ async fn status(State(app): Node, headers: HeaderMap, body: Body) -> Answer {
 }
 
 async fn query(State(app): Node, headers: HeaderMap, body: Body) -> Answer {
-    let body = signed_body(&app, &headers, body).await?;
-    Ok(Json(delegation::query(&app.node, &headers, &body).await?).into_response())
+    let asked = signed_body(&app, &headers, body).await?;
+    body::json(&delegation::query(&app.node, &headers, &asked).await?)
 }
 
 async fn invoked(State(app): Node, headers: HeaderMap, body: Body) -> Answer {

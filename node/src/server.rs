@@ -10,7 +10,6 @@ use axum::http::header::{AUTHORIZATION, CONNECTION, RETRY_AFTER};
 use axum::http::{HeaderValue, Method, Request, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use hyper::body::Incoming;
-use openkey_edge::body::BodyBudget;
 use openkey_edge::client::{ClientKey, client_address};
 use openkey_edge::descriptors::{self, Room, TooFew};
 use openkey_edge::framing;
@@ -21,7 +20,7 @@ use openkey_edge::sqlite::Options;
 use tokio::net::TcpListener;
 use tower::Service as _;
 
-use crate::asking::Asking;
+use crate::asking::{Asking, Memory};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::held::Held;
@@ -42,8 +41,6 @@ const EACH: usize = 2;
 const HEAD_BYTES: usize = 400 * 1024;
 /// Memory for large heads, for bodies that are read whole, and for answers that are made of many values.
 const MEMORY: usize = 256 * 1024 * 1024;
-/// One client has a part of that.
-const SHARES: usize = 4;
 /// Bytes of an upload that the system keeps until the node has read them; Linux takes twice as much memory, and
 /// keeps no more than `net.core.rmem_max`. Enough for 5 MB in a second at a distance of 50 ms.
 const RECEIVED: usize = 4 * listen::RECEIVED;
@@ -128,8 +125,8 @@ pub(crate) struct App {
     pub(crate) metrics: Arc<Metrics>,
     limits: Limits,
     rates: Rates,
-    memory: Arc<BodyBudget>,
-    turns: Arc<Turns>,
+    memory: Memory,
+    pub(crate) turns: Arc<Turns>,
     /// Who asks for hooks, and is kept waiting.
     pub(crate) patient: Held,
     request_ids: RequestIds,
@@ -185,7 +182,7 @@ impl Server {
             rates: Rates::new(serving.rates),
             turns: Arc::new(Turns::new()),
             patient: Held::new(),
-            memory: Arc::new(BodyBudget::new(0, serving.memory, serving.memory / SHARES)),
+            memory: Memory::new(serving.memory),
             limits: serving.limits,
             request_ids: RequestIds::new(key),
         });
@@ -225,7 +222,7 @@ impl Server {
         } = self;
         let numbers = metrics.map(|listener| {
             let app = Arc::clone(&app);
-            let render = move || std::future::ready(app.metrics.render(&app.node));
+            let render = move || std::future::ready(app.metrics.render(&app.node, &app.turns));
             tokio::spawn(metrics::serve(listener, render, std::future::pending()))
         });
         let router = router(Arc::clone(&app));
@@ -240,7 +237,7 @@ impl Server {
             }
         };
         let observer = Arc::clone(&app.metrics) as Arc<_>;
-        let (limits, memory) = (app.limits.clone(), Arc::clone(&app.memory));
+        let (limits, memory) = (app.limits.clone(), Arc::clone(&app.memory.all));
         listen::serve_within(listener, limits, memory, observer, handler, stop).await;
         tidy.abort();
         count.abort();
@@ -283,12 +280,12 @@ async fn answer(
     let mut response = match allowed {
         Err(refused) => {
             // what of the body is on its way is read, so that the answer arrives
-            drop(paced(request.into_body(), || ()));
+            drop(paced(request.into_body(), || true));
             *refused
         }
         Ok(_) if method == Method::OPTIONS => cors::preflight(route == Route::Public),
         Ok(client) => {
-            let (memory, turns) = (Arc::clone(&app.memory), Arc::clone(&app.turns));
+            let (memory, turns) = (app.memory.clone(), Arc::clone(&app.turns));
             let asking = Asking::new(ClientKey::of(client), memory, turns);
             request.extensions_mut().insert(ClientKey::of(client));
             // an upload may have to give way; what has arrived is carried out and answered
@@ -296,14 +293,16 @@ async fn answer(
             let (told, whole) = (Arc::clone(&arrived), Arc::clone(&asking));
             let request = request.map(|body| {
                 paced(body, move || {
-                    whole.arrived();
-                    if let Some(arriving) = arriving {
+                    let kept = whole.arrived();
+                    if let Some(arriving) = arriving.filter(|_| kept) {
                         let _ = told.set(arriving.arrived());
                     }
+                    kept
                 })
             });
             if request.body().is_end_stream() {
-                asking.arrived();
+                // nothing is taken yet
+                let _ = asking.arrived();
             }
             let read = if route.reads_token(&method) { token } else { 0 };
             let work = Arc::clone(&asking).during(read, router.call(request));
@@ -313,11 +312,7 @@ async fn answer(
                 Err(error) => error.into_response(),
             };
             asking.checked();
-            if asking.takes() {
-                response.map(|body| asking.held(body))
-            } else {
-                response
-            }
+            asking.sent(response).await
         }
     };
     cors::allow(response.headers_mut(), &method, route == Route::Public);

@@ -62,7 +62,7 @@ pub async fn invoke(
                 })
             });
             let view = Value::Array(view.collect());
-            let mut response = listed(view, truncated);
+            let mut response = listed(&view, truncated)?;
             if truncated
                 && let Some((last, _)) = spaces.last()
                 && let Ok(cursor) = HeaderValue::from_str(&last.to_string())

@@ -2,6 +2,7 @@
 //! its turn.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use openkey_edge::client::ClientKey;
@@ -17,6 +18,8 @@ pub(crate) struct Turns {
     all: Arc<Semaphore>,
     /// One of each client waits with those of others, however many it has.
     each: Mutex<HashMap<ClientKey, Weak<Semaphore>>>,
+    /// How many there were.
+    taken: AtomicU64,
 }
 
 /// A turn, over when dropped.
@@ -31,6 +34,7 @@ impl Turns {
         Self {
             all: Arc::new(Semaphore::new((processors / 2).max(1))),
             each: Mutex::default(),
+            taken: AtomicU64::new(0),
         }
     }
 
@@ -38,10 +42,16 @@ impl Turns {
     pub(crate) async fn take(&self, client: ClientKey) -> Option<Turn> {
         let own = self.own(client).acquire_owned().await.ok()?;
         let all = Arc::clone(&self.all).acquire_owned().await.ok()?;
+        self.taken.fetch_add(1, Ordering::Relaxed);
         Some(Turn {
             _all: all,
             _own: own,
         })
+    }
+
+    /// How many turns there were.
+    pub(crate) fn taken(&self) -> u64 {
+        self.taken.load(Ordering::Relaxed)
     }
 
     fn own(&self, client: ClientKey) -> Arc<Semaphore> {
@@ -79,6 +89,7 @@ mod tests {
         let turns = Turns {
             all: Arc::new(Semaphore::new(1)),
             each: Mutex::default(),
+            taken: AtomicU64::new(0),
         };
         let client = |n| ClientKey::of([127, 0, 0, n].into());
         let soon = Duration::from_millis(20);

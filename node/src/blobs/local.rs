@@ -15,7 +15,7 @@ use super::{BlobWriter, Blobs, NAME};
 use crate::disk::Disk;
 
 /// Bytes read from a file at once.
-const PIECE: usize = 128 * 1024;
+const PIECE: usize = 32 * 1024;
 
 /// What a probe writes.
 const PROBE: &[u8] = b"probe";

@@ -2,11 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use axum::Json;
 use axum::body::Body;
 use axum::http::HeaderMap;
 use axum::http::header::CONTENT_TYPE;
-use axum::response::{IntoResponse as _, Response};
+use axum::response::Response;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use futures_util::stream;
@@ -21,7 +20,7 @@ use super::{Action, Call, ETag, replayed};
 use crate::admission::admit;
 use crate::asking;
 use crate::blobs::Whole;
-use crate::body::FREE;
+use crate::body::{FREE, json};
 use crate::bound_body::failed;
 use crate::error::Error;
 use crate::store::{Change, Condition, Content, StoredValue};
@@ -127,7 +126,9 @@ async fn put(call: &Call<'_>, keys: Vec<String>, body: Body) -> Result<Response,
         Some(uploads) => uploads.write(changes.collect()).await?,
         None => write(call, changes.collect(), false).await?,
     };
-    Ok(Json(json!({ "written": keys, "count": keys.len() })).into_response())
+    let mut answer = json(&json!({ "written": keys, "count": keys.len() }))?;
+    answer.extensions_mut().insert(asking::CarriedOut);
+    Ok(answer)
 }
 
 /// The parts of a form, each the value of a key that was signed.
@@ -216,7 +217,7 @@ async fn read(call: &Call<'_>, keys: Vec<String>, whole: bool) -> Result<Respons
             });
         }
     }
-    Ok(Json(json!({ "results": results })).into_response())
+    json(&json!({ "results": results }))
 }
 
 async fn item(call: &Call<'_>, key: &str, value: StoredValue, whole: bool) -> Result<Value, Error> {

@@ -27,8 +27,9 @@ const MAX_LIMIT: u32 = 1000;
 const TAG: usize = 16;
 /// Longest cursor that is read: that of the longest key, in Base64.
 const MAX_CURSOR: usize = (TAG + MAX_RESOURCE).div_ceil(3) * 4;
-/// Keys read at once when all are wanted: the answer is written as it is read.
-const PAGE: u32 = 2000;
+/// Keys read at once when all are wanted: the answer is written as it is read, and no more of it is in memory,
+/// 128 KiB of the longest keys.
+const PAGE: u32 = 32;
 
 pub(super) async fn list(call: &Call<'_>, keys: Keys, prefix: &str) -> Result<Response, Error> {
     super::etag::check_unconditional(call.headers)?;
@@ -108,35 +109,60 @@ async fn whole(call: &Call<'_>, which: Keys, after: Option<String>) -> Result<Re
         let text = serde_json::to_vec(&keys).map_err(std::io::Error::other)?;
         return Ok(json(Body::from(text), false));
     }
-    let state = Some((keys, true));
+    let reading = Reading {
+        keys: Some(keys),
+        after: None,
+        has_begun: false,
+        has_ended: false,
+    };
     let (store, space) = (call.node.store.clone(), call.space.clone());
-    let pieces = stream::try_unfold(state, move |state| {
+    let pieces = stream::try_unfold(reading, move |mut reading| {
         let (store, space, which) = (store.clone(), space.clone(), which.clone());
         async move {
-            let Some((keys, is_first)) = state else {
+            if reading.has_ended {
                 return Ok::<_, std::io::Error>(None);
-            };
-            let mut text = serde_json::to_string(&keys).map_err(std::io::Error::other)?;
-            text.pop();
-            if !is_first {
-                text.replace_range(..1, ",");
             }
-            let next = Page {
-                after: keys.last().cloned(),
-                limit: PAGE,
+            let keys = match reading.keys.take() {
+                Some(keys) => keys,
+                None => {
+                    let after = reading.after.take();
+                    let page = Page { after, limit: PAGE };
+                    let keys = store.keys(&space, &which, page).await;
+                    keys.map_err(std::io::Error::other)?
+                }
             };
-            let more = store
-                .keys(&space, &which, next)
-                .await
-                .map_err(std::io::Error::other)?;
-            if more.is_empty() {
-                text.push(']');
-                return Ok(Some((Bytes::from(text), None)));
-            }
-            Ok(Some((Bytes::from(text), Some((more, false)))))
+            let text = reading.text(keys).map_err(std::io::Error::other)?;
+            Ok(Some((Bytes::from(text), reading)))
         }
     });
     Ok(json(Body::from_stream(pieces.boxed()), false))
+}
+
+/// A list that is written while it is read.
+struct Reading {
+    /// What was read and is not written.
+    keys: Option<Vec<String>>,
+    after: Option<String>,
+    has_begun: bool,
+    has_ended: bool,
+}
+
+impl Reading {
+    /// The text of the next keys, with what stands around it in the whole list.
+    fn text(&mut self, mut keys: Vec<String>) -> serde_json::Result<String> {
+        self.has_ended = keys.len() < PAGE as usize;
+        let mut text = serde_json::to_string(&keys)?;
+        if !self.has_ended {
+            text.pop();
+        }
+        if self.has_begun {
+            let between = if keys.is_empty() { "" } else { "," };
+            text.replace_range(..1, between);
+        }
+        self.has_begun = true;
+        self.after = keys.pop();
+        Ok(text)
+    }
 }
 
 fn json(body: Body, truncated: bool) -> Response {

@@ -7,7 +7,7 @@ use openkey_capability::ability::Ability;
 use openkey_capability::attenuation::{Attenuation, Caveats};
 use openkey_capability::cid::Cid;
 
-use super::process::{Process, head, now, own};
+use super::process::{Process, answer, head, now, own};
 use super::tokens::{did, raw, within};
 
 /// Six abilities for each of these databases, each with these caveats.
@@ -114,4 +114,49 @@ async fn h8_a_chain_of_large_tokens_is_bounded() {
         refused.body.contains("more than 1048576 bytes"),
         "{refused:?}"
     );
+}
+
+/// How often a large check had its turn.
+async fn turns(metrics: std::net::SocketAddr) -> u64 {
+    let asked = format!("GET /metrics HTTP/1.1\r\nhost: {metrics}\r\nconnection: close\r\n\r\n");
+    let stream = tokio::net::TcpStream::connect(metrics).await.unwrap();
+    let text = answer(stream, asked.as_bytes()).await.body;
+    let name = "openkey_node_large_checks_total ";
+    let line = text.lines().find_map(|line| line.strip_prefix(name));
+    line.unwrap_or_else(|| panic!("{text}")).parse().unwrap()
+}
+
+/// What takes long is compared once, and in its turn, also where the token itself is small.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn h8_comparing_too_much_is_done_once_and_in_its_turn() {
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let metrics = port.local_addr().unwrap();
+    drop(port);
+    let node = Process::start_with(&["--metrics-listen", &metrics.to_string()]).await;
+    let created = node
+        .invoke(&own("space/s", "tinycloud.space/create"), "")
+        .await;
+    assert_eq!(created.status, 200, "{created:?}");
+    let caveat = |at: usize| serde_json::json!({ "a": at });
+    let caveats: Vec<_> = (0..64).map(caveat).collect();
+    let mut parents: Vec<Cid> = Vec::new();
+    for _ in 0..64 {
+        let token = raw(1, &did(2), now() + 1000, &[], caveated(&[""], &caveats));
+        let asked = head("POST /delegate", &token, 0, "");
+        let posted = node.raw(asked.as_bytes()).await;
+        assert_eq!(posted.status, 200, "{posted:?}");
+        let posted: serde_json::Value = serde_json::from_str(&posted.body).unwrap();
+        parents.push(Cid::parse(posted["cid"].as_str().unwrap()).unwrap());
+    }
+    let reversed: Vec<_> = (0..64).rev().map(caveat).collect();
+    let databases = ["/0", "/1", "/2", "/3", "/4", "/5", "/6", "/7", "/8", "/9"];
+    for (line, to) in [("POST /delegate", did(3)), ("POST /invoke", did(1))] {
+        let before = turns(metrics).await;
+        let grant = caveated(&databases, &reversed);
+        let token = raw(2, &to, now() + 200, &parents, grant);
+        let refused = node.raw(head(line, &token, 0, "").as_bytes()).await;
+        assert_eq!(refused.status, 401, "{refused:?}");
+        assert!(refused.body.contains("4194304 comparisons"), "{refused:?}");
+        assert_eq!(turns(metrics).await - before, 1, "{line}");
+    }
 }

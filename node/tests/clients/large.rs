@@ -169,3 +169,17 @@ async fn h8_a_token_or_a_head_too_large_is_told_with_its_bound() {
     let put = node.invoke(&own("kv/a", "tinycloud.kv/put"), "value").await;
     assert_eq!(put.status, 200);
 }
+
+/// Headers too many are told with their bound, and never given to the library that answers nothing.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn h8_headers_too_many_are_told_with_their_bound() {
+    let node = Process::start_empty(&[]).await;
+    for (more, status) in [(61, 200), (62, 431), (1000, 431)] {
+        let more: String = (0..more).map(|at| format!("x-{at}: a\r\n")).collect();
+        let asked =
+            format!("GET /healthz HTTP/1.1\r\nhost: a\r\nconnection: close\r\na: b\r\n{more}\r\n");
+        let answer = node.raw(asked.as_bytes()).await;
+        assert_eq!(answer.status, status, "{answer:?}");
+        assert_eq!(answer.body.contains("at most 64 headers"), status == 431);
+    }
+}

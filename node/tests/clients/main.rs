@@ -2,11 +2,13 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)] // a test may stop at once
 
 mod checks;
+mod exports;
 mod framing;
 mod large;
 mod memory;
 mod process;
 mod rates;
+mod slow;
 #[allow(dead_code)]
 #[path = "../chains/tokens.rs"]
 mod tokens;

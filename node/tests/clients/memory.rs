@@ -8,9 +8,9 @@ use tokio::net::TcpStream;
 use super::process::{Process, head, now, own};
 use super::tokens::{did, raw, within};
 
-const MIB: u64 = 1 << 20;
+pub(crate) const MIB: u64 = 1 << 20;
 /// What `docs/node.md` promises with these connections: what requests may take, and 256 KiB for each connection.
-const fn promised(connections: u64) -> u64 {
+pub(crate) const fn promised(connections: u64) -> u64 {
     256 * MIB + connections * 256 * 1024
 }
 
@@ -48,7 +48,9 @@ async fn taken(node: &Process, connections: usize, what: impl Fn() -> Vec<u8>) -
         .await;
     assert_eq!(sql.status, 200, "{sql:?}");
     drop(open);
-    node.memory("VmHWM:").saturating_sub(before)
+    let taken = node.memory("VmHWM:").saturating_sub(before);
+    println!("{} MiB on {connections} connections", taken / MIB);
+    taken
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -100,6 +102,27 @@ async fn h8_large_tokens_take_no_more_memory_than_is_promised() {
     assert!(large().len() > 340_000, "{}", large().len());
     let taken = taken(&node, 150, large).await;
     assert!(taken < promised(150), "{} MiB", taken / MIB);
+}
+
+/// A body of many small values takes many times its size once it is read.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn h8_many_values_in_one_body_count() {
+    let node = Process::start(&["--max-request-memory-bytes", "134217728"]).await;
+    let token = || own("sql/none", "tinycloud.sql/read");
+    let body = |params: &str| {
+        format!("{{\"action\":\"query\",\"sql\":\"SELECT 1\",\"params\":[{params}]}}")
+    };
+    let many = format!("{}1", "1,".repeat(500_000));
+    let refused = node.invoke(&token(), &body(&many)).await;
+    assert_eq!(refused.status, 413, "{refused:?}");
+    assert!(
+        refused.body.contains("33554432 for one address"),
+        "{refused:?}"
+    );
+    // as large, and one value: no statement takes it
+    let one = format!("\"{}\"", ",".repeat(1_000_000));
+    let read = node.invoke(&token(), &body(&one)).await;
+    assert_eq!(read.status, 400, "{read:?}");
 }
 
 /// A form whose parts' heads do not end.

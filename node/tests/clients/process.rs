@@ -87,6 +87,16 @@ impl Process {
 
     /// A node with these flags that hosts nothing.
     pub(crate) async fn start_empty(flags: &[&str]) -> Self {
+        let flags: Vec<&str> = flags
+            .iter()
+            .chain(&["--metrics-listen", "off"])
+            .copied()
+            .collect();
+        Self::start_with(&flags).await
+    }
+
+    /// A node with these flags, one of which says where metrics are, that hosts nothing.
+    pub(crate) async fn start_with(flags: &[&str]) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let mut child = Command::new(env!("CARGO_BIN_EXE_openkey-node"))
             .args([
@@ -96,7 +106,7 @@ impl Process {
                 "--log",
                 "error",
             ])
-            .args(["--listen", "127.0.0.1:0", "--metrics-listen", "off"])
+            .args(["--listen", "127.0.0.1:0"])
             .args(flags)
             .stdout(Stdio::piped())
             .spawn()

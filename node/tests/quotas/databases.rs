@@ -1,6 +1,8 @@
 //! Databases and exports at once.
 
 use std::fs;
+use std::future::{Future as _, poll_fn};
+use std::task::Poll;
 
 use axum::body::Body;
 use futures_util::StreamExt as _;
@@ -111,6 +113,33 @@ async fn h10_what_was_done_counts_though_nobody_waits() {
         "{} of {usage:?}",
         on_disk(&node)
     );
+    assert_whole(&node).await;
+}
+
+/// Wherever a request is given up, as one is whose room another has, nothing stays reserved.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn h10_a_request_that_is_given_up_anywhere_leaves_nothing_reserved() {
+    let node = start(|config| config.quota_bytes = Some(QUOTA)).await;
+    let beside = &node.beside;
+    beside.store.bound(&space(), Some(QUOTA)).await.unwrap();
+    for after in 1..12 {
+        let headers = super::tokens::headers(&says("main"));
+        let mut asked = Box::pin(invoke(beside, &headers, Body::from(filling(4000))));
+        let mut polls = 0;
+        // it is not polled so often
+        poll_fn(|cx| {
+            polls += 1;
+            if polls > after {
+                return Poll::Ready(());
+            }
+            asked.as_mut().poll(cx).map(drop)
+        })
+        .await;
+    }
+    until("nothing is reserved", || {
+        rows(&node, "sql_reservation") == 0
+    })
+    .await;
     assert_whole(&node).await;
 }
 
