@@ -141,6 +141,11 @@ impl Node {
         self.clock.now_ms()
     }
 
+    /// What tells the time.
+    pub(crate) fn clock(&self) -> Arc<KeptTime> {
+        Arc::clone(&self.clock)
+    }
+
     /// By how much the machine's clock is ahead of the node's time, in milliseconds, if it is not followed.
     #[must_use]
     pub fn clock_off_ms(&self) -> Option<i64> {

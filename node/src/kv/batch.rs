@@ -29,12 +29,14 @@ use crate::store::{Change, Condition, Content, StoredValue};
 const MAX_KEYS: usize = 1000;
 /// Of several things that are not done together so many are named.
 const NAMED: usize = 4;
-/// Most bytes of all values of one answer: they are in memory together.
+/// Most bytes of all values of one answer, with their headers: they are in memory together.
 const MAX_ANSWER: u64 = 16 * 1024 * 1024;
 /// Values that are read from the store at once: no more than these are in memory before their sizes are known.
 const AT_ONCE: usize = 50;
-/// Bytes of memory for one of a value in an answer: as it is, in base64, as JSON.
+/// Bytes of memory for one of a value in an answer: as it is, in base64, as JSON; and for one of its headers,
+/// which are read into parts, and again for the answer.
 const EACH_BYTE: u64 = 4;
+const OF_HEADERS: u64 = 6;
 /// Memory for a form that is large: its values that are small, and what of it waits.
 const OF_FORM: usize = 8 * 1024 * 1024;
 
@@ -194,16 +196,21 @@ async fn read(call: &Call<'_>, keys: Vec<String>, whole: bool) -> Result<Respons
     let mut size = 0_u64;
     for some in keys.chunks(AT_ONCE) {
         let values = call.node.store.values(call.space, some).await?;
-        let sizes = values.iter().flatten().map(|value| value.size);
-        let more = sizes.fold(0_u64, u64::saturating_add);
-        size = size.saturating_add(more);
-        if whole && size > MAX_ANSWER {
+        let (mut of_headers, mut of_values) = (0_u64, 0_u64);
+        for value in values.iter().flatten() {
+            of_headers = of_headers.saturating_add(value.headers.len() as u64);
+            of_values = of_values.saturating_add(if whole { value.size } else { 0 });
+        }
+        size = size.saturating_add(of_headers).saturating_add(of_values);
+        if size > MAX_ANSWER {
             return Err(Error::TooLarge(format!(
-                "The values have more than {MAX_ANSWER} bytes: get them one by one"
+                "The values and what is stored with them have more than {MAX_ANSWER} bytes: ask for fewer"
             )));
         }
-        if whole && size > FREE as u64 {
-            let room = usize::try_from(more.saturating_mul(EACH_BYTE)).unwrap_or(usize::MAX);
+        if size > FREE as u64 {
+            let room = (of_values.saturating_mul(EACH_BYTE))
+                .saturating_add(of_headers.saturating_mul(OF_HEADERS));
+            let room = usize::try_from(room).unwrap_or(usize::MAX);
             asking::room(room).await?;
         }
         for (key, value) in some.iter().zip(values) {

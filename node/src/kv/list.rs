@@ -1,5 +1,7 @@
 //! Listing keys by prefix, page by page.
 
+use std::sync::Arc;
+
 use axum::body::Body;
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, HeaderValue};
@@ -15,8 +17,10 @@ use openkey_capability::resource::Resource;
 use super::Call;
 use crate::admission::admit;
 use crate::allowed::{Allowed, Selected};
+use crate::clock::Clock as _;
 use crate::error::Error;
-use crate::store::{Keys, Page};
+use crate::kept_time::KeptTime;
+use crate::store::{Keys, Page, Statement, Store};
 
 const LIMIT: &str = "x-tinycloud-limit";
 const CURSOR: &str = "x-tinycloud-cursor";
@@ -116,8 +120,15 @@ async fn whole(call: &Call<'_>, which: Keys, after: Option<String>) -> Result<Re
         has_ended: false,
     };
     let (store, space) = (call.node.store.clone(), call.space.clone());
+    let rests = Rests {
+        store: call.node.store.clone(),
+        clock: call.node.clock(),
+        chain: call.authorised.admission.chain.clone(),
+        until_ms: call.authorised.admission.chain_expires_ms,
+    };
     let pieces = stream::try_unfold(reading, move |mut reading| {
         let (store, space, which) = (store.clone(), space.clone(), which.clone());
+        let rests = rests.clone();
         async move {
             if reading.has_ended {
                 return Ok::<_, std::io::Error>(None);
@@ -128,6 +139,8 @@ async fn whole(call: &Call<'_>, which: Keys, after: Option<String>) -> Result<Re
                     let after = reading.after.take();
                     let page = Page { after, limit: PAGE };
                     let keys = store.keys(&space, &which, page).await;
+                    // after they were read: none of them came later
+                    rests.check().await?;
                     keys.map_err(std::io::Error::other)?
                 }
             };
@@ -136,6 +149,28 @@ async fn whole(call: &Call<'_>, which: Keys, after: Option<String>) -> Result<Re
         }
     });
     Ok(json(Body::from_stream(pieces.boxed()), false))
+}
+
+/// What a list rests on, which may end before the list does.
+#[derive(Clone)]
+struct Rests {
+    store: Arc<dyn Store>,
+    clock: Arc<KeptTime>,
+    chain: Vec<Statement>,
+    until_ms: Option<i64>,
+}
+
+impl Rests {
+    async fn check(&self) -> std::io::Result<()> {
+        let known = self.store.revocations(&self.chain).await;
+        let known = known.map_err(std::io::Error::other)?;
+        let has_ended = self.until_ms.is_some_and(|end| self.clock.now_ms() > end);
+        if has_ended || known.iter().any(Option::is_some) {
+            let why = "what the list rests on was revoked or has ended";
+            return Err(std::io::Error::other(why));
+        }
+        Ok(())
+    }
 }
 
 /// A list that is written while it is read.

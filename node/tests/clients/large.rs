@@ -22,20 +22,31 @@ pub(crate) fn batch(count: usize, ability: &str) -> (Vec<String>, String) {
     (keys, raw(1, &did(1), now() + 200, &[], grant))
 }
 
-/// A form with a value for each key.
-pub(crate) fn form(keys: &[String], value: &str) -> String {
+/// A form with a value for each key; `headers` come with each, every one with its line's end.
+pub(crate) fn form(keys: &[String], value: &str, headers: &str) -> String {
     let mut form = String::new();
     for key in keys {
         form += &format!(
             "--b\r\ncontent-disposition: form-data; name=\"{key}\"; filename=\"f\"\r\n\
-             content-type: text/plain\r\n\r\n{value}\r\n"
+             content-type: text/plain\r\n{headers}\r\n{value}\r\n"
         );
     }
     form + "--b--\r\n"
 }
 
 pub(crate) async fn put(node: &Process, keys: &[String], token: &str, value: &str) -> Answer {
-    let body = form(keys, value);
+    put_with(node, keys, token, value, "").await
+}
+
+/// The same, with headers for each value.
+pub(crate) async fn put_with(
+    node: &Process,
+    keys: &[String],
+    token: &str,
+    value: &str,
+    headers: &str,
+) -> Answer {
+    let body = form(keys, value, headers);
     let more = "content-type: multipart/form-data; boundary=b\r\n";
     let head = head("POST /invoke", token, body.len(), more);
     node.raw(format!("{head}{body}").as_bytes()).await

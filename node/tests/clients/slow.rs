@@ -11,7 +11,7 @@ use tokio::net::TcpStream;
 use super::large;
 use super::memory::{MIB, promised};
 use super::process::{Process, answer, head, now, own};
-use super::tokens::{did, raw};
+use super::tokens::{Says, did, raw, space};
 
 /// Of these many addresses.
 const ADDRESSES: usize = 28;
@@ -93,6 +93,22 @@ async fn h8_slow_readers_of_large_values_take_no_more_memory_than_is_promised() 
     assert_promised(&node, before, open).await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn h8_headers_of_many_values_take_no_more_memory_than_is_promised() {
+    let node = Process::start(&[]).await;
+    let (keys, token) = large::batch(1000, "tinycloud.kv/put");
+    let headers = format!("x-tinycloud-meta-a: {}\r\n", "h".repeat(8_000));
+    let put = large::put_with(&node, &keys, &token, "", &headers).await;
+    assert_eq!(put.status, 200, "{put:?}");
+    let before = node.memory("RssAnon:");
+    let what = || {
+        let (_, token) = large::batch(1000, "tinycloud.kv/metadata");
+        head("POST /invoke", &token, 0, "")
+    };
+    let open = ask(&node, 30, 3, what).await;
+    assert_promised(&node, before, open).await;
+}
+
 /// Puts so many values under keys of nearly 4000 bytes.
 async fn put_long_keys(node: &Process, space: &SpaceId, count: usize) {
     for first in (0..count).step_by(50) {
@@ -134,6 +150,56 @@ async fn h8_slow_readers_of_lists_take_no_more_memory_than_is_promised() {
     let all = node.raw(head(&path, "", 0, "").as_bytes()).await;
     let keys: Vec<String> = serde_json::from_str(&all.body).unwrap();
     assert_eq!(keys.len(), 2500);
+}
+
+/// A list that is read for long shows nothing that came after its delegation was revoked.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn g5_a_list_ends_when_what_it_rests_on_is_revoked() {
+    let node = Process::start(&[]).await;
+    put_long_keys(&node, &space(), 4000).await;
+    let grant = Says {
+        until: now() + 3600,
+        resource: "kv",
+        abilities: &["tinycloud.kv/list"],
+        ..Says::default()
+    };
+    let grant = grant.ucan();
+    let posted = node
+        .raw(head("POST /delegate", grant.token(), 0, "").as_bytes())
+        .await;
+    assert_eq!(posted.status, 200, "{posted:?}");
+    let listed = || {
+        let says = Says {
+            from: 2,
+            to: did(1),
+            until: now() + 100,
+            resource: "kv/",
+            abilities: &["tinycloud.kv/list"],
+            proofs: &[grant.cid()],
+            ..Says::default()
+        };
+        head("POST /invoke", &says.text(), 0, "")
+    };
+    // the whole of it, as long as it stands
+    let all = node.raw(listed().as_bytes()).await;
+    assert!(all.body.len() > 4000 * 3700);
+    assert!(all.body.ends_with("]\r\n0\r\n\r\n"));
+    let mut slow = ask(&node, 1, 1, listed).await.remove(0).0;
+    let target = format!("delegation/{}", grant.cid());
+    let token = own(&target, "tinycloud.delegation/revoke");
+    let revoked = node
+        .raw(head("POST /revoke", &token, 0, "").as_bytes())
+        .await;
+    assert_eq!(revoked.status, 200, "{revoked:?}");
+    let later = node.invoke(&own("kv/z", "tinycloud.kv/put"), "later").await;
+    assert_eq!(later.status, 200, "{later:?}");
+    let mut rest = Vec::new();
+    // it is cut off, in whatever way
+    let _ = slow.read_to_end(&mut rest).await;
+    let rest = String::from_utf8_lossy(&rest);
+    assert!(!rest.contains("\"z\""), "it shows what came later");
+    assert!(rest.len() < 4000 * 3700, "{} bytes were read", rest.len());
+    assert!(!rest.trim_end().ends_with("0\r\n\r\n"), "it looks whole");
 }
 
 /// What finds no room to wait in is refused at once, and what was carried out is told so.
