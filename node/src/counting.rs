@@ -32,8 +32,14 @@ impl Count {
             return;
         };
         tracing::warn!(%error, "the size of a database is counted later");
+        self.settle_later(access, entered, size.is_some());
+    }
+
+    /// The same, a little later, and until it succeeds. With `has_changed` the size is asked then, by a request
+    /// that writes nothing: also the log of a worker that was killed is given back by that.
+    pub(crate) fn settle_later(&self, access: &Access, entered: &Entered, has_changed: bool) {
         let (count, access) = (self.clone(), access.clone());
-        let (reservation, has_changed) = (entered.reservation, size.is_some());
+        let reservation = entered.reservation;
         tokio::spawn(async move {
             let mut wait = FIRST;
             loop {

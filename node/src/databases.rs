@@ -189,7 +189,15 @@ impl Work {
             }) => Ok(self.export(export, &entered)),
             done => {
                 // before the turn to write ends, with `done`
-                self.count.settle(&access, &entered, size).await;
+                match &done {
+                    // its worker was killed, perhaps
+                    Err(SqlError::Time | SqlError::Preempted | SqlError::Internal(_))
+                        if may_write =>
+                    {
+                        self.count.settle_later(&access, &entered, true);
+                    }
+                    _ => self.count.settle(&access, &entered, size).await,
+                }
                 let done = done?;
                 match done.response {
                     sql::Response::Json(text) => {

@@ -71,6 +71,45 @@ async fn h4_a_statement_that_never_yields_ends_with_its_worker() {
     assert_eq!(two.value("SELECT count(*) FROM t").await, acknowledged);
 }
 
+/// Bytes of the files of all databases.
+fn bytes(dir: &std::path::Path) -> u64 {
+    let files = std::fs::read_dir(dir.join("sql")).unwrap();
+    let sizes = files.map(|file| file.unwrap().metadata().map_or(0, |it| it.len()));
+    sizes.sum()
+}
+
+/// What was undone, and what a killed worker leaves, is given back: it counts towards no quota.
+#[tokio::test(flavor = "multi_thread")]
+async fn h10_what_was_undone_leaves_no_log() {
+    const MIB: u64 = 1 << 20;
+    let (_dir, dir) = home();
+    let node = Process::start(&dir, &[]);
+    let one = Owner::new(node.address, 1, 2).await;
+    for sql in ["CREATE TABLE long (j)", "CREATE TABLE t (b)"] {
+        assert_eq!(one.execute(sql).await.0, 200);
+    }
+    let fill = "INSERT INTO long SELECT '[' || replace(hex(zeroblob(650000)), '0', '1,') || '1]'";
+    let large =
+        "INSERT INTO t VALUES (randomblob(4000000)), (randomblob(4000000)), (randomblob(4000000))";
+    let undone = [large, "INSERT INTO missing VALUES (1)"].map(str::to_owned);
+    let done = one.batch(&undone).await;
+    assert!(done.1.contains("no such table"), "{}", done.1);
+    assert!(bytes(&dir) < 5 * MIB, "{} bytes", bytes(&dir));
+    let straight = straight_line().replace(", (json_extract", " || (json_extract");
+    let straight = format!("INSERT INTO long {straight}");
+    let killed = [large, fill, &straight].map(str::to_owned);
+    let before = node.workers();
+    let done = one.batch(&killed).await;
+    assert!(done.1.contains("interrupted"), "{}", done.1);
+    assert_ne!(node.workers(), before);
+    let began = Instant::now();
+    while bytes(&dir) >= 5 * MIB {
+        assert!(began.elapsed() < BOUND, "{} bytes", bytes(&dir));
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    assert_eq!(one.value("SELECT count(*) FROM long").await, 0);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn h2_a_batch_whose_worker_is_killed_is_done_whole_or_not_at_all() {
     let (_dir, dir) = home();

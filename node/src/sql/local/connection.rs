@@ -130,6 +130,22 @@ impl Session {
         Self::new(connection)
     }
 
+    /// Gives back a log that has become large. What was undone stays in it, and `journal_size_limit` is looked at
+    /// by the next transaction only.
+    pub(super) fn fold(&self, path: &Path) {
+        let mut log = path.as_os_str().to_owned();
+        log.push("-wal");
+        let most = u64::try_from(LOG_BYTES).unwrap_or_default();
+        if std::fs::metadata(log).is_ok_and(|log| log.len() > most) {
+            let folded = self.connection.busy_timeout(Duration::ZERO).and_then(|()| {
+                let sql = "PRAGMA wal_checkpoint(TRUNCATE)";
+                self.connection.query_row(sql, [], |_| Ok(()))
+            });
+            // whoever reads it keeps it, and the next one that writes tries again
+            let _ = folded.and_then(|()| self.connection.busy_timeout(BUSY));
+        }
+    }
+
     /// An empty database that only this connection has.
     pub(super) fn empty() -> rusqlite::Result<Self> {
         let session = Self::new(Connection::open_in_memory()?)?;

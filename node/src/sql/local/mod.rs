@@ -160,6 +160,9 @@ impl LocalDatabases {
         let done = work(&mut session);
         let is_broken = done.as_ref().is_err_and(SqlError::is_of_machine);
         if !is_broken && session.connection().is_autocommit() {
+            if kind.writes {
+                session.fold(&path);
+            }
             self.pool.keep(kind, session);
         }
         done
