@@ -226,7 +226,7 @@ mod tests {
 
     /// Instructions of SQLite that counting one more write takes in a space with so many databases.
     fn steps(databases: u64) -> u64 {
-        let c = Connection::open_in_memory().unwrap();
+        let mut c = Connection::open_in_memory().unwrap();
         for migration in LAYOUT.migrations {
             c.execute_batch(migration).unwrap();
         }
