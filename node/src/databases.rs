@@ -90,12 +90,15 @@ pub async fn invoke(
         },
         default_bound,
     };
-    let entered = node.store.enter(entry).await?;
-    if !entered.hosted {
-        return Err(StoreError::NoSpace.into());
-    }
-    // whoever asked may leave: what was reserved is settled when the work has ended, and not before
-    let done = tokio::spawn(async move { work.run(access, request, entered).await });
+    // whoever asked may leave, also while the mark is being written: what was reserved is settled when the work
+    // has ended, and not before
+    let done = tokio::spawn(async move {
+        let entered = work.count.store.enter(entry).await?;
+        if !entered.hosted {
+            return Err(StoreError::NoSpace.into());
+        }
+        work.run(access, request, entered).await
+    });
     done.await.map_err(std::io::Error::other)?
 }
 
