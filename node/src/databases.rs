@@ -98,7 +98,8 @@ pub async fn invoke(
         },
         default_bound,
     };
-    // whoever asked may leave at any time: what was reserved is settled when the work has ended, and not before
+    // whoever asked may leave, also while the mark is being written: what was reserved is settled when the work
+    // has ended, and not before
     let done = tokio::spawn(async move {
         let entered = work.count.store.enter(entry).await?;
         if !entered.hosted {
