@@ -196,7 +196,7 @@ mod tests {
         let free = Disk::new(dir.path(), Some(0)).room().unwrap().free;
         let disk = Arc::new(Disk::new(dir.path(), Some(free / 2)));
         let first = disk.promise(free / 4).unwrap();
-        let refused = disk.promise(free / 4).unwrap_err();
+        let refused = disk.promise(free / 3).unwrap_err();
         assert_eq!(refused.kind(), io::ErrorKind::StorageFull);
         drop(first);
         drop(disk.promise(free / 4).unwrap());
