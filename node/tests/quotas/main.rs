@@ -3,6 +3,7 @@
 
 mod asking;
 mod below;
+mod bodies;
 mod databases;
 mod ended;
 #[allow(dead_code)]
