@@ -195,6 +195,17 @@ pub struct DelegationsOf {
 
 /// A stored delegation.
 #[derive(Clone, Debug)]
+/// A part of somebody's delegations, of which a bounded number was looked at.
+#[derive(Clone, Debug, Default)]
+pub struct DelegationsPage {
+    /// Those that are wanted.
+    pub rows: Vec<DelegationRow>,
+    /// How many were looked at.
+    pub looked: usize,
+    /// Behind which one it goes on; `None`: there are no more.
+    pub next: Option<Cid>,
+}
+
 pub struct DelegationRow {
     /// Its place: those that rest on nothing come first, then those that rest on them, and so on, each in
     /// the order of acceptance.

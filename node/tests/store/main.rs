@@ -63,6 +63,8 @@ holds! {
     quotas::a_full_space_takes_nothing_and_a_smaller_value_always,
     quotas::a_batch_is_counted_together,
     quotas::a_bound_that_was_set_comes_before_the_default,
+    lists::h10_a_page_ends_however_little_of_what_is_looked_at_is_wanted,
+    lists::h8_a_page_of_large_tokens_is_short,
     quotas::usages_are_listed_page_by_page,
     quotas::h10_what_is_being_received_counts,
     quotas::h10_keys_and_headers_count,

@@ -23,9 +23,9 @@ use openkey_edge::sqlite::Database;
 use rusqlite::Connection;
 
 use super::types::{
-    Accepted, Admission, Ahead, Begin, DelegationRow, DelegationsOf, Keys, NewDelegation,
-    NewRevocation, Outcome, Page, Reservation, RevocationAhead, Revoked, Room, Space, Statement,
-    StoredValue, Ticket, ValueWrite,
+    Accepted, Admission, Ahead, Begin, DelegationRow, DelegationsOf, DelegationsPage, Keys,
+    NewDelegation, NewRevocation, Outcome, Page, Reservation, RevocationAhead, Revoked, Room,
+    Space, Statement, StoredValue, Ticket, ValueWrite,
 };
 use super::usage::{Entered, Entry, Usage};
 use super::{Store, StoreError};
@@ -116,7 +116,7 @@ impl Store for SqliteStore {
             .await
     }
 
-    async fn delegations_of(&self, query: DelegationsOf) -> Result<Vec<DelegationRow>, StoreError> {
+    async fn delegations_of(&self, query: DelegationsOf) -> Result<DelegationsPage, StoreError> {
         self.read(move |c| delegations::of_principal(c, &query))
             .await
     }
