@@ -197,8 +197,8 @@ pub trait Store: Send + Sync + 'static {
     /// Sets the bound of a space, or removes it.
     async fn bound(&self, space: &SpaceId, bytes: Option<u64>) -> Result<(), StoreError>;
 
-    /// Forgets what is of no use any more: invocations, tickets and delegations past their time, and what
-    /// revoked them. True: there is more.
+    /// Forgets some of what is of no use any more: invocations, tickets and delegations past their time, and what
+    /// revoked them; by no time that a machine's clock has said for a short time only. True: there is more.
     async fn tidy(&self, now_ms: i64) -> Result<bool, StoreError>;
 
     /// Writes something of no meaning, and reads, to learn whether both work.

@@ -126,6 +126,8 @@ pub struct NewRevocation {
     pub token: Vec<u8>,
     /// Who revokes.
     pub revoker: Did,
+    /// The last moment of what is revoked, in milliseconds of Unix time; `None`: it has no end.
+    pub expires_ms: Option<i64>,
     /// What the revocation itself rests on.
     pub chain: Vec<Statement>,
     /// Now, in milliseconds of Unix time.
@@ -193,8 +195,6 @@ pub struct DelegationsOf {
     pub limit: u32,
 }
 
-/// A stored delegation.
-#[derive(Clone, Debug)]
 /// A part of somebody's delegations, of which a bounded number was looked at.
 #[derive(Clone, Debug, Default)]
 pub struct DelegationsPage {
@@ -206,6 +206,8 @@ pub struct DelegationsPage {
     pub next: Option<Cid>,
 }
 
+/// A stored delegation.
+#[derive(Clone, Debug)]
 pub struct DelegationRow {
     /// Its place: those that rest on nothing come first, then those that rest on them, and so on, each in
     /// the order of acceptance.

@@ -1,6 +1,7 @@
 //! What is kept for whom, and how much of it, over HTTP.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)] // a test may stop at once
 
+mod ahead;
 mod asking;
 mod below;
 mod bodies;

@@ -111,6 +111,11 @@ fn insert_parties(c: &Connection, new: &NewDelegation, id: i64) -> Result<(), St
 
 pub(super) fn revoke(c: &Connection, new: &NewRevocation) -> Result<(), StoreError> {
     uses::check_unrevoked(c, &new.chain)?;
+    // it is forgotten, or about to be, and never accepted again
+    let ended_ms = kept::ended_ms(c)?;
+    if new.expires_ms.is_some_and(|end| end <= ended_ms) {
+        return Ok(());
+    }
     c.prepare_cached(
         "INSERT INTO revocation (target, revoker, revoked_ms, token) VALUES (?1, ?2, ?3, ?4)
          ON CONFLICT (target) DO NOTHING",

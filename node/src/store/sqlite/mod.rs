@@ -12,6 +12,7 @@ mod schema;
 mod spaces;
 mod tickets;
 mod times;
+mod unread;
 mod uses;
 mod values;
 
@@ -348,11 +349,17 @@ impl Store for SqliteStore {
         let time = self.time();
         self.write_soon(move |c| {
             times::keep(c, &time)?;
-            tickets::tidy(c, now_ms)?;
-            ahead::tidy(c, now_ms)?;
-            databases::tidy(c, now_ms)?;
-            let delegations = kept::tidy(c, now_ms)?;
-            Ok(uses::tidy(c, now_ms)? || delegations)
+            let sure = |sure_ms: Option<i64>| sure_ms.map_or(now_ms, |sure_ms| sure_ms.min(now_ms));
+            let (soon_ms, late_ms) = (sure(time.soon_ms()), sure(time.late_ms()));
+            databases::tidy(c, soon_ms)?;
+            let more = [
+                unread::read(c)?,
+                tickets::tidy(c, soon_ms)?,
+                uses::tidy(c, soon_ms)?,
+                ahead::tidy(c, late_ms)?,
+                kept::tidy(c, late_ms)?,
+            ];
+            Ok(more.contains(&true))
         })
         .await
     }
