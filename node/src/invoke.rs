@@ -7,6 +7,7 @@ use axum::response::{IntoResponse as _, Response};
 use openkey_capability::chain::{Capability, ChainError};
 use openkey_capability::cid::Cid;
 use openkey_capability::resource::{Resource, SpaceResource};
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::admission::{Authorised, Signed, admit, authorise, explain_revoked, signed};
@@ -168,8 +169,10 @@ async fn other(
             check_hosted(node, resource).await?;
             let asking = &authorised.principals;
             let wanted = |it: &_| delegation::is_between(space, it, asking);
-            let all = delegation::in_space(node, space, wanted).await?;
-            listed(&all.items(space), all.truncated)
+            let show = |one: &delegation::Listed| ((), one.item(space));
+            let all = delegation::in_space(node, space, wanted, show).await?;
+            let items: Vec<_> = all.all.into_iter().map(|(_, item)| item).collect();
+            listed(&items, all.truncated)
         }
         ("tinycloud.delegation/get", Some(path)) => {
             let cid = named(path)?;
@@ -208,7 +211,7 @@ fn named(path: &str) -> Result<Cid, Error> {
 }
 
 /// A list, and whether it is not all that there is.
-pub(crate) fn listed(view: &Value, truncated: bool) -> Result<Response, Error> {
+pub(crate) fn listed(view: &impl Serialize, truncated: bool) -> Result<Response, Error> {
     let mut response = body::json(view)?;
     let truncated = if truncated { "true" } else { "false" };
     let headers = response.headers_mut();

@@ -4,14 +4,20 @@
 //! the node's own time goes on with the machine's steady clock, follows the machine's other clock in small
 //! steps, and a jump only when it has lasted, or when an operator says so. What it was is kept in the store.
 
+mod sure;
+
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use self::sure::Sure;
 use crate::clock::Clock;
 
 /// The largest step that is followed at once, and in any ten minutes, in milliseconds.
 pub const STEP_MS: i64 = 60_000;
 /// How long a larger one must last, in milliseconds.
 pub const LASTS_MS: i64 = 10 * 60_000;
+/// How long one must last until what is granted and taken back is forgotten by it, in milliseconds.
+pub const LASTS_LONG_MS: i64 = 24 * 3_600_000;
 
 /// What is kept of the time.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,12 +30,19 @@ pub(crate) struct Kept {
     pub(crate) boot: String,
     /// How often an operator has said that the machine's clock is right.
     pub(crate) accepted: i64,
+    /// Longest life of an invocation, in milliseconds.
+    pub(crate) longest_ms: i64,
+    /// By what time marks are forgotten, and since when the time holds by the steady clock; if it is known.
+    pub(crate) soon: Option<(i64, i64)>,
+    /// The same, for delegations and what revoked them.
+    pub(crate) late: Option<(i64, i64)>,
 }
 
 /// The node's time.
 pub struct KeptTime {
     clock: Arc<dyn Clock>,
     boot: String,
+    longest_ms: AtomicI64,
     state: Mutex<State>,
 }
 
@@ -44,6 +57,8 @@ struct State {
     told_ms: i64,
     off: Option<Off>,
     accepted: i64,
+    /// By what time marks are forgotten, and by what time delegations.
+    sure: [Sure; 2],
 }
 
 /// The machine's clock contradicts the node's time.
@@ -68,9 +83,27 @@ impl KeptTime {
             _ => wall_ms,
         };
         let offset_ms = now_ms.saturating_sub(steady_ms);
+        let sure = |lasts_ms: i64, of: fn(&Kept) -> Option<(i64, i64)>| match &kept {
+            // there is nothing yet to forget
+            None => Sure::new(lasts_ms, now_ms, steady_ms),
+            Some(kept) => {
+                let (sure_ms, since_ms) = of(kept).unwrap_or((kept.seen_ms, kept.steady_ms));
+                if kept.boot == boot && kept.steady_ms <= steady_ms {
+                    Sure::goes_on(lasts_ms, (sure_ms, kept.steady_ms), since_ms)
+                } else {
+                    Sure::new(lasts_ms, sure_ms, steady_ms)
+                }
+            }
+        };
+        let sure = [
+            sure(LASTS_MS, |kept| kept.soon),
+            sure(LASTS_LONG_MS, |kept| kept.late),
+        ];
+        let longest_ms = kept.as_ref().map_or(0, |kept| kept.longest_ms);
         let time = Self {
             clock,
             boot,
+            longest_ms: AtomicI64::new(longest_ms),
             state: Mutex::new(State {
                 offset_ms,
                 base: (offset_ms, steady_ms),
@@ -78,6 +111,7 @@ impl KeptTime {
                 told_ms: now_ms,
                 off: None,
                 accepted: kept.map_or(0, |kept| kept.accepted),
+                sure,
             }),
         };
         // a start that contradicts what was kept is reported at once
@@ -92,6 +126,31 @@ impl KeptTime {
         state.off.map(|off| off.by_ms)
     }
 
+    /// Invocations may live for so long, in milliseconds.
+    pub(crate) fn allow(&self, longest_ms: i64) {
+        self.longest_ms.fetch_max(longest_ms, Ordering::Relaxed);
+    }
+
+    /// By what time marks of what was used are forgotten, in milliseconds of Unix time: it does not follow a
+    /// time that has not held for ten minutes. `None` where there is no steady clock: every time is believed.
+    pub(crate) fn soon_ms(&self) -> Option<i64> {
+        self.sure_ms(0)
+    }
+
+    /// The same, for delegations and what revoked them, after a day.
+    pub(crate) fn late_ms(&self) -> Option<i64> {
+        self.sure_ms(1)
+    }
+
+    fn sure_ms(&self, which: usize) -> Option<i64> {
+        let steady_ms = self.clock.steady_ms()?;
+        let wall_ms = self.clock.now_ms();
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let now_ms = state.now(wall_ms, steady_ms);
+        let sure = state.sure.get(which)?;
+        Some(sure.at(now_ms, steady_ms))
+    }
+
     /// What is to be kept now; `None` where there is no steady clock. So many times an operator has said
     /// that the machine's clock is right: if that is news, it is believed.
     pub(crate) fn keep(&self, accepted: i64) -> Option<Kept> {
@@ -104,11 +163,16 @@ impl KeptTime {
                 state.follow(wall_ms, steady_ms);
             }
         }
+        let seen_ms = state.now(wall_ms, steady_ms);
+        let [soon, late] = state.sure.each_ref();
         Some(Kept {
-            seen_ms: state.now(wall_ms, steady_ms),
+            seen_ms,
             steady_ms,
             boot: self.boot.clone(),
             accepted,
+            longest_ms: self.longest_ms.load(Ordering::Relaxed),
+            soon: Some((soon.at(seen_ms, steady_ms), soon.since_ms())),
+            late: Some((late.at(seen_ms, steady_ms), late.since_ms())),
         })
     }
 }
@@ -147,11 +211,17 @@ impl State {
         } else {
             if self.off.take().is_some() {
                 tracing::info!("the machine's clock agrees with the node's time again");
+                self.sure.iter_mut().for_each(|sure| sure.again(steady_ms));
             }
             self.approach(wall_offset, steady_ms);
         }
         // never back, but by what was accepted
         self.told_ms = self.told_ms.max(steady_ms.saturating_add(self.offset_ms));
+        if self.off.is_none() {
+            let now_ms = self.told_ms;
+            let sure = self.sure.iter_mut();
+            sure.for_each(|sure| sure.holds(now_ms, steady_ms));
+        }
         self.told_ms
     }
 
@@ -188,6 +258,9 @@ impl State {
     }
 
     fn follow(&mut self, wall_ms: i64, steady_ms: i64) {
+        let before_ms = self.told_ms;
+        let sure = self.sure.iter_mut();
+        sure.for_each(|sure| sure.jumps(before_ms, steady_ms));
         self.offset_ms = wall_ms.saturating_sub(steady_ms);
         self.base = (self.offset_ms, steady_ms);
         self.told_ms = wall_ms;

@@ -111,6 +111,7 @@ impl Node {
         disk.tend();
         let store = SqliteStore::open(&config.dir, clock, options)?;
         let clock = store.time();
+        clock.allow(config.longest_invocation_ms());
         let store: Arc<dyn Store> = Arc::new(store.on(Arc::clone(&disk)));
         beginning.end()?;
         let limits = SqlLimits {
@@ -216,7 +217,8 @@ impl Node {
             Some(_) => now_ms.saturating_sub(REPLACED_MS),
             None => i64::MIN,
         };
-        let dead_before_ms = now_ms.saturating_sub(DEAD_MS);
+        let sure_ms = self.clock.soon_ms().unwrap_or(now_ms).min(now_ms);
+        let dead_before_ms = sure_ms.saturating_sub(DEAD_MS);
         let claimed = self
             .store
             .claim_garbage(dead_before_ms, replaced_before_ms, REMOVED)

@@ -17,7 +17,7 @@ use serde_json::json;
 use crate::admission::signed;
 use crate::error::{Error, RETRY};
 use crate::server::App;
-use crate::{admin, asking, body, delegation, invoke, public, signed as signed_urls};
+use crate::{admin, asking, body, bound_body, delegation, invoke, public, signed as signed_urls};
 
 type Node = State<Arc<App>>;
 type Answer = Result<Response, Error>;
@@ -209,7 +209,10 @@ async fn signed_body(app: &App, headers: &HeaderMap, body: Body) -> Result<Bytes
     // the body may be slow
     asking::checked();
     match signed {
-        Ok(_) => body::read(body, body::SMALL).await,
+        Ok(signed) => {
+            let body = bound_body::bound(body, headers, signed.ucan.facts())?;
+            body::read(body, body::SMALL).await
+        }
         Err(_) => Ok(Bytes::new()),
     }
 }

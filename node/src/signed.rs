@@ -12,6 +12,7 @@ use crate::admission::{admit, authorise, explain_revoked, signed};
 use crate::allowed::Selected;
 use crate::authority::Revocations;
 use crate::body;
+use crate::bound_body::bound;
 use crate::delegation::iso;
 use crate::error::Error;
 use crate::kv::{self, ETag, IfNoneMatch, Reading};
@@ -61,6 +62,7 @@ pub async fn issue(
     let now_ms = node.now_ms();
     let signed = signed(headers, now_ms, node.config.longest_invocation_ms())?;
     let authorised = authorise(&node.authority, &signed, Revocations::Asked, now_ms).await?;
+    let body = bound(body, headers, signed.ucan.facts())?;
     let body = body::read(body, body::SMALL).await?;
     let body: Body = serde_json::from_slice(&body)
         .map_err(|error| Error::Bad(format!("Invalid request: {error}")))?;

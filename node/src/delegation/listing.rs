@@ -9,11 +9,14 @@ use openkey_capability::chain::Delegation;
 use openkey_capability::cid::Cid;
 use openkey_capability::did::Did;
 use openkey_capability::resource::{Resource, SpaceId};
+use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Value, json};
 
 use super::Standing;
+use super::reading::Reading;
 use super::standing::walk;
 use super::view::{granted, iso};
+use crate::asking;
 use crate::error::Error;
 use crate::node::Node;
 use crate::store::Page;
@@ -23,8 +26,11 @@ const PAGE: u32 = 200;
 /// Most delegations of one list, and most bytes of their tokens. Who has more asks `/delegation/query`.
 const MAX_LISTED: usize = 2000;
 const MAX_BYTES: usize = 4 * 1024 * 1024;
-/// Most delegations that are looked at for one list.
+/// Most delegations that are looked at for one list, and most bytes of their tokens.
 const MAX_SCANNED: usize = 4000;
+const MAX_SCANNED_BYTES: usize = 16 * 1024 * 1024;
+/// Bytes of memory for one of a token that is shown.
+const SHOWN: usize = 4;
 
 /// A delegation as it is stored.
 #[derive(Debug)]
@@ -35,70 +41,73 @@ pub struct Listed {
     is_revoked: bool,
 }
 
-/// Those of a space that hold now.
+/// What is shown of those of a space that hold now, as JSON: that takes less memory than what it was made of.
 #[derive(Debug)]
-pub struct InSpace {
-    pub(super) all: Vec<Listed>,
+pub struct InSpace<K> {
+    /// Each with what it is known by.
+    pub all: Vec<(K, Box<RawValue>)>,
     /// Whether there may be more.
     pub truncated: bool,
 }
 
-impl InSpace {
-    /// As `tinycloud.delegation/list` shows them.
-    #[must_use]
-    pub fn items(&self, space: &SpaceId) -> Value {
-        self.all.iter().map(|one| one.item(space)).collect()
-    }
-}
-
-/// Delegations that hold now, concern a space, and are wanted: those nearest to its owner first.
+/// Delegations that hold now, concern a space, and are wanted, as they are shown: those nearest to its owner first.
 ///
 /// # Errors
 ///
-/// [`Error::Store`].
-pub async fn in_space(
+/// [`Error::Store`], [`Error::Memory`], [`Error::Checks`].
+pub async fn in_space<K>(
     node: &Node,
     space: &SpaceId,
     is_wanted: impl Fn(&Delegation) -> bool,
-) -> Result<InSpace, Error> {
+    show: impl Fn(&Listed) -> (K, Value),
+) -> Result<InSpace<K>, Error> {
     let now_ms = node.now_ms();
     let mut page = Page {
         after: None,
         limit: PAGE,
     };
-    let (mut all, mut bytes, mut scanned) = (Vec::new(), 0, 0);
+    let mut shown = InSpace {
+        all: Vec::new(),
+        truncated: false,
+    };
+    let (mut bytes, mut scanned, mut scanned_bytes) = (0, 0, 0);
+    let mut reading = Reading::default();
     loop {
         let rows = node.store.delegations_in(space, page.clone()).await?;
         let Some(last) = rows.last() else {
-            return Ok(InSpace {
-                all,
-                truncated: false,
-            });
+            return Ok(shown);
         };
         page.after = Some(last.place);
-        for row in rows {
-            bytes += row.token.len();
+        let verified = reading.page(node, &rows, bytes).await?;
+        for (row, delegation) in rows.into_iter().zip(verified) {
+            let length = row.token.len();
             scanned += 1;
-            if all.len() == MAX_LISTED || scanned > MAX_SCANNED || bytes > MAX_BYTES {
-                return Ok(InSpace {
-                    all,
-                    truncated: true,
-                });
+            scanned_bytes += length;
+            if shown.all.len() == MAX_LISTED
+                || scanned > MAX_SCANNED
+                || scanned_bytes > MAX_SCANNED_BYTES
+                || bytes + length > MAX_BYTES
+            {
+                shown.truncated = true;
+                return Ok(shown);
             }
-            let delegation = node.authority.verified(row.cid, &row.token)?;
-            let listed = is_wanted(&delegation)
-                && Standing::of(node, &delegation, now_ms).await?.is_active();
-            if !listed {
-                bytes -= row.token.len();
+            if !is_wanted(&delegation)
+                || !Standing::of(node, &delegation, now_ms).await?.is_active()
+            {
                 continue;
             }
-            all.push(Listed {
+            bytes += length;
+            let (known_by, value) = show(&Listed {
                 delegation,
                 token: row.token,
                 accepted_ms: row.accepted_ms,
                 is_revoked: false,
             });
+            let text = to_raw_value(&value).map_err(std::io::Error::from)?;
+            shown.all.push((known_by, text));
         }
+        // of what these rest on, some may have been read
+        asking::checked();
     }
 }
 
@@ -133,6 +142,7 @@ pub async fn chain_of(node: &Node, space: &SpaceId, cid: Cid) -> Result<Vec<List
     let cids: Vec<Cid> = links.iter().map(|link| link.cid()).collect();
     let statements: Vec<_> = links.iter().map(|link| *link.statement()).collect();
     let tokens = node.store.tokens(&cids).await?;
+    asking::room(tokens.iter().flatten().map(Vec::len).sum::<usize>() * SHOWN).await?;
     let revoked = node.store.revocations(&statements).await?;
     let all = links.into_iter().zip(tokens).zip(revoked);
     Ok(all

@@ -3,6 +3,7 @@
 mod accept;
 mod listing;
 mod query;
+mod reading;
 mod revoke;
 mod standing;
 mod status;
@@ -17,4 +18,4 @@ pub use self::query::query;
 pub use self::revoke::{RevokedCid, revoke};
 pub use self::standing::Standing;
 pub use self::status::status;
-pub use self::view::capabilities;
+pub use self::view::{View, capabilities};

@@ -1,17 +1,21 @@
 //! `POST /delegation/query`: the delegations of an account, page by page.
 
+use std::sync::Arc;
+
 use axum::http::HeaderMap;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use openkey_capability::chain::ChainError;
+use openkey_capability::chain::{ChainError, Delegation};
 use openkey_capability::cid::Cid;
 use openkey_capability::resource::{Resource, SpaceId};
 use serde::{Deserialize, Serialize};
 
 use super::Standing;
+use super::reading::Reading;
 use super::view::{Granted, granted, iso};
-use crate::admission::{authorise, signed};
+use crate::admission::{admit, authorise, signed};
 use crate::allowed::Selected;
+use crate::asking;
 use crate::authority::Revocations;
 use crate::error::Error;
 use crate::node::Node;
@@ -22,8 +26,10 @@ const SERVICE: &str = "delegation";
 /// Most items of an answer, and how many there are unless somebody asks otherwise.
 const MAX_LIMIT: u32 = 100;
 const DEFAULT_LIMIT: u32 = 50;
-/// Delegations looked at for one answer: one that finds little says where to go on.
-const MAX_SCANNED: usize = 1000;
+/// Delegations looked at for one answer, and bytes of the tokens that are read: an answer that finds little says
+/// where to go on.
+const MAX_LOOKED: usize = 1000;
+const MAX_BYTES: usize = 4 * 1024 * 1024;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -102,7 +108,6 @@ pub async fn query(node: &Node, headers: &HeaderMap, body: &[u8]) -> Result<List
         other => other?,
     };
     authorised.grants.keeping::<Selected>()?;
-    let bad = |what: &str| Error::Bad(format!("Invalid delegation query: {what}"));
     let body: Body = match body {
         [] => Body::default(),
         body => serde_json::from_slice(body).map_err(|error| bad(&error.to_string()))?,
@@ -123,38 +128,63 @@ pub async fn query(node: &Node, headers: &HeaderMap, body: &[u8]) -> Result<List
         after: body.cursor.as_deref().map(read_cursor).transpose()?,
         limit: limit + 1,
     };
-    let (mut items, mut scanned) = (Vec::new(), 0);
-    let wanted = usize::try_from(limit).unwrap_or(usize::MAX);
-    let next = loop {
-        let rows = match node.store.delegations_of(query.clone()).await {
-            Err(StoreError::NoKey(_)) => return Err(bad("cursor")),
-            other => other?,
-        };
-        let last = rows.len() <= wanted;
-        for row in rows.iter().take(wanted) {
-            if items.len() == wanted {
-                break;
-            }
-            query.after = Some(row.cid);
-            scanned += 1;
-            let item = item(node, row, now_ms).await?;
-            if body.status.is_none_or(|status| status == item.status) {
-                items.push(item);
-            }
-        }
-        let seen_all = rows.last().is_none_or(|row| query.after == Some(row.cid));
-        if last && seen_all {
-            break None;
-        }
-        if items.len() == wanted || scanned >= MAX_SCANNED {
-            break query.after.as_ref().map(cursor);
-        }
-    };
+    // a page is read with a token of its own
+    match admit(&node.store, &authorised).await {
+        Err(Error::Store(StoreError::Revoked(_))) => return Err(unauthorised()),
+        admitted => admitted?,
+    }
+    let (items, next) = page(node, &mut query, body.status, now_ms).await?;
     Ok(Listing {
         schema_version: 2,
         items,
-        next_cursor: next,
+        next_cursor: next.as_ref().map(cursor),
     })
+}
+
+/// One page, one less than may be read, and behind which one the next begins.
+async fn page(
+    node: &Node,
+    query: &mut DelegationsOf,
+    status: Option<Status>,
+    now_ms: i64,
+) -> Result<(Vec<Item>, Option<Cid>), Error> {
+    let wanted = usize::try_from(query.limit)
+        .unwrap_or(usize::MAX)
+        .saturating_sub(1);
+    let (mut items, mut reading) = (Vec::new(), Reading::default());
+    let (mut looked, mut bytes, mut listed) = (0, 0, 0);
+    loop {
+        let page = match node.store.delegations_of(query.clone()).await {
+            Err(StoreError::NoKey(_)) => return Err(bad("cursor")),
+            other => other?,
+        };
+        looked += page.looked;
+        let verified = reading.page(node, &page.rows, listed).await?;
+        for (row, delegation) in page.rows.iter().zip(verified) {
+            if items.len() == wanted {
+                return Ok((items, query.after));
+            }
+            query.after = Some(row.cid);
+            bytes += row.token.len();
+            let item = item(node, row, &delegation, now_ms).await?;
+            if status.is_none_or(|status| status == item.status) {
+                listed += row.token.len();
+                items.push(item);
+            }
+        }
+        asking::checked();
+        if page.next.is_none() {
+            return Ok((items, None));
+        }
+        query.after = page.next;
+        if items.len() == wanted || looked >= MAX_LOOKED || bytes >= MAX_BYTES {
+            return Ok((items, query.after));
+        }
+    }
+}
+
+fn bad(what: &str) -> Error {
+    Error::Bad(format!("Invalid delegation query: {what}"))
 }
 
 /// The account's space, if that is what is asked about: its owner has a wallet.
@@ -174,9 +204,13 @@ fn account(capabilities: &[openkey_capability::chain::Capability]) -> Option<&Sp
     }
 }
 
-async fn item(node: &Node, row: &DelegationRow, now_ms: i64) -> Result<Item, Error> {
-    let delegation = node.authority.verified(row.cid, &row.token)?;
-    let standing = Standing::of(node, &delegation, now_ms).await?;
+async fn item(
+    node: &Node,
+    row: &DelegationRow,
+    delegation: &Arc<Delegation>,
+    now_ms: i64,
+) -> Result<Item, Error> {
+    let standing = Standing::of(node, delegation, now_ms).await?;
     let window = delegation.window();
     Ok(Item {
         cid: row.cid.to_string(),
@@ -186,7 +220,7 @@ async fn item(node: &Node, row: &DelegationRow, now_ms: i64) -> Result<Item, Err
         },
         delegator_did: delegation.delegator().to_string(),
         delegate_did: delegation.delegatee().to_string(),
-        resources: granted(&delegation),
+        resources: granted(delegation),
         parents: delegation
             .proofs()
             .iter()

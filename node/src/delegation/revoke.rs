@@ -74,17 +74,14 @@ impl Asked {
         self.revocation
             .check(target, &self.chain.ancestors, self.now_ms)
             .map_err(refused)?;
-        // what has ended is forgotten, and what revoked it with it
-        let end = target.window().expires_ms;
-        if end.is_some_and(|end| end < self.now_ms) {
-            return Ok(());
-        }
         let kept = node
             .store
             .revoke(NewRevocation {
                 target: *target.statement(),
                 token: self.token.as_bytes().to_vec(),
                 revoker: self.revocation.revoker().clone(),
+                // also what has ended is revoked, as long as it is kept: the time may be wrong
+                expires_ms: target.window().expires_ms,
                 // whoever takes back what they revoke with may do so: it counts as of before
                 chain: self
                     .chain

@@ -9,11 +9,12 @@ use openkey_capability::cid::Cid;
 use openkey_capability::did::Did;
 use openkey_capability::resource::{Resource, SpaceId};
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, json};
+use serde_json::value::RawValue;
+use serde_json::{Value, json};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use super::listing::{chain_of, in_space, is_granted_by};
+use super::listing::{Listed, chain_of, in_space, is_granted_by};
 use crate::authority::stored_token;
 use crate::error::Error;
 use crate::facts::fact;
@@ -72,6 +73,16 @@ pub(crate) fn iso(unix_ms: i64) -> String {
     text.unwrap_or_else(|| "9999-12-31T23:59:59Z".to_owned())
 }
 
+/// What `tinycloud.capabilities/read` shows.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+pub enum View {
+    /// Delegations of a space, by their names.
+    All(BTreeMap<String, Box<RawValue>>),
+    /// A delegation and what it rests on.
+    Chain(Vec<Value>),
+}
+
 /// What `tinycloud.capabilities/read` answers, and whether that is not all of it.
 ///
 /// # Errors
@@ -82,7 +93,7 @@ pub async fn capabilities(
     space: &SpaceId,
     asking: &[Did],
     facts: &[Value],
-) -> Result<(Value, bool), Error> {
+) -> Result<(View, bool), Error> {
     let bad = |error: serde_json::Error| Error::Bad(format!("Invalid {PARAMETERS}: {error}"));
     let parameters = match fact(facts, PARAMETERS)? {
         None | Some(Value::Null) => Parameters::List { filters: None },
@@ -94,18 +105,18 @@ pub async fn capabilities(
             let cid = cid.map_err(|_| Error::Bad("Invalid delegation CID".to_owned()))?;
             let chain = chain_of(node, space, cid).await?;
             let views = chain.iter().map(|one| view(&one.delegation, &one.token));
-            Ok((Value::Array(views.collect()), false))
+            Ok((View::Chain(views.collect()), false))
         }
         Parameters::List { filters } => {
             let filters = filters.unwrap_or_default();
             let wanted = |delegation: &Delegation| filters.admit(space, delegation, asking);
-            let listed = in_space(node, space, wanted).await?;
-            let pairs = listed.all.iter().map(|one| {
+            let show = |one: &Listed| {
                 let cid = one.delegation.cid().to_string();
                 (cid, view(&one.delegation, &one.token))
-            });
-            let all = Value::Object(pairs.collect::<Map<_, _>>());
-            Ok((all, listed.truncated))
+            };
+            let listed = in_space(node, space, wanted, show).await?;
+            let all = listed.all.into_iter().collect();
+            Ok((View::All(all), listed.truncated))
         }
     }
 }

@@ -155,3 +155,59 @@ fn h9_a_start_that_contradicts_what_was_kept_changes_nothing() {
     assert_eq!(again.now_ms(), NOW);
     assert_eq!(again.off_ms(), Some(-600 * SECOND));
 }
+
+#[test]
+fn h9_a_time_forgets_by_nothing_that_has_not_held() {
+    let (machine, time) = new();
+    // where there is nothing yet to forget, the first time is believed
+    assert_eq!((time.soon_ms(), time.late_ms()), (Some(NOW), Some(NOW)));
+    let kept = time.keep(0);
+    let far = 1000 * 86_400 * SECOND;
+    let ahead = Machine::at(NOW + far, 100, "another");
+    let time = on(&ahead, kept);
+    assert_eq!(time.now_ms(), NOW + far);
+    assert_eq!((time.soon_ms(), time.late_ms()), (Some(NOW), Some(NOW)));
+    ahead.pass(LASTS_MS - SECOND);
+    assert_eq!(time.soon_ms(), Some(NOW + LASTS_MS - SECOND));
+    // a process that starts meanwhile knows it
+    let time = on(&ahead, time.keep(0));
+    assert_eq!(time.soon_ms(), Some(NOW + LASTS_MS - SECOND));
+    ahead.pass(SECOND);
+    assert_eq!(time.soon_ms(), Some(NOW + far + LASTS_MS));
+    assert_eq!(time.late_ms(), Some(NOW + LASTS_MS));
+    ahead.pass(LASTS_LONG_MS - LASTS_MS);
+    assert_eq!(time.late_ms(), Some(time.now_ms()));
+    drop(machine);
+}
+
+#[test]
+fn h9_a_time_that_is_contradicted_does_not_hold() {
+    let (_, time) = new();
+    let far = 1000 * 86_400 * SECOND;
+    let ahead = Machine::at(NOW + far, 100, "another");
+    let time = on(&ahead, time.keep(0));
+    ahead.pass(LASTS_MS / 2);
+    ahead.jump(-far);
+    for _ in 0..9 {
+        assert_eq!(time.soon_ms(), Some(NOW + ahead.steady_ms().unwrap() - 100));
+        ahead.pass(SECOND * 60);
+    }
+    // nor when it is not contradicted any more
+    ahead.jump(far);
+    let passed = ahead.steady_ms().unwrap() - 100;
+    assert_eq!(time.soon_ms(), Some(NOW + passed));
+    assert_eq!(time.off_ms(), None);
+    ahead.pass(LASTS_MS);
+    assert_eq!(time.soon_ms(), Some(time.now_ms()));
+    // a jump that is followed begins anew, and one back never takes what was sure with it
+    ahead.jump(-far);
+    time.now_ms();
+    ahead.pass(LASTS_MS);
+    assert_eq!(time.now_ms(), ahead.now_ms());
+    assert_eq!(time.soon_ms(), Some(ahead.now_ms()));
+    ahead.jump(far);
+    time.now_ms();
+    ahead.pass(LASTS_MS);
+    assert_eq!(time.now_ms(), ahead.now_ms());
+    assert_eq!(time.soon_ms(), Some(ahead.now_ms() - far));
+}

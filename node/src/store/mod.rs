@@ -15,8 +15,8 @@ use openkey_capability::{cid::Cid, did::Did, resource::SpaceId};
 pub use self::error::StoreError;
 pub use self::types::{
     Accepted, Admission, Ahead, Begin, Change, Condition, Content, DelegationRow, DelegationsOf,
-    Direction, Keys, NewDelegation, NewRevocation, Outcome, Page, Reservation, RevocationAhead,
-    Revoked, Room, Space, Statement, StoredValue, Ticket, ValueWrite,
+    DelegationsPage, Direction, Keys, NewDelegation, NewRevocation, Outcome, Page, Reservation,
+    RevocationAhead, Revoked, Room, Space, Statement, StoredValue, Ticket, ValueWrite,
 };
 pub use self::usage::{DefaultBounds, Entered, Entry, Usage, Wants};
 
@@ -67,10 +67,12 @@ pub trait Store: Send + Sync + 'static {
     /// them, or rests on what they delegated. [`StoreError::Crowded`] if there are too many of them.
     async fn revoke_ahead(&self, revocation: RevocationAhead) -> Result<Ahead, StoreError>;
 
-    /// Delegations that somebody granted or received, newest first.
-    async fn delegations_of(&self, query: DelegationsOf) -> Result<Vec<DelegationRow>, StoreError>;
+    /// Delegations that somebody granted or received, newest first. A page ends early where it has many bytes,
+    /// or many were looked at.
+    async fn delegations_of(&self, query: DelegationsOf) -> Result<DelegationsPage, StoreError>;
 
-    /// Delegations that concern a space, those nearest to its owner first, behind a place.
+    /// Delegations that concern a space, those nearest to its owner first, behind a place. A page ends early
+    /// where it has many bytes; one without rows is the end.
     async fn delegations_in(
         &self,
         space: &SpaceId,
@@ -195,8 +197,8 @@ pub trait Store: Send + Sync + 'static {
     /// Sets the bound of a space, or removes it.
     async fn bound(&self, space: &SpaceId, bytes: Option<u64>) -> Result<(), StoreError>;
 
-    /// Forgets what is of no use any more: invocations, tickets and delegations past their time, and what
-    /// revoked them. True: there is more.
+    /// Forgets some of what is of no use any more: invocations, tickets and delegations past their time, and what
+    /// revoked them; by no time that a machine's clock has said for a short time only. True: there is more.
     async fn tidy(&self, now_ms: i64) -> Result<bool, StoreError>;
 
     /// Writes something of no meaning, and reads, to learn whether both work.

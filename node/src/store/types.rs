@@ -126,6 +126,8 @@ pub struct NewRevocation {
     pub token: Vec<u8>,
     /// Who revokes.
     pub revoker: Did,
+    /// The last moment of what is revoked, in milliseconds of Unix time; `None`: it has no end.
+    pub expires_ms: Option<i64>,
     /// What the revocation itself rests on.
     pub chain: Vec<Statement>,
     /// Now, in milliseconds of Unix time.
@@ -191,6 +193,17 @@ pub struct DelegationsOf {
     pub after: Option<Cid>,
     /// At most so many.
     pub limit: u32,
+}
+
+/// A part of somebody's delegations, of which a bounded number was looked at.
+#[derive(Clone, Debug, Default)]
+pub struct DelegationsPage {
+    /// Those that are wanted.
+    pub rows: Vec<DelegationRow>,
+    /// How many were looked at.
+    pub looked: usize,
+    /// Behind which one it goes on; `None`: there are no more.
+    pub next: Option<Cid>,
 }
 
 /// A stored delegation.

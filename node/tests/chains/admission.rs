@@ -213,6 +213,7 @@ async fn g5_a_revocation_between_the_check_and_the_use_is_explained() {
         target: statement(&link),
         token: Vec::new(),
         revoker: did(1),
+        expires_ms: None,
         chain: Vec::new(),
         now_ms: NOW * 1000,
     };

@@ -259,6 +259,7 @@ async fn g5_revocations_are_never_remembered() {
             target: statement(target),
             token: Vec::new(),
             revoker: did(1),
+            expires_ms: None,
             chain: Vec::new(),
             now_ms: NOW * 1000,
         };

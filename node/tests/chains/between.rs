@@ -18,6 +18,7 @@ fn taken_back(target: &Ucan) -> NewRevocation {
         target: statement(target),
         token: Vec::new(),
         revoker: did(1),
+        expires_ms: None,
         chain: Vec::new(),
         now_ms: NOW * 1000,
     }

@@ -305,6 +305,7 @@ async fn g5_a_revoked_statement_is_not_let_in_under_another_name() {
         target: statement(&root),
         token: Vec::new(),
         revoker: did(1),
+        expires_ms: None,
         chain: Vec::new(),
         now_ms: NOW * 1000,
     };

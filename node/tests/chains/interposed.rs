@@ -8,9 +8,9 @@ use openkey_capability::{cid::Cid, did::Did, resource::SpaceId};
 use openkey_node::authority::Authority;
 use openkey_node::node::Node;
 use openkey_node::store::{
-    Accepted, Admission, Ahead, Begin, DelegationRow, DelegationsOf, Entered, Entry, Keys,
-    NewDelegation, NewRevocation, Outcome, Page, Reservation, RevocationAhead, Revoked, Room,
-    Space, Statement, Store, StoreError, StoredValue, Ticket, Usage, ValueWrite,
+    Accepted, Admission, Ahead, Begin, DelegationRow, DelegationsOf, DelegationsPage, Entered,
+    Entry, Keys, NewDelegation, NewRevocation, Outcome, Page, Reservation, RevocationAhead,
+    Revoked, Room, Space, Statement, Store, StoreError, StoredValue, Ticket, Usage, ValueWrite,
 };
 use tokio::sync::oneshot::{Receiver, Sender, channel};
 
@@ -115,7 +115,7 @@ impl Store for Interposed {
         self.behind.tokens(cids).await
     }
 
-    async fn delegations_of(&self, query: DelegationsOf) -> Result<Vec<DelegationRow>, StoreError> {
+    async fn delegations_of(&self, query: DelegationsOf) -> Result<DelegationsPage, StoreError> {
         self.behind.delegations_of(query).await
     }
 

@@ -114,8 +114,13 @@ pub(crate) fn raw(from: u8, to: &Did, until: i64, proofs: &[Cid], grant: Attenua
 
 /// An invocation by the owner that states something.
 pub(crate) fn stating(resource: &str, ability: &str, fact: serde_json::Value) -> HeaderMap {
+    stating_of(&within(resource), ability, fact)
+}
+
+/// The same, of any resource.
+pub(crate) fn stating_of(resource: &str, ability: &str, fact: serde_json::Value) -> HeaderMap {
     let ability = Ability::parse(ability).unwrap();
-    let grant = Attenuation::new().with(within(resource), ability);
+    let grant = Attenuation::new().with(resource, ability);
     let builder = Builder::new(public(1), did(1).as_str(), NOW + 60);
     headers(&signed(builder.grant(grant).fact(fact), 1))
 }

@@ -5,6 +5,7 @@ mod checks;
 mod exports;
 mod framing;
 mod large;
+mod lists;
 mod memory;
 mod process;
 mod rates;

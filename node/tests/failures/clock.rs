@@ -18,9 +18,10 @@ use super::process::ask;
 use super::tokens::{NOW, Says, did};
 
 /// What the machine's clocks say: the one that is set, and the one that is not.
-struct Machine {
+pub(crate) struct Machine {
     wall: AtomicI64,
     steady: AtomicI64,
+    boots: AtomicI64,
 }
 
 impl Clock for Machine {
@@ -33,37 +34,45 @@ impl Clock for Machine {
     }
 
     fn boot(&self) -> String {
-        "the only one".to_owned()
+        self.boots.load(Ordering::Relaxed).to_string()
     }
 }
 
 impl Machine {
-    fn new() -> Arc<Self> {
+    pub(crate) fn new() -> Arc<Self> {
         Arc::new(Self {
             wall: AtomicI64::new(NOW * 1000),
             steady: AtomicI64::new(777_000),
+            boots: AtomicI64::new(1),
         })
     }
 
-    fn pass(&self, seconds: i64) {
+    /// Starts again, some seconds later.
+    pub(crate) fn boot(&self, seconds: i64) {
+        self.wall.fetch_add(seconds * 1000, Ordering::Relaxed);
+        self.steady.store(5000, Ordering::Relaxed);
+        self.boots.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn pass(&self, seconds: i64) {
         self.wall.fetch_add(seconds * 1000, Ordering::Relaxed);
         self.steady.fetch_add(seconds * 1000, Ordering::Relaxed);
     }
 
-    fn set(&self, by_seconds: i64) {
+    pub(crate) fn set(&self, by_seconds: i64) {
         self.wall.fetch_add(by_seconds * 1000, Ordering::Relaxed);
     }
 }
 
 /// A node that listens, and another beside it that a test tells to forget.
-struct Running {
+pub(crate) struct Running {
     address: SocketAddr,
-    beside: Node,
+    pub(crate) beside: Node,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<std::thread::JoinHandle<()>>,
 }
 
-fn start(dir: &Path, machine: &Arc<Machine>) -> Running {
+pub(crate) fn start(dir: &Path, machine: &Arc<Machine>) -> Running {
     let (told, hear) = std::sync::mpsc::channel();
     let (stop, stopped) = oneshot::channel();
     let (home, clock) = (dir.to_owned(), Arc::<Machine>::clone(machine));
@@ -89,13 +98,16 @@ fn start(dir: &Path, machine: &Arc<Machine>) -> Running {
 }
 
 impl Running {
-    fn put(&self, headers: &HeaderMap, body: &[u8]) -> u16 {
-        ask(self.address, "POST", "/invoke", headers, body)
-            .unwrap()
-            .status
+    pub(crate) fn put(&self, headers: &HeaderMap, body: &[u8]) -> u16 {
+        self.post("/invoke", headers, body)
     }
 
-    fn host(&self) {
+    pub(crate) fn post(&self, path: &str, headers: &HeaderMap, body: &[u8]) -> u16 {
+        let answer = ask(self.address, "POST", path, headers, body);
+        answer.unwrap().status
+    }
+
+    pub(crate) fn host(&self) {
         let says = Says {
             resource: "space/s",
             abilities: &["tinycloud.space/create"],
@@ -109,12 +121,12 @@ impl Running {
         (answer.status, answer.text())
     }
 
-    fn tidy(&self) {
+    pub(crate) fn tidy(&self) {
         let runtime = tokio::runtime::Runtime::new().unwrap();
         runtime.block_on(self.beside.tidy()).unwrap();
     }
 
-    fn end(self) {}
+    pub(crate) fn end(self) {}
 }
 
 impl Drop for Running {
@@ -125,7 +137,7 @@ impl Drop for Running {
     }
 }
 
-fn own<'a>() -> Says<'a> {
+pub(crate) fn own<'a>() -> Says<'a> {
     Says {
         to: did(1),
         until: NOW + 60,

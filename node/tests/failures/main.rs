@@ -4,6 +4,7 @@
 mod clock;
 mod damage;
 mod disks;
+mod forgetting;
 mod kills;
 mod locks;
 mod process;

@@ -213,6 +213,7 @@ pub(crate) fn revocation(target: Statement) -> NewRevocation {
         target,
         token: b"revocation".to_vec(),
         revoker: did(1),
+        expires_ms: None,
         chain: Vec::new(),
         now_ms: NOW,
     }

@@ -33,7 +33,7 @@ async fn accepted(store: &dyn Store, mut new: NewDelegation) -> Cid {
 }
 
 async fn listed(store: &dyn Store, query: DelegationsOf) -> Vec<Cid> {
-    let rows = store.delegations_of(query).await.unwrap();
+    let rows = store.delegations_of(query).await.unwrap().rows;
     rows.iter().map(|row| row.cid).collect()
 }
 
@@ -100,7 +100,7 @@ pub(crate) async fn delegations_are_listed_newest_first_and_page_by_page(store: 
 pub(crate) async fn a_delegation_to_oneself_is_listed_once(store: &dyn Store) {
     let cid = accepted(store, between(1, 1, Some(NOW))).await;
     let other = accepted(store, between(1, 2, None)).await;
-    let rows = store.delegations_of(of(1)).await.unwrap();
+    let rows = store.delegations_of(of(1)).await.unwrap().rows;
     let seen: Vec<_> = rows.iter().map(|row| (row.cid, row.direction)).collect();
     assert_eq!(
         seen,
@@ -111,7 +111,7 @@ pub(crate) async fn a_delegation_to_oneself_is_listed_once(store: &dyn Store) {
         direction: Some(Direction::Received),
         ..of(1)
     };
-    let rows: Vec<DelegationRow> = store.delegations_of(received).await.unwrap();
+    let rows: Vec<DelegationRow> = store.delegations_of(received).await.unwrap().rows;
     assert_eq!(rows.len(), 1);
     assert_eq!((rows[0].cid, rows[0].direction), (cid, Direction::Received));
 }
@@ -122,13 +122,13 @@ pub(crate) async fn owners_see_what_is_granted_of_theirs(store: &dyn Store) {
     new.token = b"as it was".to_vec();
     let cid = accepted(store, new).await;
     for seed in [1, 2, 4] {
-        let rows = store.delegations_of(of(seed)).await.unwrap();
+        let rows = store.delegations_of(of(seed)).await.unwrap().rows;
         assert_eq!(rows.len(), 1, "{seed}");
         assert_eq!(rows[0].cid, cid);
         assert_eq!(rows[0].token, b"as it was");
         assert_eq!(rows[0].direction, Direction::Granted);
     }
-    let rows = store.delegations_of(of(3)).await.unwrap();
+    let rows = store.delegations_of(of(3)).await.unwrap().rows;
     assert_eq!(rows[0].direction, Direction::Received);
 }
 
@@ -193,4 +193,37 @@ pub(crate) async fn a_list_goes_on_only_behind_what_is_in_it(store: &dyn Store) 
         let refused = store.delegations_of(query).await.unwrap_err();
         assert_eq!(refused, StoreError::NoKey(cid.to_string()));
     }
+}
+
+pub(crate) async fn h10_a_page_ends_however_little_of_what_is_looked_at_is_wanted(
+    store: &dyn Store,
+) {
+    let (here, other) = (space("here"), space("other"));
+    accepted(store, delegation(&here)).await;
+    let many = (0..1500).map(|_| accepted(store, delegation(&other)));
+    futures_util::future::join_all(many).await;
+    let mut query = DelegationsOf {
+        space: Some(here),
+        ..of(1)
+    };
+    let first = store.delegations_of(query.clone()).await.unwrap();
+    assert_eq!((first.rows.len(), first.looked), (0, 1000));
+    query.after = first.next;
+    let rest = store.delegations_of(query).await.unwrap();
+    assert_eq!((rest.rows.len(), rest.looked), (1, 501));
+    assert_eq!(rest.next, None);
+}
+
+pub(crate) async fn h8_a_page_of_large_tokens_is_short(store: &dyn Store) {
+    let id = space("large");
+    for _ in 0..10 {
+        let mut new = delegation(&id);
+        new.token = vec![7; 100 * 1024];
+        accepted(store, new).await;
+    }
+    let rows = store.delegations_in(&id, first(200)).await.unwrap();
+    assert_eq!(rows.len(), 3);
+    let page = store.delegations_of(of(1)).await.unwrap();
+    assert_eq!(page.rows.len(), 3);
+    assert_eq!(page.next, Some(page.rows[2].cid));
 }

@@ -5,6 +5,7 @@ mod admissions;
 mod blobs;
 mod common;
 mod delegations;
+mod forgetting;
 mod hosting;
 mod keys;
 mod lists;
@@ -12,6 +13,9 @@ mod migrated;
 mod quotas;
 mod races;
 mod tickets;
+#[allow(dead_code)]
+#[path = "../chains/tokens.rs"]
+mod tokens;
 mod values;
 
 /// Runs parts of the suite, each on a store of its own.
@@ -59,6 +63,8 @@ holds! {
     lists::a_list_is_narrowed_to_a_space,
     lists::a_space_lists_its_delegations_in_the_order_of_acceptance,
     lists::a_list_goes_on_only_behind_what_is_in_it,
+    lists::h10_a_page_ends_however_little_of_what_is_looked_at_is_wanted,
+    lists::h8_a_page_of_large_tokens_is_short,
     quotas::usage_is_what_is_held,
     quotas::a_full_space_takes_nothing_and_a_smaller_value_always,
     quotas::a_batch_is_counted_together,

@@ -137,7 +137,7 @@ export const endpoints: readonly Endpoint[] = [
     att: ({ account }) => grants({ [`${account}/delegation/`]: ['tinycloud.delegation/list'] }),
     ask: () => ({ path: '/delegation/query', headers: json, body: JSON.stringify({ direction: 'all' }) }),
     success: [200],
-    once: false,
+    once: true,
     outside: { status: [401, 403] },
     forged: { status: [401, 403] },
     stranger: { status: 403, text: /^Delegation query proof is not authorized/ },

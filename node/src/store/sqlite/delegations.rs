@@ -6,12 +6,16 @@ use rusqlite::{Connection, OptionalExtension as _, Row};
 use super::{ahead, damaged, kept, spaces, uses};
 use crate::store::StoreError;
 use crate::store::types::{
-    Accepted, DelegationRow, DelegationsOf, Direction, NewDelegation, NewRevocation, Page, Revoked,
-    Statement,
+    Accepted, DelegationRow, DelegationsOf, DelegationsPage, Direction, NewDelegation,
+    NewRevocation, Page, Revoked, Statement,
 };
 
 const GRANTED: i64 = 0;
 const RECEIVED: i64 = 1;
+/// A page of a list ends with this many bytes of tokens, as soon as it has them.
+const PAGE_BYTES: usize = 256 * 1024;
+/// Rows of a list that are looked at for one page.
+const LOOKED: usize = 1000;
 
 pub(super) fn tokens(c: &Connection, cids: &[Cid]) -> Result<Vec<Option<Vec<u8>>>, StoreError> {
     let mut select = c.prepare_cached(
@@ -107,6 +111,11 @@ fn insert_parties(c: &Connection, new: &NewDelegation, id: i64) -> Result<(), St
 
 pub(super) fn revoke(c: &Connection, new: &NewRevocation) -> Result<(), StoreError> {
     uses::check_unrevoked(c, &new.chain)?;
+    // it is forgotten, or about to be, and never accepted again
+    let ended_ms = kept::ended_ms(c)?;
+    if new.expires_ms.is_some_and(|end| end <= ended_ms) {
+        return Ok(());
+    }
     c.prepare_cached(
         "INSERT INTO revocation (target, revoker, revoked_ms, token) VALUES (?1, ?2, ?3, ?4)
          ON CONFLICT (target) DO NOTHING",
@@ -118,7 +127,7 @@ pub(super) fn revoke(c: &Connection, new: &NewRevocation) -> Result<(), StoreErr
 pub(super) fn of_principal(
     c: &Connection,
     query: &DelegationsOf,
-) -> Result<Vec<DelegationRow>, StoreError> {
+) -> Result<DelegationsPage, StoreError> {
     let moment = c.unchecked_transaction()?;
     let after = match &query.after {
         None => (i64::MAX, i64::MAX),
@@ -129,30 +138,41 @@ pub(super) fn of_principal(
         Direction::Granted => GRANTED,
         Direction::Received => RECEIVED,
     });
-    // Who grants to themselves is on both sides: the delegation is listed once, as granted.
+    // read row by row, so that a page ends where it is told, however few are wanted
     let mut select = moment.prepare_cached(
-        "SELECT d.id, d.cid, d.token, min(p.direction), d.depth, d.accepted_ms, p.issued_ms
+        "SELECT d.id, d.cid, d.token, p.direction, d.depth, d.accepted_ms,
+            ?4 IS NULL OR EXISTS
+                (SELECT 1 FROM delegation_space AS s WHERE s.space = ?4 AND s.delegation = d.id)
          FROM delegation_party AS p JOIN delegation AS d ON d.id = p.delegation
          WHERE p.principal = ?1 AND (p.issued_ms, p.delegation) < (?2, ?3)
-           AND (?4 IS NULL OR p.direction = ?4)
-           AND (?5 IS NULL OR EXISTS (SELECT 1 FROM delegation_space AS s WHERE s.space = ?5 AND s.delegation = d.id))
-         GROUP BY p.issued_ms, p.delegation
-         ORDER BY p.issued_ms DESC, p.delegation DESC LIMIT ?6",
+         ORDER BY p.issued_ms DESC, p.delegation DESC, p.direction",
     )?;
     let space = query.space.as_ref().map(ToString::to_string);
-    let rows = select.query_map(
-        (
-            query.principal.as_str(),
-            after.0,
-            after.1,
-            wanted,
-            space,
-            query.limit,
-        ),
-        row,
-    )?;
-    let rows = rows.collect::<rusqlite::Result<_>>()?;
-    Ok(rows)
+    let mut rows = select.query((query.principal.as_str(), after.0, after.1, space))?;
+    let mut page = DelegationsPage::default();
+    let (mut bytes, mut last) = (0, None);
+    while let Some(found) = rows.next()? {
+        let (id, direction): (i64, i64) = (found.get(0)?, found.get(3)?);
+        // who grants to themselves is on both sides: the delegation is listed once, as granted
+        let is_again = last.is_some_and(|(before, _)| before == id);
+        let is_full = page.rows.len() >= query.limit as usize || bytes >= PAGE_BYTES;
+        if !is_again && (is_full || page.looked >= LOOKED) {
+            page.next = last.map(|(_, cid)| cid);
+            break;
+        }
+        last = Some((id, Cid::from_digest(found.get(1)?)));
+        page.looked += 1;
+        let is_wanted = match wanted {
+            Some(wanted) => direction == wanted,
+            None => !is_again,
+        };
+        if is_wanted && found.get(6)? {
+            let row = row(found)?;
+            bytes += row.token.len();
+            page.rows.push(row);
+        }
+    }
+    Ok(page)
 }
 
 fn place_of(c: &Connection, principal: &str, cid: &Cid) -> Result<Option<(i64, i64)>, StoreError> {
@@ -177,8 +197,16 @@ pub(super) fn in_space(
          WHERE s.space = ?1 AND (s.depth, s.delegation) > (?2, ?3) ORDER BY s.depth, s.delegation LIMIT ?4",
     )?;
     let after = page.after.unwrap_or((i64::MIN, i64::MIN));
-    let rows = select.query_map((space, after.0, after.1, page.limit), row)?;
-    Ok(rows.collect::<rusqlite::Result<_>>()?)
+    let (mut all, mut bytes) = (Vec::new(), 0);
+    for found in select.query_map((space, after.0, after.1, page.limit), row)? {
+        let found = found?;
+        bytes += found.token.len();
+        all.push(found);
+        if bytes >= PAGE_BYTES {
+            break;
+        }
+    }
+    Ok(all)
 }
 
 fn row(row: &Row<'_>) -> rusqlite::Result<DelegationRow> {

@@ -25,8 +25,10 @@ const BELOW_OWNERS_BYTES: i64 = 64 * 1024 * 1024;
 const SPELLINGS: i64 = 3;
 /// How long after its end a delegation is kept, in milliseconds: replicas' clocks differ a little.
 const ENDED_MS: i64 = 60_000;
-/// Delegations that one tidying forgets at most: whoever waits for the writer must not wait long.
+/// Delegations that one tidying forgets at most, and rows that it removes, but for the last delegation's: whoever
+/// waits for the writer must not wait long.
 const TIDIED: u32 = 200;
+const TIDIED_ROWS: usize = 10_000;
 
 /// Whether a delegation is kept under this name.
 pub(super) fn is_known(c: &Connection, cid: &Cid) -> Result<bool, StoreError> {
@@ -115,20 +117,39 @@ pub(super) fn insert(
         depth
     ])?;
     let id = c.last_insert_rowid();
-    let mut insert =
-        c.prepare_cached("INSERT INTO delegation_above (ancestor, delegation) VALUES (?1, ?2)")?;
+    hang(c, id, &above, size)?;
+    insert_names(c, id, &new.names)?;
+    spaces::count_delegations(c, home, size)?;
+    Ok(Some(id))
+}
+
+/// Hangs a delegation under others, where it does not already.
+pub(super) fn hang(
+    c: &Connection,
+    id: i64,
+    above: &BTreeSet<i64>,
+    size: i64,
+) -> Result<(), StoreError> {
+    let mut insert = c.prepare_cached(
+        "INSERT INTO delegation_above (ancestor, delegation) VALUES (?1, ?2) ON CONFLICT DO NOTHING",
+    )?;
     for ancestor in above {
-        insert.execute((ancestor, id))?;
-        count(c, ancestor, 1, size)?;
+        if insert.execute((ancestor, id))? == 1 {
+            count(c, *ancestor, 1, size)?;
+        }
     }
+    Ok(())
+}
+
+/// Remembers the names of other tokens that say the same.
+pub(super) fn insert_names(c: &Connection, id: i64, names: &[Cid]) -> Result<(), StoreError> {
     let mut insert = c.prepare_cached(
         "INSERT INTO delegation_name (cid, delegation) VALUES (?1, ?2) ON CONFLICT DO NOTHING",
     )?;
-    for name in &new.names {
+    for name in names {
         insert.execute((name.digest(), id))?;
     }
-    spaces::count_delegations(c, home, size)?;
-    Ok(Some(id))
+    Ok(())
 }
 
 /// The rows of everything that a delegation rests on. Each statement is there once, but in stores of
@@ -288,26 +309,52 @@ pub(super) fn tidy(c: &Connection, now_ms: i64) -> Result<bool, StoreError> {
     })?;
     let rows: Vec<(i64, Statement, Option<i64>, i64, i64)> =
         rows.collect::<rusqlite::Result<_>>()?;
-    for (id, statement, home, bytes, _) in &rows {
-        let spellings = forget(c, *id, *bytes)?;
+    let (mut left, mut last_ms) = (TIDIED_ROWS, None);
+    for (id, statement, home, bytes, end_ms) in &rows {
+        left = left.saturating_sub(let_fall(c, *id, left)?);
+        if left == 0 {
+            break;
+        }
+        let (spellings, removed) = forget(c, *id, *bytes)?;
+        left = left.saturating_sub(removed);
         spaces::count_delegations(c, *home, -*bytes - spellings)?;
         // of one that is there twice, as in stores of before, the other goes with the same end
         c.prepare_cached("DELETE FROM revocation WHERE target = ?1")?
             .execute([statement])?;
+        last_ms = Some(*end_ms);
     }
-    if let Some((.., last_ms)) = rows.last() {
+    if let Some(last_ms) = last_ms {
         c.prepare_cached("UPDATE tally SET ended_ms = max(ended_ms, ?1)")?
             .execute([last_ms])?;
     }
-    Ok(rows.len() == TIDIED as usize)
+    Ok(left == 0 || rows.len() == TIDIED as usize)
 }
 
-/// Answers the bytes of its other spellings.
-fn forget(c: &Connection, id: i64, bytes: i64) -> Result<i64, StoreError> {
+/// What hangs under one hangs under it no more, as far as so many rows say so. Answers how many did.
+fn let_fall(c: &Connection, id: i64, most: usize) -> Result<usize, StoreError> {
+    let mut delete = c.prepare_cached(
+        "DELETE FROM delegation_above WHERE ancestor = ?1 AND delegation IN
+            (SELECT delegation FROM delegation_above WHERE ancestor = ?1 LIMIT ?2)
+         RETURNING (SELECT length(token) FROM delegation AS d WHERE d.id = delegation_above.delegation)",
+    )?;
+    let most = integer(most as u64);
+    let fallen = delete.query_map((id, most), |row| row.get::<_, Option<i64>>(0))?;
+    let (mut rows, mut bytes) = (0, 0);
+    for length in fallen {
+        rows += 1;
+        bytes += length?.unwrap_or(0);
+    }
+    count(c, id, -integer(rows), -bytes)?;
+    Ok(usize::try_from(rows).unwrap_or(usize::MAX))
+}
+
+/// Answers the bytes of its other spellings, and how many rows were removed.
+fn forget(c: &Connection, id: i64, bytes: i64) -> Result<(i64, usize), StoreError> {
     let mut delete =
         c.prepare_cached("DELETE FROM delegation_above WHERE delegation = ?1 RETURNING ancestor")?;
     let above = delete.query_map([id], |row| row.get(0))?;
     let above: Vec<i64> = above.collect::<rusqlite::Result<_>>()?;
+    let mut removed = above.len();
     for ancestor in above {
         count(c, ancestor, -1, -bytes)?;
     }
@@ -318,12 +365,12 @@ fn forget(c: &Connection, id: i64, bytes: i64) -> Result<i64, StoreError> {
     for sql in [
         "DELETE FROM delegation_spelling WHERE delegation = ?1",
         "DELETE FROM delegation_name WHERE delegation = ?1",
-        "DELETE FROM delegation_above WHERE ancestor = ?1",
+        "DELETE FROM delegation_unread WHERE delegation = ?1",
         "DELETE FROM delegation_party WHERE delegation = ?1",
         "DELETE FROM delegation_space WHERE delegation = ?1",
         "DELETE FROM delegation WHERE id = ?1",
     ] {
-        c.prepare_cached(sql)?.execute([id])?;
+        removed += c.prepare_cached(sql)?.execute([id])?;
     }
-    Ok(spellings)
+    Ok((spellings, removed))
 }

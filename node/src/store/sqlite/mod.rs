@@ -12,6 +12,7 @@ mod schema;
 mod spaces;
 mod tickets;
 mod times;
+mod unread;
 mod uses;
 mod values;
 
@@ -23,9 +24,9 @@ use openkey_edge::sqlite::Database;
 use rusqlite::Connection;
 
 use super::types::{
-    Accepted, Admission, Ahead, Begin, DelegationRow, DelegationsOf, Keys, NewDelegation,
-    NewRevocation, Outcome, Page, Reservation, RevocationAhead, Revoked, Room, Space, Statement,
-    StoredValue, Ticket, ValueWrite,
+    Accepted, Admission, Ahead, Begin, DelegationRow, DelegationsOf, DelegationsPage, Keys,
+    NewDelegation, NewRevocation, Outcome, Page, Reservation, RevocationAhead, Revoked, Room,
+    Space, Statement, StoredValue, Ticket, ValueWrite,
 };
 use super::usage::{Entered, Entry, Usage};
 use super::{Store, StoreError};
@@ -116,7 +117,7 @@ impl Store for SqliteStore {
             .await
     }
 
-    async fn delegations_of(&self, query: DelegationsOf) -> Result<Vec<DelegationRow>, StoreError> {
+    async fn delegations_of(&self, query: DelegationsOf) -> Result<DelegationsPage, StoreError> {
         self.read(move |c| delegations::of_principal(c, &query))
             .await
     }
@@ -348,11 +349,17 @@ impl Store for SqliteStore {
         let time = self.time();
         self.write_soon(move |c| {
             times::keep(c, &time)?;
-            tickets::tidy(c, now_ms)?;
-            ahead::tidy(c, now_ms)?;
-            databases::tidy(c, now_ms)?;
-            let delegations = kept::tidy(c, now_ms)?;
-            Ok(uses::tidy(c, now_ms)? || delegations)
+            let sure = |sure_ms: Option<i64>| sure_ms.map_or(now_ms, |sure_ms| sure_ms.min(now_ms));
+            let (soon_ms, late_ms) = (sure(time.soon_ms()), sure(time.late_ms()));
+            databases::tidy(c, soon_ms)?;
+            let more = [
+                unread::read(c)?,
+                tickets::tidy(c, soon_ms)?,
+                uses::tidy(c, soon_ms)?,
+                ahead::tidy(c, late_ms)?,
+                kept::tidy(c, late_ms)?,
+            ];
+            Ok(more.contains(&true))
         })
         .await
     }

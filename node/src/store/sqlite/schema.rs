@@ -121,8 +121,8 @@ pub(super) const LAYOUT: Layout = Layout {
             boot      TEXT NOT NULL,
             accepted  INTEGER NOT NULL
          ) STRICT;",
-        // Delegations end, count for a space, and hang under others. Those of before have no end that is
-        // known, and what they hang under is not known: they are never forgotten, and bound by nothing.
+        // Delegations end, count for a space, and hang under others. Of those of before neither is known
+        // until their tokens are read.
         "ALTER TABLE delegation ADD COLUMN expires_ms INTEGER;
          ALTER TABLE delegation ADD COLUMN accepted_ms INTEGER;
          ALTER TABLE delegation ADD COLUMN space INTEGER REFERENCES space (id);
@@ -198,5 +198,26 @@ pub(super) const LAYOUT: Layout = Layout {
             delegation INTEGER NOT NULL REFERENCES delegation (id)
          ) STRICT, WITHOUT ROWID;
          CREATE INDEX delegation_name_of ON delegation_name (delegation);",
+        // What is revoked ahead counts for whom its revoker hangs under. By what time things are forgotten.
+        // Of delegations of before it is read later when they end, what they hang under, and their names.
+        "CREATE TABLE revocation_ahead_under (
+            holder    TEXT NOT NULL,
+            cid       BLOB NOT NULL CHECK (length(cid) = 32),
+            principal TEXT NOT NULL,
+            PRIMARY KEY (holder, cid, principal)
+         ) STRICT, WITHOUT ROWID;
+         CREATE INDEX revocation_ahead_under_of ON revocation_ahead_under (cid, principal);
+         CREATE INDEX revocation_ahead_principal ON revocation_ahead (principal, revoker);
+
+         ALTER TABLE clock ADD COLUMN longest_ms INTEGER NOT NULL DEFAULT 300000;
+         ALTER TABLE clock ADD COLUMN soon_ms INTEGER;
+         ALTER TABLE clock ADD COLUMN soon_since_ms INTEGER;
+         ALTER TABLE clock ADD COLUMN late_ms INTEGER;
+         ALTER TABLE clock ADD COLUMN late_since_ms INTEGER;
+
+         CREATE TABLE delegation_unread (
+            delegation INTEGER PRIMARY KEY REFERENCES delegation (id)
+         ) STRICT;
+         INSERT INTO delegation_unread SELECT id FROM delegation;",
     ],
 };

@@ -3,12 +3,14 @@
 use openkey_capability::{did::Did, resource::SpaceId};
 use rusqlite::{Connection, OptionalExtension as _};
 
-use super::damaged;
+use super::{damaged, integer};
 use crate::store::StoreError;
 use crate::store::types::Ticket;
 
 /// How long a ticket past its time is kept, so that its holder hears that it has expired.
 const KEPT_MS: i64 = 3_600_000;
+/// Tickets that one tidying forgets at most.
+const TIDIED: usize = 10_000;
 
 /// Most tickets of one invoker in one space, and of all in it.
 const OF_ONE: i64 = 1000;
@@ -94,8 +96,12 @@ pub(super) fn get(c: &Connection, id: &[u8; 32]) -> Result<Option<Ticket>, Store
     }))
 }
 
-pub(super) fn tidy(c: &Connection, now_ms: i64) -> Result<(), StoreError> {
-    c.prepare_cached("DELETE FROM ticket WHERE until_ms < ?1")?
-        .execute([now_ms.saturating_sub(KEPT_MS)])?;
-    Ok(())
+/// True: there is more.
+pub(super) fn tidy(c: &Connection, now_ms: i64) -> Result<bool, StoreError> {
+    let gone = c
+        .prepare_cached(
+            "DELETE FROM ticket WHERE id IN (SELECT id FROM ticket WHERE until_ms < ?1 LIMIT ?2)",
+        )?
+        .execute((now_ms.saturating_sub(KEPT_MS), integer(TIDIED as u64)))?;
+    Ok(gone == TIDIED)
 }

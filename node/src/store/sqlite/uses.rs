@@ -3,6 +3,7 @@
 use rusqlite::Connection;
 
 use super::kept;
+use crate::admission::remembered_until;
 use crate::store::StoreError;
 use crate::store::types::{Admission, Statement};
 
@@ -46,6 +47,29 @@ pub(super) fn check_chain(
 fn forgotten_ms(c: &Connection) -> Result<i64, StoreError> {
     let mut select = c.prepare_cached("SELECT forgotten_ms FROM tally")?;
     Ok(select.query_row([], |row| row.get(0))?)
+}
+
+/// What was forgotten by a time that was ahead of this one may end later than that. Only what was signed by now,
+/// and lives as long as it may, can have been: what ends later still is new. Delegations that were posted stay
+/// used up.
+pub(super) fn forgotten_by_a_wrong_time(
+    c: &Connection,
+    now_ms: i64,
+    longest_ms: i64,
+) -> Result<(), StoreError> {
+    let last_ms = remembered_until(now_ms.saturating_add(longest_ms));
+    if forgotten_ms(c)? <= last_ms {
+        return Ok(());
+    }
+    c.prepare_cached("UPDATE tally SET forgotten_ms = ?1")?
+        .execute([last_ms])?;
+    c.prepare_cached(
+        "INSERT INTO invocation (statement, until_ms)
+         SELECT statement, expires_ms + ?2 FROM delegation WHERE expires_ms > ?1
+         ON CONFLICT DO NOTHING",
+    )?
+    .execute((now_ms, remembered_until(0)))?;
+    Ok(())
 }
 
 /// Whether it was not used up before.
