@@ -258,7 +258,7 @@ impl State {
     }
 
     fn follow(&mut self, wall_ms: i64, steady_ms: i64) {
-        let before_ms = self.told_ms;
+        let before_ms = self.told_ms.max(steady_ms.saturating_add(self.offset_ms));
         let sure = self.sure.iter_mut();
         sure.for_each(|sure| sure.jumps(before_ms, steady_ms));
         self.offset_ms = wall_ms.saturating_sub(steady_ms);
