@@ -12,6 +12,8 @@ use crate::store::{Entered, Store, StoreError};
 /// After how long a count that failed is tried again: the first time, and at the most.
 const FIRST: Duration = Duration::from_secs(1);
 const LONGEST: Duration = Duration::from_secs(60);
+/// How often it is tried: a database that is damaged is never counted.
+const TRIES: u32 = 12;
 
 /// The count of one database of a space.
 #[derive(Clone)]
@@ -24,8 +26,8 @@ pub(crate) struct Count {
 
 impl Count {
     /// Ends the reservation of a request and counts the size of the database, where that changed. If the store
-    /// fails, the request is done all the same: its reservation stays, and both are tried again until they
-    /// succeed. Should the node end before, the reservation ends by its time, and the next request that
+    /// fails, the request is done all the same: its reservation stays, and both are tried again for
+    /// some minutes. Should the node end before, the reservation ends by its time, and the next request that
     /// writes the database counts it.
     pub(crate) async fn settle(&self, access: &Access, entered: &Entered, size: Option<u64>) {
         let Err(error) = self.try_settle(entered.reservation, size).await else {
@@ -35,14 +37,14 @@ impl Count {
         self.settle_later(access, entered, size.is_some());
     }
 
-    /// The same, a little later, and until it succeeds. With `has_changed` the size is asked then, by a request
+    /// The same, a little later, and for some minutes until it succeeds. With `has_changed` the size is asked then, by a request
     /// that writes nothing: also the log of a worker that was killed is given back by that.
     pub(crate) fn settle_later(&self, access: &Access, entered: &Entered, has_changed: bool) {
         let (count, access) = (self.clone(), access.clone());
         let reservation = entered.reservation;
         tokio::spawn(async move {
             let mut wait = FIRST;
-            loop {
+            for _ in 0..TRIES {
                 tokio::time::sleep(wait).await;
                 match count.again(&access, reservation, has_changed).await {
                     Ok(()) => return,

@@ -191,10 +191,15 @@ impl Work {
             done => {
                 // before the turn to write ends, with `done`
                 match &done {
-                    // its worker was killed, perhaps
-                    Err(SqlError::Time | SqlError::Preempted | SqlError::Internal(_))
-                        if may_write =>
-                    {
+                    // its worker was killed, perhaps, or its connection given up
+                    Err(
+                        SqlError::Time
+                        | SqlError::Preempted
+                        | SqlError::Memory
+                        | SqlError::DiskFull
+                        | SqlError::Unwritten(_)
+                        | SqlError::Internal(_),
+                    ) if may_write => {
                         self.count.settle_later(&access, &entered, true);
                     }
                     _ => self.count.settle(&access, &entered, size).await,

@@ -397,6 +397,9 @@ async fn a5_a_join_by_names_reads_nothing_for_whom_nothing_may_be_read() {
         for sql in [
             "SELECT 1 FROM hidden JOIN t USING (a)",
             "SELECT 1 FROM hidden NATURAL JOIN t",
+            "SELECT 1 FROM (SELECT 7 AS a) \u{feff}NATURAL JOIN hidden",
+            "SELECT 1 FROM hidden JOIN t USING \u{b}(a)",
+            "SELECT 1 FROM t JOIN (SELECT 7 AS a) ON 1NATURAL JOIN hidden",
         ] {
             let (status, text) = told(query(&databases, &access, sql).await);
             assert_eq!(status, 403, "{abilities}: {sql}: {text}");

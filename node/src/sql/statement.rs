@@ -56,16 +56,22 @@ pub(super) fn one(sql: &str) -> Result<&str, NotOne> {
     Ok(statement)
 }
 
-/// Whether a text joins tables by the names of their columns: `USING (…)`, or `NATURAL` anywhere.
+/// Whether a text may join tables by the names of their columns, as `USING (…)` and `NATURAL` do. Wherever one
+/// of these words may stand it counts, also in a quoted text: what SQLite takes for a word is its business.
 pub(super) fn joins_by_name(sql: &str) -> bool {
-    let mut words = Tokens { sql, at: 0 }.map(|(_, word)| word).peekable();
-    while let Some(word) = words.next() {
-        let is_using = word.eq_ignore_ascii_case("using") && words.peek() == Some(&"(");
-        if is_using || word.eq_ignore_ascii_case("natural") {
-            return true;
-        }
-    }
-    false
+    let small = sql.to_ascii_lowercase();
+    let bytes = small.as_bytes();
+    let is_word = |(at, word): (usize, &str)| {
+        let before = at.checked_sub(1).and_then(|at| bytes.get(at));
+        let after = bytes.get(at + word.len());
+        let goes_on = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
+        // a digit may end a parameter: `?1NATURAL` is two words
+        !before.is_some_and(|byte| goes_on(byte) && !byte.is_ascii_digit())
+            && !after.is_some_and(goes_on)
+    };
+    ["natural", "using"]
+        .iter()
+        .any(|word| small.match_indices(word).any(is_word))
 }
 
 /// Whether SQLite can only read what this text says, because of the word that it begins with.
@@ -160,15 +166,19 @@ mod tests {
         for sql in [
             "SELECT 1 FROM a JOIN b USING (k)",
             "SELECT 1 FROM a JOIN b\nusing/* */(k)",
+            "SELECT 1 FROM a JOIN b USING \u{b}(k)",
             "SELECT 1 FROM \"a\"NATURAL JOIN b",
+            "SELECT 1 FROM a \u{feff}NATURAL JOIN b",
+            "SELECT 1 FROM a JOIN b ON ?1NATURAL JOIN c",
+            "SELECT 1 FROM a JOIN b ON $a(')NATURAL JOIN c WHERE $b(')",
             "WITH c AS (SELECT 1 FROM a JOIN b USING(k)) SELECT 1 FROM c",
+            "SELECT 'a using b'",
         ] {
             assert!(joins_by_name(sql), "{sql}");
         }
         for sql in [
             "SELECT 1 FROM a JOIN b ON a.k = b.k",
-            "SELECT 'a USING (k)', \"NATURAL\" -- USING (k)",
-            "CREATE VIRTUAL TABLE t USING fts5(a)",
+            "SELECT housing, using_it, unnatural, natural1 FROM causing",
         ] {
             assert!(!joins_by_name(sql), "{sql}");
         }
