@@ -26,9 +26,9 @@ pub(crate) struct Count {
 
 impl Count {
     /// Ends the reservation of a request and counts the size of the database, where that changed. If the store
-    /// fails, the request is done all the same: its reservation stays, and both are tried again for
-    /// some minutes. Should the node end before, the reservation ends by its time, and the next request that
-    /// writes the database counts it.
+    /// fails, the request is done all the same: its reservation stays, and both are tried again for some minutes.
+    /// Should the node end before, the reservation ends by its time, and the next request that writes the
+    /// database counts it.
     pub(crate) async fn settle(&self, access: &Access, entered: &Entered, size: Option<u64>) {
         let Err(error) = self.try_settle(entered.reservation, size).await else {
             return;
@@ -37,8 +37,8 @@ impl Count {
         self.settle_later(access, entered, size.is_some());
     }
 
-    /// The same, a little later, and for some minutes until it succeeds. With `has_changed` the size is asked then, by a request
-    /// that writes nothing: also the log of a worker that was killed is given back by that.
+    /// The same, a little later, and for some minutes until it succeeds. With `has_changed` the size is asked
+    /// then, by a request that writes nothing: also the log of a worker that was killed is given back by that.
     pub(crate) fn settle_later(&self, access: &Access, entered: &Entered, has_changed: bool) {
         let (count, access) = (self.clone(), access.clone());
         let reservation = entered.reservation;

@@ -12,7 +12,7 @@ use bytes::Bytes;
 use futures_util::stream::{self, StreamExt as _};
 use openkey_capability::attenuation::MAX_RESOURCE;
 use openkey_capability::caveat::ResourceSelector;
-use openkey_capability::resource::Resource;
+use openkey_capability::resource::{Resource, SpaceId};
 
 use super::Call;
 use crate::admission::admit;
@@ -114,45 +114,34 @@ async fn whole(call: &Call<'_>, which: Keys, after: Option<String>) -> Result<Re
         return Ok(json(Body::from(text), false));
     }
     let reading = Reading {
+        rests: Rests {
+            store: call.node.store.clone(),
+            clock: call.node.clock(),
+            chain: call.authorised.admission.chain.clone(),
+            until_ms: call.authorised.admission.chain_expires_ms,
+        },
+        space: call.space.clone(),
+        which,
         keys: Some(keys),
         after: None,
         has_begun: false,
         has_ended: false,
     };
-    let (store, space) = (call.node.store.clone(), call.space.clone());
-    let rests = Rests {
-        store: call.node.store.clone(),
-        clock: call.node.clock(),
-        chain: call.authorised.admission.chain.clone(),
-        until_ms: call.authorised.admission.chain_expires_ms,
-    };
-    let pieces = stream::try_unfold(reading, move |mut reading| {
-        let (store, space, which) = (store.clone(), space.clone(), which.clone());
-        let rests = rests.clone();
-        async move {
-            if reading.has_ended {
-                return Ok::<_, std::io::Error>(None);
-            }
-            let keys = match reading.keys.take() {
-                Some(keys) => keys,
-                None => {
-                    let after = reading.after.take();
-                    let page = Page { after, limit: PAGE };
-                    let keys = store.keys(&space, &which, page).await;
-                    // after they were read: none of them came later
-                    rests.check().await?;
-                    keys.map_err(std::io::Error::other)?
-                }
-            };
-            let text = reading.text(keys).map_err(std::io::Error::other)?;
-            Ok(Some((Bytes::from(text), reading)))
+    let pieces = stream::try_unfold(reading, |mut reading| async move {
+        if reading.has_ended {
+            return Ok::<_, std::io::Error>(None);
         }
+        let keys = match reading.keys.take() {
+            Some(keys) => keys,
+            None => reading.more().await?,
+        };
+        let text = reading.text(keys).map_err(std::io::Error::other)?;
+        Ok(Some((Bytes::from(text), reading)))
     });
     Ok(json(Body::from_stream(pieces.boxed()), false))
 }
 
 /// What a list rests on, which may end before the list does.
-#[derive(Clone)]
 struct Rests {
     store: Arc<dyn Store>,
     clock: Arc<KeptTime>,
@@ -175,6 +164,9 @@ impl Rests {
 
 /// A list that is written while it is read.
 struct Reading {
+    rests: Rests,
+    space: SpaceId,
+    which: Keys,
     /// What was read and is not written.
     keys: Option<Vec<String>>,
     after: Option<String>,
@@ -183,6 +175,18 @@ struct Reading {
 }
 
 impl Reading {
+    /// The next keys, if what the list rests on still holds.
+    async fn more(&mut self) -> std::io::Result<Vec<String>> {
+        let page = Page {
+            after: self.after.take(),
+            limit: PAGE,
+        };
+        let keys = self.rests.store.keys(&self.space, &self.which, page).await;
+        // after they were read: none of them came later
+        self.rests.check().await?;
+        keys.map_err(std::io::Error::other)
+    }
+
     /// The text of the next keys, with what stands around it in the whole list.
     fn text(&mut self, mut keys: Vec<String>) -> serde_json::Result<String> {
         self.has_ended = keys.len() < PAGE as usize;

@@ -8,24 +8,9 @@ use openkey_capability::did::Did;
 use openkey_capability::key::PublicKey;
 use openkey_capability::ucan::{Builder, Ucan};
 
-use super::asking::{delegate, delegated, get, post, revoke, rows};
+use super::asking::{delegate, delegated, get, post, revoke, revoke_for, rows};
 use super::http::{Running, start};
 use super::tokens::{NOW, Says, base64url, did, headers, within};
-
-/// Takes something back in the name of who let, by its name.
-async fn revoke_for(node: &Running, by: u8, until: i64, proofs: &[Cid], target: &Cid) -> u16 {
-    let path = format!("delegation/{target}");
-    let says = Says {
-        from: by,
-        to: did(by),
-        resource: &path,
-        abilities: &["tinycloud.delegation/revoke"],
-        until,
-        proofs,
-        ..Says::default()
-    };
-    post(node, "/revoke", &says.headers(), &[]).await.status
-}
 
 /// The name of what nobody posted.
 fn missing(by: u8, number: u16) -> Cid {

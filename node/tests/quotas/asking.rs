@@ -88,13 +88,25 @@ pub(crate) async fn delegated(node: &Running, says: &Says<'_>) -> Cid {
 
 /// Takes something back, by its name.
 pub(crate) async fn revoke(node: &Running, by: u8, target: &Cid) -> u16 {
+    revoke_for(node, by, NOW + 60, &[], target).await
+}
+
+/// The same until a time, in the name of whoever these delegations let it.
+pub(crate) async fn revoke_for(
+    node: &Running,
+    by: u8,
+    until: i64,
+    proofs: &[Cid],
+    target: &Cid,
+) -> u16 {
     let path = format!("delegation/{target}");
     let says = Says {
         from: by,
         to: did(by),
         resource: &path,
         abilities: &["tinycloud.delegation/revoke"],
-        until: NOW + 60,
+        until,
+        proofs,
         ..Says::default()
     };
     post(node, "/revoke", &says.headers(), &[]).await.status
