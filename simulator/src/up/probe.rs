@@ -1,5 +1,6 @@
 //! Whether everything truly answers: host-proxy says it is ready, every enclave has its root key and
-//! gives evidence that the verifier accepts under the very policy file that was written for clients.
+//! gives evidence that the verifier accepts under the very policy file that was written for clients. Where
+//! nobody plays the operators: whether every enclave can be asked and given shares.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -19,6 +20,9 @@ use crate::person::Site;
 const PAUSE: Duration = Duration::from_millis(50);
 const MAX_READY: usize = 64 * 1024;
 
+/// A question to everything under this policy file; the error says what is missing.
+pub(super) type Ask = fn(&Path, &mut Ready) -> anyhow::Result<()>;
+
 /// A probe under way; dropping it calls it off.
 pub(super) struct Probe {
     pub(super) task: JoinHandle<anyhow::Result<Ready>>,
@@ -31,7 +35,8 @@ impl Drop for Probe {
     }
 }
 
-pub(super) fn spawn(dir: &Dir, mut ready: Ready, patience: Duration) -> Probe {
+/// Asks again and again until `ask` finds nothing missing.
+pub(super) fn spawn(dir: &Dir, mut ready: Ready, patience: Duration, ask: Ask) -> Probe {
     let off = Arc::new(AtomicBool::new(false));
     let called_off = Arc::clone(&off);
     let (policy, logs): (PathBuf, PathBuf) = (dir.policy(), dir.logs());
@@ -83,8 +88,8 @@ impl HostReady {
     }
 }
 
-/// Asks once.
-pub(super) fn ask(policy: &Path, ready: &mut Ready) -> anyhow::Result<()> {
+/// Asks once whether everything serves.
+pub(super) fn serves(policy: &Path, ready: &mut Ready) -> anyhow::Result<()> {
     for host in &ready.hosts {
         let name = &host.name;
         let answer = Host::new(&host.url)?.get("readyz", MAX_READY)?;
@@ -94,13 +99,7 @@ pub(super) fn ask(policy: &Path, ready: &mut Ready) -> anyhow::Result<()> {
             bail!("{name} is not ready: {reason}");
         }
     }
-    if let Some(node) = &ready.node {
-        let answer = Host::new(node)?.get("healthz", MAX_READY);
-        let status = answer.context("the node")?.status;
-        if status != 200 {
-            bail!("the node is not ready (status {status})");
-        }
-    }
+    node(ready)?;
     let policy = std::fs::read(policy)?;
     let mut serving = 0;
     for enclave in &mut ready.enclaves {
@@ -121,6 +120,28 @@ pub(super) fn ask(policy: &Path, ready: &mut Ready) -> anyhow::Result<()> {
     }
     if serving == 0 {
         bail!("every enclave handed its root key over");
+    }
+    Ok(())
+}
+
+/// Asks once whether every enclave answers, whatever it waits for.
+pub(super) fn answers(policy: &Path, ready: &mut Ready) -> anyhow::Result<()> {
+    node(ready)?;
+    let policy = std::fs::read(policy)?;
+    for enclave in &ready.enclaves {
+        Site::new(&enclave.api, &ready.page, &policy)?.glance()?;
+    }
+    Ok(())
+}
+
+fn node(ready: &Ready) -> anyhow::Result<()> {
+    let Some(node) = &ready.node else {
+        return Ok(());
+    };
+    let answer = Host::new(node)?.get("healthz", MAX_READY);
+    let status = answer.context("the node")?.status;
+    if status != 200 {
+        bail!("the node is not ready (status {status})");
     }
     Ok(())
 }

@@ -80,7 +80,7 @@ impl Running {
 ///
 /// Why one does not answer, or still waits for its root key.
 pub fn ask(dir: &Dir, ready: &mut Ready) -> anyhow::Result<()> {
-    probe::ask(&dir.policy(), ready)
+    probe::serves(&dir.policy(), ready)
 }
 
 /// Stops the simulation in a directory and waits until it is gone.

@@ -104,18 +104,22 @@ impl Supervisor {
         let programs = vec![self.plan.measurement()?; usize::from(self.plan.replicas)];
         self.running.ready = ready(&self.dir, &self.plan, &programs)?;
         let serves = play_operators || self.plan.kept.root == RootKind::Development;
-        if serves {
-            let Some(()) = self.wait_until_ready().await? else {
-                return Ok(());
-            };
-        } else if awaits_genesis {
+        let whole = if serves {
+            probe::serves
+        } else {
+            probe::answers
+        };
+        let Some(()) = self.wait_until(whole).await? else {
+            return Ok(());
+        };
+        if awaits_genesis {
             eprintln!(
                 "the operators are not played: the enclaves wait for a genesis. Hold it (openkey \
                  operator genesis --out {}), then stop this simulation with Ctrl-C and start it again: \
                  the enclaves boot with the configuration that the genesis writes",
                 self.dir.genesis().display()
             );
-        } else {
+        } else if !serves {
             eprintln!(
                 "the operators are not played: the enclaves wait for shares (openkey operator \
                  post-share --genesis {})",
@@ -178,7 +182,11 @@ impl Supervisor {
 
     /// Waits until every enclave has its root key and gives evidence.
     pub(super) async fn wait_until_ready(&mut self) -> anyhow::Result<Option<()>> {
-        let mut probe = probe::spawn(&self.dir, self.running.ready.clone(), START_UP);
+        self.wait_until(probe::serves).await
+    }
+
+    async fn wait_until(&mut self, ask: probe::Ask) -> anyhow::Result<Option<()>> {
+        let mut probe = probe::spawn(&self.dir, self.running.ready.clone(), START_UP, ask);
         let probed = self
             .drive(async { (&mut probe.task).await.context("the probe broke")? })
             .await?;
