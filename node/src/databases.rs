@@ -23,7 +23,8 @@ use crate::error::Error;
 use crate::exports::{Place, at_pace};
 use crate::facts::fact;
 use crate::node::Node;
-use crate::sql::{self, Access, Done, Request, SqlError, Standing};
+use crate::sql::{self, Access, Done, Request, SqlError};
+use crate::standing::Standing;
 use crate::store::{Entered, Entry, StoreError, Wants};
 
 /// The service of databases in resources.

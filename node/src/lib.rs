@@ -55,6 +55,7 @@ pub mod signed;
 pub mod signs;
 pub mod spaces;
 pub mod sql;
+pub mod standing;
 pub mod store;
 mod turns;
 pub mod upkeep;

@@ -17,6 +17,7 @@ use crate::delegation::iso;
 use crate::error::Error;
 use crate::kv::{self, ETag, IfNoneMatch, Reading};
 use crate::node::Node;
+use crate::standing::Standing;
 use crate::store::Ticket;
 
 /// Longest life of a URL, in seconds.
@@ -110,18 +111,16 @@ pub async fn issue(
     let mut ticket = [0; TICKET];
     getrandom::fill(&mut ticket).map_err(std::io::Error::other)?;
     let id = *blake3::hash(&ticket).as_bytes();
-    let issued = node
-        .store
-        .issue(Ticket {
-            id,
-            space,
-            key: path.to_owned(),
-            hash: value.hash,
-            until_ms,
-            chain: authorised.admission.chain.clone(),
-            invoker: Some(authorised.invoker.clone()),
-        })
-        .await;
+    let standing = Standing::of(space.owner(), &authorised.invoker, &authorised.links);
+    let issued = Ticket {
+        id,
+        space,
+        key: path.to_owned(),
+        hash: value.hash,
+        until_ms,
+        chain: authorised.admission.chain.clone(),
+    };
+    let issued = node.store.issue(issued, standing).await;
     if let Err(error) = issued {
         return Err(explain_revoked(&node.authority, &signed, now_ms, error.into()).await);
     }

@@ -9,7 +9,8 @@ use serde_json::Value;
 
 use super::limited::{Named, Narrowed};
 use super::statement::only_selects;
-use super::{DatabaseId, Request, SqlError, Standing};
+use super::{DatabaseId, Request, SqlError};
+use crate::standing::Standing;
 
 /// What the abilities of an invocation let it do.
 ///

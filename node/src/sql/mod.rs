@@ -20,7 +20,6 @@ mod limited;
 mod limits;
 pub mod local;
 mod request;
-mod standing;
 mod statement;
 mod value;
 pub mod workers;
@@ -33,7 +32,6 @@ pub use id::{DatabaseId, DatabaseIdError};
 pub use limits::SqlLimits;
 pub use local::LocalDatabases;
 pub use request::{Bounds, Command, MAX_REQUEST, MAX_RESPONSE_ASKED, MAX_ROWS, Request};
-pub use standing::Standing;
 pub use value::Value;
 pub use workers::{SqlWorkers, WorkerProgram};
 

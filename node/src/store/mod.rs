@@ -12,6 +12,8 @@ mod usage;
 use async_trait::async_trait;
 use openkey_capability::{cid::Cid, did::Did, resource::SpaceId};
 
+use crate::standing::Standing;
+
 pub use self::error::StoreError;
 pub use self::types::{
     Accepted, Admission, Ahead, Begin, Change, Condition, Content, DelegationRow, DelegationsOf,
@@ -178,9 +180,9 @@ pub trait Store: Send + Sync + 'static {
     /// These blobs are gone.
     async fn removed(&self, blobs: Vec<String>) -> Result<(), StoreError>;
 
-    /// Keeps a ticket and uses up nothing. [`StoreError::Crowded`] if there are too many of who asks, or of
-    /// the space.
-    async fn issue(&self, ticket: Ticket) -> Result<(), StoreError>;
+    /// Keeps a ticket and uses up nothing. [`StoreError::Crowded`] if there are too many in that name, of all
+    /// to whom something was shared, or of the space.
+    async fn issue(&self, ticket: Ticket, standing: Standing) -> Result<(), StoreError>;
 
     /// The ticket with this hash.
     async fn ticket(&self, id: &[u8; 32]) -> Result<Option<Ticket>, StoreError>;

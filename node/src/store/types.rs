@@ -366,6 +366,4 @@ pub struct Ticket {
     pub until_ms: i64,
     /// Everything that it rests on.
     pub chain: Vec<Statement>,
-    /// Who asked for it, if that is known.
-    pub invoker: Option<Did>,
 }

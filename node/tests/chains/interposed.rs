@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use openkey_capability::{cid::Cid, did::Did, resource::SpaceId};
 use openkey_node::authority::Authority;
 use openkey_node::node::Node;
+use openkey_node::standing::Standing;
 use openkey_node::store::{
     Accepted, Admission, Ahead, Begin, DelegationRow, DelegationsOf, DelegationsPage, Entered,
     Entry, Keys, NewDelegation, NewRevocation, Outcome, Page, Reservation, RevocationAhead,
@@ -233,8 +234,8 @@ impl Store for Interposed {
         self.behind.removed(blobs).await
     }
 
-    async fn issue(&self, ticket: Ticket) -> Result<(), StoreError> {
-        self.behind.issue(ticket).await
+    async fn issue(&self, ticket: Ticket, standing: Standing) -> Result<(), StoreError> {
+        self.behind.issue(ticket, standing).await
     }
 
     async fn ticket(&self, id: &[u8; 32]) -> Result<Option<Ticket>, StoreError> {

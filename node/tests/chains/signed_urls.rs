@@ -3,11 +3,14 @@
 use std::sync::atomic::Ordering;
 
 use axum::http::HeaderMap;
+use openkey_capability::cid::Cid;
 use openkey_capability::resource::SpaceId;
 use openkey_node::delegation::revoke;
 use openkey_node::error::Error;
 use openkey_node::node::Node;
 use openkey_node::signed;
+use openkey_node::standing::{Nearness, Standing};
+use openkey_node::store::Ticket;
 use serde_json::{Value, json};
 
 use super::delegating::delegated;
@@ -158,4 +161,54 @@ async fn d8_a_signed_url_ends_with_what_it_rests_on() {
     assert!(refused.to_string().contains("revoked"), "{refused}");
     let refused = sign(node, &theirs, json!({})).await;
     assert_eq!(status(refused), 401);
+}
+
+#[tokio::test]
+async fn h10_all_below_one_share_link_ask_for_signed_urls_in_one_name() {
+    let Home { node, .. } = &home().await;
+    let session = delegated(node, &Says::default()).await.unwrap();
+    let of_session = [session.cid()];
+    let link = Says {
+        from: 2,
+        to: did(3),
+        proofs: &of_session,
+        ..Says::default()
+    };
+    let link = delegated(node, &link).await.unwrap();
+    let of_link = [link.cid()];
+    let below = Says {
+        from: 3,
+        to: did(4),
+        proofs: &of_link,
+        ..Says::default()
+    };
+    let below = delegated(node, &below).await.unwrap();
+    // as many as one name may have
+    let holder = Standing {
+        nearness: Nearness::Shared,
+        principal: *blake3::hash(did(3).as_str().as_bytes()).as_bytes(),
+    };
+    for seed in 0..1000_u16 {
+        let ticket = Ticket {
+            id: *blake3::hash(&seed.to_le_bytes()).as_bytes(),
+            space: space(),
+            key: "docs/a".to_owned(),
+            hash: [0; 32],
+            until_ms: (NOW + 60) * 1000,
+            chain: Vec::new(),
+        };
+        node.store.issue(ticket, holder).await.unwrap();
+    }
+    let asks = async |from, proofs: &[Cid]| {
+        let says = Says {
+            from,
+            proofs,
+            ..own("kv/docs/a", GET)
+        };
+        sign(node, &says, json!({})).await
+    };
+    assert_eq!(status(asks(3, &of_link).await), 403);
+    assert_eq!(status(asks(4, &[below.cid()]).await), 403);
+    asks(2, &of_session).await.unwrap();
+    asks(1, &[]).await.unwrap();
 }

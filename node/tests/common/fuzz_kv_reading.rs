@@ -7,6 +7,7 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::Response;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use openkey_node::standing::Standing;
 use openkey_node::store::Ticket;
 use openkey_node::{error::Error, public, signed};
 use percent_encoding::percent_decode_str;
@@ -17,15 +18,15 @@ use crate::fuzz_node::{self, Fixture, KEYS, NOW_MS, SPACE};
 pub(crate) fn node() -> Fixture {
     let fixture = Fixture::new();
     for (at, key) in KEYS.iter().enumerate() {
-        let issued = fixture.node.store.issue(Ticket {
+        let ticket = Ticket {
             id: *blake3::hash(&[at as u8; 32]).as_bytes(),
             space: fixture.space.clone(),
             key: (*key).to_owned(),
             hash: *blake3::hash(&fuzz_node::content(key)).as_bytes(),
             until_ms: NOW_MS,
             chain: Vec::new(),
-            invoker: None,
-        });
+        };
+        let issued = fixture.node.store.issue(ticket, Standing::OWNER);
         fixture.runtime.block_on(issued).unwrap();
     }
     fixture

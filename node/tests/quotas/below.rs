@@ -1,11 +1,13 @@
 //! How much hangs under one delegation.
 
 use futures_util::StreamExt as _;
+use openkey_capability::ability::Ability;
+use openkey_capability::attenuation::Attenuation;
 use openkey_capability::cid::Cid;
 
-use super::asking::{assert_whole, delegate, delegated, revoke, rows};
+use super::asking::{assert_whole, delegate, delegated, post, revoke, rows};
 use super::http::{Running, start};
-use super::tokens::{NOW, Says, did};
+use super::tokens::{NOW, Says, did, headers, raw, within};
 
 /// Posts so many delegations by one on what it was given, several at once; answers how often which status
 /// was answered.
@@ -71,4 +73,56 @@ async fn h10_a_thousand_delegations_hang_under_one() {
     node.beside.tidy().await.unwrap();
     assert_eq!(rows(&node, "delegation"), 0);
     assert_whole(&node).await;
+}
+
+/// The token of a delegation with so many long grants: some 75 kB for a hundred.
+fn long(from: u8, proof: Cid, grants: usize) -> String {
+    let get = || Ability::parse("tinycloud.kv/get").unwrap();
+    let grants = (0..grants).fold(Attenuation::new(), |all, place| {
+        let key = format!("kv/docs/{place:03}{}", "k".repeat(450));
+        all.with(within(&key), get())
+    });
+    raw(from, &did(60), NOW + 3000, &[proof], grants)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn h10_what_hangs_below_links_takes_no_more_than_a_mebibyte() {
+    let node = start(|_| ()).await;
+    let session = delegated(&node, &Says::default()).await;
+    let of_session = [session];
+    let link = Says {
+        from: 2,
+        to: did(3),
+        until: NOW + 3000,
+        proofs: &of_session,
+        ..Says::default()
+    };
+    // the holder of one link, and that of another
+    let links = [delegated(&node, &link).await, {
+        let to = did(4);
+        delegated(&node, &Says { to, ..link }).await
+    }];
+    let (mut kept, mut refused) = (0, 0);
+    for round in 0..20 {
+        let holder = round % 2;
+        let token = long(3 + u8::try_from(holder).unwrap(), links[holder], 100);
+        let answer = post(&node, "/delegate", &headers(&token), &[]).await;
+        match answer.status {
+            200 => kept += token.len(),
+            403 => refused += 1,
+            _ => panic!("{answer:?}"),
+        }
+    }
+    assert!(refused > 0 && kept <= 1024 * 1024, "{kept} {refused}");
+    assert!(kept > 900 * 1024, "{kept}");
+    // the session goes on, with as much
+    for _ in 0..20 {
+        let answer = post(&node, "/delegate", &headers(&long(2, session, 100)), &[]).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+    }
+    assert_whole(&node).await;
+    // what has ended makes room
+    node.clock.set(NOW + 4000);
+    node.beside.tidy().await.unwrap();
+    assert_eq!(rows(&node, "delegation"), 0);
 }

@@ -15,8 +15,8 @@ use super::process::Process;
 use super::spent::{Rank, Spent};
 use super::{Lease, Pool};
 use crate::sql::access::Who;
-use crate::sql::standing::Nearness;
-use crate::sql::{SqlError, SqlLimits, Standing};
+use crate::sql::{SqlError, SqlLimits};
+use crate::standing::{Nearness, Standing};
 
 /// Requests that wait, and of one client.
 const WAITING: usize = 4096;

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use openkey_edge::client::ClientKey;
 
-use crate::sql::Standing;
 use crate::sql::access::Who;
+use crate::standing::Standing;
 
 /// After so long, half of what was used counts.
 const HALF: Duration = Duration::from_secs(10);

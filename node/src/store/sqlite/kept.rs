@@ -21,6 +21,10 @@ const BELOW_BYTES: i64 = 4 * 1024 * 1024;
 /// owner's own session may still pass on.
 const BELOW_OWNERS: i64 = 10_000;
 const BELOW_OWNERS_BYTES: i64 = 64 * 1024 * 1024;
+/// From this depth on it hangs below what a session shared: whoever holds a link makes as many as they like,
+/// of a quota that is not theirs. Most bytes of all of these that count for one space.
+const SHARED: i64 = 2;
+const SHARED_BYTES: i64 = 1024 * 1024;
 /// Most spellings of one that is kept, besides the first.
 const SPELLINGS: i64 = 3;
 /// How long after its end a delegation is kept, in milliseconds: replicas' clocks differ a little.
@@ -54,16 +58,16 @@ pub(super) fn named(c: &Connection, cid: &Cid) -> Result<Option<(i64, Statement)
 /// takes it back by it. False: no such delegation is.
 pub(super) fn respell(c: &Connection, new: &NewDelegation) -> Result<bool, StoreError> {
     let mut select = c.prepare_cached(
-        "SELECT id, space, (SELECT count(*) FROM delegation_spelling AS s WHERE s.delegation = d.id)
+        "SELECT id, space, depth, (SELECT count(*) FROM delegation_spelling AS s WHERE s.delegation = d.id)
          FROM delegation AS d WHERE statement = ?1 ORDER BY id LIMIT 1",
     )?;
     let row = select.query_row([&new.statement], |row| {
-        Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+        Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
     });
-    let Some((id, home, spellings)) = row.optional()? else {
+    let Some((id, home, depth, spellings)) = row.optional()? else {
         return Ok(false);
     };
-    let (id, home, spellings): (i64, Option<i64>, i64) = (id, home, spellings);
+    let (id, home, depth, spellings): (i64, Option<i64>, i64, i64) = (id, home, depth, spellings);
     if spellings >= SPELLINGS {
         return Err(StoreError::Crowded(format!(
             "The delegation is here in {} other spellings: sign another one",
@@ -71,7 +75,7 @@ pub(super) fn respell(c: &Connection, new: &NewDelegation) -> Result<bool, Store
         )));
     }
     if let Some(home) = home {
-        check_bound(c, home, integer(new.token.len() as u64), new)?;
+        check_bound(c, home, depth, new)?;
     }
     c.prepare_cached(
         "INSERT INTO delegation_spelling (cid, delegation, token) VALUES (?1, ?2, ?3)",
@@ -101,7 +105,7 @@ pub(super) fn insert(
     let size = integer(new.token.len() as u64);
     let depth = check_room(c, &above, size)?;
     if let Some(home) = home {
-        check_bound(c, home, size, new)?;
+        check_bound(c, home, depth, new)?;
     }
     c.prepare_cached(
         "INSERT INTO delegation (cid, statement, token, expires_ms, accepted_ms, space, depth)
@@ -231,9 +235,16 @@ fn check_room(c: &Connection, above: &BTreeSet<i64>, size: i64) -> Result<i64, S
 fn check_bound(
     c: &Connection,
     home: i64,
-    size: i64,
+    depth: i64,
     new: &NewDelegation,
 ) -> Result<(), StoreError> {
+    let size = integer(new.token.len() as u64);
+    if depth >= SHARED && shared_bytes(c, home)?.saturating_add(size) > SHARED_BYTES {
+        return Err(StoreError::Crowded(format!(
+            "As many delegations as may be below what sessions of the space's owner shared: at most \
+             {SHARED_BYTES} bytes together that have not ended"
+        )));
+    }
     let mut select = c.prepare_cached("SELECT name, delegation_bytes FROM space WHERE id = ?1")?;
     let (name, held) = select.query_row([home], |row| Ok((row.get(0)?, row.get(1)?)))?;
     let (name, held): (String, i64) = (name, held);
@@ -254,6 +265,18 @@ fn check_bound(
         return Err(StoreError::Room { used, limit });
     }
     Ok(())
+}
+
+/// Bytes of a space's delegations below what sessions shared.
+fn shared_bytes(c: &Connection, home: i64) -> Result<i64, StoreError> {
+    let mut select = c.prepare_cached(
+        "SELECT coalesce(sum(octet_length(token)), 0)
+              + (SELECT coalesce(sum(octet_length(s.token)), 0)
+                 FROM delegation AS d JOIN delegation_spelling AS s ON s.delegation = d.id
+                 WHERE d.space = ?1 AND d.depth >= 2)
+         FROM delegation WHERE space = ?1 AND depth >= 2",
+    )?;
+    Ok(select.query_row([home], |row| row.get(0))?)
 }
 
 fn count(c: &Connection, ancestor: i64, change: i64, bytes: i64) -> Result<(), StoreError> {

@@ -33,6 +33,7 @@ use super::{Store, StoreError};
 use crate::clock::Clock as _;
 use crate::disk::Disk;
 use crate::kept_time::KeptTime;
+use crate::standing::Standing;
 
 /// The store on one SQLite file. Clones share it.
 #[derive(Clone)]
@@ -310,11 +311,11 @@ impl Store for SqliteStore {
         self.write_soon(move |c| garbage::removed(c, &blobs)).await
     }
 
-    async fn issue(&self, ticket: Ticket) -> Result<(), StoreError> {
+    async fn issue(&self, ticket: Ticket, standing: Standing) -> Result<(), StoreError> {
         let (clock, room) = (Arc::clone(&self.clock), self.room(0));
         self.write_synced(move |c| {
             room()?;
-            tickets::issue(c, &ticket, clock.now_ms())
+            tickets::issue(c, &ticket, standing, clock.now_ms())
         })
         .await
     }

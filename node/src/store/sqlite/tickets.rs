@@ -1,9 +1,10 @@
 //! Rights to read one value for some time.
 
-use openkey_capability::{did::Did, resource::SpaceId};
+use openkey_capability::resource::SpaceId;
 use rusqlite::{Connection, OptionalExtension as _};
 
 use super::{damaged, integer};
+use crate::standing::{Nearness, Standing};
 use crate::store::StoreError;
 use crate::store::types::Ticket;
 
@@ -12,17 +13,69 @@ const KEPT_MS: i64 = 3_600_000;
 /// Tickets that one tidying forgets at most.
 const TIDIED: usize = 10_000;
 
-/// Most tickets of one invoker in one space, and of all in it.
+/// Most tickets that were asked for in one name in one space, of all to whom something in it was shared, and
+/// of all in it: who passes a link on must not use up what the owner may have.
 const OF_ONE: i64 = 1000;
+const OF_SHARED: i64 = 5000;
 const OF_SPACE: i64 = 10_000;
 
-pub(super) fn issue(c: &Connection, ticket: &Ticket, now_ms: i64) -> Result<(), StoreError> {
-    let space = ticket.space.to_string();
-    let invoker = ticket.invoker.as_ref().map(Did::as_str);
-    if invoker.is_some() {
-        check_room(c, &space, invoker, OF_ONE, now_ms)?;
+/// Tickets of a space that are counted together.
+struct Counted {
+    /// Those in names from this one on, and before that one.
+    names: (String, String),
+    most: i64,
+    whose: &'static str,
+}
+
+impl Counted {
+    fn of(standing: Standing) -> Vec<Self> {
+        // `;` comes after `:`, and `~` after all names
+        let within = |kind: &str| (format!("{kind}:"), format!("{kind};"));
+        let all = Self {
+            names: (String::new(), "~".to_owned()),
+            most: OF_SPACE,
+            whose: "",
+        };
+        let name = name(standing);
+        let one = Self {
+            names: (name.clone(), format!("{name}:")),
+            most: OF_ONE,
+            whose: " of whoever asks",
+        };
+        let shared = Self {
+            names: within(SHARED),
+            most: OF_SHARED,
+            whose: " of those to whom something was shared",
+        };
+        match standing.nearness {
+            Nearness::Owner | Nearness::Session => vec![one, all],
+            Nearness::Shared => vec![one, shared, all],
+        }
     }
-    check_room(c, &space, None, OF_SPACE, now_ms)?;
+}
+
+const SHARED: &str = "shared";
+
+/// In whose name a ticket was asked for, as it is kept.
+fn name(standing: Standing) -> String {
+    let kind = match standing.nearness {
+        Nearness::Owner => "owner",
+        Nearness::Session => "session",
+        Nearness::Shared => SHARED,
+    };
+    format!("{kind}:{}", hex::encode(standing.principal))
+}
+
+pub(super) fn issue(
+    c: &Connection,
+    ticket: &Ticket,
+    standing: Standing,
+    now_ms: i64,
+) -> Result<(), StoreError> {
+    let space = ticket.space.to_string();
+    for counted in Counted::of(standing) {
+        check_room(c, &space, &counted, now_ms)?;
+    }
     c.prepare_cached(
         "INSERT INTO ticket (id, space, key, hash, until_ms, chain, invoker)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
@@ -34,7 +87,7 @@ pub(super) fn issue(c: &Connection, ticket: &Ticket, now_ms: i64) -> Result<(), 
         &ticket.hash,
         ticket.until_ms,
         ticket.chain.concat(),
-        invoker,
+        name(standing),
     ))?;
     Ok(())
 }
@@ -43,42 +96,40 @@ pub(super) fn issue(c: &Connection, ticket: &Ticket, now_ms: i64) -> Result<(), 
 fn check_room(
     c: &Connection,
     space: &str,
-    invoker: Option<&str>,
-    most: i64,
+    counted: &Counted,
     now_ms: i64,
 ) -> Result<(), StoreError> {
+    let (from, before) = &counted.names;
     let mut select = c.prepare_cached(
-        "SELECT count(*) FROM ticket WHERE space = ?1 AND (?2 IS NULL OR invoker = ?2)",
+        "SELECT count(*) FROM ticket WHERE space = ?1 AND invoker >= ?2 AND invoker < ?3",
     )?;
-    let mut count = || select.query_row((space, invoker), |row| row.get::<_, i64>(0));
-    if count()? < most {
+    let mut count = || select.query_row((space, from, before), |row| row.get::<_, i64>(0));
+    if count()? < counted.most {
         return Ok(());
     }
     c.prepare_cached(
-        "DELETE FROM ticket WHERE space = ?1 AND (?2 IS NULL OR invoker = ?2) AND until_ms < ?3",
+        "DELETE FROM ticket WHERE space = ?1 AND invoker >= ?2 AND invoker < ?3 AND until_ms < ?4",
     )?
-    .execute((space, invoker, now_ms))?;
-    if count()? < most {
+    .execute((space, from, before, now_ms))?;
+    if count()? < counted.most {
         return Ok(());
     }
-    let whose = invoker.map_or("", |_| " of one invoker");
     Err(StoreError::Crowded(format!(
-        "There are as many signed URLs as may be: {most}{whose} in one space. Wait until one expires"
+        "There are as many signed URLs as may be: {}{} in one space. Wait until one expires",
+        counted.most, counted.whose
     )))
 }
 
 pub(super) fn get(c: &Connection, id: &[u8; 32]) -> Result<Option<Ticket>, StoreError> {
-    let mut select = c.prepare_cached(
-        "SELECT space, key, hash, until_ms, chain, invoker FROM ticket WHERE id = ?1",
-    )?;
+    let mut select =
+        c.prepare_cached("SELECT space, key, hash, until_ms, chain FROM ticket WHERE id = ?1")?;
     let row = select.query_row([id], |row| {
         let space: String = row.get(0)?;
         let chain: Vec<u8> = row.get(4)?;
-        let invoker: Option<String> = row.get(5)?;
         let rest = (row.get(1)?, row.get(2)?, row.get(3)?);
-        Ok((space, rest, chain, invoker))
+        Ok((space, rest, chain))
     });
-    let Some((space, (key, hash, until_ms), chain, invoker)) = row.optional()? else {
+    let Some((space, (key, hash, until_ms), chain)) = row.optional()? else {
         return Ok(None);
     };
     let (chain, _) = chain.as_chunks();
@@ -89,10 +140,6 @@ pub(super) fn get(c: &Connection, id: &[u8; 32]) -> Result<Option<Ticket>, Store
         hash,
         until_ms,
         chain: chain.to_vec(),
-        invoker: invoker
-            .map(|did| Did::parse(&did))
-            .transpose()
-            .map_err(|_| damaged("who asked for a ticket"))?,
     }))
 }
 

@@ -1,4 +1,4 @@
-//! In whose name a request is made, of those who use the databases of one owner.
+//! In whose name a request is made, of those who use what one owner has.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use openkey_capability::did::Did;
 
 /// How near to the owner somebody is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Nearness {
+pub enum Nearness {
     /// The owner.
     Owner,
     /// A principal to whom the owner has delegated, as to a session.
@@ -20,9 +20,10 @@ pub(super) enum Nearness {
 /// to whom it delegates in turn are one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Standing {
-    pub(super) nearness: Nearness,
+    /// How near to the owner that is.
+    pub nearness: Nearness,
     /// The hash of the principal's DID.
-    pub(super) principal: [u8; 32],
+    pub principal: [u8; 32],
 }
 
 impl Standing {
