@@ -226,3 +226,29 @@ async fn g5_the_other_signature_of_what_was_revoked_ahead_is_refused() {
         assert_eq!(answer.status, 200, "{answer:?}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn g5_whoever_granted_it_revokes_what_is_here_under_another_name() {
+    let (signer, _) = both(&[]);
+    // by the owner, by the session that passed it on, by whom it is for, and by a stranger
+    for (by, status) in [(1, 200), (2, 200), (3, 200), (4, 404)] {
+        let node = start(|_| ()).await;
+        let of_owner = [delegated(&node, &Says::default()).await];
+        let says = Says {
+            from: 2,
+            to: signer.clone(),
+            until: NOW + 3000,
+            proofs: &of_owner,
+            ..Says::default()
+        };
+        let (_, [kept, other]) = both(&[delegated(&node, &says).await]);
+        let answer = post(&node, "/delegate", &headers(&kept), &[]).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        let other = Ucan::decode(&other).unwrap().cid();
+        assert_eq!(revoke(&node, by, &other).await, status, "{by}");
+        let kept = Ucan::decode(&kept).unwrap().cid();
+        let found = get(&node, 3, &kept).await.status;
+        // whoever may read finds nothing yet
+        assert_eq!(found, if status == 200 { 401 } else { 404 }, "{by}");
+    }
+}

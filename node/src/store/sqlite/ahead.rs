@@ -174,8 +174,8 @@ fn have_room(c: &Connection, holders: &[(String, i64)]) -> Result<bool, StoreErr
     Ok(true)
 }
 
-/// Revokes what is kept as another token of the same: by who signed it, owns something in it, or whom it is
-/// for.
+/// Revokes what is kept as another token of the same: by who signed it or something that it rests on, owns
+/// something in it, or whom it is for.
 fn revoke_kept(
     c: &Connection,
     new: &RevocationAhead,
@@ -183,7 +183,10 @@ fn revoke_kept(
     target: Statement,
 ) -> Result<Ahead, StoreError> {
     let mut select = c.prepare_cached(
-        "SELECT 1 FROM delegation_party WHERE delegation = ?1 AND principal = ?2",
+        "SELECT 1 FROM delegation_party WHERE delegation = ?1 AND principal = ?2
+         UNION ALL
+         SELECT 1 FROM delegation_above AS a JOIN delegation_party AS p ON p.delegation = a.ancestor
+         WHERE a.delegation = ?1 AND p.principal = ?2 AND p.direction = 0",
     )?;
     if !select.exists((id, new.principal.as_str()))? {
         return Ok(Ahead::Stranger);
