@@ -102,7 +102,7 @@ const CODE: HeaderName = HeaderName::from_static("x-tinycloud-error-code");
 pub(crate) const RETRY: HeaderValue = HeaderValue::from_static("2");
 
 /// Whether it is the disk that has no room.
-fn is_full(error: &std::io::Error) -> bool {
+pub(crate) fn is_full(error: &std::io::Error) -> bool {
     matches!(
         error.kind(),
         std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded

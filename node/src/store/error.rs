@@ -3,6 +3,7 @@
 use openkey_edge::sqlite::DatabaseError;
 
 use super::types::Statement;
+use crate::error::is_full;
 
 /// Why a store did not do what was asked. Nothing was changed, except with [`Self::Unknown`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -103,11 +104,11 @@ impl From<DatabaseError> for StoreError {
 /// Of the disk.
 impl From<std::io::Error> for StoreError {
     fn from(error: std::io::Error) -> Self {
-        match error.kind() {
-            std::io::ErrorKind::StorageFull => Self::DiskFull,
-            _ => Self::Failed {
-                reason: error.to_string(),
-            },
+        if is_full(&error) {
+            return Self::DiskFull;
+        }
+        Self::Failed {
+            reason: error.to_string(),
         }
     }
 }
@@ -115,5 +116,23 @@ impl From<std::io::Error> for StoreError {
 impl From<rusqlite::Error> for StoreError {
     fn from(error: rusqlite::Error) -> Self {
         DatabaseError::from(error).into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn h11_a_disk_without_room_and_a_user_without_more_of_it_are_the_same() {
+        for kind in [
+            std::io::ErrorKind::StorageFull,
+            std::io::ErrorKind::QuotaExceeded,
+        ] {
+            let found = StoreError::from(std::io::Error::from(kind));
+            assert!(matches!(found, StoreError::DiskFull), "{kind}: {found}");
+        }
+        let broken = std::io::Error::from(std::io::ErrorKind::PermissionDenied);
+        assert!(matches!(broken.into(), StoreError::Failed { .. }));
     }
 }
