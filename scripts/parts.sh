@@ -1,6 +1,9 @@
 # Sourced by ./test and .ci/run: a run in parts, and a table at its end of what each took.
 #
-#   part NAME COMMAND…      runs the command; the run ends if it fails
+#   part NAME COMMAND…          runs the command; the run ends if it fails
+#   part_beside NAME COMMAND…   runs the command beside the parts that follow, which go first where both want the
+#                               processor
+#   parts_join                  waits for those beside, and prints what they printed; the run ends if one failed
 #
 # CPU seconds are those of all processes that a part started and waited for. The table is printed also
 # when a part fails, which it then names. A script that another one calls adds its rows to the table of
@@ -50,6 +53,39 @@ part() {
     parts_end passed
 }
 
+parts_beside=()
+
+part_beside() {
+    local name=$1 output
+    shift
+    say "$name, beside what follows"
+    output=$(mktemp -p "$OPENKEY_PARTS")
+    # a process group of its own, which ends with this script
+    set -m
+    (
+        trap 'parts_end FAILED' EXIT
+        trap - INT TERM
+        set +m
+        renice -n 19 "$BASHPID" >/dev/null
+        parts_begin "$name"
+        "$@"
+        parts_end passed
+    ) >"$output" 2>&1 &
+    set +m
+    parts_beside+=("$! $output")
+}
+
+parts_join() {
+    local beside pid output failed=
+    for beside in "${parts_beside[@]}"; do
+        read -r pid output <<<"$beside"
+        wait "$pid" || failed=1
+        cat "$output"
+    done
+    parts_beside=()
+    [ -z "$failed" ]
+}
+
 parts_table() {
     [ -s "$OPENKEY_PARTS/rows" ] || return 0
     printf '\n%-72s %8s %8s  %s\n' part 'wall, s' 'CPU, s' ''
@@ -60,8 +96,10 @@ parts_table() {
 }
 
 parts_exit() { # STATUS
+    local beside
     trap - EXIT
     parts_end FAILED
+    for beside in "${parts_beside[@]}"; do kill -- "-${beside%% *}" 2>/dev/null || true; done
     if [ -n "$PARTS_OWNER" ]; then
         parts_table
         if declare -F parts_more >/dev/null; then parts_more; fi

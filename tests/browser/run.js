@@ -23,6 +23,6 @@ const files = (parts.length > 0 ? parts : ['unit', 'e2e']).flatMap((part) =>
 );
 const recent = Number(process.versions.node.split('.')[0]) >= NODE;
 const [command, ...args] = recent ? [process.execPath] : ['npx', '--yes', `node@${NODE}`];
-const run = spawnSync(command, [...args, '--test', ...files], { cwd: here, stdio: 'inherit' });
+const run = spawnSync(command, [...args, '--test', '--test-concurrency=2', ...files], { cwd: here, stdio: 'inherit' });
 if (run.error) throw run.error;
 process.exitCode = run.status ?? 1;
