@@ -27,6 +27,7 @@ pub mod lock;
 pub mod log;
 pub mod metered;
 pub mod metrics;
+pub mod network;
 pub mod pace;
 pub mod pieces;
 pub mod places;

@@ -8,7 +8,8 @@ use std::{
     sync::atomic::{AtomicU64, Ordering},
 };
 
-use tracing_subscriber::{EnvFilter, filter::ParseError, fmt::format::FmtSpan};
+use tracing_subscriber::filter::{LevelFilter, ParseError};
+use tracing_subscriber::{EnvFilter, fmt::format::FmtSpan};
 
 use crate::rate::{Quota, Rate};
 
@@ -48,13 +49,27 @@ impl fmt::Display for LogFormat {
     }
 }
 
+/// Why a filter cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum FilterError {
+    /// A word is no level.
+    #[error(
+        "{0:?} is no level: write error, warn, info, debug, trace or off, or TARGET=LEVEL, separated by commas"
+    )]
+    Level(String),
+    /// It cannot be read.
+    #[error(transparent)]
+    Parse(#[from] ParseError),
+}
+
 /// Sends this process's log to standard error. `filter` is a list of levels such as
 /// `info,openkey_edge=debug`.
 ///
 /// # Errors
 ///
-/// [`ParseError`] if the filter cannot be read. A log that was begun before stays as it is.
-pub fn init(format: LogFormat, filter: &str) -> Result<(), ParseError> {
+/// [`FilterError`]. A log that was begun before stays as it is.
+pub fn init(format: LogFormat, filter: &str) -> Result<(), FilterError> {
+    check_levels(filter)?;
     let builder = tracing_subscriber::fmt()
         .with_env_filter(EnvFilter::try_new(filter)?)
         .with_writer(std::io::stderr)
@@ -70,6 +85,19 @@ pub fn init(format: LogFormat, filter: &str) -> Result<(), ParseError> {
         tracing::debug!(%error, "the log was begun before");
     }
     Ok(())
+}
+
+/// A word alone is a level: as the name of a target, which it would be otherwise, it would turn off all but its
+/// lines.
+fn check_levels(filter: &str) -> Result<(), FilterError> {
+    let mut words = filter.split(',').map(str::trim);
+    let is_level = |word: &str| {
+        word.is_empty() || word.contains(['=', '[']) || word.parse::<LevelFilter>().is_ok()
+    };
+    match words.find(|word| !is_level(word)) {
+        None => Ok(()),
+        Some(word) => Err(FilterError::Level(word.to_owned())),
+    }
 }
 
 /// Says on standard error why a program ends. Where that takes nothing there is nobody to tell.
@@ -113,6 +141,24 @@ impl Sparing {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_word_alone_is_a_level() {
+        for filter in [
+            "info",
+            "WARN",
+            "",
+            "off",
+            "info,openkey_edge=debug",
+            "a[b]=trace",
+        ] {
+            check_levels(filter).unwrap();
+        }
+        for filter in ["loud", "info,openkey_edge", "debug, verbose"] {
+            let refused = check_levels(filter).unwrap_err();
+            assert!(refused.to_string().contains("TARGET=LEVEL"), "{refused}");
+        }
+    }
 
     #[test]
     fn h1_strangers_write_few_lines_and_the_rest_is_counted() {

@@ -40,7 +40,8 @@ pub fn check(node: &Node, headers: &HeaderMap) -> Result<(), Error> {
         Ok(())
     } else {
         Err(Error::Unauthorized(
-            "The admin secret is missing or wrong".to_owned(),
+            "The admin secret is missing or wrong: send it as `Authorization: Bearer SECRET`"
+                .to_owned(),
         ))
     }
 }
@@ -106,7 +107,7 @@ pub async fn usage(node: &Node, after: Option<String>) -> Result<Value, Error> {
     let (all, next) = read(node, after, |usage| usage.hosted).await?;
     let spaces: Vec<Value> = all
         .into_iter()
-        .map(|(space, usage)| json!({ "space_id": space, "usage_bytes": usage.bytes }))
+        .map(|(space, usage)| json!({ "space_id": space, "usage_bytes": usage.bytes, "pending_bytes": usage.pending }))
         .collect();
     let mut view = json!({ "count": spaces.len(), "spaces": spaces });
     if let (Some(view), Some(next)) = (view.as_object_mut(), next) {
@@ -146,6 +147,7 @@ async fn view(node: &Node, space: &SpaceId) -> Result<Value, Error> {
         "override_bytes": usage.bound,
         "effective_limit_bytes": usage.bound.or(node.config.default_bound(space)),
         "current_usage_bytes": usage.bytes,
+        "pending_bytes": usage.pending,
     }))
 }
 

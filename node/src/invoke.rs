@@ -101,6 +101,9 @@ async fn carry_out(
             )
             .await
         }
+        [] => Err(Error::Bad(
+            "An invocation asks for something: `att` names nothing".to_owned(),
+        )),
         several => Err(Error::Bad(format!(
             "An invocation is about one thing, values and databases aside, and this one about {}",
             named_all(several)
@@ -144,7 +147,8 @@ fn check_services(asked: &[Capability]) -> Result<(), Error> {
 
 fn unknown(ability: &str, resource: &Resource) -> Error {
     Error::NotImplemented(format!(
-        "{ability} on {resource} is not something this node does"
+        "{ability} on {resource} is not something this node does: the ability means nothing here, or it is of \
+         another resource"
     ))
 }
 

@@ -20,6 +20,7 @@ use crate::signs::Signs;
 use crate::sql::{Databases, SqlLimits, SqlWorkers};
 use crate::store::sqlite::SqliteStore;
 use crate::store::{Store, StoreError};
+use crate::upkeep;
 
 /// The directory of blobs in a node's.
 pub const BLOBS: &str = "blobs";
@@ -78,6 +79,16 @@ pub enum OpenNodeError {
         "{0} is missing or empty, and there was a node here: restore it from a backup; a new node begins in an empty directory"
     )]
     Lost(std::path::PathBuf),
+    /// It is a copy that stands in for the node, and must stay as it is.
+    #[error(
+        "{0} is a backup: take it back with `openkey-node restore --dir DIR {0}`, and start the node with --dir DIR"
+    )]
+    Backup(std::path::PathBuf),
+    /// A directory of files that the store names is gone.
+    #[error(
+        "{0} is missing, and the node's store names files in it: bring it back, or restore a backup"
+    )]
+    FilesLost(std::path::PathBuf),
     /// The store.
     #[error(transparent)]
     Store(#[from] OpenError),
@@ -104,12 +115,21 @@ impl Node {
             path: config.dir.clone(),
             error,
         })?;
+        if config.dir.join(upkeep::MARK).exists() {
+            return Err(OpenNodeError::Backup(config.dir));
+        }
         let beginning = Beginning::of(&config.dir)?;
         let keys = NodeKeys::open(&config.dir)?;
         let disk = Arc::new(Disk::new(&config.dir, config.reserve_bytes));
         // first: where nothing is free, nothing can be opened
         disk.tend();
         let store = SqliteStore::open(&config.dir, clock, options)?;
+        for name in store.directories()? {
+            let path = config.dir.join(name);
+            if !path.is_dir() {
+                return Err(OpenNodeError::FilesLost(path));
+            }
+        }
         let clock = store.time();
         clock.allow(config.longest_invocation_ms());
         let store: Arc<dyn Store> = Arc::new(store.on(Arc::clone(&disk)));

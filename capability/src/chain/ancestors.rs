@@ -77,6 +77,15 @@ impl Ancestors {
         Ok(())
     }
 
+    /// Whether something may rest on one that rests on these.
+    pub(super) fn check_length(&self) -> Result<(), ChainError> {
+        if self.known.len() < MAX_NODES {
+            Ok(())
+        } else {
+            Err(ChainError::TooLong)
+        }
+    }
+
     /// One that was brought.
     pub(super) fn get(&self, cid: &Cid) -> Result<&Node, ChainError> {
         let known = self.known.get(cid).and_then(Option::as_ref);

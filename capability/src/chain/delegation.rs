@@ -159,6 +159,8 @@ impl Delegation {
         if !self.window.contains(now_ms) {
             return Err(ChainError::DelegationTime);
         }
+        // nobody could use it
+        ancestors.check_length()?;
         for cid in self.rests_on() {
             let node = self.parent(cid, ancestors)?;
             if node.revoked {

@@ -130,10 +130,13 @@ fn targets(allowed: &[Allowed<Selected>]) -> Result<(&SpaceId, Vec<Target>), Err
             .path()
             .filter(|path| !path.is_empty() || action == Action::List);
         let path = path.ok_or_else(|| {
-            Error::Bad(format!(
-                "{} needs a key behind <space>/kv/",
-                capability.ability
-            ))
+            Error::Bad(match action {
+                Action::List => format!(
+                    "{} needs a prefix: <space>/kv/ lists all keys",
+                    capability.ability
+                ),
+                _ => format!("{} needs a key behind <space>/kv/", capability.ability),
+            })
         })?;
         if resource.query().is_some() || resource.fragment().is_some() {
             return Err(Error::Bad(

@@ -6,12 +6,13 @@ use std::sync::Arc;
 
 use openkey_edge::sqlite::{OpenError, Options};
 
+use super::files::check_node;
 use super::{
     Checked, Finding, Part, Progress, UpkeepError, databases, databases_failed, file, rows, strays,
 };
 use crate::blobs::{BlobsLock, LocalBlobs};
 use crate::clock::SystemClock;
-use crate::keys::{self, NodeKeys};
+use crate::keys::NodeKeys;
 use crate::node::{BLOBS, DATABASES};
 use crate::sql::{LocalDatabases, SqlLimits};
 use crate::store::Store as _;
@@ -25,10 +26,7 @@ use crate::store::sqlite::SqliteStore;
 /// [`UpkeepError`] if it could not be read at all.
 pub async fn check(dir: &Path, progress: &dyn Progress) -> Result<Checked, UpkeepError> {
     let mut checked = Checked::default();
-    // opening would make one
-    if !dir.join(keys::FILE_NAME).exists() {
-        return Err(UpkeepError::NoNode(dir.to_owned()));
-    }
+    check_node(dir)?;
     if let Err(error) = NodeKeys::open(dir) {
         checked.find(Finding::new(Part::Secret, error.to_string()));
     }
@@ -71,16 +69,16 @@ pub(super) async fn kept(
         let work = |id, done| {
             let damage = local.damage(&id);
             progress.at("databases", done);
-            damage
+            Ok(damage)
         };
         let listed = databases::listed(&store, checked, work).await?;
         strays::databases(&local, &sql, &listed, checked)?;
     } else {
         let gone = |_, _| {
-            Some(format!(
+            Ok(Some(format!(
                 "its file is missing: there is no {}",
                 sql.display()
-            ))
+            )))
         };
         databases::listed(&store, checked, gone).await?;
     }

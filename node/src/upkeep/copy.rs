@@ -6,7 +6,7 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
 use super::check::{keep_blobs, kept, open};
-use super::files::{check_outside, make_dir, sync, sync_all, tree};
+use super::files::{check_node, check_outside, make_dir, sync, sync_all, tree};
 use super::{
     Checked, Copied, Finding, MARK, Part, Progress, UpkeepError, databases, databases_failed, file,
     rows,
@@ -14,7 +14,7 @@ use super::{
 use crate::blobs::LocalBlobs;
 use crate::keys::{self, KeysError, NodeKeys};
 use crate::node::{BLOBS, DATABASES};
-use crate::sql::local::FileOf;
+use crate::sql::local::{FileOf, NoRoom};
 use crate::sql::{LocalDatabases, SqlLimits};
 use crate::store::Store as _;
 use crate::store::sqlite::SqliteStore;
@@ -32,7 +32,8 @@ use crate::store::sqlite::SqliteStore;
 pub async fn backup(dir: &Path, to: &Path, progress: &dyn Progress) -> Result<Copied, UpkeepError> {
     let key = dir.join(keys::FILE_NAME);
     // opening would make what is missing, and its copy would be one of nothing
-    if !key.exists() || !SqliteStore::is_in(dir) {
+    check_node(dir)?;
+    if !SqliteStore::is_in(dir) {
         return Err(UpkeepError::NoNode(dir.to_owned()));
     }
     if to.exists() {
@@ -51,9 +52,23 @@ pub async fn backup(dir: &Path, to: &Path, progress: &dyn Progress) -> Result<Co
         LocalBlobs::new(&dir.join(BLOBS)),
         LocalBlobs::new(&to.join(BLOBS)),
     );
-    let mut copy_blob = |name: &str| copy_hashed(&from_blobs.path(name)?, &to_blobs.path(name)?);
+    let mut unwritten = None;
+    let mut copy_blob = |name: &str| {
+        // nothing is read for a copy that is given up
+        if unwritten.is_some() {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
+        copy_hashed(
+            &from_blobs.path(name)?,
+            &to_blobs.path(name)?,
+            &mut unwritten,
+        )
+    };
     rows::check(&copy, &mut copy_blob, &mut checked, progress).await?;
     drop(lock);
+    if let Some(error) = unwritten {
+        return Err(given_up(to, error));
+    }
     let databases = copy_databases(dir, to, &copy, &mut checked, progress).await?;
     copy.close().await;
     if !checked.is_whole() {
@@ -88,23 +103,24 @@ async fn copy_databases(
     let sql = dir.join(DATABASES);
     if !sql.exists() {
         let gone = |_, _| {
-            Some(format!(
+            Ok(Some(format!(
                 "its file is missing: there is no {}",
                 sql.display()
-            ))
+            )))
         };
         databases::listed(copy, checked, gone).await?;
         return Ok(0);
     }
     let local = LocalDatabases::open(&sql, SqlLimits::default()).map_err(databases_failed)?;
-    let to = to.join(DATABASES);
-    make_dir(&to)?;
+    let files = to.join(DATABASES);
+    make_dir(&files)?;
+    let full = |_: NoRoom| given_up(to, io::ErrorKind::StorageFull.into());
     let mut copied = 0;
     let work = |id, _| {
-        let failure = local.copy_to(&id, &to);
+        let failure = local.copy_to(&id, &files).map_err(full)?;
         copied += 1;
         progress.at("databases", copied);
-        failure
+        Ok(failure)
     };
     let listed = databases::listed(copy, checked, work).await?;
     for entry in fs::read_dir(&sql).map_err(file(&sql))? {
@@ -116,7 +132,7 @@ async fn copy_databases(
         if listed.contains(&id) || fs::metadata(&path).is_ok_and(|it| it.len() == 0) {
             continue;
         }
-        if let Some(failure) = local.copy_to(&id, &to) {
+        if let Some(failure) = local.copy_to(&id, &files).map_err(full)? {
             checked.find(Finding::new(Part::Database, failure));
         }
         copied += 1;
@@ -125,34 +141,55 @@ async fn copy_databases(
     Ok(copied)
 }
 
-/// Copies a file, and answers what was in it.
-fn copy_hashed(from: &Path, to: &Path) -> io::Result<(blake3::Hash, u64)> {
-    if let Some(above) = to.parent() {
-        crate::node::make_private(above)?;
+/// A copy that could not be written says nothing of what was to be copied.
+fn given_up(to: &Path, error: io::Error) -> UpkeepError {
+    UpkeepError::Unwritten {
+        to: to.to_owned(),
+        error,
     }
+}
+
+/// Copies a file, and answers what was in it. What keeps it from being written is kept beside.
+fn copy_hashed(
+    from: &Path,
+    to: &Path,
+    unwritten: &mut Option<io::Error>,
+) -> io::Result<(blake3::Hash, u64)> {
     let mut source = fs::File::open(from)?;
-    let mut target = fs::OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(to)?;
+    let mut keep = |error: io::Error| {
+        let kind = error.kind();
+        *unwritten = Some(error);
+        io::Error::from(kind)
+    };
+    let mut target = make(to).map_err(&mut keep)?;
     let mut both = Hashing {
         to: &mut target,
         hasher: blake3::Hasher::new(),
+        keep,
     };
     let size = io::copy(&mut source, &mut both)?;
     Ok((both.hasher.finalize(), size))
 }
 
-/// Hashes what is written.
-struct Hashing<'a> {
-    to: &'a mut fs::File,
-    hasher: blake3::Hasher,
+fn make(path: &Path) -> io::Result<fs::File> {
+    if let Some(above) = path.parent() {
+        crate::node::make_private(above)?;
+    }
+    let mut options = fs::OpenOptions::new();
+    options.write(true).create_new(true).mode(0o600).open(path)
 }
 
-impl io::Write for Hashing<'_> {
+/// Hashes what is written.
+struct Hashing<'a, K> {
+    to: &'a mut fs::File,
+    hasher: blake3::Hasher,
+    /// Keeps why something was not written.
+    keep: K,
+}
+
+impl<K: FnMut(io::Error) -> io::Error> io::Write for Hashing<'_, K> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let written = self.to.write(bytes)?;
+        let written = self.to.write(bytes).map_err(&mut self.keep)?;
         self.hasher.update(bytes.get(..written).unwrap_or_default());
         Ok(written)
     }

@@ -15,7 +15,7 @@ use crate::store::sqlite::{DatabaseRow, SqliteStore};
 pub(super) async fn listed(
     store: &SqliteStore,
     checked: &mut Checked,
-    mut work: impl FnMut(DatabaseId, u64) -> Option<String>,
+    mut work: impl FnMut(DatabaseId, u64) -> Result<Option<String>, UpkeepError>,
 ) -> Result<BTreeSet<DatabaseId>, UpkeepError> {
     let mut ids = BTreeSet::new();
     let mut after = (i64::MIN, String::new());
@@ -30,7 +30,7 @@ pub(super) async fn listed(
             let problem = match id(&row) {
                 Ok(id) => {
                     ids.insert(id);
-                    work(id, checked.databases)
+                    work(id, checked.databases)?
                 }
                 Err(problem) => Some(problem),
             };

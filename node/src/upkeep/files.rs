@@ -5,7 +5,20 @@ use std::fs;
 use std::path::{Component, Path, PathBuf};
 
 use super::{UpkeepError, file};
+use crate::keys;
 use crate::node::make_private;
+
+/// That there is a node in a directory: opening would make what is missing.
+pub(super) fn check_node(dir: &Path) -> Result<(), UpkeepError> {
+    match dir.join(keys::FILE_NAME).try_exists() {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(UpkeepError::NoNode(dir.to_owned())),
+        Err(error) => Err(UpkeepError::Closed {
+            path: dir.to_owned(),
+            error,
+        }),
+    }
+}
 
 /// Every file below a directory: its name from there, and its path.
 pub(super) fn tree(dir: &Path) -> Result<Vec<(PathBuf, PathBuf)>, UpkeepError> {

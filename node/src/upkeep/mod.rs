@@ -29,7 +29,7 @@ use crate::keys::KeysError;
 use crate::store::StoreError;
 
 /// What a backup is known by.
-const MARK: &str = "openkey-node-backup";
+pub(crate) const MARK: &str = "openkey-node-backup";
 
 /// Is told how far long work is.
 pub trait Progress {
@@ -58,6 +58,14 @@ pub enum UpkeepError {
     /// There is no node in a directory.
     #[error("{0} holds no node: name its directory with --dir")]
     NoNode(PathBuf),
+    /// Whether there is one cannot be seen.
+    #[error("{path} cannot be looked into ({error}): do this as the user that the node runs as")]
+    Closed {
+        /// The directory.
+        path: PathBuf,
+        /// What the system said.
+        error: io::Error,
+    },
     /// A directory is there already.
     #[error("{0} exists: name a directory that is not there yet")]
     Exists(PathBuf),
@@ -74,6 +82,16 @@ pub enum UpkeepError {
         inner: PathBuf,
         /// The directory that is copied.
         outer: PathBuf,
+    },
+    /// The copy could not be written.
+    #[error(
+        "{to} could not be written ({error}), so it is no backup: make room there, remove it, and try again. Nothing is said of the node by that"
+    )]
+    Unwritten {
+        /// The directory of the copy, which bears no mark.
+        to: PathBuf,
+        /// What the system said.
+        error: io::Error,
     },
     /// What was copied is not whole.
     #[error("{} is not whole, and its copy {} is no backup: {}", .dir.display(), .to.display(), .found.summary())]

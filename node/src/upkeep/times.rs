@@ -6,8 +6,8 @@ use serde::Serialize;
 
 use super::UpkeepError;
 use super::check::open;
+use super::files::check_node;
 use crate::clock::{Clock as _, SystemClock};
-use crate::keys;
 use crate::store::Store as _;
 use crate::store::sqlite::SqliteStore;
 
@@ -26,7 +26,8 @@ pub struct Times {
 ///
 /// [`UpkeepError`].
 pub async fn clock(dir: &Path, accept: bool) -> Result<Times, UpkeepError> {
-    if !dir.join(keys::FILE_NAME).exists() || !SqliteStore::is_in(dir) {
+    check_node(dir)?;
+    if !SqliteStore::is_in(dir) {
         return Err(UpkeepError::NoNode(dir.to_owned()));
     }
     let store = open(dir)?;

@@ -308,6 +308,10 @@ fn what_keeps_a_node_from_starting_is_told() {
         &["serve"],
         &["--listen", "8000"],
         &["--log", "x=y=z"],
+        &["--log", "loud"],
+        &["--max-connections", "0"],
+        &["--max-connections-per-address", "0"],
+        &["--trusted-proxy", "::ffff:10.0.0.0/64"],
         &["--log-format", "xml"],
         &["--metrics-listen", "8001"],
         &["backup"],
@@ -368,6 +372,11 @@ fn upkeep_is_told_in_words_and_in_json() {
     let (code, said) = refused(&["backup", "--dir", &home, &copy]);
     let advice = "exists: name a directory that is not there yet";
     assert_eq!((code, said), (1, format!("error: {copy} {advice}\n")));
+    // it stays as it is
+    let (code, said) = refused(&["--dir", &copy, "--listen", "127.0.0.1:0", "--log", "off"]);
+    assert_eq!(code, 1);
+    let advice = format!("is a backup: take it back with `openkey-node restore --dir DIR {copy}`");
+    assert!(said.contains(&advice), "{said}");
     let (code, said) = refused(&["restore", "--dir", &home, &copy]);
     assert_eq!(code, 1);
     assert!(said.starts_with(&format!("error: {home} is not empty: ")));

@@ -1,11 +1,12 @@
 //! H11: full disks.
 
 use std::collections::BTreeMap;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use openkey_capability::ucan::Ucan;
 
-use super::process::{Answer, Process, now, on, own, start_with};
+use super::process::{Answer, NODE, Process, now, on, own, start_with};
 use super::tmpfs::Disk;
 use super::tokens::{Says, headers};
 
@@ -197,4 +198,31 @@ fn h11_a_database_that_is_larger_than_what_is_held_back_is_read_on_a_full_disk()
     assert_eq!(sql(&node, "INSERT INTO t VALUES (1)").status, 507);
     let answer = select(&node);
     assert!(answer.text().contains("[[1]]"), "{answer:?}");
+}
+
+#[test]
+fn h11_a_backup_that_its_disk_has_no_room_for_says_nothing_of_the_node() {
+    let home = tempfile::tempdir().unwrap();
+    let node = start_with(&mut on(Command::new(NODE), home.path()));
+    node.host();
+    for place in 0..12 {
+        let key = format!("kv/{place}");
+        let answer = node.invoke(&key, "tinycloud.kv/put", &value(place));
+        assert_eq!(answer.status, 200);
+    }
+    assert_eq!(sql(&node, "CREATE TABLE t (a)").status, 200);
+    let row = "INSERT INTO t VALUES (hex(zeroblob(800000)))";
+    assert_eq!(sql(&node, row).status, 200);
+    // not all values, and all of them and not the database
+    for mib in [1, 2] {
+        let disk = Disk::of(mib);
+        let mut backup = disk.node();
+        backup.args(["backup", "--dir"]).arg(home.path());
+        let output = backup.arg(disk.dir()).output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        assert!(said.contains("could not be written"), "{mib}: {said}");
+        let all = said + &String::from_utf8(output.stdout).unwrap();
+        assert!(!all.contains("restore"), "{mib}: {all}");
+    }
 }

@@ -2,12 +2,17 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use openkey_edge::sqlite::Options;
+use openkey_node::clock::Clock;
+use openkey_node::config::Config;
+use openkey_node::node::{Node, OpenNodeError};
 use openkey_node::upkeep::{UpkeepError, backup, check, restore};
 use rusqlite::Connection;
 
 use crate::filled::{checked, damage, ended, files, finding};
-use crate::tokens::space;
+use crate::tokens::{Fixed, NOW, space};
 
 #[tokio::test]
 async fn a_whole_node_is_found_whole() {
@@ -59,6 +64,24 @@ async fn a_changed_blob_and_a_missing_one_are_found() {
     );
     let refused = restore(&dir.path().join("new"), &copy, &()).await;
     assert!(matches!(refused, Err(UpkeepError::NoBackup(_))));
+}
+
+#[tokio::test]
+async fn h7_a_node_whose_files_are_gone_does_not_start() {
+    for name in ["blobs", "sql"] {
+        let dir = ended().await;
+        let (path, aside) = (dir.path().join(name), dir.path().join("aside"));
+        fs::rename(&path, &aside).unwrap();
+        let config = Config::new(dir.path().to_owned());
+        let clock: Arc<dyn Clock> = Fixed::at(NOW);
+        let open = || Node::open(config.clone(), Arc::clone(&clock), Options::default());
+        let Err(OpenNodeError::FilesLost(lost)) = open() else {
+            panic!("{name} is not missed");
+        };
+        assert_eq!(lost, path);
+        fs::rename(&aside, &path).unwrap();
+        open().unwrap().store.close().await;
+    }
 }
 
 #[tokio::test]

@@ -232,8 +232,16 @@ fn g5_64_links_are_walked_and_65_are_not() {
         if let Some(last) = proofs.last() {
             builder = builder.proof(last);
         }
-        let delegation = Delegation::from_ucan(&pair[0].signs(&builder)).unwrap();
-        proofs.push(store.keep(delegation));
+        let ucan = pair[0].signs(&builder);
+        // what nobody could use is not taken
+        match store.accept(&ucan) {
+            Ok(_) => assert!(proofs.len() < MAX_NODES),
+            Err(error) => assert_eq!((error, proofs.len()), (ChainError::TooLong, MAX_NODES)),
+        }
+        proofs.push(store.keep(Delegation::from_ucan(&ucan).unwrap()));
+        if proofs.len() > MAX_NODES {
+            break;
+        }
     }
     let asks = |links: usize| {
         let who = &people[links];

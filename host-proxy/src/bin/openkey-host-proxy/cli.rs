@@ -81,7 +81,7 @@ pub(crate) struct Cli {
     node: Option<Origin>,
 
     /// The one proxy in front whose X-Forwarded-For counts, as address or network; without it the header is ignored
-    #[arg(long, env = "OPENKEY_TRUSTED_PROXY", value_name = "IP[/BITS]", value_parser = network)]
+    #[arg(long, env = "OPENKEY_TRUSTED_PROXY", value_name = "IP[/BITS]", value_parser = openkey_edge::network::parse)]
     trusted_proxy: Option<IpNet>,
 
     /// Serve the page from this directory: the built-in code with the deployment's anchor, as `openkey release page` writes it; without it there is no anchor, and the page says that no release is known
@@ -217,11 +217,4 @@ impl Cli {
             )
         })
     }
-}
-
-/// An address alone is the network of that one address.
-fn network(text: &str) -> Result<IpNet, String> {
-    text.parse::<IpNet>()
-        .or_else(|_| text.parse::<std::net::IpAddr>().map(IpNet::from))
-        .map_err(|_| "expected an address or network, such as 10.0.0.1 or 10.0.0.0/24".to_owned())
 }

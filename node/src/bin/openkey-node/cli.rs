@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -68,10 +69,11 @@ pub(crate) struct Cli {
     owners: Vec<String>,
 
     /// The one proxy in front whose X-Forwarded-For counts, as address or network; without it the header is ignored
-    #[arg(long, env = "OPENKEY_NODE_TRUSTED_PROXY", value_name = "IP[/BITS]", value_parser = network)]
+    #[arg(long, env = "OPENKEY_NODE_TRUSTED_PROXY", value_name = "IP[/BITS]", value_parser = openkey_edge::network::parse)]
     trusted_proxy: Option<IpNet>,
 
-    /// File with the secret that /admin/quota asks for; without it nobody may set quotas over HTTP
+    /// File with the secret, of 16 characters at the least, that /admin asks for as `Authorization: Bearer SECRET`;
+    /// without it nobody may set quotas over HTTP
     #[arg(long, env = "OPENKEY_NODE_ADMIN_SECRET_FILE", value_name = "FILE")]
     admin_secret_file: Option<PathBuf>,
 
@@ -113,7 +115,8 @@ pub(crate) struct Cli {
     #[arg(long, env = "OPENKEY_NODE_MAX_INVOCATION_SECONDS", value_name = "S", help_heading = "Limits", default_value_t = LONGEST_INVOCATION.as_secs())]
     max_invocation_seconds: u64,
 
-    /// Processes that carry out SQL, one statement at a time each [default: one for each processor, 4 at the least]
+    /// Processes that carry out SQL, one statement at a time each, 1 to 1024 [default: one for each processor, 4 at
+    /// the least]
     #[arg(
         long,
         env = "OPENKEY_NODE_SQL_WORKERS",
@@ -123,7 +126,7 @@ pub(crate) struct Cli {
     )]
     sql_workers: Option<u16>,
 
-    /// Requests of one client address: COUNT/s, /m or /h, or off
+    /// Requests of one client address: COUNT/s, /m or /h, with :BURST if more may come at once (60/m:10), or off
     #[arg(
         long,
         env = "OPENKEY_NODE_RATE",
@@ -164,7 +167,8 @@ pub(crate) struct Cli {
     )]
     public_rate: String,
 
-    /// Memory for large heads, for bodies that are read whole and for answers made of many values, in bytes
+    /// Memory for large heads, for bodies that are read whole and for answers made of many values, in bytes:
+    /// 134217728 at the least
     #[arg(
         long,
         env = "OPENKEY_NODE_MAX_REQUEST_MEMORY_BYTES",
@@ -180,9 +184,9 @@ pub(crate) struct Cli {
         env = "OPENKEY_NODE_MAX_CONNECTIONS",
         value_name = "N",
         help_heading = "Limits",
-        default_value_t = 4096
+        default_value = "4096"
     )]
-    max_connections: usize,
+    max_connections: NonZeroUsize,
 
     /// Open connections of one client address; another 1024 wait until some of these have ended
     #[arg(
@@ -190,9 +194,9 @@ pub(crate) struct Cli {
         env = "OPENKEY_NODE_MAX_CONNECTIONS_PER_ADDRESS",
         value_name = "N",
         help_heading = "Limits",
-        default_value_t = 512
+        default_value = "512"
     )]
-    max_connections_per_address: usize,
+    max_connections_per_address: NonZeroUsize,
 
     /// How log lines look: text or json
     #[arg(long, env = "OPENKEY_NODE_LOG_FORMAT", value_name = "FORMAT", default_value_t = LogFormat::Text, global = true)]
@@ -216,7 +220,7 @@ pub(crate) enum Action {
     /// Copy everything, as of now and while the node serves, into a new directory
     Backup {
         /// Where to: it must not exist, and not be inside of the node's directory
-        #[arg(value_name = "DIR")]
+        #[arg(value_name = "BACKUP")]
         to: PathBuf,
     },
     /// Say what time the node goes by, and with --accept that the machine's clock is right
@@ -307,8 +311,8 @@ impl Cli {
                  request must fit in"
             );
         }
-        serving.limits.connections = self.max_connections;
-        serving.limits.connections_per_client = self.max_connections_per_address;
+        serving.limits.connections = self.max_connections.get();
+        serving.limits.connections_per_client = self.max_connections_per_address.get();
         serving.limits.trusted_proxy = self.trusted_proxy;
         serving.rates.all = quota("--rate", &self.rate)?;
         serving.rates.failures = quota("--failure-rate", &self.failure_rate)?;
@@ -340,10 +344,4 @@ fn is_web_address(text: &str) -> bool {
         matches!(uri.scheme_str(), Some("http" | "https"))
             && uri.host().is_some_and(|it| !it.is_empty())
     })
-}
-
-fn network(text: &str) -> Result<IpNet, String> {
-    let address = text.parse::<std::net::IpAddr>().map(IpNet::from).ok();
-    let network = address.or_else(|| text.parse().ok());
-    network.ok_or_else(|| "expected an address, or a network such as 10.0.0.0/8".to_owned())
 }

@@ -97,6 +97,12 @@ async fn serve(cli: &Cli) -> Result<(), Ended> {
     let config = cli.config().map_err(Ended::Usage)?;
     let serving = cli.serving().map_err(Ended::Usage)?;
     let stop = stop::asked()?;
+    for name in unknown_variables() {
+        tracing::warn!(
+            name,
+            "this variable is no setting of the node and has no effect"
+        );
+    }
     let server = Server::start(config, serving, Arc::new(SystemClock))?;
     let (address, node_id) = (server.address(), server.node_id());
     tracing::info!(%address, node_id, "listening");
@@ -114,6 +120,18 @@ async fn serve(cli: &Cli) -> Result<(), Ended> {
     }
     server.serve(stop).await;
     Ok(())
+}
+
+/// Variables that are named as settings are, and that nobody reads.
+fn unknown_variables() -> Vec<String> {
+    let command = Cli::command();
+    let known = |name: &str| {
+        let mut settings = command.get_arguments().filter_map(clap::Arg::get_env);
+        settings.any(|setting| setting == name)
+    };
+    let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+    let named = names.filter(|name| name.starts_with("OPENKEY_NODE_") && !known(name));
+    named.collect()
 }
 
 fn fail(code: u8, message: &str) -> ExitCode {

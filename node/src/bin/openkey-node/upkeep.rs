@@ -134,10 +134,18 @@ pub(crate) async fn clock(dir: &Path, accept: bool, json: bool) -> anyhow::Resul
         return say::line(&serde_json::to_string(&times)?);
     }
     let off = (times.machine_ms - times.node_ms) / 1000;
+    let where_to = if off < 0 { "behind" } else { "ahead of" };
     say::line(&match off {
+        -1..=1 if accept => {
+            "The node goes by the machine's clock; one that serves does within half a minute"
+                .to_owned()
+        }
         -1..=1 => "The node goes by the machine's clock".to_owned(),
         _ => format!(
-            "The machine's clock is {off} s ahead of the node's time. If it is right, run `openkey-node clock --accept`"
+            "The machine's clock is {} s {where_to} the node's time. If it is right, run `openkey-node clock --accept \
+             --dir {}`",
+            off.abs(),
+            dir.display()
         ),
     })
 }

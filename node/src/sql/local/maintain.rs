@@ -6,10 +6,11 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use super::prepared::translate;
 use super::{LocalDatabases, functions};
+use crate::error::is_full;
 use crate::sql::{DatabaseId, SqlError};
 
 /// Where exports are made: names that nobody needs after a crash.
@@ -26,6 +27,11 @@ pub struct MaintainError {
     /// What the system or SQLite said.
     pub reason: String,
 }
+
+/// There is no room where something is copied to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("no room is left")]
+pub struct NoRoom;
 
 impl MaintainError {
     pub(in crate::sql) fn new(path: &Path, reason: &dyn core::fmt::Display) -> Self {
@@ -55,15 +61,25 @@ impl LocalDatabases {
 
     /// Copies a database, as of one moment, into a file of the same name in another directory, and says
     /// why it could not. Blocks.
-    #[must_use]
-    pub fn copy_to(&self, id: &DatabaseId, to: &Path) -> Option<String> {
-        self.missing(id).or_else(|| {
-            let path = self.path(*id);
-            let name = path.file_name().unwrap_or_default();
-            let copied = copy(&path, &to.join(name)).and_then(|copy| Ok(copy.sync_all()?));
-            let error = copied.err()?;
-            Some(format!("{} cannot be copied: {error}", path.display()))
-        })
+    ///
+    /// # Errors
+    ///
+    /// [`NoRoom`]: there is none in that directory.
+    pub fn copy_to(&self, id: &DatabaseId, to: &Path) -> Result<Option<String>, NoRoom> {
+        if let Some(problem) = self.missing(id) {
+            return Ok(Some(problem));
+        }
+        let path = self.path(*id);
+        let name = path.file_name().unwrap_or_default();
+        let copied = copy(&path, &to.join(name)).and_then(|copy| Ok(copy.sync_all()?));
+        match copied {
+            Ok(()) => Ok(None),
+            Err(error) if is_for_want_of_room(error.as_ref()) => Err(NoRoom),
+            Err(error) => Ok(Some(format!(
+                "{} cannot be copied: {error}",
+                path.display()
+            ))),
+        }
     }
 
     fn missing(&self, id: &DatabaseId) -> Option<String> {
@@ -121,6 +137,14 @@ fn open(path: &Path) -> rusqlite::Result<Connection> {
 }
 
 /// Copies a database, as of one moment, into a new file, for its owner alone.
+/// A database that is copied is only read, so it is the copy that finds no room.
+fn is_for_want_of_room(error: &(dyn std::error::Error + 'static)) -> bool {
+    let of_sqlite = error.downcast_ref::<rusqlite::Error>();
+    let of_system = error.downcast_ref::<std::io::Error>();
+    of_sqlite.is_some_and(|error| error.sqlite_error_code() == Some(ErrorCode::DiskFull))
+        || of_system.is_some_and(is_full)
+}
+
 fn copy(from: &Path, to: &Path) -> Result<File, Box<dyn std::error::Error>> {
     // SQLite fills an empty file, and refuses any other.
     let mut options = OpenOptions::new();

@@ -10,6 +10,7 @@ use super::{SqliteStore, schema, times};
 use crate::clock::Clock;
 use crate::disk::Disk;
 use crate::kept_time::KeptTime;
+use crate::node::{BLOBS, DATABASES};
 use crate::store::StoreError;
 
 impl SqliteStore {
@@ -25,6 +26,29 @@ impl SqliteStore {
             clock: Arc::new(KeptTime::new(clock, kept)),
             database,
             disk: None,
+        })
+    }
+
+    /// The directories beside it that hold files which it names.
+    pub(crate) fn directories(&self) -> Result<Vec<&'static str>, OpenError> {
+        self.database.look(|c| {
+            let of = [
+                (
+                    BLOBS,
+                    "SELECT EXISTS (SELECT 1 FROM value WHERE blob IS NOT NULL)",
+                ),
+                (
+                    DATABASES,
+                    "SELECT EXISTS (SELECT 1 FROM sql_database WHERE bytes > 0)",
+                ),
+            ];
+            let mut named = Vec::new();
+            for (dir, sql) in of {
+                if c.query_row(sql, [], |row| row.get(0))? {
+                    named.push(dir);
+                }
+            }
+            Ok(named)
         })
     }
 
