@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use axum::body::{Body, HttpBody as _};
 use axum::response::{IntoResponse as _, Response};
-use openkey_edge::body::{BodyBudget, Room};
+use openkey_edge::body::{BodyBudget, NoRoom, Room};
 use openkey_edge::client::ClientKey;
 use openkey_edge::pieces::Pieces;
 use tokio::sync::{Mutex, Notify};
@@ -202,12 +202,30 @@ impl Asking {
                 "The request needs {all} bytes of memory, and the node has {most} for one address: ask for less at once"
             )));
         }
-        room.wait(all, WAIT).await.map_err(|_| Error::Memory)?;
+        let mut found = room.wait(all, Duration::ZERO).await;
+        let mut had_turn = false;
+        if found == Err(NoRoom::Full) {
+            // whoever waits for memory keeps nobody from their turn, and waits for another one afterwards
+            had_turn = self.turn().take().is_some();
+            found = room.wait(all, WAIT).await;
+        }
+        found.map_err(|_| Error::Memory)?;
         self.taken.store(all, Ordering::SeqCst);
         if self.arrived.load(Ordering::SeqCst) && !room.is_whole() {
             return Err(Error::Memory);
         }
+        drop(room);
+        if had_turn {
+            self.take_turn().await?;
+        }
         Ok(())
+    }
+
+    async fn less(&self, bytes: usize) {
+        let mut room = self.room.lock().await;
+        let all = self.taken.load(Ordering::SeqCst).saturating_sub(bytes);
+        room.shrink(all);
+        self.taken.store(all, Ordering::SeqCst);
     }
 }
 
@@ -219,8 +237,8 @@ pub(crate) fn client() -> ClientKey {
         .unwrap_or_else(|_| nowhere())
 }
 
-/// Waits until there is room for so many bytes more, for the request that is being answered. Whoever asks the
-/// node in the same process, and not over HTTP, has any.
+/// Waits until there is room for so many bytes more, for the request that is being answered; without its turn,
+/// which it has again afterwards. Whoever asks the node in the same process, and not over HTTP, has any.
 ///
 /// # Errors
 ///
@@ -229,6 +247,13 @@ pub(crate) async fn room(bytes: usize) -> Result<(), Error> {
     match ASKING.try_with(Arc::clone) {
         Ok(asking) => asking.more(bytes).await,
         Err(_) => Ok(()),
+    }
+}
+
+/// Gives back so many bytes of what [`room`] has given: nothing is in them any more.
+pub(crate) async fn less(bytes: usize) {
+    if let Ok(asking) = ASKING.try_with(Arc::clone) {
+        asking.less(bytes).await;
     }
 }
 

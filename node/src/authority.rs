@@ -9,6 +9,7 @@ use openkey_capability::cid::Cid;
 use openkey_capability::did::Did;
 use openkey_capability::token::Token;
 
+use crate::allowance::{Allowance, Read, Taken};
 use crate::asking;
 use crate::error::Error;
 use crate::store::{Statement, Store, StoreError};
@@ -17,11 +18,11 @@ use crate::store::{Statement, Store, StoreError};
 const CACHE: usize = 4 * 1024 * 1024;
 /// Most bytes of the tokens of one chain: two of the largest, and sessions below.
 const MAX_CHAIN: usize = 1024 * 1024;
-/// Bytes of memory for one of a token that is read from the store.
+/// Bytes of memory for one of a token that something rests on.
 const EACH_BYTE: usize = 10;
-/// Tokens that are read from the store at once: no more than these are in memory before their sizes are known.
+/// Tokens that are read from the store at once.
 const AT_ONCE: usize = 8;
-/// Bytes of tokens from the store that need no room.
+/// Bytes of the tokens that one request holds which need no room.
 const FREE: usize = 8 * 1024;
 
 /// Whether it is asked now what was revoked, or by the transaction that uses the chain.
@@ -48,6 +49,35 @@ pub struct Chain {
     pub expires_ms: Option<i64>,
     /// Bytes of its tokens.
     pub bytes: usize,
+}
+
+/// What a walk up a chain holds until it ends, or until its request does.
+#[derive(Debug, Default)]
+pub(crate) struct Walked {
+    /// Bytes of tokens.
+    bytes: usize,
+    taken: Taken,
+}
+
+impl Walked {
+    /// Room for so many bytes more, whether they are in memory already or not: what one holds stays there, when
+    /// others do not need it any more.
+    async fn with(&mut self, more: usize) -> Result<Allowance, Error> {
+        let bytes = self.bytes.saturating_add(more);
+        if bytes > MAX_CHAIN {
+            return Err(ChainError::TooLarge(MAX_CHAIN).into());
+        }
+        if bytes <= FREE {
+            return Ok(Allowance::LEAST);
+        }
+        self.taken.allow(more, bytes * EACH_BYTE).await
+    }
+
+    /// It is not held any more.
+    pub(crate) async fn ended(&mut self) {
+        self.bytes = 0;
+        self.taken.give_back().await;
+    }
 }
 
 /// Delegations from the store.
@@ -93,13 +123,13 @@ impl Authority {
     pub async fn chain(&self, proofs: &[Cid], revocations: Revocations) -> Result<Chain, Error> {
         let mut ancestors = Ancestors::of(proofs)?;
         let (mut statements, mut delegators, mut links) = (Vec::new(), Vec::new(), Vec::new());
-        let (mut expires_ms, mut bytes) = (None, 0);
+        let (mut expires_ms, mut walked) = (None, Walked::default());
         loop {
             let wanted = ancestors.wanted();
             if wanted.is_empty() {
                 break;
             }
-            let found = self.links(&wanted, &mut bytes).await?;
+            let found = self.links(&wanted, &mut walked).await?;
             let signed: Vec<Statement> = found.values().map(|link| *link.statement()).collect();
             let revoked: HashMap<Statement, bool> = match revocations {
                 Revocations::Later => HashMap::new(),
@@ -130,7 +160,7 @@ impl Authority {
             delegators,
             links,
             expires_ms,
-            bytes,
+            bytes: walked.bytes,
         })
     }
 
@@ -149,7 +179,20 @@ impl Authority {
     ///
     /// [`Error::Store`].
     pub async fn link(&self, cid: Cid) -> Result<Option<Arc<Delegation>>, Error> {
-        Ok(self.links(&[cid], &mut 0).await?.remove(&cid))
+        self.link_within(cid, &mut Walked::default()).await
+    }
+
+    /// One stored delegation, which is held beside others.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Chain`] if they are too large together, [`Error::Memory`], [`Error::Store`].
+    pub(crate) async fn link_within(
+        &self,
+        cid: Cid,
+        walked: &mut Walked,
+    ) -> Result<Option<Arc<Delegation>>, Error> {
+        Ok(self.links(&[cid], walked).await?.remove(&cid))
     }
 
     /// A stored token as a delegation, verified unless it was before.
@@ -158,7 +201,7 @@ impl Authority {
     ///
     /// [`Error::Store`] if the store gives something that was never accepted.
     pub fn verified(&self, cid: Cid, token: &[u8]) -> Result<Arc<Delegation>, Error> {
-        if let Some((link, _)) = self.known(&cid) {
+        if let Some(link) = self.known(&cid) {
             return Ok(link);
         }
         let delegation = read_stored(token).filter(|link| link.cid() == cid);
@@ -169,38 +212,42 @@ impl Authority {
         Ok(link)
     }
 
-    /// Those that there are. `bytes` is what was found before, and grows.
+    /// Those that there are.
     async fn links(
         &self,
         cids: &[Cid],
-        bytes: &mut usize,
+        walked: &mut Walked,
     ) -> Result<HashMap<Cid, Arc<Delegation>>, Error> {
-        let too_large = || Err(ChainError::TooLarge(MAX_CHAIN).into());
         let mut found = HashMap::with_capacity(cids.len());
         let mut unknown = Vec::new();
         for cid in cids {
-            match self.known(cid) {
-                Some((link, length)) => {
-                    *bytes += length;
-                    found.insert(*cid, link);
+            match self.length(cid) {
+                Some(length) => {
+                    walked.with(length).await?;
+                    // others may have come into its place meanwhile
+                    match self.known(cid) {
+                        Some(link) => {
+                            walked.bytes += length;
+                            found.insert(*cid, link);
+                        }
+                        None => unknown.push(*cid),
+                    }
                 }
                 None => unknown.push(*cid),
             }
         }
         for cids in unknown.chunks(AT_ONCE) {
-            if *bytes > MAX_CHAIN {
-                return too_large();
-            }
-            let tokens = self.store.tokens(cids).await?;
+            let mut allowed = Allowance::LEAST;
+            let tokens = loop {
+                match self.store.tokens(cids, allowed).await? {
+                    Read::All(tokens) => break tokens,
+                    Read::Larger(bytes) => allowed = walked.with(bytes).await?,
+                }
+            };
             let length = tokens.iter().flatten().map(Vec::len).sum::<usize>();
-            *bytes += length;
-            if *bytes > MAX_CHAIN {
-                return too_large();
-            }
-            if length > FREE {
-                asking::room(length * EACH_BYTE).await?;
-                asking::turn(length).await?;
-            }
+            walked.with(length).await?;
+            walked.bytes += length;
+            asking::turn(length).await?;
             for (cid, token) in cids.iter().zip(tokens) {
                 if let Some(token) = token {
                     let link = asking::check(|| self.verified(*cid, &token))?;
@@ -208,16 +255,18 @@ impl Authority {
                 }
             }
         }
-        if *bytes > MAX_CHAIN {
-            return too_large();
-        }
         Ok(found)
     }
 
-    fn known(&self, cid: &Cid) -> Option<(Arc<Delegation>, usize)> {
+    fn known(&self, cid: &Cid) -> Option<Arc<Delegation>> {
         let mut verified = self.verified.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = verified.links.get(cid);
-        known.map(|(link, bytes)| (Arc::clone(link), *bytes))
+        verified.links.get(cid).map(|(link, _)| Arc::clone(link))
+    }
+
+    /// Bytes of the token of one that is known.
+    fn length(&self, cid: &Cid) -> Option<usize> {
+        let verified = self.verified.lock().unwrap_or_else(PoisonError::into_inner);
+        verified.links.peek(cid).map(|(_, bytes)| *bytes)
     }
 
     fn remember(&self, cid: Cid, link: &Arc<Delegation>, bytes: usize) {

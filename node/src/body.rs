@@ -87,12 +87,17 @@ fn values(json: &[u8]) -> usize {
 ///
 /// [`Error::Io`] for what is no JSON.
 pub(crate) fn json(value: &impl Serialize) -> Result<Response, Error> {
-    let mut text = serde_json::to_vec(value).map_err(std::io::Error::other)?;
+    let text = serde_json::to_vec(value).map_err(std::io::Error::other)?;
+    Ok(json_text(text))
+}
+
+/// The same, of a text in JSON.
+pub(crate) fn json_text(mut text: Vec<u8>) -> Response {
     text.shrink_to_fit();
     let mut response = Response::new(Body::from(text));
     let kind = HeaderValue::from_static("application/json");
     response.headers_mut().insert(CONTENT_TYPE, kind);
-    Ok(response)
+    response
 }
 
 fn too_large(most: usize) -> Error {

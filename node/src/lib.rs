@@ -4,6 +4,7 @@
 //! [`admission`] and [`authority`] hold its token to what it rests on, and one of the services does
 //! what it says.
 //!
+//! * [`allowance`]: memory for what is read from the store, before it is.
 //! * [`allowed`]: what was granted, for whoever says which caveats it keeps to.
 //! * [`delegation`]: delegations accepted, revoked, asked after.
 //! * [`invoke`]: invocations, of [`kv`] (values), [`databases`] over [`sql`], and [`spaces`].
@@ -20,6 +21,7 @@
 
 pub mod admin;
 pub mod admission;
+pub mod allowance;
 pub mod allowed;
 mod asking;
 pub mod authority;

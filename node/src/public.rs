@@ -4,7 +4,7 @@ use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::Response;
 use openkey_capability::resource::{SpaceId, SpaceResource};
 
-use crate::asking;
+use crate::allowance::{Allowance, Read, Taken};
 use crate::body::{FREE, json};
 use crate::error::Error;
 use crate::kv::{self, ETag, IfNoneMatch, Reading};
@@ -85,24 +85,31 @@ pub async fn get(
 pub async fn list(node: &Node, space: &str, prefix: &str) -> Result<Response, Error> {
     let space = public(space)?;
     let which = Keys::With(prefix.to_owned());
-    let (mut keys, mut after, mut size) = (Vec::new(), None, 0_usize);
+    let (mut keys, mut size, mut taken) = (Vec::new(), 0_usize, Taken::default());
+    let mut page = Page {
+        after: None,
+        limit: PAGE,
+    };
     loop {
-        let page = Page {
-            after: after.take(),
-            limit: PAGE,
-        };
-        let more = match node.store.keys(&space, &which, page).await {
-            // as clients of present nodes know it
-            Err(StoreError::NoSpace) => Vec::new(),
-            other => other?,
+        let mut allowed = Allowance::LEAST;
+        let more = loop {
+            let bytes = match node.store.keys(&space, &which, page.clone(), allowed).await {
+                // as clients of present nodes know it
+                Err(StoreError::NoSpace) => break Vec::new(),
+                Err(error) => return Err(error.into()),
+                Ok(Read::All(keys)) => break keys,
+                Ok(Read::Larger(bytes)) => bytes,
+            };
+            let memory = size.saturating_add(bytes).saturating_mul(EACH_BYTE);
+            allowed = taken.allow(bytes, memory).await?;
         };
         let is_last = more.len() < PAGE as usize;
         let bytes = more.iter().map(String::len).sum::<usize>();
         size = size.saturating_add(bytes);
         if size > FREE {
-            asking::room(bytes * EACH_BYTE).await?;
+            taken.allow(bytes, size.saturating_mul(EACH_BYTE)).await?;
         }
-        after = more.last().cloned();
+        page.after = more.last().cloned();
         keys.extend(more);
         if keys.len() > MAX_KEYS {
             return Err(Error::TooLarge(format!(

@@ -92,8 +92,10 @@ pub async fn issue(
         return Err(explain_revoked(&node.authority, &signed, now_ms, error).await);
     }
     let value = node.store.value(&space, path).await?;
-    let value = value.ok_or_else(|| Error::NotFound("Key not found".to_owned()))?;
-    if pinned.is_some_and(|hash| hash != value.hash) {
+    // its content is not held while the URL is kept
+    let hash = value.map(|value| value.hash);
+    let hash = hash.ok_or_else(|| Error::NotFound("Key not found".to_owned()))?;
+    if pinned.is_some_and(|pinned| pinned != hash) {
         return Err(Error::Precondition(
             "The value is not the one that was asked for".to_owned(),
         ));
@@ -116,7 +118,7 @@ pub async fn issue(
         id,
         space,
         key: path.to_owned(),
-        hash: value.hash,
+        hash,
         until_ms,
         chain: authorised.admission.chain.clone(),
     };

@@ -16,7 +16,9 @@ use super::Standing;
 use super::reading::Reading;
 use super::standing::walk;
 use super::view::{granted, iso};
+use crate::allowance::{Allowance, Read, Taken};
 use crate::asking;
+use crate::authority::Walked;
 use crate::error::Error;
 use crate::node::Node;
 use crate::store::Page;
@@ -73,7 +75,14 @@ pub async fn in_space<K>(
     let (mut bytes, mut scanned, mut scanned_bytes) = (0, 0, 0);
     let mut reading = Reading::default();
     loop {
-        let rows = node.store.delegations_in(space, page.clone()).await?;
+        let mut allowed = Allowance::LEAST;
+        let rows = loop {
+            let read = node.store.delegations_in(space, page.clone(), allowed);
+            match read.await? {
+                Read::All(rows) => break rows,
+                Read::Larger(more) => allowed = reading.allow(more, bytes).await?,
+            }
+        };
         let Some(last) = rows.last() else {
             return Ok(shown);
         };
@@ -138,11 +147,17 @@ pub async fn chain_of(node: &Node, space: &SpaceId, cid: Cid) -> Result<Vec<List
     {
         return Err(missing());
     }
-    let (links, _) = walk(node, &delegation).await?;
+    let mut walked = Walked::default();
+    let (links, _) = walk(node, &delegation, &mut walked).await?;
     let cids: Vec<Cid> = links.iter().map(|link| link.cid()).collect();
     let statements: Vec<_> = links.iter().map(|link| *link.statement()).collect();
-    let tokens = node.store.tokens(&cids).await?;
-    asking::room(tokens.iter().flatten().map(Vec::len).sum::<usize>() * SHOWN).await?;
+    let (mut taken, mut allowed) = (Taken::default(), Allowance::LEAST);
+    let tokens = loop {
+        match node.store.tokens(&cids, allowed).await? {
+            Read::All(tokens) => break tokens,
+            Read::Larger(bytes) => allowed = taken.allow(bytes, bytes * SHOWN).await?,
+        }
+    };
     let revoked = node.store.revocations(&statements).await?;
     let all = links.into_iter().zip(tokens).zip(revoked);
     Ok(all

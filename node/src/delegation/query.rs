@@ -14,6 +14,7 @@ use super::Standing;
 use super::reading::Reading;
 use super::view::{Granted, granted, iso};
 use crate::admission::{admit, authorise, signed};
+use crate::allowance::{Allowance, Read};
 use crate::allowed::Selected;
 use crate::asking;
 use crate::authority::Revocations;
@@ -154,9 +155,14 @@ async fn page(
     let (mut items, mut reading) = (Vec::new(), Reading::default());
     let (mut looked, mut bytes, mut listed) = (0, 0, 0);
     loop {
-        let page = match node.store.delegations_of(query.clone()).await {
-            Err(StoreError::NoKey(_)) => return Err(bad("cursor")),
-            other => other?,
+        let mut allowed = Allowance::LEAST;
+        let page = loop {
+            match node.store.delegations_of(query.clone(), allowed).await {
+                Err(StoreError::NoKey(_)) => return Err(bad("cursor")),
+                Err(error) => return Err(error.into()),
+                Ok(Read::All(page)) => break page,
+                Ok(Read::Larger(more)) => allowed = reading.allow(more, listed).await?,
+            }
         };
         looked += page.looked;
         let verified = reading.page(node, &page.rows, listed).await?;

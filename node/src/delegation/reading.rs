@@ -1,9 +1,10 @@
-//! Tokens of lists: as every other token, they have room before they are verified, and are verified in turns.
+//! Tokens of lists: as every other token, they have room before they are read, and are verified in turns.
 
 use std::sync::Arc;
 
 use openkey_capability::chain::Delegation;
 
+use crate::allowance::{Allowance, Taken};
 use crate::asking;
 use crate::error::Error;
 use crate::node::Node;
@@ -17,11 +18,20 @@ const SHOWN: usize = 6;
 /// The memory that a list takes: of all that it shows, and of the largest page that it was read in.
 #[derive(Debug, Default)]
 pub(super) struct Reading {
-    taken: usize,
+    taken: Taken,
 }
 
 impl Reading {
-    /// Verifies a page of rows, for a list that shows tokens of so many bytes already.
+    /// Allows to read a page of so many bytes, for a list that shows tokens of so many bytes already.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Memory`].
+    pub(super) async fn allow(&mut self, page: usize, listed: usize) -> Result<Allowance, Error> {
+        self.taken.allow(page, memory(page, listed)).await
+    }
+
+    /// Verifies a page of rows.
     ///
     /// # Errors
     ///
@@ -34,13 +44,7 @@ impl Reading {
         listed: usize,
     ) -> Result<Vec<Arc<Delegation>>, Error> {
         let bytes = rows.iter().map(|row| row.token.len()).sum::<usize>();
-        let wanted = bytes
-            .saturating_mul(READ)
-            .saturating_add(listed.saturating_mul(SHOWN));
-        if let Some(more) = wanted.checked_sub(self.taken).filter(|more| *more > 0) {
-            asking::room(more).await?;
-            self.taken = wanted;
-        }
+        self.allow(bytes, listed).await?;
         let all = rows.iter();
         let verify = || {
             all.map(|row| node.authority.verified(row.cid, &row.token))
@@ -48,4 +52,9 @@ impl Reading {
         };
         asking::in_turn(bytes, verify).await?
     }
+}
+
+fn memory(read: usize, listed: usize) -> usize {
+    read.saturating_mul(READ)
+        .saturating_add(listed.saturating_mul(SHOWN))
 }

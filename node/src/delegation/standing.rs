@@ -6,6 +6,7 @@ use std::sync::Arc;
 use openkey_capability::chain::{Delegation, MAX_NODES};
 use openkey_capability::cid::Cid;
 
+use crate::authority::Walked;
 use crate::error::Error;
 use crate::node::Node;
 use crate::store::Revoked;
@@ -32,7 +33,8 @@ impl Standing {
     ///
     /// [`Error::Store`].
     pub async fn of(node: &Node, delegation: &Arc<Delegation>, now_ms: i64) -> Result<Self, Error> {
-        let (links, incomplete) = walk(node, delegation).await?;
+        let mut walked = Walked::default();
+        let (links, incomplete) = walk(node, delegation, &mut walked).await?;
         let statements: Vec<_> = links.iter().map(|link| *link.statement()).collect();
         let mut revocations = node.store.revocations(&statements).await?.into_iter();
         let revoked = revocations.next().flatten();
@@ -44,6 +46,8 @@ impl Standing {
             |link: &Arc<Delegation>| link.window().expires_ms.is_some_and(|end| end < now_ms);
         let expired = links.iter().any(ends);
         let outside = links.iter().any(|link| !link.window().contains(now_ms));
+        drop(links);
+        walked.ended().await;
         Ok(Self {
             revoked,
             revoked_ancestor,
@@ -70,6 +74,7 @@ impl Standing {
 pub(super) async fn walk(
     node: &Node,
     of: &Arc<Delegation>,
+    walked: &mut Walked,
 ) -> Result<(Vec<Arc<Delegation>>, bool), Error> {
     let mut seen = BTreeSet::from([of.cid()]);
     let mut queue: VecDeque<Cid> = of.rests_on().iter().copied().collect();
@@ -79,7 +84,11 @@ pub(super) async fn walk(
         if !seen.insert(cid) {
             continue;
         }
-        match node.authority.link(cid).await? {
+        let link = match node.authority.link_within(cid, walked).await {
+            Err(Error::Chain(_)) => None,
+            link => link?,
+        };
+        match link {
             Some(link) if links.len() < MAX_NODES => {
                 queue.extend(link.rests_on());
                 links.push(link);

@@ -10,7 +10,7 @@ use super::{Call, ETag, IfNoneMatch, Wanted, replayed, wanted};
 use crate::blobs::Whole;
 use crate::error::Error;
 use crate::node::Node;
-use crate::store::{Content, StoredValue};
+use crate::store::{Content, StoreError, StoredValue};
 
 /// The most bytes that a caller takes.
 const MAX_RESPONSE: &str = "x-tinycloud-max-response-bytes";
@@ -122,6 +122,7 @@ pub async fn content(node: &Node, value: StoredValue, reading: Reading) -> Resul
             whole.check(&bytes)?;
             Body::from(cut(&bytes, &part))
         }
+        Content::Unread => return Err(unread()),
         Content::Blob(name) => {
             let pieces = node.blobs.read(&name, part).await?;
             // of a part it is not known what it should be
@@ -129,6 +130,14 @@ pub async fn content(node: &Node, value: StoredValue, reading: Reading) -> Resul
         }
     };
     Ok(response)
+}
+
+/// Nobody shows the content of a value that was read without it.
+pub(super) fn unread() -> Error {
+    StoreError::Failed {
+        reason: "a value was read without its content".to_owned(),
+    }
+    .into()
 }
 
 fn cut(bytes: &Bytes, part: &std::ops::Range<u64>) -> Bytes {

@@ -16,6 +16,7 @@ use openkey_capability::resource::{Resource, SpaceId};
 
 use super::Call;
 use crate::admission::admit;
+use crate::allowance::{Allowance, Read, Taken};
 use crate::allowed::{Allowed, Selected};
 use crate::clock::Clock as _;
 use crate::error::Error;
@@ -31,6 +32,8 @@ const MAX_LIMIT: u32 = 1000;
 const TAG: usize = 16;
 /// Longest cursor that is read: that of the longest key, in Base64.
 const MAX_CURSOR: usize = (TAG + MAX_RESOURCE).div_ceil(3) * 4;
+/// Bytes of memory for one of a page's keys: as it is, and as JSON while that grows.
+const EACH_BYTE: usize = 4;
 /// Keys read at once when all are wanted: the answer is written as it is read, and no more of it is in memory,
 /// 128 KiB of the longest keys.
 const PAGE: u32 = 32;
@@ -91,7 +94,15 @@ async fn page(
         after,
         limit: limit + 1,
     };
-    let mut keys = call.node.store.keys(call.space, which, page).await?;
+    let (mut taken, mut allowed) = (Taken::default(), Allowance::LEAST);
+    let mut keys = loop {
+        let page = page.clone();
+        let read = call.node.store.keys(call.space, which, page, allowed);
+        match read.await? {
+            Read::All(keys) => break keys,
+            Read::Larger(bytes) => allowed = taken.allow(bytes, bytes * EACH_BYTE).await?,
+        }
+    };
     let wanted = usize::try_from(limit).unwrap_or(usize::MAX);
     let truncated = keys.len() > wanted;
     keys.truncate(wanted);
@@ -108,7 +119,9 @@ async fn page(
 /// All keys, however many: written while they are read, so that no list fills the memory.
 async fn whole(call: &Call<'_>, which: Keys, after: Option<String>) -> Result<Response, Error> {
     let first = Page { after, limit: PAGE };
-    let keys = call.node.store.keys(call.space, &which, first).await?;
+    let allowed = Allowance::OF_CONNECTION;
+    let keys = call.node.store.keys(call.space, &which, first, allowed);
+    let keys = keys.await?.all()?;
     if keys.len() < PAGE as usize {
         let text = serde_json::to_vec(&keys).map_err(std::io::Error::other)?;
         return Ok(json(Body::from(text), false));
@@ -181,7 +194,12 @@ impl Reading {
             after: self.after.take(),
             limit: PAGE,
         };
-        let keys = self.rests.store.keys(&self.space, &self.which, page).await;
+        let allowed = Allowance::OF_CONNECTION;
+        let keys = self
+            .rests
+            .store
+            .keys(&self.space, &self.which, page, allowed);
+        let keys = keys.await.and_then(Read::all);
         // after they were read: none of them came later
         self.rests.check().await?;
         keys.map_err(std::io::Error::other)

@@ -12,13 +12,14 @@ mod usage;
 use async_trait::async_trait;
 use openkey_capability::{cid::Cid, did::Did, resource::SpaceId};
 
+use crate::allowance::{Allowance, Read};
 use crate::standing::Standing;
 
 pub use self::error::StoreError;
 pub use self::types::{
     Accepted, Admission, Ahead, Begin, Change, Condition, Content, DelegationRow, DelegationsOf,
-    DelegationsPage, Direction, Keys, NewDelegation, NewRevocation, Outcome, Page, Reservation,
-    RevocationAhead, Revoked, Room, Space, Statement, StoredValue, Ticket, ValueWrite,
+    DelegationsPage, Direction, Extent, Keys, NewDelegation, NewRevocation, Outcome, Page,
+    Reservation, RevocationAhead, Revoked, Room, Space, Statement, StoredValue, Ticket, ValueWrite,
 };
 pub use self::usage::{DefaultBounds, Entered, Entry, Usage, Wants};
 
@@ -44,7 +45,11 @@ pub trait Store: Send + Sync + 'static {
     ) -> Result<bool, StoreError>;
 
     /// The tokens of delegations that were accepted, as they were received.
-    async fn tokens(&self, cids: &[Cid]) -> Result<Vec<Option<Vec<u8>>>, StoreError>;
+    async fn tokens(
+        &self,
+        cids: &[Cid],
+        allowed: Allowance,
+    ) -> Result<Read<Vec<Option<Vec<u8>>>>, StoreError>;
 
     /// Whether and how each of these was revoked.
     async fn revocations(
@@ -71,7 +76,11 @@ pub trait Store: Send + Sync + 'static {
 
     /// Delegations that somebody granted or received, newest first. A page ends early where it has many bytes,
     /// or many were looked at.
-    async fn delegations_of(&self, query: DelegationsOf) -> Result<DelegationsPage, StoreError>;
+    async fn delegations_of(
+        &self,
+        query: DelegationsOf,
+        allowed: Allowance,
+    ) -> Result<Read<DelegationsPage>, StoreError>;
 
     /// Delegations that concern a space, those nearest to its owner first, behind a place. A page ends early
     /// where it has many bytes; one without rows is the end.
@@ -79,7 +88,8 @@ pub trait Store: Send + Sync + 'static {
         &self,
         space: &SpaceId,
         page: Page<(i64, i64)>,
-    ) -> Result<Vec<DelegationRow>, StoreError>;
+        allowed: Allowance,
+    ) -> Result<Read<Vec<DelegationRow>>, StoreError>;
 
     /// Uses up an invocation that only reads.
     ///
@@ -131,12 +141,15 @@ pub trait Store: Send + Sync + 'static {
     /// One value.
     async fn value(&self, space: &SpaceId, key: &str) -> Result<Option<StoredValue>, StoreError>;
 
-    /// Several values as of one moment.
+    /// Several values as of one moment; of those in blobs only the names. Whether their contents are read, is said:
+    /// otherwise none of them has any.
     async fn values(
         &self,
         space: &SpaceId,
         keys: &[String],
-    ) -> Result<Vec<Option<StoredValue>>, StoreError>;
+        contents: bool,
+        allowed: Allowance,
+    ) -> Result<Read<Vec<Option<StoredValue>>, Extent>, StoreError>;
 
     /// Keys, bytewise ascending.
     async fn keys(
@@ -144,7 +157,8 @@ pub trait Store: Send + Sync + 'static {
         space: &SpaceId,
         which: &Keys,
         page: Page<String>,
-    ) -> Result<Vec<String>, StoreError>;
+        allowed: Allowance,
+    ) -> Result<Read<Vec<String>>, StoreError>;
 
     /// Uses up an invocation that writes values, before their bytes are received: they then take effect
     /// by [`Self::write`] with [`ValueWrite::begun`]. Answers how many bytes they may have; `None`: any

@@ -235,6 +235,15 @@ pub struct StoredValue {
     pub content: Content,
 }
 
+/// How large values are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Extent {
+    /// Bytes of the values, those in blobs included; none where their contents are not read.
+    pub values: u64,
+    /// Bytes of what is stored with them.
+    pub headers: u64,
+}
+
 /// Where a value is.
 #[derive(Clone, Debug)]
 pub enum Content {
@@ -242,6 +251,8 @@ pub enum Content {
     Inline(Bytes),
     /// In a blob of this name.
     Blob(String),
+    /// It was not asked for.
+    Unread,
 }
 
 /// What must be true of a key for a change to happen.
@@ -296,7 +307,7 @@ impl ValueWrite {
             if let Change::Put(value) = change {
                 let inline = match value.content {
                     Content::Inline(_) => value.size,
-                    Content::Blob(_) => 0,
+                    Content::Blob(_) | Content::Unread => 0,
                 };
                 written = Some(written.unwrap_or(0).saturating_add(inline));
             }

@@ -8,6 +8,7 @@ use openkey_capability::resource::Resource;
 
 use super::rows::PAGE;
 use super::{Checked, Finding, Part, Progress, UpkeepError};
+use crate::allowance::Allowance;
 use crate::authority::stored_token;
 use crate::store::Store as _;
 use crate::store::sqlite::{DelegationFound, Listing, RevocationFound, SqliteStore};
@@ -151,7 +152,9 @@ async fn wrong(
     if revocation.revoker().as_str() != found.revoker {
         return Ok(Some("its token is signed by somebody else than recorded"));
     }
-    let mut tokens = store.tokens(&[revocation.target()]).await?;
+    let wanted = [revocation.target()];
+    let tokens = store.tokens(&wanted, Allowance::any()).await?;
+    let mut tokens = tokens.all()?;
     // one that is not as recorded is a finding of its own
     let target = tokens.pop().flatten().and_then(|token| read(&token));
     if target.is_none()

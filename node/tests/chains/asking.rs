@@ -6,6 +6,7 @@ use axum::http::header::CONTENT_TYPE;
 use openkey_capability::ability::Ability;
 use openkey_capability::attenuation::{Attenuation, Caveats};
 use openkey_capability::cid::Cid;
+use openkey_node::allowance::Allowance;
 use openkey_node::delegation::{delegate, revoke, status};
 use openkey_node::invoke::invoke;
 use openkey_node::node::Node;
@@ -215,8 +216,10 @@ async fn a_batch_writes_what_was_signed_and_all_of_it() {
     };
     let keys = node
         .store
-        .keys(&space(), &Keys::With(String::new()), all)
+        .keys(&space(), &Keys::With(String::new()), all, Allowance::any())
         .await
+        .unwrap()
+        .all()
         .unwrap();
     assert_eq!(keys, ["docs/a"]);
     let answer = written(&["a", "b"], &["b", "a"]).await.unwrap();

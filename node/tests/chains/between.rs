@@ -3,6 +3,7 @@
 use openkey_capability::chain::ChainError;
 use openkey_capability::cid::Cid;
 use openkey_capability::ucan::Ucan;
+use openkey_node::allowance::Allowance;
 use openkey_node::delegation::{delegate, revoke};
 use openkey_node::node::Node;
 use openkey_node::store::NewRevocation;
@@ -69,7 +70,13 @@ async fn d8_nothing_is_accepted_on_what_was_revoked_meanwhile() {
         parent: child.cid(),
     };
     assert_eq!(refused, expected);
-    let kept = node.store.tokens(&[grandchild.cid()]).await.unwrap();
+    let kept = node
+        .store
+        .tokens(&[grandchild.cid()], Allowance::any())
+        .await
+        .unwrap()
+        .all()
+        .unwrap();
     assert_eq!(kept, [None]);
 }
 

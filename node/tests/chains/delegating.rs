@@ -7,6 +7,7 @@ use openkey_capability::chain::ChainError;
 use openkey_capability::cid::Cid;
 use openkey_capability::resource::SpaceId;
 use openkey_capability::ucan::Ucan;
+use openkey_node::allowance::Allowance;
 use openkey_node::delegation::{delegate, revoke};
 use openkey_node::error::Error;
 use openkey_node::invoke::invoke;
@@ -191,7 +192,13 @@ async fn g5_only_what_is_signed_and_in_its_time_and_covered_is_kept() {
         after: None,
         limit: 10,
     };
-    let kept = node.store.delegations_in(&space(), page).await.unwrap();
+    let kept = node
+        .store
+        .delegations_in(&space(), page, Allowance::any())
+        .await
+        .unwrap()
+        .all()
+        .unwrap();
     assert!(kept.is_empty());
 }
 
@@ -312,7 +319,15 @@ async fn g5_a_revoked_statement_is_not_let_in_under_another_name() {
     node.store.revoke(revocation).await.unwrap();
     let refused = chain_error(delegate(&node, &headers(root.token())).await);
     assert_eq!(refused, ChainError::InvokedRevoked(root.cid()));
-    assert_eq!(node.store.tokens(&[root.cid()]).await.unwrap(), [None]);
+    assert_eq!(
+        node.store
+            .tokens(&[root.cid()], Allowance::any())
+            .await
+            .unwrap()
+            .all()
+            .unwrap(),
+        [None]
+    );
 }
 
 #[tokio::test]

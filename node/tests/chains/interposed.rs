@@ -5,12 +5,13 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use openkey_capability::{cid::Cid, did::Did, resource::SpaceId};
+use openkey_node::allowance::{Allowance, Read};
 use openkey_node::authority::Authority;
 use openkey_node::node::Node;
 use openkey_node::standing::Standing;
 use openkey_node::store::{
     Accepted, Admission, Ahead, Begin, DelegationRow, DelegationsOf, DelegationsPage, Entered,
-    Entry, Keys, NewDelegation, NewRevocation, Outcome, Page, Reservation, RevocationAhead,
+    Entry, Extent, Keys, NewDelegation, NewRevocation, Outcome, Page, Reservation, RevocationAhead,
     Revoked, Room, Space, Statement, Store, StoreError, StoredValue, Ticket, Usage, ValueWrite,
 };
 use tokio::sync::oneshot::{Receiver, Sender, channel};
@@ -112,20 +113,29 @@ impl Store for Interposed {
         self.behind.host(admission, id, now_ms).await
     }
 
-    async fn tokens(&self, cids: &[Cid]) -> Result<Vec<Option<Vec<u8>>>, StoreError> {
-        self.behind.tokens(cids).await
+    async fn tokens(
+        &self,
+        cids: &[Cid],
+        allowed: Allowance,
+    ) -> Result<Read<Vec<Option<Vec<u8>>>>, StoreError> {
+        self.behind.tokens(cids, allowed).await
     }
 
-    async fn delegations_of(&self, query: DelegationsOf) -> Result<DelegationsPage, StoreError> {
-        self.behind.delegations_of(query).await
+    async fn delegations_of(
+        &self,
+        query: DelegationsOf,
+        allowed: Allowance,
+    ) -> Result<Read<DelegationsPage>, StoreError> {
+        self.behind.delegations_of(query, allowed).await
     }
 
     async fn delegations_in(
         &self,
         space: &SpaceId,
         page: Page<(i64, i64)>,
-    ) -> Result<Vec<DelegationRow>, StoreError> {
-        self.behind.delegations_in(space, page).await
+        allowed: Allowance,
+    ) -> Result<Read<Vec<DelegationRow>>, StoreError> {
+        self.behind.delegations_in(space, page, allowed).await
     }
 
     async fn is_used(&self, statement: &Statement) -> Result<bool, StoreError> {
@@ -190,8 +200,10 @@ impl Store for Interposed {
         &self,
         space: &SpaceId,
         keys: &[String],
-    ) -> Result<Vec<Option<StoredValue>>, StoreError> {
-        self.behind.values(space, keys).await
+        contents: bool,
+        allowed: Allowance,
+    ) -> Result<Read<Vec<Option<StoredValue>>, Extent>, StoreError> {
+        self.behind.values(space, keys, contents, allowed).await
     }
 
     async fn keys(
@@ -199,8 +211,9 @@ impl Store for Interposed {
         space: &SpaceId,
         which: &Keys,
         page: Page<String>,
-    ) -> Result<Vec<String>, StoreError> {
-        self.behind.keys(space, which, page).await
+        allowed: Allowance,
+    ) -> Result<Read<Vec<String>>, StoreError> {
+        self.behind.keys(space, which, page, allowed).await
     }
 
     async fn write(&self, write: ValueWrite) -> Result<Vec<Outcome>, StoreError> {

@@ -85,6 +85,32 @@ async fn h8_a_thousand_keys_are_written_and_read_with_one_token_each() {
     assert_eq!(refused.status, 413, "{refused:?}");
 }
 
+/// As much as is promised, with a token as large as such tokens are.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn h8_a_batch_of_sixteen_mebibytes_is_read() {
+    let node = Process::start(&[]).await;
+    let (keys, token) = batch(1000, "tinycloud.kv/put");
+    let value = "v".repeat(16_700);
+    let written = put(&node, &keys, &token, &value).await;
+    assert_eq!(written.status, 200, "{}", written.body);
+    let (_, token) = batch(1000, "tinycloud.kv/get");
+    let read = node.invoke(&token, "").await;
+    assert_eq!(read.status, 200, "{}", read.body);
+    let read: serde_json::Value = serde_json::from_str(&read.body).unwrap();
+    let results = read["results"].as_array().unwrap();
+    assert_eq!(results.len(), 1000);
+    // one that is a blob, and larger
+    let large = "w".repeat(100_000);
+    let put = node
+        .invoke(&own(&format!("kv/{}", keys[0]), "tinycloud.kv/put"), &large)
+        .await;
+    assert_eq!(put.status, 200, "{put:?}");
+    let (_, token) = batch(1000, "tinycloud.kv/get");
+    let refused = node.invoke(&token, "").await;
+    assert_eq!(refused.status, 413, "{}", refused.body.len());
+    assert!(refused.body.contains("16777216"), "{}", refused.body);
+}
+
 /// A wallet's sign-in for a manifest of so many paths.
 fn sign_in(paths: usize) -> String {
     use k256::ecdsa::SigningKey;

@@ -13,3 +13,4 @@ mod slow;
 #[allow(dead_code)]
 #[path = "../chains/tokens.rs"]
 mod tokens;
+mod waiting;

@@ -142,3 +142,47 @@ async fn h8_the_head_of_a_part_is_bounded() {
         assert!(more < 8 * MIB, "{} MiB", more / MIB);
     }
 }
+
+/// Headers of the parts of forms that do not end.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn h8_headers_of_unfinished_forms_take_no_more_memory_than_is_promised() {
+    let node = Process::start(&["--max-request-memory-bytes", "134217728"]).await;
+    // which is twice as much as it is stored
+    let header = format!("x-tinycloud-meta-a: {}\r\n", "\"".repeat(16_000));
+    let keys: Vec<String> = (0..1000).map(|at| at.to_string()).collect();
+    let put = openkey_capability::ability::Ability::parse("tinycloud.kv/put").unwrap();
+    let grant = keys.iter().fold(
+        openkey_capability::attenuation::Attenuation::new(),
+        |all, key| all.with(within(&format!("kv/{key}")), put.clone()),
+    );
+    let form = || {
+        let token = raw(1, &did(1), now() + 200, &[], grant.clone());
+        let body = super::large::form(&keys, "v", &header);
+        // all but its end
+        let more = "content-type: multipart/form-data; boundary=b\r\n";
+        let head = head("POST /invoke", &token, body.len(), more);
+        let sent = head + &body;
+        sent.as_bytes()[..sent.len() - 10].to_vec()
+    };
+    let before = node.memory("RssAnon:");
+    let mut open = Vec::new();
+    for at in 0..14 {
+        let mut stream = node.connect_from(2 + at).await;
+        let all = form();
+        open.push(tokio::spawn(async move {
+            // who is refused is cut off
+            let _ = stream.write_all(&all).await;
+            tokio::time::sleep(Duration::from_secs(12)).await;
+            stream
+        }));
+    }
+    let put = node.invoke(&own("kv/a", "tinycloud.kv/put"), "value").await;
+    assert_eq!(put.status, 200, "{put:?}");
+    for one in open {
+        drop(one.await.unwrap());
+    }
+    let taken = node.memory("VmHWM:").saturating_sub(before);
+    let most = 128 * MIB + 14 * 256 * 1024;
+    println!("{} of {} MiB", taken / MIB, most / MIB);
+    assert!(taken < most, "{} of {} MiB", taken / MIB, most / MIB);
+}

@@ -110,7 +110,7 @@ async fn h8_headers_of_many_values_take_no_more_memory_than_is_promised() {
 }
 
 /// Puts so many values under keys of nearly 4000 bytes.
-async fn put_long_keys(node: &Process, space: &SpaceId, count: usize) {
+pub(super) async fn put_long_keys(node: &Process, space: &SpaceId, count: usize) {
     for first in (0..count).step_by(50) {
         let name = |at: usize| format!("{at:05}{}", "k".repeat(3700));
         let keys: Vec<String> = (first..first + 50).map(name).collect();

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use axum::response::Response;
 use openkey_capability::resource::SpaceId;
+use openkey_node::allowance::Allowance;
 use openkey_node::clock::Clock;
 use openkey_node::config::Config;
 use openkey_node::node::Node;
@@ -88,10 +89,22 @@ impl Fixture {
         };
         self.runtime.block_on(async {
             let keys = store
-                .keys(&self.space, &Keys::With(String::new()), page)
+                .keys(
+                    &self.space,
+                    &Keys::With(String::new()),
+                    page,
+                    Allowance::any(),
+                )
                 .await
+                .unwrap()
+                .all()
                 .unwrap();
-            let values = store.values(&self.space, &keys).await.unwrap();
+            let values = store
+                .values(&self.space, &keys, true, Allowance::any())
+                .await
+                .unwrap()
+                .all()
+                .unwrap();
             let hashes = values.into_iter().map(|value| value.unwrap().hash);
             keys.into_iter().zip(hashes).collect()
         })

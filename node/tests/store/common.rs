@@ -175,6 +175,7 @@ pub(crate) async fn get(store: &dyn Store, space: &SpaceId, key: &str) -> Option
         .map(|value| match value.content {
             Content::Inline(bytes) => bytes.to_vec(),
             Content::Blob(name) => panic!("{key} is in blob {name}"),
+            Content::Unread => panic!("{key} was not read"),
         })
 }
 

@@ -1,6 +1,7 @@
 //! Delegations that are accepted, and revoked.
 
 use openkey_capability::cid::Cid;
+use openkey_node::allowance::Allowance;
 use openkey_node::store::{Accepted, Revoked, Store, StoreError};
 
 use super::common::{
@@ -23,9 +24,19 @@ pub(crate) async fn a_delegation_is_kept_once(store: &dyn Store) {
         new.cid,
         openkey_capability::cid::Cid::of(b""),
     ];
-    let tokens = store.tokens(&cids).await.unwrap();
+    let tokens = store
+        .tokens(&cids, Allowance::any())
+        .await
+        .unwrap()
+        .all()
+        .unwrap();
     assert_eq!(tokens, [None, Some(new.token), None]);
-    let rows = store.delegations_in(&id, first(10)).await.unwrap();
+    let rows = store
+        .delegations_in(&id, first(10), Allowance::any())
+        .await
+        .unwrap()
+        .all()
+        .unwrap();
     assert_eq!(rows.len(), 1);
 }
 
@@ -60,9 +71,22 @@ pub(crate) async fn g5_nothing_is_accepted_on_what_was_revoked(store: &dyn Store
         store.revoke(revocation(target)).await.unwrap();
         let refused = store.accept(new).await.unwrap_err();
         assert!(matches!(refused, StoreError::Revoked(found) if found.contains(&target)));
-        assert_eq!(store.tokens(&[cid]).await.unwrap(), [None]);
+        assert_eq!(
+            store
+                .tokens(&[cid], Allowance::any())
+                .await
+                .unwrap()
+                .all()
+                .unwrap(),
+            [None]
+        );
         assert_eq!(store.space(&id).await.unwrap(), None);
-        let rows = store.delegations_in(&id, first(10)).await.unwrap();
+        let rows = store
+            .delegations_in(&id, first(10), Allowance::any())
+            .await
+            .unwrap()
+            .all()
+            .unwrap();
         assert!(rows.is_empty());
     }
 }
@@ -122,7 +146,12 @@ pub(crate) async fn h10_spellings_of_one_statement_are_one_delegation(store: &dy
     );
     // each is found by its name, and all of them are one
     let cids = [new.cid, spelled(0).cid, spelled(2).cid, spelled(3).cid];
-    let tokens = store.tokens(&cids).await.unwrap();
+    let tokens = store
+        .tokens(&cids, Allowance::any())
+        .await
+        .unwrap()
+        .all()
+        .unwrap();
     let expected = [
         Some(new.token.clone()),
         Some(vec![0; 50]),
@@ -130,7 +159,16 @@ pub(crate) async fn h10_spellings_of_one_statement_are_one_delegation(store: &dy
         None,
     ];
     assert_eq!(tokens, expected);
-    assert_eq!(store.delegations_in(&id, first(10)).await.unwrap().len(), 1);
+    assert_eq!(
+        store
+            .delegations_in(&id, first(10), Allowance::any())
+            .await
+            .unwrap()
+            .all()
+            .unwrap()
+            .len(),
+        1
+    );
     store.revoke(revocation(new.statement)).await.unwrap();
     store.accept(spelled(1)).await.unwrap();
     let refused = store.accept(spelled(3)).await;

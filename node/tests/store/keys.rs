@@ -1,6 +1,7 @@
 //! Keys by prefix.
 
 use openkey_capability::resource::SpaceId;
+use openkey_node::allowance::Allowance;
 use openkey_node::store::{Keys, Page, Store};
 
 use super::common::{first, hosted, put, value, write};
@@ -30,7 +31,12 @@ pub(crate) async fn keys_are_listed_by_prefix_in_their_bytes_order(store: &dyn S
     for prefix in [
         "", "a", "a/", "a/~", "A", "%", "~", "a%", "a_", "_", "b/", "á", "*",
     ] {
-        let listed = store.keys(&id, &with(prefix), first(100)).await.unwrap();
+        let listed = store
+            .keys(&id, &with(prefix), first(100), Allowance::any())
+            .await
+            .unwrap()
+            .all()
+            .unwrap();
         let expected = KEYS.iter().filter(|key| key.starts_with(prefix));
         assert_eq!(listed, expected.copied().collect::<Vec<_>>(), "{prefix}");
     }
@@ -42,7 +48,12 @@ pub(crate) async fn pages_have_no_gap_and_no_repetition(store: &dyn Store) {
         for limit in 1..5 {
             let (mut all, mut page) = (Vec::new(), first(limit));
             loop {
-                let keys = store.keys(&id, &with(prefix), page.clone()).await.unwrap();
+                let keys = store
+                    .keys(&id, &with(prefix), page.clone(), Allowance::any())
+                    .await
+                    .unwrap()
+                    .all()
+                    .unwrap();
                 assert!(keys.len() <= limit as usize);
                 let Some(last) = keys.last() else { break };
                 page.after = Some(last.clone());
@@ -67,7 +78,12 @@ pub(crate) async fn a_page_begins_behind_any_key(store: &dyn Store) {
                 after: Some(after.to_owned()),
                 limit: 100,
             };
-            let listed = store.keys(&id, &with(prefix), page).await.unwrap();
+            let listed = store
+                .keys(&id, &with(prefix), page, Allowance::any())
+                .await
+                .unwrap()
+                .all()
+                .unwrap();
             let behind = |key: &&&str| key.starts_with(prefix) && **key > after;
             let expected = KEYS.iter().filter(behind);
             assert_eq!(
@@ -100,7 +116,12 @@ pub(crate) async fn keys_at_or_below_one_are_no_others(store: &dyn Store) {
             for limit in 1..5 {
                 let (mut all, mut page) = (Vec::new(), first(limit));
                 loop {
-                    let keys = store.keys(&id, &which, page.clone()).await.unwrap();
+                    let keys = store
+                        .keys(&id, &which, page.clone(), Allowance::any())
+                        .await
+                        .unwrap()
+                        .all()
+                        .unwrap();
                     assert!(keys.len() <= limit as usize, "{which:?}");
                     let Some(last) = keys.last() else { break };
                     page.after = Some(last.clone());

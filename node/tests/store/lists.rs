@@ -1,6 +1,7 @@
 //! Whose delegations are listed for whom.
 
 use openkey_capability::cid::Cid;
+use openkey_node::allowance::Allowance;
 use openkey_node::store::{
     DelegationRow, DelegationsOf, Direction, NewDelegation, Page, Store, StoreError,
 };
@@ -33,7 +34,13 @@ async fn accepted(store: &dyn Store, mut new: NewDelegation) -> Cid {
 }
 
 async fn listed(store: &dyn Store, query: DelegationsOf) -> Vec<Cid> {
-    let rows = store.delegations_of(query).await.unwrap().rows;
+    let rows = store
+        .delegations_of(query, Allowance::any())
+        .await
+        .unwrap()
+        .all()
+        .unwrap()
+        .rows;
     rows.iter().map(|row| row.cid).collect()
 }
 
@@ -100,7 +107,13 @@ pub(crate) async fn delegations_are_listed_newest_first_and_page_by_page(store: 
 pub(crate) async fn a_delegation_to_oneself_is_listed_once(store: &dyn Store) {
     let cid = accepted(store, between(1, 1, Some(NOW))).await;
     let other = accepted(store, between(1, 2, None)).await;
-    let rows = store.delegations_of(of(1)).await.unwrap().rows;
+    let rows = store
+        .delegations_of(of(1), Allowance::any())
+        .await
+        .unwrap()
+        .all()
+        .unwrap()
+        .rows;
     let seen: Vec<_> = rows.iter().map(|row| (row.cid, row.direction)).collect();
     assert_eq!(
         seen,
@@ -111,7 +124,13 @@ pub(crate) async fn a_delegation_to_oneself_is_listed_once(store: &dyn Store) {
         direction: Some(Direction::Received),
         ..of(1)
     };
-    let rows: Vec<DelegationRow> = store.delegations_of(received).await.unwrap().rows;
+    let rows: Vec<DelegationRow> = store
+        .delegations_of(received, Allowance::any())
+        .await
+        .unwrap()
+        .all()
+        .unwrap()
+        .rows;
     assert_eq!(rows.len(), 1);
     assert_eq!((rows[0].cid, rows[0].direction), (cid, Direction::Received));
 }
@@ -122,13 +141,25 @@ pub(crate) async fn owners_see_what_is_granted_of_theirs(store: &dyn Store) {
     new.token = b"as it was".to_vec();
     let cid = accepted(store, new).await;
     for seed in [1, 2, 4] {
-        let rows = store.delegations_of(of(seed)).await.unwrap().rows;
+        let rows = store
+            .delegations_of(of(seed), Allowance::any())
+            .await
+            .unwrap()
+            .all()
+            .unwrap()
+            .rows;
         assert_eq!(rows.len(), 1, "{seed}");
         assert_eq!(rows[0].cid, cid);
         assert_eq!(rows[0].token, b"as it was");
         assert_eq!(rows[0].direction, Direction::Granted);
     }
-    let rows = store.delegations_of(of(3)).await.unwrap().rows;
+    let rows = store
+        .delegations_of(of(3), Allowance::any())
+        .await
+        .unwrap()
+        .all()
+        .unwrap()
+        .rows;
     assert_eq!(rows[0].direction, Direction::Received);
 }
 
@@ -166,7 +197,12 @@ pub(crate) async fn a_space_lists_its_delegations_in_the_order_of_acceptance(sto
     for limit in [1, 2, 5, 100] {
         let (mut all, mut page) = (Vec::new(), first(limit));
         loop {
-            let rows = store.delegations_in(&id, page.clone()).await.unwrap();
+            let rows = store
+                .delegations_in(&id, page.clone(), Allowance::any())
+                .await
+                .unwrap()
+                .all()
+                .unwrap();
             assert!(rows.len() <= limit as usize);
             let Some(last) = rows.last() else { break };
             page = Page {
@@ -190,7 +226,10 @@ pub(crate) async fn a_list_goes_on_only_behind_what_is_in_it(store: &dyn Store) 
             after: Some(cid),
             ..of(1)
         };
-        let refused = store.delegations_of(query).await.unwrap_err();
+        let refused = store
+            .delegations_of(query, Allowance::any())
+            .await
+            .unwrap_err();
         assert_eq!(refused, StoreError::NoKey(cid.to_string()));
     }
 }
@@ -206,10 +245,20 @@ pub(crate) async fn h10_a_page_ends_however_little_of_what_is_looked_at_is_wante
         space: Some(here),
         ..of(1)
     };
-    let first = store.delegations_of(query.clone()).await.unwrap();
+    let first = store
+        .delegations_of(query.clone(), Allowance::any())
+        .await
+        .unwrap()
+        .all()
+        .unwrap();
     assert_eq!((first.rows.len(), first.looked), (0, 1000));
     query.after = first.next;
-    let rest = store.delegations_of(query).await.unwrap();
+    let rest = store
+        .delegations_of(query, Allowance::any())
+        .await
+        .unwrap()
+        .all()
+        .unwrap();
     assert_eq!((rest.rows.len(), rest.looked), (1, 501));
     assert_eq!(rest.next, None);
 }
@@ -221,9 +270,19 @@ pub(crate) async fn h8_a_page_of_large_tokens_is_short(store: &dyn Store) {
         new.token = vec![7; 100 * 1024];
         accepted(store, new).await;
     }
-    let rows = store.delegations_in(&id, first(200)).await.unwrap();
+    let rows = store
+        .delegations_in(&id, first(200), Allowance::any())
+        .await
+        .unwrap()
+        .all()
+        .unwrap();
     assert_eq!(rows.len(), 3);
-    let page = store.delegations_of(of(1)).await.unwrap();
+    let page = store
+        .delegations_of(of(1), Allowance::any())
+        .await
+        .unwrap()
+        .all()
+        .unwrap();
     assert_eq!(page.rows.len(), 3);
     assert_eq!(page.next, Some(page.rows[2].cid));
 }

@@ -5,6 +5,7 @@ use std::path::Path;
 use openkey_capability::cid::Cid;
 use openkey_capability::resource::SpaceId;
 use openkey_capability::ucan::Ucan;
+use openkey_node::allowance::Allowance;
 use openkey_node::store::sqlite::SqliteStore;
 use openkey_node::store::{Content, Store, StoreError};
 
@@ -128,8 +129,13 @@ async fn h10_delegations_of_before_end_and_count() {
     while store.tidy(NOW + 70_000).await.unwrap() {}
     assert_eq!(row(&held).2, 550);
     let kept = store
-        .tokens(&[below[0].cid(), below[1].cid(), Cid::from_digest(damaged)])
+        .tokens(
+            &[below[0].cid(), below[1].cid(), Cid::from_digest(damaged)],
+            Allowance::any(),
+        )
         .await
+        .unwrap()
+        .all()
         .unwrap();
     assert_eq!(
         kept.iter().map(Option::is_some).collect::<Vec<_>>(),

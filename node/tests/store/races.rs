@@ -1,6 +1,7 @@
 //! Many at once, through two stores that share what they keep.
 
 use futures_util::future::join_all;
+use openkey_node::allowance::Allowance;
 use openkey_node::store::{Change, Condition, Content, Keys, Store, StoreError};
 
 use super::common::{
@@ -44,8 +45,10 @@ pub(crate) async fn h3_of_many_at_once_one_uses_an_invocation(stores: &[&dyn Sto
         let prefix = format!("{round}/");
         let page = super::common::first(100);
         let written = stores[1]
-            .keys(&id, &Keys::With(prefix), page)
+            .keys(&id, &Keys::With(prefix), page, Allowance::any())
             .await
+            .unwrap()
+            .all()
             .unwrap();
         let expected = results.iter().position(Result::is_ok).unwrap();
         if expected % 3 == 0 {

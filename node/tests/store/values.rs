@@ -1,5 +1,6 @@
 //! Values, and the conditions under which they change.
 
+use openkey_node::allowance::Allowance;
 use openkey_node::store::{Change, Condition, Content, Keys, Store, StoreError};
 
 use super::common::{
@@ -109,7 +110,12 @@ pub(crate) async fn values_are_kept_as_they_were_given(store: &dyn Store) {
     assert_eq!(outcomes.len(), 3);
     assert_eq!(outcomes[0].hash, inline.hash);
     let keys = ["blob", "missing", "inline", "empty", "inline"].map(str::to_owned);
-    let values = store.values(&id, &keys).await.unwrap();
+    let values = store
+        .values(&id, &keys, true, Allowance::any())
+        .await
+        .unwrap()
+        .all()
+        .unwrap();
     let [blob, None, Some(found), Some(empty), Some(again)] = values.as_slice() else {
         panic!("{values:?}");
     };
@@ -151,9 +157,20 @@ pub(crate) async fn what_is_not_hosted_holds_nothing(store: &dyn Store) {
     let no = StoreError::NoSpace;
     assert_eq!(store.value(&id, "a").await.unwrap_err(), no);
     let keys = ["a".to_owned()];
-    assert_eq!(store.values(&id, &keys).await.unwrap_err(), no);
+    assert_eq!(
+        store
+            .values(&id, &keys, true, Allowance::any())
+            .await
+            .unwrap_err(),
+        no
+    );
     let listed = store
-        .keys(&id, &Keys::With(String::new()), super::common::first(10))
+        .keys(
+            &id,
+            &Keys::With(String::new()),
+            super::common::first(10),
+            Allowance::any(),
+        )
         .await;
     assert_eq!(listed.unwrap_err(), no);
     let attempt = writing(&id, vec![put("a", value(b"1"))]);

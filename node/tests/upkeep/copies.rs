@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use axum::body::Body;
+use openkey_node::allowance::Allowance;
 use openkey_node::store::{Keys, Page};
 use openkey_node::upkeep::{UpkeepError, backup, check, restore};
 
@@ -71,8 +72,10 @@ async fn a_backup_of_a_node_that_writes_is_restored() {
     };
     let keys = restored
         .store
-        .keys(&space(), &Keys::With(String::new()), page)
+        .keys(&space(), &Keys::With(String::new()), page, Allowance::any())
         .await
+        .unwrap()
+        .all()
         .unwrap();
     assert!(keys.len() >= before as usize);
     for key in &keys {

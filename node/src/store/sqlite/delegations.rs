@@ -3,7 +3,8 @@
 use openkey_capability::{cid::Cid, did::Did, resource::SpaceId};
 use rusqlite::{Connection, OptionalExtension as _, Row};
 
-use super::{ahead, damaged, kept, spaces, uses};
+use super::{ahead, damaged, kept, length, spaces, uses};
+use crate::allowance::{Allowance, Read};
 use crate::store::StoreError;
 use crate::store::types::{
     Accepted, DelegationRow, DelegationsOf, DelegationsPage, Direction, NewDelegation,
@@ -17,17 +18,29 @@ const PAGE_BYTES: usize = 256 * 1024;
 /// Rows of a list that are looked at for one page.
 const LOOKED: usize = 1000;
 
-pub(super) fn tokens(c: &Connection, cids: &[Cid]) -> Result<Vec<Option<Vec<u8>>>, StoreError> {
+pub(super) fn tokens(
+    c: &Connection,
+    cids: &[Cid],
+    allowed: Allowance,
+) -> Result<Read<Vec<Option<Vec<u8>>>>, StoreError> {
     let mut select = c.prepare_cached(
         "SELECT token FROM delegation WHERE cid = ?1
          UNION ALL SELECT token FROM delegation_spelling WHERE cid = ?1",
     )?;
-    let one = |cid: &Cid| {
-        Ok(select
-            .query_row([cid.digest()], |row| row.get(0))
-            .optional()?)
-    };
-    cids.iter().map(one).collect()
+    let (mut fitting, mut all) = (allowed.fitting(), Vec::with_capacity(cids.len()));
+    for cid in cids {
+        let mut rows = select.query([cid.digest()])?;
+        let token = match rows.next()? {
+            Some(row) if fitting.fits(length(row, 0)?) => Some(row.get(0)?),
+            _ => None,
+        };
+        if !fitting.is_within() {
+            // only how many bytes there are is of use now
+            all = Vec::new();
+        }
+        all.push(token);
+    }
+    Ok(fitting.done(all))
 }
 
 pub(super) fn revocations(
@@ -127,7 +140,8 @@ pub(super) fn revoke(c: &Connection, new: &NewRevocation) -> Result<(), StoreErr
 pub(super) fn of_principal(
     c: &Connection,
     query: &DelegationsOf,
-) -> Result<DelegationsPage, StoreError> {
+    allowed: Allowance,
+) -> Result<Read<DelegationsPage>, StoreError> {
     let moment = c.unchecked_transaction()?;
     let after = match &query.after {
         None => (i64::MAX, i64::MAX),
@@ -150,12 +164,12 @@ pub(super) fn of_principal(
     let space = query.space.as_ref().map(ToString::to_string);
     let mut rows = select.query((query.principal.as_str(), after.0, after.1, space))?;
     let mut page = DelegationsPage::default();
-    let (mut bytes, mut last) = (0, None);
+    let (mut fitting, mut wanted_rows, mut last) = (allowed.fitting(), 0, None);
     while let Some(found) = rows.next()? {
         let (id, direction): (i64, i64) = (found.get(0)?, found.get(3)?);
         // who grants to themselves is on both sides: the delegation is listed once, as granted
         let is_again = last.is_some_and(|(before, _)| before == id);
-        let is_full = page.rows.len() >= query.limit as usize || bytes >= PAGE_BYTES;
+        let is_full = wanted_rows >= query.limit || fitting.bytes() >= PAGE_BYTES;
         if !is_again && (is_full || page.looked >= LOOKED) {
             page.next = last.map(|(_, cid)| cid);
             break;
@@ -167,12 +181,15 @@ pub(super) fn of_principal(
             None => !is_again,
         };
         if is_wanted && found.get(6)? {
-            let row = row(found)?;
-            bytes += row.token.len();
-            page.rows.push(row);
+            wanted_rows += 1;
+            if fitting.fits(length(found, 2)?) {
+                page.rows.push(row(found)?);
+            } else {
+                page.rows = Vec::new();
+            }
         }
     }
-    Ok(page)
+    Ok(fitting.done(page))
 }
 
 fn place_of(c: &Connection, principal: &str, cid: &Cid) -> Result<Option<(i64, i64)>, StoreError> {
@@ -190,23 +207,27 @@ pub(super) fn in_space(
     c: &Connection,
     space: &str,
     page: &Page<(i64, i64)>,
-) -> Result<Vec<DelegationRow>, StoreError> {
+    allowed: Allowance,
+) -> Result<Read<Vec<DelegationRow>>, StoreError> {
     let mut select = c.prepare_cached(
         "SELECT d.id, d.cid, d.token, 0, s.depth, d.accepted_ms
          FROM delegation_space AS s JOIN delegation AS d ON d.id = s.delegation
          WHERE s.space = ?1 AND (s.depth, s.delegation) > (?2, ?3) ORDER BY s.depth, s.delegation LIMIT ?4",
     )?;
     let after = page.after.unwrap_or((i64::MIN, i64::MIN));
-    let (mut all, mut bytes) = (Vec::new(), 0);
-    for found in select.query_map((space, after.0, after.1, page.limit), row)? {
-        let found = found?;
-        bytes += found.token.len();
-        all.push(found);
-        if bytes >= PAGE_BYTES {
+    let (mut all, mut fitting) = (Vec::new(), allowed.fitting());
+    let mut rows = select.query((space, after.0, after.1, page.limit))?;
+    while let Some(found) = rows.next()? {
+        if fitting.fits(length(found, 2)?) {
+            all.push(row(found)?);
+        } else {
+            all = Vec::new();
+        }
+        if fitting.bytes() >= PAGE_BYTES {
             break;
         }
     }
-    Ok(all)
+    Ok(fitting.done(all))
 }
 
 fn row(row: &Row<'_>) -> rusqlite::Result<DelegationRow> {

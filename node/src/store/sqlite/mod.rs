@@ -3,6 +3,7 @@
 mod ahead;
 mod base;
 mod check;
+mod columns;
 mod databases;
 mod delegations;
 mod garbage;
@@ -23,13 +24,15 @@ use openkey_capability::{cid::Cid, did::Did, resource::SpaceId};
 use openkey_edge::sqlite::Database;
 use rusqlite::Connection;
 
+use self::columns::{bytes, damaged, integer, length};
 use super::types::{
     Accepted, Admission, Ahead, Begin, DelegationRow, DelegationsOf, DelegationsPage, Keys,
     NewDelegation, NewRevocation, Outcome, Page, Reservation, RevocationAhead, Revoked, Room,
     Space, Statement, StoredValue, Ticket, ValueWrite,
 };
 use super::usage::{Entered, Entry, Usage};
-use super::{Store, StoreError};
+use super::{Extent, Store, StoreError};
+use crate::allowance::{Allowance, Read};
 use crate::clock::Clock as _;
 use crate::disk::Disk;
 use crate::kept_time::KeptTime;
@@ -85,9 +88,14 @@ impl Store for SqliteStore {
         .await
     }
 
-    async fn tokens(&self, cids: &[Cid]) -> Result<Vec<Option<Vec<u8>>>, StoreError> {
+    async fn tokens(
+        &self,
+        cids: &[Cid],
+        allowed: Allowance,
+    ) -> Result<Read<Vec<Option<Vec<u8>>>>, StoreError> {
         let cids = cids.to_vec();
-        self.read(move |c| delegations::tokens(c, &cids)).await
+        self.read(move |c| delegations::tokens(c, &cids, allowed))
+            .await
     }
 
     async fn revocations(
@@ -118,8 +126,12 @@ impl Store for SqliteStore {
             .await
     }
 
-    async fn delegations_of(&self, query: DelegationsOf) -> Result<DelegationsPage, StoreError> {
-        self.read(move |c| delegations::of_principal(c, &query))
+    async fn delegations_of(
+        &self,
+        query: DelegationsOf,
+        allowed: Allowance,
+    ) -> Result<Read<DelegationsPage>, StoreError> {
+        self.read(move |c| delegations::of_principal(c, &query, allowed))
             .await
     }
 
@@ -127,9 +139,10 @@ impl Store for SqliteStore {
         &self,
         space: &SpaceId,
         page: Page<(i64, i64)>,
-    ) -> Result<Vec<DelegationRow>, StoreError> {
+        allowed: Allowance,
+    ) -> Result<Read<Vec<DelegationRow>>, StoreError> {
         let space = space.to_string();
-        self.read(move |c| delegations::in_space(c, &space, &page))
+        self.read(move |c| delegations::in_space(c, &space, &page, allowed))
             .await
     }
 
@@ -220,13 +233,14 @@ impl Store for SqliteStore {
         &self,
         space: &SpaceId,
         keys: &[String],
-    ) -> Result<Vec<Option<StoredValue>>, StoreError> {
+        contents: bool,
+        allowed: Allowance,
+    ) -> Result<Read<Vec<Option<StoredValue>>, Extent>, StoreError> {
         let (space, keys) = (space.to_string(), keys.to_vec());
         self.read(move |c| {
             let moment = c.unchecked_transaction()?;
             let space = spaces::id(&moment, &space)?;
-            let all = keys.iter().map(|key| values::get(&moment, space, key));
-            all.collect()
+            values::several(&moment, space, &keys, contents, allowed)
         })
         .await
     }
@@ -236,11 +250,12 @@ impl Store for SqliteStore {
         space: &SpaceId,
         which: &Keys,
         page: Page<String>,
-    ) -> Result<Vec<String>, StoreError> {
+        allowed: Allowance,
+    ) -> Result<Read<Vec<String>>, StoreError> {
         let (space, which) = (space.to_string(), which.clone());
         self.read(move |c| {
             let space = spaces::id(c, &space)?;
-            values::keys(c, space, &which, &page)
+            values::keys(c, space, &which, &page, allowed)
         })
         .await
     }
@@ -380,20 +395,4 @@ impl Store for SqliteStore {
     async fn close(&self) {
         self.database.close().await;
     }
-}
-
-/// What a column that must hold something of a fixed shape holds instead.
-fn damaged(what: &str) -> StoreError {
-    StoreError::Failed {
-        reason: format!("the store is damaged: {what}; run `openkey-node check`"),
-    }
-}
-
-/// A length that fits SQLite's integers.
-fn integer(bytes: u64) -> i64 {
-    i64::try_from(bytes).unwrap_or(i64::MAX)
-}
-
-fn bytes(column: i64) -> u64 {
-    u64::try_from(column).unwrap_or(0)
 }

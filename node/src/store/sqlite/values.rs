@@ -1,12 +1,13 @@
 //! Values.
 
 use bytes::Bytes;
-use rusqlite::{Connection, OptionalExtension as _};
+use rusqlite::{CachedStatement, Connection, OptionalExtension as _};
 
-use super::{bytes, garbage, integer, spaces};
+use super::{bytes, damaged, garbage, integer, length, spaces};
+use crate::allowance::{Allowance, Fitting, Read};
 use crate::store::StoreError;
 use crate::store::types::{
-    Begin, Change, Condition, Content, Keys, Outcome, Page, Room, StoredValue, ValueWrite,
+    Begin, Change, Condition, Content, Extent, Keys, Outcome, Page, Room, StoredValue, ValueWrite,
 };
 
 /// Sorts behind every character that a key can hold: keys are what a URI's path is made of.
@@ -35,14 +36,90 @@ pub(super) fn get(
     Ok(value.optional()?)
 }
 
+/// Values of several keys, if they and what is stored with them fit.
+pub(super) fn several(
+    c: &Connection,
+    space: i64,
+    keys: &[String],
+    contents: bool,
+    allowed: Allowance,
+) -> Result<Read<Vec<Option<StoredValue>>, Extent>, StoreError> {
+    let (mut extent, mut fitting) = (Extent::default(), allowed.fitting());
+    let (mut of, mut all) = (extents(c)?, Vec::with_capacity(keys.len()));
+    for key in keys {
+        let found = of.query_row((space, key), |row| {
+            let (size, headers, inline): (i64, i64, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
+            Ok((bytes(size), bytes(headers), bytes(inline)))
+        });
+        let Some((size, headers, inline)) = found.optional()? else {
+            all.push(None);
+            continue;
+        };
+        extent.headers = extent.headers.saturating_add(headers);
+        let mut more = headers;
+        if contents {
+            extent.values = extent.values.saturating_add(size);
+            more = more.saturating_add(inline);
+        }
+        if !fitting.fits(usize::try_from(more).unwrap_or(usize::MAX)) {
+            // only how many bytes there are is of use now
+            all = Vec::new();
+        } else if contents {
+            all.push(get(c, space, key)?);
+        } else {
+            all.push(head(c, space, key)?);
+        }
+    }
+    Ok(if fitting.is_within() {
+        Read::All(all)
+    } else {
+        Read::Larger(extent)
+    })
+}
+
+fn extents(c: &Connection) -> Result<CachedStatement<'_>, StoreError> {
+    Ok(c.prepare_cached(
+        "SELECT size, octet_length(headers), coalesce(octet_length(inline), 0)
+         FROM value WHERE space = ?1 AND key = ?2",
+    )?)
+}
+
+/// A value without its content.
+fn head(c: &Connection, space: i64, key: &str) -> Result<Option<StoredValue>, StoreError> {
+    let mut select =
+        c.prepare_cached("SELECT hash, size, headers FROM value WHERE space = ?1 AND key = ?2")?;
+    let value = select.query_row((space, key), |row| {
+        Ok(StoredValue {
+            hash: row.get(0)?,
+            size: bytes(row.get(1)?),
+            headers: row.get(2)?,
+            content: Content::Unread,
+        })
+    });
+    Ok(value.optional()?)
+}
+
 pub(super) fn keys(
     c: &Connection,
     space: i64,
     which: &Keys,
     page: &Page<String>,
+    allowed: Allowance,
+) -> Result<Read<Vec<String>>, StoreError> {
+    let mut fitting = allowed.fitting();
+    let keys = fitting_keys(c, space, which, page, &mut fitting)?;
+    Ok(fitting.done(keys))
+}
+
+fn fitting_keys(
+    c: &Connection,
+    space: i64,
+    which: &Keys,
+    page: &Page<String>,
+    fitting: &mut Fitting,
 ) -> Result<Vec<String>, StoreError> {
     let (key, below) = match which {
-        Keys::With(prefix) => return beginning_with(c, space, prefix, page),
+        Keys::With(prefix) => return beginning_with(c, space, prefix, page, fitting),
         Keys::AtOrBelow(key) => (key, Some(format!("{key}/"))),
         Keys::Only(key) => (key, None),
     };
@@ -53,13 +130,14 @@ pub(super) fn keys(
         .is_none_or(|after| after < key.as_str());
     if page.limit > 0 && is_wanted && before(c, space, key)?.is_some() {
         keys.push(key.clone());
+        let _ = fitting.fits(key.len());
     }
     if let Some(prefix) = below {
         let rest = Page {
             after: page.after.clone(),
             limit: page.limit - u32::from(!keys.is_empty()),
         };
-        keys.extend(beginning_with(c, space, &prefix, &rest)?);
+        keys.extend(beginning_with(c, space, &prefix, &rest, fitting)?);
     }
     Ok(keys)
 }
@@ -69,6 +147,7 @@ fn beginning_with(
     space: i64,
     prefix: &str,
     page: &Page<String>,
+    fitting: &mut Fitting,
 ) -> Result<Vec<String>, StoreError> {
     // The prefix itself can be a key: it is left out only for who has seen it.
     let (from, comparison) = match &page.after {
@@ -79,8 +158,16 @@ fn beginning_with(
         "SELECT key FROM value WHERE space = ?1 AND key {comparison} ?2 AND key < ?3 ORDER BY key LIMIT ?4"
     ))?;
     let behind = format!("{prefix}{BEHIND}");
-    let rows = select.query_map((space, from, behind, page.limit), |row| row.get(0))?;
-    Ok(rows.collect::<rusqlite::Result<_>>()?)
+    let mut rows = select.query((space, from, behind, page.limit))?;
+    let mut keys = Vec::new();
+    while let Some(row) = rows.next()? {
+        if fitting.fits(length(row, 0)?) {
+            keys.push(row.get(0)?);
+        } else {
+            keys = Vec::new();
+        }
+    }
+    Ok(keys)
 }
 
 /// What is known of a key before it changes.
@@ -235,6 +322,7 @@ fn put(
     let (blob, inline) = match &value.content {
         Content::Blob(name) => (Some(name.as_str()), None),
         Content::Inline(bytes) => (None, Some(&**bytes)),
+        Content::Unread => return Err(damaged("a value without its content")),
     };
     if let Some(blob) = blob {
         garbage::settle(c, blob, space)?;
