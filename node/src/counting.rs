@@ -40,7 +40,8 @@ impl Count {
     /// The same, a little later, and for some minutes until it succeeds. With `has_changed` the size is asked
     /// then, by a request that writes nothing: also the log of a worker that was killed is given back by that.
     pub(crate) fn settle_later(&self, access: &Access, entered: &Entered, has_changed: bool) {
-        let (count, access) = (self.clone(), access.clone());
+        // it writes nothing, so nothing of it is held to what it rests on
+        let (count, access) = (self.clone(), access.clone().resting_on(None));
         let reservation = entered.reservation;
         tokio::spawn(async move {
             let mut wait = FIRST;

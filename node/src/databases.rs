@@ -1,6 +1,6 @@
 //! Invocations of databases: `tinycloud.sql/*`.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use axum::body::Body;
@@ -9,7 +9,7 @@ use axum::http::header::CONTENT_TYPE;
 use axum::response::Response;
 use futures_util::{StreamExt as _, stream};
 use openkey_capability::attenuation::Caveats;
-use openkey_capability::resource::{Resource, SpaceResource};
+use openkey_capability::resource::{Resource, SpaceId, SpaceResource};
 use serde_json::Value;
 use tokio::fs::File;
 use tokio_util::io::ReaderStream;
@@ -23,9 +23,9 @@ use crate::error::Error;
 use crate::exports::{Place, at_pace};
 use crate::facts::fact;
 use crate::node::Node;
-use crate::sql::{self, Access, Done, Request, SqlError};
+use crate::sql::{self, Access, Done, Request, SqlError, Stands};
 use crate::standing::Standing;
-use crate::store::{Entered, Entry, StoreError, Wants};
+use crate::store::{Admission, Entered, Entry, Statement, Store, StoreError, Wants};
 
 /// The service of databases in resources.
 pub const SERVICE: &str = "sql";
@@ -35,6 +35,9 @@ pub const ABILITIES: &str = "tinycloud.sql/";
 const CAVEATS: &str = "sqlCaveats";
 /// Bytes of an export that are read at once.
 const PIECE: usize = 32 * 1024;
+/// For how long somebody who needs more room waits for what others hold, and before the first look.
+const LONGEST: Duration = Duration::from_secs(2);
+const PAUSE: Duration = Duration::from_millis(50);
 /// How often the reservation of an export that is being read is renewed.
 const RENEWED: Duration = Duration::from_secs(60);
 
@@ -67,7 +70,10 @@ pub async fn invoke(
         .map(|it| (&it.capability.ability, &it.kept.0));
     let space = resource.space();
     let standing = Standing::of(space.owner(), &authorised.invoker, &authorised.links);
-    let access = Access::new(resource, granted, own)?.asked_by(asking::client(), standing);
+    let resting = Resting::on(node, authorised, space);
+    let access = Access::new(resource, granted, own)?
+        .asked_by(asking::client(), standing)
+        .resting_on(resting.clone().map(|it| it as Arc<dyn Stands>));
     let default_bound = node.config.default_bound(space);
     let wants = match &request {
         Request::Export => Wants::Export,
@@ -98,6 +104,7 @@ pub async fn invoke(
             database: entry.database.clone(),
         },
         default_bound,
+        resting,
     };
     // whoever asked may leave, also while the mark is being written: what was reserved is settled when the work
     // has ended, and not before
@@ -118,6 +125,52 @@ struct Work {
     disk: Arc<Disk>,
     count: Count,
     default_bound: Option<u64>,
+    resting: Option<Arc<Resting>>,
+}
+
+/// What a request rests on, and why it does not any more.
+struct Resting {
+    store: Arc<dyn Store>,
+    admission: Admission,
+    space: SpaceId,
+    why: Mutex<Option<StoreError>>,
+}
+
+impl Resting {
+    /// `None`: on nothing that can be taken back.
+    fn on(node: &Node, authorised: &Authorised, space: &SpaceId) -> Option<Arc<Self>> {
+        let admission = authorised.admission.clone();
+        let resting = (!admission.chain.is_empty()).then(|| Self {
+            store: Arc::clone(&node.store),
+            admission,
+            space: space.clone(),
+            why: Mutex::default(),
+        });
+        resting.map(Arc::new)
+    }
+
+    fn why(&self) -> std::sync::MutexGuard<'_, Option<StoreError>> {
+        self.why.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl core::fmt::Debug for Resting {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "Resting({:?})", self.admission)
+    }
+}
+
+#[async_trait::async_trait]
+impl Stands for Resting {
+    fn statements(&self) -> &[Statement] {
+        &self.admission.chain
+    }
+
+    async fn stands(&self) -> bool {
+        let stands = self.store.stands(&self.admission, &self.space).await;
+        *self.why() = stands.err();
+        self.why().is_none()
+    }
 }
 
 impl Work {
@@ -133,9 +186,13 @@ impl Work {
         if is_low && (may_write || matches!(request, Request::Export)) {
             // an export is copied first; what is deleted needs room in the log, at most for the whole
             // database, which must not grow
-            if let Err(full) = self.disk.fits(entered.database_bytes) {
+            if self.disk.fits(entered.database_bytes).is_err() {
                 self.count.settle(&access, &entered, None).await;
-                return Err(StoreError::from(full).into());
+                return Err(if may_write {
+                    SqlError::LargeForDisk.into()
+                } else {
+                    StoreError::DiskFull.into()
+                });
             }
             let most = entered.most.unwrap_or(u64::MAX);
             entered.most = Some(most.min(entered.database_bytes));
@@ -158,25 +215,34 @@ impl Work {
             self.count.settle(&access, &entered, None).await;
             return Err(StoreError::DiskFull.into());
         }
-        if let Some(request) = again
-            && matches!(done, Err(SqlError::Quota))
-        {
-            // nothing was done: once more, with all the room that there is
+        if let Some(request) = again {
+            // nothing was done: once more, with all the room that there is, and as often as others held some of it
+            // that they may have given back
             let (space, name) = (&self.count.space, &self.count.database);
-            let more =
-                self.count
-                    .store
-                    .enlarge(space, name, entered.reservation, self.default_bound);
-            match more.await {
-                Ok(more) => {
-                    entered = more;
-                    done = self.attempt(&access, request, &entered).await;
+            let began = Instant::now();
+            let mut pause = PAUSE;
+            while matches!(done, Err(SqlError::Quota)) {
+                let others = self.others(&entered).await;
+                let more =
+                    self.count
+                        .store
+                        .enlarge(space, name, entered.reservation, self.default_bound);
+                match more.await {
+                    Ok(more) => {
+                        entered = more;
+                        done = self.attempt(&access, request.clone(), &entered).await;
+                    }
+                    Err(StoreError::Full { .. } | StoreError::Late) => {}
+                    Err(error) => {
+                        self.count.settle(&access, &entered, None).await;
+                        return Err(error.into());
+                    }
                 }
-                Err(StoreError::Full { .. } | StoreError::Late) => {}
-                Err(error) => {
-                    self.count.settle(&access, &entered, None).await;
-                    return Err(error.into());
+                if !others || began.elapsed() + pause > LONGEST {
+                    break;
                 }
+                tokio::time::sleep(pause).await;
+                pause *= 2;
             }
         }
         let sizes = done.as_ref().ok().and_then(|done| done.sizes.as_ref());
@@ -199,13 +265,14 @@ impl Work {
                         | SqlError::Memory
                         | SqlError::DiskFull
                         | SqlError::Unwritten(_)
+                        | SqlError::Unknown(_)
                         | SqlError::Internal(_),
                     ) if may_write => {
                         self.count.settle_later(&access, &entered, true);
                     }
                     _ => self.count.settle(&access, &entered, size).await,
                 }
-                let done = done?;
+                let done = done.map_err(|error| self.refused(error))?;
                 match done.response {
                     sql::Response::Json(text) => {
                         let mut answer = answer("application/json", Body::from(text));
@@ -217,6 +284,27 @@ impl Work {
                     sql::Response::Export(_) => Err(Error::NotFound("No such answer".to_owned())),
                 }
             }
+        }
+    }
+
+    /// Whether others hold room of the space.
+    async fn others(&self, entered: &Entered) -> bool {
+        let own = entered
+            .most
+            .map_or(0, |most| most.saturating_sub(entered.database_bytes));
+        let usage = self.count.store.usage(&self.count.space).await;
+        usage.is_ok_and(|usage| usage.pending > own)
+    }
+
+    /// An error, as it is answered.
+    fn refused(&self, error: SqlError) -> Error {
+        match (error, &self.resting) {
+            // it was not to be learnt in time
+            (SqlError::Withdrawn, Some(resting)) => {
+                let why = resting.why().take();
+                why.unwrap_or(StoreError::Locked).into()
+            }
+            (error, _) => error.into(),
         }
     }
 

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use openkey_capability::chain::Delegation;
 use openkey_capability::did::Did;
 
-/// How near to the owner somebody is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+/// How near to the owner somebody is, the nearest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Nearness {
     /// The owner.
     Owner,

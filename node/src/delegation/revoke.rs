@@ -95,7 +95,11 @@ impl Asked {
             .await;
         match kept {
             Err(StoreError::Revoked(_)) => Err(Error::Revocation(ChainError::Revoker)),
-            other => Ok(other?),
+            other => {
+                other?;
+                // what rests on it and was allowed to become durable before
+                Ok(node.databases.ended(target.statement()).await?)
+            }
         }
     }
 

@@ -1,5 +1,7 @@
 //! What may be done in a database, from what an invocation was granted.
 
+use std::sync::Arc;
+
 use openkey_capability::ability::Ability;
 use openkey_capability::attenuation::Caveats;
 use openkey_capability::resource::SpaceResource;
@@ -9,7 +11,7 @@ use serde_json::Value;
 
 use super::limited::{Named, Narrowed};
 use super::statement::only_selects;
-use super::{DatabaseId, Request, SqlError};
+use super::{DatabaseId, Request, SqlError, Stands};
 use crate::standing::Standing;
 
 /// What the abilities of an invocation let it do.
@@ -95,6 +97,8 @@ pub struct Access {
     pub(super) narrowed: Narrowed,
     pub(super) may_create: bool,
     pub(super) max_bytes: Option<u64>,
+    /// What it rests on, and who says whether it still does; `None`: nothing that could be taken back.
+    pub(super) rests: Option<Arc<dyn Stands>>,
 }
 
 impl Access {
@@ -151,13 +155,14 @@ impl Access {
             narrowed,
             may_create: false,
             max_bytes: None,
+            rests: None,
         })
     }
 
     /// From where and in whose name it is asked. All that nobody says this of come from one place, in the
     /// owner's name.
     #[must_use]
-    pub const fn asked_by(mut self, client: ClientKey, standing: Standing) -> Self {
+    pub fn asked_by(mut self, client: ClientKey, standing: Standing) -> Self {
         self.who.client = client;
         self.who.standing = standing;
         self
@@ -166,15 +171,22 @@ impl Access {
     /// Whether the database is made by the first request that would write it. Otherwise that finds
     /// no database ([`SqlError::NotFound`]).
     #[must_use]
-    pub const fn may_create(mut self, may: bool) -> Self {
+    pub fn may_create(mut self, may: bool) -> Self {
         self.may_create = may;
         self
     }
 
     /// How large the database may become, in bytes, if that is less than any may.
     #[must_use]
-    pub const fn max_bytes(mut self, bytes: u64) -> Self {
+    pub fn max_bytes(mut self, bytes: u64) -> Self {
         self.max_bytes = Some(bytes);
+        self
+    }
+
+    /// What is asked before something that is written becomes durable.
+    #[must_use]
+    pub fn resting_on(mut self, stands: Option<Arc<dyn Stands>>) -> Self {
+        self.rests = stands;
         self
     }
 

@@ -101,20 +101,39 @@ pub enum SqlError {
     /// Too many wait, or it has waited too long.
     #[error("Busy: too many requests wait for databases, try again later")]
     Busy,
-    /// It had a worker that others waited for who have used less lately: it was ended, and nothing was written.
+    /// It had a worker, or its turn to write, and others waited who have used less lately or come before: it was
+    /// ended, and nothing was written.
     #[error(
-        "Busy: the request was ended, and nothing was written, because others wait who have used less lately: try again later"
+        "Busy: the request was ended, and nothing was written, because others wait who have used less lately or are nearer to the owner: try again later"
     )]
     Preempted,
+    /// What the request rests on was revoked, or has ended, while it was carried out.
+    #[error("What the request rests on was revoked or has ended: nothing was written")]
+    Withdrawn,
+    /// Something is revoked, and a write that rests on it becomes durable.
+    #[error(
+        "The delegation is revoked. A write to a database that rested on it has not ended yet: ask again to learn that it has"
+    )]
+    Ending,
     /// Another process holds the database and makes no progress: nothing was written.
     #[error("Busy: another process holds the database, try again later")]
     Locked,
     /// The disk has no room, or none for the node: nothing was written.
     #[error("The node's disk is full: what is there can be read and deleted")]
     DiskFull,
+    /// The disk has little room, and the log of a change could take most of it: nothing was written.
+    #[error(
+        "The node's disk is full: this database is larger than a quarter of what is left, and can only be read"
+    )]
+    LargeForDisk,
     /// Something could not be written to the disk, it is not known why: nothing was written.
     #[error("Internal error")]
     Unwritten(String),
+    /// Its worker ended while it wrote. The reason is for the machine's log.
+    #[error(
+        "Internal error: what carried it out has ended meanwhile, and it is not known whether it was written: read before you repeat it"
+    )]
+    Unknown(String),
     /// The machine failed: nothing was written. The reason is for its log.
     #[error("Internal error")]
     Internal(String),
@@ -126,14 +145,14 @@ impl SqlError {
     pub const fn status(&self) -> u16 {
         match self {
             Self::Parse(_) | Self::Sqlite(_) | Self::Schema(_) | Self::Time | Self::Memory => 400,
-            Self::Unauthorized { .. } => 401,
+            Self::Unauthorized { .. } | Self::Withdrawn => 401,
             Self::Permission(_) | Self::ReadOnly | Self::Constrained(_) => 403,
             Self::NotFound => 404,
             Self::TooLarge(_) => 413,
             Self::Quota => 429,
-            Self::Internal(_) | Self::Unwritten(_) => 500,
-            Self::DiskFull => 507,
-            Self::Busy | Self::Preempted | Self::Locked => 503,
+            Self::Internal(_) | Self::Unwritten(_) | Self::Unknown(_) => 500,
+            Self::DiskFull | Self::LargeForDisk => 507,
+            Self::Busy | Self::Preempted | Self::Locked | Self::Ending => 503,
         }
     }
 
@@ -146,16 +165,16 @@ impl SqlError {
             Self::Schema(_) => "sql_schema_error",
             Self::Time => "sql_timeout",
             Self::Memory => "sql_out_of_memory",
-            Self::Unauthorized { .. } => "unauthorized_action",
+            Self::Unauthorized { .. } | Self::Withdrawn => "unauthorized_action",
             Self::Permission(_) => "sql_permission_denied",
             Self::ReadOnly => "sql_readonly_violation",
             Self::Constrained(constraint) => constraint.code(),
             Self::NotFound => "sql_database_not_found",
             Self::TooLarge(_) => "sql_response_too_large",
             Self::Quota => "sql_quota_exceeded",
-            Self::Internal(_) | Self::Unwritten(_) => "sql_internal_error",
-            Self::DiskFull => "sql_disk_full",
-            Self::Busy | Self::Locked => "sql_busy",
+            Self::Internal(_) | Self::Unwritten(_) | Self::Unknown(_) => "sql_internal_error",
+            Self::DiskFull | Self::LargeForDisk => "sql_disk_full",
+            Self::Busy | Self::Locked | Self::Ending => "sql_busy",
             Self::Preempted => "sql_preempted",
         }
     }
@@ -164,7 +183,11 @@ impl SqlError {
     pub(super) const fn is_of_machine(&self) -> bool {
         matches!(
             self,
-            Self::Internal(_) | Self::Unwritten(_) | Self::Memory | Self::DiskFull
+            Self::Internal(_)
+                | Self::Unwritten(_)
+                | Self::Unknown(_)
+                | Self::Memory
+                | Self::DiskFull
         )
     }
 

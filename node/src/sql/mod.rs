@@ -12,12 +12,14 @@
 //! * [`local`]: databases as SQLite files of one directory.
 //! * [`workers`]: processes that do that work, and who has one of them when.
 //! * `limits`: how much requests may take.
+//! * `links`: what is revoked while something becomes durable that rests on it.
 
 mod access;
 mod error;
 mod id;
 mod limited;
 mod limits;
+mod links;
 pub mod local;
 mod request;
 mod statement;
@@ -113,11 +115,29 @@ pub trait Databases: Send + Sync {
     ///
     /// # Errors
     ///
-    /// [`SqlError`]: nothing was written; after [`SqlError::Internal`] nobody knows.
+    /// [`SqlError`]: nothing was written; after [`SqlError::Unknown`] nobody knows.
     async fn run(
         &self,
         database: &DatabaseId,
         access: &Access,
         request: Request,
     ) -> Result<Done, SqlError>;
+
+    /// Waits until nothing becomes durable any more that rests on a delegation that says this, and that was
+    /// asked for by [`Stands`] before it was revoked.
+    ///
+    /// # Errors
+    ///
+    /// [`SqlError::Ending`]: not yet.
+    async fn ended(&self, statement: &[u8; 32]) -> Result<(), SqlError>;
+}
+
+/// What a request rests on, asked when all of it is done, and before it becomes durable.
+#[async_trait::async_trait]
+pub trait Stands: Send + Sync + core::fmt::Debug {
+    /// What the delegations say that it rests on.
+    fn statements(&self) -> &[[u8; 32]];
+
+    /// Whether it still rests on something. If not, nothing of the request stays.
+    async fn stands(&self) -> bool;
 }

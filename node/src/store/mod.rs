@@ -108,6 +108,10 @@ pub trait Store: Send + Sync + 'static {
     /// if as many exports as may be are under way: these use it up as well.
     async fn enter(&self, entry: Entry) -> Result<Entered, StoreError>;
 
+    /// Asks again, when all is done and before it becomes durable, what was asked when an invocation of a space's
+    /// database was used up: whether its chain and the space still stand.
+    async fn stands(&self, admission: &Admission, space: &SpaceId) -> Result<(), StoreError>;
+
     /// Reserves all the room that is left, for a request that needs more than it was given, or needs some.
     async fn enlarge(
         &self,

@@ -83,7 +83,7 @@ pub(super) fn databases(
             FileOf::Beside(id) if !listed.contains(&id) && !local.is_there(&id) => {}
             FileOf::Nobody => {}
             // an export that its process left is removed by the next one
-            FileOf::Database(_) | FileOf::Beside(_) | FileOf::Export => continue,
+            FileOf::Database(_) | FileOf::Beside(_) | FileOf::Export | FileOf::Locks => continue,
         }
         if !is_young(&entry) {
             checked.find_garbage(&path);

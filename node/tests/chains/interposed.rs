@@ -155,6 +155,10 @@ impl Store for Interposed {
         entered
     }
 
+    async fn stands(&self, admission: &Admission, space: &SpaceId) -> Result<(), StoreError> {
+        self.behind.stands(admission, space).await
+    }
+
     async fn enlarge(
         &self,
         space: &SpaceId,

@@ -5,11 +5,14 @@
 mod alone;
 mod confined;
 mod ended;
+mod fresh;
 mod marked;
 mod named;
 mod process;
+mod revoked;
 mod shared;
 mod together;
 #[allow(dead_code)]
 #[path = "../chains/tokens.rs"]
 mod tokens;
+mod turns;

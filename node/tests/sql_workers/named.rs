@@ -19,10 +19,10 @@ const ENDLESS: &str =
 
 /// A principal that asks from an address, by what was delegated to it.
 #[derive(Clone, Copy)]
-struct Holder {
-    seed: u8,
-    from: Ipv4Addr,
-    proof: Cid,
+pub(crate) struct Holder {
+    pub(crate) seed: u8,
+    pub(crate) from: Ipv4Addr,
+    pub(crate) proof: Cid,
 }
 
 /// When tokens end: all of them at once, the first ones of chains later.
@@ -39,8 +39,26 @@ fn token(from: u8, to: u8, ability: &str, proofs: &[Cid]) -> String {
     raw(from, &did(to), until, proofs, grant)
 }
 
+/// Takes back what `did(1)` has delegated: status and text.
+pub(crate) async fn revoke(node: &Process, target: &Cid) -> (u16, String) {
+    let name = format!(
+        "{}/delegation/{target}",
+        SpaceId::new(&did(1), "s").unwrap()
+    );
+    let ability = Ability::parse("tinycloud.delegation/revoke").unwrap();
+    let grant = Attenuation::new().with(name, ability);
+    let token = raw(1, &did(1), until(false), &[], grant);
+    ask(node.address, Ipv4Addr::LOCALHOST, "/revoke", &token, "").await
+}
+
 /// Delegates an ability to the database of `did(1)`.
-async fn delegate(node: &Process, from: u8, to: u8, ability: &str, proofs: &[Cid]) -> Cid {
+pub(crate) async fn delegate(
+    node: &Process,
+    from: u8,
+    to: u8,
+    ability: &str,
+    proofs: &[Cid],
+) -> Cid {
     let token = token(from, to, ability, proofs);
     let (status, text) = ask(node.address, Ipv4Addr::LOCALHOST, "/delegate", &token, "").await;
     assert_eq!(status, 200, "{text}");
@@ -49,7 +67,7 @@ async fn delegate(node: &Process, from: u8, to: u8, ability: &str, proofs: &[Cid
 }
 
 impl Holder {
-    async fn invoke(
+    pub(crate) async fn invoke(
         &self,
         node: &Process,
         ability: &str,

@@ -178,6 +178,11 @@ impl Owner {
         Self { node, ..self }
     }
 
+    /// The same from another address.
+    pub(crate) const fn from(self, from: Ipv4Addr) -> Self {
+        Self { from, ..self }
+    }
+
     fn token(&self, resource: &str, ability: &str) -> String {
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
         let until = i64::try_from(now.unwrap().as_secs()).unwrap() + 120;

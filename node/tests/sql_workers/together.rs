@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::process::{BOUND, Owner, Process, home, is_whole, signal};
 
-fn stop(node: &Process, name: &str) {
+pub(crate) fn stop(node: &Process, name: &str) {
     for worker in node.workers() {
         signal(worker, name);
     }
@@ -19,7 +19,11 @@ fn transactions(dir: &Path) -> usize {
     let files = std::fs::read_dir(dir.join("sql")).unwrap();
     let mut files = files.map(|file| file.unwrap().path());
     let is_log = |path: &std::path::PathBuf| path.to_string_lossy().ends_with("-wal");
-    let log = std::fs::read(files.find(is_log).unwrap()).unwrap();
+    // a database that was just made has none
+    let Some(log) = files.find(is_log) else {
+        return 0;
+    };
+    let log = std::fs::read(log).unwrap();
     let (head, frames) = log.split_at(32);
     let frames = frames.chunks_exact(24 + 4096);
     // of this log, and the last of a transaction
@@ -27,14 +31,25 @@ fn transactions(dir: &Path) -> usize {
     frames.filter(ends).count()
 }
 
+/// Invocations that were used up.
+pub(crate) fn used(dir: &Path) -> i64 {
+    let store = rusqlite::Connection::open(dir.join("node.sqlite3")).unwrap();
+    let count = "SELECT count(*) FROM invocation";
+    store.query_row(count, [], |row| row.get(0)).unwrap()
+}
+
+/// Waits until so many more were used up than before.
+pub(crate) async fn until_used(dir: &Path, before: i64, more: usize) {
+    let began = Instant::now();
+    while used(dir) < before + i64::try_from(more).unwrap() {
+        assert!(began.elapsed() < Duration::from_millis(1500));
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
 /// Has all of these wait for one database at once.
 async fn at_once(node: &Process, dir: &Path, one: &Owner, bodies: &[Value]) -> Vec<(u16, String)> {
-    let store = rusqlite::Connection::open(dir.join("node.sqlite3")).unwrap();
-    let used = || -> i64 {
-        let count = "SELECT count(*) FROM invocation";
-        store.query_row(count, [], |row| row.get(0)).unwrap()
-    };
-    let before = used();
+    let before = used(dir);
     stop(node, "-STOP");
     let asked = bodies.iter().enumerate().map(|(at, body)| {
         let body = body.to_string();
@@ -47,11 +62,7 @@ async fn at_once(node: &Process, dir: &Path, one: &Owner, bodies: &[Value]) -> V
         }
     });
     let go = async {
-        let began = Instant::now();
-        while used() < before + i64::try_from(bodies.len()).unwrap() {
-            assert!(began.elapsed() < Duration::from_millis(1500));
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+        until_used(dir, before, bodies.len()).await;
         tokio::time::sleep(Duration::from_millis(200)).await;
         stop(node, "-CONT");
     };
@@ -234,4 +245,49 @@ async fn h2_a_deferred_constraint_is_that_of_one_write() {
         assert_eq!(*status, expected, "{text}");
     }
     assert_eq!(one.value("SELECT count(*) FROM c").await, 0);
+}
+
+/// A worker that ends in the middle of one of several: only that one is answered so.
+#[tokio::test(flavor = "multi_thread")]
+async fn h2_a_worker_that_ends_fails_the_one_write_that_it_was_at() {
+    let (_dir, dir) = home();
+    let node = Process::start(&dir, &[]);
+    let one = with_table(&node).await;
+    let mut bodies: Vec<_> = (0..8)
+        .map(|n| execute(&format!("INSERT INTO t (n) VALUES ({n})")))
+        .collect();
+    let slow = execute(&ENDLESS.replace("SELECT x FROM c", "SELECT max(x) FROM c"));
+    bodies.insert(4, slow.clone());
+    let workers = node.workers();
+    let killed = async {
+        // it has gone on for long by then, and has much time left
+        tokio::time::sleep(Duration::from_secs(3)).await;
+        stop(&node, "-KILL");
+    };
+    let (done, ()) = tokio::join!(at_once(&node, &dir, &one, &bodies), killed);
+    for (body, (status, text)) in bodies.iter().zip(done) {
+        let expected = if *body == slow { 500 } else { 200 };
+        assert_eq!(status, expected, "{body} {text}");
+        assert!(!text.contains("not known"), "{text}");
+    }
+    assert_ne!(node.workers(), workers);
+    assert_eq!(one.value("SELECT count(*) FROM t").await, 8);
+}
+
+/// All of them have room, though one that needs more is given all that is left while it goes on.
+#[tokio::test(flavor = "multi_thread")]
+async fn h10_writes_that_have_room_together_find_it() {
+    let (_dir, dir) = home();
+    let node = Process::start(&dir, &["--quota-bytes", "300000"]);
+    let one = Owner::new(node.address, 1, 2).await;
+    assert_eq!(one.execute("CREATE TABLE t (b)").await.0, 200);
+    let insert = execute("INSERT INTO t VALUES (zeroblob(12000))");
+    let bodies = vec![insert; 15];
+    for (status, text) in at_once(&node, &dir, &one, &bodies).await {
+        assert_eq!(status, 200, "{text}");
+    }
+    assert_eq!(one.value("SELECT count(*) FROM t").await, 15);
+    // and what has none is refused
+    let large = one.execute("INSERT INTO t VALUES (zeroblob(200000))").await;
+    assert!(matches!(large.0, 402 | 429), "{} {}", large.0, large.1);
 }

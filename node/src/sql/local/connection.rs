@@ -63,6 +63,8 @@ pub(super) struct Session {
     watch: Arc<Watch>,
     /// Pages that the database may have, as last set.
     pages: Option<u64>,
+    /// Whether the database is being made.
+    is_fresh: bool,
     /// Bytes of the compiled statements that are kept, at the most.
     kept: Cell<usize>,
     /// Of which version of the schema it is known whether it has constraints that are looked at when a
@@ -128,6 +130,47 @@ impl Session {
         connection.pragma_update(None, "synchronous", "FULL")?;
         connection.pragma_update(None, "journal_size_limit", LOG_BYTES)?;
         Self::new(connection)
+    }
+
+    /// A connection to a database that is being made, of which nobody knows. Nothing but its file is written.
+    pub(super) fn fresh(path: &Path) -> rusqlite::Result<Self> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(path, flags)?;
+        // What is deleted gives its room back.
+        connection.pragma_update(None, "auto_vacuum", "FULL")?;
+        // what is not finished is thrown away as a whole
+        connection.pragma_update(None, "journal_mode", "MEMORY")?;
+        connection.pragma_update(None, "synchronous", "FULL")?;
+        let session = Self::new(connection)?;
+        Ok(Self {
+            is_fresh: true,
+            ..session
+        })
+    }
+
+    /// Pages of the database. One that is being made, and in which nothing was defined and no number set, has none.
+    pub(super) fn pages(&self) -> rusqlite::Result<u64> {
+        let ask = |name: &str| {
+            let connection = &self.connection;
+            connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0))
+        };
+        let pages = ask("page_count")?;
+        // a transaction leaves one, whatever it did
+        if self.is_fresh && pages <= 1 {
+            for name in ["schema_version", "user_version", "application_id"] {
+                if ask(name)? != 0 {
+                    return Ok(1);
+                }
+            }
+            return Ok(0);
+        }
+        Ok(u64::try_from(pages).unwrap_or_default())
+    }
+
+    /// Makes it one that others may open while it is written, and closes it.
+    pub(super) fn finish(self) -> rusqlite::Result<()> {
+        self.connection.pragma_update(None, "journal_mode", "WAL")?;
+        self.connection.close().map_err(|(_, error)| error)
     }
 
     /// Gives back a log that has become large. What was undone stays in it, and `journal_size_limit` is looked at
@@ -211,6 +254,7 @@ impl Session {
             connection,
             watch,
             pages: None,
+            is_fresh: false,
             kept: Cell::new(0),
             defers: Cell::new(None),
         })

@@ -3,6 +3,7 @@
 //! * `connection`, `prepared`: how SQLite is set up, and what bounds a statement.
 //! * `authorizer`, `allowed`: what a statement may do.
 //! * `functions`: functions of SQLite that would take too long, anew.
+//! * `fresh`: databases that are made.
 //! * `run`: requests, on one connection.
 //! * `room`: whether the disk has some.
 //! * `together`: several of them in one transaction.
@@ -19,6 +20,7 @@
 mod allowed;
 mod authorizer;
 mod connection;
+mod fresh;
 mod functions;
 mod maintain;
 mod names;
@@ -28,7 +30,7 @@ mod room;
 mod run;
 mod together;
 
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -38,6 +40,7 @@ use openkey_edge::turnstile::Turnstile;
 
 pub(super) use self::authorizer::Policy;
 use self::connection::Session;
+use self::fresh::Fresh;
 pub(super) use self::maintain::EXPORT;
 pub(super) use self::maintain::remove_old_exports;
 pub use self::maintain::{MaintainError, NoRoom};
@@ -46,6 +49,7 @@ use self::pool::{Kind, Pool};
 use self::prepared::translate;
 pub(super) use self::run::{Read, Work};
 pub(super) use self::together::{Member, Write};
+use super::links::{Held, Link, Links};
 use super::{DatabaseId, SqlError, SqlLimits};
 
 /// What the name of a database's file ends with.
@@ -66,6 +70,17 @@ pub(super) enum Stage {
     Next,
     /// All is done, and becomes durable.
     Commits,
+    /// All is done, and becomes durable if what it rests on still stands.
+    Asks,
+}
+
+/// Whom a request tells how far it is.
+pub(super) trait Told {
+    /// It has come so far.
+    fn at(&mut self, stage: Stage);
+
+    /// Asks of so many requests that are done whether what each rests on still stands.
+    fn stand(&mut self, count: usize) -> Result<Vec<bool>, SqlError>;
 }
 
 /// What a request that wrote did.
@@ -184,7 +199,7 @@ impl LocalDatabases {
         let most = self.limits.response_bytes;
         let read = |session: &mut Session| {
             if matches!(work, Work::Changes { .. }) {
-                let done = work.whole(session, policy, end, most, &mut |_| {});
+                let done = work.whole(session, policy, end, most, &mut || Ok(()));
                 return done.map(Read::Done);
             }
             session.under(policy, end, || work.read(session, policy, most))
@@ -205,15 +220,12 @@ impl LocalDatabases {
     pub(super) fn write(
         &self,
         id: DatabaseId,
-        work: &Work,
-        policy: &Policy,
+        write: &Write,
         may_create: bool,
-        bytes: u64,
-        told: &mut dyn FnMut(Stage),
+        told: &mut dyn Told,
     ) -> Result<Wrote, SqlError> {
-        let bytes = bytes.min(self.limits.database_bytes);
         self.in_turn(id, may_create, told, |told| {
-            self.with_memory(|| self.try_write(id, work, policy, bytes, told))
+            self.with_memory(|| self.try_write(id, write, may_create, told))
         })
     }
 
@@ -222,12 +234,12 @@ impl LocalDatabases {
         &self,
         id: DatabaseId,
         may_create: bool,
-        told: &mut dyn FnMut(Stage),
-        work: impl FnOnce(&mut dyn FnMut(Stage)) -> Result<T, SqlError>,
+        told: &mut dyn Told,
+        work: impl FnOnce(&mut dyn Told) -> Result<T, SqlError>,
     ) -> Result<T, SqlError> {
         let path = self.path(id);
         let failed = |error: &std::io::Error| SqlError::Internal(error.to_string());
-        if !Self::exists(&path) && !may_create {
+        if !Self::exists(&path) && !may_create && !Turnstile::is_at(&path) {
             return Err(SqlError::NotFound);
         }
         let mut turnstiles = self.turnstiles();
@@ -236,17 +248,42 @@ impl LocalDatabases {
         // whoever waits is told of it before: another process may never end
         let waits = !turnstile.is_free().map_err(|error| failed(&error))?;
         if waits {
-            told(Stage::Waits);
+            told.at(Stage::Waits);
         }
         let turn = turnstile.enter(self.limits.wait);
-        let _turn = turn.map_err(|error| match error.kind() {
+        let turn = turn.map_err(|error| match error.kind() {
             std::io::ErrorKind::TimedOut => SqlError::Locked,
             _ => failed(&error),
         })?;
         if waits {
-            told(Stage::Begins);
+            told.at(Stage::Begins);
         }
-        work(told).map_err(|error| self.told_apart(error))
+        let done = work(told).map_err(|error| self.told_apart(error));
+        if !Self::exists(&path) {
+            // nobody needs its turnstile; an empty file is of a time when databases were made by what failed
+            let _ = std::fs::remove_file(&path);
+            turn.remove().map_err(|error| failed(&error))?;
+        }
+        done
+    }
+
+    /// Asks whether what one write rests on still stands. Nobody is told that it does not, until what comes back
+    /// is dropped.
+    fn asked(&self, links: &[Link], told: &mut dyn Told) -> Result<Option<Held>, SqlError> {
+        if links.is_empty() {
+            told.at(Stage::Commits);
+            return Ok(None);
+        }
+        let held = self.hold(links)?;
+        match told.stand(1)?[..] {
+            [true] => Ok(Some(held)),
+            _ => Err(SqlError::Withdrawn),
+        }
+    }
+
+    fn hold<'a>(&self, links: impl IntoIterator<Item = &'a Link>) -> Result<Held, SqlError> {
+        let held = Links::open(&self.dir).and_then(|file| file.hold(links));
+        held.map_err(|error| SqlError::Unwritten(error.to_string()))
     }
 
     /// Whether it is for want of room that something was not written.
@@ -264,24 +301,30 @@ impl LocalDatabases {
     fn try_write(
         &self,
         id: DatabaseId,
-        work: &Work,
-        policy: &Policy,
-        bytes: u64,
-        told: &mut dyn FnMut(Stage),
+        write: &Write,
+        may_create: bool,
+        told: &mut dyn Told,
     ) -> Result<Wrote, SqlError> {
-        let is_new = self.made(id)?;
+        let policy = &write.policy;
         let kind = Kind {
             database: id,
             can: policy.can,
             writes: true,
         };
-        self.with(kind, |session| {
+        let bytes = write.bytes.min(self.limits.database_bytes);
+        // until it is durable under its name
+        let mut held = None;
+        self.writing(kind, may_create, |session| {
             let limited = session.limit_pages((bytes / PAGE).max(1));
             limited.map_err(|error| translate(&error))?;
-            let before = if is_new { 0 } else { size(session)? };
+            let before = size(session)?;
             let end = Instant::now() + self.limits.time;
             let most = self.limits.response_bytes;
-            let response = work.whole(session, policy, end, most, told)?;
+            let mut asked = || {
+                held = self.asked(&write.links, told)?;
+                Ok(())
+            };
+            let response = write.work.whole(session, policy, end, most, &mut asked)?;
             Ok(Wrote {
                 response,
                 before,
@@ -290,23 +333,32 @@ impl LocalDatabases {
         })
     }
 
-    /// Makes the file of a database if it is missing. True: it was.
-    fn made(&self, id: DatabaseId) -> Result<bool, SqlError> {
-        let path = self.path(id);
-        let is_new = !Self::exists(&path);
-        if is_new {
-            let made = self.make(&path);
-            made.map_err(|error| SqlError::Internal(error.to_string()))?;
+    /// Lets `work` use a connection that writes the database. One that is not there is made beside its place, and
+    /// put there when `work` has made something of it.
+    fn writing<T>(
+        &self,
+        kind: Kind,
+        may_create: bool,
+        work: impl FnOnce(&mut Session) -> Result<T, SqlError>,
+    ) -> Result<T, SqlError> {
+        let path = self.path(kind.database);
+        if Self::exists(&path) {
+            return self.with(kind, work);
         }
-        Ok(is_new)
-    }
-
-    /// Makes an empty file, for its owner alone, whose name is durable.
-    fn make(&self, path: &Path) -> std::io::Result<()> {
-        let mut options = std::fs::OpenOptions::new();
-        let options = options.write(true).create(true).truncate(false).mode(0o600);
-        options.open(path)?;
-        std::fs::File::open(&self.dir)?.sync_all()
+        let failed = |error: std::io::Error| SqlError::Unwritten(error.to_string());
+        // also what a process has left that was killed
+        let fresh = Fresh::make(&self.dir, kind.database).map_err(failed)?;
+        if !may_create {
+            return Err(SqlError::NotFound);
+        }
+        let session = Session::fresh(&fresh.0);
+        let mut session = session.map_err(|error| translate(&error))?;
+        let done = work(&mut session)?;
+        if size(&session)? > 0 {
+            session.finish().map_err(|error| translate(&error))?;
+            fresh.put(&path).map_err(failed)?;
+        }
+        Ok(done)
     }
 }
 
@@ -319,10 +371,6 @@ pub(super) fn make_dir(dir: &Path) -> Result<(), MaintainError> {
 
 /// How many bytes a database has.
 fn size(session: &Session) -> Result<u64, SqlError> {
-    let connection = session.connection();
-    let pages = connection.pragma_query_value(None, "page_count", |row| row.get::<_, i64>(0));
-    let pages = pages.map_err(|error| translate(&error))?;
-    Ok(u64::try_from(pages)
-        .unwrap_or_default()
-        .saturating_mul(PAGE))
+    let pages = session.pages().map_err(|error| translate(&error))?;
+    Ok(pages.saturating_mul(PAGE))
 }

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::maintain::EXPORT;
-use crate::sql::DatabaseId;
+use crate::sql::{DatabaseId, links};
 
 /// What the name of a database's file ends with, behind a dot.
 const EXTENSION: &str = "sqlite3";
@@ -17,6 +17,8 @@ pub enum FileOf {
     Beside(DatabaseId),
     /// A copy that is being made to be sent.
     Export,
+    /// Locks, and nothing in it.
+    Locks,
     /// Nothing of a node's.
     Nobody,
 }
@@ -26,6 +28,9 @@ impl FileOf {
     #[must_use]
     pub fn named(path: &Path) -> Self {
         let name = path.file_name().and_then(|name| name.to_str());
+        if name == Some(links::FILE) {
+            return Self::Locks;
+        }
         let Some((hash, rest)) = name.and_then(|name| name.split_once('.')) else {
             return Self::Nobody;
         };
@@ -56,6 +61,7 @@ mod tests {
             ("sqlite3.turn", FileOf::Beside(id)),
             ("sqlite3.next", FileOf::Beside(id)),
             ("7.0.export", FileOf::Export),
+            ("new.export", FileOf::Export),
             ("sqlite3.bak", FileOf::Nobody),
             ("", FileOf::Nobody),
         ] {
@@ -65,6 +71,8 @@ mod tests {
         for name in ["notes.txt", "sqlite3", "ab.sqlite3"] {
             assert_eq!(FileOf::named(Path::new(name)), FileOf::Nobody, "{name}");
         }
+        let locks = Path::new("a/links.lock");
+        assert_eq!(FileOf::named(locks), FileOf::Locks);
         let large = format!("{}.sqlite3", hash.to_uppercase());
         assert_eq!(FileOf::named(Path::new(&large)), FileOf::Nobody);
     }

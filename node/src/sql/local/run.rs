@@ -5,7 +5,6 @@ use std::time::Instant;
 use rusqlite::{Rows, Statement};
 use serde::{Deserialize, Serialize};
 
-use super::Stage;
 use super::authorizer::Policy;
 use super::connection::Session;
 use super::prepared::Prepared;
@@ -97,14 +96,14 @@ impl Work {
         self.rows(session, policy, statement, most).map(Read::Done)
     }
 
-    /// Does it in one transaction: durable when it returns.
+    /// Does it in one transaction: durable when it returns. `last` says before whether that may be.
     pub(super) fn whole(
         &self,
         session: &Session,
         policy: &Policy,
         end: Instant,
         most: u64,
-        told: &mut dyn FnMut(Stage),
+        last: &mut dyn FnMut() -> Result<(), SqlError>,
     ) -> Result<Vec<u8>, SqlError> {
         let own = |sql| {
             // Never from among the kept statements: there, the caller's `COMMIT` would find ours.
@@ -122,7 +121,7 @@ impl Work {
             if session.connection().is_autocommit() {
                 return Err(rolled_back());
             }
-            told(Stage::Commits);
+            last()?;
             own("COMMIT").map(|_| response)
         });
         if done.is_err() && !session.connection().is_autocommit() {

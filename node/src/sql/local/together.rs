@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 use super::connection::Session;
 use super::pool::Kind;
 use super::prepared::translate;
-use super::{LocalDatabases, PAGE, Policy, Stage, Work, size};
+use super::{LocalDatabases, PAGE, Policy, Stage, Told, Work, size};
+use crate::sql::links::{Held, Link};
 use crate::sql::{DatabaseId, SqlError, SqlLimits};
 
 /// Writes are begun for so long: those behind them are done later, and the first is not kept waiting.
@@ -23,6 +24,8 @@ pub(in crate::sql) struct Write {
     pub(in crate::sql) policy: Policy,
     /// How large the database may become.
     pub(in crate::sql) bytes: u64,
+    /// What it rests on.
+    pub(in crate::sql) links: Vec<Link>,
 }
 
 /// What became of one write.
@@ -63,81 +66,119 @@ impl LocalDatabases {
         &self,
         id: DatabaseId,
         writes: &[Write],
-        told: &mut dyn FnMut(Stage),
+        told: &mut dyn Told,
     ) -> Result<Together, SqlError> {
         let Some(first) = writes.first() else {
             return Ok(Together::alone(writes, 0));
         };
         let can = first.policy.can;
         self.in_turn(id, true, told, |told| {
-            let is_new = self.made(id)?;
             let kind = Kind {
                 database: id,
                 can,
                 writes: true,
             };
-            let mut commits = false;
-            let done = self.with(kind, |session| {
-                let mut told = |stage| {
-                    commits |= stage == Stage::Commits;
-                    told(stage);
-                };
-                together(session, writes, &self.limits, is_new, &mut told)
+            let mut last = Last::default();
+            let done = self.writing(kind, true, |session| {
+                self.together(session, writes, told, &mut last)
             });
             match done {
                 // by themselves, with all memory, or with what the machine says of it
-                Err(error) if error.is_of_machine() && !commits => Ok(Together::alone(writes, 0)),
+                Err(error) if error.is_of_machine() && !last.commits => {
+                    Ok(Together::alone(writes, 0))
+                }
                 done => done,
             }
         })
     }
-}
 
-fn together(
-    session: &mut Session,
-    writes: &[Write],
-    limits: &SqlLimits,
-    is_new: bool,
-    told: &mut dyn FnMut(Stage),
-) -> Result<Together, SqlError> {
-    let before = if is_new { 0 } else { size(session)? };
-    own(session, "BEGIN IMMEDIATE")?;
-    let done = members(session, writes, limits, told).and_then(|members| {
-        let Some(members) = members else {
-            return Ok(Together::alone(writes, before));
-        };
-        if session.connection().is_autocommit() {
-            // one of them has ended it
-            return Ok(Together {
+    fn together(
+        &self,
+        session: &mut Session,
+        writes: &[Write],
+        told: &mut dyn Told,
+        last: &mut Last,
+    ) -> Result<Together, SqlError> {
+        let before = size(session)?;
+        own(session, "BEGIN IMMEDIATE")?;
+        let done = members(session, writes, before, &self.limits, told).and_then(|members| {
+            let Some(members) = members else {
+                return Ok(Together::alone(writes, before));
+            };
+            let undone = |members| Together {
                 members,
                 before,
                 after: before,
-            });
+            };
+            if session.connection().is_autocommit() {
+                // one of them has ended it
+                return Ok(undone(members));
+            }
+            if let Some(without) = self.withdrawn(writes, &members, told, last)? {
+                return Ok(undone(without));
+            }
+            last.commits = true;
+            match own(session, "COMMIT") {
+                Ok(()) => Ok(Together {
+                    members,
+                    before,
+                    after: size(session)?,
+                }),
+                // what one of them did cannot be kept
+                Err(SqlError::Sqlite(_)) => Ok(Together::alone(writes, before)),
+                Err(error) => Err(error),
+            }
+        });
+        if !session.connection().is_autocommit() {
+            own(session, "ROLLBACK")?;
         }
-        told(Stage::Commits);
-        match own(session, "COMMIT") {
-            Ok(()) => Ok(Together {
-                members,
-                before,
-                after: size(session)?,
-            }),
-            // what one of them did cannot be kept
-            Err(SqlError::Sqlite(_)) => Ok(Together::alone(writes, before)),
-            Err(error) => Err(error),
-        }
-    });
-    if !session.connection().is_autocommit() {
-        own(session, "ROLLBACK")?;
+        done
     }
-    done
+
+    /// Asks whether what these rest on still stands. If not all of it does, what becomes of each: what others have
+    /// seen of those that may not stay is done again without it.
+    fn withdrawn(
+        &self,
+        writes: &[Write],
+        members: &[Member],
+        told: &mut dyn Told,
+        last: &mut Last,
+    ) -> Result<Option<Vec<Member>>, SqlError> {
+        let wrote = |(member, _): &(&Member, &Write)| matches!(member, Member::Wrote(_));
+        let links = members.iter().zip(writes).filter(wrote);
+        let mut links = links.flat_map(|(_, write)| &write.links).peekable();
+        if links.peek().is_none() {
+            told.at(Stage::Commits);
+            return Ok(None);
+        }
+        last.held = Some(self.hold(links)?);
+        let stand = told.stand(writes.len())?;
+        let mut all = members.iter().zip(&stand);
+        if all.all(|(member, stands)| *stands || !matches!(member, Member::Wrote(_))) {
+            return Ok(None);
+        }
+        let without = stand.iter().map(|stands| match stands {
+            true => later(),
+            false => Member::Failed(SqlError::Withdrawn),
+        });
+        Ok(Some(without.collect()))
+    }
+}
+
+/// What holds while it becomes durable under its name.
+#[derive(Default)]
+struct Last {
+    commits: bool,
+    held: Option<Held>,
 }
 
 /// Does them, each in its savepoint. `None`: not together.
 fn members(
     session: &mut Session,
     writes: &[Write],
+    before: u64,
     limits: &SqlLimits,
-    told: &mut dyn FnMut(Stage),
+    told: &mut dyn Told,
 ) -> Result<Option<Vec<Member>>, SqlError> {
     // a constraint that is looked at when the transaction ends would be that of all of them
     if session.defers()? {
@@ -149,8 +190,11 @@ fn members(
         if at > 0 && (began.elapsed() >= BEGUN || bytes >= BYTES) {
             break;
         }
-        told(Stage::Next);
-        let most = write.bytes.min(limits.database_bytes);
+        told.at(Stage::Next);
+        // what those before it took is of their room, not of its own
+        let grown = size(session)?.saturating_sub(before);
+        let most = write.bytes.saturating_add(grown);
+        let most = most.min(limits.database_bytes);
         let limited = session.limit_pages((most / PAGE).max(1));
         limited.map_err(|error| translate(&error))?;
         own(session, "SAVEPOINT one")?;

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::Notify;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep_until, timeout_at};
 
 use super::Pool;
 use super::process::Process;
-use super::wire::{Kind, Outcome, Reply, most_body, together};
-use crate::sql::SqlError;
+use super::wire::{self, Kind, Outcome, Reply, most_body, together};
+use crate::sql::{SqlError, Stands};
 
 /// How much longer than its time a request may take before its worker is killed: what SQLite interrupts
 /// ends by itself.
@@ -21,7 +21,10 @@ const EXPORT: Duration = Duration::from_secs(60);
 const COMMIT: Duration = Duration::from_secs(30);
 /// How often a worker may say how far it is: one that waits, goes on and ends, twice where memory was
 /// short.
-const STAGES: usize = 6;
+const STAGES: usize = 8;
+
+/// What a request rests on, if that can be taken back.
+pub(super) type Rests = Option<Arc<dyn Stands>>;
 
 /// What became of a request.
 pub(super) type Called = Result<(Outcome, Vec<u8>), SqlError>;
@@ -82,11 +85,17 @@ impl Lease {
         }
     }
 
-    /// Has it done.
-    pub(super) async fn call(mut self, kind: Kind, frame: &[u8]) -> Called {
+    /// Told when it has to end.
+    pub(super) const fn stop(&self) -> &Arc<Notify> {
+        &self.stop
+    }
+
+    /// Has it done, if what it rests on still stands then.
+    pub(super) async fn call(mut self, kind: Kind, frame: &[u8], rests: &[Rests]) -> Called {
         let mut process = self.ready().await?;
         let (mut progress, mut done) = (Progress::default(), Vec::new());
-        let exchanged = self.exchange(&mut process, kind, frame, 1, &mut progress, &mut done);
+        let call = (kind, frame, rests);
+        let exchanged = self.exchange(&mut process, call, 1, &mut progress, &mut done);
         if let Err(why) = exchanged.await {
             let error = self.end(process, why, &mut progress, &mut done, 1).await;
             return done.pop().map_or(Err(error), called);
@@ -96,7 +105,7 @@ impl Lease {
     }
 
     /// Has several requests done that write one database.
-    pub(super) async fn call_together(mut self, frames: &[&[u8]]) -> Vec<Became> {
+    pub(super) async fn call_together(mut self, frames: &[&[u8]], rests: &[Rests]) -> Vec<Became> {
         let failed = |error: SqlError| {
             let each = frames.iter().map(|_| Became::Done(Err(error.clone())));
             each.collect::<Vec<_>>()
@@ -113,8 +122,7 @@ impl Lease {
         let (mut progress, mut done) = (Progress::default(), Vec::with_capacity(count));
         let exchanged = self.exchange(
             &mut process,
-            Kind::Write,
-            &frame,
+            (Kind::Write, &frame, rests),
             count,
             &mut progress,
             &mut done,
@@ -123,16 +131,17 @@ impl Lease {
             self.process = Some(process);
             return done;
         };
-        let is_own = !matches!(why, Why::Broken(_));
         let error = self
             .end(process, why, &mut progress, &mut done, count)
             .await;
-        // none of it is left, unless that is not known: only the one that was begun last has had its time
+        // none of it is left, unless that is not known: only the one that was begun last has had its time, or has
+        // ended its worker
         let begun = progress.begun as usize;
         for at in done.len()..count {
-            let is_other = is_own && !progress.commits && begun > 0 && at + 1 != begun;
+            let is_other = !progress.commits && begun > 0 && at + 1 != begun;
             done.push(match &error {
-                SqlError::Internal(_) => Became::Done(Err(error.clone())),
+                SqlError::Unknown(_) => Became::Done(Err(error.clone())),
+                SqlError::Internal(_) if is_other => Became::Again { alone: true },
                 _ if is_other => Became::Again { alone: false },
                 error => Became::Done(Err(error.clone())),
             });
@@ -161,8 +170,7 @@ impl Lease {
     async fn exchange(
         &mut self,
         process: &mut Process,
-        kind: Kind,
-        frame: &[u8],
+        (kind, frame, rests): (Kind, &[u8], &[Rests]),
         count: usize,
         progress: &mut Progress,
         done: &mut Vec<Became>,
@@ -201,6 +209,13 @@ impl Lease {
                     // it gives up by itself
                     let wait = self.pool.limits.wait + GRACE;
                     let more = progress.on(&stage, own, wait, count).ok_or_else(nonsense)?;
+                    if matches!(stage, Reply::Asks) {
+                        let stand = stand(rests, count, self.pool.limits.wait).await;
+                        // from here on it is not known whether it was done
+                        progress.commits = stand.contains(&true);
+                        let word = wire::stand(&stand).map_err(|error| broken(&error))?;
+                        process.send(&word).await.map_err(Why::Broken)?;
+                    }
                     end = Instant::now() + more;
                 }
                 _ => return Err(nonsense()),
@@ -223,7 +238,7 @@ impl Lease {
         let error = match why {
             Why::Broken(error) => {
                 tracing::error!(pid, %error, "a worker of databases ended or made no sense");
-                return SqlError::Internal(format!("its worker: {error}"));
+                SqlError::Internal(format!("its worker: {error}"))
             }
             Why::Time => {
                 tracing::warn!(
@@ -236,6 +251,7 @@ impl Lease {
         };
         let most = most_body(&self.pool.limits);
         while is_gone
+            && !matches!(error, SqlError::Internal(_))
             && done.len() < count
             && let Ok((reply, body)) = process.receive(most).await
         {
@@ -246,9 +262,12 @@ impl Lease {
         }
         if progress.commits || !is_gone {
             let what = "its worker was killed while it wrote: whether it did is not known";
-            return SqlError::Internal(what.to_owned());
+            return match error {
+                SqlError::Internal(why) => SqlError::Unknown(format!("{what} ({why})")),
+                _ => SqlError::Unknown(what.to_owned()),
+            };
         }
-        if progress.waits {
+        if progress.waits && !matches!(error, SqlError::Internal(_)) {
             SqlError::Busy
         } else {
             error
@@ -272,10 +291,32 @@ fn called(became: Became) -> Called {
 }
 
 fn nonsense() -> Why {
-    Why::Broken(io::Error::new(
-        io::ErrorKind::InvalidData,
-        "an answer that was not asked for",
-    ))
+    broken(&"an answer that was not asked for")
+}
+
+fn broken(what: &dyn core::fmt::Display) -> Why {
+    let what = what.to_string();
+    Why::Broken(io::Error::new(io::ErrorKind::InvalidData, what))
+}
+
+/// Of each whether what it rests on still stands; what is not known after so long does not.
+async fn stand(rests: &[Rests], count: usize, wait: Duration) -> Vec<bool> {
+    let end = Instant::now() + wait;
+    let mut stand: Vec<bool> = Vec::with_capacity(count);
+    for at in 0..count {
+        let Some(Some(rest)) = rests.get(at) else {
+            stand.push(true);
+            continue;
+        };
+        // what rests on the same is asked once, unless each is to learn why not
+        let same = rests.iter().take(at).position(|other| {
+            let other = other.as_ref();
+            other.is_some_and(|other| other.statements() == rest.statements())
+        });
+        let is_known = same.and_then(|same| stand.get(same)) == Some(&true);
+        stand.push(is_known || timeout_at(end, rest.stands()).await.unwrap_or(false));
+    }
+    stand
 }
 
 impl Progress {
@@ -304,6 +345,7 @@ impl Progress {
                 self.commits = true;
                 COMMIT
             }
+            Reply::Asks => COMMIT,
             Reply::Ready | Reply::Done { .. } => return None,
         })
     }

@@ -30,7 +30,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::Semaphore;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, sleep, timeout_at};
 
 use self::lease::{Called, Lease};
 use self::process::Keeper;
@@ -41,6 +41,7 @@ use self::turns::Turns;
 use self::wire::{Frame, Kind, Outcome, Settings, Task, What};
 pub use self::worker::serve;
 use super::access::Who;
+use super::links::{Link, Links};
 use super::local::{EXPORT, Policy, SUFFIX, Work, make_dir, remove_old_exports};
 use super::{
     Access, DatabaseId, Databases, Done, Export, Request, Response, Sizes, SqlError, SqlLimits,
@@ -49,6 +50,8 @@ use super::{
 /// How often somebody who waits looks whether a worker could be taken from whoever has used more.
 const PATIENCE: Duration = Duration::from_millis(200);
 
+/// How often whoever revokes something looks whether what rested on it has ended.
+const LOOK: Duration = Duration::from_millis(2);
 /// Memory of its own that a worker may have and be kept.
 const IDLE_BYTES: u64 = 16 << 20;
 
@@ -124,7 +127,7 @@ impl SqlWorkers {
         };
         drop(waiting);
         let work = tokio::spawn(async move {
-            let done = lease.call(kind, frame.bytes()).await;
+            let done = lease.call(kind, frame.bytes(), &[]).await;
             (done, frame, keep)
         });
         match work.await {
@@ -173,13 +176,15 @@ impl SqlWorkers {
             can: policy.can,
         };
         let is_alone = !work.is_sociable() || policy.can.only_reads() || !access.may_create;
+        let links = access.rests.iter().flat_map(|rests| rests.statements());
         let task = Task {
             id: access.database,
             what: What::Work {
                 work,
-                policy,
+                policy: Box::new(policy),
                 may_create: access.may_create,
                 bytes: access.max_bytes.unwrap_or(u64::MAX),
+                links: links.map(Link::of).collect(),
             },
         };
         let mut frame = Frame::new(Kind::Read, &task).map_err(|error| failed(&error))?;
@@ -203,7 +208,8 @@ impl SqlWorkers {
             waiting = Waiting::enter(&self.0, access.who, frame.bytes().len(), end)?;
         }
         let frame = frame.again(Kind::Write);
-        let written = together::write(&self.0, group, frame, waiting, is_alone).await?;
+        let request = (frame, access.rests.clone());
+        let written = together::write(&self.0, group, request, waiting, is_alone).await?;
         match written {
             (Outcome::Wrote { before, after }, response, turn) => Ok(Done {
                 response: Response::Json(response),
@@ -240,7 +246,7 @@ impl Databases for SqlWorkers {
             }
         };
         match &done {
-            Err(SqlError::Internal(reason)) => {
+            Err(SqlError::Internal(reason) | SqlError::Unknown(reason)) => {
                 tracing::error!(%database, reason, "a database failed");
             }
             // a worker sees no other process
@@ -252,6 +258,22 @@ impl Databases for SqlWorkers {
             _ => {}
         }
         done
+    }
+
+    async fn ended(&self, statement: &[u8; 32]) -> Result<(), SqlError> {
+        let failed = |error: std::io::Error| SqlError::Internal(error.to_string());
+        let end = Instant::now() + self.0.limits.wait;
+        let links = Links::open(&self.0.dir).map_err(failed)?;
+        let link = Link::of(statement);
+        loop {
+            if !links.is_held(link).map_err(failed)? {
+                return Ok(());
+            }
+            if Instant::now() >= end {
+                return Err(SqlError::Ending);
+            }
+            sleep(LOOK).await;
+        }
     }
 }
 

@@ -27,7 +27,7 @@ const BYTES_EACH: usize = 32 << 20;
 /// Whoever has used less lately may have the last worker.
 const LIGHT: Duration = Duration::from_secs(1);
 /// How long somebody has a worker at the least who has used more than one that waits.
-const SLICE: Duration = Duration::from_millis(500);
+pub(super) const SLICE: Duration = Duration::from_millis(500);
 /// Workers that are kept though they do nothing. Each took its memory for one owner, and is given to no other.
 const IDLE: usize = 64;
 /// The part of the time for which somebody has a worker that counts as used, though the worker waits for
@@ -328,6 +328,13 @@ impl Queue {
             stop.notify_one();
         }
         stop.is_some()
+    }
+
+    /// Whether one principal has used less lately of what is their owner's than another.
+    pub(super) fn has_used_less(&mut self, one: Who, than: Who) -> bool {
+        let now = Instant::now();
+        self.count(now);
+        self.spent.rank(one, now).of_name() < self.spent.rank(than, now).of_name()
     }
 
     /// Counts the time of those who have a worker.

@@ -39,6 +39,11 @@ impl Rank {
     pub(super) const fn is_less(self, than: Duration) -> bool {
         (self.micros as u128) < than.as_micros()
     }
+
+    /// What was used by the principal alone, of the owner's.
+    pub(super) const fn of_name(self) -> u64 {
+        self.of_name
+    }
 }
 
 /// Seconds that were used lately.

@@ -7,13 +7,15 @@
 use std::collections::{HashMap, VecDeque};
 use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-use tokio::sync::{OwnedMutexGuard, oneshot};
+use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout_at};
 
-use super::lease::Became;
+use super::lease::{Became, Lease, Rests};
+use super::turns::{self, Turns};
 use super::wire::{Frame, Kind, Outcome};
-use super::{Pool, Waiting};
+use super::{PATIENCE, Pool, Waiting};
 use crate::sql::access::{Can, Who};
 use crate::sql::{DatabaseId, SqlError};
 
@@ -22,6 +24,8 @@ const MOST: usize = 64;
 const BYTES: usize = 1 << 20;
 /// How often a request is done together with others that do not let it be done, before it is done by itself.
 const TRIES: u8 = 4;
+/// How long a turn is held without a worker while others wait for it.
+const HELD: Duration = PATIENCE.saturating_mul(2);
 /// A request of more bytes is done by itself.
 const LARGE: usize = 64 << 10;
 
@@ -34,13 +38,14 @@ pub(super) struct Group {
 }
 
 /// The turn to write a database: over when the last one who was answered in it drops it.
-pub(super) type Turn = Arc<OwnedMutexGuard<()>>;
+pub(super) type Turn = Arc<turns::Turn>;
 /// What became of a request, and the turn in which it was done.
 pub(super) type Written = Result<(Outcome, Vec<u8>, Turn), SqlError>;
 
 /// A request that waits to write.
 struct Writer {
     frame: Frame,
+    rests: Rests,
     waiting: Waiting,
     is_alone: bool,
     tries: u8,
@@ -129,7 +134,7 @@ impl Writers {
 pub(super) async fn write(
     pool: &Arc<Pool>,
     group: Group,
-    frame: Frame,
+    (frame, rests): (Frame, Rests),
     waiting: Waiting,
     is_alone: bool,
 ) -> Written {
@@ -137,6 +142,7 @@ pub(super) async fn write(
     let is_alone = is_alone || frame.bytes().len() > LARGE;
     let writer = Writer {
         frame,
+        rests,
         waiting,
         is_alone,
         tries: 0,
@@ -158,7 +164,7 @@ pub(super) async fn write(
 async fn lead(pool: Arc<Pool>, group: Group) {
     loop {
         let turn = {
-            let mut entering = pin!(pool.turns.enter(group.database));
+            let mut entering = pin!(Turns::enter(&pool, group.database, group.who));
             loop {
                 let Some(end) = pool.writers.end(&group) else {
                     return;
@@ -168,16 +174,10 @@ async fn lead(pool: Arc<Pool>, group: Group) {
                 }
             }
         };
-        let lease = {
-            let mut leasing = pin!(pool.lease(group.who, None, Kind::Write));
-            loop {
-                let Some(end) = pool.writers.end(&group) else {
-                    return;
-                };
-                if let Ok(lease) = timeout_at(end, &mut leasing).await {
-                    break lease;
-                }
-            }
+        let lease = match worker(&pool, &group, &turn).await {
+            Worker::Is(lease) => lease,
+            Worker::Late => continue,
+            Worker::Unwanted => return,
         };
         let mut writers = pool.writers.take(&group);
         let lease = match lease {
@@ -189,22 +189,51 @@ async fn lead(pool: Arc<Pool>, group: Group) {
                 continue;
             }
         };
+        turn.at_work(lease.stop());
         if writers.len() > 1 {
             let frames: Vec<_> = writers.iter().map(|writer| writer.frame.bytes()).collect();
-            let became = lease.call_together(&frames).await;
+            let rests: Vec<_> = writers.iter().map(|writer| writer.rests.clone()).collect();
+            let became = lease.call_together(&frames, &rests).await;
             answer(&pool, &group, writers, became, &turn);
         } else if let Some(writer) = writers.pop() {
             let Writer {
                 frame,
+                rests,
                 waiting,
                 answer,
                 ..
             } = writer;
             // it waits no more
             drop(waiting);
-            let called = lease.call(Kind::Write, frame.bytes()).await;
+            let called = lease.call(Kind::Write, frame.bytes(), &[rests]).await;
             let written = called.map(|(outcome, body)| (outcome, body, turn));
             let _ = answer.send(written);
+        }
+    }
+}
+
+/// What became of waiting for a worker.
+enum Worker {
+    Is(Result<Lease, SqlError>),
+    /// None is to be had, and others wait for the turn, who may have one.
+    Late,
+    /// Nobody wants one any more, and nobody looks after the queue.
+    Unwanted,
+}
+
+async fn worker(pool: &Arc<Pool>, group: &Group, turn: &turns::Turn) -> Worker {
+    let until = Instant::now() + HELD;
+    let mut leasing = pin!(pool.lease(group.who, None, Kind::Write));
+    loop {
+        let Some(end) = pool.writers.end(group) else {
+            return Worker::Unwanted;
+        };
+        let look = Instant::now() + PATIENCE;
+        if let Ok(lease) = timeout_at(end.min(look.max(until)), &mut leasing).await {
+            return Worker::Is(lease);
+        }
+        if Instant::now() >= until && turn.is_wanted() {
+            return Worker::Late;
         }
     }
 }

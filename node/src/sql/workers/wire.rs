@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use crate::sql::links::Link;
 use crate::sql::local::{Policy, Stage, Work};
 use crate::sql::{DatabaseId, SqlError, SqlLimits};
 
@@ -39,6 +40,8 @@ pub(super) enum Kind {
     Export = b'e',
 }
 
+/// In place of a kind: whether what each request rests on still stands, a byte for each.
+const STAND: u8 = b's';
 /// In place of a kind: that so many frames follow, each of which writes, to be done together.
 const TOGETHER: u8 = b't';
 
@@ -61,9 +64,11 @@ pub(super) struct Task {
 pub(super) enum What {
     Work {
         work: Work,
-        policy: Policy,
+        policy: Box<Policy>,
         may_create: bool,
         bytes: u64,
+        /// What it rests on.
+        links: Vec<Link>,
     },
     /// Into the empty file of this name, in the same directory.
     Export(String),
@@ -82,6 +87,8 @@ pub(super) enum Reply {
     Next,
     /// All statements are run, and become durable.
     Commits,
+    /// All statements are run, and become durable if what they rest on still stands: it waits for that word.
+    Asks,
     /// It has done what it was to do, and used so much time of a processor.
     Done { outcome: Outcome, micros: u64 },
 }
@@ -109,6 +116,7 @@ impl From<Stage> for Reply {
             Stage::Begins => Self::Begins,
             Stage::Next => Self::Next,
             Stage::Commits => Self::Commits,
+            Stage::Asks => Self::Asks,
         }
     }
 }
@@ -216,6 +224,20 @@ pub(super) fn together(frames: &[&[u8]]) -> Result<Vec<u8>, BadFrame> {
 pub(super) fn read_together(head: &[u8]) -> Option<u32> {
     let count = head.strip_prefix(&[TOGETHER])?;
     Some(u32::from_le_bytes(count.try_into().ok()?))
+}
+
+/// Says of several requests whether what each rests on still stands.
+pub(super) fn stand(each: &[bool]) -> Result<Vec<u8>, BadFrame> {
+    let mut frame = lengths(each.len() + 1, 0)?.to_vec();
+    frame.push(STAND);
+    frame.extend(each.iter().copied().map(u8::from));
+    Ok(frame)
+}
+
+/// What was said of so many, if that is what a head says.
+pub(super) fn read_stand(head: &[u8], count: usize) -> Option<Vec<bool>> {
+    let each = head.strip_prefix(&[STAND])?;
+    (each.len() == count).then(|| each.iter().map(|stands| *stands == 1).collect())
 }
 
 /// Reads a request.

@@ -11,7 +11,7 @@ use rustix::time::{ClockId, clock_gettime};
 
 use super::confine;
 use super::wire::{self, Kind, LENGTHS, MAX_TASK, Outcome, Reply, Settings, Task, What};
-use crate::sql::local::{LocalDatabases, Member, Read as Answer, Write as Change};
+use crate::sql::local::{LocalDatabases, Member, Read as Answer, Stage, Told, Write as Change};
 use crate::sql::{DatabaseId, SqlError};
 
 /// How often connections that nobody uses are looked for.
@@ -97,6 +97,7 @@ fn together(databases: &LocalDatabases, count: u32, node: &mut Node) -> Result<(
             work,
             policy,
             bytes,
+            links,
             ..
         } = what
         else {
@@ -107,17 +108,16 @@ fn together(databases: &LocalDatabases, count: u32, node: &mut Node) -> Result<(
         }
         all.push(Change {
             work,
-            policy,
+            policy: *policy,
             bytes,
+            links,
         });
     }
     let Some(id) = database else {
         return Err("nothing to be done together".to_owned());
     };
     let before = used();
-    // a node that is gone is noticed at the next frame
-    let mut told = |stage| drop(node.send(&Reply::from(stage), &[]));
-    let done = databases.write_together(id, &all, &mut told);
+    let done = databases.write_together(id, &all, node);
     // the time of all is counted once
     let mut micros = used().saturating_sub(before);
     let (members, before, after) = match done {
@@ -174,11 +174,16 @@ fn done(
                 policy,
                 may_create,
                 bytes,
+                links,
             },
         ) => {
-            // a node that is gone is noticed at the next frame
-            let mut told = |stage| drop(node.send(&Reply::from(stage), &[]));
-            let wrote = databases.write(id, &work, &policy, may_create, bytes, &mut told)?;
+            let write = Change {
+                work,
+                policy: *policy,
+                bytes,
+                links,
+            };
+            let wrote = databases.write(id, &write, may_create, node)?;
             let (before, after) = (wrote.before, wrote.after);
             (Outcome::Wrote { before, after }, wrote.response)
         }
@@ -192,6 +197,22 @@ fn done(
 
 /// The node.
 struct Node(BufReader<UnixStream>);
+
+impl Told for Node {
+    fn at(&mut self, stage: Stage) {
+        // a node that is gone is noticed at the next frame
+        let _ = self.send(&Reply::from(stage), &[]);
+    }
+
+    fn stand(&mut self, count: usize) -> Result<Vec<bool>, SqlError> {
+        let failed = |error: &dyn core::fmt::Display| SqlError::Internal(error.to_string());
+        let sent = self.send(&Reply::from(Stage::Asks), &[]);
+        sent.map_err(|error| failed(&error))?;
+        let word = self.receive(|| {}).map_err(|error| failed(&error))?;
+        word.and_then(|word| wire::read_stand(&word, count))
+            .ok_or_else(|| failed(&"the node does not say whether it may become durable"))
+    }
+}
 
 impl Node {
     fn send(&mut self, reply: &Reply, body: &[u8]) -> io::Result<()> {

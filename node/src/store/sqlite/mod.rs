@@ -168,6 +168,17 @@ impl Store for SqliteStore {
         }
     }
 
+    async fn stands(&self, admission: &Admission, space: &SpaceId) -> Result<(), StoreError> {
+        let (admission, space) = (admission.clone(), space.to_string());
+        let clock = Arc::clone(&self.clock);
+        self.read(move |c| {
+            let moment = c.unchecked_transaction()?;
+            uses::check_chain(&moment, &admission, clock.now_ms())?;
+            spaces::id(&moment, &space).map(drop)
+        })
+        .await
+    }
+
     async fn enlarge(
         &self,
         space: &SpaceId,
