@@ -195,6 +195,9 @@ fn h11_a_database_that_is_larger_than_what_is_held_back_is_read_on_a_full_disk()
     fill_up(&node);
     let answer = select(&node);
     assert_eq!(answer.status, 200, "{answer:?}");
+    let refused = sql(&node, "DELETE FROM t");
+    assert_eq!(refused.status, 507);
+    assert!(refused.text().contains("can only be read"), "{refused:?}");
     assert_eq!(sql(&node, "INSERT INTO t VALUES (1)").status, 507);
     let answer = select(&node);
     assert!(answer.text().contains("[[1]]"), "{answer:?}");

@@ -86,9 +86,8 @@ async fn g5_what_is_there_when_a_revocation_is_answered_is_all() {
     let (_dir, dir) = home();
     let nodes = [Process::start(&dir, &[]), Process::start(&dir, &[])];
     let owner = with_table(&nodes[0]).await;
-    let mut next = 0;
     let mut written = 0;
-    for round in 0..24_u64 {
+    for round in 0..24 {
         let by = session(&nodes[0]).await;
         let over = AtomicBool::new(false);
         let writers = (0..6).map(|at: usize| {
@@ -96,7 +95,7 @@ async fn g5_what_is_there_when_a_revocation_is_answered_is_all() {
             async move {
                 let mut done = 0;
                 while !over.load(Ordering::SeqCst) {
-                    let n = (next * 6 + at) * 1000 + done;
+                    let n = (round * 6 + at) * 1000 + done;
                     match insert(&by, node, n).await {
                         (200, _) => done += 1,
                         (401, _) => break,
@@ -107,7 +106,7 @@ async fn g5_what_is_there_when_a_revocation_is_answered_is_all() {
             }
         });
         let revoked = async {
-            tokio::time::sleep(Duration::from_millis(50 + round * 7)).await;
+            tokio::time::sleep(Duration::from_millis(50 + round as u64 * 7)).await;
             let answer = revoke(&nodes[1], &by.proof).await;
             assert_eq!(answer.0, 200, "{}", answer.1);
             let there = owner.value("SELECT count(*) FROM t").await;
@@ -116,7 +115,6 @@ async fn g5_what_is_there_when_a_revocation_is_answered_is_all() {
         };
         let (done, there) = tokio::join!(join_all(writers), revoked);
         written += done.iter().sum::<usize>();
-        next += 1;
         assert_eq!(there, written as u64, "round {round}");
         assert_eq!(owner.value("SELECT count(*) FROM t").await, written);
     }
