@@ -20,6 +20,7 @@ use crate::signs::Signs;
 use crate::sql::{Databases, SqlLimits, SqlWorkers};
 use crate::store::sqlite::SqliteStore;
 use crate::store::{Store, StoreError};
+use crate::turns::Turns;
 use crate::upkeep;
 
 /// The directory of blobs in a node's.
@@ -58,6 +59,8 @@ pub struct Node {
     /// What an operator should see.
     pub signs: Arc<Signs>,
     pub(crate) exports: Arc<Exports>,
+    /// Of who writes many values at once.
+    pub(crate) large_writes: Turns,
     clock: Arc<KeptTime>,
     readiness: Readiness,
 }
@@ -152,6 +155,7 @@ impl Node {
             clock,
             signs: Arc::default(),
             exports: Arc::new(Exports::new()),
+            large_writes: Turns::of(1),
             readiness: Readiness::default(),
         })
     }

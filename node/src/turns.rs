@@ -1,5 +1,5 @@
-//! Checks of large tokens, which take long: few at once, not where requests are waited for, and each client in
-//! its turn.
+//! What takes long: checks of large tokens, few at once and not where requests are waited for, and writes of many
+//! values, each client in its turn.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -31,8 +31,13 @@ pub(crate) struct Turn {
 impl Turns {
     pub(crate) fn new() -> Self {
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        Self::of((processors / 2).max(1))
+    }
+
+    /// So many at once.
+    pub(crate) fn of(at_once: usize) -> Self {
         Self {
-            all: Arc::new(Semaphore::new((processors / 2).max(1))),
+            all: Arc::new(Semaphore::new(at_once)),
             each: Mutex::default(),
             taken: AtomicU64::new(0),
         }
@@ -86,11 +91,7 @@ mod tests {
 
     #[tokio::test]
     async fn h8_a_client_with_many_checks_waits_with_others_for_one_at_a_time() {
-        let turns = Turns {
-            all: Arc::new(Semaphore::new(1)),
-            each: Mutex::default(),
-            taken: AtomicU64::new(0),
-        };
+        let turns = Turns::of(1);
         let client = |n| ClientKey::of([127, 0, 0, n].into());
         let soon = Duration::from_millis(20);
         let first = turns.take(client(1)).await;

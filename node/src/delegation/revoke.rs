@@ -6,6 +6,7 @@ use openkey_capability::token::{Token, TokenError};
 use serde::Serialize;
 
 use crate::admission::token;
+use crate::asking;
 use crate::authority::{Chain, Revocations};
 use crate::error::Error;
 use crate::node::Node;
@@ -70,10 +71,15 @@ struct Asked {
 }
 
 impl Asked {
+    /// Compares in turn, if what is compared is large.
+    async fn in_turn<T>(&self, compare: impl FnOnce() -> T) -> Result<T, Error> {
+        let bytes = self.token.as_bytes().len();
+        asking::in_turn(bytes.saturating_add(self.chain.bytes), compare).await
+    }
+
     async fn revoke(&self, node: &Node, target: &Delegation) -> Result<(), Error> {
-        self.revocation
-            .check(target, &self.chain.ancestors, self.now_ms)
-            .map_err(refused)?;
+        let check = || (self.revocation).check(target, &self.chain.ancestors, self.now_ms);
+        self.in_turn(check).await?.map_err(refused)?;
         let kept = node
             .store
             .revoke(NewRevocation {
@@ -105,10 +111,8 @@ impl Asked {
 
     /// False: the target has come meanwhile.
     async fn revoke_ahead(&self, node: &Node) -> Result<bool, Error> {
-        let principal = self
-            .revocation
-            .in_whose_name(&self.chain.ancestors, self.now_ms)
-            .map_err(refused)?;
+        let name = || (self.revocation).in_whose_name(&self.chain.ancestors, self.now_ms);
+        let principal = self.in_turn(name).await?.map_err(refused)?;
         let kept = node
             .store
             .revoke_ahead(RevocationAhead {

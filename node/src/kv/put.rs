@@ -1,18 +1,28 @@
 //! Writing and deleting one value.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use axum::body::Body;
 use axum::http::HeaderMap;
 use axum::http::header::{CONTENT_LENGTH, ETAG};
 use axum::response::Response;
 use futures_util::{StreamExt as _, stream};
+use tokio::time::timeout;
 
 use super::etag::condition;
 use super::headers::kept;
 use super::upload::{Uploads, inline, peek};
 use super::{Call, ETag};
+use crate::asking;
 use crate::bound_body::failed;
 use crate::error::Error;
 use crate::store::{Change, Condition, Outcome, StoreError, ValueWrite};
+
+/// So many values are written beside others.
+const FEW: usize = 64;
+/// How long more wait for their turn.
+const WAIT: Duration = Duration::from_secs(10);
 
 pub(super) async fn put(call: &Call<'_>, key: &str, body: Body) -> Result<Response, Error> {
     let condition = condition(call.headers, true)?;
@@ -54,6 +64,7 @@ pub(super) async fn write(
     changes: Vec<(String, Condition, Change)>,
     begun: bool,
 ) -> Result<Vec<Outcome>, Error> {
+    let count = changes.len();
     let write = ValueWrite {
         admission: call.authorised.admission.clone(),
         begun,
@@ -61,7 +72,32 @@ pub(super) async fn write(
         changes,
         default_bound: call.node.config.default_bound(call.space),
     };
-    Ok(call.node.store.write(write).await?)
+    let store = Arc::clone(&call.node.store);
+    in_turn(call, count, async move { store.write(write).await }).await
+}
+
+/// Lets the store do something with so many values: of those that are many, with one request's at a time. Others
+/// whose write waits meanwhile wait for one of them, and not for all.
+pub(super) async fn in_turn<T: Send + 'static>(
+    call: &Call<'_>,
+    values: usize,
+    work: impl Future<Output = Result<T, StoreError>> + Send + 'static,
+) -> Result<T, Error> {
+    if values <= FEW {
+        return Ok(work.await?);
+    }
+    let turn = timeout(WAIT, call.node.large_writes.take(asking::client())).await;
+    let turn = turn.map_err(|_| {
+        let why = "The node is busy writing many values at once: try again, with fewer at once";
+        Error::Unavailable(why.to_owned())
+    })?;
+    // the store goes on also when the client has gone, and the turn with it
+    let done = tokio::spawn(async move {
+        let done = work.await;
+        drop(turn);
+        done
+    });
+    Ok(done.await.map_err(std::io::Error::other)??)
 }
 
 fn changed(etag: ETag) -> Response {

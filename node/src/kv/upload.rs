@@ -8,7 +8,7 @@ use bytes::{Bytes, BytesMut};
 use futures_util::{Stream, StreamExt as _};
 
 use super::Call;
-use super::put::{too_large, write};
+use super::put::{in_turn, too_large, write};
 use super::staged::Staged;
 use crate::asking;
 use crate::blobs::{BlobWriter, new_name};
@@ -116,6 +116,7 @@ impl<'a> Uploads<'a> {
         least: u64,
     ) -> Result<Self, Error> {
         let node = call.node;
+        let (store, count) = (Arc::clone(&node.store), keys.len());
         let names = keys.iter().map(|(key, _)| key.clone()).collect();
         let begin = Begin {
             admission: call.authorised.admission.clone(),
@@ -127,7 +128,7 @@ impl<'a> Uploads<'a> {
         Ok(Self {
             call,
             keys: names,
-            room: node.store.begin(begin).await?,
+            room: in_turn(call, count, async move { store.begin(begin).await }).await?,
             received: 0,
             in_memory: 0,
             until_ms: node.now_ms().saturating_add(LONGEST_MS),

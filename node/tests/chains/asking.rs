@@ -287,3 +287,34 @@ async fn a_caveat_that_nobody_knows_denies() {
     let refused = invoke(node, &theirs.headers(), Body::empty()).await;
     assert_eq!(code(refused), 403);
 }
+
+/// Of writes of many values, one is with the store at a time, also where who asked has gone: whoever writes one
+/// value waits for one of them at the most.
+#[tokio::test]
+async fn h8_one_write_of_many_values_goes_on_at_a_time() {
+    let Home { node, .. } = &mut home().await;
+    let store = Interposed::before(node);
+    let node = &*node;
+    let go = store.stop_writes();
+    let written = async |by: &str, count: usize| {
+        let keys: Vec<String> = (0..count).map(|at| format!("{by}{at}")).collect();
+        let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
+        let token = several(&keys, "tinycloud.kv/put");
+        let token = with(token, &[(CONTENT_TYPE, "multipart/form-data; boundary=b")]);
+        let answer = invoke(node, &token, parts(&keys)).await;
+        answer.unwrap().status()
+    };
+    let soon = std::time::Duration::from_millis(500);
+    let first = tokio::time::timeout(soon, written("a", 65)).await;
+    assert!(first.is_err(), "{first:?}");
+    assert_eq!(store.writes(), 1);
+    let second = tokio::time::timeout(soon, written("b", 65)).await;
+    assert!(second.is_err(), "{second:?}");
+    assert_eq!(store.writes(), 1, "two at once");
+    // few are in nobody's way
+    let few = tokio::time::timeout(soon, written("c", 64)).await;
+    assert!(few.is_err(), "{few:?}");
+    assert_eq!(store.writes(), 2);
+    go.add_permits(100);
+    assert_eq!(written("d", 65).await, 200);
+}

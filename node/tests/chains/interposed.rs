@@ -14,6 +14,7 @@ use openkey_node::store::{
     Entry, Extent, Keys, NewDelegation, NewRevocation, Outcome, Page, Reservation, RevocationAhead,
     Revoked, Room, Space, Statement, Store, StoreError, StoredValue, Ticket, Usage, ValueWrite,
 };
+use tokio::sync::Semaphore;
 use tokio::sync::oneshot::{Receiver, Sender, channel};
 
 /// A store that stands before another.
@@ -23,6 +24,9 @@ pub(crate) struct Interposed {
     asked: AtomicUsize,
     /// What somebody else revokes just before the next transaction about a delegation.
     before: Mutex<Option<NewRevocation>>,
+    /// Writes that go on or went on, and for whom they all wait.
+    writes: AtomicUsize,
+    writing: Mutex<Option<Arc<Semaphore>>>,
     /// Whom the next one who enters tells so, and for whom they wait then.
     entry: Mutex<Option<(Sender<()>, Receiver<()>)>>,
 }
@@ -34,6 +38,8 @@ impl Interposed {
             behind: Arc::clone(&node.store),
             asked: AtomicUsize::new(0),
             before: Mutex::default(),
+            writes: AtomicUsize::new(0),
+            writing: Mutex::default(),
             entry: Mutex::default(),
         });
         node.store = Arc::<Self>::clone(&store);
@@ -58,6 +64,18 @@ impl Interposed {
         let ((entered, told), (go, wait)) = (channel(), channel());
         *self.entry.lock().unwrap() = Some((entered, wait));
         (told, go)
+    }
+
+    /// Lets no write end before this has a permit.
+    pub(crate) fn stop_writes(&self) -> Arc<Semaphore> {
+        let stopped = Arc::new(Semaphore::new(0));
+        *self.writing.lock().unwrap() = Some(Arc::clone(&stopped));
+        stopped
+    }
+
+    /// How many writes of values have begun.
+    pub(crate) fn writes(&self) -> usize {
+        self.writes.load(Ordering::Relaxed)
     }
 
     async fn interrupt(&self) {
@@ -221,6 +239,11 @@ impl Store for Interposed {
     }
 
     async fn write(&self, write: ValueWrite) -> Result<Vec<Outcome>, StoreError> {
+        self.writes.fetch_add(1, Ordering::Relaxed);
+        let stopped = self.writing.lock().unwrap().clone();
+        if let Some(stopped) = stopped {
+            stopped.acquire().await.unwrap().forget();
+        }
         self.behind.write(write).await
     }
 

@@ -153,10 +153,28 @@ async fn h8_comparing_too_much_is_done_once_and_in_its_turn() {
     for (line, to) in [("POST /delegate", did(3)), ("POST /invoke", did(1))] {
         let before = turns(metrics).await;
         let grant = caveated(&databases, &reversed);
-        let token = raw(2, &to, now() + 200, &parents, grant);
+        // as many as a delegation may rest on
+        let token = raw(2, &to, now() + 200, &parents[..63], grant);
         let refused = node.raw(head(line, &token, 0, "").as_bytes()).await;
         assert_eq!(refused.status, 401, "{refused:?}");
         assert!(refused.body.contains("4194304 comparisons"), "{refused:?}");
         assert_eq!(turns(metrics).await - before, 1, "{line}");
     }
+    // a revocation is compared as well
+    let before = turns(metrics).await;
+    let revoke = Ability::parse("tinycloud.delegation/revoke").unwrap();
+    let target = within(&format!("delegation/{}", parents[0]));
+    let token = raw(
+        2,
+        &did(1),
+        now() + 200,
+        &parents,
+        Attenuation::new().with(target, revoke),
+    );
+    assert!(token.len() < 16_000, "{}", token.len());
+    let refused = node
+        .raw(head("POST /revoke", &token, 0, "").as_bytes())
+        .await;
+    assert_eq!(refused.status, 403, "{refused:?}");
+    assert_eq!(turns(metrics).await - before, 1);
 }
