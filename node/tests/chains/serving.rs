@@ -254,7 +254,7 @@ async fn quotas_are_set_by_who_shows_the_secret() {
     let usage = admin::usage(node, None).await.unwrap();
     assert_eq!(
         usage["spaces"],
-        json!([{ "space_id": name, "usage_bytes": 4 + 6 + 2 }])
+        json!([{ "space_id": name, "usage_bytes": 4 + 6 + 2, "pending_bytes": 0 }])
     );
     admin::delete(node, &name).await.unwrap();
     invoke(node, &own("kv/b", PUT).headers(), Body::from("12"))
