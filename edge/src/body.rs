@@ -21,9 +21,11 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// bodies whole; who streams needs none.
 ///
 /// When all are taken, a body that comes displaces those that have not arrived whole, and answers of which
-/// their client [takes nothing](Room::is_sent): of the client that holds most, the one of which nothing was
-/// heard for longest. So whoever takes memory by silence takes it from itself. Nobody gives way in vain: where
-/// all of them together have too little, all keep what they have.
+/// their client [takes nothing](Room::is_sent), or which are of a client that holds no less without them than
+/// who comes holds with this: of the client that holds most, the one of which nothing was heard for longest. So
+/// whoever takes memory by silence takes it from itself, and whoever holds much, however steadily it takes its
+/// answers, keeps nobody from little. Nobody gives way in vain: where all of them together have too little, all
+/// keep what they have.
 #[derive(Debug)]
 pub struct BodyBudget {
     small: usize,
@@ -122,39 +124,57 @@ impl Taken {
         removed
     }
 
-    /// Whether those that may be displaced have so many bytes together.
-    fn can_free(&self, bytes: usize, now: Instant) -> bool {
+    /// Displaces as many as have so many bytes together, or none: for a client that weighs so much with them.
+    fn displace(&mut self, bytes: usize, weight: impl Fn(&Shares) -> usize) -> bool {
+        let now = Instant::now();
+        let mut displaced = Vec::new();
         let mut freed = 0_usize;
-        self.arriving.values().flat_map(BTreeMap::values).any(|it| {
-            if it.gives_way(now) {
-                freed = freed.saturating_add(it.counted);
+        while freed < bytes {
+            let Some((client, newest)) = self.next(now, weight(&self.shares)) else {
+                break;
+            };
+            let Some(body) = self.remove(client, newest) else {
+                break;
+            };
+            if body.shared {
+                self.shares.give(client, body.counted);
             }
-            freed >= bytes
-        })
+            freed = freed.saturating_add(body.counted);
+            displaced.push((client, newest, body));
+        }
+        let is_enough = freed >= bytes;
+        for (client, newest, body) in displaced {
+            if is_enough {
+                self.all -= body.counted;
+                body.leave.notify_one();
+                continue;
+            }
+            if body.shared {
+                // it was there a moment ago
+                self.shares.take(client, body.counted);
+            }
+            self.arriving
+                .entry(client)
+                .or_default()
+                .insert(newest, body);
+        }
+        is_enough
     }
 
-    /// Displaces one; `false` if there is none.
-    fn displace(&mut self, now: Instant) -> bool {
+    /// Which one gives way next to a client that weighs so much: of the heaviest client that has any.
+    fn next(&self, now: Instant, weight: usize) -> Option<(ClientKey, u64)> {
         let candidates = self.arriving.iter().filter_map(|(client, bodies)| {
-            let oldest = bodies.iter().find(|(_, it)| it.gives_way(now))?.0;
-            Some((
-                (self.shares.weight(*client), std::cmp::Reverse(*oldest)),
-                *client,
-            ))
+            let silent = bodies.iter().find(|(_, it)| it.gives_way(now));
+            let oldest = silent.or_else(|| {
+                let mut heavy = bodies.iter();
+                heavy.find(|(_, it)| self.shares.weight_without(*client, it.counted) >= weight)
+            });
+            let oldest = *oldest?.0;
+            let heaviest = (self.shares.weight(*client), std::cmp::Reverse(oldest));
+            Some((heaviest, (*client, oldest)))
         });
-        let Some(((_, std::cmp::Reverse(oldest)), client)) = candidates.max_by_key(|row| row.0)
-        else {
-            return false;
-        };
-        let Some(body) = self.remove(client, oldest) else {
-            return false;
-        };
-        self.all -= body.counted;
-        if body.shared {
-            self.shares.give(client, body.counted);
-        }
-        body.leave.notify_one();
-        true
+        let heaviest = candidates.max_by_key(|(heaviest, _)| *heaviest);
+        heaviest.map(|(_, place)| place)
     }
 }
 
@@ -203,7 +223,9 @@ impl<B: Deref<Target = BodyBudget> + Clone> Room<B> {
                 Err(NoRoom::Full) => {}
                 ended => return ended,
             }
-            if timeout_at(until, freed).await.is_err() {
+            // nobody is told when somebody may be displaced
+            let again = until.min(Instant::now() + PATIENCE);
+            if timeout_at(again, freed).await.is_err() && again == until {
                 return Err(NoRoom::Full);
             }
         }
@@ -251,12 +273,10 @@ impl<B: Deref<Target = BodyBudget> + Clone> Room<B> {
         let mut room =
             more <= self.of.large && (!self.shared || taken.shares.take(self.client, more));
         if room {
-            let now = Instant::now();
             let over = taken.all.saturating_add(more).saturating_sub(self.of.large);
-            room = over == 0 || taken.can_free(over, now);
-            while room && taken.all.saturating_add(more) > self.of.large {
-                room = taken.displace(now);
-            }
+            let unshared = if self.shared { 0 } else { more };
+            let weight = |shares: &Shares| shares.weight_with(self.client, unshared);
+            room = over == 0 || taken.displace(over, weight);
             if room {
                 taken.all += more;
                 self.counted += more;

@@ -20,8 +20,8 @@ pub const PIECE: usize = 32 * 1024;
 #[error("the client took too little of its answer, and others need the memory")]
 pub struct TooLittle;
 
-/// The body of an answer, in pieces. Its room is given back when the last piece was sent; when nothing is taken
-/// for a second and others need the memory, it fails.
+/// The body of an answer, in pieces. Its room is given back with the last piece, which is a copy as all are;
+/// when nothing is taken for a second, or its client holds much, and others need the memory, it fails.
 pub struct Pieces<B> {
     body: B,
     /// What of a frame was not given yet.
@@ -103,8 +103,14 @@ impl<B> Pieces<B> {
     }
 
     fn piece(&mut self) -> Bytes {
-        let bytes = self.left.split_to(self.left.len().min(PIECE));
-        self.sending.state().unsent += bytes.len();
+        let mut bytes = self.left.split_to(self.left.len().min(PIECE));
+        let mut state = self.sending.state();
+        state.unsent += bytes.len();
+        if state.room.is_some() {
+            // what it is a part of is gone with its room
+            bytes = Bytes::copy_from_slice(&bytes);
+        }
+        drop(state);
         let of = Arc::clone(&self.sending);
         Bytes::from_owner(Piece { bytes, of })
     }
@@ -142,7 +148,14 @@ where
                 },
             }
         }
-        Poll::Ready(Some(Ok(Frame::data(this.piece()))))
+        let piece = this.piece();
+        if this.is_end_stream() {
+            this.left = Bytes::new();
+            this.gone = None;
+            let room = this.sending.state().room.take();
+            drop(room);
+        }
+        Poll::Ready(Some(Ok(Frame::data(piece))))
     }
 
     fn is_end_stream(&self) -> bool {
@@ -185,7 +198,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn h8_few_pieces_are_unsent_and_the_room_is_kept_until_the_last_is_sent() {
+    async fn h8_few_pieces_are_unsent_and_the_room_is_kept_until_the_last_is_given() {
         let budget = Arc::new(BodyBudget::new(0, SIZE, usize::MAX));
         let mut answer = answer(&budget);
         assert_eq!(answer.size_hint().exact(), Some(SIZE as u64));
@@ -202,6 +215,7 @@ mod tests {
                 }
                 Err(_) => {
                     assert_eq!(unsent.len(), 2);
+                    assert!(!room(&budget, 2).holds(1), "there is more of it");
                     sent.push(unsent.remove(0).to_vec());
                 }
             }
@@ -209,11 +223,12 @@ mod tests {
         }
         assert!(answer.is_end_stream());
         drop(answer);
-        assert!(!room(&budget, 2).holds(1), "two pieces are not sent");
+        assert!(
+            room(&budget, 2).holds(SIZE),
+            "two pieces are unsent, copies"
+        );
         sent.extend(unsent.iter().map(|piece| piece.to_vec()));
         assert_eq!(sent.concat(), vec![7; SIZE]);
-        drop(unsent);
-        assert!(room(&budget, 2).holds(SIZE));
     }
 
     #[tokio::test(start_paused = true)]

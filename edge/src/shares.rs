@@ -4,6 +4,9 @@ use std::collections::HashMap;
 
 use crate::client::ClientKey;
 
+/// So that a part of a larger network's share is not rounded away.
+const SCALE: usize = 16;
+
 /// Counts what each client holds, and each larger network of clients.
 #[derive(Debug)]
 pub struct Shares {
@@ -64,10 +67,18 @@ impl Shares {
     /// The same, once it held so many more.
     #[must_use]
     pub fn weight_with(&self, client: ClientKey, more: usize) -> usize {
-        /// So that a part of a larger network's share is not rounded away.
-        const SCALE: usize = 16;
         let weight = |(network, shares)| {
             let held = self.held(network).saturating_add(more);
+            held.saturating_mul(SCALE) / shares
+        };
+        client.networks().map(weight).max().unwrap_or_default()
+    }
+
+    /// The same, once it held so many less.
+    #[must_use]
+    pub fn weight_without(&self, client: ClientKey, less: usize) -> usize {
+        let weight = |(network, shares)| {
+            let held = self.held(network).saturating_sub(less);
             held.saturating_mul(SCALE) / shares
         };
         client.networks().map(weight).max().unwrap_or_default()

@@ -220,7 +220,7 @@ fn wrong_flags_are_refused_with_advice() {
         ),
         (
             &["--trusted-proxy", "everyone"],
-            "expected an address or network",
+            "expected an address, or a network",
         ),
         (&["--limit-sign-up", "60"], "COUNT/s"),
         (

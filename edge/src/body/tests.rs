@@ -98,7 +98,7 @@ fn h8_nobody_gives_way_in_vain() {
 #[tokio::test(start_paused = true)]
 async fn h8_an_answer_that_nobody_takes_gives_way_and_others_stay() {
     let budget = BodyBudget::new(0, 2 * SIZE, usize::MAX);
-    let (mut slow, mut read) = (budget.room(client(1)), budget.room(client(1)));
+    let (mut slow, mut read) = (budget.room(client(1)), budget.room(client(4)));
     for room in [&mut slow, &mut read] {
         assert!(room.holds(SIZE) && room.is_whole() && room.is_sent());
     }
@@ -112,6 +112,53 @@ async fn h8_an_answer_that_nobody_takes_gives_way_and_others_stay() {
     assert!(!slow.is_sent() && read.is_sent());
     assert!(!budget.room(client(3)).holds(SIZE));
     drop((slow, read, other));
+    let taken = budget.taken();
+    assert!(taken.all == 0 && taken.shares.is_empty() && taken.arriving.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn h8_whoever_holds_much_gives_way_to_who_holds_less_however_steadily_it_is_taken() {
+    let budget = BodyBudget::new(0, 12 * SIZE, usize::MAX);
+    // two addresses have all of it, but for the little of a slow reader
+    let mut held = Vec::new();
+    for (n, count) in [(1, 6), (2, 5), (3, 1)] {
+        for _ in 0..count {
+            let mut room = budget.room(client(n));
+            assert!(room.holds(SIZE) && room.is_whole() && room.is_sent());
+            held.push((n, room));
+        }
+    }
+    let mut slow = held.pop().unwrap().1;
+    tokio::time::advance(PATIENCE * 2).await;
+    let mut sent = |held: &mut Vec<(u8, BodyRoom<'_>)>| {
+        held.retain_mut(|(_, room)| room.is_sent());
+        let mut of = [1, 2].map(|n| held.iter().filter(|(of, _)| *of == n).count());
+        of.sort_unstable();
+        of
+    };
+    assert_eq!(sent(&mut held), [5, 6]);
+    let mut others: Vec<_> = (4..8).map(|n| budget.room(client(n))).collect();
+    assert!(
+        others
+            .iter_mut()
+            .all(|room| room.holds(SIZE) && room.is_whole())
+    );
+    assert_eq!(sent(&mut held), [3, 4]);
+    assert!(slow.is_sent(), "the silent one has little");
+    // until they have as little as who comes
+    let mut large = budget.room(client(9));
+    assert!(!large.holds(3 * SIZE));
+    assert_eq!(sent(&mut held), [3, 4]);
+    assert!(large.holds(2 * SIZE) && large.is_whole());
+    assert_eq!(sent(&mut held), [2, 3]);
+    for n in [1, 2] {
+        assert!(
+            !budget.room(client(n)).holds(SIZE),
+            "they take nothing back"
+        );
+    }
+    assert_eq!(sent(&mut held), [2, 3]);
+    drop((held, slow, others, large));
     let taken = budget.taken();
     assert!(taken.all == 0 && taken.shares.is_empty() && taken.arriving.is_empty());
 }
