@@ -23,7 +23,7 @@ use crate::error::Error;
 use crate::exports::{Place, at_pace};
 use crate::facts::fact;
 use crate::node::Node;
-use crate::sql::{self, Access, Done, Request, SqlError, Stands};
+use crate::sql::{self, Access, Done, Effect, Request, SqlError, Stands};
 use crate::standing::Standing;
 use crate::store::{Admission, Entered, Entry, Statement, Store, StoreError, Wants};
 
@@ -71,15 +71,15 @@ pub async fn invoke(
     let space = resource.space();
     let standing = Standing::of(space.owner(), &authorised.invoker, &authorised.links);
     let resting = Resting::on(node, authorised, space);
-    let access = Access::new(resource, granted, own)?
+    let access = held(Access::new(resource, granted, own)?, authorised, resource)
         .asked_by(asking::client(), standing)
         .resting_on(resting.clone().map(|it| it as Arc<dyn Stands>));
     let default_bound = node.config.default_bound(space);
-    let wants = match &request {
-        Request::Export => Wants::Export,
-        Request::Query(..) => Wants::Reading,
-        _ if access.only_reads() => Wants::Reading,
-        _ => Wants::Writing,
+    let effect = access.effect(&request);
+    let wants = match effect {
+        Effect::Exports => Wants::Export,
+        Effect::Reads | Effect::MayWrite => Wants::Reading,
+        Effect::Writes => Wants::Writing,
     };
     // before the work: whoever is answered an error does not know whether it was done
     let entry = Entry {
@@ -87,7 +87,7 @@ pub async fn invoke(
         space: space.clone(),
         database: resource.path().unwrap_or_default().to_owned(),
         wants,
-        is_durable: access.may_write(&request),
+        is_durable: effect.may_write(),
         default_bound,
     };
     let place = match wants {
@@ -181,7 +181,7 @@ impl Work {
         entered: Entered,
     ) -> Result<Response, Error> {
         let mut entered = entered;
-        let may_write = access.may_write(&request);
+        let may_write = access.effect(&request).may_write();
         let is_low = self.disk.is_low();
         if is_low && (may_write || matches!(request, Request::Export)) {
             // an export is copied first; what is deleted needs room in the log, at most for the whole
@@ -315,7 +315,7 @@ impl Work {
         entered: &Entered,
     ) -> Result<Done, SqlError> {
         let mut access = access.clone();
-        if !access.only_reads() {
+        if access.effect(&request).may_write() {
             access = access.may_create(true);
             if let Some(most) = entered.most {
                 access = access.max_bytes(most);
@@ -388,6 +388,19 @@ impl Drop for Unread {
             });
         }
     }
+}
+
+/// An access, with what the invoker holds beside what it invokes.
+fn held(access: Access, authorised: &Authorised, resource: &SpaceResource) -> Access {
+    if resource.space().owner() == &authorised.invoker {
+        return access.owned();
+    }
+    let wanted = Resource::Space(resource.clone());
+    let links = authorised.links.iter();
+    let own = links.filter(|link| link.delegatee() == &authorised.invoker);
+    let all = own.flat_map(|link| link.capabilities());
+    let free = all.filter(|it| it.caveats.is_none() && wanted.extends(&it.resource));
+    access.held(free.map(|it| &it.ability))
 }
 
 /// The one database that an invocation is about.

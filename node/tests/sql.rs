@@ -166,7 +166,6 @@ async fn definitions_of_every_kind_work_for_who_defines_only() {
         "CREATE TABLE IF NOT EXISTS u (a)",
         "CREATE UNIQUE INDEX ui ON u (t, lower(c)) WHERE c > 1",
         "CREATE VIEW v AS SELECT a, count(*) AS n FROM t GROUP BY a",
-        "CREATE TRIGGER tr AFTER INSERT ON u BEGIN INSERT INTO t (a) VALUES (new.id); DELETE FROM t WHERE 0; END;",
         "ALTER TABLE u ADD COLUMN e TEXT NOT NULL DEFAULT 'x'",
         "ALTER TABLE u ADD COLUMN g GENERATED ALWAYS AS (id + 1) CHECK (g > 0)",
         "ALTER TABLE u RENAME COLUMN e TO f",
@@ -174,7 +173,6 @@ async fn definitions_of_every_kind_work_for_who_defines_only() {
         "ALTER TABLE u2 DROP COLUMN f",
         "ALTER TABLE u2 RENAME TO u",
         "REINDEX u",
-        "DROP TRIGGER tr",
         "DROP VIEW v",
         "DROP INDEX ui",
         "DROP TABLE u",
@@ -187,8 +185,12 @@ async fn definitions_of_every_kind_work_for_who_defines_only() {
             "{sql}"
         );
     }
-    let copy = execute(&databases, &schema, "CREATE TABLE c AS SELECT * FROM t").await;
-    assert_eq!(told(copy).0, 403);
+    for sql in [
+        "CREATE TABLE c AS SELECT * FROM t",
+        "CREATE TRIGGER tr AFTER INSERT ON t BEGIN DELETE FROM t WHERE 0; END;",
+    ] {
+        assert_eq!(told(execute(&databases, &schema, sql).await).0, 403);
+    }
     // With a foreign key to it, rows are deleted before their table.
     execute(&databases, &all, "CREATE TABLE r (a REFERENCES t (id))")
         .await

@@ -34,14 +34,6 @@ pub(super) struct Can {
 }
 
 impl Can {
-    /// What one who only reads can do.
-    pub(super) const READ: Self = Self {
-        read: true,
-        write: false,
-        define: false,
-        pragma: false,
-    };
-
     fn of(ability: &str) -> Self {
         let (read, write, define, pragma) = match ability {
             "tinycloud.sql/read" => (true, false, false, false),
@@ -65,6 +57,16 @@ impl Can {
             write: self.write || other.write,
             define: self.define || other.define,
             pragma: self.pragma || other.pragma,
+        }
+    }
+
+    /// What of it is reading.
+    const fn reading(self) -> Self {
+        Self {
+            read: self.read,
+            write: false,
+            define: false,
+            pragma: false,
         }
     }
 
@@ -92,6 +94,8 @@ pub struct Access {
     pub(super) who: Who,
     pub(super) resource: String,
     pub(super) can: Can,
+    /// What whoever asks may do, though not all of it is asked for now.
+    pub(super) holds: Can,
     pub(super) named: Named,
     /// What the invoker's own fact leaves of it.
     pub(super) narrowed: Narrowed,
@@ -134,11 +138,9 @@ impl Access {
             Some(statements) => (Named::Constrained(statements), Narrowed::default()),
             None => super::limited::own(own)?,
         };
-        if narrowed.read_only {
-            can = Can {
-                read: can.read,
-                ..Can::default()
-            };
+        // here, and nowhere else, it is decided whether anything may be written
+        if narrowed.read_only || matches!(named, Named::Constrained(_)) {
+            can = can.reading();
         }
         let owner = blake3::hash(resource.space().owner().as_str().as_bytes());
         let nowhere = std::net::Ipv6Addr::UNSPECIFIED;
@@ -151,6 +153,7 @@ impl Access {
             },
             resource: resource.to_string(),
             can,
+            holds: can,
             named,
             narrowed,
             may_create: false,
@@ -165,6 +168,29 @@ impl Access {
     pub fn asked_by(mut self, client: ClientKey, standing: Standing) -> Self {
         self.who.client = client;
         self.who.standing = standing;
+        self
+    }
+
+    /// What else whoever asks may do with all of the database, without a caveat: clients name the one
+    /// ability that a statement needs.
+    #[must_use]
+    pub fn held<'a>(mut self, abilities: impl IntoIterator<Item = &'a Ability>) -> Self {
+        let names = ["tinycloud.sql/read", "tinycloud.sql/write"];
+        let asked = names.map(|name| Ability::parse(name).map(|asked| (name, asked)));
+        for held in abilities {
+            for (name, asked) in asked.iter().flatten() {
+                if held.covers(asked) {
+                    self.holds = self.holds.or(Can::of(name));
+                }
+            }
+        }
+        self
+    }
+
+    /// Whoever asks owns the database.
+    #[must_use]
+    pub fn owned(mut self) -> Self {
+        self.holds = self.holds.or(Can::of("tinycloud.sql/*"));
         self
     }
 
@@ -199,18 +225,40 @@ impl Access {
     /// Whether no request under it can write, so that nobody needs to be asked for room.
     #[must_use]
     pub const fn only_reads(&self) -> bool {
-        self.can.only_reads() || matches!(self.named, Named::Constrained(_))
+        self.can.only_reads()
     }
 
-    /// Whether this request under it may write, as far as its text tells: only a query that begins with
-    /// `SELECT` or `VALUES`, and an export, certainly do not.
+    /// What this request under it may do to the database, as far as its text tells: only a query that begins
+    /// with `SELECT` or `VALUES`, and an export, certainly do not write.
     #[must_use]
-    pub fn may_write(&self, request: &Request) -> bool {
-        let reads = match request {
-            Request::Export => true,
-            Request::Query(command, _) => only_selects(&command.sql),
-            Request::Execute { .. } | Request::Batch(_) | Request::Named { .. } => false,
-        };
-        !reads && !self.only_reads()
+    pub fn effect(&self, request: &Request) -> Effect {
+        match request {
+            Request::Export => Effect::Exports,
+            _ if self.only_reads() => Effect::Reads,
+            Request::Query(command, _) if only_selects(&command.sql) => Effect::Reads,
+            Request::Query(..) => Effect::MayWrite,
+            Request::Execute { .. } | Request::Batch(_) | Request::Named { .. } => Effect::Writes,
+        }
+    }
+}
+
+/// What a request may do to a database.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// It writes nothing, and nothing is there for it to write with.
+    Reads,
+    /// It copies the database.
+    Exports,
+    /// It probably reads: room is looked for when it needs some.
+    MayWrite,
+    /// It probably writes: room is looked for before.
+    Writes,
+}
+
+impl Effect {
+    /// Whether the database may be another afterwards.
+    #[must_use]
+    pub const fn may_write(self) -> bool {
+        matches!(self, Self::MayWrite | Self::Writes)
     }
 }

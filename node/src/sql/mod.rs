@@ -28,7 +28,7 @@ pub mod workers;
 
 use std::fs::File;
 
-pub use access::Access;
+pub use access::{Access, Effect};
 pub use error::{Constraint, SqlError};
 pub use id::{DatabaseId, DatabaseIdError};
 pub use limits::SqlLimits;

@@ -74,6 +74,60 @@ pub(super) fn joins_by_name(sql: &str) -> bool {
         .any(|word| small.match_indices(word).any(is_word))
 }
 
+/// The columns of an index that is nothing but some columns, each perhaps with a collation and an order;
+/// `None` for whatever is written otherwise.
+pub(super) fn plain_index(sql: &str) -> Option<Vec<&str>> {
+    let mut tokens = Tokens { sql, at: 0 }.map(|(_, token)| token).peekable();
+    let is = |token: &str, word: &str| token.eq_ignore_ascii_case(word);
+    for word in ["create", "index"] {
+        tokens.next_if(|it| is(it, word))?;
+    }
+    if tokens.next_if(|it| is(it, "if")).is_some() {
+        for word in ["not", "exists"] {
+            tokens.next_if(|it| is(it, word))?;
+        }
+    }
+    name(tokens.next()?)?;
+    if tokens.next_if_eq(&".").is_some() {
+        name(tokens.next()?)?;
+    }
+    tokens.next_if(|it| is(it, "on"))?;
+    name(tokens.next()?)?;
+    tokens.next_if_eq(&"(")?;
+    let mut columns = Vec::new();
+    loop {
+        columns.push(name(tokens.next()?)?);
+        if tokens.next_if(|it| is(it, "collate")).is_some() {
+            name(tokens.next()?)?;
+        }
+        let _ = tokens.next_if(|it| is(it, "asc") || is(it, "desc"));
+        match tokens.next()? {
+            "," => {}
+            ")" => break,
+            _ => return None,
+        }
+    }
+    tokens.next().is_none().then_some(columns)
+}
+
+/// A name, without its quotes.
+fn name(token: &str) -> Option<&str> {
+    let quoted = [('"', '"'), ('`', '`'), ('[', ']')]
+        .into_iter()
+        .find_map(|(open, close)| token.strip_prefix(open)?.strip_suffix(close));
+    let is_word = token.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+    quoted.or_else(|| is_word.then_some(token))
+}
+
+/// Whether a column may be added that is computed, or a condition: wherever one of these words may stand.
+pub(super) fn computes(sql: &str) -> bool {
+    let mut tokens = Tokens { sql, at: 0 };
+    tokens.any(|(_, token)| {
+        let words = ["as", "generated", "check"];
+        words.iter().any(|word| token.eq_ignore_ascii_case(word))
+    })
+}
+
 /// Whether SQLite can only read what this text says, because of the word that it begins with.
 pub(super) fn only_selects(sql: &str) -> bool {
     let first = Tokens { sql, at: 0 }.find(|(_, token)| *token != ";");

@@ -186,6 +186,9 @@ pub(super) const PRAGMAS_OF: &[&str] = &[
     "table_xinfo",
 ];
 
+/// Those of them that read all rows.
+pub(super) const CHECKS: &[&str] = &["foreign_key_check", "integrity_check", "quick_check"];
+
 /// Pragmas that set a number in the database that means nothing to SQLite.
 pub(super) const PRAGMAS_SET: &[&str] = &["user_version"];
 

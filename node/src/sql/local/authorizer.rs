@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use rusqlite::hooks::{AuthAction, AuthContext};
 use serde::{Deserialize, Serialize};
 
-use super::allowed::{FUNCTIONS, INTERNAL_FUNCTIONS, PRAGMAS, PRAGMAS_OF, PRAGMAS_SET};
+use super::allowed::{CHECKS, FUNCTIONS, INTERNAL_FUNCTIONS, PRAGMAS, PRAGMAS_OF, PRAGMAS_SET};
 use crate::sql::access::{Access, Can};
 use crate::sql::limited::Named;
 use crate::sql::statement::joins_by_name;
@@ -21,6 +21,8 @@ const CALLS: u32 = 64;
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(in crate::sql) struct Policy {
     pub(in crate::sql) can: Can,
+    /// What whoever asks may do, though it is not all asked for now.
+    holds: Can,
     tables: Option<BTreeSet<String>>,
     columns: Option<BTreeSet<String>>,
     constrained: bool,
@@ -46,9 +48,20 @@ pub(super) struct Seen {
     /// The table that it makes, changes or drops, or whose index or trigger, in small letters. What
     /// it reads and deletes there is part of that.
     defines: Option<String>,
-    /// It drops a table. Such a statement has no words of its caller's beside a name: what else it
-    /// reads and changes is what foreign keys ask for.
+    /// It drops a table. What else it reads and changes is what foreign keys ask for, and triggers that
+    /// they fire.
     drops: bool,
+    /// It makes a table, which has no rows, and the indexes that the table asks for.
+    creates: bool,
+    /// The table on which it makes an index.
+    pub(super) indexes: Option<String>,
+    /// The table that it alters, and whether it looks at the rows that are there.
+    pub(super) alters: Option<String>,
+    pub(super) verifies: bool,
+    /// What it indexes anew: a table, an index or a collation.
+    pub(super) reindexes: Option<String>,
+    /// Tables that it would read or change without leave, if they had rows.
+    pub(super) touches: BTreeSet<String>,
     /// It selects.
     selects: bool,
     /// It does something else.
@@ -81,11 +94,8 @@ impl Policy {
     pub(in crate::sql) fn new(access: &Access) -> Self {
         let constrained = matches!(access.named, Named::Constrained(_));
         Self {
-            can: if constrained && access.can.read {
-                Can::READ
-            } else {
-                access.can
-            },
+            can: access.can,
+            holds: access.holds,
             tables: access.narrowed.tables.clone(),
             columns: access.narrowed.columns.clone(),
             constrained,
@@ -96,6 +106,21 @@ impl Policy {
     /// Whether a statement that was compiled under it is allowed to everybody who can do the same.
     pub(super) const fn is_common(&self) -> bool {
         self.tables.is_none() && self.columns.is_none()
+    }
+
+    /// Whether a compiled statement may be done again, whatever rows there are then.
+    pub(super) const fn is_kept(&self) -> bool {
+        self.is_common() && self.can.read && (self.can.write || !self.can.define)
+    }
+
+    /// Whether whoever asks may read all rows, and so may compute with them in definitions.
+    pub(super) const fn computes(&self) -> bool {
+        self.holds.read
+    }
+
+    /// Whether what SQLite says of rows may be told.
+    pub(super) const fn is_told(&self) -> bool {
+        self.is_common() && self.holds.read && !self.constrained
     }
 
     pub(super) fn error(&self, denial: &Denial) -> SqlError {
@@ -133,6 +158,8 @@ impl Policy {
         modules: &BTreeSet<String>,
     ) -> Result<(), Denial> {
         seen.compiled = true;
+        // by a trigger of somebody else's
+        let fired = seen.drops && context.accessor.is_some();
         seen.selects |= context.action == AuthAction::Select;
         seen.other |= matches!(
             context.action,
@@ -157,13 +184,13 @@ impl Policy {
             AuthAction::Read {
                 table_name,
                 column_name,
-            } => self.read(table_name, column_name, seen, modules),
+            } => self.read((table_name, column_name), fired, seen, modules),
             AuthAction::Insert { table_name } => {
                 self.change(table_name, seen)?;
                 self.whole_rows(table_name, seen)
             }
             AuthAction::Delete { table_name } => {
-                if seen.is_on(table_name) {
+                if seen.is_on(table_name) && !fired {
                     return Ok(());
                 }
                 self.change(table_name, seen)?;
@@ -179,24 +206,45 @@ impl Policy {
                 }
                 self.sees(table_name, Some(column_name), seen)
             }
-            AuthAction::CreateTable { table_name } => self.define(table_name, seen, modules),
+            AuthAction::CreateTable { table_name } => {
+                seen.creates = true;
+                self.define(table_name, seen, modules)
+            }
             AuthAction::CreateView { view_name } => self.define(view_name, seen, modules),
             // it does what whoever fires it may
             AuthAction::CreateTrigger { .. } if self.tables.is_some() => {
                 other("triggers where tables are restricted")
             }
-            AuthAction::CreateIndex { table_name, .. }
-            | AuthAction::CreateTrigger { table_name, .. }
+            AuthAction::CreateTrigger { .. }
+                if self.can.define && !(self.holds.read && self.holds.write) =>
+            {
+                other("triggers for whom not everything may be read and written")
+            }
+            AuthAction::CreateIndex { table_name, .. } => {
+                if !seen.creates {
+                    seen.indexes = Some(table_name.to_ascii_lowercase());
+                }
+                self.define(table_name, seen, modules)
+            }
+            AuthAction::AlterTable { table_name, .. } => {
+                seen.alters = Some(table_name.to_ascii_lowercase());
+                self.define(table_name, seen, modules)
+            }
+            AuthAction::CreateTrigger { table_name, .. }
             | AuthAction::DropIndex { table_name, .. }
-            | AuthAction::DropTrigger { table_name, .. }
-            | AuthAction::AlterTable { table_name, .. } => self.define(table_name, seen, modules),
+            | AuthAction::DropTrigger { table_name, .. } => self.define(table_name, seen, modules),
             AuthAction::DropTable { table_name } => {
                 self.define(table_name, seen, modules)?;
                 seen.drops = true;
                 Ok(())
             }
             AuthAction::DropView { view_name } => self.define(view_name, seen, modules),
-            AuthAction::Reindex { .. } => self.define("", seen, modules),
+            AuthAction::Reindex { index_name } => {
+                if seen.indexes.is_none() && !seen.creates {
+                    seen.reindexes = Some(index_name.to_ascii_lowercase());
+                }
+                self.define("", seen, modules)
+            }
             AuthAction::Function { function_name } => self.function(function_name, seen),
             AuthAction::Pragma {
                 pragma_name,
@@ -248,9 +296,9 @@ impl Policy {
 
     fn read(
         &self,
-        table: &str,
-        column: &str,
-        seen: &Seen,
+        (table, column): (&str, &str),
+        fired: bool,
+        seen: &mut Seen,
         modules: &BTreeSet<String>,
     ) -> Result<(), Denial> {
         let table = &*table.to_ascii_lowercase();
@@ -261,8 +309,13 @@ impl Policy {
             return other(format!("the virtual table {table}"));
         }
         let is_own = is_schema(table) || table == SEQUENCE;
-        if seen.is_on(table) || (is_own && seen.defines.is_some()) {
+        let is_on = seen.is_on(table);
+        seen.verifies |= is_on && seen.alters.is_some();
+        if (is_on && !fired) || (is_own && seen.defines.is_some()) {
             return Ok(());
+        }
+        if seen.drops && !self.holds.read {
+            seen.touches.insert(table.to_owned());
         }
         if !self.can.read && !seen.drops {
             // Whoever defines may read only what SQLite reads of the schema.
@@ -276,7 +329,7 @@ impl Policy {
     }
 
     /// Whether rows of a table may be changed.
-    fn change(&self, table: &str, seen: &Seen) -> Result<(), Denial> {
+    fn change(&self, table: &str, seen: &mut Seen) -> Result<(), Denial> {
         let table = table.to_ascii_lowercase();
         if table.starts_with("sqlite_") {
             // Definitions write here. SQLite lets nobody else write the schema itself.
@@ -287,6 +340,10 @@ impl Policy {
             } else {
                 other(format!("writing to {table}"))
             };
+        }
+        if seen.drops && !self.holds.write {
+            seen.touches.insert(table);
+            return Ok(());
         }
         if self.can.write || seen.drops {
             Ok(())
@@ -368,6 +425,8 @@ impl Policy {
             return Err(Denial::Calls);
         }
         let name = name.to_ascii_lowercase();
+        // what the rows that are there break is told by it
+        seen.verifies |= name == "sqlite_fail";
         let is = |names: &[&str]| names.binary_search(&&*name).is_ok();
         // SQLite itself lets only definitions call the internal ones.
         if is(FUNCTIONS) || (seen.defines.is_some() && is(INTERNAL_FUNCTIONS)) {
@@ -377,9 +436,10 @@ impl Policy {
         }
     }
 
-    fn pragma(&self, name: &str, value: Option<&str>, seen: &Seen) -> Result<(), Denial> {
-        if name == "quick_check" && seen.defines.is_some() {
+    fn pragma(&self, name: &str, value: Option<&str>, seen: &mut Seen) -> Result<(), Denial> {
+        if name == "quick_check" && seen.alters.is_some() {
             // ALTER TABLE checks what it has changed.
+            seen.verifies = true;
             return Ok(());
         }
         if !self.can.pragma {
@@ -393,6 +453,9 @@ impl Policy {
         };
         if !allowed {
             return other(format!("the pragma {name}"));
+        }
+        if !self.holds.read && CHECKS.contains(&&*name) {
+            return other(format!("the pragma {name}, which reads rows"));
         }
         if !self.is_common() {
             return other("pragmas where tables or columns are restricted");

@@ -15,7 +15,8 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, Statement, StatementStatus};
 use super::allowed::MODULES;
 use super::authorizer::{Denial, Policy, Seen};
 use super::functions;
-use super::prepared::{Prepared, translate};
+use super::prepared::{Prepared, translate, untold};
+use super::rows;
 use super::run::DEFERS;
 use crate::sql::SqlError;
 
@@ -310,16 +311,17 @@ impl Session {
             self.begin_statement();
             prepared = self.compile(sql, policy);
         }
-        let prepared = prepared.map_err(|error| self.error(policy, &error))?;
+        let prepared = prepared.map_err(|error| self.uncompiled(policy, &error))?;
         let allowed = policy.allows_whole(&self.watch.state().seen, prepared.readonly());
         allowed.map_err(|denial| policy.error(&denial))?;
+        self.allow_rows(sql, policy)?;
         // it may be compiled again while it runs
         self.watch.state().seen.count_anew();
         Ok(prepared)
     }
 
     fn compile(&self, sql: &str, policy: &Policy) -> rusqlite::Result<Prepared<'_>> {
-        if !policy.is_common() || !policy.can.read {
+        if !policy.is_kept() {
             return self.connection.prepare(sql).map(Prepared::Once);
         }
         if self.kept.get() > KEPT_BYTES {
@@ -340,7 +342,8 @@ impl Session {
         let allowed = policy.allows_text(sql);
         allowed.map_err(|denial| policy.error(&denial))?;
         let prepared = self.connection.prepare(sql).map(Prepared::Once);
-        let prepared = prepared.map_err(|error| self.error(policy, &error))?;
+        let prepared = prepared.map_err(|error| self.uncompiled(policy, &error))?;
+        self.allow_rows(sql, policy)?;
         if prepared.readonly() {
             return Err(SqlError::Schema(
                 "only CREATE, ALTER and DROP define".into(),
@@ -412,12 +415,36 @@ impl Session {
         self.watch.inserted.store(false, Ordering::Relaxed);
     }
 
-    /// What an error of a statement means.
-    pub(super) fn error(&self, policy: &Policy, error: &rusqlite::Error) -> SqlError {
+    /// Whether what was compiled may be run with the rows that there are.
+    fn allow_rows(&self, sql: &str, policy: &Policy) -> Result<(), SqlError> {
+        let seen = self.watch.state().seen.clone();
+        if !seen.defines() {
+            return Ok(());
+        }
+        // these statements are ours
+        let before = self.watch.state().policy.take();
+        let allowed = rows::allow(&self.connection, sql, policy, &seen);
+        self.watch.state().policy = before;
+        let allowed = allowed.map_err(|error| translate(&error))?;
+        allowed.map_err(|denial| policy.error(&denial))
+    }
+
+    /// What an error of a statement means that is compiled: SQLite has read no rows, and speaks of its text.
+    fn uncompiled(&self, policy: &Policy, error: &rusqlite::Error) -> SqlError {
         if let Some(denial) = &self.watch.state().denial {
             return policy.error(denial);
         }
         translate(error)
+    }
+
+    /// What an error of a statement means that is run.
+    pub(super) fn error(&self, policy: &Policy, error: &rusqlite::Error) -> SqlError {
+        match self.uncompiled(policy, error) {
+            SqlError::Sqlite(_) if self.watch.state().denial.is_none() && !policy.is_told() => {
+                SqlError::Sqlite(untold(error).to_owned())
+            }
+            told => told,
+        }
     }
 }
 

@@ -5,6 +5,7 @@
 //! * `functions`: functions of SQLite that would take too long, anew.
 //! * `fresh`: databases that are made.
 //! * `run`: requests, on one connection.
+//! * `rows`: what definitions may compute with rows.
 //! * `room`: whether the disk has some.
 //! * `together`: several of them in one transaction.
 //! * `pool`: open connections, kept for who comes next.
@@ -27,6 +28,7 @@ mod names;
 mod pool;
 mod prepared;
 mod room;
+mod rows;
 mod run;
 mod together;
 

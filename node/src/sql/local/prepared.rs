@@ -35,6 +35,22 @@ impl<'a> DerefMut for Prepared<'a> {
     }
 }
 
+/// What kind of error it is, for whom its text, in which values can be, may not be told.
+pub(super) fn untold(error: &rusqlite::Error) -> &'static str {
+    use rusqlite::ffi;
+    match error.sqlite_error().map(|error| error.extended_code) {
+        Some(ffi::SQLITE_CONSTRAINT_UNIQUE) => "UNIQUE constraint failed",
+        Some(ffi::SQLITE_CONSTRAINT_PRIMARYKEY | ffi::SQLITE_CONSTRAINT_ROWID) => {
+            "PRIMARY KEY constraint failed"
+        }
+        Some(ffi::SQLITE_CONSTRAINT_NOTNULL) => "NOT NULL constraint failed",
+        Some(ffi::SQLITE_CONSTRAINT_CHECK) => "CHECK constraint failed",
+        Some(ffi::SQLITE_CONSTRAINT_FOREIGNKEY) => "FOREIGN KEY constraint failed",
+        Some(ffi::SQLITE_CONSTRAINT_TRIGGER) => "a trigger refused it",
+        _ => "it failed while it ran: of what, only who may read all of the database is told",
+    }
+}
+
 /// What SQLite reports, as an answer to whoever wrote the statement, or as a failure of the machine.
 pub(super) fn translate(error: &rusqlite::Error) -> SqlError {
     use rusqlite::ffi::{SQLITE_IOERR_SHMSIZE, SQLITE_IOERR_WRITE};

@@ -169,13 +169,14 @@ impl SqlWorkers {
         let failed = |error: &dyn core::fmt::Display| SqlError::Internal(error.to_string());
         let policy = Policy::new(access);
         // Who may not write neither makes a database nor waits for those who write it.
-        let reads = matches!(work, Work::Rows { .. }) || policy.can.only_reads();
+        let only_reads = policy.can.only_reads();
+        let reads = matches!(work, Work::Rows { .. }) || only_reads;
         let group = Group {
             database: access.database,
             who: access.who,
             can: policy.can,
         };
-        let is_alone = !work.is_sociable() || policy.can.only_reads() || !access.may_create;
+        let is_alone = !work.is_sociable() || only_reads || !access.may_create;
         let links = access.rests.iter().flat_map(|rests| rests.statements());
         let task = Task {
             id: access.database,
@@ -201,6 +202,8 @@ impl SqlWorkers {
                         sizes: None,
                     });
                 }
+                // whoever may not write has no connection that could
+                (Outcome::Writes, _) if only_reads => return Err(SqlError::ReadOnly),
                 (Outcome::Writes, _) => {}
                 other => return Err(unexpected(&other.0)),
             }
