@@ -16,6 +16,8 @@ use crate::{client::ClientKey, shares::Shares};
 
 /// How long the client of an answer may take nothing of it before it gives way to others.
 const PATIENCE: Duration = Duration::from_secs(1);
+/// The same, next to a client that holds more.
+const LONG_PATIENCE: Duration = Duration::from_secs(30);
 
 /// Bytes that large bodies may take at once; small ones are not counted. For servers that read
 /// bodies whole; who streams needs none.
@@ -55,8 +57,14 @@ struct Arriving {
 }
 
 impl Arriving {
-    fn gives_way(&self, now: Instant) -> bool {
-        self.stays.is_none_or(|until| until <= now)
+    /// Whether it gives way next to whoever holds more than its client, or does not.
+    fn gives_way(&self, now: Instant, is_light: bool) -> bool {
+        let longer = if is_light {
+            LONG_PATIENCE - PATIENCE
+        } else {
+            Duration::ZERO
+        };
+        self.stays.is_none_or(|until| until + longer <= now)
     }
 }
 
@@ -164,7 +172,8 @@ impl Taken {
     /// Which one gives way next to a client that weighs so much: of the heaviest client that has any.
     fn next(&self, now: Instant, weight: usize) -> Option<(ClientKey, u64)> {
         let candidates = self.arriving.iter().filter_map(|(client, bodies)| {
-            let silent = bodies.iter().find(|(_, it)| it.gives_way(now));
+            let is_light = self.shares.weight(*client) < weight;
+            let silent = bodies.iter().find(|(_, it)| it.gives_way(now, is_light));
             let oldest = silent.or_else(|| {
                 let mut heavy = bodies.iter();
                 heavy.find(|(_, it)| self.shares.weight_without(*client, it.counted) >= weight)

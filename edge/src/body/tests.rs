@@ -130,7 +130,7 @@ async fn h8_whoever_holds_much_gives_way_to_who_holds_less_however_steadily_it_i
     }
     let mut slow = held.pop().unwrap().1;
     tokio::time::advance(PATIENCE * 2).await;
-    let mut sent = |held: &mut Vec<(u8, BodyRoom<'_>)>| {
+    let sent = |held: &mut Vec<(u8, BodyRoom<'_>)>| {
         held.retain_mut(|(_, room)| room.is_sent());
         let mut of = [1, 2].map(|n| held.iter().filter(|(of, _)| *of == n).count());
         of.sort_unstable();
@@ -161,4 +161,35 @@ async fn h8_whoever_holds_much_gives_way_to_who_holds_less_however_steadily_it_i
     drop((held, slow, others, large));
     let taken = budget.taken();
     assert!(taken.all == 0 && taken.shares.is_empty() && taken.arriving.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn h8_a_slow_reader_of_little_stays_for_long_next_to_who_holds_more() {
+    let budget = BodyBudget::new(0, 11 * SIZE, usize::MAX);
+    let mut held = Vec::new();
+    for (n, count) in [(1, 5), (2, 5), (3, 1)] {
+        for _ in 0..count {
+            let mut room = budget.room(client(n));
+            assert!(room.holds(SIZE) && room.is_whole() && room.is_sent());
+            held.push(room);
+        }
+    }
+    let mut slow = held.pop().unwrap();
+    tokio::time::advance(PATIENCE * 2).await;
+    assert!(held.iter_mut().all(Room::is_sent), "read steadily");
+    // none of these two holds as much as the other would with another one
+    for n in [1, 2] {
+        assert!(!budget.room(client(n)).holds(SIZE), "of the slow one");
+    }
+    assert!(slow.is_sent());
+    tokio::time::advance(PATIENCE * 2).await;
+    assert!(held.iter_mut().all(Room::is_sent), "read steadily");
+    // who comes with as little has that of a heavy one
+    let mut other = budget.room(client(4));
+    assert!(other.holds(SIZE) && other.is_whole() && slow.is_sent());
+    // who takes nothing at all gives way to everybody
+    tokio::time::advance(LONG_PATIENCE * 2).await;
+    held.retain_mut(Room::is_sent);
+    let mut more = budget.room(client(1));
+    assert!(more.holds(SIZE) && !slow.is_sent());
 }
