@@ -5,7 +5,7 @@ use crate::asking;
 use crate::error::Error;
 use crate::store::StoreError;
 
-/// Bytes that may be read. Whoever answers a request gets more than the least only by [`Taken::allow`], which has
+/// Bytes that may be read. Whoever answers a request gets more than the least only by `Taken::allow`, which has
 /// memory for them.
 #[derive(Clone, Copy, Debug)]
 pub struct Allowance(usize);

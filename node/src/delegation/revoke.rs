@@ -127,6 +127,10 @@ impl Asked {
         match kept {
             Err(StoreError::Revoked(_)) => Err(Error::Revocation(ChainError::Revoker)),
             Ok(Ahead::Stranger) => Err(Error::Revocation(ChainError::Missing)),
+            Ok(Ahead::Revoked(target)) => {
+                node.databases.ended(&target).await?;
+                Ok(true)
+            }
             other => Ok(other? == Ahead::Kept),
         }
     }

@@ -46,6 +46,19 @@ impl Links {
         Ok(Self(options.mode(0o600).open(dir.join(FILE))?))
     }
 
+    /// The file, if anybody has ever held something. Nothing is written for that.
+    pub(super) fn find(dir: &Path) -> io::Result<Option<Self>> {
+        match OpenOptions::new()
+            .read(true)
+            .write(true)
+            .open(dir.join(FILE))
+        {
+            Ok(file) => Ok(Some(Self(file))),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Holds these. Nobody waits for it.
     pub(super) fn hold<'a>(self, links: impl IntoIterator<Item = &'a Link>) -> io::Result<Held> {
         for link in links {
@@ -81,11 +94,12 @@ mod tests {
     #[test]
     fn g5_who_revokes_sees_what_others_hold_until_they_let_go() {
         let dir = tempfile::tempdir().unwrap();
+        assert!(Links::find(dir.path()).unwrap().is_none());
         let open = || Links::open(dir.path()).unwrap();
         let [a, b, c] = [1, 2, 3].map(|n| Link::of(&[n; 32]));
         let held = open().hold(&[a, b]).unwrap();
         let again = open().hold(&[b]).unwrap();
-        let revoker = open();
+        let revoker = Links::find(dir.path()).unwrap().unwrap();
         let seen = || [a, b, c].map(|link| revoker.is_held(link).unwrap());
         assert_eq!(seen(), [true, true, false]);
         drop(held);

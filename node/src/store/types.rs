@@ -156,6 +156,8 @@ pub struct RevocationAhead {
 pub enum Ahead {
     /// It is kept, and holds when its target comes.
     Kept,
+    /// Its target is kept as another token, which is revoked.
+    Revoked(Statement),
     /// Its target has come meanwhile.
     Here,
     /// Nobody here knows who revokes: it is not kept.

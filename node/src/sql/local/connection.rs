@@ -186,7 +186,8 @@ impl Session {
                 self.connection.query_row(sql, [], |_| Ok(()))
             });
             // whoever reads it keeps it, and the next one that writes tries again
-            let _ = folded.and_then(|()| self.connection.busy_timeout(BUSY));
+            let _ = folded;
+            let _ = self.connection.busy_timeout(BUSY);
         }
     }
 

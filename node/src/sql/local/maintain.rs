@@ -46,7 +46,7 @@ impl LocalDatabases {
     /// Whether there is a file of a database.
     #[must_use]
     pub fn is_there(&self, id: &DatabaseId) -> bool {
-        Self::exists(&self.path(*id))
+        Self::exists(&self.path(*id)).unwrap_or(true)
     }
 
     /// Reads a whole database, and says what is wrong with it. Blocks.
@@ -84,7 +84,8 @@ impl LocalDatabases {
 
     fn missing(&self, id: &DatabaseId) -> Option<String> {
         let path = self.path(*id);
-        (!Self::exists(&path)).then(|| format!("its file {} is missing or empty", path.display()))
+        (Self::exists(&path) == Ok(false))
+            .then(|| format!("its file {} is missing or empty", path.display()))
     }
 }
 
@@ -92,7 +93,7 @@ impl LocalDatabases {
     /// Copies a database into an empty file of the same directory.
     pub(in crate::sql) fn export(&self, id: DatabaseId, to: &str) -> Result<(), SqlError> {
         let path = self.path(id);
-        if !Self::exists(&path) {
+        if !Self::exists(&path)? {
             return Err(SqlError::NotFound);
         }
         let from = open(&path).map_err(|error| translate(&error))?;
@@ -121,7 +122,10 @@ pub(in crate::sql) fn remove_old_exports(dir: &Path) -> std::io::Result<()> {
         let age = since.map(|since| since.elapsed().unwrap_or_default());
         // One that is gone meanwhile was removed by whoever made it.
         if is_export && age.is_ok_and(|age| age > OLD) {
-            std::fs::remove_file(entry.path())?;
+            match std::fs::remove_file(entry.path()) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
         }
     }
     Ok(())

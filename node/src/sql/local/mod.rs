@@ -151,9 +151,14 @@ impl LocalDatabases {
         self.dir.join(format!("{id}{SUFFIX}"))
     }
 
-    /// Whether the database was made. An empty file is one that is being made.
-    fn exists(path: &Path) -> bool {
-        std::fs::metadata(path).is_ok_and(|metadata| metadata.len() > 0)
+    /// Whether the database was made. An empty file is one that is being made. Where the system does not tell, it
+    /// is not missing: another one must not be made in its place.
+    fn exists(path: &Path) -> Result<bool, SqlError> {
+        match std::fs::metadata(path) {
+            Ok(metadata) => Ok(metadata.len() > 0),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(SqlError::Internal(error.to_string())),
+        }
     }
 
     /// Lets `work` use a connection, and keeps that for the next.
@@ -206,7 +211,7 @@ impl LocalDatabases {
             }
             session.under(policy, end, || work.read(session, policy, most))
         };
-        if !Self::exists(&self.path(id)) {
+        if !Self::exists(&self.path(id))? {
             let session = Session::empty();
             return read(&mut session.map_err(|error| translate(&error))?);
         }
@@ -241,7 +246,7 @@ impl LocalDatabases {
     ) -> Result<T, SqlError> {
         let path = self.path(id);
         let failed = |error: &std::io::Error| SqlError::Internal(error.to_string());
-        if !Self::exists(&path) && !may_create && !Turnstile::is_at(&path) {
+        if !Self::exists(&path)? && !may_create && !Turnstile::is_at(&path) {
             return Err(SqlError::NotFound);
         }
         let mut turnstiles = self.turnstiles();
@@ -261,7 +266,7 @@ impl LocalDatabases {
             told.at(Stage::Begins);
         }
         let done = work(told).map_err(|error| self.told_apart(error));
-        if !Self::exists(&path) {
+        if Self::exists(&path) == Ok(false) {
             // nobody needs its turnstile; an empty file is of a time when databases were made by what failed
             let _ = std::fs::remove_file(&path);
             turn.remove().map_err(|error| failed(&error))?;
@@ -327,10 +332,12 @@ impl LocalDatabases {
                 Ok(())
             };
             let response = write.work.whole(session, policy, end, most, &mut asked)?;
+            // it is done, whatever is learnt of it
+            let after = size(session).unwrap_or(bytes);
             Ok(Wrote {
                 response,
                 before,
-                after: size(session)?,
+                after,
             })
         })
     }
@@ -344,7 +351,7 @@ impl LocalDatabases {
         work: impl FnOnce(&mut Session) -> Result<T, SqlError>,
     ) -> Result<T, SqlError> {
         let path = self.path(kind.database);
-        if Self::exists(&path) {
+        if Self::exists(&path)? {
             return self.with(kind, work);
         }
         let failed = |error: std::io::Error| SqlError::Unwritten(error.to_string());

@@ -49,6 +49,7 @@ impl FileOf {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sql::{LocalDatabases, SqlError};
 
     #[test]
     fn files_are_told_by_their_names() {
@@ -75,5 +76,19 @@ mod tests {
         assert_eq!(FileOf::named(locks), FileOf::Locks);
         let large = format!("{}.sqlite3", hash.to_uppercase());
         assert_eq!(FileOf::named(Path::new(&large)), FileOf::Nobody);
+    }
+
+    #[test]
+    fn h7_what_cannot_be_looked_at_is_not_missing() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.sqlite3");
+        assert_eq!(LocalDatabases::exists(&path), Ok(false));
+        std::fs::write(&path, "").unwrap();
+        assert_eq!(LocalDatabases::exists(&path), Ok(false), "it is being made");
+        std::fs::write(&path, "x").unwrap();
+        assert_eq!(LocalDatabases::exists(&path), Ok(true));
+        // the system's error is another one than that there is none
+        let refused = LocalDatabases::exists(&path.join("b.sqlite3"));
+        assert!(matches!(refused, Err(SqlError::Internal(_))), "{refused:?}");
     }
 }

@@ -119,11 +119,16 @@ impl LocalDatabases {
             }
             last.commits = true;
             match own(session, "COMMIT") {
-                Ok(()) => Ok(Together {
-                    members,
-                    before,
-                    after: size(session)?,
-                }),
+                Ok(()) => {
+                    // they are done, whatever is learnt of them
+                    let most = writes.iter().map(|write| write.bytes).max();
+                    let most = most.unwrap_or(before).min(self.limits.database_bytes);
+                    Ok(Together {
+                        members,
+                        before,
+                        after: size(session).unwrap_or(most),
+                    })
+                }
                 // what one of them did cannot be kept
                 Err(SqlError::Sqlite(_)) => Ok(Together::alone(writes, before)),
                 Err(error) => Err(error),

@@ -25,7 +25,6 @@ mod worker;
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -71,7 +70,6 @@ struct Pool {
     turns: Turns,
     writers: Writers,
     exports: Arc<Semaphore>,
-    exported: AtomicU64,
 }
 
 impl core::fmt::Debug for SqlWorkers {
@@ -107,7 +105,6 @@ impl SqlWorkers {
             turns: Turns::default(),
             writers: Writers::default(),
             exports: Arc::new(Semaphore::new(limits.exports)),
-            exported: AtomicU64::new(0),
             limits,
         })))
     }
@@ -139,8 +136,10 @@ impl SqlWorkers {
 
     async fn export(&self, id: DatabaseId, who: Who, end: Instant) -> Result<Export, SqlError> {
         let failed = |error: &dyn core::fmt::Display| SqlError::Internal(error.to_string());
-        let number = self.0.exported.fetch_add(1, Ordering::Relaxed);
-        let name = format!("{id}.{}.{number}{EXPORT}", std::process::id());
+        // processes of several containers may have the same number
+        let mut number = [0; 8];
+        getrandom::fill(&mut number).map_err(|error| failed(&error))?;
+        let name = format!("{id}.{}{EXPORT}", hex::encode(number));
         let task = Task {
             id,
             what: What::Export(name.clone()),
@@ -266,7 +265,9 @@ impl Databases for SqlWorkers {
     async fn ended(&self, statement: &[u8; 32]) -> Result<(), SqlError> {
         let failed = |error: std::io::Error| SqlError::Internal(error.to_string());
         let end = Instant::now() + self.0.limits.wait;
-        let links = Links::open(&self.0.dir).map_err(failed)?;
+        let Some(links) = Links::find(&self.0.dir).map_err(failed)? else {
+            return Ok(());
+        };
         let link = Link::of(statement);
         loop {
             if !links.is_held(link).map_err(failed)? {

@@ -200,7 +200,7 @@ fn revoke_kept(
         now_ms: new.now_ms,
     };
     delegations::revoke(c, &revocation)?;
-    Ok(Ahead::Kept)
+    Ok(Ahead::Revoked(target))
 }
 
 /// Refuses what was revoked before it came, by somebody who may.

@@ -219,7 +219,9 @@ pub(super) const LAYOUT: Layout = Layout {
             delegation INTEGER PRIMARY KEY REFERENCES delegation (id)
          ) STRICT;
          INSERT INTO delegation_unread SELECT id FROM delegation;",
-        // How many bytes of a space hang below what its owner's sessions shared.
-        "CREATE INDEX delegation_shared ON delegation (space, octet_length(token)) WHERE depth >= 2;",
+        // How many bytes of a space hang below what its owner's sessions shared. Which tickets of a space have
+        // ended.
+        "CREATE INDEX delegation_shared ON delegation (space, octet_length(token)) WHERE depth >= 2;
+         CREATE INDEX ticket_space_until ON ticket (space, until_ms);",
     ],
 };

@@ -108,7 +108,8 @@ fn check_room(
         return Ok(());
     }
     c.prepare_cached(
-        "DELETE FROM ticket WHERE space = ?1 AND invoker >= ?2 AND invoker < ?3 AND until_ms < ?4",
+        "DELETE FROM ticket INDEXED BY ticket_space_until
+         WHERE space = ?1 AND invoker >= ?2 AND invoker < ?3 AND until_ms < ?4",
     )?
     .execute((space, from, before, now_ms))?;
     if count()? < counted.most {
