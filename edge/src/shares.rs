@@ -67,27 +67,27 @@ impl Shares {
     /// The same, once it held so many more.
     #[must_use]
     pub fn weight_with(&self, client: ClientKey, more: usize) -> usize {
-        let weight = |(network, shares)| {
-            let held = self.held(network).saturating_add(more);
-            held.saturating_mul(SCALE) / shares
-        };
-        client.networks().map(weight).max().unwrap_or_default()
+        self.weigh(client, |held| held.saturating_add(more))
     }
 
     /// The same, once it held so many less.
     #[must_use]
     pub fn weight_without(&self, client: ClientKey, less: usize) -> usize {
-        let weight = |(network, shares)| {
-            let held = self.held(network).saturating_sub(less);
-            held.saturating_mul(SCALE) / shares
-        };
-        client.networks().map(weight).max().unwrap_or_default()
+        self.weigh(client, |held| held.saturating_sub(less))
     }
 
     /// Whether nobody holds anything.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.held.is_empty()
+    }
+
+    fn weigh(&self, client: ClientKey, changed: impl Fn(usize) -> usize) -> usize {
+        let weight = |(network, shares)| {
+            let held = changed(self.held(network));
+            held.saturating_mul(SCALE) / shares
+        };
+        client.networks().map(weight).max().unwrap_or_default()
     }
 
     fn held(&self, network: ClientKey) -> usize {

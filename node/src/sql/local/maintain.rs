@@ -140,7 +140,6 @@ fn open(path: &Path) -> rusqlite::Result<Connection> {
     Ok(connection)
 }
 
-/// Copies a database, as of one moment, into a new file, for its owner alone.
 /// A database that is copied is only read, so it is the copy that finds no room.
 fn is_for_want_of_room(error: &(dyn std::error::Error + 'static)) -> bool {
     let of_sqlite = error.downcast_ref::<rusqlite::Error>();
@@ -149,6 +148,7 @@ fn is_for_want_of_room(error: &(dyn std::error::Error + 'static)) -> bool {
         || of_system.is_some_and(is_full)
 }
 
+/// Copies a database, as of one moment, into a new file, for its owner alone.
 fn copy(from: &Path, to: &Path) -> Result<File, Box<dyn std::error::Error>> {
     // SQLite fills an empty file, and refuses any other.
     let mut options = OpenOptions::new();

@@ -4,9 +4,10 @@
 //! more of it (`EDQUOT`): that is an error like a broken disk's. So room is tried.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, ErrorKind, Write as _};
+use std::io::{self, Write as _};
 use std::path::Path;
 
+use crate::error::is_full;
 use crate::sql::SqlError;
 
 /// What there must be: more than SQLite writes at once.
@@ -38,14 +39,7 @@ pub(super) fn told_apart(error: SqlError, room: impl FnOnce() -> io::Result<()>)
         return error;
     };
     match room() {
-        Err(error)
-            if matches!(
-                error.kind(),
-                ErrorKind::QuotaExceeded | ErrorKind::StorageFull
-            ) =>
-        {
-            SqlError::DiskFull
-        }
+        Err(error) if is_full(&error) => SqlError::DiskFull,
         _ => SqlError::Internal(reason),
     }
 }
